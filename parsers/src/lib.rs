@@ -1,0 +1,11 @@
+//! Log lines as borrowed values.
+//!
+//! In go bytes, out come an envelope ([`cri`], [`docker_json`], journal) and an [`Entry`]: what the line itself
+//! says of its time, severity, message, fields and trace. Parsing never fails: what is not understood is text.
+//! Nothing here knows files, tasks, the clock or OTLP.
+
+pub mod entry;
+pub mod timestamp;
+pub mod value;
+
+pub use entry::{CodeSite, Entry, Field, Format, Severity, Text, Time, TraceContext, Value};

@@ -1,0 +1,3 @@
+//! spanline: plain logs, lined up with the traces they belong to.
+
+pub mod record;

@@ -1,0 +1,3 @@
+//! The `spanline` command.
+
+fn main() {}

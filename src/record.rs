@@ -1,0 +1,227 @@
+//! The vocabulary that flows: where lines come from, one record of them, and the span it belongs to.
+//!
+//! A [`Record`] borrows from the chunk it was read in; only origins, positions and links are owned. Nothing here reads,
+//! parses or sends.
+
+use spanline_parsers::{Entry, Field};
+
+/// Who wrote lines: the resource they are shipped under, and what correlation knows of their writer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Origin {
+    /// `service.name`; may be empty in `convert`, where nothing is known.
+    pub service_name: String,
+    /// Which program's habits the lines follow.
+    pub producer: Producer,
+    /// The pod and container, for container logs.
+    pub pod: Option<Pod>,
+    /// `host.name`, where known.
+    pub host: Option<String>,
+    /// systemd unit or syslog identifier of a journal's entry.
+    pub unit: Option<String>,
+}
+
+/// A container of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Pod {
+    /// `k8s.namespace.name`.
+    pub namespace: String,
+    /// `k8s.pod.name`.
+    pub name: String,
+    /// `k8s.pod.uid`, empty where only a `containers/` name is known.
+    pub uid: String,
+    /// `k8s.container.name`.
+    pub container: String,
+    /// `k8s.container.restart_count`.
+    pub restart: Option<u32>,
+    /// `container.id`, where a name tells it.
+    pub container_id: Option<String>,
+}
+
+/// The program whose lines these are, as far as rules need to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Producer {
+    /// kubelet
+    Kubelet,
+    /// CRI-O
+    Crio,
+    /// containerd, its shims included
+    Containerd,
+    /// conmon-rs
+    ConmonRs,
+    /// conmon
+    Conmon,
+    /// kube-apiserver's own log
+    ApiServer,
+    /// kube-apiserver's audit log
+    Audit,
+    /// etcd
+    Etcd,
+    /// kube-scheduler
+    Scheduler,
+    /// kube-controller-manager
+    ControllerManager,
+    /// a container of a pod
+    Pod,
+    /// anything else
+    #[default]
+    Other,
+}
+
+/// Where a record stands in its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    /// Number of the first physical line in its file, from 1.
+    pub line: u64,
+    /// Physical lines that it took.
+    pub lines: u32,
+    /// Byte offset of the first physical line (in the decompressed stream).
+    pub offset: u64,
+}
+
+/// `log.iostream`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Stream {
+    /// The envelope does not say.
+    #[default]
+    Unknown,
+    /// stdout
+    Stdout,
+    /// stderr
+    Stderr,
+}
+
+/// What the runtime wrote around a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Envelope {
+    /// Nothing.
+    #[default]
+    None,
+    /// CRI
+    Cri,
+    /// docker json-file
+    Docker,
+    /// a journal's entry
+    Journal,
+}
+
+/// One logical log entry: joined parts, continuation lines included.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'r> {
+    /// Index of its source in reading order.
+    pub source: u32,
+    /// Who wrote it.
+    pub origin: &'r Origin,
+    /// Where it stands.
+    pub position: Position,
+    /// What was around it.
+    pub envelope: Envelope,
+    /// The stream it went to.
+    pub stream: Stream,
+    /// When it was written: the payload's time, else the envelope's; ns since the epoch.
+    pub time: Option<i64>,
+    /// Digits of the second that `time` was written with (0: whole seconds, 9: nanoseconds).
+    pub time_digits: u8,
+    /// The envelope's time, ns since the epoch.
+    pub envelope_time: Option<i64>,
+    /// What the line says. Severity is final here (a journal's PRIORITY is taken in where the text has none).
+    pub entry: &'r Entry<'r>,
+    /// Fields of the envelope (a journal entry's), to be attributes.
+    pub envelope_fields: &'r [Field<'r>],
+    /// The payload's bytes, parts joined by nothing and continuation lines by LF.
+    pub payload: &'r [u8],
+}
+
+/// How a link was found, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Method {
+    /// The ids stand in the record.
+    Written,
+    /// The same line is an event of the span.
+    Event,
+    /// An id names the request.
+    Request,
+    /// Shared keys (pod, container, image) and time.
+    Entity,
+    /// Learned from content, structure and time.
+    Inferred,
+}
+
+impl Method {
+    /// The name in `spanline.link.method`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Written => "written",
+            Method::Event => "event",
+            Method::Request => "request",
+            Method::Entity => "entity",
+            Method::Inferred => "inferred",
+        }
+    }
+}
+
+/// How the record stands to the span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Relation {
+    /// The span encloses the record.
+    #[default]
+    Within,
+    /// It concerns the same thing while the span is open, but was written elsewhere.
+    About,
+}
+
+impl Relation {
+    /// The name in `spanline.link.relation`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Relation::Within => "within",
+            Relation::About => "about",
+        }
+    }
+}
+
+/// The span a record belongs to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Link {
+    /// Trace id.
+    pub trace_id: [u8; 16],
+    /// Span id; all zero where only the trace is known.
+    pub span_id: [u8; 8],
+    /// How it was found.
+    pub method: Method,
+    /// 0–1; `None` for written ids whose span was not seen.
+    pub confidence: Option<f32>,
+    /// Within or about.
+    pub relation: Relation,
+    /// The span was seen.
+    pub verified: bool,
+    /// The span already holds this record as an event: none is added.
+    pub has_event: bool,
+}
+
+/// Why a record has no link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unlinked {
+    /// No traces were given, and the record carries no id.
+    NoTraces,
+    /// The record has no time.
+    NoTime,
+    /// No span of its writer is near its time.
+    NoSpanNear,
+    /// Nothing but time speaks for a span.
+    NoEvidence,
+    /// Several spans fit alike.
+    Ambiguous,
+}
+
+impl Unlinked {
+    /// The words of the summary.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Unlinked::NoTraces => "no traces given and no id in the record",
+            Unlinked::NoTime => "record without a time",
+            Unlinked::NoSpanNear => "no span of its writer at its time",
+            Unlinked::NoEvidence => "nothing but time speaks for a span",
+            Unlinked::Ambiguous => "several spans fit alike",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! One binary holds the end-to-end tests.
