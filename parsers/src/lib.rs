@@ -5,6 +5,7 @@
 //! Nothing here knows files, tasks, the clock or OTLP.
 
 pub mod entry;
+pub mod json;
 pub mod timestamp;
 pub mod value;
 
