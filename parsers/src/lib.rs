@@ -4,8 +4,12 @@
 //! says of its time, severity, message, fields and trace. Parsing never fails: what is not understood is text.
 //! Nothing here knows files, tasks, the clock or OTLP.
 
+pub mod docker_json;
 pub mod entry;
+pub mod epoch;
 pub mod json;
+pub mod json_line;
+pub mod klog_json;
 pub mod timestamp;
 pub mod value;
 
