@@ -6,6 +6,7 @@
 
 pub mod entry;
 pub mod timestamp;
+pub mod trace_context;
 pub mod value;
 
 pub use entry::{CodeSite, Entry, Field, Format, Severity, Text, Time, TraceContext, Value};
