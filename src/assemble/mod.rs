@@ -4,12 +4,14 @@
 //! be joined. What is still open at the end of a chunk is kept, and [`Assembler::flush`] gives it out. Files and
 //! destinations are not known here.
 
+mod entries;
 mod slot;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use spanline_parsers::continuation::Open;
 use spanline_parsers::detect::{self, Expect};
 use spanline_parsers::{Entry, Field, Format, klog};
 
@@ -54,6 +56,8 @@ pub struct Counts {
     pub nul_lines: u64,
     /// Lines or records that were cut at a limit.
     pub cut: u64,
+    /// Damaged entries of a journal's export that were passed over.
+    pub damaged: u64,
     /// Records by what was recognised.
     pub formats: HashMap<(Envelope, Format), u64>,
 }
@@ -66,6 +70,7 @@ impl Counts {
         self.records += other.records;
         self.nul_lines += other.nul_lines;
         self.cut += other.cut;
+        self.damaged += other.damaged;
         for (format, count) in &other.formats {
             *self.formats.entry(*format).or_default() += count;
         }
@@ -87,6 +92,9 @@ pub struct Assembler {
     /// Lines end in CR LF, as the first line of the file says.
     crlf: Option<bool>,
     slots: Vec<Slot<'static>>,
+    /// The start of a journal's entry that the last chunk cut, and where it stands.
+    carried: Vec<u8>,
+    carried_offset: u64,
     counts: Counts,
     last_format: (Envelope, Format, u64),
 }
@@ -104,6 +112,8 @@ impl Assembler {
             cut: None,
             crlf: None,
             slots: Vec::new(),
+            carried: Vec::new(),
+            carried_offset: 0,
             counts: Counts::default(),
             last_format: (Envelope::None, Format::Text, 0),
         }
@@ -127,7 +137,10 @@ impl Assembler {
 
     /// Takes a chunk of lines.
     pub fn feed<S: RecordSink>(&mut self, chunk: &Chunk<'_>, sink: &mut S) {
-        let mut work = Work { slots: std::mem::take(&mut self.slots), entry: Entry::default() };
+        if chunk.entries {
+            return self.feed_entries(chunk, sink);
+        }
+        let mut work = Work::take(&mut self.slots);
         self.counts.bytes += chunk.bytes.len() as u64;
         let mut rest = chunk.bytes;
         let mut offset = chunk.offset;
@@ -151,26 +164,15 @@ impl Assembler {
         if chunk.cut && body.len() < rest.len() {
             self.first_piece(&mut work, &rest[body.len()..], offset + body.len() as u64, sink);
         }
-        self.slots = work.slots.into_iter().map(Slot::into_owned).collect();
-    }
-
-    /// Takes one entry of a journal's export, `lines` physical lines long.
-    pub fn feed_journal<'c, S: RecordSink>(&mut self, entries: &mut JournalEntries<'c>, sink: &mut S) {
-        let mut work = Work { slots: std::mem::take(&mut self.slots), entry: Entry::default() };
-        for (entry, offset, lines, bytes) in entries {
-            self.counts.bytes += bytes;
-            let meta = self.meta(&decode::Line::bare(b""), offset);
-            let line = decode::from_journal(entry);
-            self.taken(&mut work, line, Meta { line: meta.line, ..meta }, lines, sink);
-            self.line += u64::from(lines);
-            self.counts.lines += u64::from(lines);
-        }
-        self.slots = work.slots.into_iter().map(Slot::into_owned).collect();
+        self.slots = work.keep();
     }
 
     /// Gives out what is open: at the end of a source, or after a quiet time.
     pub fn flush<S: RecordSink>(&mut self, sink: &mut S) {
-        let mut work = Work { slots: std::mem::take(&mut self.slots), entry: Entry::default() };
+        if !self.carried.is_empty() {
+            self.flush_entries(sink);
+        }
+        let mut work = Work::take(&mut self.slots);
         for slot in std::mem::take(&mut work.slots) {
             self.flush_slot(&mut work, slot, sink);
         }
@@ -279,7 +281,7 @@ impl Assembler {
             open.append(&line.content, b"\n", line.lines);
             return;
         }
-        let state = detect::open(&line.content, self.settings.expect);
+        let state = Open::start(&line.content);
         if let Some((done, _)) = slot.open.replace((line, state)) {
             self.emit(work, done, 0, sink);
         }
@@ -405,13 +407,21 @@ impl Assembler {
     }
 }
 
+/// What is borrowed from the chunk in hand.
 struct Work<'c> {
     slots: Vec<Slot<'c>>,
     entry: Entry<'c>,
 }
 
-/// Entries of a journal's export with their offsets, physical lines and bytes.
-pub type JournalEntries<'c> = dyn Iterator<Item = (spanline_parsers::journal::Entry<'c>, u64, u32, u64)> + 'c;
+impl Work<'_> {
+    fn take(slots: &mut Vec<Slot<'static>>) -> Self {
+        Work { slots: std::mem::take(slots), entry: Entry::default() }
+    }
+
+    fn keep(self) -> Vec<Slot<'static>> {
+        self.slots.into_iter().map(Slot::into_owned).collect()
+    }
+}
 
 /// The first line without its line feed, what follows it, and the bytes taken.
 fn first_line(bytes: &[u8]) -> (&[u8], &[u8], u64) {
@@ -424,15 +434,4 @@ fn first_line(bytes: &[u8]) -> (&[u8], &[u8], u64) {
 /// An eBPF enricher blanks the lines that it wrote anew elsewhere.
 fn is_nul_line(content: &[u8]) -> bool {
     content.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace())
-}
-
-impl Stream {
-    /// The name in `log.iostream`.
-    pub fn name(self) -> Option<&'static str> {
-        match self {
-            Stream::Unknown => None,
-            Stream::Stdout => Some("stdout"),
-            Stream::Stderr => Some("stderr"),
-        }
-    }
 }

@@ -61,7 +61,7 @@ pub fn run(config: &ConvertConfig, output: impl Write) -> io::Result<ConvertOutc
         }
     }
     for path in &config.files {
-        let result = read::open(path)
+        let result = read::open(path, None)
             .map_err(ReadError::from)
             .and_then(|input| convert_one(config, Source::of(path, config), input, &mut sink));
         if let Err(error) = result {

@@ -148,20 +148,23 @@ impl Walk {
 
 /// Names of binary files, and of files that are no logs.
 fn reason_to_leave_out(name: &str, siblings: &HashSet<String>) -> Option<&'static str> {
-    let plain = ["gz", "zst"].iter().fold(name, |name, end| name.strip_suffix(end).map_or(name, |n| n.trim_end_matches('.')));
+    let plain =
+        ["gz", "zst"].iter().fold(name, |name, end| name.strip_suffix(end).map_or(name, |n| n.trim_end_matches('.')));
     let lower = plain.to_ascii_lowercase();
     if matches!(lower.as_str(), "wtmp" | "btmp" | "lastlog" | "faillog" | "tallylog" | "utmp") {
         return Some("binary by its name");
     }
     let end = lower.rsplit_once('.').map_or("", |(_, end)| end);
     match end {
-        "journal" | "journal~" | "db" | "sqlite" | "zip" | "tar" | "tgz" | "png" | "jpg" | "gif" | "pdf" | "so" | "bin"
-        | "exe" | "pcap" | "core" | "o" | "a" | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {
+        "journal" | "journal~" | "db" | "sqlite" | "zip" | "tar" | "tgz" | "png" | "jpg" | "gif" | "pdf" | "so"
+        | "bin" | "exe" | "pcap" | "core" | "o" | "a" | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {
             return Some("binary by its name");
         }
-        "xz" | "bz2" | "lz4" | "br" | "7z" => return Some("compressed in a way that is not read (only .gz and .zst are)"),
-        "yaml" | "yml" | "md" | "html" | "htm" | "css" | "js" | "toml" | "conf" | "cfg" | "ini" | "pem" | "key" | "py"
-        | "sh" | "rs" | "go" | "c" | "h" | "csv" | "xml" | "service" | "lock" | "tmp" | "swp" => {
+        "xz" | "bz2" | "lz4" | "br" | "7z" => {
+            return Some("compressed in a way that is not read (only .gz and .zst are)");
+        }
+        "yaml" | "yml" | "md" | "html" | "htm" | "css" | "js" | "toml" | "conf" | "cfg" | "ini" | "pem" | "key"
+        | "py" | "sh" | "rs" | "go" | "c" | "h" | "csv" | "xml" | "service" | "lock" | "tmp" | "swp" => {
             return Some("no log by its name");
         }
         _ => {}
@@ -179,9 +182,10 @@ fn repeats_info(name: &str, siblings: &HashSet<String>) -> bool {
         // The files of one process differ in the second they were made; the process id at the end is the same.
         let process = rest.split('.').nth(1).unwrap_or_default();
         siblings.iter().any(|sibling| {
-            sibling.strip_prefix(program).and_then(|end| end.strip_prefix(".log.INFO.")).is_some_and(|end| {
-                end.split('.').nth(1).is_some_and(|sibling_process| sibling_process == process)
-            })
+            sibling
+                .strip_prefix(program)
+                .and_then(|end| end.strip_prefix(".log.INFO."))
+                .is_some_and(|end| end.split('.').nth(1).is_some_and(|sibling_process| sibling_process == process))
         })
     })
 }

@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -33,6 +35,8 @@ pub struct Chunk<'b> {
     pub continues: bool,
     /// The last line was cut at the limit: its rest comes in the next chunk.
     pub cut: bool,
+    /// Entries of a journal's export instead of lines.
+    pub entries: bool,
 }
 
 /// Reads chunks from a file or a stream.
@@ -68,17 +72,35 @@ pub enum ReadError {
     Io(#[from] io::Error),
 }
 
-/// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed.
-pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+/// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed. `count` grows by the
+/// bytes that come from the disk.
+pub fn open(path: &Path, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
     let mut file = File::open(path)?;
     let mut magic = [0u8; 4];
     let got = read_full(&mut file, &mut magic)?;
     file.seek(SeekFrom::Start(0))?;
+    let file = Counted { file, count };
     Ok(match &magic[..got] {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, file))),
         [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(file)?),
         _ => Box::new(file),
     })
+}
+
+/// Counts what is read.
+struct Counted {
+    file: File,
+    count: Option<Arc<AtomicU64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read(into)?;
+        if let Some(count) = &self.count {
+            count.fetch_add(got as u64, Ordering::Relaxed);
+        }
+        Ok(got)
+    }
 }
 
 fn read_full(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
@@ -116,9 +138,11 @@ impl<R: Read> ChunkReader<R> {
         self.paragraph_start = Some(start);
     }
 
-    /// Chunks are paragraphs.
-    pub fn is_paragraphs(&self) -> bool {
-        self.paragraphs
+    /// The first bytes of the file, up to `bytes` of them; to be called before the first chunk. They do not depend on how
+    /// the file is compressed. An error is met again by [`ChunkReader::next_chunk`].
+    pub fn head(&mut self, bytes: usize) -> &[u8] {
+        while self.filled < bytes.min(READ_BYTES) && matches!(self.fill(), Ok(1..)) {}
+        &self.buffer[..self.filled.min(bytes)]
     }
 
     fn boundary(&mut self, searched: usize) -> Option<usize> {
@@ -200,7 +224,7 @@ impl<R: Read> ChunkReader<R> {
         self.consumed = end;
         self.offset += end as u64;
         self.inside_line = cut;
-        Chunk { bytes: &self.buffer[..end], offset, continues, cut }
+        Chunk { bytes: &self.buffer[..end], offset, continues, cut, entries: self.paragraphs }
     }
 }
 
@@ -256,10 +280,7 @@ mod tests {
     fn a_line_beyond_the_limit_comes_in_marked_pieces() {
         let (all, _) = pieces(b"abcdefgh\nx\n", 3, None);
         let text: Vec<_> = all.iter().map(|(text, _, continues, cut)| (text.as_str(), *continues, *cut)).collect();
-        assert_eq!(
-            text,
-            [("abc", false, true), ("def", true, true), ("gh\n", true, false), ("x\n", false, false)]
-        );
+        assert_eq!(text, [("abc", false, true), ("def", true, true), ("gh\n", true, false), ("x\n", false, false)]);
     }
 
     #[test]
