@@ -7,9 +7,14 @@
 pub mod docker_json;
 pub mod entry;
 pub mod epoch;
+pub mod journal;
+pub mod journal_export;
+pub mod journal_json;
 pub mod json;
 pub mod json_line;
 pub mod klog_json;
+pub mod pod_path;
+pub mod rotation;
 pub mod timestamp;
 pub mod value;
 
