@@ -5,6 +5,8 @@
 //! Nothing here knows files, tasks, the clock or OTLP.
 
 pub mod docker_json;
+pub mod continuation;
+pub mod cri;
 pub mod entry;
 pub mod epoch;
 pub mod journal;
@@ -15,6 +17,11 @@ pub mod json_line;
 pub mod klog_json;
 pub mod pod_path;
 pub mod rotation;
+pub mod klog;
+mod klog_values;
+pub mod logfmt;
+pub mod logrus;
+pub mod quote;
 pub mod timestamp;
 pub mod value;
 
