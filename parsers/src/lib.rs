@@ -4,6 +4,18 @@
 //! says of its time, severity, message, fields and trace. Parsing never fails: what is not understood is text.
 //! Nothing here knows files, tasks, the clock or OTLP.
 
+pub mod access;
+pub mod conmon;
+pub mod conmon_rs;
+pub mod detect;
+pub mod entry;
+pub mod glog;
+pub mod log4j;
+mod plain;
+pub mod python;
+pub mod spring;
+pub mod syslog;
+pub mod docker_json;
 pub mod continuation;
 pub mod cri;
 pub mod docker_json;
