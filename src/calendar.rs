@@ -14,11 +14,15 @@ pub struct CalendarSettings {
 
 /// State.
 #[derive(Debug)]
-pub struct Calendar { settings: CalendarSettings }
+pub struct Calendar {
+    settings: CalendarSettings,
+}
 
 impl Calendar {
     /// New.
-    pub fn new(settings: &CalendarSettings) -> Calendar { Calendar { settings: settings.clone() } }
+    pub fn new(settings: &CalendarSettings) -> Calendar {
+        Calendar { settings: settings.clone() }
+    }
     /// Preamble.
     pub fn created(&mut self, _time: Time) {}
     /// Resolve.
@@ -29,7 +33,10 @@ impl Calendar {
             Time::Local { year, month, day, nanos_of_day, digits } => {
                 let _ = envelope;
                 let year = year.or(self.settings.year).or(self.settings.year_hint.map(|h| h.0)).unwrap_or(2026);
-                Some((timestamp::days_from_civil(year, month.max(1), day.max(1)) * 86_400_000_000_000 + nanos_of_day, digits))
+                Some((
+                    timestamp::days_from_civil(year, month.max(1), day.max(1)) * 86_400_000_000_000 + nanos_of_day,
+                    digits,
+                ))
             }
         }
     }

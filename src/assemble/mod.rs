@@ -309,8 +309,7 @@ impl Assembler {
         sink: &mut S,
     ) {
         let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset), 1));
-        let logical =
-            Logical { meta: Meta { offset, ..meta }, content: Cow::Borrowed(bytes), lines: 0, journal: None };
+        let logical = Logical { meta: Meta { offset, ..meta }, content: Cow::Borrowed(bytes), lines: 0, journal: None };
         self.emit(work, logical, piece + 1, sink);
         if more {
             self.cut = Some((meta, piece + 1));

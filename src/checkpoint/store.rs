@@ -30,7 +30,9 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Written by a newer spanline.
-    #[error("state {path} has version {version}, this spanline knows version {VERSION}; use the newer one, or another --state folder")]
+    #[error(
+        "state {path} has version {version}, this spanline knows version {VERSION}; use the newer one, or another --state folder"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -150,7 +152,12 @@ mod tests {
         store.save(&ledgers).unwrap();
         assert_eq!(store.load().unwrap(), (ledgers.clone(), None));
         let whole = fs::read(store.path()).unwrap();
-        for damaged in [&whole[..whole.len() / 2], b"", b"{}", &whole.iter().map(|b| if *b == b'9' { b'8' } else { *b }).collect::<Vec<_>>()] {
+        for damaged in [
+            &whole[..whole.len() / 2],
+            b"",
+            b"{}",
+            &whole.iter().map(|b| if *b == b'9' { b'8' } else { *b }).collect::<Vec<_>>(),
+        ] {
             fs::write(store.path(), damaged).unwrap();
             let (loaded, message) = store.load().unwrap();
             assert!(loaded.is_empty() && message.is_some());

@@ -8,7 +8,8 @@ use std::io::Read;
 use std::path::Path;
 
 use spanline_parsers::detect::{self, Expect};
-use spanline_parsers::{Entry, Time, pod_path, rotation};
+use spanline_parsers::rotation::{self, Age};
+use spanline_parsers::{Entry, Time, pod_path};
 
 use crate::decode::{self, Envelopes};
 use crate::input::discover::{Found, FoundFile};
@@ -91,7 +92,7 @@ fn file_name(shown: &str) -> &str {
 pub fn origin_of_container(shown: &str, links: &[String]) -> Option<Origin> {
     let mut pod = pod_of_path(shown)?;
     for link in links {
-        if let Some(named) = pod_path::container_link(link) {
+        if let Some(named) = pod_path::in_containers(link) {
             pod.container_id = pod.container_id.or(named.container_id.map(str::to_owned));
         }
     }
@@ -116,27 +117,15 @@ fn service_of(pod: &Pod) -> String {
 }
 
 fn pod_of_path(shown: &str) -> Option<Pod> {
-    if let Some(path) = pod_path::pod_log(shown) {
-        return Some(Pod {
-            namespace: path.namespace.into(),
-            name: path.pod.into(),
-            uid: path.uid.into(),
-            container: path.container.into(),
-            restart: path.restart,
-            container_id: None,
-        });
-    }
-    if let Some(link) = pod_path::container_link(file_name(shown)) {
-        return Some(Pod {
-            namespace: link.namespace.into(),
-            name: link.pod.into(),
-            uid: String::new(),
-            container: link.container.into(),
-            restart: None,
-            container_id: link.container_id.map(str::to_owned),
-        });
-    }
-    must_gather(shown)
+    let Some(path) = pod_path::pod(shown) else { return must_gather(shown) };
+    Some(Pod {
+        namespace: path.namespace.into(),
+        name: path.pod.into(),
+        uid: path.uid.into(),
+        container: path.container.into(),
+        restart: path.restart,
+        container_id: path.container_id.map(str::to_owned),
+    })
 }
 
 /// …/namespaces/<ns>/pods/<pod>/<container>/<container>/logs/(current|previous).log
@@ -201,7 +190,10 @@ fn writer(origin: &Origin, shown: &str) -> String {
 
 /// The year and month in a file's name (klog's, or a rotation's).
 pub fn year_hint(path: &Path) -> Option<(i32, u8)> {
-    rotation::date_of(&path.file_name()?.to_string_lossy())
+    let Age::Stamped(stamp) = rotation::family(&path.file_name()?.to_string_lossy()).order.age else { return None };
+    let digits = stamp.to_string();
+    let (year, month) = (digits.get(..4)?.parse().ok()?, digits.get(4..6)?.parse().ok()?);
+    ((1990..2200).contains(&year) && (1..=12).contains(&month)).then_some((year, month))
 }
 
 /// What the first bytes of a file tell.
