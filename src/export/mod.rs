@@ -1,0 +1,3 @@
+//! From records to destinations.
+
+pub mod batch;
