@@ -6,4 +6,6 @@ pub mod checkpoint;
 pub mod cli;
 pub mod decode;
 pub mod input;
+pub mod export;
+pub mod otlp;
 pub mod record;
