@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod checkpoint;
 pub mod cli;
 pub mod decode;
+pub mod export;
 pub mod input;
 pub mod export;
 pub mod otlp;
