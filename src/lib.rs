@@ -7,6 +7,5 @@ pub mod cli;
 pub mod decode;
 pub mod export;
 pub mod input;
-pub mod export;
 pub mod otlp;
 pub mod record;

@@ -1,7 +1,3 @@
-//! OTLP on the wire, and nothing but the wire: what lines and spans mean is not known here.
-
-pub mod protobuf;
-//! The wire only: encoded requests go out to an OTLP endpoint, what it made of them comes back.
 //!
 //! [`Endpoint`] says where and how, [`compress`](compress::compress) makes a request smaller (a pure function, for the
 //! workers), [`Client`] sends it over gRPC or HTTP/protobuf and classifies the answer. Nothing here knows records, what
@@ -13,6 +9,7 @@ pub mod endpoint;
 mod gather;
 mod grpc;
 mod http1;
+pub mod protobuf;
 mod rope;
 pub mod status;
 mod stream;
