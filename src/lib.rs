@@ -1,3 +1,5 @@
 //! spanline: plain logs, lined up with the traces they belong to.
 
+pub mod correlate;
 pub mod record;
+pub mod spans;
