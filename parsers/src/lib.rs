@@ -4,7 +4,15 @@
 //! says of its time, severity, message, fields and trace. Parsing never fails: what is not understood is text.
 //! Nothing here knows files, tasks, the clock or OTLP.
 
+pub mod continuation;
+pub mod cri;
 pub mod entry;
+pub mod json;
+pub mod klog;
+mod klog_values;
+pub mod logfmt;
+pub mod logrus;
+pub mod quote;
 pub mod timestamp;
 pub mod value;
 
