@@ -6,13 +6,17 @@
 
 pub mod continuation;
 pub mod cri;
+pub mod docker_json;
 pub mod entry;
+pub mod epoch;
 pub mod json;
 pub mod klog;
 mod klog_values;
 pub mod logfmt;
 pub mod logrus;
 pub mod quote;
+pub mod json_line;
+pub mod klog_json;
 pub mod timestamp;
 pub mod value;
 
