@@ -18,6 +18,7 @@ pub mod quote;
 pub mod json_line;
 pub mod klog_json;
 pub mod timestamp;
+pub mod trace_context;
 pub mod value;
 
 pub use entry::{CodeSite, Entry, Field, Format, Severity, Text, Time, TraceContext, Value};
