@@ -1,7 +1,7 @@
 //! spanline: plain logs, lined up with the traces they belong to.
 
-pub mod correlate;
 pub mod cli;
+pub mod correlate;
 pub mod input;
 pub mod record;
 pub mod spans;

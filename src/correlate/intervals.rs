@@ -34,7 +34,7 @@ impl Intervals {
     /// their start.
     pub(super) fn open(&self, start_max: i64, end_min: i64, room: usize, into: &mut Vec<u32>) {
         let count = self.starts.partition_point(|start| *start <= start_max);
-        let mut node = 1;
+        let mut node = 1usize;
         let room = into.len() + room;
         while count > 0 && into.len() < room {
             let depth = node.ilog2();

@@ -69,8 +69,8 @@ impl Keys {
         self.settled = 0;
     }
 
-    pub(super) fn find(&self, hasher: &Hasher, key: Key, value: &[u8]) -> impl Iterator<Item = Slot> {
-        let hash = hasher.of_key(key as u64, value);
+    /// Spans with a key's hash (of [`Hasher::of_key`]).
+    pub(super) fn find(&self, hash: u64) -> impl Iterator<Item = Slot> {
         let rows = &self.rows[..self.settled];
         let start = guess(rows, hash, |row| row.0);
         rows[start..].iter().take_while(move |row| row.0 == hash).map(|row| row.1)

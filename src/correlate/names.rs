@@ -57,6 +57,10 @@ impl Names {
         self.names.get(number as usize).map_or("", |name| name)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes + self.names.len() * 80
     }

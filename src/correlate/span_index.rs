@@ -127,7 +127,8 @@ impl SpanIndex {
 
     /// Takes a span in. It is found after the next [`SpanIndex::settle`].
     pub fn add(&mut self, resource: &ResourceFact<'_>, fact: &SpanFact<'_>) {
-        if self.spans.len() >= self.limits.spans_max || self.spans.len() % 1024 == 0 && self.bytes() > self.limits.bytes_max
+        if self.spans.len() >= self.limits.spans_max
+            || self.spans.len() % 1024 == 0 && self.bytes() > self.limits.bytes_max
         {
             self.evict();
         }
@@ -139,7 +140,9 @@ impl SpanIndex {
             end: fact.end,
             name: self.names.number(fact.name),
             scope: self.names.number(fact.scope),
-            resource: self.resources.number(resource, self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
+            resource: self
+                .resources
+                .number(resource, self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
             kind: fact.kind,
         };
         let next = self.spans.len() as Slot;
@@ -273,7 +276,7 @@ impl SpanIndex {
 
     /// Spans with a key.
     pub fn by_key(&self, key: Key, value: &[u8]) -> impl Iterator<Item = Slot> {
-        self.keys.find(&self.hasher, key, value)
+        self.keys.find(self.hasher.of_key(key as u64, value))
     }
 
     /// Bytes that the index takes, roughly.

@@ -234,10 +234,7 @@ mod tests {
     fn a_line_beyond_the_limit_comes_in_marked_pieces() {
         let (all, _) = pieces(b"abcdefgh\nx\n", 3, None);
         let text: Vec<_> = all.iter().map(|(text, _, continues, cut)| (text.as_str(), *continues, *cut)).collect();
-        assert_eq!(
-            text,
-            [("abc", false, true), ("def", true, true), ("gh\n", true, false), ("x\n", false, false)]
-        );
+        assert_eq!(text, [("abc", false, true), ("def", true, true), ("gh\n", true, false), ("x\n", false, false)]);
     }
 
     #[test]
