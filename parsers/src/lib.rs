@@ -4,13 +4,31 @@
 //! says of its time, severity, message, fields and trace. Parsing never fails: what is not understood is text.
 //! Nothing here knows files, tasks, the clock or OTLP.
 
+pub mod access;
+pub mod conmon;
+pub mod conmon_rs;
+pub mod detect;
+pub mod entry;
+pub mod glog;
+pub mod log4j;
+mod plain;
+pub mod python;
+pub mod spring;
+pub mod syslog;
+pub mod docker_json;
 pub mod continuation;
 pub mod cri;
 pub mod docker_json;
 pub mod entry;
 pub mod epoch;
+pub mod journal;
+pub mod journal_export;
+pub mod journal_json;
 pub mod json;
 pub mod json_line;
+pub mod klog_json;
+pub mod pod_path;
+pub mod rotation;
 pub mod klog;
 pub mod klog_json;
 mod klog_values;
