@@ -139,7 +139,8 @@ fn span_fields<'a>(path: &'a [u8], entry: &mut Entry<'a>) {
         nest.is_outside(path, at);
         if depth == 0 && nest.depth == 1 && path[at] == b'{' {
             open = Some(at + 1);
-        } else if depth == 1 && nest.depth == 0
+        } else if depth == 1
+            && nest.depth == 0
             && let Some(from) = open.take()
         {
             pairs(&path[from..at], entry);

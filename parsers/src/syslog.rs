@@ -53,7 +53,8 @@ fn prefixed<'a>(time: Time, rest: &'a [u8], priority: Option<u8>, entry: &mut En
         Some(tag) => (None, tag, &rest[first.len()..]),
         None => {
             let Some(after) = rest[first.len()..].strip_prefix(b" ") else { return false };
-            let Some((tag, payload)) = word(after).and_then(|word| Some((split_tag(word)?, &after[word.len()..]))) else {
+            let Some((tag, payload)) = word(after).and_then(|word| Some((split_tag(word)?, &after[word.len()..])))
+            else {
                 // A program without a tag: all of it is the payload, if a PRI says that it is syslog.
                 return priority.is_some() && fill(time, Some(first), None, after, priority, entry);
             };
@@ -126,8 +127,8 @@ fn finish(time: Time, priority: Option<u8>, entry: &mut Entry<'_>) {
 }
 
 const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit",
-    "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
+    "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
 /// rfc5424 = time SP host SP app SP procid SP msgid SP ( "-" / 1*element ) [ SP [BOM] msg ]
