@@ -7,26 +7,43 @@
 
 use std::borrow::Cow;
 
+use crate::continuation;
 use crate::entry::{CodeSite, Entry, Field, Format, Severity, Text, Value};
-use crate::json::{self, Member, Members};
+use crate::json::{self, Member};
 use crate::klog_json;
 
 mod level;
 mod time;
 
-/// Reads a line that is one JSON object, blanks around it allowed, into an entry that is empty.
+/// Reads a record that is one JSON object, blanks around it allowed, into an entry that is empty.
 ///
-/// Returns whether it is one; if not, the entry is empty again.
-pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let line = line.trim_ascii();
-    let Some(mut members) = json::object(line) else { return false };
-    let done = klog_json::members(line, members.clone(), entry) || {
-        Reader::new(entry).members(&mut members, line) && members.end() == Some(line.len())
-    };
-    if !done {
-        entry.clear();
+/// Lines that were joined to it, a stack trace for one, are taken as [`continuation::attach`] takes them. Returns whether
+/// it is such a record; if not, the entry is empty again.
+pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let record = record.trim_ascii_start();
+    let Some(mut members) = json::object(record) else { return false };
+    let is_klog = klog_json::members(&mut members.clone(), entry).and_then(|end| behind(record, end));
+    let tail = is_klog.or_else(|| {
+        let mut reader = Reader::new(entry);
+        while let Some(member) = members.member() {
+            reader.member(member);
+        }
+        let end = members.end()?;
+        reader.finish(&record[..end]);
+        behind(record, end)
+    });
+    match tail {
+        Some(tail) => continuation::attach(entry, tail),
+        None => entry.clear(),
     }
-    done
+    tail.is_some()
+}
+
+/// The lines behind the object's own, on which nothing but blanks may follow it.
+fn behind(record: &[u8], end: usize) -> Option<&[u8]> {
+    let rest = &record[end..];
+    let line_end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    rest[..line_end].iter().all(u8::is_ascii_whitespace).then(|| rest.get(line_end + 1..).unwrap_or_default())
 }
 
 /// What a key may stand for. The number is its rank: of several the lowest is taken, of equal ones the first.
@@ -99,21 +116,9 @@ impl<'e, 'a> Reader<'e, 'a> {
         Reader { entry, taken, order: 0, nested_level: None, nested_message: None, is_audit: false }
     }
 
-    /// Reads all members; whether they were well-formed.
-    fn members(mut self, members: &mut Members<'a>, line: &'a [u8]) -> bool {
-        while let Some(member) = members.member() {
-            self.order += 1;
-            self.member(member);
-        }
-        if members.end().is_none() {
-            return false;
-        }
-        self.finish(line);
-        true
-    }
-
     #[inline]
     fn member(&mut self, member: Member<'a>) {
+        self.order += 1;
         match role(&member.key) {
             Role::Plain => self.keep(member),
             Role::Time(rank) => match time::of(&member) {
@@ -191,7 +196,7 @@ impl<'e, 'a> Reader<'e, 'a> {
         let entry = self.entry;
         entry.format = Format::Json;
         let key = |what: usize| self.taken[what].as_ref().map(|taken| &*taken.member.key);
-        if is_logrus(&self.taken, &entry.severity_text) {
+        if is_logrus(&self.taken, self.order, &entry.severity_text) {
             entry.format = Format::LogrusJson;
         }
         if key(LEVEL).is_none() {
@@ -216,17 +221,20 @@ impl<'e, 'a> Reader<'e, 'a> {
     }
 }
 
-/// logrus sorts its keys, writes the time as text, and has names of its own for levels; crun does as runc does, with
-/// the message first.
-fn is_logrus(taken: &[Option<Taken<'_>>; 3], level: &[u8]) -> bool {
-    let [Some(time), Some(severity), Some(message)] = taken else { return false };
-    *time.member.key == *b"time"
-        && time.member.raw.starts_with(b"\"")
-        && *severity.member.key == *b"level"
+/// logrus sorts its keys, writes the time as text, and has names of its own for levels. crun does as runc does, with
+/// the message first; runc's first stage writes level and message only.
+fn is_logrus(taken: &[Option<Taken<'_>>; 3], members: usize, level: &[u8]) -> bool {
+    let [time, Some(severity), Some(message)] = taken else { return false };
+    *severity.member.key == *b"level"
         && matches!(level, b"panic" | b"fatal" | b"error" | b"warning" | b"info" | b"debug" | b"trace")
         && *message.member.key == *b"msg"
-        && severity.order < time.order
-        && message.order < time.order
+        && match time {
+            Some(time) => {
+                let is_last = severity.order < time.order && message.order < time.order;
+                *time.member.key == *b"time" && time.member.raw.starts_with(b"\"") && is_last
+            }
+            None => members == 2 && severity.order == 1,
+        }
 }
 
 /// GELF's level is syslog's.

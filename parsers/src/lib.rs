@@ -4,9 +4,9 @@
 //! says of its time, severity, message, fields and trace. Parsing never fails: what is not understood is text.
 //! Nothing here knows files, tasks, the clock or OTLP.
 
-pub mod docker_json;
 pub mod continuation;
 pub mod cri;
+pub mod docker_json;
 pub mod entry;
 pub mod epoch;
 pub mod journal;
@@ -14,14 +14,14 @@ pub mod journal_export;
 pub mod journal_json;
 pub mod json;
 pub mod json_line;
-pub mod klog_json;
-pub mod pod_path;
-pub mod rotation;
 pub mod klog;
+pub mod klog_json;
 mod klog_values;
 pub mod logfmt;
 pub mod logrus;
+pub mod pod_path;
 pub mod quote;
+pub mod rotation;
 pub mod timestamp;
 pub mod value;
 
