@@ -54,8 +54,8 @@ impl Stream {
 pub fn line(line: &[u8]) -> Option<Line<'_>> {
     let line = line.trim_ascii();
     let mut members = json::object(line)?;
-    let first = members.clone().member()?.key;
-    let out = match &*first {
+    let first = members.clone().member()?;
+    let out = match first.plain_key() {
         b"timestamp" | b"pipe" | b"message" => conmon_rs(&mut members),
         _ => docker(&mut members),
     }?;
@@ -66,7 +66,7 @@ fn docker<'a>(members: &mut Members<'a>) -> Option<Line<'a>> {
     let (mut log, mut time, mut attrs) = (None, None, None);
     let mut stream = Stream::Unknown;
     while let Some(member) = members.member() {
-        match &*member.key {
+        match member.plain_key() {
             b"log" => log = Some(content(member.raw)?),
             b"stream" => stream = Stream::named(&member.text()?),
             b"time" => time = Some(member.text()?),
@@ -97,7 +97,7 @@ fn content(raw: &[u8]) -> Option<(Text<'_>, bool)> {
 fn conmon_rs<'a>(members: &mut Members<'a>) -> Option<Line<'a>> {
     let (mut log, mut time, mut stream) = (None, None, None);
     while let Some(member) = members.member() {
-        match &*member.key {
+        match member.plain_key() {
             b"timestamp" => time = epoch::time(member.raw, Unit::Seconds),
             b"pipe" => stream = Some(Stream::named(&member.text()?)),
             b"message" => log = Some(member.text()?),

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use memchr::memchr;
-use scan::{Shape, blanks, plain_end, scan, string_end};
+use scan::{Shape, blanks, plain_length, scan, string_end};
 
 use crate::entry::{Text, Value};
 use crate::value;
@@ -91,25 +91,41 @@ enum State {
     Damaged,
 }
 
-/// One member, with what the scan has learned about its value.
-#[derive(Debug, Clone)]
+/// One member, with what the scan has learned about its key and value.
+///
+/// Slices and flags only: text is made of them where it is kept, as moving it from place to place takes longer than to
+/// find it.
+#[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
-    /// The key without its escapes.
-    pub key: Text<'a>,
+    /// The key as it stands, without its quotes.
+    key: &'a [u8],
+    key_escaped: bool,
     /// The value as it stands.
     pub raw: &'a [u8],
     shape: Shape,
 }
 
 impl<'a> Member<'a> {
+    /// The key without its escapes.
+    #[inline(always)]
+    pub fn key(&self) -> Text<'a> {
+        if self.key_escaped { Cow::Owned(unescaped(self.key)) } else { Cow::Borrowed(self.key) }
+    }
+
+    /// The key, where it has no escapes: no key that has a meaning is written with one.
+    #[inline(always)]
+    pub fn plain_key(&self) -> &'a [u8] {
+        if self.key_escaped { b"" } else { self.key }
+    }
+
     /// As [`value`], without a second look.
-    #[inline]
+    #[inline(always)]
     pub fn value(&self) -> Value<'a> {
         self.shape.value(self.raw)
     }
 
     /// The text, if it is a string.
-    #[inline]
+    #[inline(always)]
     pub fn text(&self) -> Option<Text<'a>> {
         (self.raw.first() == Some(&b'"')).then(|| unquote(self.raw, self.shape.marked))
     }
@@ -122,7 +138,7 @@ impl<'a> Members<'a> {
     }
 
     /// The next member; the iterator gives the same as a pair.
-    #[inline]
+    #[inline(always)]
     pub fn member(&mut self) -> Option<Member<'a>> {
         let text = self.text;
         let at = step(text, &mut self.at, &mut self.state, b'}')?;
@@ -131,7 +147,7 @@ impl<'a> Members<'a> {
         if text.get(at) != Some(&b'"') {
             return None;
         }
-        let (key_end, escaped) = string_end(text, at + 1)?;
+        let (key_end, key_escaped) = string_end(text, at + 1)?;
         let colon = blanks(text, key_end);
         if text.get(colon) != Some(&b':') {
             return None;
@@ -140,15 +156,16 @@ impl<'a> Members<'a> {
         let shape = scan(text, start, DEPTH_MAX - 1)?;
         self.at = shape.end;
         self.state = State::Within;
-        Some(Member { key: unquote(&text[at..key_end], escaped), raw: &text[start..shape.end], shape })
+        Some(Member { key: &text[at + 1..key_end - 1], key_escaped, raw: &text[start..shape.end], shape })
     }
 }
 
 impl<'a> Iterator for Members<'a> {
     type Item = (Text<'a>, &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.member().map(|member| (member.key, member.raw))
+        self.member().map(|member| (member.key(), member.raw))
     }
 }
 
@@ -172,7 +189,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// Where the next member or element starts; `None` behind the last one.
-#[inline]
+#[inline(always)]
 fn step(text: &[u8], at: &mut usize, state: &mut State, close: u8) -> Option<usize> {
     let next = blanks(text, *at);
     let byte = text.get(next).copied();
@@ -193,7 +210,7 @@ fn step(text: &[u8], at: &mut usize, state: &mut State, close: u8) -> Option<usi
 }
 
 impl Shape {
-    #[inline]
+    #[inline(always)]
     fn value(self, raw: &[u8]) -> Value<'_> {
         match raw.first() {
             Some(b'"') => Value::Text(unquote(raw, self.marked)),
@@ -205,7 +222,7 @@ impl Shape {
 }
 
 /// Takes the quotes off a valid string, and undoes its escapes.
-#[inline]
+#[inline(always)]
 fn unquote(raw: &[u8], escaped: bool) -> Text<'_> {
     let inner = &raw[1..raw.len() - 1];
     if escaped { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
@@ -216,28 +233,45 @@ pub(crate) fn unquoted(inner: &[u8]) -> Text<'_> {
     if memchr(b'\\', inner).is_some() { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
 }
 
+/// The text grows nowhere, so that it is written into a buffer of its length; whole words are copied, and what a word
+/// has behind its next escape is overwritten.
 fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
+    let mut out = vec![0; text.len()];
+    let (mut at, mut to) = (0, 0);
     while at < text.len() {
-        let end = plain_end(text, at);
-        out.extend_from_slice(&text[at..end]);
-        at = end + 2;
-        match text.get(end + 1) {
-            Some(b'n') => out.push(b'\n'),
-            Some(b't') => out.push(b'\t'),
-            Some(b'r') => out.push(b'\r'),
-            Some(b'b') => out.push(8),
-            Some(b'f') => out.push(12),
-            Some(b'u') => {
-                let (char, length) = unicode_escape(&text[end..]);
-                at = end + length;
-                out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+        let word = text[at..].first_chunk::<8>();
+        if let (Some(word), Some(room)) = (word, out[to..].first_chunk_mut::<8>()) {
+            *room = *word;
+            let length = plain_length(u64::from_le_bytes(*word));
+            at += length;
+            to += length;
+            if length == 8 {
+                continue;
             }
-            Some(&other) => out.push(other),
-            None => {}
         }
+        let (byte, taken) = match (text[at], text.get(at + 1)) {
+            (b'\\', Some(b'n')) => (b'\n', 2),
+            (b'\\', Some(b't')) => (b'\t', 2),
+            (b'\\', Some(b'r')) => (b'\r', 2),
+            (b'\\', Some(b'b')) => (8, 2),
+            (b'\\', Some(b'f')) => (12, 2),
+            (b'\\', Some(b'u')) => {
+                let (char, taken) = unicode_escape(&text[at..]);
+                let mut utf8 = [0; 4];
+                let utf8 = char.encode_utf8(&mut utf8).as_bytes();
+                let end = (to + utf8.len()).min(out.len());
+                out[to..end].copy_from_slice(&utf8[..end - to]);
+                (at, to) = (at + taken, end);
+                continue;
+            }
+            (b'\\', Some(&other)) => (other, 2),
+            (byte, _) => (byte, 1),
+        };
+        out[to] = byte;
+        to += 1;
+        at += taken;
     }
+    out.truncate(to);
     out
 }
 

@@ -31,9 +31,9 @@ pub(crate) fn members<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> O
     let (mut has_verbosity, mut last) = (false, &b""[..]);
     while let Some(member) = members.member() {
         let value = member.value();
-        has_verbosity |= *member.key == *b"v" && matches!(value, Value::Number(_));
+        has_verbosity |= member.plain_key() == b"v" && matches!(value, Value::Number(_));
         last = member.raw;
-        entry.fields.push(Field { key: member.key, value });
+        entry.fields.push(Field { key: member.key(), value });
     }
     entry.format = Format::KlogJson;
     entry.time = time;
@@ -42,17 +42,17 @@ pub(crate) fn members<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> O
 }
 
 fn header<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> Option<Time> {
-    let ts = members.member().filter(|member| *member.key == *b"ts")?;
+    let ts = members.member().filter(|member| member.plain_key() == b"ts")?;
     let time = epoch::time(ts.raw, Unit::Millis)?;
     if matches!(time, Time::Unix { nanos, .. } if SECONDS.contains(&nanos)) {
         return None;
     }
     let mut member = members.member()?;
-    if *member.key == *b"logger" {
-        entry.fields.push(Field { value: Value::Text(member.text()?), key: member.key });
+    if member.plain_key() == b"logger" {
+        entry.fields.push(Field { value: Value::Text(member.text()?), key: member.key() });
         member = members.member()?;
     }
-    if *member.key != *b"caller" {
+    if member.plain_key() != b"caller" {
         return None;
     }
     let caller = member.text()?;
@@ -60,8 +60,8 @@ fn header<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> Option<Time> 
         Cow::Borrowed(site) => code_site(site),
         Cow::Owned(_) => None,
     };
-    entry.fields.push(Field { key: member.key, value: Value::Text(caller) });
-    let message = members.member().filter(|member| *member.key == *b"msg")?;
+    entry.fields.push(Field { key: member.key(), value: Value::Text(caller) });
+    let message = members.member().filter(|member| member.plain_key() == b"msg")?;
     entry.body = message.text()?;
     Some(time)
 }
