@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+pub(crate) use scan::plain_end;
 use scan::{Shape, blanks, plain_length, scan, string_end};
 
 use crate::entry::{Text, Value};
@@ -97,8 +97,7 @@ enum State {
 /// find it.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
-    /// The key as it stands, without its quotes.
-    key: &'a [u8],
+    quoted_key: &'a [u8],
     key_escaped: bool,
     /// The value as it stands.
     pub raw: &'a [u8],
@@ -109,13 +108,13 @@ impl<'a> Member<'a> {
     /// The key without its escapes.
     #[inline(always)]
     pub fn key(&self) -> Text<'a> {
-        if self.key_escaped { Cow::Owned(unescaped(self.key)) } else { Cow::Borrowed(self.key) }
+        unquote(self.quoted_key, self.key_escaped)
     }
 
     /// The key, where it has no escapes: no key that has a meaning is written with one.
     #[inline(always)]
     pub fn plain_key(&self) -> &'a [u8] {
-        if self.key_escaped { b"" } else { self.key }
+        if self.key_escaped { b"" } else { &self.quoted_key[1..self.quoted_key.len() - 1] }
     }
 
     /// As [`value`], without a second look.
@@ -137,6 +136,11 @@ impl<'a> Members<'a> {
         (self.state == State::Closed).then_some(self.at)
     }
 
+    /// The members behind one that ends at an offset.
+    pub(crate) fn behind(text: &'a [u8], at: usize) -> Self {
+        Members { text, at, state: State::Within }
+    }
+
     /// The next member; the iterator gives the same as a pair.
     #[inline(always)]
     pub fn member(&mut self) -> Option<Member<'a>> {
@@ -156,7 +160,7 @@ impl<'a> Members<'a> {
         let shape = scan(text, start, DEPTH_MAX - 1)?;
         self.at = shape.end;
         self.state = State::Within;
-        Some(Member { key: &text[at + 1..key_end - 1], key_escaped, raw: &text[start..shape.end], shape })
+        Some(Member { quoted_key: &text[at..key_end], key_escaped, raw: &text[start..shape.end], shape })
     }
 }
 
@@ -224,23 +228,22 @@ impl Shape {
 /// Takes the quotes off a valid string, and undoes its escapes.
 #[inline(always)]
 fn unquote(raw: &[u8], escaped: bool) -> Text<'_> {
-    let inner = &raw[1..raw.len() - 1];
-    if escaped { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
+    if escaped {
+        Cow::Owned(unescape(raw, 1).map_or_else(Vec::new, |(text, _)| text))
+    } else {
+        Cow::Borrowed(&raw[1..raw.len() - 1])
+    }
 }
 
-/// Undoes the escapes of a valid string's inside.
-pub(crate) fn unquoted(inner: &[u8]) -> Text<'_> {
-    if memchr(b'\\', inner).is_some() { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
-}
-
-/// The text grows nowhere, so that it is written into a buffer of its length; whole words are copied, and what a word
-/// has behind its next escape is overwritten.
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut out = vec![0; text.len()];
-    let (mut at, mut to) = (0, 0);
-    while at < text.len() {
-        let word = text[at..].first_chunk::<8>();
-        if let (Some(word), Some(room)) = (word, out[to..].first_chunk_mut::<8>()) {
+/// Undoes the escapes of a string from behind its first quote on, and checks it on the way: the text, and the end.
+///
+/// It never grows by that, so that it is written into a buffer of the length that is left; whole words are copied, and
+/// what a word has behind its next escape is overwritten.
+pub(crate) fn unescape(text: &[u8], start: usize) -> Option<(Vec<u8>, usize)> {
+    let mut out = vec![0; text.len().checked_sub(start)?];
+    let (mut at, mut to) = (start, 0);
+    loop {
+        if let (Some(word), Some(room)) = (text.get(at..)?.first_chunk::<8>(), out[to..].first_chunk_mut::<8>()) {
             *room = *word;
             let length = plain_length(u64::from_le_bytes(*word));
             at += length;
@@ -249,47 +252,51 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
                 continue;
             }
         }
-        let (byte, taken) = match (text[at], text.get(at + 1)) {
-            (b'\\', Some(b'n')) => (b'\n', 2),
-            (b'\\', Some(b't')) => (b'\t', 2),
-            (b'\\', Some(b'r')) => (b'\r', 2),
-            (b'\\', Some(b'b')) => (8, 2),
-            (b'\\', Some(b'f')) => (12, 2),
-            (b'\\', Some(b'u')) => {
-                let (char, taken) = unicode_escape(&text[at..]);
-                let mut utf8 = [0; 4];
-                let utf8 = char.encode_utf8(&mut utf8).as_bytes();
-                let end = (to + utf8.len()).min(out.len());
-                out[to..end].copy_from_slice(&utf8[..end - to]);
-                (at, to) = (at + taken, end);
-                continue;
-            }
-            (b'\\', Some(&other)) => (other, 2),
-            (byte, _) => (byte, 1),
+        let (byte, taken) = match *text.get(at)? {
+            b'"' => break,
+            b'\\' => match *text.get(at + 1)? {
+                same @ (b'"' | b'\\' | b'/') => (same, 2),
+                b'n' => (b'\n', 2),
+                b't' => (b'\t', 2),
+                b'r' => (b'\r', 2),
+                b'b' => (8, 2),
+                b'f' => (12, 2),
+                b'u' => {
+                    let (char, taken) = unicode_escape(&text[at..])?;
+                    let mut utf8 = [0; 4];
+                    let utf8 = char.encode_utf8(&mut utf8).as_bytes();
+                    out[to..to + utf8.len()].copy_from_slice(utf8);
+                    (at, to) = (at + taken, to + utf8.len());
+                    continue;
+                }
+                _ => return None,
+            },
+            0..0x20 => return None,
+            byte => (byte, 1),
         };
         out[to] = byte;
         to += 1;
         at += taken;
     }
     out.truncate(to);
-    out
+    Some((out, at + 1))
 }
 
-/// One `\uXXXX`, or two that are a surrogate pair.
-fn unicode_escape(text: &[u8]) -> (char, usize) {
+/// One `\uXXXX`, or two that are a surrogate pair, and their length.
+fn unicode_escape(text: &[u8]) -> Option<(char, usize)> {
     let unit = |at: usize| -> Option<u32> {
         let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
         digits.iter().try_fold(0, |sum, digit| Some(sum << 4 | char::from(*digit).to_digit(16)?))
     };
-    let Some(first) = unit(0) else { return (char::REPLACEMENT_CHARACTER, 6) };
+    let first = unit(0)?;
     if (0xD800..0xDC00).contains(&first)
         && let Some(second) = unit(6)
         && (0xDC00..0xE000).contains(&second)
     {
         let code = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-        return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
+        return Some((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12));
     }
-    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
+    Some((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6))
 }
 
 /// A valid object or array without the blanks between its tokens.
