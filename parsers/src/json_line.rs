@@ -352,3 +352,6 @@ fn line_number(digits: &[u8]) -> Option<u32> {
     }
     digits.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
 }
+
+#[cfg(test)]
+mod tests;
