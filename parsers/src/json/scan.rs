@@ -3,6 +3,8 @@
 //! In go text and an offset, out comes the end of the value there, or nothing if it is not well-formed. No value is
 //! built, nothing recurses.
 
+use std::num::NonZeroU64;
+
 /// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
@@ -158,7 +160,7 @@ pub(super) fn plain_length(word: u64) -> usize {
         | quote.wrapping_sub(ONES) & !quote
         | slash.wrapping_sub(ONES) & !slash)
         & HIGH;
-    (found.trailing_zeros() / 8) as usize
+    NonZeroU64::new(found).map_or(8, |found| (found.trailing_zeros() / 8) as usize)
 }
 
 /// number / "true" / "false" / "null"

@@ -235,6 +235,8 @@ fn what_is_of_no_use_stays_a_field_in_its_place() {
         "m",
         &[("event", "\"e\""), ("a", "1"), ("asctime", "\"2022-08-22 05:18:17,5\""), ("b", "2"), ("message", "\"n\"")],
     );
+    let line = r#"{"severity":17,"level":200,"msg":"m"}"#;
+    check(line, Format::Json, Time::None, (Severity::UNKNOWN, ""), "m", &[("severity", "17"), ("level", "200")]);
     let line = r#"{"a": 1}"#;
     check(line, Format::Json, Time::None, (Severity::UNKNOWN, ""), line, &[("a", "1")]);
     check("\t{}\r", Format::Json, Time::None, (Severity::UNKNOWN, ""), "{}", &[]);
