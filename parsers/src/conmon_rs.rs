@@ -83,12 +83,7 @@ fn line_number(text: &[u8]) -> Option<(u32, &[u8])> {
 /// The first ": " outside of braces and quotes.
 fn colon_space(text: &[u8]) -> Option<usize> {
     let mut nest = Nest::default();
-    for at in 0..text.len() {
-        if nest.is_outside(text, at) && text[at] == b':' && text.get(at + 1) == Some(&b' ') {
-            return Some(at);
-        }
-    }
-    None
+    (0..text.len()).find(|&at| nest.is_outside(text, at) && text[at] == b':' && text.get(at + 1) == Some(&b' '))
 }
 
 /// How deep in brackets and quotes a place is, as the text is walked from its start.
@@ -139,7 +134,8 @@ fn span_fields<'a>(path: &'a [u8], entry: &mut Entry<'a>) {
         nest.is_outside(path, at);
         if depth == 0 && nest.depth == 1 && path[at] == b'{' {
             open = Some(at + 1);
-        } else if depth == 1 && nest.depth == 0
+        } else if depth == 1
+            && nest.depth == 0
             && let Some(from) = open.take()
         {
             pairs(&path[from..at], entry);

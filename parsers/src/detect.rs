@@ -5,7 +5,8 @@
 
 use crate::entry::{Entry, Format, Text, Time};
 use crate::{
-    access, conmon, conmon_rs, glog, json_line, klog, log4j, logfmt, logrus, plain, python, spring, syslog, trace_context,
+    access, conmon, conmon_rs, glog, json_line, klog, log4j, logfmt, logrus, plain, python, spring, syslog,
+    trace_context,
 };
 
 /// What a payload is expected to be; each name covers the text and the JSON form of its family.
@@ -140,13 +141,18 @@ fn recognised<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
 
 /// A line that begins with a key: `level=info …`. Text with an `=` somewhere later is none.
 fn pairs<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let length = line.iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@')).count();
+    let length = line
+        .iter()
+        .take(64)
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@'))
+        .count();
     length > 0 && line.get(length) == Some(&b'=') && logfmt::line(line, entry)
 }
 
 /// `host - user [`, for clients that are names or IPv6 addresses.
 fn is_access(line: &[u8]) -> bool {
-    memchr::memchr(b' ', &line[..line.len().min(160)]).is_some_and(|at| line[at + 1..].contains(&b'[') && line.len() > at + 30)
+    memchr::memchr(b' ', &line[..line.len().min(160)])
+        .is_some_and(|at| line[at + 1..].contains(&b'[') && line.len() > at + 30)
 }
 
 /// A date, a time of day or an address.
@@ -196,20 +202,12 @@ fn dated<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
 }
 
 /// What follows a date and a level.
-fn levelled<'a>(
-    time: Time,
-    severity: crate::Severity,
-    word: &'a [u8],
-    after: &'a [u8],
-    entry: &mut Entry<'a>,
-) -> bool {
+fn levelled<'a>(time: Time, severity: crate::Severity, word: &'a [u8], after: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let next = plain::skip_blanks(after);
     match next.first() {
         Some(b'0'..=b'9' | b'-') if spring::after_level(after, entry) => true,
         Some(b'[') => {
-            spring::after_level(after, entry)
-                || log4j::after_level(after, entry)
-                || python::after_level(after, entry)
+            spring::after_level(after, entry) || log4j::after_level(after, entry) || python::after_level(after, entry)
         }
         Some(_) => {
             (matches!(time, Time::Unix { .. })

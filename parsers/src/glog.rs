@@ -54,7 +54,8 @@ fn early_stamp(text: &[u8]) -> Option<(Time, &[u8])> {
     let (Some(seconds), rest) = plain::digits(rest) else { return None };
     let fraction = rest.strip_prefix(b".")?.get(..6)?;
     let (Some(micros), b"") = plain::digits(fraction) else { return None };
-    let nanos = i64::try_from(seconds).ok()?.checked_mul(1_000_000_000)?.checked_add(i64::try_from(micros).ok()? * 1000)?;
+    let nanos =
+        i64::try_from(seconds).ok()?.checked_mul(1_000_000_000)?.checked_add(i64::try_from(micros).ok()? * 1000)?;
     Some((Time::Unix { nanos, digits: 6 }, &rest[7..]))
 }
 

@@ -50,7 +50,9 @@ pub(crate) fn skip_blanks(text: &[u8]) -> &[u8] {
 #[inline]
 pub(crate) fn level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
     let length = text.iter().take(14).take_while(|b| b.is_ascii_uppercase()).count();
-    if length < 3 || text.get(length).is_some_and(|b| !matches!(b, b' ' | b'\t' | b':' | b']' | b'|' | b',' | b'-' | b'[' | b')')) {
+    if length < 3
+        || text.get(length).is_some_and(|b| !matches!(b, b' ' | b'\t' | b':' | b']' | b'|' | b',' | b'-' | b'[' | b')'))
+    {
         return None;
     }
     let severity = severity(&text[..length])?;
@@ -78,8 +80,26 @@ fn lower_level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
     let length = text.iter().take(14).take_while(|b| b.is_ascii_alphabetic()).count();
     let word = &text[..length];
     let known = [
-        &b"trace"[..], b"debug", b"info", b"notice", b"warn", b"warning", b"error", b"err", b"crit", b"critical", b"alert",
-        b"emerg", b"fatal", b"panic", b"information", b"severe", b"wrn", b"inf", b"dbg", b"ftl",
+        &b"trace"[..],
+        b"debug",
+        b"info",
+        b"notice",
+        b"warn",
+        b"warning",
+        b"error",
+        b"err",
+        b"crit",
+        b"critical",
+        b"alert",
+        b"emerg",
+        b"fatal",
+        b"panic",
+        b"information",
+        b"severe",
+        b"wrn",
+        b"inf",
+        b"dbg",
+        b"ftl",
     ];
     if !known.iter().any(|known| known.eq_ignore_ascii_case(word)) {
         return None;
@@ -183,7 +203,9 @@ pub(crate) fn level_only<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
     let found = match start.first() {
         Some(b'[' | b'<' | b'(') => dressed_level(start),
         Some(b'A'..=b'Z') => level(start),
-        Some(b'l') => start.strip_prefix(b"level=").and_then(|rest| lower_level(rest.strip_prefix(b"\"").unwrap_or(rest))),
+        Some(b'l') => {
+            start.strip_prefix(b"level=").and_then(|rest| lower_level(rest.strip_prefix(b"\"").unwrap_or(rest)))
+        }
         Some(b'a'..=b'z') => dressed_level(start),
         _ => None,
     };

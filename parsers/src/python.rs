@@ -73,7 +73,8 @@ pub(crate) fn dashed<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
 pub(crate) fn basic<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some((severity, word, after)) = plain::level(line) else { return false };
     let Some(rest) = after.strip_prefix(b":") else { return false };
-    let length = rest.iter().take(128).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')).count();
+    let length =
+        rest.iter().take(128).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')).count();
     if length == 0 || rest.get(length) != Some(&b':') || rest.get(length + 1) == Some(&b':') {
         return false;
     }

@@ -52,7 +52,8 @@ pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     entry.format = Format::Spring;
     entry.pid = pid;
     entry.trace = trace;
-    if let Some(application) = sleuth.map(|block| block[1..].split(|b| matches!(b, b',' | b']')).next().unwrap_or_default())
+    if let Some(application) =
+        sleuth.map(|block| block[1..].split(|b| matches!(b, b',' | b']')).next().unwrap_or_default())
         && !application.is_empty()
     {
         entry.push(&b"spring.application.name"[..], Value::Text(Text::Borrowed(application)));

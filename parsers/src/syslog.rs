@@ -53,7 +53,8 @@ fn prefixed<'a>(time: Time, rest: &'a [u8], priority: Option<u8>, entry: &mut En
         Some(tag) => (None, tag, &rest[first.len()..]),
         None => {
             let Some(after) = rest[first.len()..].strip_prefix(b" ") else { return false };
-            let Some((tag, payload)) = word(after).and_then(|word| Some((split_tag(word)?, &after[word.len()..]))) else {
+            let Some((tag, payload)) = word(after).and_then(|word| Some((split_tag(word)?, &after[word.len()..])))
+            else {
                 // A program without a tag: all of it is the payload, if a PRI says that it is syslog.
                 return priority.is_some() && fill(time, Some(first), None, after, priority, entry);
             };
@@ -114,9 +115,7 @@ fn finish(time: Time, priority: Option<u8>, entry: &mut Entry<'_>) {
     if entry.format == Format::Text {
         entry.format = Format::Syslog;
     }
-    if matches!(entry.time, Time::None | Time::Local { month: 0, .. }) {
-        entry.time = time;
-    }
+    entry.time = better(entry.time, time);
     if let Some(priority) = priority {
         if entry.severity == Severity::UNKNOWN {
             entry.severity = Severity::from_priority(priority & 7);
@@ -125,9 +124,18 @@ fn finish(time: Time, priority: Option<u8>, entry: &mut Entry<'_>) {
     }
 }
 
+/// The payload's own time, unless the prefix has a complete one that is as fine.
+fn better(own: Time, prefix: Time) -> Time {
+    match (own, prefix) {
+        (Time::None | Time::Local { month: 0, .. }, _) => prefix,
+        (Time::Local { digits, .. }, Time::Unix { digits: prefix_digits, .. }) if prefix_digits >= digits => prefix,
+        _ => own,
+    }
+}
+
 const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit",
-    "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
+    "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
 /// rfc5424 = time SP host SP app SP procid SP msgid SP ( "-" / 1*element ) [ SP [BOM] msg ]
@@ -160,11 +168,7 @@ fn rfc5424<'a>(text: &'a [u8], priority: Option<u8>, entry: &mut Entry<'a>) -> b
         _ => return false,
     };
     detect::inner(message, entry);
-    let own = entry.time;
-    if time != Time::None {
-        entry.time = time;
-    }
-    finish(own, priority, entry);
+    finish(time, priority, entry);
     for (key, value) in [(&b"host.name"[..], host), (b"appname", app), (b"msg_id", message_id)] {
         if value != b"-" {
             entry.push(key, Value::Text(Text::Borrowed(value)));

@@ -139,7 +139,8 @@ fn shapes(text: &[u8], found: &mut Found) {
         match end - at {
             24 => found.take_header(root(text, at)),
             16 | 32 if is_bounded(text, at, end) => {
-                if !(block(text, at, end, found) || header(text, at, end, found)) {
+                let is_shape = block(text, at, end, found) || header(text, at, end, found);
+                if !is_shape {
                     keyed(text, at, found);
                 }
             }

@@ -112,5 +112,6 @@ pub(super) fn is_hex(byte: u8) -> bool {
 
 /// No letter or digit on either side.
 pub(super) fn is_bounded(text: &[u8], at: usize, end: usize) -> bool {
-    !(at > 0 && text[at - 1].is_ascii_alphanumeric()) && !text.get(end).is_some_and(u8::is_ascii_alphanumeric)
+    let before = at.checked_sub(1).and_then(|before| text.get(before));
+    [before, text.get(end)].iter().flatten().all(|byte| !byte.is_ascii_alphanumeric())
 }
