@@ -70,6 +70,8 @@ pub enum Producer {
 /// Where a record stands in its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
+    /// Index of the file among those of its source, oldest first.
+    pub file: u32,
     /// Number of the first physical line in its file, from 1.
     pub line: u64,
     /// Physical lines that it took.
@@ -129,6 +131,8 @@ pub struct Record<'r> {
     pub envelope_fields: &'r [Field<'r>],
     /// The payload's bytes, parts joined by nothing and continuation lines by LF.
     pub payload: &'r [u8],
+    /// Number of the piece, from 1, of a line or record that was longer than the limit; 0 for a whole one.
+    pub piece: u32,
 }
 
 /// How a link was found, strongest first.

@@ -7,6 +7,7 @@
 use crate::entry::{Entry, Text, Value};
 use crate::klog;
 use crate::klog_values;
+use crate::timestamp;
 use memchr::{memchr, memmem};
 
 /// The field that holds a stack trace behind a record.
@@ -210,15 +211,22 @@ fn opens_value(line: &[u8]) -> bool {
 /// Does this line begin a record by itself, whatever stands open before it?
 fn begins_record(line: &[u8]) -> bool {
     match line[0] {
-        b'I' | b'W' | b'E' | b'F' => klog::is_header(line),
+        b'I' | b'W' | b'E' => klog::is_header(line),
+        b'F' => klog::is_header(line) || is_syslog_dated(line),
         b'{' => line.starts_with(b"{\"") && line.trim_ascii_end().ends_with(b"}"),
         b't' => line.starts_with(b"time=\"") || line.starts_with(b"time=2"),
         b'l' => line.starts_with(b"level=") || line.starts_with(b"log_level="),
         b'0'..=b'9' => is_dated(line),
         b'[' => line.get(1).is_some_and(u8::is_ascii_digit) && is_dated(&line[1..]),
         b'L' | b'R' | b'B' => klog::preamble(line).is_some(),
+        b'A'..=b'Z' => is_syslog_dated(line),
         _ => false,
     }
+}
+
+/// `Nov 10 14:17:44`
+fn is_syslog_dated(line: &[u8]) -> bool {
+    line.get(3) == Some(&b' ') && line.get(6) == Some(&b' ') && timestamp::time_of_day(line, 7).is_some()
 }
 
 /// `2026-01-02T03:04:05`, `2026-01-02 03:04:05`, `2026/01/02 03:04:05`, `2026-01-02 03:04:05,123`

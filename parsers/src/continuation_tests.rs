@@ -49,6 +49,7 @@ fn free_text_of_klog_goes_on_to_the_next_record() {
     check(&[&free("a\n2026 was a good year"), "2026-01-02T03:04:05Z b", "c"]);
     check(&[&free("a"), "Log file created at: 2026/01/02 15:04:05", "b"]);
     check(&[&format!("kubelet {HEAD}a\nb"), &format!("kubelet {HEAD}c")]);
+    check(&[&format!("Feb  1 14:17:44 h kubelet[1]: {HEAD}a\nb"), "Feb  1 14:17:44 h kubelet[1]: c", "d"]);
 }
 
 #[test]

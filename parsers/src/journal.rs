@@ -91,6 +91,30 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// The entry on its own, for when its buffer is used again.
+    pub fn into_owned(self) -> Entry<'static> {
+        let own = |text: Text<'a>| -> Text<'static> { Text::Owned(text.into_owned()) };
+        Entry {
+            message: own(self.message),
+            priority: self.priority,
+            transport: self.transport,
+            realtime_usec: self.realtime_usec,
+            source_realtime_usec: self.source_realtime_usec,
+            identifier: self.identifier.map(own),
+            unit: self.unit.map(own),
+            comm: self.comm.map(own),
+            pid: self.pid,
+            hostname: self.hostname.map(own),
+            boot_id: self.boot_id.map(own),
+            cursor: self.cursor.map(own),
+            stream_id: self.stream_id.map(own),
+            line_break: self.line_break,
+            container_id_full: self.container_id_full.map(own),
+            container_partial: self.container_partial,
+            fields: self.fields.into_iter().map(|(name, value)| (own(name), own(value))).collect(),
+        }
+    }
+
     /// Takes in a field.
     pub(crate) fn set(&mut self, name: Text<'a>, value: Text<'a>) {
         let taken = match &*name {

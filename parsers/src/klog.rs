@@ -16,8 +16,8 @@ use nom::bytes::complete::tag;
 use nom::combinator::rest;
 use nom::sequence::preceded;
 
-/// Most bytes that may stand before the header: a unit's or a container's name, a syslog prefix.
-pub const PREFIX_BYTES_MAX: usize = 64;
+/// Most bytes that may stand before the header: a unit's or a container's name, a syslog prefix with a long host name.
+pub const PREFIX_BYTES_MAX: usize = 128;
 
 /// The field that holds what stood before the header.
 pub const PREFIX_KEY: &[u8] = b"log.prefix";
@@ -104,9 +104,9 @@ pub fn find_header(line: &[u8]) -> Option<usize> {
     }
     // The first colon of the time is the ninth byte of the header.
     let window = &line[..line.len().min(PREFIX_BYTES_MAX + CLOCK_BYTES)];
-    memchr_iter(b':', window)
-        .filter_map(|colon| colon.checked_sub(8))
-        .find(|start| *start > 0 && matches!(line[start - 1], b' ' | b'\t') && is_header(&line[*start..]))
+    memchr_iter(b':', window).filter_map(|colon| colon.checked_sub(8)).find(|start| {
+        (1..=PREFIX_BYTES_MAX).contains(start) && matches!(line[start - 1], b' ' | b'\t') && is_header(&line[*start..])
+    })
 }
 
 /// Reads one line of the block that klog writes at the top of a file.
@@ -239,3 +239,7 @@ fn own_dump(body: &[u8]) -> Option<usize> {
         head && stacks.iter().any(|end| name.ends_with(end))
     })
 }
+
+#[cfg(test)]
+#[path = "klog_tests.rs"]
+mod tests;

@@ -119,13 +119,13 @@ impl<'a> Iterator for Pairs<'a> {
             Some(_) => Self::words(&behind[end..]),
             None => (0, 0),
         };
-        let raw = &behind[..end + more];
+        let mut raw = &behind[..end + more];
         self.rest = &behind[raw.len()..];
         let value = match quoted {
             Some((text, _)) if words == 0 => Value::Text(text),
             // Cut off inside of a quoted value.
             None if raw.first() == Some(&b'"') && quote::quoted_len(raw).is_none() => {
-                self.rest = &[];
+                (raw, self.rest) = (behind, &[]);
                 Value::Text(quote::go_unquote(&behind[1..]))
             }
             _ => value::unquoted(raw),
@@ -221,3 +221,7 @@ fn unix(text: &[u8]) -> Option<Time> {
     let nanos = number(int)?.checked_mul(unit)?.checked_add(below)?;
     Some(Time::Unix { nanos, digits: (9 - places) as u8 + fraction.len() as u8 })
 }
+
+#[cfg(test)]
+#[path = "logfmt_tests.rs"]
+mod tests;

@@ -1,0 +1,6 @@
+//! Where lines come from: files found under paths, read as chunks of whole lines with their positions.
+//!
+//! Nothing here parses: a chunk is bytes, an offset and a line number. Where its lines go is not known either.
+
+pub mod discover;
+pub mod read;

@@ -1,0 +1,307 @@
+//! One file's bytes as chunks of whole lines, decompressed, under limits.
+//!
+//! In goes an opened file; out come chunks that end at a line feed, except the last one of a file and the pieces of a
+//! line that is longer than the limit. What the lines mean is not known here.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// Bytes read in one go; small enough that a worker's buffers stay in the cache, large enough that a system call is
+/// paid once in about a thousand lines.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Limits of what is read.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadLimits {
+    /// A longer line is cut into pieces.
+    pub line_bytes: usize,
+    /// Beyond this decompressed size a file is cut.
+    pub file_bytes: u64,
+}
+
+/// Whole lines of one file, and where they stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'b> {
+    /// The lines, each with its line feed (the last line of a file may have none).
+    pub bytes: &'b [u8],
+    /// Offset of the first byte in the decompressed file.
+    pub offset: u64,
+    /// The first line is the rest of one that was cut at the limit.
+    pub continues: bool,
+    /// The last line was cut at the limit: its rest comes in the next chunk.
+    pub cut: bool,
+    /// Entries of a journal's export instead of lines.
+    pub entries: bool,
+}
+
+/// Reads chunks from a file or a stream.
+pub struct ChunkReader<R> {
+    input: R,
+    buffer: Vec<u8>,
+    filled: usize,
+    consumed: usize,
+    offset: u64,
+    inside_line: bool,
+    ended: Option<Ended>,
+    limits: ReadLimits,
+    paragraph_start: Option<&'static [u8]>,
+    paragraphs: bool,
+}
+
+enum Ended {
+    Quietly,
+    Error(ReadError),
+}
+
+/// Why reading stopped early.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file's decompressed size is beyond the limit.
+    #[error("is larger than {0} bytes when decompressed; the rest is left out (raise --max-decompressed-bytes)")]
+    TooLarge(u64),
+    /// Nothing comes at the moment; call again.
+    #[error("nothing to read at the moment")]
+    Quiet,
+    /// The system or the decompressor refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed. `count` grows by the
+/// bytes that come from the disk.
+pub fn open(path: &Path, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
+    let mut file = File::open(path)?;
+    let mut magic = [0u8; 4];
+    let got = read_full(&mut file, &mut magic)?;
+    file.seek(SeekFrom::Start(0))?;
+    let file = Counted { file, count };
+    Ok(match &magic[..got] {
+        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, file))),
+        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(file)?),
+        _ => Box::new(file),
+    })
+}
+
+/// Counts what is read.
+struct Counted {
+    file: File,
+    count: Option<Arc<AtomicU64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read(into)?;
+        if let Some(count) = &self.count {
+            count.fetch_add(got as u64, Ordering::Relaxed);
+        }
+        Ok(got)
+    }
+}
+
+fn read_full(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
+    let mut got = 0;
+    while got < into.len() {
+        match input.read(&mut into[got..]) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(got)
+}
+
+impl<R: Read> ChunkReader<R> {
+    /// Reads lines.
+    pub fn new(input: R, limits: ReadLimits) -> ChunkReader<R> {
+        ChunkReader {
+            input,
+            buffer: vec![0; READ_BYTES],
+            filled: 0,
+            consumed: 0,
+            offset: 0,
+            inside_line: false,
+            ended: None,
+            limits,
+            paragraph_start: None,
+            paragraphs: false,
+        }
+    }
+
+    /// If the file starts so, read paragraphs (the journal's export format): chunks end at an empty line.
+    pub fn paragraphs_if_starts_with(&mut self, start: &'static [u8]) {
+        self.paragraph_start = Some(start);
+    }
+
+    /// The first bytes of the file, up to `bytes` of them; to be called before the first chunk. They do not depend on how
+    /// the file is compressed. An error is met again by [`ChunkReader::next_chunk`].
+    pub fn head(&mut self, bytes: usize) -> &[u8] {
+        while self.filled < bytes.min(READ_BYTES) && matches!(self.fill(), Ok(1..)) {}
+        &self.buffer[..self.filled.min(bytes)]
+    }
+
+    fn boundary(&mut self, searched: usize) -> Option<usize> {
+        let bytes = &self.buffer[..self.filled];
+        if let Some(start) = self.paragraph_start
+            && bytes.len() >= start.len()
+        {
+            self.paragraphs = bytes.starts_with(start);
+            self.paragraph_start = None;
+        }
+        if self.paragraphs {
+            memchr::memmem::rfind(&bytes[searched..], b"\n\n").map(|at| searched + at + 2)
+        } else {
+            memchr::memrchr(b'\n', &bytes[searched..]).map(|at| searched + at + 1)
+        }
+    }
+
+    /// The next chunk; `None` at the end. An error comes after all that was read before it.
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, ReadError> {
+        self.buffer.copy_within(self.consumed..self.filled, 0);
+        self.filled -= self.consumed;
+        self.consumed = 0;
+        let mut searched = 0;
+        loop {
+            if let Some(end) = self.boundary(searched) {
+                return Ok(Some(self.take(end, false)));
+            }
+            if self.filled > self.limits.line_bytes {
+                return Ok(Some(self.take(self.limits.line_bytes, true)));
+            }
+            // The mark of a boundary may be two bytes long.
+            searched = self.filled.saturating_sub(1);
+            if self.filled == self.buffer.len() {
+                let grown = (self.buffer.len() * 2).min(self.limits.line_bytes.max(READ_BYTES) + 1);
+                self.buffer.resize(grown, 0);
+            }
+            if self.fill()? == 0 {
+                return match (self.filled, self.ended.take()) {
+                    (0, Some(Ended::Error(error))) => {
+                        self.ended = Some(Ended::Quietly);
+                        Err(error)
+                    }
+                    (0, _) => Ok(None),
+                    (filled, ended) => {
+                        self.ended = ended;
+                        Ok(Some(self.take(filled, false)))
+                    }
+                };
+            }
+        }
+    }
+
+    /// Reads once; 0 at the end, whose reason is kept.
+    fn fill(&mut self) -> Result<usize, ReadError> {
+        if self.ended.is_some() {
+            return Ok(0);
+        }
+        if self.offset + self.filled as u64 > self.limits.file_bytes {
+            self.ended = Some(Ended::Error(ReadError::TooLarge(self.limits.file_bytes)));
+            return Ok(0);
+        }
+        loop {
+            match self.input.read(&mut self.buffer[self.filled..]) {
+                Ok(0) => self.ended = Some(Ended::Quietly),
+                Ok(got) => {
+                    self.filled += got;
+                    return Ok(got);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(ReadError::Quiet),
+                Err(error) => self.ended = Some(Ended::Error(error.into())),
+            }
+            return Ok(0);
+        }
+    }
+
+    fn take(&mut self, end: usize, cut: bool) -> Chunk<'_> {
+        let (offset, continues) = (self.offset, self.inside_line);
+        self.consumed = end;
+        self.offset += end as u64;
+        self.inside_line = cut;
+        Chunk { bytes: &self.buffer[..end], offset, continues, cut, entries: self.paragraphs }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives one byte at a time, then an error if told so.
+    struct Slow<'a>(&'a [u8], Option<io::ErrorKind>);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            match (self.0.split_first(), self.1.take()) {
+                (Some((first, rest)), error) => {
+                    into[0] = *first;
+                    self.0 = rest;
+                    self.1 = error;
+                    Ok(1)
+                }
+                (None, Some(error)) => Err(error.into()),
+                (None, None) => Ok(0),
+            }
+        }
+    }
+
+    fn pieces(text: &[u8], line_bytes: usize, error: Option<io::ErrorKind>) -> (Vec<(String, u64, bool, bool)>, bool) {
+        let limits = ReadLimits { line_bytes, file_bytes: u64::MAX };
+        let mut reader = ChunkReader::new(Slow(text, error), limits);
+        let mut all = Vec::new();
+        loop {
+            match reader.next_chunk() {
+                Ok(Some(c)) => {
+                    all.push((String::from_utf8_lossy(c.bytes).into_owned(), c.offset, c.continues, c.cut));
+                }
+                Ok(None) => return (all, false),
+                Err(_) => return (all, true),
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_are_whole_lines_whatever_the_reads() {
+        let (all, failed) = pieces(b"one\n\nthree", 100, None);
+        assert!(!failed);
+        assert_eq!(
+            all,
+            [("one\n".into(), 0, false, false), ("\n".into(), 4, false, false), ("three".into(), 5, false, false)]
+        );
+        assert_eq!(pieces(b"", 100, None).0, []);
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_comes_in_marked_pieces() {
+        let (all, _) = pieces(b"abcdefgh\nx\n", 3, None);
+        let text: Vec<_> = all.iter().map(|(text, _, continues, cut)| (text.as_str(), *continues, *cut)).collect();
+        assert_eq!(text, [("abc", false, true), ("def", true, true), ("gh\n", true, false), ("x\n", false, false)]);
+    }
+
+    #[test]
+    fn what_was_read_before_an_error_is_given_before_it() {
+        let (all, failed) = pieces(b"one\ntw", 100, Some(io::ErrorKind::InvalidData));
+        assert!(failed);
+        assert_eq!(all.iter().map(|p| p.0.as_str()).collect::<Vec<_>>(), ["one\n", "tw"]);
+    }
+
+    #[test]
+    fn a_file_beyond_its_limit_is_cut_and_said() {
+        let mut reader = ChunkReader::new(Slow(b"a\nb\nc\n", None), ReadLimits { line_bytes: 100, file_bytes: 3 });
+        let mut lines = 0;
+        let error = loop {
+            match reader.next_chunk() {
+                Ok(Some(_)) => lines += 1,
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        assert_eq!(lines, 2);
+        assert!(matches!(error, Some(ReadError::TooLarge(3))));
+    }
+}
