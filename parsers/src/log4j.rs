@@ -155,7 +155,7 @@ fn is_class(logger: &[u8]) -> bool {
 
 #[inline]
 fn is_logger(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'$' | b'_' | b'#' | b'-' | b'/' | b'@')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'$' | b'_' | b'#' | b'-' | b'/' | b'@' | b'[' | b']')
 }
 
 /// Passes over further bracketed blocks (ids; they are found in the line's text).

@@ -73,6 +73,16 @@ impl Iterator for HexRuns<'_> {
 
     fn next(&mut self) -> Option<(usize, usize)> {
         loop {
+            // Sixteen digits in a row reach eight to the left or to the right. The marks are joined without branches,
+            // which text would make unforeseeable.
+            while let Some(around) = self.text.get(self.probe - 8..self.probe + 9) {
+                let left = HEX[around[0] as usize] & HEX[around[4] as usize];
+                let right = HEX[around[12] as usize] & HEX[around[16] as usize];
+                if HEX[around[8] as usize] & (left | right) {
+                    break;
+                }
+                self.probe += 16;
+            }
             let byte = *self.text.get(self.probe)?;
             if !is_hex(byte) {
                 self.probe += 16;
