@@ -4,6 +4,7 @@
 //! chooses among spans that the id has already named.
 
 use spanline_parsers::Format;
+use spanline_parsers::conmon_rs::message;
 
 use super::conmon_rs;
 use super::events::Row;
@@ -103,12 +104,12 @@ pub(super) fn conmon_rs(index: &SpanIndex, record: &Record<'_>) -> Option<Link> 
     }
     let code = record.entry.code?;
     let time = record.time?;
-    let path = conmon_rs::path(record.payload);
+    let path = record.entry.text(b"spans").and_then(conmon_rs::path);
     // Lines of libraries carry the uuid of a container that they have nothing to do with.
     let uuid = path.as_ref().and_then(|path| path.uuid).filter(|_| code.file.starts_with(b"conmonrs"));
     let roots: Vec<Slot> = uuid.map_or(Vec::new(), |uuid| index.by_key(Key::ConmonRequest, uuid).take(8).collect());
     let reach = if record.envelope == crate::record::Envelope::Journal { CONMON_JOURNAL_NS } else { CONMON_HOOK_NS };
-    let rows = index.events.find(index.hasher.of_site(code.file, code.line, &record.entry.body));
+    let rows = index.events.find(index.hasher.of_site(code.file, code.line, message(&record.entry.body)));
     let from = rows.partition_point(|row| row.time < time - reach);
     let near = rows[from..].iter().take_while(|row| row.time <= time + reach).take(256);
     let of_request = |slot: Slot| roots.is_empty() || index.ancestors(slot).any(|above| roots.contains(&above));
