@@ -15,17 +15,24 @@ pub(super) struct Path<'a> {
     pub(super) uuid: Option<&'a [u8]>,
     /// What follows the outermost span: `:promise:watch{pid=1}`
     pub(super) below_root: &'a [u8],
+    /// Name of the innermost span.
+    pub(super) leaf: &'a [u8],
 }
 
 /// path = span *( ":" span )
 /// span = name [ "{" fields "}" ]
 pub(super) fn path(stack: &[u8]) -> Option<Path<'_>> {
-    let (_, fields, below_root) = span(stack)?;
+    let (root, fields, below_root) = span(stack)?;
     let uuid = memchr::memmem::find(fields, b"uuid=").map(|at| {
         let value = &fields[at + 5..];
         &value[..value.iter().position(|byte| *byte == b' ').unwrap_or(value.len())]
     });
-    Some(Path { uuid, below_root })
+    let below = std::iter::successors(Some((root, below_root)), |(_, rest)| {
+        let (name, _, rest) = rest.strip_prefix(b":").and_then(span)?;
+        Some((name, rest))
+    });
+    let leaf = below.take(DEPTH_MAX).last().map_or(root, |(name, _)| name);
+    Some(Path { uuid, below_root, leaf })
 }
 
 /// Name, fields, and what follows.
@@ -89,6 +96,7 @@ mod tests {
         let stack = br#"create_container{container_id="a}8" uuid=bd4e-1}:promise:watch{pid=2}"#;
         let read = path(stack).unwrap();
         assert_eq!(read.uuid, Some(&b"bd4e-1"[..]));
+        assert_eq!(read.leaf, b"watch");
         assert_eq!(read.below_root, b":promise:watch{pid=2}");
         assert_eq!(path(b"promise").map(|path| path.uuid), Some(None));
         assert_eq!(path(b"a{b"), None);
