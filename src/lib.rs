@@ -6,6 +6,8 @@ pub mod checkpoint;
 pub mod cli;
 pub mod correlate;
 pub mod decode;
+pub mod export;
 pub mod input;
+pub mod otlp;
 pub mod record;
 pub mod spans;

@@ -80,6 +80,19 @@ pub struct Position {
     pub offset: u64,
 }
 
+/// The records of one source that a batch holds: their ordinals `from..to`, counted in reading order.
+///
+/// It comes back once a destination has taken them, or they were given up on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Receipt {
+    /// Index of the source.
+    pub source: u32,
+    /// The first one.
+    pub from: u64,
+    /// One past the last.
+    pub to: u64,
+}
+
 /// `log.iostream`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Stream {

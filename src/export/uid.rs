@@ -108,8 +108,16 @@ mod tests {
     fn equal_records_differ_by_their_place_and_repeat_in_a_second_run() {
         let run = || {
             let mut uids = Uids::new("pod/app/0");
-            [(b"a", Some(1)), (b"a", Some(1)), (b"b", Some(1)), (b"a", Some(2)), (b"a", Some(1)), (b"a", None), (b"a", None)]
-                .map(|(payload, time)| uids.next(payload, time))
+            [
+                (b"a", Some(1)),
+                (b"a", Some(1)),
+                (b"b", Some(1)),
+                (b"a", Some(2)),
+                (b"a", Some(1)),
+                (b"a", None),
+                (b"a", None),
+            ]
+            .map(|(payload, time)| uids.next(payload, time))
         };
         let first = run();
         assert_eq!(first, run());
@@ -121,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_source_read_from_a_later_rotation_on_gives_the_same_ids() {
-        let lines: Vec<(Vec<u8>, Option<i64>)> = (0..100).map(|i| (format!("line {}", i % 7).into_bytes(), Some(i / 3))).collect();
+        let lines: Vec<(Vec<u8>, Option<i64>)> =
+            (0..100).map(|i| (format!("line {}", i % 7).into_bytes(), Some(i / 3))).collect();
         let ids = |from: usize| {
             let mut uids = Uids::new("w");
             lines[from..].iter().map(|(payload, time)| uids.next(payload, *time)).collect::<Vec<_>>()

@@ -1,1 +1,4 @@
 //! One binary holds the end-to-end tests.
+
+mod delivery;
+mod harness;

@@ -1,0 +1,272 @@
+//! What a terminal may be shown, and how wide it is.
+//!
+//! In go bytes of log lines, which may be hostile, out come characters that move no cursor, change no colour, turn no
+//! direction and hide nothing: whatever would is written as an escape that can be read. Lines are cut at a width.
+
+use std::io::Write as _;
+
+/// How text for people is laid out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Paint with ANSI colours.
+    pub colour: bool,
+    /// Columns at which a line is cut; `None` for no limit (a file, a pipe).
+    pub width: Option<usize>,
+}
+
+/// Colours by what they mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// As it is.
+    Plain,
+    /// What steps back: fields, frames, debug lines.
+    Dim,
+    /// What stands out: messages of errors, names of spans.
+    Bold,
+    /// Informational.
+    Green,
+    /// Who wrote it.
+    Cyan,
+    /// A warning.
+    Yellow,
+    /// An error.
+    Red,
+    /// The end of a program.
+    Alarm,
+}
+
+/// One line that is being written, and the columns it has left.
+#[derive(Debug)]
+pub struct Line<'o> {
+    out: &'o mut Vec<u8>,
+    style: Style,
+    used: usize,
+    cut: bool,
+}
+
+impl<'o> Line<'o> {
+    /// Begins a line.
+    pub fn begin(out: &'o mut Vec<u8>, style: Style) -> Line<'o> {
+        Line { out, style, used: 0, cut: false }
+    }
+
+    /// Columns used so far.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Columns left, `usize::MAX` without a limit.
+    pub fn left(&self) -> usize {
+        if self.cut { 0 } else { self.style.width.map_or(usize::MAX, |width| width.saturating_sub(self.used)) }
+    }
+
+    /// Blanks up to a column.
+    pub fn pad_to(&mut self, column: usize) {
+        let blanks = column.saturating_sub(self.used).min(self.left());
+        self.out.resize(self.out.len() + blanks, b' ');
+        self.used += blanks;
+    }
+
+    /// Text, cut with `…` where the line ends.
+    pub fn put(&mut self, text: impl AsRef<[u8]>, paint: Paint) {
+        let left = self.left();
+        self.put_within(text.as_ref(), paint, left);
+    }
+
+    /// Text in at most so many columns, cut with `…`.
+    pub fn put_within(&mut self, text: &[u8], paint: Paint, columns: usize) {
+        let columns = columns.min(self.left());
+        if columns == 0 {
+            self.cut |= !text.is_empty() && self.left() == 0;
+            return;
+        }
+        let code = if self.style.colour { code(paint) } else { "" };
+        self.out.extend_from_slice(code.as_bytes());
+        self.used += shown(self.out, text, columns);
+        if !code.is_empty() {
+            self.out.extend_from_slice(b"\x1b[0m");
+        }
+    }
+
+    /// Ends the line.
+    pub fn end(self) {
+        while self.out.last() == Some(&b' ') {
+            self.out.pop();
+        }
+        self.out.push(b'\n');
+    }
+}
+
+fn code(paint: Paint) -> &'static str {
+    match paint {
+        Paint::Plain => "",
+        Paint::Dim => "\x1b[2m",
+        Paint::Bold => "\x1b[1m",
+        Paint::Green => "\x1b[32m",
+        Paint::Cyan => "\x1b[36m",
+        Paint::Yellow => "\x1b[33m",
+        Paint::Red => "\x1b[31m",
+        Paint::Alarm => "\x1b[1;37;41m",
+    }
+}
+
+/// Writes text in at most so many columns (at least one) and tells how many it took.
+fn shown(out: &mut Vec<u8>, text: &[u8], columns: usize) -> usize {
+    let mut used = 0;
+    // Where to cut if the text does not fit: the last place that leaves a column for `…`.
+    let mut fit = (out.len(), 0);
+    for chunk in text.utf8_chunks() {
+        let pieces =
+            chunk.valid().chars().map(Piece::Character).chain(chunk.invalid().iter().copied().map(Piece::Byte));
+        for piece in pieces {
+            used += piece.write(out);
+            if used > columns {
+                out.truncate(fit.0);
+                out.extend_from_slice("…".as_bytes());
+                return fit.1 + 1;
+            }
+            if used < columns {
+                fit = (out.len(), used);
+            }
+        }
+    }
+    used
+}
+
+enum Piece {
+    Character(char),
+    Byte(u8),
+}
+
+impl Piece {
+    /// Writes it and tells its columns.
+    fn write(self, out: &mut Vec<u8>) -> usize {
+        let start = out.len();
+        // Writing to a Vec cannot fail.
+        let _ = match self {
+            Piece::Character(' '..='~') | Piece::Character('\u{a0}'..) if !self.is_unsafe() => {
+                let Piece::Character(character) = self else { return 0 };
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                return columns(character);
+            }
+            Piece::Character('\t') => out.write_all(b"    "),
+            Piece::Character('\n') => out.write_all(b"\\n"),
+            Piece::Character('\r') => out.write_all(b"\\r"),
+            Piece::Character(character) if u32::from(character) < 0x80 => {
+                write!(out, "\\x{:02x}", u32::from(character))
+            }
+            Piece::Character(character) => write!(out, "\\u{{{:x}}}", u32::from(character)),
+            Piece::Byte(byte) => write!(out, "\\x{byte:02x}"),
+        };
+        out.len() - start
+    }
+
+    fn is_unsafe(&self) -> bool {
+        matches!(self, Piece::Character(character) if is_unsafe(*character))
+    }
+}
+
+/// Controls, line breaks, what turns the writing direction, and what shows nothing at all.
+pub fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+                | '\u{e000}'..='\u{f8ff}'
+                | '\u{f0000}'..
+        )
+}
+
+/// Columns of a character that may be shown: wide in East Asian scripts and pictures, none for combining marks.
+pub fn columns(character: char) -> usize {
+    match character {
+        ' '..='\u{2ff}' => 1,
+        '\u{300}'..='\u{36f}'
+        | '\u{483}'..='\u{489}'
+        | '\u{591}'..='\u{5bd}'
+        | '\u{64b}'..='\u{65f}'
+        | '\u{e31}'
+        | '\u{e34}'..='\u{e3a}'
+        | '\u{e47}'..='\u{e4e}'
+        | '\u{1ab0}'..='\u{1aff}'
+        | '\u{1dc0}'..='\u{1dff}'
+        | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{fe20}'..='\u{fe2f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{303e}'
+        | '\u{3041}'..='\u{a4cf}'
+        | '\u{a960}'..='\u{a97c}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff01}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1f64f}'
+        | '\u{1f680}'..='\u{1f6ff}'
+        | '\u{1f900}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn put(text: &[u8], width: Option<usize>) -> String {
+        let mut out = Vec::new();
+        let mut line = Line::begin(&mut out, Style { colour: false, width });
+        line.put(text, Paint::Red);
+        line.end();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_log_line_cannot_control_the_terminal() {
+        assert_eq!(put(b"a\x1b[31mb\x07\r\n\x7f\xff\tc", None), "a\\x1b[31mb\\x07\\r\\n\\x7f\\xff    c\n");
+        assert_eq!(
+            put("\u{9b}2J\u{202e}x\u{200b}\u{2028}".as_bytes(), None),
+            "\\u{9b}2J\\u{202e}x\\u{200b}\\u{2028}\n"
+        );
+    }
+
+    #[test]
+    fn long_text_ends_with_an_ellipsis_at_the_width() {
+        assert_eq!(put(b"abcdef", Some(6)), "abcdef\n");
+        assert_eq!(put(b"abcdefg", Some(6)), "abcde…\n");
+        assert_eq!(put("漢字漢字".as_bytes(), Some(8)), "漢字漢字\n");
+        assert_eq!(put("漢字漢字".as_bytes(), Some(7)), "漢字漢…\n");
+        assert_eq!(put("漢字漢字".as_bytes(), Some(6)), "漢字…\n");
+        assert_eq!(put(b"ab\x1bcd", Some(5)), "ab…\n");
+        assert_eq!(put(b"abc", Some(0)), "\n");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_bytes_one_line_of_the_width_is_shown(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            text in ".{0,30}",
+            width in 1usize..40,
+        ) {
+            for input in [&bytes[..], text.as_bytes()] {
+                let line = put(input, Some(width));
+                let body = line.strip_suffix('\n').unwrap();
+                prop_assert!(!body.chars().any(is_unsafe));
+                prop_assert!(body.chars().map(columns).sum::<usize>() <= width);
+            }
+        }
+    }
+}

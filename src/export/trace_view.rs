@@ -1,0 +1,417 @@
+//! A trace for people: its spans as a tree, each with its lines, in the order in which things happened.
+//!
+//! In goes plain data of one trace, out comes a heading and a tree that reads from top to bottom. Spans without a line
+//! below them are counted, not shown. Parents that were not seen, that form a ring or a chain of thousands make no
+//! trouble: every line is shown once, and no indent is deeper than [`INDENT_MAX`].
+
+use std::collections::HashMap;
+
+use spanline_parsers::Severity;
+
+use super::spell;
+use super::terminal::{Line, Paint, Style};
+use super::text;
+use crate::record::Method;
+
+/// Levels of the tree that are indented.
+const INDENT_MAX: usize = 16;
+
+/// Columns of a line's source.
+const SOURCE_COLUMNS: usize = 20;
+
+/// One trace with what belongs to it.
+#[derive(Debug, Clone, Default)]
+pub struct TraceView<'a> {
+    /// Its id.
+    pub trace_id: [u8; 16],
+    /// Its spans, in any order.
+    pub spans: Vec<SpanView<'a>>,
+    /// Its lines; those of equal times keep their order.
+    pub lines: Vec<LineView<'a>>,
+}
+
+/// A span of the trace.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SpanView<'a> {
+    /// Its id.
+    pub span_id: [u8; 8],
+    /// Its parent's, all zero for none.
+    pub parent_id: [u8; 8],
+    /// `service.name`.
+    pub service: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// ns since the epoch.
+    pub start: i64,
+    /// ns since the epoch.
+    pub end: i64,
+    /// Its status is an error.
+    pub failed: bool,
+}
+
+/// A line that belongs to the trace, or to none ([`write_unlinked`]).
+#[derive(Debug, Clone, Copy)]
+pub struct LineView<'a> {
+    /// Its span, all zero where only the trace is known.
+    pub span_id: [u8; 8],
+    /// ns since the epoch.
+    pub time: Option<i64>,
+    /// Digits of the second that the time was written with.
+    pub time_digits: u8,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Who wrote it, as [`text::source`] says it.
+    pub source: &'a str,
+    /// What it says.
+    pub message: &'a [u8],
+    /// How its link was found; `None` for a line without one.
+    pub method: Option<Method>,
+    /// How sure the link is.
+    pub confidence: Option<f32>,
+}
+
+/// Writes a trace: heading, then the tree with the lines.
+pub fn write_trace(out: &mut Vec<u8>, trace: &TraceView<'_>, style: Style) {
+    let tree = Tree::of(trace);
+    heading(out, trace, &tree, style);
+    for line in &tree.rootless {
+        log_line(out, &trace.lines[*line], Some(0), style);
+    }
+    // Each entry is a node with its depth; a stack, since a chain of parents may be of any length.
+    let mut open: Vec<(Node, usize)> = Vec::new();
+    let push = |open: &mut Vec<(Node, usize)>, nodes: &[Node], depth| {
+        open.extend(nodes.iter().rev().map(|node| (*node, depth)));
+    };
+    push(&mut open, &tree.roots, 0);
+    while let Some((node, depth)) = open.pop() {
+        match node {
+            Node::Line(at) => log_line(out, &trace.lines[at], Some(depth), style),
+            Node::Span(at) => {
+                span_line(out, &trace.spans[at], trace_start(trace), depth, style);
+                push(&mut open, &tree.below[at], depth + 1);
+            }
+        }
+    }
+    if tree.hidden > 0 {
+        let mut line = Line::begin(out, style);
+        line.put(format!("  … {} without a line", counted(tree.hidden, "span", "spans")), Paint::Dim);
+        line.end();
+    }
+    out.push(b'\n');
+}
+
+/// Writes the lines that belong to no trace, by time as they are given.
+pub fn write_unlinked(out: &mut Vec<u8>, lines: &[LineView<'_>], style: Style) {
+    let mut heading = Line::begin(out, style);
+    heading.put("no trace", Paint::Bold);
+    heading.put(format!("  {}", counted(lines.len(), "line", "lines")), Paint::Dim);
+    heading.end();
+    for one in lines {
+        log_line(out, one, None, style);
+    }
+    out.push(b'\n');
+}
+
+/// What stands below what.
+struct Tree {
+    /// Spans without a parent among the trace's, by start.
+    roots: Vec<Node>,
+    /// For each span: child spans that lead to a line, and its lines, by time.
+    below: Vec<Vec<Node>>,
+    /// Lines without a span.
+    rootless: Vec<usize>,
+    /// Spans that lead to no line.
+    hidden: usize,
+    /// The span that names the trace.
+    first: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Node {
+    Span(usize),
+    Line(usize),
+}
+
+impl Tree {
+    fn of(trace: &TraceView<'_>) -> Tree {
+        let spans = &trace.spans;
+        let index: HashMap<[u8; 8], usize> = spans.iter().enumerate().map(|(at, span)| (span.span_id, at)).collect();
+        let parents = parents(spans, &index);
+        let mut tree = Tree {
+            roots: Vec::new(),
+            below: vec![Vec::new(); spans.len()],
+            rootless: Vec::new(),
+            hidden: 0,
+            first: first(spans),
+        };
+        let mut leads = vec![false; spans.len()];
+        for (at, line) in trace.lines.iter().enumerate() {
+            let Some(&span) = index.get(&line.span_id) else {
+                tree.rootless.push(at);
+                continue;
+            };
+            tree.below[span].push(Node::Line(at));
+            let mut up = Some(span);
+            while let Some(span) = up.filter(|span| !leads[*span]) {
+                leads[span] = true;
+                up = parents[span];
+            }
+        }
+        for at in 0..spans.len() {
+            match (leads[at], parents[at]) {
+                (false, _) => tree.hidden += 1,
+                (true, Some(parent)) => tree.below[parent].push(Node::Span(at)),
+                (true, None) => tree.roots.push(Node::Span(at)),
+            }
+        }
+        let time = |node: &Node| match *node {
+            Node::Span(at) => (spans[at].start, 0, at),
+            Node::Line(at) => (trace.lines[at].time.unwrap_or(i64::MAX), 1, at),
+        };
+        tree.below.iter_mut().for_each(|nodes| nodes.sort_by_key(time));
+        tree.roots.sort_by_key(time);
+        tree
+    }
+}
+
+/// The parent of each span among the others; a ring is opened at one of its spans.
+fn parents(spans: &[SpanView<'_>], index: &HashMap<[u8; 8], usize>) -> Vec<Option<usize>> {
+    let mut parents: Vec<Option<usize>> =
+        spans.iter().map(|span| index.get(&span.parent_id).copied().filter(|_| span.parent_id != [0; 8])).collect();
+    // 0: not looked at; else the walk that came by.
+    let mut walks = vec![0; spans.len()];
+    for start in 0..spans.len() {
+        let mut at = start;
+        while walks[at] == 0 {
+            walks[at] = start + 1;
+            match parents[at] {
+                Some(parent) if walks[parent] == start + 1 => parents[at] = None,
+                Some(parent) => at = parent,
+                None => {}
+            }
+        }
+    }
+    parents
+}
+
+/// The span that names a trace: the earliest without a parent, else the earliest.
+fn first(spans: &[SpanView<'_>]) -> Option<usize> {
+    (0..spans.len()).min_by_key(|at| (spans[*at].parent_id != [0; 8], spans[*at].start))
+}
+
+fn trace_start(trace: &TraceView<'_>) -> i64 {
+    trace.spans.iter().map(|span| span.start).min().unwrap_or_default()
+}
+
+/// heading = name SP service SP duration SP start SP counts SP trace-id
+fn heading(out: &mut Vec<u8>, trace: &TraceView<'_>, tree: &Tree, style: Style) {
+    let mut line = Line::begin(out, style);
+    match tree.first.map(|at| &trace.spans[at]) {
+        Some(span) => {
+            line.put(span.name, Paint::Bold);
+            line.put("  ", Paint::Plain);
+            line.put(span.service, Paint::Cyan);
+            let end = trace.spans.iter().map(|span| span.end).max().unwrap_or_default();
+            line.put(format!("  {}", duration(end.saturating_sub(trace_start(trace)))), Paint::Plain);
+            let mut start = b"  ".to_vec();
+            spell::date(&mut start, trace_start(trace));
+            start.push(b' ');
+            spell::clock(&mut start, trace_start(trace), 3);
+            line.put(&start, Paint::Plain);
+        }
+        None => line.put("trace whose spans were not seen", Paint::Bold),
+    }
+    line.end();
+    let mut line = Line::begin(out, style);
+    let mut id = b"trace ".to_vec();
+    spell::hex(&mut id, &trace.trace_id);
+    line.put(&id, Paint::Dim);
+    let counts =
+        format!("  {}, {}", counted(trace.lines.len(), "line", "lines"), counted(trace.spans.len(), "span", "spans"));
+    line.put(counts, Paint::Dim);
+    line.end();
+}
+
+fn span_line(out: &mut Vec<u8>, span: &SpanView<'_>, trace_start: i64, depth: usize, style: Style) {
+    let mut line = Line::begin(out, style);
+    indent(&mut line, depth);
+    line.put("▸ ", if span.failed { Paint::Red } else { Paint::Cyan });
+    line.put(span.name, if span.failed { Paint::Red } else { Paint::Bold });
+    line.put("  ", Paint::Plain);
+    line.put(span.service, Paint::Cyan);
+    let took = duration(span.end.saturating_sub(span.start));
+    let after = duration(span.start.saturating_sub(trace_start));
+    line.put(format!("  {took}  +{after}{}", if span.failed { "  failed" } else { "" }), Paint::Dim);
+    line.end();
+}
+
+/// A line under its span (with the depth of the tree), or alone (with its date).
+fn log_line(out: &mut Vec<u8>, one: &LineView<'_>, depth: Option<usize>, style: Style) {
+    let mut line = Line::begin(out, style);
+    if let Some(depth) = depth {
+        indent(&mut line, depth);
+    }
+    text::time(&mut line, one.time, one.time_digits, depth.is_none());
+    text::level(&mut line, one.severity);
+    text::column(&mut line, one.source.as_bytes(), SOURCE_COLUMNS);
+    let column = line.used();
+    let tag = one.method.map(|method| text::tag(method, one.confidence, None));
+    let mut further = text::message(&mut line, one.severity, one.message, tag.as_deref());
+    if let Some(tag) = tag {
+        text::right(&mut line, &tag);
+    }
+    line.end();
+    text::further_lines(out, &mut further, column, style);
+}
+
+fn indent(line: &mut Line<'_>, depth: usize) {
+    for _ in 0..depth.min(INDENT_MAX) {
+        line.put("│ ", Paint::Dim);
+    }
+}
+
+/// A duration with three significant digits or so.
+fn duration(nanos: i64) -> String {
+    let nanos = nanos.max(0);
+    let [micros, millis, seconds] = [nanos / 1000, nanos / 1_000_000, nanos / 1_000_000_000];
+    match nanos {
+        0..1_000 => format!("{nanos} ns"),
+        1_000..1_000_000 => format!("{micros} µs"),
+        1_000_000..10_000_000 => format!("{millis}.{} ms", micros % 1000 / 100),
+        10_000_000..1_000_000_000 => format!("{millis} ms"),
+        1_000_000_000..60_000_000_000 => format!("{seconds}.{:02} s", millis % 1000 / 10),
+        60_000_000_000..3_600_000_000_000 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: i64 = 1_795_425_291_322_215_577;
+
+    fn id(number: u32) -> [u8; 8] {
+        let mut id = [0; 8];
+        id[4..].copy_from_slice(&number.to_be_bytes());
+        id
+    }
+
+    fn span(number: u32, parent: u32, name: &'static str, from_ms: i64, to_ms: i64) -> SpanView<'static> {
+        SpanView {
+            span_id: id(number),
+            parent_id: id(parent),
+            service: if number == 1 { "kubelet" } else { "crio" },
+            name,
+            start: START + from_ms * 1_000_000,
+            end: START + to_ms * 1_000_000,
+            failed: name == "StartContainer",
+        }
+    }
+
+    fn line(span: u32, at_ms: i64, severity: Severity, message: &'static str) -> LineView<'static> {
+        LineView {
+            span_id: id(span),
+            time: Some(START + at_ms * 1_000_000),
+            time_digits: 9,
+            severity,
+            source: if span == 1 { "kubelet" } else { "crio" },
+            message: message.as_bytes(),
+            method: Some(Method::Entity),
+            confidence: Some(0.98),
+        }
+    }
+
+    fn shown(trace: &TraceView<'_>) -> String {
+        let mut out = Vec::new();
+        write_trace(&mut out, trace, Style { colour: false, width: Some(100) });
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_trace_reads_from_top_to_bottom() {
+        let trace = TraceView {
+            trace_id: [0xab; 16],
+            spans: vec![
+                span(3, 1, "StartContainer", 700, 900),
+                span(2, 1, "RunPodSandbox", 10, 600),
+                span(1, 0, "syncPod", 0, 1284),
+                span(4, 2, "networkSetup", 20, 30),
+            ],
+            lines: vec![
+                line(1, 1, Severity::INFO, "SyncLoop ADD"),
+                line(2, 11, Severity::INFO, "Running pod sandbox: default/web-0\nsecond"),
+                line(1, 650, Severity::WARN, "slow"),
+                line(3, 710, Severity::ERROR, "cannot start\nstack 1\nstack 2\n"),
+                line(9, 5, Severity::UNKNOWN, "of a span that was not seen"),
+            ],
+        };
+        let expected = "\
+syncPod  kubelet  1.28 s  2026-11-23 09:14:51.322
+trace abababababababababababababababab  5 lines, 4 spans
+09:14:51.327 -     crio                 of a span that was not seen                      entity 0.98
+▸ syncPod  kubelet  1.28 s  +0 ns
+│ 09:14:51.323 INFO  kubelet              SyncLoop ADD                                   entity 0.98
+│ ▸ RunPodSandbox  crio  590 ms  +10 ms
+│ │ 09:14:51.333 INFO  crio                 Running pod sandbox: default/web-0           entity 0.98
+                                            │ second
+│ 09:14:51.972 WARN  kubelet              slow                                           entity 0.98
+│ ▸ StartContainer  crio  200 ms  +700 ms  failed
+│ │ 09:14:52.032 ERROR crio                 cannot start                                 entity 0.98
+                                            │ stack 1
+                                            │ stack 2
+  … 1 span without a line
+
+";
+        // The right edge is checked by width, so that the picture above stays readable.
+        let squeezed = |text: &str| -> Vec<String> {
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+        };
+        let text = shown(&trace);
+        assert_eq!(squeezed(&text), squeezed(expected), "{text}");
+        assert!(text.lines().filter(|line| line.ends_with("0.98")).all(|line| line.chars().count() == 100), "{text}");
+    }
+
+    #[test]
+    fn rings_and_long_chains_of_parents_show_every_line_once() {
+        let spans = vec![span(1, 2, "a", 0, 9), span(2, 3, "b", 1, 8), span(3, 1, "c", 2, 7), span(4, 4, "self", 0, 1)];
+        let lines = (1..=4).map(|at| line(at, i64::from(at), Severity::INFO, "once")).collect();
+        let text = shown(&TraceView { spans, lines, ..TraceView::default() });
+        assert_eq!(text.matches("once").count(), 4, "{text}");
+        let spans = (1..20_000).map(|at| span(at, at - 1, "deep", 0, 1)).collect();
+        let lines = vec![line(19_999, 0, Severity::INFO, "bottom")];
+        let text = shown(&TraceView { spans, lines, ..TraceView::default() });
+        assert_eq!(text.matches("bottom").count(), 1);
+        assert!(text.lines().all(|line| line.chars().count() <= 100));
+    }
+
+    #[test]
+    fn lines_of_no_trace_have_a_date() {
+        let mut out = Vec::new();
+        let lone = LineView { method: None, confidence: None, ..line(0, 0, Severity::INFO, "alone") };
+        write_unlinked(&mut out, &[lone], Style::default());
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("no trace  1 line\n2026-11-23 09:14:51.322 INFO  crio"), "{text}");
+        assert!(text.ends_with(" alone\n\n"), "{text}");
+    }
+
+    #[test]
+    fn durations_are_short() {
+        for (nanos, text) in [
+            (-5, "0 ns"),
+            (999, "999 ns"),
+            (1_500, "1 µs"),
+            (1_590_000, "1.5 ms"),
+            (812_000_000, "812 ms"),
+            (1_284_000_000, "1.28 s"),
+            (61_000_000_000, "1 min 01 s"),
+            (7_260_000_000_000, "2 h 01 min"),
+        ] {
+            assert_eq!(duration(nanos), text);
+        }
+    }
+}
