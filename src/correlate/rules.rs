@@ -117,8 +117,8 @@ pub(super) fn conmon_rs(index: &SpanIndex, record: &Record<'_>) -> Option<Link> 
     Some(link(index, slot, Method::Request, 0.99))
 }
 
-/// The nearest event with the line's target, place and message that lies in a span of the name the line gives, and below
-/// the span with its uuid. Without a uuid only the time tells equal lines apart: then it must agree closely.
+/// The nearest event with the line's target, place and message that lies below the span with its uuid and the span it
+/// names last. Without a uuid only the time tells equal lines apart: then it must agree closely.
 fn conmon_event(
     index: &SpanIndex,
     record: &Record<'_>,
@@ -135,9 +135,13 @@ fn conmon_event(
     let rows = index.events.find(index.hasher.of_site(code.file, code.line, message(&record.entry.body)));
     let from = rows.partition_point(|row| row.time < time.saturating_sub(reach));
     let near = rows[from..].iter().take_while(|row| row.time <= time.saturating_add(reach)).take(EVENTS_MAX);
+    // Below the request's span and at or below the innermost span that the text shows: spans of a finer level than the
+    // log's are not in it.
+    let leaf = path.map(|path| path.leaf);
+    let is_leaf = |slot: Slot| leaf.is_none_or(|leaf| index.name(index.span(slot).name).as_bytes() == leaf);
     let fits = |slot: Slot| {
-        path.is_none_or(|path| index.name(index.span(slot).name).as_bytes() == path.leaf)
-            && (roots.is_empty() || index.ancestors(slot).any(|above| roots.contains(&above)))
+        roots.is_empty()
+            || index.ancestors(slot).any(is_leaf) && index.ancestors(slot).any(|above| roots.contains(&above))
     };
     near.filter(|row| fits(row.slot)).min_by_key(|row| row.time.abs_diff(time)).map(|row| row.slot)
 }
