@@ -1,1 +1,3 @@
 //! One binary holds the end-to-end tests.
+
+mod tidy;
