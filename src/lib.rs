@@ -1,6 +1,13 @@
 //! spanline: plain logs, lined up with the traces they belong to.
 
+pub mod assemble;
+pub mod calendar;
+pub mod checkpoint;
 pub mod cli;
+pub mod correlate;
+pub mod decode;
 pub mod export;
 pub mod input;
+pub mod otlp;
 pub mod record;
+pub mod spans;

@@ -70,12 +70,27 @@ pub enum Producer {
 /// Where a record stands in its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
+    /// Index of the file among those of its source, oldest first.
+    pub file: u32,
     /// Number of the first physical line in its file, from 1.
     pub line: u64,
     /// Physical lines that it took.
     pub lines: u32,
     /// Byte offset of the first physical line (in the decompressed stream).
     pub offset: u64,
+}
+
+/// The records of one source that a batch holds: their ordinals `from..to`, counted in reading order.
+///
+/// It comes back once a destination has taken them, or they were given up on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Receipt {
+    /// Index of the source.
+    pub source: u32,
+    /// The first one.
+    pub from: u64,
+    /// One past the last.
+    pub to: u64,
 }
 
 /// `log.iostream`.
@@ -129,6 +144,8 @@ pub struct Record<'r> {
     pub envelope_fields: &'r [Field<'r>],
     /// The payload's bytes, parts joined by nothing and continuation lines by LF.
     pub payload: &'r [u8],
+    /// Number of the piece, from 1, of a line or record that was longer than the limit; 0 for a whole one.
+    pub piece: u32,
 }
 
 /// How a link was found, strongest first.

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use memchr::memchr;
-use scan::{Shape, blanks, scan, string_end};
+use scan::{Shape, blanks, plain_end, scan, string_end};
 
 use crate::entry::{Text, Value};
 use crate::value;
@@ -211,29 +211,33 @@ fn unquote(raw: &[u8], escaped: bool) -> Text<'_> {
     if escaped { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
 }
 
-fn unescaped(mut rest: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(rest.len());
-    while let Some(at) = memchr(b'\\', rest) {
-        out.extend_from_slice(&rest[..at]);
-        rest = &rest[at..];
-        let mut length = 2;
-        match rest.get(1) {
+/// Undoes the escapes of a valid string's inside.
+pub(crate) fn unquoted(inner: &[u8]) -> Text<'_> {
+    if memchr(b'\\', inner).is_some() { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
+}
+
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let end = plain_end(text, at);
+        out.extend_from_slice(&text[at..end]);
+        at = end + 2;
+        match text.get(end + 1) {
             Some(b'n') => out.push(b'\n'),
             Some(b't') => out.push(b'\t'),
             Some(b'r') => out.push(b'\r'),
             Some(b'b') => out.push(8),
             Some(b'f') => out.push(12),
             Some(b'u') => {
-                let (char, taken) = unicode_escape(rest);
-                length = taken;
+                let (char, length) = unicode_escape(&text[end..]);
+                at = end + length;
                 out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
             }
             Some(&other) => out.push(other),
             None => {}
         }
-        rest = rest.get(length..).unwrap_or_default();
     }
-    out.extend_from_slice(rest);
     out
 }
 
@@ -274,11 +278,14 @@ fn without_blanks(raw: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn members(text: &[u8]) -> (Vec<(Vec<u8>, Vec<u8>)>, Option<usize>) {
+    type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+    fn members(text: &[u8]) -> (Pairs, Option<usize>) {
         let mut members = object(text).unwrap();
         let all = members.by_ref().map(|(key, raw)| (key.into_owned(), raw.to_vec())).collect();
         (all, members.end())

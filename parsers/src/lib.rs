@@ -4,9 +4,36 @@
 //! says of its time, severity, message, fields and trace. Parsing never fails: what is not understood is text.
 //! Nothing here knows files, tasks, the clock or OTLP.
 
+pub mod access;
+pub mod conmon;
+pub mod conmon_rs;
+pub mod continuation;
+pub mod cri;
+pub mod detect;
+pub mod docker_json;
 pub mod entry;
+pub mod epoch;
+pub mod glog;
+pub mod journal;
+pub mod journal_export;
+pub mod journal_json;
 pub mod json;
+pub mod json_line;
+pub mod klog;
+pub mod klog_json;
+mod klog_values;
+pub mod log4j;
+pub mod logfmt;
+pub mod logrus;
+mod plain;
+pub mod pod_path;
+pub mod python;
+pub mod quote;
+pub mod rotation;
+pub mod spring;
+pub mod syslog;
 pub mod timestamp;
+pub mod trace_context;
 pub mod value;
 
 pub use entry::{CodeSite, Entry, Field, Format, Severity, Text, Time, TraceContext, Value};

@@ -97,6 +97,26 @@ pub fn is_date(year: Option<i32>, month: u8, day: u8) -> bool {
     (1..=last).contains(&day)
 }
 
+/// The number of an English month by its first three letters, as they are written (`Nov`).
+pub fn month(name: &[u8]) -> Option<u8> {
+    let number = match name {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    };
+    Some(number)
+}
+
 /// Two decimal digits at an offset.
 pub fn two(text: &[u8], at: usize) -> Option<u8> {
     let pair = text.get(at..at + 2)?;

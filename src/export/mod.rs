@@ -1,16 +1,33 @@
-//! What leaves: records and their links as JSON, OTLP/JSON, logfmt, or text for people.
+//! What leaves: records and their links as JSON, OTLP/JSON, logfmt, or text for people; and as OTLP, delivered.
 //!
 //! Every writer appends to a buffer and takes its attributes from [`fields`], so that a record has the same ones, by the
 //! same names, wherever it goes.
 
+pub mod batch;
+pub mod deliver;
+pub mod encode;
 pub mod fields;
 pub mod json;
+pub mod links;
 pub mod logfmt;
+pub mod logs;
 pub mod otlp_json;
 pub mod resource;
+pub mod retry;
 #[cfg(test)]
 mod samples;
+pub mod ship;
 pub mod spell;
 pub mod terminal;
 pub mod text;
 pub mod trace_view;
+pub mod uid;
+
+pub use batch::{Batch, Group};
+pub use deliver::{Deliver, Options};
+pub use ship::{Event, Parcel, Summary};
+
+/// Name of the instrumentation scope of all that is sent.
+pub const SCOPE_NAME: &str = "spanline";
+/// Its version.
+pub const SCOPE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,239 @@
+
+//! Which log files there are under the given paths, and which of them are left out, by name.
+//!
+//! In go paths as given, out come files in a fixed order, each once, with the name it is shown under, and what was left
+//! out with the reason. Contents are not looked at, and what the lines mean is not known here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Folders nested deeper are not entered.
+const DEPTH_MAX: usize = 64;
+
+/// A file to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Where to open it.
+    pub path: PathBuf,
+    /// The path as given, `/`, and the path below it; or the path as given, if that is a file.
+    pub shown: String,
+    /// Its size on disk.
+    pub size: u64,
+    /// Names of links that lead to it, such as those in `containers/`.
+    pub linked_as: Vec<String>,
+    /// Named on the command line itself.
+    pub named: bool,
+}
+
+/// What is under the paths.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Files to read, by the order of the paths, then by name.
+    pub files: Vec<FoundFile>,
+    /// Files left out, by reason.
+    pub left_out: BTreeMap<&'static str, u64>,
+    /// What could not be looked at.
+    pub errors: Vec<(PathBuf, io::Error)>,
+}
+
+/// Looks under the paths. `skip` are files that are read as something else (traces, links, outputs).
+pub fn find(paths: &[PathBuf], skip: &[PathBuf]) -> Found {
+    let mut walk = Walk { skip: skip.iter().filter_map(|path| path.canonicalize().ok()).collect(), ..Walk::default() };
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => walk.folder(path, &path.to_string_lossy(), DEPTH_MAX),
+            Ok(metadata) => walk.file(path, path.to_string_lossy().into_owned(), &metadata, true),
+            Err(error) => walk.found.errors.push((path.clone(), error)),
+        }
+    }
+    walk.finish()
+}
+
+#[derive(Default)]
+struct Walk {
+    found: Found,
+    skip: HashSet<PathBuf>,
+    /// Canonical path → index in `found.files`.
+    known: HashMap<PathBuf, usize>,
+    links: Vec<(PathBuf, PathBuf, String)>,
+}
+
+impl Walk {
+    fn folder(&mut self, folder: &Path, shown: &str, depth: usize) {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.found.errors.push((folder.into(), error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(entry) => names.push(entry.file_name()),
+                Err(error) => self.found.errors.push((folder.into(), error)),
+            }
+        }
+        names.sort();
+        let siblings: HashSet<String> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+        for name in names {
+            let path = folder.join(&name);
+            let name = name.to_string_lossy();
+            let shown = format!("{}/{name}", shown.trim_end_matches('/'));
+            match fs::symlink_metadata(&path) {
+                Err(error) => self.found.errors.push((path, error)),
+                Ok(metadata) if metadata.is_dir() && depth > 0 => self.folder(&path, &shown, depth - 1),
+                Ok(metadata) if metadata.is_dir() => self.leave_out("folders nested too deep"),
+                Ok(metadata) if metadata.is_symlink() => self.link(path, shown),
+                Ok(metadata) if !metadata.is_file() => self.leave_out("not a regular file"),
+                Ok(metadata) => match reason_to_leave_out(&name, &siblings) {
+                    Some(reason) => self.leave_out(reason),
+                    None => self.file(&path, shown, &metadata, false),
+                },
+            }
+        }
+    }
+
+    /// Links to files are kept for the end: what they lead to may be met under its own name.
+    fn link(&mut self, path: PathBuf, shown: String) {
+        match path.canonicalize() {
+            Ok(target) if target.is_file() => self.links.push((target, path, shown)),
+            Ok(_) => self.leave_out("link to a folder"),
+            Err(_) => self.leave_out("link that leads nowhere"),
+        }
+    }
+
+    fn file(&mut self, path: &Path, shown: String, metadata: &Metadata, named: bool) {
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.into());
+        if self.skip.contains(&canonical) {
+            return self.leave_out("read as something else in this run");
+        }
+        if self.known.contains_key(&canonical) {
+            return self.leave_out("read already under another name");
+        }
+        self.known.insert(canonical, self.found.files.len());
+        self.found.files.push(FoundFile {
+            path: path.into(),
+            shown,
+            size: metadata.len(),
+            linked_as: Vec::new(),
+            named,
+        });
+    }
+
+    fn leave_out(&mut self, reason: &'static str) {
+        *self.found.left_out.entry(reason).or_default() += 1;
+    }
+
+    fn finish(mut self) -> Found {
+        for (target, path, shown) in std::mem::take(&mut self.links) {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            match self.known.get(&target) {
+                Some(at) => {
+                    self.found.files[*at].linked_as.push(name);
+                    self.leave_out("link to a file that is read under its own name");
+                }
+                None => match fs::metadata(&path) {
+                    Ok(metadata) => {
+                        self.file(&path, shown, &metadata, false);
+                        if let Some(file) = self.found.files.last_mut() {
+                            file.linked_as.push(name);
+                        }
+                    }
+                    Err(error) => self.found.errors.push((path, error)),
+                },
+            }
+        }
+        self.found
+    }
+}
+
+/// Names of binary files, and of files that are no logs.
+fn reason_to_leave_out(name: &str, siblings: &HashSet<String>) -> Option<&'static str> {
+    let plain =
+        ["gz", "zst"].iter().fold(name, |name, end| name.strip_suffix(end).map_or(name, |n| n.trim_end_matches('.')));
+    let lower = plain.to_ascii_lowercase();
+    if matches!(lower.as_str(), "wtmp" | "btmp" | "lastlog" | "faillog" | "tallylog" | "utmp") {
+        return Some("binary by its name");
+    }
+    let end = lower.rsplit_once('.').map_or("", |(_, end)| end);
+    match end {
+        "journal" | "journal~" | "db" | "sqlite" | "zip" | "tar" | "tgz" | "png" | "jpg" | "gif" | "pdf" | "so"
+        | "bin" | "exe" | "pcap" | "core" | "o" | "a" | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {
+            return Some("binary by its name");
+        }
+        "xz" | "bz2" | "lz4" | "br" | "7z" => {
+            return Some("compressed in a way that is not read (only .gz and .zst are)");
+        }
+        "yaml" | "yml" | "md" | "html" | "htm" | "css" | "js" | "toml" | "conf" | "cfg" | "ini" | "pem" | "key"
+        | "py" | "sh" | "rs" | "go" | "c" | "h" | "csv" | "xml" | "service" | "lock" | "tmp" | "swp" => {
+            return Some("no log by its name");
+        }
+        _ => {}
+    }
+    repeats_info(name, siblings).then_some("a klog severity file whose lines stand in the INFO file beside it")
+}
+
+/// klog's WARNING, ERROR and FATAL files hold again what the INFO file of the same process holds.
+fn repeats_info(name: &str, siblings: &HashSet<String>) -> bool {
+    ["WARNING", "ERROR", "FATAL"].iter().any(|severity| {
+        let Some((program, rest)) = name.split_once(&format!(".log.{severity}.")) else {
+            return siblings.contains(&name.replace(&format!(".{severity}"), ".INFO"))
+                && name.ends_with(&format!(".{severity}"));
+        };
+        // The files of one process differ in the second they were made; the process id at the end is the same.
+        let process = rest.split('.').nth(1).unwrap_or_default();
+        siblings.iter().any(|sibling| {
+            sibling
+                .strip_prefix(program)
+                .and_then(|end| end.strip_prefix(".log.INFO."))
+                .is_some_and(|end| end.split('.').nth(1).is_some_and(|sibling_process| sibling_process == process))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(found: &Found) -> Vec<&str> {
+        found.files.iter().map(|file| file.shown.as_str()).collect()
+    }
+
+    #[test]
+    fn a_node_is_read_once_whatever_leads_to_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir_all(root.join("pods/ns_p_u/app")).unwrap();
+        fs::create_dir_all(root.join("containers")).unwrap();
+        fs::write(root.join("pods/ns_p_u/app/0.log"), "x\n").unwrap();
+        fs::write(root.join("wtmp"), "x").unwrap();
+        fs::write(root.join("kubelet.log"), "x\n").unwrap();
+        fs::write(root.join("traces.jsonl"), "{}\n").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::symlink;
+            symlink(root.join("pods/ns_p_u/app/0.log"), root.join("containers/p_ns_app-abc.log")).unwrap();
+            symlink(root.join("gone"), root.join("containers/q_ns_app-abc.log")).unwrap();
+            symlink(root, root.join("containers/loop")).unwrap();
+        }
+        let found = find(&[root.into(), root.join("kubelet.log")], &[root.join("traces.jsonl")]);
+        let at = root.to_string_lossy();
+        assert_eq!(shown(&found), [format!("{at}/kubelet.log"), format!("{at}/pods/ns_p_u/app/0.log")]);
+        assert_eq!(found.files[1].linked_as, ["p_ns_app-abc.log"]);
+        assert_eq!(found.left_out["binary by its name"], 1);
+        assert_eq!(found.left_out["link that leads nowhere"], 1);
+        assert_eq!(found.left_out["link to a folder"], 1);
+        assert!(found.errors.is_empty());
+        assert_eq!(find(&[root.join("no")], &[]).errors.len(), 1);
+    }
+
+    #[test]
+    fn severity_files_are_left_out_only_beside_their_info_file() {
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<HashSet<_>>();
+        let all = names(&["kubelet.node.root.log.INFO.20261123-091318.26607", "kubelet.INFO"]);
+        assert!(repeats_info("kubelet.node.root.log.ERROR.20261123-091320.26607", &all));
+        assert!(!repeats_info("kubelet.node.root.log.ERROR.20261123-091320.99", &all));
+        assert!(repeats_info("kubelet.WARNING", &all));
+        assert!(!repeats_info("app.ERROR", &all));
+    }
+}

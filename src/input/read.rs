@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -33,6 +35,8 @@ pub struct Chunk<'b> {
     pub continues: bool,
     /// The last line was cut at the limit: its rest comes in the next chunk.
     pub cut: bool,
+    /// Entries of a journal's export instead of lines.
+    pub entries: bool,
 }
 
 /// Reads chunks from a file or a stream.
@@ -45,7 +49,8 @@ pub struct ChunkReader<R> {
     inside_line: bool,
     ended: Option<Ended>,
     limits: ReadLimits,
-    boundary: fn(&[u8]) -> Option<usize>,
+    paragraph_start: Option<&'static [u8]>,
+    paragraphs: bool,
 }
 
 enum Ended {
@@ -59,22 +64,43 @@ pub enum ReadError {
     /// The file's decompressed size is beyond the limit.
     #[error("is larger than {0} bytes when decompressed; the rest is left out (raise --max-decompressed-bytes)")]
     TooLarge(u64),
+    /// Nothing comes at the moment; call again.
+    #[error("nothing to read at the moment")]
+    Quiet,
     /// The system or the decompressor refused.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed.
-pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+/// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed. `count` grows by the
+/// bytes that come from the disk.
+pub fn open(path: &Path, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
     let mut file = File::open(path)?;
     let mut magic = [0u8; 4];
     let got = read_full(&mut file, &mut magic)?;
     file.seek(SeekFrom::Start(0))?;
+    let file = Counted { file, count };
     Ok(match &magic[..got] {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, file))),
         [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(file)?),
         _ => Box::new(file),
     })
+}
+
+/// Counts what is read.
+struct Counted {
+    file: File,
+    count: Option<Arc<AtomicU64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read(into)?;
+        if let Some(count) = &self.count {
+            count.fetch_add(got as u64, Ordering::Relaxed);
+        }
+        Ok(got)
+    }
 }
 
 fn read_full(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
@@ -92,16 +118,7 @@ fn read_full(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
 
 impl<R: Read> ChunkReader<R> {
     /// Reads lines.
-    pub fn lines(input: R, limits: ReadLimits) -> ChunkReader<R> {
-        ChunkReader::new(input, limits, |bytes| memchr::memrchr(b'\n', bytes).map(|at| at + 1))
-    }
-
-    /// Reads entries that end at an empty line (the journal's export format), each with its empty line.
-    pub fn paragraphs(input: R, limits: ReadLimits) -> ChunkReader<R> {
-        ChunkReader::new(input, limits, |bytes| memchr::memmem::rfind(bytes, b"\n\n").map(|at| at + 2))
-    }
-
-    fn new(input: R, limits: ReadLimits, boundary: fn(&[u8]) -> Option<usize>) -> ChunkReader<R> {
+    pub fn new(input: R, limits: ReadLimits) -> ChunkReader<R> {
         ChunkReader {
             input,
             buffer: vec![0; READ_BYTES],
@@ -111,7 +128,35 @@ impl<R: Read> ChunkReader<R> {
             inside_line: false,
             ended: None,
             limits,
-            boundary,
+            paragraph_start: None,
+            paragraphs: false,
+        }
+    }
+
+    /// If the file starts so, read paragraphs (the journal's export format): chunks end at an empty line.
+    pub fn paragraphs_if_starts_with(&mut self, start: &'static [u8]) {
+        self.paragraph_start = Some(start);
+    }
+
+    /// The first bytes of the file, up to `bytes` of them; to be called before the first chunk. They do not depend on how
+    /// the file is compressed. An error is met again by [`ChunkReader::next_chunk`].
+    pub fn head(&mut self, bytes: usize) -> &[u8] {
+        while self.filled < bytes.min(READ_BYTES) && matches!(self.fill(), Ok(1..)) {}
+        &self.buffer[..self.filled.min(bytes)]
+    }
+
+    fn boundary(&mut self, searched: usize) -> Option<usize> {
+        let bytes = &self.buffer[..self.filled];
+        if let Some(start) = self.paragraph_start
+            && bytes.len() >= start.len()
+        {
+            self.paragraphs = bytes.starts_with(start);
+            self.paragraph_start = None;
+        }
+        if self.paragraphs {
+            memchr::memmem::rfind(&bytes[searched..], b"\n\n").map(|at| searched + at + 2)
+        } else {
+            memchr::memrchr(b'\n', &bytes[searched..]).map(|at| searched + at + 1)
         }
     }
 
@@ -122,8 +167,8 @@ impl<R: Read> ChunkReader<R> {
         self.consumed = 0;
         let mut searched = 0;
         loop {
-            if let Some(end) = (self.boundary)(&self.buffer[searched..self.filled]) {
-                return Ok(Some(self.take(searched + end, false)));
+            if let Some(end) = self.boundary(searched) {
+                return Ok(Some(self.take(end, false)));
             }
             if self.filled > self.limits.line_bytes {
                 return Ok(Some(self.take(self.limits.line_bytes, true)));
@@ -134,7 +179,7 @@ impl<R: Read> ChunkReader<R> {
                 let grown = (self.buffer.len() * 2).min(self.limits.line_bytes.max(READ_BYTES) + 1);
                 self.buffer.resize(grown, 0);
             }
-            if self.fill() == 0 {
+            if self.fill()? == 0 {
                 return match (self.filled, self.ended.take()) {
                     (0, Some(Ended::Error(error))) => {
                         self.ended = Some(Ended::Quietly);
@@ -151,25 +196,26 @@ impl<R: Read> ChunkReader<R> {
     }
 
     /// Reads once; 0 at the end, whose reason is kept.
-    fn fill(&mut self) -> usize {
+    fn fill(&mut self) -> Result<usize, ReadError> {
         if self.ended.is_some() {
-            return 0;
+            return Ok(0);
         }
         if self.offset + self.filled as u64 > self.limits.file_bytes {
             self.ended = Some(Ended::Error(ReadError::TooLarge(self.limits.file_bytes)));
-            return 0;
+            return Ok(0);
         }
         loop {
             match self.input.read(&mut self.buffer[self.filled..]) {
                 Ok(0) => self.ended = Some(Ended::Quietly),
                 Ok(got) => {
                     self.filled += got;
-                    return got;
+                    return Ok(got);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(ReadError::Quiet),
                 Err(error) => self.ended = Some(Ended::Error(error.into())),
             }
-            return 0;
+            return Ok(0);
         }
     }
 
@@ -178,7 +224,7 @@ impl<R: Read> ChunkReader<R> {
         self.consumed = end;
         self.offset += end as u64;
         self.inside_line = cut;
-        Chunk { bytes: &self.buffer[..end], offset, continues, cut }
+        Chunk { bytes: &self.buffer[..end], offset, continues, cut, entries: self.paragraphs }
     }
 }
 
@@ -206,7 +252,7 @@ mod tests {
 
     fn pieces(text: &[u8], line_bytes: usize, error: Option<io::ErrorKind>) -> (Vec<(String, u64, bool, bool)>, bool) {
         let limits = ReadLimits { line_bytes, file_bytes: u64::MAX };
-        let mut reader = ChunkReader::lines(Slow(text, error), limits);
+        let mut reader = ChunkReader::new(Slow(text, error), limits);
         let mut all = Vec::new();
         loop {
             match reader.next_chunk() {
@@ -234,10 +280,7 @@ mod tests {
     fn a_line_beyond_the_limit_comes_in_marked_pieces() {
         let (all, _) = pieces(b"abcdefgh\nx\n", 3, None);
         let text: Vec<_> = all.iter().map(|(text, _, continues, cut)| (text.as_str(), *continues, *cut)).collect();
-        assert_eq!(
-            text,
-            [("abc", false, true), ("def", true, true), ("gh\n", true, false), ("x\n", false, false)]
-        );
+        assert_eq!(text, [("abc", false, true), ("def", true, true), ("gh\n", true, false), ("x\n", false, false)]);
     }
 
     #[test]
@@ -249,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_file_beyond_its_limit_is_cut_and_said() {
-        let mut reader = ChunkReader::lines(Slow(b"a\nb\nc\n", None), ReadLimits { line_bytes: 100, file_bytes: 3 });
+        let mut reader = ChunkReader::new(Slow(b"a\nb\nc\n", None), ReadLimits { line_bytes: 100, file_bytes: 3 });
         let mut lines = 0;
         let error = loop {
             match reader.next_chunk() {

@@ -130,7 +130,7 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 ///
 /// Most strings of a log line are shorter than what a vector search needs to pay off.
 #[inline]
-fn plain_end(text: &[u8], mut at: usize) -> usize {
+pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
         let quote = word ^ (ONES * b'"' as u64);

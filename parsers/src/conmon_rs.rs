@@ -1,0 +1,240 @@
+//! conmon-rs: tracing-subscriber's text with line numbers, with a time (log driver stdout) or without (systemd).
+//!
+//! In go lines like ` INFO a{k=v}:b: target: 12: message k=v`. The target and the line become the code site, the span
+//! path the field `spans`, the spans' and the event's fields become fields; the body is the message with its fields as it
+//! stood. [`message`] gives the message alone, which is the name of the span event that the line repeats.
+
+use crate::entry::{CodeSite, Entry, Format, Severity, Text, Value};
+use crate::{plain, value};
+
+/// line = [ date-time SP ] level rest   ; the level is right-aligned to five columns
+pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let rest = match line.first() {
+        Some(b'0'..=b'9') => {
+            let Some((time, rest)) = plain::stamp(line) else { return false };
+            entry.time = time;
+            rest
+        }
+        _ => line.strip_prefix(b" ").unwrap_or(line),
+    };
+    let Some((severity, word, rest)) = plain::level(rest) else { return false };
+    if !is_tracing_level(word) {
+        return false;
+    }
+    after_level(severity, word, rest, entry)
+}
+
+/// Does a level's text come from tracing?
+pub(crate) fn is_tracing_level(word: &[u8]) -> bool {
+    matches!(word, b"INFO" | b"WARN" | b"DEBUG" | b"ERROR" | b"TRACE")
+}
+
+/// rest = SP [ path ": " ] target ": " line ": " message *( SP field "=" value ) [LF]
+pub(crate) fn after_level<'a>(severity: Severity, word: &'a [u8], rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some(rest) = rest.strip_prefix(b" ") else { return false };
+    let Some(first) = colon_space(rest) else { return false };
+    let (path, target, after) = match line_number(&rest[first + 2..]) {
+        Some(after) => (None, &rest[..first], after),
+        None => {
+            let behind = &rest[first + 2..];
+            let length = behind.iter().take(256).take_while(|b| is_target(**b)).count();
+            // A target ends in a name, its last colon is the separator.
+            let Some(target) = behind[..length].strip_suffix(b":") else { return false };
+            let Some(after) = behind[length..].strip_prefix(b" ").and_then(line_number) else { return false };
+            (Some(&rest[..first]), target, after)
+        }
+    };
+    if target.is_empty() || !target.iter().all(|b| is_target(*b)) {
+        return false;
+    }
+    entry.format = Format::ConmonRs;
+    entry.severity = severity;
+    entry.severity_text = Text::Borrowed(word);
+    entry.code = Some(CodeSite { file: target, line: after.0 });
+    let body = after.1.strip_suffix(b"\n").unwrap_or(after.1);
+    entry.body = Text::Borrowed(body);
+    entry.push(&b"target"[..], Value::Text(Text::Borrowed(target)));
+    if let Some(path) = path {
+        entry.push(&b"spans"[..], Value::Text(Text::Borrowed(path)));
+        span_fields(path, entry);
+    }
+    let parts = split(body);
+    pairs(parts.leading, entry);
+    pairs(parts.trailing, entry);
+    true
+}
+
+/// The event's message without its fields; empty for an event that has fields only.
+pub fn message(body: &[u8]) -> &[u8] {
+    split(body).message
+}
+
+fn is_target(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-' | b'.')
+}
+
+/// line = 1*DIGIT ":" ( SP / end )
+fn line_number(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (line, rest) = plain::digits(text);
+    let rest = rest.strip_prefix(b":")?;
+    Some((u32::try_from(line?).ok()?, rest.strip_prefix(b" ").unwrap_or(rest)))
+}
+
+/// The first ": " outside of braces and quotes.
+fn colon_space(text: &[u8]) -> Option<usize> {
+    let mut nest = Nest::default();
+    for at in 0..text.len() {
+        if nest.is_outside(text, at) && text[at] == b':' && text.get(at + 1) == Some(&b' ') {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// How deep in brackets and quotes a place is, as the text is walked from its start.
+#[derive(Default)]
+struct Nest {
+    depth: u32,
+    quoted: bool,
+    escaped: bool,
+    /// No quote closes any more.
+    unclosed: bool,
+}
+
+impl Nest {
+    fn is_outside(&mut self, text: &[u8], at: usize) -> bool {
+        let byte = text[at];
+        if self.quoted {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                b'"' => self.quoted = false,
+                _ => {}
+            }
+            return false;
+        }
+        match byte {
+            // Only where a value can begin: the quote in `3"` opens nothing.
+            b'"' if !self.unclosed && (at == 0 || matches!(text[at - 1], b' ' | b'=' | b'(' | b'[' | b'{' | b',')) => {
+                self.unclosed = memchr::memchr(b'"', &text[at + 1..]).is_none();
+                self.quoted = !self.unclosed;
+            }
+            b'{' | b'[' | b'(' => self.depth += 1,
+            b'}' | b']' | b')' => {
+                self.depth = self.depth.saturating_sub(1);
+                return false;
+            }
+            _ => {}
+        }
+        self.depth == 0 && !self.quoted
+    }
+}
+
+/// path = span *( ":" span ) ; span = name [ "{" pairs "}" ]
+fn span_fields<'a>(path: &'a [u8], entry: &mut Entry<'a>) {
+    let mut nest = Nest::default();
+    let mut open = None;
+    for at in 0..path.len() {
+        let depth = nest.depth;
+        nest.is_outside(path, at);
+        if depth == 0 && nest.depth == 1 && path[at] == b'{' {
+            open = Some(at + 1);
+        } else if depth == 1
+            && nest.depth == 0
+            && let Some(from) = open.take()
+        {
+            pairs(&path[from..at], entry);
+        }
+    }
+}
+
+struct Parts<'a> {
+    leading: &'a [u8],
+    message: &'a [u8],
+    trailing: &'a [u8],
+}
+
+/// body = *( pair SP ) message *( SP pair ) ; fields before the message have values without blanks
+fn split(body: &[u8]) -> Parts<'_> {
+    let mut at = 0;
+    while is_pair(&body[at..]) {
+        let end = value_end(body, at);
+        at = if end < body.len() { end + 1 } else { end };
+    }
+    let leading = body[..at].strip_suffix(b" ").unwrap_or(&body[..at]);
+    let rest = &body[at..];
+    let end = next_pair(rest, 0).unwrap_or(rest.len());
+    Parts { leading, message: &rest[..end], trailing: rest[end..].strip_prefix(b" ").unwrap_or_default() }
+}
+
+/// pair = key "=" ; key = ALPHA *( ALPHA / DIGIT / "_" / "." )
+fn is_pair(text: &[u8]) -> bool {
+    if !text.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') {
+        return false;
+    }
+    let length = text.iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count();
+    text.get(length) == Some(&b'=') && text.get(length + 1) != Some(&b'=')
+}
+
+/// Where the blank before the next pair stands.
+fn next_pair(text: &[u8], from: usize) -> Option<usize> {
+    let mut nest = Nest::default();
+    for at in from..text.len() {
+        if nest.is_outside(text, at) && text[at] == b' ' && is_pair(&text[at + 1..]) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// The first blank outside of brackets and quotes behind a value that begins here.
+fn value_end(text: &[u8], from: usize) -> usize {
+    let mut nest = Nest::default();
+    (from..text.len()).find(|&at| nest.is_outside(text, at) && text[at] == b' ').unwrap_or(text.len())
+}
+
+/// pairs = pair *( SP pair )   ; a value goes on to the next pair
+fn pairs<'a>(mut text: &'a [u8], entry: &mut Entry<'a>) {
+    while is_pair(text) {
+        let end = next_pair(text, 0).unwrap_or(text.len());
+        let (pair, rest) = text.split_at(end);
+        if let Some(equals) = memchr::memchr(b'=', pair) {
+            entry.push(&pair[..equals], read_value(&pair[equals + 1..]));
+        }
+        text = rest.strip_prefix(b" ").unwrap_or_default();
+    }
+}
+
+/// Rust's Debug of a string, or anything else as it stands.
+fn read_value(text: &[u8]) -> Value<'_> {
+    match text {
+        [b'"', inner @ .., b'"'] if memchr::memchr(b'"', inner).is_none_or(|at| at > 0 && inner[at - 1] == b'\\') => {
+            Value::Text(undo_debug(inner))
+        }
+        _ => value::unquoted(text),
+    }
+}
+
+fn undo_debug(inner: &[u8]) -> Text<'_> {
+    if memchr::memchr(b'\\', inner).is_none() {
+        return Text::Borrowed(inner);
+    }
+    let mut out = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter();
+    while let Some(&byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        match bytes.next() {
+            Some(b'n') => out.push(b'\n'),
+            Some(b't') => out.push(b'\t'),
+            Some(b'r') => out.push(b'\r'),
+            Some(b'0') => out.push(0),
+            Some(&other @ (b'"' | b'\\' | b'\'')) => out.push(other),
+            Some(&other) => out.extend([b'\\', other]),
+            None => out.push(b'\\'),
+        }
+    }
+    Text::Owned(out)
+}

@@ -1,0 +1,144 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Groups lines; every expected record is one string with its LFs.
+fn check(records: &[&str]) {
+    let text = records.join("\n");
+    let mut found: Vec<String> = Vec::new();
+    let mut open = Open::default();
+    for line in text.split('\n') {
+        match found.last_mut() {
+            Some(record) if open.takes(line.as_bytes()) => {
+                record.push('\n');
+                record.push_str(line);
+            }
+            _ => {
+                open = Open::start(line.as_bytes());
+                found.push(line.to_owned());
+            }
+        }
+    }
+    assert_eq!(found, records);
+}
+
+const HEAD: &str = "I0102 15:04:05.067890       1 a.go:12] ";
+
+#[test]
+fn plain_lines_and_blank_ones_are_records_of_their_own() {
+    check(&["one", "two", "", "three", "", "", "{\"a\":1}", "four", "\r", "   ", "five"]);
+    check(&["level=info msg=a", "a plain line", "time=\"2026-01-02T03:04:05Z\" level=info msg=b"]);
+    check(&["Error: no", "Insert failed", "Warning", "Finished", "at noon", "#1 in the list", "...", "from here on"]);
+}
+
+#[test]
+fn indented_lines_go_on() {
+    check(&["one\n  two\n\tthree", "four", "", "  five"]);
+    check(&["config {\n  a: 1\n}", "}"]);
+}
+
+#[test]
+fn structured_klog_ends_with_its_line() {
+    check(&[&format!("{HEAD}\"a\" b=\"c\""), "plain", &format!("{HEAD}\"a\""), "plain"]);
+}
+
+#[test]
+fn free_text_of_klog_goes_on_to_the_next_record() {
+    let free = |text: &str| format!("{HEAD}{text}");
+    check(&[&free("a\nb\n\nc"), &free("d"), &free("\"e\" is quoted\nf"), "{\"ts\":1}", "g"]);
+    check(&[&free("a\n{\n  \"b\": 1\n}"), "time=\"2026-01-02T03:04:05Z\" level=info"]);
+    check(&[&free("a\n2026 was a good year"), "2026-01-02T03:04:05Z b", "c"]);
+    check(&[&free("a"), "Log file created at: 2026/01/02 15:04:05", "b"]);
+    check(&[&format!("kubelet {HEAD}a\nb"), &format!("kubelet {HEAD}c")]);
+    check(&[&format!("Feb  1 14:17:44 h kubelet[1]: {HEAD}a\nb"), "Feb  1 14:17:44 h kubelet[1]: c", "d"]);
+}
+
+#[test]
+fn values_of_klog_reach_to_their_end_mark() {
+    let value =
+        format!("{HEAD}\"a\" b=<\n\tI0102 15:04:05.067890       1 a.go:12] c\n\t >\n\n\t\n > d=\"e\" f=<\n\tg\n >");
+    check(&[&value, "plain"]);
+    check(&[&format!("{HEAD}\"a\" b=<\n\tcut off"), HEAD, &format!("{HEAD}\"a\" b=<"), "plain"]);
+    check(&[&format!("{HEAD}\"ends with =<\""), "plain"]);
+}
+
+#[test]
+fn go_dumps_hang_on_the_record_before() {
+    let dump = "goroutine 1 [running]:\nmain.f[...](0x1, {0x2, 0x3})\n\t/a/b.go:1 +0x1\n...additional frames elided...\n\
+        created by main.main in goroutine 1\n\t/a/b.go:2\n\ngoroutine 18 [select, 2 minutes]:\nk8s.io/x.(*T).Run(0x0)\n\t/c.go:3";
+    check(&[&format!("{HEAD}\"a\" b=1\n{dump}"), "plain text behind it", "(done)"]);
+    check(&[&format!(
+        "panic: boom [recovered]\n\tpanic: boom\n[signal SIGSEGV: segmentation violation]\n\n{dump}\nexit status 2"
+    )]);
+    check(&["http: panic serving\ngoroutine 7 [running]:\npanic({0x1, 0x2})\n\t/p.go:1", "plain"]);
+    check(&["a", "main.main() was called", "b", "main.main()"]);
+}
+
+#[test]
+fn java_traces_hang_on_the_record_before() {
+    check(&[
+        "2026-01-02 03:04:05.678 ERROR 1 --- [main] c.e.A : failed\n\
+         org.example.shop.OrderException: no stock\n\tat a.b.C.d(C.java:12)\n\t... 3 more\n\
+         Caused by: java.lang.NullPointerException\n\tat a.b.E.f(E.java:1)\n... 12 more",
+        "next",
+    ]);
+    check(&["failed\nat x.y(Z.java:1)\nat f (/a/z.js:2:1)", "at last (we are done)", "at x.y it ends (now)"]);
+    check(&["java.lang.RuntimeException: first of all\n\tat a.b(C.java:1)", "next"]);
+}
+
+#[test]
+fn python_traces_end_with_the_exception() {
+    check(&[
+        "ERROR:root:failed\nTraceback (most recent call last):\n  File \"a.py\", line 1, in f\n    g()\nValueError: bad\n\n\
+         During handling of the above exception, another exception occurred:\n\n\
+         Traceback (most recent call last):\n  File \"a.py\", line 3, in h\nKeyError: 'k'",
+        "next",
+    ]);
+    check(&["Traceback (most recent call last):\n  File \"a.py\", line 1\nOSError", "next"]);
+}
+
+#[test]
+fn traces_of_rust_dotnet_ruby_php() {
+    check(&[
+        "thread 'main' panicked at src/main.rs:2:5:\nboom\nstack backtrace:\n   0: rust_begin_unwind\n\
+         note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.",
+        "next",
+    ]);
+    check(&[
+        "fail: A[0]\n      System.Exception: x\n--- End of stack trace from previous location ---\n   at A.B()",
+        "next",
+    ]);
+    check(&["a.rb:1:in `f': x (RuntimeError)\n\tfrom a.rb:2:in `<main>'", "next"]);
+    check(&["PHP Fatal error: x\nStack trace:\n#0 /a.php(3): f()\n#1 {main}\n  thrown in /a.php on line 1", "next"]);
+}
+
+#[test]
+fn a_tail_becomes_the_stack_or_more_of_the_message() {
+    let mut entry = Entry { body: Text::Borrowed(b"a"), ..Entry::default() };
+    attach(&mut entry, b"");
+    attach(&mut entry, b"  more\nof it");
+    assert_eq!(&*entry.body, b"a\n  more\nof it");
+    for stack in
+        ["goroutine 1 [running]:\nmain.main()", "\tat a.b(C.java:1)", "Traceback (most recent call last):\n  x"]
+    {
+        entry.fields.clear();
+        attach(&mut entry, stack.as_bytes());
+        assert_eq!(entry.text(STACK_KEY), Some(stack.as_bytes()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn never_panics(lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..8), pieces in
+        prop::collection::vec(prop::sample::select(vec![HEAD, "\"a\"", " b=<", "\n", " >", "\t", "goroutine 1 [x]:",
+            "Traceback (most recent call last):", "... ", "#", "at ", "time=\"", "[", "1", "Caused by: ", ")", "a.b.CError"]), 0..20))
+    {
+        let text = pieces.concat();
+        let mut open = Open::default();
+        for line in lines.iter().map(Vec::as_slice).chain(text.split('\n').map(str::as_bytes)) {
+            if !open.takes(line) {
+                open = Open::start(line);
+            }
+            attach(&mut Entry::default(), line);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Which format a payload has, by its first bytes, and what it says.
+//!
+//! In goes one payload (no envelope), out comes a filled [`Entry`] with its trace context. Nothing is refused: a line that
+//! no parser fits is text with the line as its body.
+
+use crate::entry::{Entry, Format, Text, Time};
+use crate::{
+    access, conmon, conmon_rs, glog, json_line, klog, log4j, logfmt, logrus, plain, python, spring, syslog,
+    trace_context,
+};
+
+/// What a payload is expected to be; each name covers the text and the JSON form of its family.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Expect {
+    /// Found by the first bytes.
+    #[default]
+    Auto,
+    /// klog, or component-base's JSON.
+    Klog,
+    /// logrus, text or JSON.
+    Logrus,
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object.
+    Json,
+    /// conmon-rs.
+    ConmonRs,
+    /// conmon.
+    Conmon,
+    /// RFC 3164 or 5424, or a journal's short format.
+    Syslog,
+    /// Text whose parts are not looked at.
+    Text,
+}
+
+/// Reads a payload. The entry is cleared first; a line that does not fit what is expected is text.
+pub fn payload<'a>(line: &'a [u8], expect: Expect, entry: &mut Entry<'a>) {
+    entry.clear();
+    let is_json = line.first() == Some(&b'{');
+    let fits = match expect {
+        Expect::Auto => {
+            auto(line, entry);
+            true
+        }
+        Expect::Klog | Expect::Logrus | Expect::Json if is_json => json_line::line(line, entry),
+        Expect::Klog => klog::text(line, entry),
+        Expect::Logrus => logrus::text(line, entry),
+        Expect::Logfmt => logfmt::line(line, entry),
+        Expect::ConmonRs => conmon_rs::line(line, entry),
+        Expect::Conmon => conmon::line(line, entry),
+        Expect::Syslog => syslog::line(line, entry),
+        Expect::Json | Expect::Text => false,
+    };
+    if !fits {
+        entry.clear();
+        entry.body = Text::Borrowed(line);
+    }
+    trace(line, entry);
+}
+
+/// Ids of the fields, else of the text: the header of a text pattern may hold them, structured formats have them in
+/// their message.
+fn trace<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
+    if entry.trace.trace_id.is_some() {
+        return;
+    }
+    if !entry.fields.is_empty() {
+        entry.trace = trace_context::from_fields(&entry.fields);
+        if entry.trace.trace_id.is_some() {
+            return;
+        }
+    }
+    entry.trace = match entry.format {
+        Format::Log4j | Format::Python | Format::Text => trace_context::from_text(line),
+        _ => trace_context::from_text(&entry.body),
+    };
+}
+
+fn auto<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
+    // syslog wraps other formats, but never itself.
+    let is_syslog = match line.first() {
+        Some(b'<') => true,
+        Some(b'A' | b'D' | b'F' | b'J' | b'M' | b'N' | b'O' | b'S') => line.get(3) == Some(&b' '),
+        _ => false,
+    };
+    if is_syslog {
+        if syslog::line(line, entry) {
+            return;
+        }
+        entry.clear();
+    }
+    if !recognised(line, true, entry) {
+        entry.clear();
+        plain::fallback(line, entry);
+    }
+}
+
+/// A payload inside of a syslog prefix.
+pub(crate) fn inner<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
+    entry.clear();
+    if !recognised(line, false, entry) {
+        entry.clear();
+        plain::fallback(line, entry);
+    }
+}
+
+/// Chooses by the first byte and tries what can begin so. `outer`: prefixes that wrap other formats are looked for.
+fn recognised<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
+    let Some(&first) = line.first() else { return false };
+    match first {
+        b'{' => json_line::line(line, entry),
+        b'0'..=b'9' => numbered(line, outer, entry),
+        b'I' | b'W' | b'E' | b'F' | b'C' | b'D' if line.get(1).is_some_and(u8::is_ascii_digit) => {
+            if klog::text(line, entry) {
+                return true;
+            }
+            entry.clear();
+            glog::line(line, entry)
+        }
+        b' ' | b'A'..=b'Z' => worded(line, entry) || pairs(line, entry),
+        b'[' => bracketed(line, entry),
+        b'c' if conmon::line(line, entry) => true,
+        b't' if line.starts_with(b"time=") => {
+            if logrus::text(line, entry) {
+                return true;
+            }
+            entry.clear();
+            logfmt::line(line, entry)
+        }
+        b'a'..=b'z' | b'_' | b'@' => {
+            if pairs(line, entry) {
+                return true;
+            }
+            entry.clear();
+            is_access(line) && access::common(line, entry)
+        }
+        b':' => is_access(line) && access::common(line, entry),
+        _ => false,
+    }
+}
+
+/// A line that begins with a key: `level=info …`. Text with an `=` somewhere later is none.
+fn pairs<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let length = line
+        .iter()
+        .take(64)
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@'))
+        .count();
+    length > 0 && line.get(length) == Some(&b'=') && logfmt::line(line, entry)
+}
+
+/// `host - user [`, for clients that are names or IPv6 addresses.
+fn is_access(line: &[u8]) -> bool {
+    memchr::memchr(b' ', &line[..line.len().min(160)])
+        .is_some_and(|at| line[at + 1..].contains(&b'[') && line.len() > at + 30)
+}
+
+/// A date, a time of day or an address.
+fn numbered<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
+    match (line.get(2), line.get(4)) {
+        (_, Some(b'-')) => dated(line, outer, entry),
+        (Some(b':'), _) => {
+            let Some((time, rest)) = log4j::of_day(line) else { return is_access(line) && access::common(line, entry) };
+            if !log4j::line(line, entry) {
+                entry.clear();
+                plain::after_time(time, rest, entry);
+            }
+            true
+        }
+        (_, Some(b'/')) => plain::slashed(line, entry),
+        _ => is_access(line) && access::common(line, entry),
+    }
+}
+
+/// A line that begins with a date: what follows the time tells the pattern.
+fn dated<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
+    let Some((time, rest)) = plain::stamp(line) else { return false };
+    entry.time = time;
+    let found = match rest.first() {
+        Some(b'[') => log4j::threaded(rest, entry),
+        Some(b'-') => python::dashed(rest, entry),
+        Some(b'A'..=b'Z') => match plain::level(rest) {
+            Some((severity, word, after)) => {
+                entry.severity = severity;
+                entry.severity_text = Text::Borrowed(word);
+                levelled(time, severity, word, after, entry)
+            }
+            None => false,
+        },
+        _ => false,
+    };
+    if found {
+        return true;
+    }
+    entry.clear();
+    if outer && (syslog::after_full_time(time, rest, entry) || stamped(time, rest, entry)) {
+        return true;
+    }
+    entry.clear();
+    plain::after_time(time, rest, entry);
+    true
+}
+
+/// What follows a date and a level.
+fn levelled<'a>(time: Time, severity: crate::Severity, word: &'a [u8], after: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let next = plain::skip_blanks(after);
+    match next.first() {
+        Some(b'0'..=b'9' | b'-') if spring::after_level(after, entry) => true,
+        Some(b'[') => {
+            spring::after_level(after, entry) || log4j::after_level(after, entry) || python::after_level(after, entry)
+        }
+        Some(_) => {
+            (matches!(time, Time::Unix { .. })
+                && conmon_rs::is_tracing_level(word)
+                && conmon_rs::after_level(severity, word, after, entry))
+                || log4j::after_level(after, entry)
+        }
+        None => false,
+    }
+}
+
+/// `kubectl logs --timestamps` puts a time before each line; what follows is a line of its own.
+fn stamped<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let is_line = match rest.first() {
+        Some(b'{') => true,
+        Some(b'I' | b'W' | b'E' | b'F') => rest.get(1).is_some_and(u8::is_ascii_digit),
+        Some(b'a'..=b'z') => true,
+        _ => false,
+    };
+    if !is_line || !matches!(time, Time::Unix { .. } | Time::Local { .. }) || !recognised(rest, false, entry) {
+        return false;
+    }
+    if entry.time == Time::None {
+        entry.time = time;
+    }
+    true
+}
+
+/// A line that begins with a word in capitals, or blank and word: a level, or nothing.
+fn worded<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((severity, word, after)) = plain::level(line.strip_prefix(b" ").unwrap_or(line)) else { return false };
+    match after.first() {
+        Some(b' ') if conmon_rs::is_tracing_level(word) => conmon_rs::after_level(severity, word, after, entry),
+        Some(b':') => python::basic(line, entry),
+        _ => false,
+    }
+}
+
+/// conmon, Envoy, Kafka's log4j, tornado, and anything with its time in brackets.
+fn bracketed<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    match line.get(1) {
+        Some(b'0'..=b'9') => {
+            let found = access::line(line, entry) || log4j::line(line, entry);
+            if found {
+                return true;
+            }
+            entry.clear();
+            plain::line(line, entry)
+        }
+        Some(b'c') => conmon::line(line, entry),
+        Some(b'A'..=b'Z') => glog::line(line, entry),
+        _ => false,
+    }
+}

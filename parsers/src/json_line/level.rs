@@ -1,0 +1,56 @@
+//! Severities as JSON loggers write them.
+
+use std::borrow::Cow;
+
+use crate::entry::{Severity, Text};
+use crate::json::Member;
+
+/// The severity a member's value means, and its text as written; `None` if it is none.
+pub(super) fn of<'a>(member: &Member<'a>) -> Option<(Severity, Text<'a>)> {
+    let (severity, text) = match member.text() {
+        Some(text) => (name(text.trim_ascii()), text),
+        None => (bunyan(member.raw), Cow::Borrowed(member.raw)),
+    };
+    (severity != Severity::UNKNOWN).then_some((severity, text))
+}
+
+/// A level's name; slog's `INFO+2`; zap's `Level(-3)`, which zapr makes of V(3).
+pub(super) fn name(text: &[u8]) -> Severity {
+    let known = Severity::from_name(text);
+    if known != Severity::UNKNOWN || text.len() > 12 {
+        return known;
+    }
+    if let Some(number) = text.strip_prefix(b"Level(-").and_then(|rest| rest.strip_suffix(b")"))
+        && number.iter().all(u8::is_ascii_digit)
+    {
+        return Severity::DEBUG;
+    }
+    let Some(sign) = text.iter().position(|byte| matches!(byte, b'+' | b'-')) else { return known };
+    let base = Severity::from_name(&text[..sign]);
+    let offset = std::str::from_utf8(&text[sign..]).ok().and_then(|digits| digits.parse::<i16>().ok());
+    match offset {
+        // slog's levels lie four apart, as OpenTelemetry's do.
+        Some(offset) if base != Severity::UNKNOWN => {
+            Severity(u8::try_from(i16::from(base.0).saturating_add(offset).clamp(1, 24)).unwrap_or(base.0))
+        }
+        _ => known,
+    }
+}
+
+/// pino's and bunyan's numbers: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal, and what lies between.
+fn bunyan(raw: &[u8]) -> Severity {
+    let &[tens @ b'1'..=b'6', b'0'..=b'9'] = raw else { return Severity::UNKNOWN };
+    Severity((tens - b'1') * 4 + 1)
+}
+
+/// MongoDB's letters: F, E, W, I, D1 to D5.
+pub(super) fn mongodb(text: &[u8]) -> Severity {
+    match text {
+        b"F" => Severity::FATAL,
+        b"E" => Severity::ERROR,
+        b"W" => Severity::WARN,
+        b"I" => Severity::INFO,
+        b"D" | [b'D', b'1'..=b'5'] => Severity::DEBUG,
+        _ => Severity::UNKNOWN,
+    }
+}

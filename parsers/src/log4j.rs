@@ -1,0 +1,149 @@
+//! log4j, logback and JBoss patterns: a time, a level and a thread in either order, then a logger and the message.
+//!
+//! The thread and the logger become fields; a line number behind `#` or in `Class.java:12` the code site.
+
+use crate::entry::{CodeSite, Entry, Format, Text, Time, Value};
+use crate::{plain, timestamp};
+
+/// line = ( date-time / time-of-day / "[" date-time "]" ) SP ( "[" thread "]" SP level / level ) SP rest
+pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((time, rest)) = stamp(line) else { return false };
+    entry.time = time;
+    if rest.first() == Some(&b'[') {
+        return threaded(rest, entry);
+    }
+    let Some((severity, word, rest)) = plain::level(rest) else { return false };
+    entry.severity = severity;
+    entry.severity_text = Text::Borrowed(word);
+    after_level(rest, entry)
+}
+
+/// stamp = date-time / hh ":" mm ":" ss [ "." fraction ]   ; Kafka puts brackets around it
+fn stamp(line: &[u8]) -> Option<(Time, &[u8])> {
+    if let Some(found) = plain::stamp(line) {
+        return Some(found);
+    }
+    if let Some(inner) = line.strip_prefix(b"[") {
+        let (time, rest) = plain::stamp(inner)?;
+        return Some((time, plain::skip_blanks(rest.strip_prefix(b"]")?)));
+    }
+    of_day(line)
+}
+
+/// The time of day alone, and what follows it.
+pub(crate) fn of_day(line: &[u8]) -> Option<(Time, &[u8])> {
+    let (nanos_of_day, digits, end) = timestamp::time_of_day(line, 0)?;
+    let rest = line.get(end..).filter(|rest| matches!(rest.first(), Some(b' ' | b'\t')))?;
+    Some((Time::Local { year: None, month: 0, day: 0, nanos_of_day, digits }, plain::skip_blanks(rest)))
+}
+
+/// threaded = "[" thread "]" SP [ "-" SP ] level *SP named
+pub(crate) fn threaded<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((thread, after)) = bracket(rest) else { return false };
+    let after = plain::skip_blanks(after);
+    let after = plain::skip_blanks(after.strip_prefix(b"- ").unwrap_or(after));
+    let Some((severity, word, after)) = plain::level(after) else { return false };
+    entry.severity = severity;
+    entry.severity_text = Text::Borrowed(word);
+    entry.format = Format::Log4j;
+    entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(thread.trim_ascii())));
+    let after = blocks(plain::skip_blanks(after));
+    if !named(after, entry) {
+        entry.body = Text::Borrowed(strip_dash(after));
+    }
+    true
+}
+
+/// after_level = ( "[" thread "]" SP named ) / ( "[" logger "]" SP "(" thread ")" SP message ) / named
+pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let rest = plain::skip_blanks(rest);
+    if rest.first() != Some(&b'[') {
+        return named(rest, entry);
+    }
+    let Some((first, after)) = bracket(rest) else { return false };
+    let after = plain::skip_blanks(after);
+    if after.first() == Some(&b'(') {
+        let Some(close) = memchr::memchr(b')', &after[..after.len().min(160)]) else { return false };
+        entry.format = Format::Log4j;
+        entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(&after[1..close])));
+        entry.push(&b"logger"[..], Value::Text(Text::Borrowed(first.trim_ascii())));
+        entry.body = Text::Borrowed(plain::skip_blanks(&after[close + 1..]));
+        return true;
+    }
+    if !named(blocks(after), entry) {
+        return false;
+    }
+    entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(first.trim_ascii())));
+    true
+}
+
+/// named = logger [ "#" line / ":" line ] ( *SP ( "-" / ":" ) SP / SP ) message
+///
+/// A logger has a dot, or is set off by the mark; otherwise the word is the message's first.
+fn named<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let length = rest.iter().take(200).take_while(|b| is_logger(**b)).count();
+    let (mut logger, after) = rest.split_at(length);
+    let site = memchr::memchr2(b'#', b'(', logger).filter(|&at| logger[at] == b'#');
+    let mut line = 0;
+    if let Some(at) = site {
+        line = plain::digits(&logger[at + 1..]).0.and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
+        if line == 0 {
+            return false;
+        }
+        logger = &logger[..at];
+    }
+    if !logger.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') {
+        return false;
+    }
+    let mark = plain::skip_blanks(after);
+    let message = match mark {
+        [b'-', b' ', rest @ ..] => rest,
+        [b'-'] => b"",
+        [b':', rest @ ..] if rest.first().is_none_or(|b| matches!(b, b' ' | b'\t')) => plain::skip_blanks(rest),
+        // `p.c.PriceController#46 msg`
+        _ if line > 0 && !after.is_empty() => mark,
+        _ => return false,
+    };
+    let has_dot = memchr::memchr(b'.', logger).is_some();
+    if !has_dot && line == 0 && !(mark.first() == Some(&b'-') && is_class(logger)) {
+        return false;
+    }
+    entry.format = Format::Log4j;
+    entry.push(&b"logger"[..], Value::Text(Text::Borrowed(logger)));
+    if line > 0 {
+        entry.code = Some(CodeSite { file: logger, line });
+    }
+    entry.body = Text::Borrowed(message);
+    true
+}
+
+fn is_class(logger: &[u8]) -> bool {
+    logger.len() > 2 && !logger.iter().all(u8::is_ascii_uppercase)
+}
+
+#[inline]
+fn is_logger(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'$' | b'_' | b'#' | b'-' | b'/' | b'@')
+}
+
+/// Passes over further bracketed blocks (ids; they are found in the line's text).
+fn blocks(mut rest: &[u8]) -> &[u8] {
+    for _ in 0..3 {
+        let Some((_, after)) = bracket(rest) else { break };
+        rest = plain::skip_blanks(after);
+    }
+    rest
+}
+
+fn strip_dash(rest: &[u8]) -> &[u8] {
+    rest.strip_prefix(b"- ").unwrap_or(rest)
+}
+
+/// "[" text "]": the text, and what follows.
+pub(crate) fn bracket(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    if text.first() != Some(&b'[') {
+        return None;
+    }
+    let end = memchr::memchr(b']', &text[..text.len().min(256)])?;
+    Some((&text[1..end], &text[end + 1..]))
+}

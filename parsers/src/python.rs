@@ -1,0 +1,94 @@
+//! Python's logging in its usual formats, OpenTelemetry's included.
+//!
+//! The logger's name becomes the field `logger`, a `file.py:12` block the code site.
+
+use crate::entry::{CodeSite, Entry, Format, Severity, Text, Value};
+use crate::{log4j, plain};
+
+/// line = date-time SP ( "- " name " - " level " - " msg / level SP "[" name "]" … ) / level ":" name ":" msg
+pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((time, rest)) = plain::stamp(line) else { return basic(line, entry) };
+    entry.time = time;
+    if rest.first() == Some(&b'-') {
+        return dashed(rest, entry);
+    }
+    let Some((severity, word, rest)) = plain::level(rest) else { return false };
+    set_level(severity, word, entry);
+    after_level(rest, entry)
+}
+
+fn set_level<'a>(severity: Severity, word: &'a [u8], entry: &mut Entry<'a>) {
+    entry.severity = severity;
+    entry.severity_text = Text::Borrowed(word);
+}
+
+/// after_level = SP "[" name "]" [ SP "[" file ":" line "]" ] [ SP "[" ids "]" ] [ SP "-" ] SP msg
+pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some(rest) = rest.strip_prefix(b" ") else { return false };
+    let Some((name, mut after)) = log4j::bracket(rest) else { return false };
+    if name.is_empty() {
+        return false;
+    }
+    entry.format = Format::Python;
+    entry.push(&b"logger"[..], Value::Text(Text::Borrowed(name)));
+    for _ in 0..2 {
+        let Some((block, rest)) = after.strip_prefix(b" ").and_then(log4j::bracket) else { break };
+        if let Some(code) = code_site(block) {
+            entry.code = Some(code);
+        } else if !block.starts_with(b"trace_id=") {
+            break;
+        }
+        after = rest;
+    }
+    let message = after.strip_prefix(b" - ").or_else(|| after.strip_prefix(b": ")).or_else(|| after.strip_prefix(b" "));
+    entry.body = Text::Borrowed(message.unwrap_or(after));
+    true
+}
+
+/// dashed = "- " name " - " level " - " msg
+pub(crate) fn dashed<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some(rest) = rest.strip_prefix(b"- ") else { return false };
+    let Some(end) = memchr::memmem::find(&rest[..rest.len().min(160)], b" - ") else { return false };
+    let (name, rest) = (&rest[..end], &rest[end + 3..]);
+    if let Some((severity, word, after)) = plain::level(rest)
+        && let Some(message) = after.strip_prefix(b" - ").or_else(|| after.strip_prefix(b": "))
+    {
+        set_level(severity, word, entry);
+        entry.format = Format::Python;
+        entry.push(&b"logger"[..], Value::Text(Text::Borrowed(name.trim_ascii())));
+        entry.body = Text::Borrowed(message);
+        return true;
+    }
+    // `- LEVEL - msg`: no name
+    if let Some((severity, word, b"")) = plain::level(name) {
+        set_level(severity, word, entry);
+        entry.format = Format::Python;
+        entry.body = Text::Borrowed(rest);
+        return true;
+    }
+    false
+}
+
+/// basic = level ":" name ":" msg   ; logging.basicConfig's default
+pub(crate) fn basic<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((severity, word, after)) = plain::level(line) else { return false };
+    let Some(rest) = after.strip_prefix(b":") else { return false };
+    let length =
+        rest.iter().take(128).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')).count();
+    if length == 0 || rest.get(length) != Some(&b':') || rest.get(length + 1) == Some(&b':') {
+        return false;
+    }
+    set_level(severity, word, entry);
+    entry.format = Format::Python;
+    entry.push(&b"logger"[..], Value::Text(Text::Borrowed(&rest[..length])));
+    entry.body = Text::Borrowed(&rest[length + 1..]);
+    true
+}
+
+/// site = name ".py:" line
+fn code_site(block: &[u8]) -> Option<CodeSite<'_>> {
+    let colon = memchr::memrchr(b':', block)?;
+    let file = block[..colon].ends_with(b".py").then(|| &block[..colon])?;
+    let (line, b"") = plain::digits(&block[colon + 1..]) else { return None };
+    Some(CodeSite { file, line: u32::try_from(line?).ok()? })
+}

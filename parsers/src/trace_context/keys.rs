@@ -1,0 +1,205 @@
+//! Which keys name a trace or a span, and by which grammar their values are read.
+
+/// What a key's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    /// The trace of the line.
+    Trace,
+    /// The line's own span.
+    Span,
+    /// The local root span (Elastic APM).
+    Transaction,
+    /// W3C flags.
+    Flags,
+    /// Datadog's trace id.
+    DatadogTrace,
+    /// Datadog's span id.
+    DatadogSpan,
+    /// The trace of the caller (X-B3-TraceId, ot-tracer-traceid).
+    HeaderTrace,
+    /// The span of the caller.
+    HeaderSpan,
+    /// W3C traceparent.
+    Traceparent,
+    /// b3, single header.
+    B3,
+    /// Jaeger's uber-trace-id.
+    Uber,
+    /// X-Amzn-Trace-Id and AWS-XRAY-TRACE-ID.
+    Xray,
+    /// X-Cloud-Trace-Context.
+    CloudHeader,
+    /// Request-Id, of which only the hierarchical form counts.
+    Request,
+    /// grpc-trace-bin.
+    GrpcBin,
+}
+
+/// The kind of a key, by its last word. Case and `_ - .` do not count.
+#[inline]
+pub(super) fn classify(key: &[u8]) -> Option<Key> {
+    match key.last()? | 0x20 {
+        b'd' if key.len() > 3 && key[key.len() - 2] | 0x20 == b'i' => id_key(&key[..key.len() - 2]),
+        b't' if ends_with(key, b"traceparent") => Some(Key::Traceparent),
+        b't' if ends_with(key, b"cloud-trace-context") || ends_with(key, b"cloud_trace_context") => {
+            Some(Key::CloudHeader)
+        }
+        b't' if key.eq_ignore_ascii_case(b"trace_parent") || key.eq_ignore_ascii_case(b"trace-parent") => {
+            Some(Key::Traceparent)
+        }
+        b's' => stem(key, b"flags").filter(|stem| ends_with(stem, b"trace")).map(|_| Key::Flags),
+        b'e' => word(key, b"trace").map(|_| Key::Trace),
+        b'n' if ends_with(key, b"grpc-trace-bin") => Some(Key::GrpcBin),
+        b'n' => word(key, b"span").map(|_| Key::Span),
+        b'3' if ends_with(key, b"b3") => {
+            (key.len() == 2 || !key[key.len() - 3].is_ascii_alphanumeric()).then_some(Key::B3)
+        }
+        b'r' if key.eq_ignore_ascii_case(b"@tr") => Some(Key::Trace),
+        b'p' if key.eq_ignore_ascii_case(b"@sp") => Some(Key::Span),
+        _ => None,
+    }
+}
+
+/// `…id` without its `id`.
+fn id_key(stem: &[u8]) -> Option<Key> {
+    let stem = match stem.last() {
+        Some(b'_' | b'-' | b'.') => &stem[..stem.len() - 1],
+        _ => stem,
+    };
+    match stem.last()? | 0x20 {
+        b'e' => trace_key(stem),
+        b'n' => {
+            if let Some(prefix) = word(stem, b"span") {
+                return match Owner::of(prefix) {
+                    Owner::Line => Some(Key::Span),
+                    Owner::Datadog => Some(Key::DatadogSpan),
+                    Owner::Header => Some(Key::HeaderSpan),
+                    _ => None,
+                };
+            }
+            if stem.eq_ignore_ascii_case(b"transaction") {
+                return Some(Key::Transaction);
+            }
+            (stem.eq_ignore_ascii_case(b"operation") || ends_with(stem, b".operation")).then_some(Key::Trace)
+        }
+        b't' if stem.eq_ignore_ascii_case(b"request") => Some(Key::Request),
+        b't' if stem.eq_ignore_ascii_case(b"operation_parent") || stem.eq_ignore_ascii_case(b"operationparent") => {
+            Some(Key::HeaderSpan)
+        }
+        _ => None,
+    }
+}
+
+fn trace_key(stem: &[u8]) -> Option<Key> {
+    match Owner::of(word(stem, b"trace")?) {
+        Owner::Line => Some(Key::Trace),
+        Owner::Datadog => Some(Key::DatadogTrace),
+        Owner::Header => Some(Key::HeaderTrace),
+        Owner::Uber => Some(Key::Uber),
+        Owner::Xray => Some(Key::Xray),
+        Owner::Other => None,
+    }
+}
+
+/// What stands before `trace` or `span` in a key.
+enum Owner {
+    Line,
+    Datadog,
+    Header,
+    Uber,
+    Xray,
+    Other,
+}
+
+impl Owner {
+    fn of(prefix: &[u8]) -> Owner {
+        let prefix = match prefix.last() {
+            None => return Owner::Line,
+            Some(b'_' | b'-' | b'.') => &prefix[..prefix.len() - 1],
+            _ => prefix,
+        };
+        if ends_with(prefix, b"dd") && (prefix.len() == 2 || !prefix[prefix.len() - 3].is_ascii_alphanumeric()) {
+            return Owner::Datadog;
+        }
+        if ends_with(prefix, b"b3") || ends_with(prefix, b"tracer") {
+            return Owner::Header;
+        }
+        if ends_with(prefix, b"uber") {
+            return Owner::Uber;
+        }
+        if ends_with(prefix, b"amzn") || ends_with(prefix, b"xray") {
+            return Owner::Xray;
+        }
+        if [&b"parent"[..], b"stack", b"back", b"link", b"linked"].iter().any(|word| ends_with(prefix, word)) {
+            return Owner::Other;
+        }
+        Owner::Line
+    }
+}
+
+/// The key without its last word, if it ends with it as a word of its own: at the start, after a mark, in camel case
+/// (`otelTraceID`), or after `x`.
+fn word<'k>(key: &'k [u8], word: &[u8]) -> Option<&'k [u8]> {
+    let prefix = stem(key, word)?;
+    let is_word = match prefix.last() {
+        None => true,
+        Some(before) => {
+            !before.is_ascii_alphabetic() || before.is_ascii_lowercase() && key[prefix.len()].is_ascii_uppercase()
+        }
+    };
+    (is_word || prefix.eq_ignore_ascii_case(b"otel") || prefix.eq_ignore_ascii_case(b"x")).then_some(prefix)
+}
+
+/// The key without a suffix, any case, and without a mark before the suffix.
+fn stem<'k>(key: &'k [u8], suffix: &[u8]) -> Option<&'k [u8]> {
+    if !ends_with(key, suffix) {
+        return None;
+    }
+    let stem = &key[..key.len() - suffix.len()];
+    if suffix == b"flags" && matches!(stem.last(), Some(b'_' | b'-' | b'.')) {
+        return Some(&stem[..stem.len() - 1]);
+    }
+    Some(stem)
+}
+
+#[inline]
+fn ends_with(key: &[u8], suffix: &[u8]) -> bool {
+    key.len() >= suffix.len() && key[key.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+}
+
+/// Keys below which ids are found.
+const NESTS: [&[u8]; 28] = [
+    b"trace",
+    b"tracing",
+    b"otel",
+    b"dd",
+    b"span",
+    b"spans",
+    b"transaction",
+    b"context",
+    b"ctx",
+    b"extra",
+    b"mdc",
+    b"contextMap",
+    b"Scopes",
+    b"fields",
+    b"attributes",
+    b"labels",
+    b"resource",
+    b"@fields",
+    b"message",
+    b"msg",
+    b"log",
+    b"trace_id",
+    b"traceId",
+    b"opentelemetry",
+    b"headers",
+    b"request",
+    b"http",
+    b"properties",
+];
+
+/// May an object under this key hold ids?
+pub(super) fn is_nest(key: &[u8]) -> bool {
+    NESTS.iter().any(|nest| nest.len() == key.len() && nest.eq_ignore_ascii_case(key))
+}

@@ -1,0 +1,7 @@
+//! What each destination has acknowledged: kept as ranges, written safely, read again by the next run.
+//!
+//! In go keys and ranges that were delivered or dropped on purpose, out comes the answer whether a record need not be sent
+//! again. Formats and the network are not known here.
+
+pub mod ledger;
+pub mod store;

@@ -1,0 +1,236 @@
+//! `spanline convert`: files or standard input to structured records, in constant memory.
+//!
+//! In go lines, out comes one record per line in the asked form. Nothing is dropped; a record that waits for a further
+//! line is given out after a quiet moment, so that a live pipe is never held up.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use spanline_parsers::detect::Expect;
+
+use crate::assemble::{AssembleSettings, Assembler, RecordSink};
+use crate::calendar::{Calendar, CalendarSettings};
+use crate::cli::{FromFormat, ToFormat};
+use crate::commands::survey;
+use crate::decode::Envelopes;
+use crate::export::fields::Sighting;
+use crate::export::{json, logfmt, otlp_json, text};
+use crate::input::read::{self, ChunkReader, ReadError, ReadLimits};
+use crate::record::{Envelope, Origin, Record};
+
+/// How long a live pipe may be quiet before what is open is given out.
+const QUIET: Duration = Duration::from_millis(200);
+/// Output is written in pieces of about this size.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// What to convert, and how.
+#[derive(Debug, Clone)]
+pub struct ConvertConfig {
+    /// Empty: standard input.
+    pub files: Vec<PathBuf>,
+    /// What the lines are.
+    pub from: FromFormat,
+    /// What to write.
+    pub to: ToFormat,
+    /// How times without a year or zone are read.
+    pub calendar: CalendarSettings,
+    /// Limits of reading.
+    pub limits: ReadLimits,
+    /// Colour the text.
+    pub colour: bool,
+}
+
+/// How it ended.
+#[derive(Debug, Default)]
+pub struct ConvertOutcome {
+    /// One message for each file that could not be read to its end.
+    pub failures: Vec<String>,
+}
+
+/// Runs the conversion. A closed output ends it quietly.
+pub fn run(config: &ConvertConfig, output: impl Write) -> io::Result<ConvertOutcome> {
+    let mut outcome = ConvertOutcome::default();
+    let mut sink = Writer { output, buffer: Vec::new(), to: config.to, colour: config.colour, failed: None };
+    if config.files.is_empty() {
+        let input = Piped::new(io::stdin());
+        if let Err(error) = convert_one(config, Source::unknown(config), input, &mut sink) {
+            outcome.failures.push(format!("standard input: {error}"));
+        }
+    }
+    for path in &config.files {
+        let result = read::open(path, None)
+            .map_err(ReadError::from)
+            .and_then(|input| convert_one(config, Source::of(path, config), input, &mut sink));
+        if let Err(error) = result {
+            outcome.failures.push(format!("{}: {error}", path.display()));
+        }
+        if sink.failed.is_some() {
+            break;
+        }
+    }
+    sink.flush();
+    match sink.failed {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(outcome),
+    }
+}
+
+/// What is known of a source before its first line.
+struct Source {
+    origin: Origin,
+    calendar: CalendarSettings,
+}
+
+impl Source {
+    fn unknown(config: &ConvertConfig) -> Source {
+        Source { origin: Origin::default(), calendar: config.calendar.clone() }
+    }
+
+    fn of(path: &Path, config: &ConvertConfig) -> Source {
+        let shown = path.canonicalize().unwrap_or_else(|_| path.into()).to_string_lossy().into_owned();
+        let mut calendar = config.calendar.clone();
+        calendar.year_hint = survey::year_hint(path);
+        Source { origin: survey::origin_of_container(&shown, &[]).unwrap_or_default(), calendar }
+    }
+}
+
+fn convert_one<R: Read, W: Write>(
+    config: &ConvertConfig,
+    source: Source,
+    input: R,
+    sink: &mut Writer<W>,
+) -> Result<(), ReadError> {
+    let (envelopes, expect) = wanted(config.from);
+    let settings = AssembleSettings {
+        envelopes,
+        expect,
+        record_bytes_max: config.limits.line_bytes,
+        drop_nul_lines: false,
+    };
+    let mut assembler = Assembler::new(0, Arc::new(source.origin), Calendar::new(&source.calendar), settings);
+    let mut reader = ChunkReader::new(input, config.limits);
+    if envelopes == Envelopes::Auto || envelopes == Envelopes::Only(Envelope::Journal) {
+        reader.paragraphs_if_starts_with(b"__CURSOR=");
+    }
+    let ended = loop {
+        match reader.next_chunk() {
+            Ok(Some(chunk)) => assembler.feed(&chunk, sink),
+            Ok(None) => break Ok(()),
+            Err(ReadError::Quiet) => {
+                assembler.flush(sink);
+                sink.flush();
+            }
+            Err(error) => break Err(error),
+        }
+        if sink.failed.is_some() {
+            break Ok(());
+        }
+    };
+    assembler.flush(sink);
+    ended
+}
+
+/// The envelopes and payloads of a `--from` name.
+fn wanted(from: FromFormat) -> (Envelopes, Expect) {
+    let bare = Envelopes::Only(Envelope::None);
+    match from {
+        FromFormat::Auto => (Envelopes::Auto, Expect::Auto),
+        FromFormat::Cri => (Envelopes::Only(Envelope::Cri), Expect::Auto),
+        FromFormat::Docker => (Envelopes::Only(Envelope::Docker), Expect::Auto),
+        FromFormat::Journal => (Envelopes::Only(Envelope::Journal), Expect::Auto),
+        FromFormat::Klog => (bare, Expect::Klog),
+        FromFormat::Logrus => (bare, Expect::Logrus),
+        FromFormat::Logfmt => (bare, Expect::Logfmt),
+        FromFormat::Json => (bare, Expect::Json),
+        FromFormat::Conmonrs => (bare, Expect::ConmonRs),
+        FromFormat::Conmon => (bare, Expect::Conmon),
+        FromFormat::Syslog => (bare, Expect::Syslog),
+        FromFormat::Text => (bare, Expect::Text),
+    }
+}
+
+struct Writer<W> {
+    output: W,
+    buffer: Vec<u8>,
+    to: ToFormat,
+    colour: bool,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> RecordSink for Writer<W> {
+    fn record(&mut self, record: &Record<'_>) {
+        let sighting = Sighting::default();
+        match self.to {
+            ToFormat::Json => json::write(&mut self.buffer, record, None, &sighting),
+            ToFormat::OtlpJson => otlp_json::write(&mut self.buffer, record, None, &sighting),
+            ToFormat::Logfmt => logfmt::write(&mut self.buffer, record, None, &sighting),
+            ToFormat::Text => text::write(&mut self.buffer, record, None, self.colour),
+        }
+        if self.buffer.len() >= WRITE_BYTES {
+            self.flush();
+        }
+    }
+}
+
+impl<W: Write> Writer<W> {
+    fn flush(&mut self) {
+        if self.failed.is_none()
+            && let Err(error) = self.output.write_all(&self.buffer).and_then(|()| self.output.flush())
+        {
+            self.failed = Some(error);
+        }
+        self.buffer.clear();
+    }
+}
+
+/// A pipe read on a thread of its own, so that a quiet moment can be noticed.
+struct Piped {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+impl Piped {
+    fn new(mut input: impl Read + Send + 'static) -> Piped {
+        let (give, pieces) = sync_channel(2);
+        std::thread::spawn(move || {
+            loop {
+                let mut piece = vec![0; WRITE_BYTES];
+                let result = match input.read(&mut piece) {
+                    Ok(0) => break,
+                    Ok(got) => {
+                        piece.truncate(got);
+                        Ok(piece)
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => Err(error),
+                };
+                let failed = result.is_err();
+                if give.send(result).is_err() || failed {
+                    break;
+                }
+            }
+        });
+        Piped { pieces, piece: Vec::new(), at: 0 }
+    }
+}
+
+impl Read for Piped {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.piece.len() {
+            self.piece = match self.pieces.recv_timeout(QUIET) {
+                Ok(piece) => piece?,
+                Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::WouldBlock.into()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            };
+            self.at = 0;
+        }
+        let take = into.len().min(self.piece.len() - self.at);
+        into[..take].copy_from_slice(&self.piece[self.at..self.at + take]);
+        self.at += take;
+        Ok(take)
+    }
+}

@@ -1,0 +1,5 @@
+//! The commands: which inputs, span sources and outputs each connects.
+
+pub mod backfill;
+pub mod convert;
+pub mod survey;

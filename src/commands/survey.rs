@@ -1,0 +1,256 @@
+//! Files found to sources: whose lines they hold, which are rotations of one another, oldest first.
+//!
+//! In go files with their names, out come [`Source`]s in reading order. The first bytes of a file are looked at to tell
+//! trace files from logs and rotations by their first time; nothing is read through here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::path::Path;
+
+use spanline_parsers::detect::{self, Expect};
+use spanline_parsers::rotation::{self, Age};
+use spanline_parsers::{Entry, Time, pod_path};
+
+use crate::decode::{self, Envelopes};
+use crate::input::discover::{Found, FoundFile};
+use crate::input::read;
+use crate::record::{Origin, Pod, Producer};
+
+/// How much of a file tells what it is.
+const SNIFF_BYTES: usize = 64 * 1024;
+
+/// One stream of lines: a file with its rotations.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Who wrote it, as far as names tell.
+    pub origin: Origin,
+    /// Who wrote it, for the ids of its records: the same wherever the files lie.
+    pub writer: String,
+    /// Its files, oldest first.
+    pub files: Vec<FoundFile>,
+    /// Year and month that a file's name tells.
+    pub year_hint: Option<(i32, u8)>,
+    /// The first lines have times without a zone or year.
+    pub times: SampleTimes,
+}
+
+/// What times the first lines of a source have.
+#[derive(Debug, Clone, Default)]
+pub struct SampleTimes {
+    /// Complete ones, ns since the epoch.
+    pub complete: Vec<i64>,
+    /// Those without a zone or year.
+    pub local: Vec<Time>,
+}
+
+/// Groups files into sources. Files that are traces are left out, unless they were named.
+pub fn sources(found: &mut Found) -> Vec<Source> {
+    let mut groups: BTreeMap<(usize, String), Vec<(FoundFile, Sniffed)>> = BTreeMap::new();
+    let mut first_seen: HashMap<String, usize> = HashMap::new();
+    for (index, file) in std::mem::take(&mut found.files).into_iter().enumerate() {
+        let sniffed = sniff(&file.path);
+        if let Some(reason) = sniffed.leave_out.filter(|_| !file.named) {
+            *found.left_out.entry(reason).or_default() += 1;
+            continue;
+        }
+        let (folder, name) = file.shown.rsplit_once('/').unwrap_or(("", &file.shown));
+        let key = format!("{folder}/{}", rotation::family(name).base);
+        let place = *first_seen.entry(key.clone()).or_insert(index);
+        groups.entry((place, key)).or_default().push((file, sniffed));
+    }
+    groups.into_values().map(source).collect()
+}
+
+fn source(mut files: Vec<(FoundFile, Sniffed)>) -> Source {
+    let order = |file: &FoundFile| rotation::family(file_name(&file.shown)).order;
+    files.sort_by(|(a, a_sniffed), (b, b_sniffed)| {
+        let by_time = match (a_sniffed.first_time(), b_sniffed.first_time()) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => std::cmp::Ordering::Equal,
+        };
+        by_time.then_with(|| order(a).cmp(&order(b))).then_with(|| a.shown.cmp(&b.shown))
+    });
+    let links: Vec<String> = files.iter().flat_map(|(file, _)| file.linked_as.clone()).collect();
+    let (newest, newest_sniffed) = &files[files.len() - 1];
+    let origin = origin_of_container(&newest.shown, &links)
+        .unwrap_or_else(|| origin_of_name(&newest.shown, newest_sniffed.is_kubernetes_audit));
+    let writer = writer(&origin, &newest.shown);
+    let year_hint = files.iter().find_map(|(file, _)| year_hint(Path::new(&file.shown)));
+    let mut times = SampleTimes::default();
+    for (_, sniffed) in &files {
+        times.complete.extend(&sniffed.times.complete);
+        times.local.extend(&sniffed.times.local);
+    }
+    Source { origin, writer, files: files.into_iter().map(|(file, _)| file).collect(), year_hint, times }
+}
+
+fn file_name(shown: &str) -> &str {
+    shown.rsplit('/').next().unwrap_or(shown)
+}
+
+/// Pod, container and restart from a path under `pods/`, a name in `containers/`, or a must-gather's tree.
+pub fn origin_of_container(shown: &str, links: &[String]) -> Option<Origin> {
+    let mut pod = pod_of_path(shown)?;
+    for link in links {
+        if let Some(named) = pod_path::in_containers(link) {
+            pod.container_id = pod.container_id.or(named.container_id.map(str::to_owned));
+        }
+    }
+    let (producer, service) = match pod.container.as_str() {
+        "kube-apiserver" => (Producer::ApiServer, Some("apiserver")),
+        "etcd" => (Producer::Etcd, Some("etcd")),
+        "kube-scheduler" => (Producer::Scheduler, Some("kube-scheduler")),
+        "kube-controller-manager" => (Producer::ControllerManager, Some("kube-controller-manager")),
+        _ => (Producer::Pod, None),
+    };
+    let service_name = match service {
+        Some(service) => service.to_owned(),
+        None => service_of(&pod),
+    };
+    Some(Origin { service_name, producer, pod: Some(pod), host: None, unit: None })
+}
+
+/// The pod's name without its generated suffixes, else the container's.
+fn service_of(pod: &Pod) -> String {
+    let service = pod_path::service_name_of_pod(&pod.name);
+    if service.is_empty() { pod.container.clone() } else { service }
+}
+
+fn pod_of_path(shown: &str) -> Option<Pod> {
+    let Some(path) = pod_path::pod(shown) else { return must_gather(shown) };
+    Some(Pod {
+        namespace: path.namespace.into(),
+        name: path.pod.into(),
+        uid: path.uid.into(),
+        container: path.container.into(),
+        restart: path.restart,
+        container_id: path.container_id.map(str::to_owned),
+    })
+}
+
+/// …/namespaces/<ns>/pods/<pod>/<container>/<container>/logs/(current|previous).log
+fn must_gather(shown: &str) -> Option<Pod> {
+    let parts: Vec<&str> = shown.rsplit('/').take(8).collect();
+    match parts[..] {
+        [_, "logs", container, again, pod, "pods", namespace, "namespaces"] if container == again => Some(Pod {
+            namespace: namespace.into(),
+            name: pod.into(),
+            container: container.into(),
+            ..Pod::default()
+        }),
+        _ => None,
+    }
+}
+
+/// The component that a file is named after, by the name that its own tracing uses.
+fn origin_of_name(shown: &str, is_kubernetes_audit: bool) -> Origin {
+    let name = file_name(shown);
+    let base = rotation::family(name).base;
+    let stem = base.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".log").trim_end_matches(".txt");
+    let lower = stem.to_ascii_lowercase();
+    let known: [(&str, Producer, &str); 11] = [
+        ("kubelet", Producer::Kubelet, "kubelet"),
+        ("crio", Producer::Crio, "crio"),
+        ("cri-o", Producer::Crio, "crio"),
+        ("containerd", Producer::Containerd, "containerd"),
+        ("conmonrs", Producer::ConmonRs, "conmonrs"),
+        ("conmon-rs", Producer::ConmonRs, "conmonrs"),
+        ("conmon", Producer::Conmon, "conmon"),
+        ("apiserver", Producer::ApiServer, "apiserver"),
+        ("etcd", Producer::Etcd, "etcd"),
+        ("scheduler", Producer::Scheduler, "kube-scheduler"),
+        ("controller-manager", Producer::ControllerManager, "kube-controller-manager"),
+    ];
+    let (producer, service) = if is_kubernetes_audit {
+        (Producer::Audit, "apiserver")
+    } else {
+        known
+            .iter()
+            .find(|(word, ..)| lower.contains(word))
+            .map_or((Producer::Other, stem), |(_, producer, service)| (*producer, *service))
+    };
+    Origin { service_name: service.to_owned(), producer, ..Origin::default() }
+}
+
+/// Who wrote it, without anything that a mount, a rotation or compression changes.
+fn writer(origin: &Origin, shown: &str) -> String {
+    match &origin.pod {
+        Some(pod) => {
+            let who = if pod.uid.is_empty() { format!("{}/{}", pod.namespace, pod.name) } else { pod.uid.clone() };
+            let run = match (pod.restart, &pod.container_id) {
+                (Some(restart), _) => restart.to_string(),
+                (None, Some(id)) => id.clone(),
+                (None, None) => rotation::family(file_name(shown)).base,
+            };
+            format!("{who}/{}/{run}", pod.container)
+        }
+        None => rotation::family(file_name(shown)).base,
+    }
+}
+
+/// The year and month in a file's name (klog's, or a rotation's).
+pub fn year_hint(path: &Path) -> Option<(i32, u8)> {
+    let Age::Stamped(stamp) = rotation::family(&path.file_name()?.to_string_lossy()).order.age else { return None };
+    let digits = stamp.to_string();
+    let (year, month) = (digits.get(..4)?.parse().ok()?, digits.get(4..6)?.parse().ok()?);
+    ((1990..2200).contains(&year) && (1..=12).contains(&month)).then_some((year, month))
+}
+
+/// What the first bytes of a file tell.
+#[derive(Debug, Default)]
+struct Sniffed {
+    leave_out: Option<&'static str>,
+    is_kubernetes_audit: bool,
+    times: SampleTimes,
+}
+
+impl Sniffed {
+    fn first_time(&self) -> Option<i64> {
+        self.times.complete.first().copied()
+    }
+}
+
+fn sniff(path: &Path) -> Sniffed {
+    let mut head = Vec::new();
+    // What can't be read is met again, and said, when the file is read.
+    if let Ok(input) = read::open(path, None) {
+        let _ = input.take(SNIFF_BYTES as u64).read_to_end(&mut head);
+    }
+    let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut sniffed = Sniffed {
+        leave_out: leave_out(&head, first),
+        is_kubernetes_audit: first.starts_with(b"{") && memchr::memmem::find(first, b"audit.k8s.io/").is_some(),
+        times: SampleTimes::default(),
+    };
+    let whole = memchr::memrchr(b'\n', &head).map_or(&head[..], |end| &head[..end]);
+    let mut entry = Entry::default();
+    for bytes in whole.split(|byte| *byte == b'\n').take(200) {
+        let line = decode::line(bytes, Envelopes::Auto);
+        if let Some((nanos, _)) = line.time {
+            sniffed.times.complete.push(nanos);
+            continue;
+        }
+        detect::payload(bytes, Expect::Auto, &mut entry);
+        match entry.time {
+            Time::Unix { nanos, .. } => sniffed.times.complete.push(nanos),
+            time @ Time::Local { .. } => sniffed.times.local.push(time),
+            Time::None => {}
+        }
+    }
+    sniffed
+}
+
+fn leave_out(head: &[u8], first: &[u8]) -> Option<&'static str> {
+    let start = first.trim_ascii_start();
+    if start.starts_with(b"{\"resourceSpans\"") || start.starts_with(b"{\"resourceLogs\"") {
+        return Some("OTLP/JSON, no log");
+    }
+    // A manifest or a report over many lines, not one object a line.
+    if matches!(first.trim_ascii(), b"{" | b"[" | b"[{") && head.contains(&b'\n') {
+        return Some("a JSON document, no log");
+    }
+    if head.starts_with(b"LPKSHHRH") {
+        return Some("binary by its name");
+    }
+    None
+}

@@ -1,0 +1,82 @@
+//! Ids that name a request or a thing, from attributes and events of spans, by value.
+//!
+//! In go the attributes of spans, out come the spans that have one. Only keys that a rule asks for are kept.
+
+use super::events::guess;
+use super::facts::SpanFact;
+use super::identity::Hasher;
+use super::span_index::Slot;
+
+/// What an id names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// CRI-O's id of a request: attribute `id` of the events its hook makes.
+    CrioRequest,
+    /// The API server's id of a request: attribute `audit-id`.
+    Audit,
+    /// conmon-rs's id of a request: attribute `uuid`.
+    ConmonRequest,
+}
+
+impl Key {
+    fn of_attribute(name: &str) -> Option<Key> {
+        match name {
+            "audit-id" | "audit-ID" | "auditID" => Some(Key::Audit),
+            "uuid" => Some(Key::ConmonRequest),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps keys, ordered by hash once settled.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    rows: Vec<(u64, Slot)>,
+    settled: usize,
+}
+
+impl Keys {
+    pub(super) fn add(&mut self, hasher: &Hasher, slot: Slot, span: &SpanFact<'_>) {
+        for (name, value) in &span.attributes {
+            if let Some(key) = Key::of_attribute(name) {
+                self.rows.push((hasher.of_key(key as u64, value.as_bytes()), slot));
+            }
+        }
+        let mut last = None;
+        for event in &span.events {
+            if event.message.is_some() && event.request_id.is_some() && event.request_id != last {
+                last = event.request_id;
+                self.rows.extend(last.map(|id| (hasher.of_key(Key::CrioRequest as u64, id.as_bytes()), slot)));
+            }
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.rows.sort_unstable();
+        self.rows.dedup();
+        self.settled = self.rows.len();
+    }
+
+    /// Drops the keys of the first `gone` spans.
+    pub(super) fn forget(&mut self, gone: Slot) {
+        self.rows.retain_mut(|row| match row.1.checked_sub(gone) {
+            Some(slot) => {
+                row.1 = slot;
+                true
+            }
+            None => false,
+        });
+        self.settled = 0;
+    }
+
+    /// Spans with a key's hash (of [`Hasher::of_key`]).
+    pub(super) fn find(&self, hash: u64) -> impl Iterator<Item = Slot> {
+        let rows = &self.rows[..self.settled];
+        let start = guess(rows, hash, |row| row.0);
+        rows[start..].iter().take_while(move |row| row.0 == hash).map(|row| row.1)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<(u64, Slot)>()
+    }
+}

@@ -1,0 +1,160 @@
+//! From a line to its span, or to an honest none.
+//!
+//! In go span facts, then every record once ([`Correlator::observe`], which learns what belongs together), then every
+//! record again ([`Correlator::link`]); out comes a link with its method and confidence, or the reason for none. Kept is
+//! what names requests, never a line. Where spans come from, and where links go, is not known here.
+
+mod conmon_rs;
+mod events;
+pub mod facts;
+mod identity;
+mod intervals;
+mod keys;
+mod matching;
+mod names;
+mod place;
+mod process;
+mod requests;
+mod rules;
+pub mod span_index;
+mod written;
+
+pub use keys::Key;
+pub use names::Resource;
+
+use crate::record::{Link, Origin, Producer, Record, Unlinked};
+use facts::{ResourceFact, SpanFact};
+use requests::Requests;
+use span_index::{Limits, SpanIndex};
+
+/// Sources whose resources are remembered; further ones are looked up for every line.
+const SOURCES_MAX: usize = 1 << 20;
+/// Lines with whole seconds whose order is remembered.
+const ROUNDED_MAX: usize = 8 << 20;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Correlator {
+    index: SpanIndex,
+    requests: Requests,
+    sources: Vec<Option<Source>>,
+    /// Lines of CRI-O with whole seconds, by (identity, source, offset): their order is all they have.
+    rounded: Vec<(u64, u32, u64)>,
+}
+
+#[derive(Debug)]
+struct Source {
+    origin: Origin,
+    resources: Vec<u32>,
+}
+
+/// What correlation could not keep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// The index's own.
+    pub index: span_index::Counts,
+    /// Requests beyond the limit.
+    pub requests_over_limit: u64,
+}
+
+impl Correlator {
+    /// Without any span.
+    pub fn new(limits: Limits) -> Correlator {
+        Correlator {
+            index: SpanIndex::new(limits),
+            requests: Requests::default(),
+            sources: Vec::new(),
+            rounded: Vec::new(),
+        }
+    }
+
+    /// Takes in a span.
+    pub fn add_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
+        self.index.add(resource, span);
+    }
+
+    /// First pass: learns which lines belong to one request.
+    pub fn observe(&mut self, record: &Record<'_>) {
+        if self.index.is_empty() {
+            return;
+        }
+        self.remember_source(record);
+        self.requests.observe(&self.index.hasher, record);
+        if record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX {
+            if let Some((id, _)) = requests::named_in(record) {
+                let identity = self.index.hasher.of_request_line(id, &record.entry.body);
+                self.rounded.push((identity, record.source, record.position.offset));
+            }
+        }
+    }
+
+    /// Between the passes: all spans are in, all records were observed.
+    pub fn settle(&mut self) {
+        self.index.settle();
+        self.rounded.sort_unstable();
+        let mut of_crio: Vec<u32> = Vec::new();
+        for source in self.sources.iter_mut().flatten() {
+            source.resources = process::resources_of(&source.origin, self.index.resources());
+            if source.origin.producer == Producer::Crio {
+                of_crio.extend(&source.resources);
+            }
+        }
+        self.requests.settle(&self.index, &of_crio);
+    }
+
+    /// Second pass: the span a record belongs to.
+    pub fn link(&self, record: &Record<'_>) -> Result<Link, Unlinked> {
+        let ad_hoc;
+        let resources = match self.sources.get(record.source as usize) {
+            Some(Some(source)) => &source.resources,
+            _ if self.index.is_empty() => &Vec::new(),
+            _ => {
+                ad_hoc = process::resources_of(record.origin, self.index.resources());
+                &ad_hoc
+            }
+        };
+        if let Some(link) = written::link(&self.index, resources, record) {
+            return Ok(link);
+        }
+        if self.index.is_empty() {
+            return Err(Unlinked::NoTraces);
+        }
+        if let Some(result) = rules::crio(&self.index, &self.requests, record, |identity| self.rank(identity, record)) {
+            return result;
+        }
+        rules::containerd(&self.index, resources, record)
+            .or_else(|| rules::conmon_rs(&self.index, record))
+            .or_else(|| rules::api_server(&self.index, record))
+            .ok_or(if record.time.is_none() { Unlinked::NoTime } else { Unlinked::NoEvidence })
+    }
+
+    /// The spans.
+    pub fn index(&self) -> &SpanIndex {
+        &self.index
+    }
+
+    /// What was kept, and what was not.
+    pub fn counts(&self) -> Counts {
+        Counts { index: self.index.counts(), requests_over_limit: self.requests.overflow }
+    }
+
+    fn remember_source(&mut self, record: &Record<'_>) {
+        let at = record.source as usize;
+        if at >= SOURCES_MAX {
+            return;
+        }
+        if at >= self.sources.len() {
+            self.sources.resize_with(at + 1, || None);
+        }
+        self.sources[at].get_or_insert_with(|| Source { origin: record.origin.clone(), resources: Vec::new() });
+    }
+
+    /// Which of the lines that are equal but for their time this is, and how many there are.
+    fn rank(&self, identity: u64, record: &Record<'_>) -> Option<(usize, usize)> {
+        let start = self.rounded.partition_point(|row| row.0 < identity);
+        let equal = &self.rounded[start..];
+        let equal = &equal[..equal.partition_point(|row| row.0 == identity)];
+        let own = (identity, record.source, record.position.offset);
+        equal.binary_search(&own).ok().map(|at| (at, equal.len()))
+    }
+}

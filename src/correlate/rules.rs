@@ -1,0 +1,157 @@
+//! Explicit evidence: the line is an event of a span, or an id in it names a request.
+//!
+//! In go a record and the index, out comes a link or the reason for none. Every rule is exact by itself; time only
+//! chooses among spans that the id has already named.
+
+use spanline_parsers::Format;
+
+use super::conmon_rs;
+use super::events::Row;
+use super::keys::Key;
+use super::place::{innermost_below, package_of};
+use super::requests::{Call, Requests, named_in, unit_of};
+use super::span_index::{Slot, SpanIndex};
+use crate::record::{Link, Method, Producer, Record, Relation, Unlinked};
+
+/// CRI-O's hook takes the event's time a little after the line's.
+const CRIO_HOOK_NS: i64 = 5_000_000;
+/// The same line of conmon-rs: both clocks are read one after the other, a busy node puts milliseconds between.
+const CONMON_HOOK_NS: i64 = 60_000_000;
+/// A journal's time is that of its receipt.
+const CONMON_JOURNAL_NS: i64 = 400_000_000;
+/// Stores of traces keep microseconds.
+const STORE_NS: i64 = 1_000;
+/// Spans with one audit id that are looked at.
+const AUDIT_SPANS_MAX: usize = 64;
+
+/// Of a line of CRI-O: its event, else its request.
+pub(super) fn crio(
+    index: &SpanIndex,
+    requests: &Requests,
+    record: &Record<'_>,
+    rank: impl Fn(u64) -> Option<(usize, usize)>,
+) -> Option<Result<Link, Unlinked>> {
+    let (id, _) = named_in(record)?;
+    let identity = index.hasher.of_request_line(id, &record.entry.body);
+    let rows = index.events.find(identity);
+    if let (false, Some(time)) = (rows.is_empty(), record.time) {
+        if let Some(slot) = crio_event(rows, time, record, || rank(identity)) {
+            return Some(Ok(link(index, slot, Method::Event, 1.0)));
+        }
+    }
+    Some(match requests.call(&index.hasher, id) {
+        Some(Call::Known(call, belief)) => {
+            let file = record.entry.text(b"file").and_then(package_of);
+            let slot = match record.time {
+                Some(time) if record.time_digits > 0 => innermost_below(index, call, time, file),
+                _ => call,
+            };
+            Ok(link(index, slot, Method::Request, belief))
+        }
+        Some(Call::Ambiguous) => Err(Unlinked::Ambiguous),
+        _ => Err(Unlinked::NoSpanNear),
+    })
+}
+
+/// Equal lines of a request follow each other in the order of their events.
+fn crio_event(rows: &[Row], time: i64, record: &Record<'_>, rank: impl Fn() -> Option<(usize, usize)>) -> Option<Slot> {
+    if let [only] = rows {
+        return Some(only.slot);
+    }
+    if record.time_digits == 0 {
+        return match rank() {
+            Some((at, of)) if of == rows.len() => rows.get(at).map(|row| row.slot),
+            _ => only_slot(rows.iter().filter(|row| (time..time + unit_of(record)).contains(&row.time))),
+        };
+    }
+    let after = rows.partition_point(|row| row.time < time - STORE_NS);
+    let next = rows.get(after).filter(|row| row.time - time <= CRIO_HOOK_NS);
+    next.map(|row| row.slot).or_else(|| only_slot(rows.iter()))
+}
+
+fn only_slot<'r>(mut rows: impl Iterator<Item = &'r Row>) -> Option<Slot> {
+    let first = rows.next()?;
+    rows.all(|row| row.slot == first.slot).then_some(first.slot)
+}
+
+/// Of a line of containerd: the event with its message and time.
+pub(super) fn containerd(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Link> {
+    let may_be = matches!(record.origin.producer, Producer::Containerd | Producer::Other);
+    if !may_be || !matches!(record.entry.format, Format::Logrus | Format::LogrusJson) {
+        return None;
+    }
+    let time = record.time?;
+    let rows = index.events.find(index.hasher.of_message(&record.entry.body));
+    let unit = unit_of(record).max(STORE_NS);
+    let from = rows.partition_point(|row| row.time <= time - STORE_NS);
+    let near = || {
+        let near = rows[from..].iter().take_while(move |row| row.time < time + unit);
+        near.filter(|row| resources.is_empty() || resources.contains(&index.span(row.slot).resource))
+    };
+    let slot = match near().find(|row| row.time == time) {
+        Some(row) => Some(row.slot),
+        None if unit <= STORE_NS => near().min_by_key(|row| row.time.abs_diff(time)).map(|row| row.slot),
+        None => only_slot(near()),
+    };
+    slot.map(|slot| link(index, slot, Method::Event, 1.0))
+}
+
+/// Of a line of conmon-rs: its event, else the span path in its text below the request's span.
+pub(super) fn conmon_rs(index: &SpanIndex, record: &Record<'_>) -> Option<Link> {
+    if record.entry.format != Format::ConmonRs {
+        return None;
+    }
+    let code = record.entry.code?;
+    let time = record.time?;
+    let path = conmon_rs::path(record.payload);
+    // Lines of libraries carry the uuid of a container that they have nothing to do with.
+    let uuid = path.as_ref().and_then(|path| path.uuid).filter(|_| code.file.starts_with(b"conmonrs"));
+    let roots: Vec<Slot> = uuid.map_or(Vec::new(), |uuid| index.by_key(Key::ConmonRequest, uuid).take(8).collect());
+    let reach = if record.envelope == crate::record::Envelope::Journal { CONMON_JOURNAL_NS } else { CONMON_HOOK_NS };
+    let rows = index.events.find(index.hasher.of_site(code.file, code.line, &record.entry.body));
+    let from = rows.partition_point(|row| row.time < time - reach);
+    let near = rows[from..].iter().take_while(|row| row.time <= time + reach).take(256);
+    let of_request = |slot: Slot| roots.is_empty() || index.ancestors(slot).any(|above| roots.contains(&above));
+    let nearest = near.filter(|row| of_request(row.slot)).min_by_key(|row| row.time.abs_diff(time));
+    if let Some(row) = nearest {
+        return Some(link(index, row.slot, Method::Event, 1.0));
+    }
+    let root = *roots.first()?;
+    let slot = conmon_rs::descend(index, root, path?.below_root, time);
+    Some(link(index, slot, Method::Request, 0.99))
+}
+
+/// Of a line of the API server, or of its audit log: the span of the request with its audit id.
+pub(super) fn api_server(index: &SpanIndex, record: &Record<'_>) -> Option<Link> {
+    if !matches!(record.origin.producer, Producer::ApiServer | Producer::Audit | Producer::Other) {
+        return None;
+    }
+    let keys: [&[u8]; 2] = [b"audit-ID", b"auditID"];
+    let id = keys.iter().find_map(|key| record.entry.text(key)).filter(|id| !id.is_empty())?;
+    let mut servers = index.by_key(Key::Audit, id).take(AUDIT_SPANS_MAX);
+    let is_server = |slot: &Slot| index.span(*slot).kind == super::facts::Kind::Server;
+    let first = servers.next()?;
+    let server = if is_server(&first) { first } else { servers.find(is_server).unwrap_or(first) };
+    // The line about a whole request is written after its span's end, others while it is open.
+    let is_about_request = record.origin.producer == Producer::Audit || *record.entry.body == *b"HTTP";
+    let slot = match record.time {
+        Some(time) if !is_about_request && index.span(server).covers(time, 0) => {
+            innermost_below(index, server, time, None)
+        }
+        _ => server,
+    };
+    Some(link(index, slot, Method::Request, 1.0))
+}
+
+fn link(index: &SpanIndex, slot: Slot, method: Method, confidence: f32) -> Link {
+    let span = index.span(slot);
+    Link {
+        trace_id: span.trace_id,
+        span_id: span.span_id,
+        method,
+        confidence: Some(confidence),
+        relation: Relation::Within,
+        verified: true,
+        has_event: method == Method::Event,
+    }
+}

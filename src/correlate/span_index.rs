@@ -1,0 +1,347 @@
+//! The spans seen lately, by everything a line may know of them.
+//!
+//! In go span facts in any order, children first and duplicates included; after [`SpanIndex::settle`] they are found by
+//! trace (also the low half of its id), span, parent, resource and time, event and key. Bounded by count and bytes: the
+//! oldest arrivals are evicted and counted. What a line means is not decided here.
+
+use std::collections::HashMap;
+
+use super::events::Events;
+use super::facts::{Kind, ResourceFact, SpanFact};
+use super::identity::Hasher;
+use super::intervals::Intervals;
+use super::keys::{Key, Keys};
+use super::names::{Names, Resource, Resources};
+
+/// A span's place in the index; another one after each eviction.
+pub type Slot = u32;
+
+/// No span.
+const NONE: Slot = Slot::MAX;
+/// Way up to a root; a trace that is deeper is not followed further.
+const DEPTH_MAX: usize = 64;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Spans.
+    pub spans_max: usize,
+    /// Bytes of everything that is kept.
+    pub bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { spans_max: 8 << 20, bytes_max: 2 << 30 }
+    }
+}
+
+/// What was taken in, and what was not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Spans in the index.
+    pub spans: u64,
+    /// Spans that came again.
+    pub duplicates: u64,
+    /// Spans evicted at a limit.
+    pub evicted: u64,
+}
+
+/// A span as it is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// Trace id.
+    pub trace_id: [u8; 16],
+    /// Span id.
+    pub span_id: [u8; 8],
+    /// Parent's id, zero for a root.
+    pub parent_id: [u8; 8],
+    /// ns since the epoch.
+    pub start: i64,
+    /// ns since the epoch.
+    pub end: i64,
+    /// See [`SpanIndex::name`].
+    pub name: u32,
+    /// See [`SpanIndex::name`].
+    pub scope: u32,
+    /// See [`SpanIndex::resource`].
+    pub resource: u32,
+    /// Its kind.
+    pub kind: Kind,
+}
+
+impl Span {
+    /// Open at a time, or ended less than `slack` ns before.
+    pub fn covers(&self, time: i64, slack: i64) -> bool {
+        self.start <= time.saturating_add(1) && self.end.saturating_add(slack) >= time
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct SpanIndex {
+    spans: Vec<Span>,
+    by_id: HashMap<([u8; 16], [u8; 8]), Slot>,
+    names: Names,
+    resources: Resources,
+    pub(super) events: Events,
+    pub(super) keys: Keys,
+    pub(super) hasher: Hasher,
+    limits: Limits,
+    counts: Counts,
+    tables: Tables,
+}
+
+/// Orders that are made once all spans of a round are in.
+#[derive(Debug, Default)]
+struct Tables {
+    parents: Vec<Slot>,
+    /// Children of slot i: `children[child_starts[i]..child_starts[i + 1]]`, by start.
+    child_starts: Vec<u32>,
+    children: Vec<Slot>,
+    /// By (low half of the trace id, trace id, start).
+    by_trace: Vec<Slot>,
+    /// Low half of a trace id → its first place in `by_trace`.
+    traces: HashMap<u64, u32>,
+    by_span_id: Vec<Slot>,
+    by_resource: Vec<Intervals>,
+}
+
+impl SpanIndex {
+    /// An empty index.
+    pub fn new(limits: Limits) -> SpanIndex {
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
+        SpanIndex {
+            spans: Vec::new(),
+            by_id: HashMap::new(),
+            names: Names::default(),
+            resources: Resources::default(),
+            events: Events::default(),
+            keys: Keys::default(),
+            hasher: Hasher::new(seed),
+            limits,
+            counts: Counts::default(),
+            tables: Tables::default(),
+        }
+    }
+
+    /// Takes a span in. It is found after the next [`SpanIndex::settle`].
+    pub fn add(&mut self, resource: &ResourceFact<'_>, fact: &SpanFact<'_>) {
+        if self.spans.len() >= self.limits.spans_max
+            || self.spans.len() % 1024 == 0 && self.bytes() > self.limits.bytes_max
+        {
+            self.evict();
+        }
+        let span = Span {
+            trace_id: fact.trace_id,
+            span_id: fact.span_id,
+            parent_id: fact.parent_id,
+            start: fact.start,
+            end: fact.end,
+            name: self.names.number(fact.name),
+            scope: self.names.number(fact.scope),
+            resource: self
+                .resources
+                .number(resource, self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
+            kind: fact.kind,
+        };
+        let next = self.spans.len() as Slot;
+        let slot = *self.by_id.entry((fact.trace_id, fact.span_id)).or_insert(next);
+        if slot == next {
+            self.spans.push(span);
+        } else {
+            self.counts.duplicates += 1;
+            self.spans[slot as usize] = span;
+        }
+        self.keys.add(&self.hasher, slot, fact);
+        self.events.add(&self.hasher, slot, fact);
+        self.counts.spans = self.spans.len() as u64;
+    }
+
+    /// Makes the look-up tables for all spans taken in so far.
+    pub fn settle(&mut self) {
+        self.events.settle();
+        self.keys.settle();
+        let spans = &self.spans;
+        let mut tables = Tables::default();
+        tables.parents = spans
+            .iter()
+            .map(|span| self.by_id.get(&(span.trace_id, span.parent_id)).copied().unwrap_or(NONE))
+            .collect();
+        tables.order_children(spans);
+        tables.order_traces(spans);
+        tables.by_span_id = (0..spans.len() as Slot).collect();
+        tables.by_span_id.sort_unstable_by_key(|slot| spans[*slot as usize].span_id);
+        let mut by_resource = vec![Vec::new(); self.resources.list().len()];
+        for (slot, span) in spans.iter().enumerate() {
+            by_resource[span.resource as usize].push((span.start, span.end, slot as Slot));
+        }
+        tables.by_resource = by_resource.into_iter().map(Intervals::new).collect();
+        self.tables = tables;
+    }
+
+    /// What was taken in.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// No span was taken in.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// All slots are below.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The span of a slot.
+    pub fn span(&self, slot: Slot) -> &Span {
+        &self.spans[slot as usize]
+    }
+
+    /// The text of a name's or scope's number.
+    pub fn name(&self, number: u32) -> &str {
+        self.names.name(number)
+    }
+
+    /// The number of a name, if any span has it.
+    pub fn name_number(&self, name: &str) -> Option<u32> {
+        self.names.find(name)
+    }
+
+    /// The resource of a number.
+    pub fn resource(&self, number: u32) -> &Resource {
+        &self.resources.list()[number as usize]
+    }
+
+    /// All resources, by number.
+    pub fn resources(&self) -> &[Resource] {
+        self.resources.list()
+    }
+
+    /// The span with these ids.
+    pub fn by_ids(&self, trace_id: &[u8; 16], span_id: &[u8; 8]) -> Option<Slot> {
+        self.by_id.get(&(*trace_id, *span_id)).copied()
+    }
+
+    /// Spans of a trace, by start. With `low_half` the first half of the id is not compared.
+    pub fn by_trace(&self, trace_id: &[u8; 16], low_half: bool) -> &[Slot] {
+        let low = low_half_of(trace_id);
+        let Some(first) = self.tables.traces.get(&low) else { return &[] };
+        let same_low = &self.tables.by_trace[*first as usize..];
+        if low_half {
+            let Some(id) = same_low.first().map(|slot| self.span(*slot).trace_id) else { return &[] };
+            let end = same_low.partition_point(|slot| trace_order(self.span(*slot)) <= (low, id));
+            let others = same_low.get(end).is_some_and(|slot| low_half_of(&self.span(*slot).trace_id) == low);
+            return if others { &[] } else { &same_low[..end] };
+        }
+        let start = same_low.partition_point(|slot| trace_order(self.span(*slot)) < (low, *trace_id));
+        let end = same_low.partition_point(|slot| trace_order(self.span(*slot)) <= (low, *trace_id));
+        &same_low[start..end]
+    }
+
+    /// Spans with this span id, of whatever trace.
+    pub fn by_span_id(&self, span_id: &[u8; 8]) -> &[Slot] {
+        let slots = &self.tables.by_span_id;
+        let start = slots.partition_point(|slot| self.span(*slot).span_id < *span_id);
+        let count = slots[start..].iter().take_while(|slot| self.span(**slot).span_id == *span_id).take(16).count();
+        &slots[start..start + count]
+    }
+
+    /// The parent, where it was seen.
+    pub fn parent(&self, slot: Slot) -> Option<Slot> {
+        self.tables.parents.get(slot as usize).copied().filter(|parent| *parent != NONE)
+    }
+
+    /// Children, by start.
+    pub fn children(&self, slot: Slot) -> &[Slot] {
+        match self.tables.child_starts.get(slot as usize..slot as usize + 2) {
+            Some([start, end]) => &self.tables.children[*start as usize..*end as usize],
+            _ => &[],
+        }
+    }
+
+    /// The span and those above it, itself first.
+    pub fn ancestors(&self, slot: Slot) -> impl Iterator<Item = Slot> {
+        std::iter::successors(Some(slot), |slot| self.parent(*slot)).take(DEPTH_MAX)
+    }
+
+    /// Spans of a resource that are open at a time or ended less than `slack` ns before, up to `room`, by start.
+    pub fn open_at(&self, resource: u32, time: i64, slack: i64, room: usize, into: &mut Vec<Slot>) {
+        if let Some(intervals) = self.tables.by_resource.get(resource as usize) {
+            intervals.open(time.saturating_add(1), time.saturating_sub(slack), room, into);
+        }
+    }
+
+    /// Spans with a key.
+    pub fn by_key(&self, key: Key, value: &[u8]) -> impl Iterator<Item = Slot> {
+        self.keys.find(self.hasher.of_key(key as u64, value))
+    }
+
+    /// Bytes that the index takes, roughly.
+    pub fn bytes(&self) -> usize {
+        // Each span in the hash map takes its entry at a load of 7/16 to 7/8, in the tables five numbers and 20 bytes.
+        let per_span = size_of::<Span>() + 60 + 5 * 4 + 20;
+        let intervals: usize = self.tables.by_resource.iter().map(Intervals::bytes).sum();
+        self.spans.capacity() * per_span + intervals + self.names.bytes() + self.events.bytes() + self.keys.bytes()
+    }
+
+    /// Makes room by a quarter: the oldest arrivals go.
+    fn evict(&mut self) {
+        let gone = (self.spans.len() / 4).max(1).min(self.spans.len());
+        self.spans.drain(..gone);
+        self.by_id.clear();
+        let ids = self.spans.iter().enumerate();
+        self.by_id.extend(ids.map(|(slot, span)| ((span.trace_id, span.span_id), slot as Slot)));
+        self.events.forget(gone as Slot);
+        self.keys.forget(gone as Slot);
+        self.tables = Tables::default();
+        self.counts.evicted += gone as u64;
+    }
+}
+
+impl Tables {
+    fn order_children(&mut self, spans: &[Span]) {
+        let mut starts = vec![0u32; spans.len() + 2];
+        for parent in self.parents.iter().filter(|parent| **parent != NONE) {
+            starts[*parent as usize + 2] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut children = vec![0; starts[starts.len() - 1] as usize];
+        for (slot, parent) in self.parents.iter().enumerate().filter(|(_, parent)| **parent != NONE) {
+            let place = &mut starts[*parent as usize + 1];
+            children[*place as usize] = slot as Slot;
+            *place += 1;
+        }
+        starts.pop();
+        for range in starts.windows(2) {
+            children[range[0] as usize..range[1] as usize].sort_unstable_by_key(|slot| spans[*slot as usize].start);
+        }
+        self.child_starts = starts;
+        self.children = children;
+    }
+
+    fn order_traces(&mut self, spans: &[Span]) {
+        self.by_trace = (0..spans.len() as Slot).collect();
+        self.by_trace.sort_unstable_by_key(|slot| {
+            let span = &spans[*slot as usize];
+            (trace_order(span), span.start, std::cmp::Reverse(span.end))
+        });
+        for (at, slot) in self.by_trace.iter().enumerate() {
+            self.traces.entry(low_half_of(&spans[*slot as usize].trace_id)).or_insert(at as u32);
+        }
+    }
+}
+
+fn trace_order(span: &Span) -> (u64, [u8; 16]) {
+    (low_half_of(&span.trace_id), span.trace_id)
+}
+
+fn low_half_of(trace_id: &[u8; 16]) -> u64 {
+    let mut low = [0; 8];
+    low.copy_from_slice(&trace_id[8..]);
+    u64::from_be_bytes(low)
+}

@@ -1,0 +1,318 @@
+//! What one request holds: encoded items by resource, with the receipts for them.
+//!
+//! In go items that are already encoded, out comes the `Export…ServiceRequest` as pieces (only lengths and headers are
+//! computed; items are not copied), or two batches of half the items. Nothing is encoded, compressed or sent here.
+//!
+//! ```text
+//! request = *( 0A length *[ resource ] ( 12 length *[ scope ] items [ 1A length scope-schema-url ] )
+//!                         [ 1A length resource-schema-url ] )
+//! ```
+
+use bytes::Bytes;
+
+use crate::otlp::Signal;
+use crate::otlp::wire::{put_varint, varint_len};
+use crate::record::Receipt;
+
+/// Items of one resource and scope.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Field 1 (`resource`) of `ResourceLogs` or `ResourceSpans`, with its tag and length; may be empty.
+    pub resource: Bytes,
+    /// Field 1 (`scope`) of `ScopeLogs` or `ScopeSpans`, with its tag and length; may be empty.
+    pub scope: Bytes,
+    /// Log records or spans one after another, each with tag 0x12 and its length.
+    pub items: Bytes,
+    /// Where each item ends in `items`.
+    pub ends: Vec<u32>,
+    /// How far each item's ordinal is from `from` of the group's receipt; `None`: each is one after the one before.
+    pub ordinals: Option<Vec<u32>>,
+    /// `ResourceLogs.schema_url`, empty for none.
+    pub resource_schema_url: Bytes,
+    /// `ScopeLogs.schema_url`, empty for none.
+    pub scope_schema_url: Bytes,
+}
+
+/// What one request holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Logs or traces.
+    pub signal: Signal,
+    /// Items by resource and scope.
+    pub groups: Vec<Group>,
+    /// What is acknowledged with each group: one per group.
+    pub receipts: Vec<Receipt>,
+}
+
+const FIELD_1: u8 = 0x0a;
+const FIELD_2: u8 = 0x12;
+const SCHEMA_URL: u8 = 0x1a;
+
+impl Group {
+    /// The group's items but for those before `count`, which are taken out and returned. The receipt is cut alike.
+    fn split_off_front(&mut self, receipt: &mut Receipt, count: usize) -> (Group, Receipt) {
+        let mut front = self.clone();
+        let ends = self.ends.split_off(count);
+        front.ends = std::mem::replace(&mut self.ends, ends);
+        let cut = front.ends.last().copied().unwrap_or(0);
+        front.items = self.items.split_to(cut as usize);
+        self.ends.iter_mut().for_each(|end| *end -= cut);
+        let ordinal = match &mut self.ordinals {
+            None => count as u64,
+            Some(ordinals) => {
+                let mut after = ordinals.split_off(count);
+                // The back begins at its own first ordinal.
+                let first = after.first().copied().unwrap_or(0);
+                after.iter_mut().for_each(|ordinal| *ordinal -= first);
+                front.ordinals = Some(std::mem::replace(ordinals, after));
+                u64::from(first)
+            }
+        };
+        let middle = (receipt.from + ordinal).min(receipt.to);
+        let front_receipt = Receipt { to: middle, ..*receipt };
+        receipt.from = middle;
+        (front, front_receipt)
+    }
+
+    /// Length of the `ScopeLogs` or `ScopeSpans` message.
+    fn scope_len(&self) -> usize {
+        self.scope.len() + self.items.len() + field_len(&self.scope_schema_url)
+    }
+
+    /// Length of the `ResourceLogs` or `ResourceSpans` message.
+    fn resource_len(&self) -> usize {
+        let scope_len = self.scope_len();
+        let head = 1 + varint_len(scope_len as u64);
+        self.resource.len() + head + scope_len + field_len(&self.resource_schema_url)
+    }
+
+    /// Length of the group in the request.
+    fn len(&self) -> usize {
+        let len = self.resource_len();
+        1 + varint_len(len as u64) + len
+    }
+
+    fn put_head(&self, out: &mut Vec<u8>) {
+        out.push(FIELD_1);
+        put_varint(out, self.resource_len() as u64);
+        out.extend_from_slice(&self.resource);
+        out.push(FIELD_2);
+        put_varint(out, self.scope_len() as u64);
+        out.extend_from_slice(&self.scope);
+    }
+
+    fn put_tail(&self, out: &mut Vec<u8>) {
+        for url in [&self.scope_schema_url, &self.resource_schema_url] {
+            if !url.is_empty() {
+                out.push(SCHEMA_URL);
+                put_varint(out, url.len() as u64);
+                out.extend_from_slice(url);
+            }
+        }
+    }
+}
+
+/// Length of an optional text field with a tag of one byte.
+fn field_len(text: &Bytes) -> usize {
+    if text.is_empty() { 0 } else { 1 + varint_len(text.len() as u64) + text.len() }
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new(signal: Signal) -> Batch {
+        Batch { signal, groups: Vec::new(), receipts: Vec::new() }
+    }
+
+    /// Adds a group with what is acknowledged by it.
+    pub fn push(&mut self, group: Group, receipt: Receipt) {
+        debug_assert!(group.ends.last().is_none_or(|end| *end as usize == group.items.len()), "BUG: ends miss the end");
+        self.groups.push(group);
+        self.receipts.push(receipt);
+    }
+
+    /// Items in it.
+    pub fn count(&self) -> usize {
+        self.groups.iter().map(|group| group.ends.len()).sum()
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.groups.iter().all(|group| group.ends.is_empty())
+    }
+
+    /// Bytes of the request, uncompressed.
+    pub fn len(&self) -> usize {
+        self.groups.iter().filter(|group| !group.ends.is_empty()).map(Group::len).sum()
+    }
+
+    /// The `Export…ServiceRequest` in pieces. Groups without items are left out: empty envelopes are not sent.
+    pub fn message(&self) -> Vec<Bytes> {
+        let groups: Vec<&Group> = self.groups.iter().filter(|group| !group.ends.is_empty()).collect();
+        // All headers in one allocation, of which the pieces are shares.
+        let mut headers = Vec::with_capacity(groups.iter().map(|group| group.len() - group.items.len()).sum());
+        let mut cuts = Vec::with_capacity(groups.len());
+        for group in &groups {
+            group.put_head(&mut headers);
+            cuts.push(headers.len());
+            group.put_tail(&mut headers);
+        }
+        let headers = Bytes::from(headers);
+        let mut pieces = Vec::with_capacity(groups.len() * 2 + 1);
+        let mut from = 0;
+        for (group, cut) in groups.iter().zip(cuts) {
+            pieces.push(headers.slice(from..cut));
+            pieces.push(group.items.clone());
+            from = cut;
+        }
+        pieces.push(headers.slice(from..));
+        pieces.retain(|piece| !piece.is_empty());
+        pieces
+    }
+
+    /// Two batches with the first and the second half of the items, of which the first is the smaller by at most one;
+    /// receipts follow their items. Ordinals without an item go with the item before them.
+    pub fn split(mut self) -> (Batch, Batch) {
+        let mut wanted = self.count() / 2;
+        let mut front = Batch::new(self.signal);
+        let mut whole = 0;
+        while let Some(group) = self.groups.get(whole)
+            && group.ends.len() <= wanted
+        {
+            wanted -= group.ends.len();
+            whole += 1;
+        }
+        front.groups = self.groups.drain(..whole).collect();
+        front.receipts = self.receipts.drain(..whole).collect();
+        if wanted > 0
+            && let (Some(group), Some(receipt)) = (self.groups.first_mut(), self.receipts.first_mut())
+        {
+            let (group, receipt) = group.split_off_front(receipt, wanted);
+            front.push(group, receipt);
+        }
+        (front, self)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, any_value};
+    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+    use proptest::prelude::*;
+    use prost::Message;
+
+    use super::*;
+
+    fn field(tag: u8, message: &[u8]) -> Vec<u8> {
+        let mut out = vec![tag];
+        put_varint(&mut out, message.len() as u64);
+        out.extend_from_slice(message);
+        out
+    }
+
+    fn record(body: &str) -> LogRecord {
+        let value = Some(any_value::Value::StringValue(body.into()));
+        LogRecord { body: Some(AnyValue { value }), ..LogRecord::default() }
+    }
+
+    fn group(bodies: &[String], urls: (&str, &str)) -> Group {
+        let mut items = Vec::new();
+        let mut ends = Vec::new();
+        for body in bodies {
+            items.extend_from_slice(&field(FIELD_2, &record(body).encode_to_vec()));
+            ends.push(items.len() as u32);
+        }
+        let resource = Resource { dropped_attributes_count: 7, ..Resource::default() };
+        let scope = InstrumentationScope { name: "spanline".into(), ..InstrumentationScope::default() };
+        Group {
+            resource: field(FIELD_1, &resource.encode_to_vec()).into(),
+            scope: field(FIELD_1, &scope.encode_to_vec()).into(),
+            items: items.into(),
+            ends,
+            ordinals: None,
+            resource_schema_url: urls.0.to_owned().into(),
+            scope_schema_url: urls.1.to_owned().into(),
+        }
+    }
+
+    fn expected(groups: &[(Vec<String>, (&str, &str))]) -> ExportLogsServiceRequest {
+        let resource_logs = groups.iter().filter(|(bodies, _)| !bodies.is_empty()).map(|(bodies, urls)| ResourceLogs {
+            resource: Some(Resource { dropped_attributes_count: 7, ..Resource::default() }),
+            scope_logs: vec![ScopeLogs {
+                scope: Some(InstrumentationScope { name: "spanline".into(), ..InstrumentationScope::default() }),
+                log_records: bodies.iter().map(|body| record(body)).collect(),
+                schema_url: urls.1.into(),
+            }],
+            schema_url: urls.0.into(),
+        });
+        ExportLogsServiceRequest { resource_logs: resource_logs.collect() }
+    }
+
+    fn batch(groups: &[(Vec<String>, (&str, &str))]) -> Batch {
+        let mut batch = Batch::new(Signal::Logs);
+        for (source, (bodies, urls)) in groups.iter().enumerate() {
+            let receipt = Receipt { source: source as u32, from: 100, to: 100 + bodies.len() as u64 };
+            batch.push(group(bodies, *urls), receipt);
+        }
+        batch
+    }
+
+    fn bodies(batch: &Batch) -> Vec<String> {
+        let request = ExportLogsServiceRequest::decode(&batch.message().concat()[..]).unwrap();
+        let records = request.resource_logs.into_iter().flat_map(|logs| logs.scope_logs).flat_map(|s| s.log_records);
+        records
+            .map(|record| match record.body.unwrap().value.unwrap() {
+                any_value::Value::StringValue(body) => body,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn any_groups() -> impl Strategy<Value = Vec<(Vec<String>, (&'static str, &'static str))>> {
+        let urls = prop_oneof![Just(("", "")), Just(("https://a/1", "")), Just(("", "https://b/1.2.3"))];
+        proptest::collection::vec((proptest::collection::vec("[a-z]{0,200}", 0..5), urls), 0..5)
+    }
+
+    proptest! {
+        #[test]
+        fn the_pieces_are_what_prost_writes(groups in any_groups()) {
+            let batch = batch(&groups);
+            let bytes = batch.message().concat();
+            prop_assert_eq!(batch.len(), bytes.len());
+            prop_assert_eq!(bytes, expected(&groups).encode_to_vec());
+        }
+
+        #[test]
+        fn halves_hold_every_item_and_receipt_once(groups in any_groups()) {
+            let whole = batch(&groups);
+            let (front, back) = whole.clone().split();
+            prop_assert_eq!(front.count(), whole.count() / 2);
+            let joined = [bodies(&front), bodies(&back)].concat();
+            prop_assert_eq!(joined, bodies(&whole));
+            for half in [&front, &back] {
+                prop_assert_eq!(half.groups.len(), half.receipts.len());
+                for (group, receipt) in half.groups.iter().zip(&half.receipts) {
+                    prop_assert_eq!(group.ends.len() as u64, receipt.to - receipt.from);
+                }
+            }
+            let covered: u64 = front.receipts.iter().chain(&back.receipts).map(|receipt| receipt.to - receipt.from).sum();
+            prop_assert_eq!(covered, whole.count() as u64);
+        }
+    }
+
+    #[test]
+    fn ordinals_without_an_item_go_with_the_item_before() {
+        let bodies: Vec<String> = ["a", "b", "c", "d"].map(String::from).into();
+        let mut group = group(&bodies, ("", ""));
+        group.ordinals = Some(vec![0, 2, 5, 6]);
+        let mut batch = Batch::new(Signal::Logs);
+        batch.push(group, Receipt { source: 3, from: 10, to: 20 });
+        let (front, back) = batch.split();
+        assert_eq!(front.receipts, [Receipt { source: 3, from: 10, to: 15 }]);
+        assert_eq!(back.receipts, [Receipt { source: 3, from: 15, to: 20 }]);
+        let (third, fourth) = back.split();
+        assert_eq!(third.receipts, [Receipt { source: 3, from: 15, to: 16 }]);
+        assert_eq!(fourth.receipts, [Receipt { source: 3, from: 16, to: 20 }]);
+    }
+}

@@ -1,0 +1,481 @@
+//! One task per destination: sends, retries, holds back.
+//!
+//! In go parcels through a bounded channel, out come events: delivered, dropped on purpose, left when time was up. A
+//! batch leaves memory by one of these only. A full channel is how a slow destination slows the readers. What a failure
+//! means is decided in [`retry`](super::retry); encoding and compression are done before, except for the rare halves of
+//! a batch.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use super::retry::{Backoff, Health, Random, Suspicion, Verdict};
+use super::ship::{Event, Parcel, Summary};
+use crate::otlp::{Accepted, Class, Client, Code, Compression, SendError, Signal};
+
+/// Failures in a row of everything there is, after which a batch is halved to find out whether it is to blame.
+const FAILURES_TO_PROBE: u32 = 4;
+/// Requests that may be wasted on finding the records that a destination calls wrong; each batch it takes earns some.
+const BISECTIONS_MAX: u32 = 256;
+/// What a taken batch earns.
+const BISECTIONS_EARNED: u32 = 16;
+/// Notes alike in wording are said once, and no more than this many are said at all.
+const NOTES_MAX: usize = 50;
+/// A lone record is dropped without fresh successes of others only if it fails for this long.
+const DROP_AFTER: Duration = Duration::from_secs(60);
+/// Batches that may wait for a retry, as a multiple of those in flight: enough for others to pass a poisonous one.
+const WAITING_PER_FLIGHT: usize = 2;
+
+/// How a destination is treated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its name in messages, as the user wrote it (`otlp=http://…`).
+    pub name: String,
+    /// Requests in flight at once.
+    pub in_flight: usize,
+    /// How long a batch is retried; `None`: for ever.
+    pub retry_for: Option<Duration>,
+    /// How retries are spread.
+    pub backoff: Backoff,
+    /// For the jitter.
+    pub seed: u64,
+}
+
+impl Options {
+    /// The usual treatment.
+    pub fn new(name: impl Into<String>) -> Options {
+        Options { name: name.into(), in_flight: 4, retry_for: None, backoff: Backoff::default(), seed: 0 }
+    }
+}
+
+/// Delivers to one destination.
+pub struct Deliver {
+    client: Arc<Client>,
+    parcels: mpsc::Receiver<Parcel>,
+    events: mpsc::UnboundedSender<Event>,
+    /// When this holds an instant, whatever is not delivered by then is left.
+    deadline: watch::Receiver<Option<Instant>>,
+    options: Options,
+    random: Random,
+    summary: Summary,
+    flying: JoinSet<Landing>,
+    /// The jobs that fly, by task.
+    jobs: HashMap<Id, Job>,
+    waiting: Vec<Job>,
+    health: Health,
+    /// Nothing is sent before.
+    hold_until: Option<Instant>,
+    connect_failures: u32,
+    bisections: u32,
+    /// Compressions that the destination does not understand.
+    refused: Option<Compression>,
+    ended: Option<Ended>,
+    notes: HashSet<String>,
+}
+
+/// Why nothing more is sent.
+#[derive(Debug, Clone)]
+enum Ended {
+    /// There is no such service; everything is dropped for this reason.
+    NotImplemented(String),
+    /// It took nothing for too long; everything is left for this reason.
+    GivenUp(String),
+}
+
+/// What a task comes back with: the parcel, if it had to be packed anew, and the outcome.
+type Landing = (Option<Parcel>, Result<Accepted, SendError>);
+
+/// A parcel on its way.
+struct Job {
+    parcel: Parcel,
+    due: Instant,
+    first_try: Option<Instant>,
+    failures: u32,
+    /// Failures since anything was last halved to find out.
+    unprobed: u32,
+    /// Passes of the destination at its first failure.
+    passes_at_first: u64,
+    suspicion: Suspicion,
+    last_error: String,
+}
+
+impl Job {
+    fn new(parcel: Parcel, due: Instant) -> Job {
+        let (suspicion, last_error) = (Suspicion::default(), String::new());
+        Job { parcel, due, first_try: None, failures: 0, unprobed: 0, passes_at_first: 0, suspicion, last_error }
+    }
+
+    fn count(&self) -> u64 {
+        self.parcel.batch.count() as u64
+    }
+}
+
+impl Deliver {
+    /// A task that is ready to [`run`](Deliver::run).
+    pub fn new(
+        client: Arc<Client>,
+        parcels: mpsc::Receiver<Parcel>,
+        events: mpsc::UnboundedSender<Event>,
+        deadline: watch::Receiver<Option<Instant>>,
+        options: Options,
+    ) -> Deliver {
+        let random = Random(options.seed);
+        Deliver {
+            client,
+            parcels,
+            events,
+            deadline,
+            options,
+            random,
+            summary: Summary::default(),
+            flying: JoinSet::new(),
+            jobs: HashMap::new(),
+            waiting: Vec::new(),
+            health: Health::default(),
+            hold_until: None,
+            connect_failures: 0,
+            bisections: BISECTIONS_MAX,
+            refused: None,
+            ended: None,
+            notes: HashSet::new(),
+        }
+    }
+
+    /// Delivers until the channel is closed and empty, then tells the sum. Within a `tokio` runtime.
+    pub async fn run(mut self) -> Summary {
+        let mut open = true;
+        loop {
+            if self.ended.is_some() {
+                self.settle_waiting();
+            }
+            self.launch_due();
+            if !open && self.flying.is_empty() && self.waiting.is_empty() {
+                return self.summary;
+            }
+            let room = self.flying.len() < self.options.in_flight
+                && self.waiting.len() < self.options.in_flight * WAITING_PER_FLIGHT;
+            // While all are held back, more would only pile up.
+            let takes = open && (self.ended.is_some() || (room && self.held().is_none()));
+            let wake = self.next_wake();
+            tokio::select! {
+                Some(joined) = self.flying.join_next_with_id() => self.landed(joined),
+                parcel = self.parcels.recv(), if takes => match parcel {
+                    Some(parcel) => self.waiting.push(Job::new(parcel, Instant::now())),
+                    None => open = false,
+                },
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                () = reached(&mut self.deadline) => return self.abandon().await,
+            }
+        }
+    }
+
+    /// Until when nothing may be sent.
+    fn held(&self) -> Option<Instant> {
+        self.hold_until.filter(|until| *until > Instant::now())
+    }
+
+    /// When there is something to launch, if not before something else happens.
+    fn next_wake(&self) -> Option<Instant> {
+        if self.flying.len() >= self.options.in_flight {
+            return None;
+        }
+        let due = self.waiting.iter().map(|job| job.due).min();
+        // A hold with nothing waiting still ends: then parcels are taken again.
+        due.max(self.held())
+    }
+
+    fn launch_due(&mut self) {
+        let now = Instant::now();
+        if self.held().is_some() {
+            return;
+        }
+        while self.flying.len() < self.options.in_flight {
+            let due = self.waiting.iter().enumerate().filter(|(_, job)| job.due <= now);
+            let Some(index) = due.min_by_key(|(_, job)| job.due).map(|(index, _)| index) else { return };
+            let mut job = self.waiting.swap_remove(index);
+            job.first_try.get_or_insert(now);
+            self.launch(job);
+        }
+    }
+
+    fn launch(&mut self, job: Job) {
+        let client = Arc::clone(&self.client);
+        // Cheap: parcels share their bytes.
+        let parcel = job.parcel.clone();
+        let is_refused = self.refused == Some(parcel.compression);
+        let task = self.flying.spawn(async move {
+            let parcel = if is_refused { repacked(parcel, Compression::None).await } else { parcel };
+            let outcome = client.send(parcel.batch.signal, parcel.body.clone(), parcel.compression).await;
+            (is_refused.then_some(parcel), outcome)
+        });
+        self.jobs.insert(task.id(), job);
+    }
+
+    fn landed(&mut self, joined: Result<(Id, Landing), JoinError>) {
+        let (id, landing) = match joined {
+            Ok((id, landing)) => (id, Ok(landing)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        let Some(mut job) = self.jobs.remove(&id) else { return };
+        match landing {
+            Ok((repacked, outcome)) => {
+                job.parcel = repacked.unwrap_or(job.parcel);
+                match outcome {
+                    Ok(accepted) => self.delivered(job, &accepted),
+                    Err(error) => self.failed(job, &error),
+                }
+            }
+            // Sending does not panic; if it does all the same, the batch is not lost with it.
+            Err(error) => {
+                job.last_error = error.to_string();
+                self.left(job);
+            }
+        }
+    }
+
+    fn delivered(&mut self, job: Job, accepted: &Accepted) {
+        let count = job.count();
+        let rejected = accepted.rejected.min(count);
+        let bytes = job.parcel.body_len() as u64;
+        self.health.pass();
+        self.connect_failures = 0;
+        self.hold_until = None;
+        self.bisections = (self.bisections + BISECTIONS_EARNED).min(BISECTIONS_MAX);
+        self.summary.requests += 1;
+        self.summary.records += count - rejected;
+        self.summary.rejected += rejected;
+        self.summary.bytes_raw += job.parcel.batch.len() as u64;
+        self.summary.bytes_sent += bytes;
+        if rejected > 0 {
+            let name = &self.options.name;
+            self.note(format!("{name} refused records within a request it took ({})", accepted.message));
+        } else if !accepted.message.is_empty() {
+            self.note(format!("{} warns: {}", self.options.name, accepted.message));
+        }
+        let receipts = job.parcel.batch.receipts;
+        self.tell(Event::Delivered { receipts, records: count - rejected, rejected, bytes });
+    }
+
+    fn failed(&mut self, mut job: Job, error: &SendError) {
+        self.summary.failures += 1;
+        if job.failures == 0 {
+            job.passes_at_first = self.health.passes;
+        }
+        job.failures += 1;
+        job.unprobed += 1;
+        job.last_error = error.to_string();
+        let is_alone = job.count() <= 1;
+        match error.class {
+            Class::Retryable { after } => self.retry(job, error, after),
+            // A service that has taken requests exists: what stands before it is confused for a moment.
+            Class::NotImplemented if self.health.passes > 0 => self.retry(job, error, None),
+            Class::NotImplemented => self.latch(job, error),
+            Class::Encoding if job.parcel.compression != Compression::None => self.refuse_encoding(job, error),
+            Class::TooLarge if !is_alone => self.split(&job),
+            Class::TooLarge => self.dropped(job, format!("too large for the destination ({error})")),
+            Class::BadData if !is_alone && self.bisections > 0 => {
+                self.bisections -= 1;
+                self.split(&job);
+            }
+            Class::BadData | Class::Encoding | Class::Permanent => {
+                self.dropped(job, format!("refused for good ({error})"));
+            }
+        }
+    }
+
+    fn retry(&mut self, mut job: Job, error: &SendError, after: Option<Duration>) {
+        let now = Instant::now();
+        let age = now - job.first_try.unwrap_or(now);
+        if self.health.passes == 0 && self.summary.requests == 0 {
+            let (name, limit) = (&self.options.name, self.retry_limit());
+            self.note(format!("{name} does not take anything yet ({error}); trying again {limit}"));
+        }
+        if self.options.retry_for.is_some_and(|limit| age >= limit) {
+            return self.give_up(job);
+        }
+        // Told to wait, a request is not to blame; without an answer, nobody knows.
+        let blames = error.code.is_answer() && after.is_none() && error.code != Code::Http(429);
+        let verdict = if blames {
+            let drop_after = self.options.retry_for.map_or(DROP_AFTER, |limit| DROP_AFTER.min(limit / 2));
+            let verdict = job.suspicion.failed(&self.health, job.parcel.batch.count(), age < drop_after);
+            if !job.suspicion.is_suspect() {
+                self.health.fail();
+            }
+            verdict
+        } else {
+            Verdict::Retry
+        };
+        match verdict {
+            Verdict::Split => return self.split(&job),
+            Verdict::Drop => {
+                let reason = format!("refused again and again while others were taken ({error})");
+                return self.dropped(job, reason);
+            }
+            Verdict::Retry => {}
+        }
+        let failures = if error.code == Code::Connect { self.connect_failures + 1 } else { job.failures };
+        job.due = now + self.options.backoff.delay(failures, after, self.random.next());
+        if error.code == Code::Connect || after.is_some() {
+            // Counted once per round, not once per request in flight.
+            if error.code == Code::Connect && self.held().is_none() {
+                self.connect_failures += 1;
+            }
+            self.hold_until = Some(self.held().map_or(job.due, |until| until.max(job.due)));
+        }
+        self.waiting.push(job);
+        self.probe();
+    }
+
+    /// If all there is keeps failing by answers, one batch of it may be all to blame: halves the largest.
+    fn probe(&mut self) {
+        let all_fail = self.waiting.iter().all(|job| job.unprobed >= FAILURES_TO_PROBE);
+        let is_quiet = self.flying.is_empty() && self.held().is_none();
+        if !all_fail || !is_quiet || self.waiting.iter().any(|job| self.health.passes > job.passes_at_first) {
+            return;
+        }
+        let counts = self.waiting.iter().enumerate().map(|(index, job)| (job.count(), index));
+        if let Some((2.., index)) = counts.max() {
+            let job = self.waiting.swap_remove(index);
+            self.waiting.iter_mut().for_each(|job| job.unprobed = 0);
+            self.split(&job);
+        }
+    }
+
+    /// Queues both halves of a batch, due at once.
+    fn split(&mut self, job: &Job) {
+        let (front, back) = job.parcel.batch.clone().split();
+        let compression = job.parcel.compression;
+        for batch in [front, back] {
+            // Halves are rare and small: compressing them here costs less than moving them about.
+            let mut half = Job::new(Parcel::pack(batch, compression), Instant::now());
+            half.first_try = job.first_try;
+            half.suspicion = job.suspicion.inherit();
+            half.last_error.clone_from(&job.last_error);
+            self.waiting.push(half);
+        }
+    }
+
+    /// Sends without compression from now on.
+    fn refuse_encoding(&mut self, mut job: Job, error: &SendError) {
+        let encoding = job.parcel.compression.encoding();
+        self.refused = Some(job.parcel.compression);
+        let name = &self.options.name;
+        self.note(format!("{name} does not understand {encoding} ({error}); sending without compression"));
+        job.due = Instant::now();
+        self.waiting.push(job);
+    }
+
+    /// There is no such service: says so once, and drops this and everything to come.
+    fn latch(&mut self, job: Job, error: &SendError) {
+        let name = &self.options.name;
+        let note = match job.parcel.batch.signal {
+            Signal::Logs => format!(
+                "{name} has no logs service ({error}): records for it are dropped and counted. Plain Jaeger stores only \
+                 traces; give it the lines as span events with jaeger=URL"
+            ),
+            Signal::Traces => format!("{name} has no trace service ({error}): spans for it are dropped and counted"),
+        };
+        self.note(note);
+        let reason = format!("no such service ({})", error.code);
+        self.ended = Some(Ended::NotImplemented(reason));
+        self.waiting.push(job);
+    }
+
+    /// Time is up for one batch; if nothing passed meanwhile, for the destination.
+    fn give_up(&mut self, job: Job) {
+        if self.health.passes == job.passes_at_first {
+            let (name, limit) = (&self.options.name, self.retry_limit());
+            self.note(format!("{name} took nothing {limit} ({}); given up", job.last_error));
+            self.ended = Some(Ended::GivenUp(job.last_error.clone()));
+        }
+        self.left(job);
+    }
+
+    /// Settles everything that waits, once nothing more is sent.
+    fn settle_waiting(&mut self) {
+        for mut job in std::mem::take(&mut self.waiting) {
+            match self.ended.clone() {
+                Some(Ended::NotImplemented(reason)) => self.dropped(job, reason),
+                Some(Ended::GivenUp(reason)) => {
+                    job.last_error = reason;
+                    self.left(job);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Leaves everything: what flies, what waits, what lies in the channel.
+    async fn abandon(mut self) -> Summary {
+        let reason = "stopped before it was delivered".to_owned();
+        // What lands at this very moment still counts.
+        while let Some(joined) = self.flying.try_join_next_with_id() {
+            self.landed(joined);
+        }
+        self.flying.shutdown().await;
+        self.waiting.extend(std::mem::take(&mut self.jobs).into_values());
+        self.parcels.close();
+        while let Ok(parcel) = self.parcels.try_recv() {
+            self.waiting.push(Job::new(parcel, Instant::now()));
+        }
+        self.ended.get_or_insert(Ended::GivenUp(reason));
+        self.settle_waiting();
+        self.summary
+    }
+
+    fn dropped(&mut self, job: Job, reason: String) {
+        let records = job.count();
+        *self.summary.dropped_by_reason.entry(reason.clone()).or_default() += records;
+        self.tell(Event::Dropped { receipts: job.parcel.batch.receipts, records, reason });
+    }
+
+    fn left(&mut self, job: Job) {
+        let records = job.count();
+        self.summary.left += records;
+        self.tell(Event::Left { receipts: job.parcel.batch.receipts, records, reason: job.last_error });
+    }
+
+    fn retry_limit(&self) -> String {
+        self.options.retry_for.map_or_else(|| "until it does".into(), |limit| format!("for {} s", limit.as_secs_f64()))
+    }
+
+    fn note(&mut self, note: String) {
+        if self.notes.len() < NOTES_MAX && self.notes.insert(note.clone()) {
+            self.tell(Event::Note(note));
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Whoever stopped listening does not want to know; the summary holds the numbers.
+        self.events.send(event).ok();
+    }
+}
+
+/// Packs a parcel anew, off the task that does the I/O where that is possible.
+async fn repacked(parcel: Parcel, compression: Compression) -> Parcel {
+    let batch = parcel.batch.clone();
+    match tokio::task::spawn_blocking(move || Parcel::pack(batch, compression)).await {
+        Ok(packed) => packed,
+        Err(_) => Parcel::pack(parcel.batch, compression),
+    }
+}
+
+/// Returns when the deadline is there; never, if there is none and nobody can set one any more.
+async fn reached(deadline: &mut watch::Receiver<Option<Instant>>) {
+    loop {
+        let at = *deadline.borrow_and_update();
+        tokio::select! {
+            () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => return,
+            changed = deadline.changed() => if changed.is_err() {
+                match at {
+                    Some(at) => return sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            },
+        }
+    }
+}

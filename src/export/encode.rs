@@ -1,0 +1,303 @@
+//! A record straight into the bytes of an OTLP log record: no message structs, no copies but the last one.
+//!
+//! In goes a [`Record`] with its link and uid, out come the bytes that prost would write for it, appended to a batch. What
+//! all records of a source share (file attributes, resource, scope) is encoded once and copied. Compression and framing
+//! are not done here.
+
+use std::borrow::Cow;
+
+use spanline_parsers::{Text, Value, json};
+
+use crate::export::fields::{self, Attribute, Keys, Sighting};
+use crate::export::resource::{self, ResourceValue};
+use crate::export::{SCOPE_NAME, SCOPE_VERSION};
+use crate::otlp::protobuf::{bytes, close, fixed32, fixed64, key_any, key_bytes, open, varint, varint_len};
+use crate::record::{Link, Origin, Record};
+
+/// Tag of `LogRecord` in `ScopeLogs`.
+const LOG_RECORD: u8 = 0x12;
+/// Tag of an attribute in `LogRecord`.
+const LOG_ATTRIBUTE: u8 = 0x32;
+/// Tag of an attribute in `Resource` and `InstrumentationScope`'s name.
+const FIRST: u8 = 0x0a;
+
+/// Tags of `AnyValue`.
+mod any {
+    pub(super) const STRING: u8 = 0x0a;
+    pub(super) const BOOL: u8 = 0x10;
+    pub(super) const INT: u8 = 0x18;
+    pub(super) const DOUBLE: u8 = 0x21;
+    pub(super) const ARRAY: u8 = 0x2a;
+    pub(super) const KVLIST: u8 = 0x32;
+    pub(super) const BYTES: u8 = 0x3a;
+}
+
+const FILE_PATH: &[u8] = b"log.file.path";
+const FILE_NAME: &[u8] = b"log.file.name";
+
+/// JSON nested deeper is kept as text.
+const DEPTH_MAX: usize = 32;
+
+/// The field `resource` of `ResourceLogs` for an origin, with its tag.
+pub fn resource_field(origin: &Origin) -> Vec<u8> {
+    let mut out = Vec::new();
+    let resource = open(&mut out, FIRST, 2);
+    resource::each(origin, |key, value| match value {
+        ResourceValue::Text(text) => key_bytes(&mut out, FIRST, key.as_bytes(), any::STRING, text.as_bytes()),
+        ResourceValue::Integer(number) => integer(&mut out, FIRST, key.as_bytes(), number.into()),
+    });
+    close(&mut out, resource);
+    out
+}
+
+/// The field `scope` of `ScopeLogs`, with its tag.
+pub fn scope_field() -> Vec<u8> {
+    let mut out = Vec::new();
+    let scope = open(&mut out, FIRST, 1);
+    bytes(&mut out, 0x0a, SCOPE_NAME.as_bytes());
+    bytes(&mut out, 0x12, SCOPE_VERSION.as_bytes());
+    close(&mut out, scope);
+    out
+}
+
+/// The attributes that all records of a file share, as they stand in each of them.
+pub fn file_attributes(path: &str) -> Vec<u8> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let mut out = Vec::new();
+    key_bytes(&mut out, LOG_ATTRIBUTE, FILE_PATH, any::STRING, path.as_bytes());
+    key_bytes(&mut out, LOG_ATTRIBUTE, FILE_NAME, any::STRING, name.as_bytes());
+    out
+}
+
+/// What goes onto a record beside itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    /// `log.record.uid`.
+    pub uid: &'a [u8; 16],
+    /// The span it belongs to.
+    pub link: Option<&'a Link>,
+    /// When it was read, ns since the epoch.
+    pub observed: u64,
+    /// From [`file_attributes`].
+    pub file_attributes: &'a [u8],
+}
+
+/// Appends a record as a field of `ScopeLogs`.
+pub fn log_record(out: &mut Vec<u8>, record: &Record, beside: &Beside) {
+    let entry = record.entry;
+    // ASCII all through makes every borrowed piece a valid string; else each is looked at.
+    let ascii = record.payload.is_ascii();
+    let opened = open(out, LOG_RECORD, 2);
+    if let Some(time) = record.time.filter(|time| *time > 0) {
+        fixed64(out, 0x09, time as u64);
+    }
+    if entry.severity.0 != 0 {
+        out.extend_from_slice(&[0x10, entry.severity.0]);
+    }
+    if !entry.severity_text.is_empty() {
+        string(out, 0x1a, &entry.severity_text);
+    }
+    let body = &entry.body;
+    let (tag, body) = any_text(body, ascii);
+    out.push(0x2a);
+    varint(out, (1 + varint_len(body.len()) + body.len()) as u64);
+    bytes(out, tag, body);
+    let mut names_its_file = false;
+    fields::each(record, &Sighting::default(), Keys::Otlp, |key, value| match value {
+        Attribute::Line(value) => {
+            names_its_file |= key == FILE_PATH || key == FILE_NAME;
+            attribute(out, LOG_ATTRIBUTE, key, value, ascii);
+        }
+        Attribute::Text(text) => key_bytes(out, LOG_ATTRIBUTE, key, utf8_tag(text, ascii), text),
+        Attribute::Integer(number) => integer(out, LOG_ATTRIBUTE, key, number as i64),
+        Attribute::Ratio(_) | Attribute::Uid(_) => {}
+    });
+    let mut uid = [0u8; 32];
+    hex(beside.uid, &mut uid);
+    key_bytes(out, LOG_ATTRIBUTE, b"log.record.uid", any::STRING, &uid);
+    let flags = entry.trace.flags;
+    let ids = match beside.link {
+        Some(link) => {
+            link_attributes(out, LOG_ATTRIBUTE, link);
+            Some((link.trace_id, link.span_id))
+        }
+        None => entry.trace.trace_id.map(|trace_id| (trace_id, entry.trace.span_id.unwrap_or_default())),
+    };
+    if !names_its_file {
+        out.extend_from_slice(beside.file_attributes);
+    }
+    if let Some(flags) = flags.filter(|flags| *flags != 0 && ids.is_some()) {
+        fixed32(out, 0x45, u32::from(flags));
+    }
+    if let Some((trace_id, span_id)) = ids {
+        bytes(out, 0x4a, &trace_id);
+        if span_id != [0; 8] {
+            bytes(out, 0x52, &span_id);
+        }
+    }
+    fixed64(out, 0x59, beside.observed);
+    close(out, opened);
+}
+
+/// `spanline.link.*`: how the ids came onto the record.
+pub fn link_attributes(out: &mut Vec<u8>, tag: u8, link: &Link) {
+    key_bytes(out, tag, b"spanline.link.method", any::STRING, link.method.name().as_bytes());
+    if let Some(confidence) = link.confidence {
+        double(out, tag, b"spanline.link.confidence", fields::ratio(confidence));
+    }
+    key_bytes(out, tag, b"spanline.link.relation", any::STRING, link.relation.name().as_bytes());
+}
+
+/// Appends an attribute by the rules of OTLP: no empty key, text that is not UTF-8 as bytes, integers beyond 64 bits as
+/// strings.
+pub fn attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], value: &Value, ascii: bool) {
+    let key: Cow<[u8]> = match key {
+        b"" => Cow::Borrowed(b"_"),
+        key if std::str::from_utf8(key).is_ok() => Cow::Borrowed(key),
+        key => Cow::Owned(String::from_utf8_lossy(key).into_owned().into_bytes()),
+    };
+    match value {
+        Value::Text(text) => text_attribute(out, tag, &key, text, ascii),
+        Value::Number(token) => match integer_of(token) {
+            Some(value) => integer(out, tag, &key, value),
+            None => {
+                let mut value = Vec::new();
+                number(&mut value, token);
+                key_any(out, tag, &key, &value);
+            }
+        },
+        Value::Bool(value) => key_any(out, tag, &key, &[any::BOOL, u8::from(*value)]),
+        Value::Null => key_any(out, tag, &key, &[]),
+        Value::Json(raw) => {
+            let mut value = Vec::with_capacity(raw.len());
+            any_json(&mut value, raw, DEPTH_MAX);
+            key_any(out, tag, &key, &value);
+        }
+    }
+}
+
+#[inline]
+fn text_attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], text: &Text, ascii: bool) {
+    let (any_tag, text) = any_text(text, ascii);
+    key_bytes(out, tag, key, any_tag, text);
+}
+
+/// The tag of `AnyValue` under which text goes: a string if it is UTF-8.
+#[inline]
+fn any_text<'a>(text: &'a Text, ascii: bool) -> (u8, &'a [u8]) {
+    (utf8_tag(text, ascii && matches!(text, Cow::Borrowed(_))), text)
+}
+
+#[inline]
+fn utf8_tag(text: &[u8], known: bool) -> u8 {
+    if known || std::str::from_utf8(text).is_ok() { any::STRING } else { any::BYTES }
+}
+
+fn string(out: &mut Vec<u8>, tag: u8, text: &[u8]) {
+    match std::str::from_utf8(text) {
+        Ok(text) => bytes(out, tag, text.as_bytes()),
+        Err(_) => bytes(out, tag, String::from_utf8_lossy(text).as_bytes()),
+    }
+}
+
+fn integer(out: &mut Vec<u8>, tag: u8, key: &[u8], value: i64) {
+    let mut encoded = [0u8; 11];
+    encoded[0] = any::INT;
+    let (mut rest, mut length) = (value as u64, 1);
+    while rest >= 0x80 {
+        encoded[length] = rest as u8 | 0x80;
+        rest >>= 7;
+        length += 1;
+    }
+    encoded[length] = rest as u8;
+    key_any(out, tag, key, &encoded[..=length]);
+}
+
+fn double(out: &mut Vec<u8>, tag: u8, key: &[u8], value: f64) {
+    let mut encoded = [0u8; 9];
+    encoded[0] = any::DOUBLE;
+    encoded[1..].copy_from_slice(&value.to_le_bytes());
+    key_any(out, tag, key, &encoded);
+}
+
+/// Decimal digits to a signed 64-bit integer, if that is what they are.
+fn integer_of(token: &[u8]) -> Option<i64> {
+    let digits = token.strip_prefix(b"-").unwrap_or(token);
+    if digits.len() > 18 {
+        return std::str::from_utf8(token).ok()?.parse().ok();
+    }
+    let mut value = 0i64;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + i64::from(digit - b'0');
+    }
+    Some(if token.len() == digits.len() { value } else { -value })
+}
+
+/// `AnyValue` of a number token: an integer, else a string if it is one beyond 64 bits, else a double.
+fn number(out: &mut Vec<u8>, token: &[u8]) {
+    let text = std::str::from_utf8(token).unwrap_or_default();
+    match integer_of(token) {
+        Some(value) => {
+            out.push(any::INT);
+            varint(out, value as u64);
+        }
+        None if !token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => bytes(out, any::STRING, token),
+        None => match text.parse::<f64>() {
+            Ok(value) => fixed64(out, any::DOUBLE, value.to_bits()),
+            Err(_) => bytes(out, any::STRING, token),
+        },
+    }
+}
+
+/// `AnyValue` of any JSON value, as the content of its message.
+fn any_json(out: &mut Vec<u8>, raw: &[u8], depth: usize) {
+    match raw.first() {
+        Some(b'{') if depth > 0 => {
+            let list = open(out, any::KVLIST, 1);
+            for (key, value) in json::object(raw).into_iter().flatten() {
+                let pair = open(out, FIRST, 1);
+                string(out, 0x0a, if key.is_empty() { b"_" } else { &key });
+                let encoded = open(out, 0x12, 1);
+                any_json(out, value, depth - 1);
+                close(out, encoded);
+                close(out, pair);
+            }
+            close(out, list);
+        }
+        Some(b'[') if depth > 0 => {
+            let list = open(out, any::ARRAY, 1);
+            for element in json::array(raw).into_iter().flatten() {
+                let encoded = open(out, FIRST, 1);
+                any_json(out, element, depth - 1);
+                close(out, encoded);
+            }
+            close(out, list);
+        }
+        _ => match json::value(raw) {
+            Value::Text(text) => {
+                let (tag, text) = any_text(&text, false);
+                bytes(out, tag, text);
+            }
+            Value::Number(token) => number(out, token),
+            Value::Bool(value) => out.extend_from_slice(&[any::BOOL, u8::from(value)]),
+            Value::Null => {}
+            Value::Json(raw) => {
+                let (tag, text) = any_text(&raw, false);
+                bytes(out, tag, text);
+            }
+        },
+    }
+}
+
+/// Lower hex.
+#[inline]
+pub fn hex(bytes: &[u8], out: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+}

@@ -1,0 +1,127 @@
+//! The links file: one row for every record, in the order of its lines.
+//!
+//! In go records with their links, out come rows of JSON. Records of two streams are complete in another order than they
+//! stand in the file; rows wait here until all before them are known.
+
+use std::io::{self, Write};
+
+use crate::export::fields::ratio;
+use crate::export::spell;
+use crate::record::{Link, Position};
+
+/// Writes rows for one run.
+#[derive(Debug)]
+pub struct LinkRows<W> {
+    output: W,
+    waiting: Vec<(Position, Option<Link>)>,
+    text: Vec<u8>,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> LinkRows<W> {
+    /// Rows go to this output.
+    pub fn new(output: W) -> LinkRows<W> {
+        LinkRows { output, waiting: Vec::new(), text: Vec::new(), failed: None }
+    }
+
+    /// Adds a record.
+    pub fn add(&mut self, position: Position, link: Option<&Link>) {
+        self.waiting.push((position, link.copied()));
+    }
+
+    /// All records before this place are known (`None`: all of the source): their rows are written. `files` are the names
+    /// of the source's files.
+    pub fn known_up_to(&mut self, open: Option<(u32, u64)>, files: &[String]) {
+        self.waiting.sort_by_key(|(position, _)| (position.file, position.line, position.offset));
+        let known = match open {
+            Some(open) => self.waiting.partition_point(|(position, _)| (position.file, position.line) < open),
+            None => self.waiting.len(),
+        };
+        for (position, link) in self.waiting.drain(..known) {
+            let file = files.get(position.file as usize).map_or("", String::as_str);
+            row(&mut self.text, file, position, link.as_ref());
+        }
+        if self.failed.is_none()
+            && let Err(error) = self.output.write_all(&self.text)
+        {
+            self.failed = Some(error);
+        }
+        self.text.clear();
+    }
+
+    /// Writes out what is buffered; an error of any write comes here.
+    pub fn finish(mut self) -> io::Result<()> {
+        match self.failed {
+            Some(error) => Err(error),
+            None => self.output.flush(),
+        }
+    }
+}
+
+fn row(out: &mut Vec<u8>, file: &str, position: Position, link: Option<&Link>) {
+    out.extend_from_slice(b"{\"file\":");
+    spell::json_string(out, file.as_bytes());
+    for (name, number) in [("line", position.line), ("lines", u64::from(position.lines)), ("offset", position.offset)] {
+        out.extend_from_slice(format!(",\"{name}\":{number}").as_bytes());
+    }
+    let Some(link) = link else {
+        out.extend_from_slice(
+            b",\"trace_id\":null,\"span_id\":null,\"method\":null,\"confidence\":null,\"relation\":null,\"verified\":null}\n",
+        );
+        return;
+    };
+    out.extend_from_slice(b",\"trace_id\":\"");
+    spell::hex(out, &link.trace_id);
+    out.extend_from_slice(b"\",\"span_id\":");
+    if link.span_id == [0; 8] {
+        out.extend_from_slice(b"null");
+    } else {
+        out.push(b'"');
+        spell::hex(out, &link.span_id);
+        out.push(b'"');
+    }
+    let confidence = link.confidence.map_or("null".to_owned(), |confidence| ratio(confidence).to_string());
+    let rest = format!(
+        ",\"method\":\"{}\",\"confidence\":{confidence},\"relation\":\"{}\",\"verified\":{}}}\n",
+        link.method.name(),
+        link.relation.name(),
+        link.verified
+    );
+    out.extend_from_slice(rest.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Method, Relation};
+
+    #[test]
+    fn rows_come_in_the_order_of_lines_and_parse() {
+        let mut out = Vec::new();
+        let mut rows = LinkRows::new(&mut out);
+        let at = |line| Position { file: 0, line, lines: 1, offset: line * 10 };
+        let link = Link {
+            trace_id: [1; 16],
+            span_id: [0; 8],
+            method: Method::Request,
+            confidence: Some(0.995),
+            relation: Relation::Within,
+            verified: true,
+            has_event: false,
+        };
+        let files = ["a \"b\".log".to_owned()];
+        rows.add(at(3), None);
+        rows.add(at(1), Some(&link));
+        rows.known_up_to(Some((0, 2)), &files);
+        rows.add(at(2), None);
+        rows.known_up_to(None, &files);
+        rows.finish().unwrap();
+        let rows: Vec<serde_json::Value> =
+            String::from_utf8(out).unwrap().lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+        assert_eq!(rows.iter().map(|row| row["line"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(rows[0]["file"], "a \"b\".log");
+        assert_eq!(rows[0]["trace_id"], "01".repeat(16));
+        assert_eq!(rows[0]["confidence"], 0.995);
+        assert!(rows[0]["span_id"].is_null() && rows[1]["method"].is_null());
+    }
+}

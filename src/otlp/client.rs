@@ -1,0 +1,200 @@
+//! A client of one OTLP endpoint.
+//!
+//! In go encoded, already compressed requests; out comes what the endpoint made of each, within a limit of time. Any
+//! number of requests may be in flight; gRPC shares one connection. A lost connection is made anew by the next request.
+//! Nothing is tried again here, and nothing is compressed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use super::endpoint::Endpoint;
+use super::grpc::{self, Grpc};
+use super::http1::{self, Http};
+use super::rope::RopeBody;
+use super::status::{Accepted, Class, Code, SendError};
+use super::stream::{Connector, TlsError};
+use super::{Compression, Protocol, Signal};
+
+/// Sends requests to one endpoint.
+pub struct Client {
+    endpoint: Endpoint,
+    connector: Connector,
+    transport: Transport,
+    /// Headers of every request.
+    headers: HeaderMap,
+    /// Connections made so far.
+    connections: AtomicU64,
+}
+
+enum Transport {
+    Grpc(Mutex<Option<Connected>>),
+    Http(Http),
+}
+
+/// The connection in use, and its number: a timeout retires the one it happened on, not its successor.
+struct Connected {
+    number: u64,
+    grpc: Grpc,
+}
+
+/// Why there is no client.
+#[derive(Debug, Error)]
+#[error("OTLP endpoint {uri}: {source}")]
+pub struct ClientError {
+    /// The endpoint.
+    pub uri: Uri,
+    /// What is wrong.
+    pub source: TlsError,
+}
+
+impl Client {
+    /// A client; it connects with its first request. Reads the files for TLS.
+    pub fn new(endpoint: Endpoint) -> Result<Client, ClientError> {
+        let connector =
+            Connector::new(&endpoint).map_err(|source| ClientError { uri: endpoint.uri.clone(), source })?;
+        let (transport, mut headers) = match endpoint.protocol {
+            Protocol::Grpc => (Transport::Grpc(Mutex::new(None)), grpc::headers()),
+            Protocol::Http => (Transport::Http(Http::default()), http1::headers(&endpoint.uri)),
+        };
+        let agent = concat!("spanline/", env!("CARGO_PKG_VERSION"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        if endpoint.protocol == Protocol::Grpc {
+            headers.insert("grpc-timeout", grpc_timeout(endpoint.timeout));
+        }
+        for (name, value) in &endpoint.headers {
+            headers.append(name, value.clone());
+        }
+        Ok(Client { endpoint, connector, transport, headers, connections: AtomicU64::new(0) })
+    }
+
+    /// Where it sends to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends one request, whose bytes are compressed as said.
+    pub async fn send(
+        &self,
+        signal: Signal,
+        message: Vec<Bytes>,
+        compression: Compression,
+    ) -> Result<Accepted, SendError> {
+        let mut used = None;
+        let limit = self.endpoint.timeout;
+        let outcome = match &self.transport {
+            Transport::Grpc(connection) => {
+                let call = self.call_grpc(connection, &mut used, signal, message, compression);
+                tokio::time::timeout(limit, call).await
+            }
+            Transport::Http(http) => {
+                let request = self.http_request(message, compression);
+                tokio::time::timeout(limit, http.call(&self.connector, request)).await
+            }
+        };
+        let outcome = outcome.unwrap_or_else(|_| Err(timed_out(limit)));
+        if let Err(error) = &outcome
+            && !error.code.is_answer()
+        {
+            self.retire(used).await;
+        }
+        outcome
+    }
+
+    async fn call_grpc(
+        &self,
+        connection: &Mutex<Option<Connected>>,
+        used: &mut Option<u64>,
+        signal: Signal,
+        message: Vec<Bytes>,
+        compression: Compression,
+    ) -> Result<Accepted, SendError> {
+        let mut headers = self.headers.clone();
+        let compressed = compression != Compression::None;
+        if compressed {
+            headers.insert("grpc-encoding", HeaderValue::from_static(compression.encoding()));
+        }
+        let Some(message) = grpc::framed(message, compressed) else {
+            return Err(SendError::new(Class::TooLarge, Code::Broken, "over 4 GiB"));
+        };
+        let mut parts = self.endpoint.uri.clone().into_parts();
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static(signal.grpc_path()));
+        let uri = Uri::from_parts(parts).map_err(|error| SendError::transport(Code::Connect, error.to_string()))?;
+        let connected = self.connected(connection, used).await?;
+        connected.call(grpc::request(uri, &headers), message).await
+    }
+
+    /// The connection, made anew where there is none; whoever comes meanwhile waits for it.
+    async fn connected(
+        &self,
+        connection: &Mutex<Option<Connected>>,
+        used: &mut Option<u64>,
+    ) -> Result<Grpc, SendError> {
+        let mut current = connection.lock().await;
+        if let Some(connected) = &*current {
+            let (grpc, number) = (connected.grpc.clone(), connected.number);
+            *used = Some(number);
+            drop(current);
+            // Waits, without the lock, for a free stream.
+            if let Ok(grpc) = grpc.ready().await {
+                return Ok(grpc);
+            }
+            current = connection.lock().await;
+            if let Some(newer) = current.as_ref().filter(|newer| newer.number != number) {
+                *used = Some(newer.number);
+                return newer.grpc.clone().ready().await;
+            }
+        }
+        *current = None;
+        let stream = self.connector.connect().await;
+        let stream = stream.map_err(|error| SendError::transport(Code::Connect, error.to_string()))?;
+        let grpc = Grpc::handshake(stream).await;
+        let grpc = grpc.map_err(|error| SendError::transport(Code::Connect, error.to_string()))?;
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        *used = Some(number);
+        *current = Some(Connected { number, grpc: grpc.clone() });
+        drop(current);
+        grpc.ready().await
+    }
+
+    /// Lets the next request make a new connection; those in flight on the old one go on.
+    async fn retire(&self, used: Option<u64>) {
+        if let (Transport::Grpc(connection), Some(number)) = (&self.transport, used) {
+            let mut current = connection.lock().await;
+            if current.as_ref().is_some_and(|connected| connected.number == number) {
+                *current = None;
+            }
+        }
+    }
+
+    fn http_request(&self, message: Vec<Bytes>, compression: Compression) -> Request<RopeBody> {
+        let mut request = Request::new(RopeBody::new(message.into_iter().collect()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.uri.path_and_query().map(|path| Uri::from(path.clone())).unwrap_or_default();
+        *request.headers_mut() = self.headers.clone();
+        if compression != Compression::None {
+            let encoding = HeaderValue::from_static(compression.encoding());
+            request.headers_mut().insert(header::CONTENT_ENCODING, encoding);
+        }
+        request
+    }
+}
+
+fn timed_out(limit: Duration) -> SendError {
+    SendError::transport(Code::Timeout, format!("waited {} ms", limit.as_millis()))
+}
+
+/// `grpc-timeout = 1*8DIGIT unit`; milliseconds reach beyond a day.
+fn grpc_timeout(limit: Duration) -> HeaderValue {
+    let text = format!("{}m", limit.as_millis().clamp(1, 99_999_999));
+    HeaderValue::try_from(text).expect("BUG: digits and a letter are a header's value")
+}
+
+/// Now, for `Retry-After` dates.
+pub(super) fn unix_seconds() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}

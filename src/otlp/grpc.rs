@@ -1,0 +1,143 @@
+//! One gRPC connection: HTTP/2 with many calls in flight, framed by hand.
+//!
+//! In go framed requests, out come the endpoint's answers. A connection that ends, or that the endpoint asks to leave
+//! (GOAWAY), makes [`Grpc::is_usable`] false or a call fail as lost; the [`Client`](super::Client) then makes another.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use h2::client::{Connection, SendRequest};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+
+use super::gather::{Drain, Gather, gather};
+use super::rope::Rope;
+use super::status::{self, Accepted, Code, SendError};
+use super::stream::Stream;
+
+/// Answers are small, but many can be under way: never let them wait for our window.
+const WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// OTLP's limit for a response.
+const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// One connection; clones share it.
+#[derive(Clone)]
+pub(super) struct Grpc(SendRequest<Rope>);
+
+impl Grpc {
+    /// Speaks HTTP/2 over a stream; a task drives it until the last clone is gone.
+    pub(super) async fn handshake(stream: Stream) -> Result<Grpc, h2::Error> {
+        let (gather, drain) = gather(stream);
+        let mut builder = h2::client::Builder::new();
+        builder
+            .enable_push(false)
+            .initial_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(4 * WINDOW_BYTES)
+            // Answers have three or four short headers: nothing worth remembering.
+            .header_table_size(0)
+            .max_header_list_size(64 * 1024);
+        // The preface lies in the gatherer until the driver runs.
+        let (send, connection) = builder.handshake(gather).await?;
+        tokio::spawn(Driver { connection, drain });
+        Ok(Grpc(send))
+    }
+
+    /// Waits until the endpoint allows one more call. An error means that the connection is no use any more.
+    pub(super) async fn ready(self) -> Result<Grpc, SendError> {
+        self.0.ready().await.map(Grpc).map_err(|error| lost(&error))
+    }
+
+    /// Makes one call. Dropping the future resets the stream.
+    pub(super) async fn call(mut self, request: Request<()>, message: Rope) -> Result<Accepted, SendError> {
+        let (response, mut stream) = self.0.send_request(request, false).map_err(|error| lost(&error))?;
+        // An endpoint that answers before it has read everything may reset the stream: its answer counts, not that.
+        let sent = stream.send_data(message, true);
+        let response = response.await.map_err(|error| lost(&error))?;
+        sent.ok();
+        let (head, mut body) = response.into_parts();
+        if head.status != StatusCode::OK || !is_grpc(&head.headers) {
+            return Err(status::of_not_grpc(head.status, &head.headers, super::client::unix_seconds()));
+        }
+        if head.headers.contains_key("grpc-status") {
+            // Trailers only.
+            return status::of_grpc(&head.headers).map(|()| Accepted::default());
+        }
+        let mut framed = BytesMut::new();
+        while let Some(piece) = body.data().await {
+            let piece = piece.map_err(|error| lost(&error))?;
+            // Releasing more than is in use is the only error, and BUG-free code does not.
+            body.flow_control().release_capacity(piece.len()).ok();
+            if framed.len() + piece.len() > RESPONSE_BYTES_MAX {
+                return Err(SendError::transport(Code::Broken, "the answer is larger than 4 MiB"));
+            }
+            framed.put(piece);
+        }
+        let trailers = body.trailers().await.map_err(|error| lost(&error))?;
+        // A stream that ends without a status was cut off by something between.
+        let trailers = trailers.ok_or_else(|| SendError::transport(Code::Broken, "the answer has no grpc-status"))?;
+        status::of_grpc(&trailers)?;
+        Ok(unframed(&framed).map(status::accepted).unwrap_or_default())
+    }
+}
+
+/// A POST of one message. `content-length` is left out, as gRPC does.
+pub(super) fn request(uri: http::Uri, headers: &HeaderMap) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers.clone();
+    request
+}
+
+/// The headers that every call carries.
+pub(super) fn headers() -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    headers
+}
+
+/// `message = compressed-flag(1) length(4, big-endian) bytes`; `None` where the message does not fit a length.
+pub(super) fn framed(message: Vec<Bytes>, compressed: bool) -> Option<Rope> {
+    let len: usize = message.iter().map(Bytes::len).sum();
+    let mut prefix = BytesMut::with_capacity(5);
+    prefix.put_u8(compressed.into());
+    prefix.put_u32(u32::try_from(len).ok()?);
+    Some(std::iter::once(prefix.freeze()).chain(message).collect())
+}
+
+/// The one message of an answer; a compressed one was not asked for and is not read.
+fn unframed(framed: &[u8]) -> Option<&[u8]> {
+    let (&[0, a, b, c, d], rest) = framed.split_first_chunk::<5>()? else { return None };
+    rest.get(..u32::from_be_bytes([a, b, c, d]) as usize)
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn lost(error: &h2::Error) -> SendError {
+    SendError::transport(Code::Broken, error.to_string())
+}
+
+/// Drives the connection, then writes what it gathered.
+struct Driver {
+    connection: Connection<Gather<Stream>, Rope>,
+    drain: Drain<Stream>,
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Errors reach every call through its own stream.
+        let connection = Pin::new(&mut self.connection).poll(cx);
+        match self.drain.poll(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            _ => connection.map(|_| ()),
+        }
+    }
+}

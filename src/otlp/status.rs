@@ -1,0 +1,451 @@
+//! What an endpoint's answer means: accepted, try again, too large, no such service, refused for good.
+//!
+//! In go codes, headers and bodies of gRPC and HTTP, out come [`Accepted`] or a [`SendError`] with its [`Class`]. The
+//! table is OTLP's (<https://opentelemetry.io/docs/specs/otlp/>, "Failures"), with what receivers really answer beside
+//! it. When to try again is decided elsewhere.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::{HeaderMap, StatusCode, header};
+use thiserror::Error;
+
+use super::endpoint::percent_decoded;
+use super::wire::Fields;
+
+/// The request was taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Items of it that were refused for good.
+    pub rejected: u64,
+    /// The endpoint's words about that, or a warning where none was refused.
+    pub message: String,
+}
+
+/// The request was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{code}: {message}")]
+pub struct SendError {
+    /// What to do about it.
+    pub class: Class,
+    /// What the endpoint, or the way to it, said.
+    pub code: Code,
+    /// In its words.
+    pub message: String,
+}
+
+/// What to do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The same request may pass later.
+    Retryable {
+        /// How long the endpoint asks to be left alone.
+        after: Option<Duration>,
+    },
+    /// Less at once may pass.
+    TooLarge,
+    /// There is no service for this signal.
+    NotImplemented,
+    /// The compression is not understood.
+    Encoding,
+    /// The request is wrong: a smaller one without the wrong item may pass.
+    BadData,
+    /// No such request will pass.
+    Permanent,
+}
+
+/// Where an error comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// A gRPC status.
+    Grpc(u32),
+    /// An HTTP status.
+    Http(u16),
+    /// No connection.
+    Connect,
+    /// The connection broke.
+    Broken,
+    /// No answer in time.
+    Timeout,
+}
+
+impl Code {
+    /// Whether the endpoint answered at all.
+    pub fn is_answer(self) -> bool {
+        matches!(self, Code::Grpc(_) | Code::Http(_))
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Code::Grpc(code) => match GRPC_NAMES.get(code as usize) {
+                Some(name) => f.write_str(name),
+                None => write!(f, "gRPC status {code}"),
+            },
+            Code::Http(code) => write!(f, "HTTP {code}"),
+            Code::Connect => f.write_str("no connection"),
+            Code::Broken => f.write_str("connection lost"),
+            Code::Timeout => f.write_str("no answer in time"),
+        }
+    }
+}
+
+/// <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>
+const GRPC_NAMES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+const UNKNOWN: u32 = 2;
+const INVALID_ARGUMENT: u32 = 3;
+const RESOURCE_EXHAUSTED: u32 = 8;
+const UNIMPLEMENTED: u32 = 12;
+const INTERNAL: u32 = 13;
+
+/// A message of an endpoint is shown to people: longer ones are cut.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
+impl SendError {
+    pub(super) fn new(class: Class, code: Code, message: impl Into<String>) -> SendError {
+        let mut message: String = message.into();
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push('…');
+        }
+        SendError { class, code, message }
+    }
+
+    /// Something between here and there, which may be better later.
+    pub(super) fn transport(code: Code, message: impl Into<String>) -> SendError {
+        SendError::new(Class::Retryable { after: None }, code, message)
+    }
+}
+
+/// Reads `ExportLogsServiceResponse` or `ExportTraceServiceResponse`, which are alike on the wire:
+/// `partial_success = 1 { rejected = 1; error_message = 2 }`.
+pub(super) fn accepted(response: &[u8]) -> Accepted {
+    let mut accepted = Accepted::default();
+    for (_, partial) in Fields::of(response).filter(|(number, _)| *number == 1) {
+        for (number, value) in Fields::of(partial.bytes()) {
+            match number {
+                // A negative count is nonsense.
+                1 => accepted.rejected = u64::try_from(value.number() as i64).unwrap_or(0),
+                2 => accepted.message = String::from_utf8_lossy(value.bytes()).into_owned(),
+                _ => {}
+            }
+        }
+    }
+    accepted
+}
+
+/// The outcome of a gRPC call from the headers or trailers that hold `grpc-status`.
+pub(super) fn of_grpc(trailers: &HeaderMap) -> Result<(), SendError> {
+    let text = |name| trailers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let code = text("grpc-status").and_then(|code| code.parse().ok()).unwrap_or(UNKNOWN);
+    if code == 0 {
+        return Ok(());
+    }
+    let message = percent_decoded(text("grpc-message").unwrap_or_default());
+    let message = String::from_utf8_lossy(&message).into_owned();
+    let details = text("grpc-status-details-bin").and_then(|details| BASE64.decode(details.trim()).ok());
+    let after = details.and_then(|details| Status::read(&details).retry_after);
+    Err(SendError::new(grpc_class(code, &message, after), Code::Grpc(code), message))
+}
+
+/// Padding is optional in gRPC's binary headers.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+fn grpc_class(code: u32, message: &str, after: Option<Duration>) -> Class {
+    match code {
+        // CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS
+        1 | 4 | 10 | 11 | 14 | 15 => Class::Retryable { after },
+        RESOURCE_EXHAUSTED if after.is_some() => Class::Retryable { after },
+        RESOURCE_EXHAUSTED => Class::TooLarge,
+        // Also how grpc-go answers to a compression it lacks: "Decompressor is not installed for grpc-encoding".
+        UNIMPLEMENTED if is_about_encoding(message) => Class::Encoding,
+        UNIMPLEMENTED => Class::NotImplemented,
+        // INTERNAL is how grpc-go answers to a message that cannot be unmarshalled.
+        INVALID_ARGUMENT | INTERNAL => Class::BadData,
+        _ => Class::Permanent,
+    }
+}
+
+fn is_about_encoding(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["grpc-encoding", "content-encoding", "decompress", "compression"].iter().any(|word| message.contains(word))
+}
+
+/// The outcome of a gRPC call that was answered by something that does not speak gRPC, by
+/// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>.
+pub(super) fn of_not_grpc(status: StatusCode, headers: &HeaderMap, now: i64) -> SendError {
+    let class = match status.as_u16() {
+        429 | 502 | 503 | 504 => Class::Retryable { after: retry_after(headers, now) },
+        404 => Class::NotImplemented,
+        413 => Class::TooLarge,
+        _ => Class::Permanent,
+    };
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("nothing");
+    SendError::new(class, Code::Http(status.as_u16()), format!("not answered by gRPC but with {kind}"))
+}
+
+/// The outcome of a POST over HTTP; `now` is in seconds since the epoch.
+pub(super) fn of_http(status: StatusCode, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Accepted, SendError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if status.is_success() {
+        return Ok(if kind == "application/json" { accepted_json(body) } else { accepted(body) });
+    }
+    let said = match kind {
+        "application/x-protobuf" => Status::read(body),
+        "application/json" => Status::read_json(body),
+        _ => Status { message: String::from_utf8_lossy(body).trim().to_owned(), retry_after: None },
+    };
+    let after = retry_after(headers, now).or(said.retry_after);
+    let class = match status.as_u16() {
+        429 | 502 | 503 | 504 => Class::Retryable { after },
+        413 => Class::TooLarge,
+        // The Collector's receiver, and so Jaeger's, answers 400 where 413 is meant.
+        400 if said.message.contains("request body too large") => Class::TooLarge,
+        400 | 415 if is_about_encoding(&said.message) => Class::Encoding,
+        415 => Class::Encoding,
+        404 | 501 => Class::NotImplemented,
+        400 | 422 => Class::BadData,
+        _ => Class::Permanent,
+    };
+    let message = match headers.get(header::LOCATION).and_then(|location| location.to_str().ok()) {
+        Some(location) if status.is_redirection() => format!("redirected to {location}; use that address"),
+        _ => said.message,
+    };
+    Err(SendError::new(class, Code::Http(status.as_u16()), message))
+}
+
+/// `Retry-After = delay-seconds / HTTP-date`
+fn retry_after(headers: &HeaderMap, now: i64) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    // RFC 2822's dates cover HTTP's IMF-fixdate; the two obsolete forms are not written by anything that answers OTLP.
+    let at = chrono::DateTime::parse_from_rfc2822(value).ok()?.timestamp();
+    Some(Duration::from_secs(u64::try_from(at.saturating_sub(now)).unwrap_or(0)))
+}
+
+/// `google.rpc.Status { code = 1; message = 2; repeated Any details = 3 }`, as far as it is used.
+#[derive(Debug, Default, PartialEq)]
+struct Status {
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+impl Status {
+    fn read(bytes: &[u8]) -> Status {
+        let mut status = Status::default();
+        for (number, value) in Fields::of(bytes) {
+            match number {
+                2 => status.message = String::from_utf8_lossy(value.bytes()).into_owned(),
+                3 => status.retry_after = status.retry_after.or(retry_info(value.bytes())),
+                _ => {}
+            }
+        }
+        status
+    }
+
+    fn read_json(bytes: &[u8]) -> Status {
+        let json: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let message = json.get("message").and_then(|message| message.as_str());
+        let message = message.map_or_else(|| String::from_utf8_lossy(bytes).trim().to_owned(), str::to_owned);
+        Status { message, retry_after: None }
+    }
+}
+
+/// `Any { type_url = 1; value = 2 }` that holds `RetryInfo { Duration retry_delay = 1 { seconds = 1; nanos = 2 } }`.
+fn retry_info(any: &[u8]) -> Option<Duration> {
+    let field = |wanted| Fields::of(any).find(|(number, _)| *number == wanted).map(|(_, value)| value.bytes());
+    if !field(1)?.ends_with(b"/google.rpc.RetryInfo") {
+        return None;
+    }
+    let (mut seconds, mut nanos) = (0, 0);
+    for (_, delay) in Fields::of(field(2).unwrap_or_default()).filter(|(number, _)| *number == 1) {
+        for (number, value) in Fields::of(delay.bytes()) {
+            match number {
+                1 => seconds = u64::try_from(value.number() as i64).unwrap_or(0),
+                2 => nanos = value.number().min(999_999_999) as u32,
+                _ => {}
+            }
+        }
+    }
+    Some(Duration::new(seconds, nanos))
+}
+
+/// The same as [`accepted`], from a receiver that answers in JSON whatever it was asked in.
+fn accepted_json(body: &[u8]) -> Accepted {
+    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let partial = json.get("partialSuccess");
+    let count = |name| {
+        let value = partial?.get(name)?;
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    };
+    let rejected = count("rejectedLogRecords").or_else(|| count("rejectedSpans")).unwrap_or(0);
+    let message = partial.and_then(|partial| partial.get("errorMessage")?.as_str()).unwrap_or_default().to_owned();
+    Accepted { rejected, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+    use prost::Message;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| ((*name).try_into().unwrap(), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    fn class_of_grpc(pairs: &[(&'static str, &str)]) -> Class {
+        of_grpc(&headers(pairs)).unwrap_err().class
+    }
+
+    fn check_http(status: u16, pairs: &[(&'static str, &str)], body: &[u8], expected: Class) {
+        let error = of_http(StatusCode::from_u16(status).unwrap(), &headers(pairs), body, 1_000_000_000).unwrap_err();
+        assert_eq!(error.class, expected, "{status} {error}");
+        assert_eq!(error.code, Code::Http(status));
+    }
+
+    const RETRY: Class = Class::Retryable { after: None };
+
+    fn retry_in(seconds: u64) -> Class {
+        Class::Retryable { after: Some(Duration::from_secs(seconds)) }
+    }
+
+    #[test]
+    fn grpc_codes_follow_the_table() {
+        for code in 1..=16u32 {
+            let expected = match code {
+                1 | 4 | 10 | 11 | 14 | 15 => RETRY,
+                8 => Class::TooLarge,
+                12 => Class::NotImplemented,
+                3 | 13 => Class::BadData,
+                _ => Class::Permanent,
+            };
+            assert_eq!(class_of_grpc(&[("grpc-status", &code.to_string())]), expected, "{code}");
+        }
+        assert_eq!(of_grpc(&headers(&[("grpc-status", "0")])), Ok(()));
+        assert_eq!(class_of_grpc(&[]), Class::Permanent);
+        let lacking = "grpc: Decompressor is not installed for grpc-encoding \"zstd\"";
+        assert_eq!(class_of_grpc(&[("grpc-status", "12"), ("grpc-message", lacking)]), Class::Encoding);
+    }
+
+    #[test]
+    fn grpc_messages_are_percent_decoded() {
+        let error = of_grpc(&headers(&[("grpc-status", "14"), ("grpc-message", "too %E2%80%9Cbig%E2%80%9D 100%")]));
+        assert_eq!(error.unwrap_err().to_string(), "UNAVAILABLE: too “big” 100%");
+    }
+
+    #[derive(Message)]
+    struct RpcStatus {
+        #[prost(int32, tag = "1")]
+        code: i32,
+        #[prost(string, tag = "2")]
+        message: String,
+        #[prost(message, repeated, tag = "3")]
+        details: Vec<Any>,
+    }
+
+    #[derive(Message)]
+    struct Any {
+        #[prost(string, tag = "1")]
+        type_url: String,
+        #[prost(bytes = "vec", tag = "2")]
+        value: Vec<u8>,
+    }
+
+    fn status_with_retry_info() -> Vec<u8> {
+        let any = |name: &str, value: &[u8]| Any { type_url: name.into(), value: value.to_vec() };
+        let details = vec![
+            any("type.googleapis.com/google.rpc.DebugInfo", b"\x0a\x02hi"),
+            any("type.googleapis.com/google.rpc.RetryInfo", b"\x0a\x02\x08\x07"),
+        ];
+        RpcStatus { code: 8, message: "slow down".into(), details }.encode_to_vec()
+    }
+
+    #[test]
+    fn retry_info_makes_exhaustion_retryable() {
+        let status = status_with_retry_info();
+        for encoded in [BASE64.encode(&status), BASE64.encode(&status).trim_end_matches('=').to_owned()] {
+            let class = class_of_grpc(&[("grpc-status", "8"), ("grpc-status-details-bin", &encoded)]);
+            assert_eq!(class, retry_in(7));
+        }
+        check_http(503, &[("content-type", "application/x-protobuf")], &status, retry_in(7));
+    }
+
+    #[test]
+    fn http_statuses_follow_the_table() {
+        for status in [429, 502, 503, 504] {
+            check_http(status, &[], b"", RETRY);
+        }
+        for status in [301, 401, 403, 405, 500, 505] {
+            check_http(status, &[], b"", Class::Permanent);
+        }
+        check_http(413, &[], b"", Class::TooLarge);
+        check_http(404, &[], b"404 page not found", Class::NotImplemented);
+        check_http(400, &[], b"bad wire type", Class::BadData);
+        check_http(400, &[], b"unsupported \"Content-Encoding\": zstd", Class::Encoding);
+        let too_large = RpcStatus { code: 3, message: "http: request body too large".into(), details: vec![] };
+        let protobuf = [("content-type", "application/x-protobuf")];
+        check_http(400, &protobuf, &too_large.encode_to_vec(), Class::TooLarge);
+        let json = [("content-type", "application/json; charset=utf-8")];
+        check_http(400, &json, br#"{"code":3,"message":"http: request body too large"}"#, Class::TooLarge);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        check_http(503, &[("retry-after", "3")], b"", retry_in(3));
+        check_http(429, &[("retry-after", "Sun, 09 Sep 2001 01:46:45 GMT")], b"", retry_in(5));
+        check_http(429, &[("retry-after", "Sun, 09 Sep 2001 01:46:35 GMT")], b"", retry_in(0));
+        check_http(503, &[("retry-after", "soon")], b"", RETRY);
+    }
+
+    #[test]
+    fn a_partial_success_is_read_in_both_forms() {
+        use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
+        let partial = ExportLogsPartialSuccess { rejected_log_records: 3, error_message: "old".into() };
+        let response = ExportLogsServiceResponse { partial_success: Some(partial) };
+        let expected = Accepted { rejected: 3, message: "old".into() };
+        assert_eq!(accepted(&response.encode_to_vec()), expected);
+        assert_eq!(accepted(b""), Accepted::default());
+        let json = br#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"old"}}"#;
+        assert_eq!(accepted_json(json), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(status in 100u16..1000, body: Vec<u8>, header in "[ -~]{0,40}") {
+            let given = headers(&[("retry-after", &header), ("content-type", "application/x-protobuf")]);
+            let _ = of_http(StatusCode::from_u16(status).unwrap(), &given, &body, i64::MAX);
+            let trailers = [("grpc-status", "8"), ("grpc-message", &*header), ("grpc-status-details-bin", &*header)];
+            let _ = of_grpc(&headers(&trailers));
+            accepted_json(&body);
+        }
+    }
+}

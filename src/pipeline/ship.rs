@@ -1,0 +1,296 @@
+//! Each record to its link, and to every destination that needs it.
+//!
+//! In go the records of one source after another, out go batches, link rows, lines of text and span events. One `Shipper`
+//! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
+
+use bytes::Bytes;
+
+use super::source::SourceSink;
+use crate::assemble::RecordSink;
+use crate::checkpoint::ledger::Ranges;
+use crate::commands::survey::Source;
+use crate::correlate::Correlator;
+use crate::export::batch::Batch;
+use crate::export::encode::{self, Beside};
+use crate::export::links::LinkRows;
+use crate::export::logs::{LogBatcher, Place};
+use crate::export::uid::Uids;
+use crate::record::{Link, Method, Origin, Record, Relation, Stream, Unlinked};
+
+/// Where encoded logs go: a bounded way to the task that sends them.
+pub trait BatchSink {
+    /// Waits for room, then gives the batch on; `false` once nobody takes any more.
+    fn send(&self, batch: Batch) -> bool;
+}
+
+/// Keys of the ledgers that receipts speak of, shared by all workers.
+pub trait LedgerKeys {
+    /// The index of a key, and for each destination what it has acknowledged.
+    fn key(&self, key: u128) -> (u32, Vec<Option<Ranges>>);
+}
+
+/// One destination of logs.
+pub struct LogOutput<'a> {
+    /// The way to its task.
+    pub sink: &'a dyn BatchSink,
+    /// What is gathered for it.
+    pub batcher: LogBatcher,
+    /// It takes no more.
+    pub closed: bool,
+}
+
+/// What was linked, and what was not.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LinkCounts {
+    /// Records by method; `None` in the second place: ids whose span was not seen.
+    pub linked: BTreeMap<(Method, bool), u64>,
+    /// Records by reason.
+    pub unlinked: BTreeMap<Unlinked, u64>,
+    /// Links below `--min-confidence`, not made.
+    pub below_confidence: u64,
+    /// Records outside `--since` and `--until`.
+    pub outside_window: u64,
+    /// Records that every destination had acknowledged before.
+    pub acknowledged_before: u64,
+}
+
+impl LinkCounts {
+    /// Adds another worker's counts.
+    pub fn add(&mut self, other: &LinkCounts) {
+        for (method, count) in &other.linked {
+            *self.linked.entry(*method).or_default() += count;
+        }
+        for (reason, count) in &other.unlinked {
+            *self.unlinked.entry(*reason).or_default() += count;
+        }
+        self.below_confidence += other.below_confidence;
+        self.outside_window += other.outside_window;
+        self.acknowledged_before += other.acknowledged_before;
+    }
+}
+
+/// Takes records with their links beside the destinations of logs: text, files, span events.
+pub trait Tap {
+    /// One record; `file` is the name its file is shown under.
+    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16], file: &str);
+}
+
+/// Ships records.
+pub struct Shipper<'a> {
+    /// Finds links where traces were given.
+    pub correlator: Option<&'a mut Correlator>,
+    /// Links below are not made.
+    pub min_confidence: f32,
+    /// First record time, and the one to stop before.
+    pub window: (Option<i64>, Option<i64>),
+    /// Destinations of logs.
+    pub logs: Vec<LogOutput<'a>>,
+    /// Other takers.
+    pub taps: Vec<&'a mut dyn Tap>,
+    /// The links file.
+    pub links: Option<LinkRows<BufWriter<File>>>,
+    /// Ledger keys.
+    pub keys: &'a dyn LedgerKeys,
+    /// `observed_time_unix_nano`.
+    pub observed: u64,
+    /// What was counted.
+    pub counts: LinkCounts,
+    /// What belongs to the source in hand.
+    pub source: SourceState,
+}
+
+/// What belongs to the source in hand.
+#[derive(Default)]
+pub struct SourceState {
+    writer: String,
+    files: Vec<String>,
+    file: u32,
+    fingerprints: Vec<u64>,
+    file_attributes: Vec<u8>,
+    writers: Vec<WriterState>,
+    last: usize,
+}
+
+/// One writer of the source: a stream of a container, or a program in a journal.
+struct WriterState {
+    /// Address of the origin, which lives as long as the source is read.
+    origin: usize,
+    stream: Stream,
+    resource: Bytes,
+    uids: Uids,
+    /// Set anew for each file.
+    place: Option<(u32, u32, Vec<Option<Ranges>>)>,
+}
+
+impl Shipper<'_> {
+    /// A source begins.
+    pub fn source_begins(&mut self, source: &Source) {
+        self.source = SourceState {
+            writer: source.writer.clone(),
+            files: source.files.iter().map(|file| file.shown.clone()).collect(),
+            ..SourceState::default()
+        };
+    }
+
+    /// Gives on what is gathered.
+    pub fn flush(&mut self) {
+        for output in &mut self.logs {
+            if let Some(batch) = output.batcher.take() {
+                output.closed |= !output.sink.send(batch);
+            }
+        }
+    }
+
+    fn link(&mut self, record: &Record<'_>) -> Option<Link> {
+        let outcome = match &mut self.correlator {
+            Some(correlator) => correlator.link(record),
+            None => written(record).ok_or(Unlinked::NoTraces),
+        };
+        match outcome {
+            Ok(link) if link.confidence.is_some_and(|confidence| confidence < self.min_confidence) => {
+                self.counts.below_confidence += 1;
+                *self.counts.unlinked.entry(Unlinked::Ambiguous).or_default() += 1;
+                None
+            }
+            Ok(link) => {
+                *self.counts.linked.entry((link.method, link.verified)).or_default() += 1;
+                Some(link)
+            }
+            Err(reason) => {
+                *self.counts.unlinked.entry(reason).or_default() += 1;
+                None
+            }
+        }
+    }
+}
+
+/// Ids that stand in the record, where no traces are known.
+fn written(record: &Record<'_>) -> Option<Link> {
+    Some(Link {
+        trace_id: record.entry.trace.trace_id?,
+        span_id: record.entry.trace.span_id.unwrap_or_default(),
+        method: Method::Written,
+        confidence: None,
+        relation: Relation::Within,
+        verified: false,
+        has_event: false,
+    })
+}
+
+impl SourceState {
+    /// The state of a record's writer.
+    #[inline]
+    fn writer(&mut self, record: &Record<'_>, keys: &dyn LedgerKeys) -> &mut WriterState {
+        let origin = std::ptr::from_ref(record.origin) as usize;
+        let is = |writer: &WriterState| writer.origin == origin && writer.stream == record.stream;
+        if !self.writers.get(self.last).is_some_and(is) {
+            self.last = self.writers.iter().position(is).unwrap_or_else(|| {
+                self.writers.push(self.new_writer(record.origin, origin, record.stream));
+                self.writers.len() - 1
+            });
+        }
+        let file = record.position.file;
+        let writer = &mut self.writers[self.last];
+        if writer.place.as_ref().is_none_or(|(of, ..)| *of != file) {
+            let mut name = format!("{}\0{}\0{:?}", self.writer, record.origin.service_name, record.stream).into_bytes();
+            let fingerprint = self.fingerprints.get(file as usize).copied().unwrap_or_default();
+            name.extend_from_slice(&fingerprint.to_le_bytes());
+            let (key, acknowledged) = keys.key(twox_hash::XxHash3_128::oneshot(&name));
+            writer.place = Some((file, key, acknowledged));
+        }
+        writer
+    }
+
+    fn new_writer(&self, origin: &Origin, address: usize, stream: Stream) -> WriterState {
+        let name = match &origin.unit {
+            Some(unit) => format!("{}/{unit}", origin.host.as_deref().unwrap_or_default()),
+            None if origin.pod.is_none() && origin.host.is_some() => {
+                format!("{}/{}", origin.host.as_deref().unwrap_or_default(), origin.service_name)
+            }
+            None => self.writer.clone(),
+        };
+        WriterState {
+            origin: address,
+            stream,
+            resource: encode::resource_field(origin).into(),
+            uids: Uids::new(&format!("{name}/{stream:?}")),
+            place: None,
+        }
+    }
+}
+
+impl RecordSink for Shipper<'_> {
+    fn record(&mut self, record: &Record<'_>) {
+        let keys = self.keys;
+        let writer = self.source.writer(record, keys);
+        // Records out of the window count among equals too, so that a narrower window gives the same ids.
+        let uid = writer.uids.next(record.payload, record.envelope_time.or(record.time));
+        let outside = |time: i64| self.window.0.is_some_and(|since| time < since) || self.window.1.is_some_and(|until| time >= until);
+        if record.time.is_some_and(outside) {
+            self.counts.outside_window += 1;
+            return;
+        }
+        let link = self.link(record);
+        if let Some(rows) = &mut self.links {
+            rows.add(record.position, link.as_ref());
+        }
+        for tap in &mut self.taps {
+            let file = self.source.files.get(record.position.file as usize).map_or("", String::as_str);
+            tap.record(record, link.as_ref(), &uid, file);
+        }
+        if !self.logs.is_empty() {
+            self.to_logs(record, link.as_ref(), &uid);
+        }
+    }
+}
+
+impl Shipper<'_> {
+    fn to_logs(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16]) {
+        let older;
+        let file_attributes = if record.position.file == self.source.file {
+            &self.source.file_attributes
+        } else {
+            // It was open when its file ended.
+            older = encode::file_attributes(&self.source.files[record.position.file as usize]);
+            &older
+        };
+        let beside = Beside { uid, link, observed: self.observed, file_attributes };
+        let writer = &self.source.writers[self.source.last];
+        let Some((_, key, acknowledged)) = &writer.place else { return };
+        let place = Place { key: *key, offset: record.position.offset };
+        let mut sent = false;
+        for (output, acknowledged) in self.logs.iter_mut().zip(acknowledged) {
+            if output.closed || acknowledged.as_ref().is_some_and(|ranges| ranges.contains(place.offset)) {
+                continue;
+            }
+            sent = true;
+            let batch = output.batcher.add(place, &writer.resource, |items| encode::log_record(items, record, &beside));
+            if let Some(batch) = batch {
+                output.closed |= !output.sink.send(batch);
+            }
+        }
+        if !sent {
+            self.counts.acknowledged_before += 1;
+        }
+    }
+}
+
+impl SourceSink for Shipper<'_> {
+    fn file_begins(&mut self, file: u32, fingerprint: u64) {
+        self.source.file = file;
+        self.source.fingerprints.resize(file as usize + 1, 0);
+        self.source.fingerprints[file as usize] = fingerprint;
+        self.source.file_attributes = encode::file_attributes(&self.source.files[file as usize]);
+        self.source.writers.iter_mut().for_each(|writer| writer.place = None);
+    }
+
+    fn given_up_to(&mut self, open: Option<(u32, u64)>) {
+        if let Some(rows) = &mut self.links {
+            rows.known_up_to(open, &self.source.files);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! One source from its files to records: opened, read, assembled, handed to a sink.
+//!
+//! In goes a [`Source`], out go its records, in order over all its files; a file that fails is said and the next one is
+//! read. What becomes of the records is the sink's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::assemble::{AssembleSettings, Assembler, Counts, RecordSink};
+use crate::calendar::{Calendar, CalendarSettings};
+use crate::commands::survey::Source;
+use crate::decode::Envelopes;
+use crate::input::read::{self, ChunkReader, ReadLimits};
+use crate::record::Origin;
+use spanline_parsers::detect::Expect;
+
+/// How many bytes at its start tell a file from others.
+const FINGERPRINT_BYTES: usize = 1024;
+
+/// Takes the records of a source, and where they stand.
+pub trait SourceSink: RecordSink {
+    /// A file of the source begins: its place among them, and a hash of its first bytes.
+    fn file_begins(&mut self, file: u32, fingerprint: u64);
+
+    /// Records up to this line of this file have been given (`None`: all so far).
+    fn given_up_to(&mut self, open: Option<(u32, u64)>);
+}
+
+/// What all readers share.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// Limits of reading.
+    pub limits: ReadLimits,
+    /// Bytes read from disk so far, for the progress bar.
+    pub bytes_read: &'a Arc<AtomicU64>,
+    /// Stop at the next chunk.
+    pub stop: &'a AtomicBool,
+}
+
+/// What reading a source came to.
+#[derive(Debug, Default)]
+pub struct SourceReport {
+    /// What it was made of.
+    pub counts: Counts,
+    /// Files read to their end.
+    pub files_read: u64,
+    /// One message for each file that was not.
+    pub failures: Vec<String>,
+}
+
+/// Reads a source.
+pub fn read_source<S: SourceSink>(
+    index: u32,
+    source: &Source,
+    origin: &Arc<Origin>,
+    calendar: &CalendarSettings,
+    reading: &Reading<'_>,
+    sink: &mut S,
+) -> SourceReport {
+    let settings = AssembleSettings {
+        envelopes: Envelopes::Auto,
+        expect: Expect::Auto,
+        record_bytes_max: reading.limits.line_bytes,
+        drop_nul_lines: true,
+    };
+    let mut assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
+    let mut report = SourceReport::default();
+    for (at, file) in source.files.iter().enumerate() {
+        assembler.next_file(at as u32);
+        let input = match read::open(&file.path, Some(reading.bytes_read.clone())) {
+            Ok(input) => input,
+            Err(error) => {
+                report.failures.push(format!("{}: {error}", file.shown));
+                continue;
+            }
+        };
+        let mut reader = ChunkReader::new(input, reading.limits);
+        reader.paragraphs_if_starts_with(b"__CURSOR=");
+        sink.file_begins(at as u32, twox_hash::XxHash64::oneshot(0, reader.head(FINGERPRINT_BYTES)));
+        loop {
+            if reading.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            match reader.next_chunk() {
+                Ok(Some(chunk)) => {
+                    assembler.feed(&chunk, sink);
+                    sink.given_up_to(assembler.oldest_open_line());
+                }
+                Ok(None) => {
+                    report.files_read += 1;
+                    break;
+                }
+                Err(error) => {
+                    report.failures.push(format!("{}: {error}", file.shown));
+                    break;
+                }
+            }
+        }
+    }
+    assembler.flush(sink);
+    sink.given_up_to(None);
+    report.counts = assembler.counts().clone();
+    report
+}

@@ -1,0 +1,389 @@
+//! Trace files, one export request at a time.
+//!
+//! In goes a file of OTLP/JSON (one request per line, or pretty-printed documents), of one OTLP protobuf request, or of
+//! requests each behind a 4-byte big-endian length, plain or behind gzip or zstd; its first bytes tell which. Out come
+//! requests, in the order of the file, never more than one in memory. What cannot be read is counted with its place and
+//! skipped. What the spans mean is not known here.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+
+use super::json;
+
+/// What a file may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of one request; a larger one is skipped and counted.
+    pub request_bytes_max: usize,
+    /// Bytes after decompression; what lies beyond is not read, which is counted.
+    pub decompressed_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { request_bytes_max: 64 << 20, decompressed_bytes_max: 64 << 30 }
+    }
+}
+
+/// What was read, and what was not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests handed out.
+    pub requests: u64,
+    /// Requests that could not be read.
+    pub broken: u64,
+    /// Requests above [`Limits::request_bytes_max`].
+    pub over_limit: u64,
+    /// The file goes on beyond [`Limits::decompressed_bytes_max`].
+    pub cut: bool,
+    /// The first problem: where (line number in JSON, else number of the request, from 1), and what.
+    pub first_problem: Option<(u64, String)>,
+}
+
+/// An open trace file.
+pub struct TraceFile {
+    reader: BufReader<Bounded>,
+    kind: Kind,
+    limits: Limits,
+    counts: Counts,
+    /// Lines taken so far in JSON, requests in protobuf.
+    place: u64,
+    value: Vec<u8>,
+    ended: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    /// One request; its resources are handed out one by one.
+    Protobuf,
+    LengthPrefixed,
+}
+
+/// Bytes looked at to tell what a file holds.
+const HEAD_BYTES: usize = 4096;
+/// Nesting of a JSON value beyond which it is no trace.
+const DEPTH_MAX: u32 = 128;
+
+impl TraceFile {
+    /// Opens a file.
+    pub fn open(path: &Path, limits: Limits) -> io::Result<TraceFile> {
+        TraceFile::from_reader(Box::new(File::open(path)?), limits)
+    }
+
+    /// Reads from anything.
+    pub fn from_reader(source: Box<dyn Read + Send>, limits: Limits) -> io::Result<TraceFile> {
+        let mut source = BufReader::with_capacity(1 << 16, source);
+        let magic = source.fill_buf()?;
+        let plain: Box<dyn Read + Send> = if magic.starts_with(b"\x1f\x8b") {
+            Box::new(MultiGzDecoder::new(source))
+        } else if magic.starts_with(b"\x28\xb5\x2f\xfd") {
+            Box::new(zstd::Decoder::with_buffer(source)?)
+        } else {
+            Box::new(source)
+        };
+        let bounded = Bounded { source: plain, left: limits.decompressed_bytes_max, cut: false };
+        let mut reader = BufReader::with_capacity(1 << 16, bounded);
+        let kind = Kind::tell(reader.fill_buf()?);
+        Ok(TraceFile { reader, kind, limits, counts: Counts::default(), place: 0, value: Vec::new(), ended: false })
+    }
+
+    /// What was read so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The next request that can be read; `None` at the end. A file that breaks off (a truncated `.gz`) ends there, with
+    /// that as a counted problem; an error is one of the disk.
+    pub fn next_request(&mut self) -> io::Result<Option<ExportTraceServiceRequest>> {
+        while !self.ended {
+            let request = match self.kind {
+                Kind::Json => self.next_json(),
+                Kind::Protobuf => self.next_resource(),
+                Kind::LengthPrefixed => self.next_prefixed(),
+            };
+            match request {
+                Ok(Some(request)) => {
+                    self.counts.requests += 1;
+                    return Ok(Some(request));
+                }
+                Ok(None) => {}
+                Err(error) if breaks_off(&error) => {
+                    self.ended = true;
+                    self.broken(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+            self.counts.cut |= self.reader.get_ref().cut;
+        }
+        Ok(None)
+    }
+
+    fn broken(&mut self, why: String) {
+        self.counts.broken += 1;
+        self.problem(self.place, why);
+    }
+
+    fn over_limit(&mut self, place: u64) {
+        self.counts.over_limit += 1;
+        self.problem(place, format!("a request of more than {} bytes", self.limits.request_bytes_max));
+    }
+
+    fn problem(&mut self, place: u64, why: String) {
+        self.counts.first_problem.get_or_insert((place, why));
+    }
+
+    /// value = line *( line )     ; lines are taken until all brackets are closed
+    ///
+    /// A line that begins with `{` in the first column begins a new value, whatever came before: so a line that was cut
+    /// costs itself and not the rest of the file.
+    fn next_json(&mut self) -> io::Result<Option<ExportTraceServiceRequest>> {
+        let first_line = self.place + 1;
+        let mut scan = Scan::default();
+        self.value.clear();
+        loop {
+            let start = self.value.len();
+            let room = self.limits.request_bytes_max.saturating_sub(start);
+            let whole = match self.take_line(room)? {
+                Line::End if self.value.is_empty() => {
+                    self.ended = true;
+                    return Ok(None);
+                }
+                Line::End => break,
+                Line::Whole => true,
+                Line::TooLong => false,
+            };
+            if !whole {
+                self.over_limit(first_line);
+                self.pass_over_value()?;
+                return Ok(None);
+            }
+            if self.value[start..].iter().all(u8::is_ascii_whitespace) {
+                self.value.truncate(start);
+                if start == 0 {
+                    return Ok(None);
+                }
+                continue;
+            }
+            scan.line(&self.value[start..]);
+            if scan.ended() || self.reader.fill_buf()?.first() == Some(&b'{') {
+                break;
+            }
+        }
+        match json::request(self.value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.value)) {
+            Ok(request) => Ok(Some(request)),
+            Err(error) => {
+                self.counts.broken += 1;
+                self.problem(first_line, error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Passes over the lines that belong to a value which was given up.
+    fn pass_over_value(&mut self) -> io::Result<()> {
+        while self.reader.fill_buf()?.first().is_some_and(|first| *first != b'{') {
+            self.place += 1;
+            self.reader.skip_until(b'\n')?;
+        }
+        Ok(())
+    }
+
+    /// Appends a line, up to `room` bytes; the rest of a longer one is passed over.
+    fn take_line(&mut self, room: usize) -> io::Result<Line> {
+        let start = self.value.len();
+        (&mut self.reader).take(room as u64 + 1).read_until(b'\n', &mut self.value)?;
+        if self.value.len() == start {
+            return Ok(Line::End);
+        }
+        self.place += 1;
+        if self.value.len() - start <= room || self.value.last() == Some(&b'\n') {
+            return Ok(Line::Whole);
+        }
+        self.reader.skip_until(b'\n')?;
+        Ok(Line::TooLong)
+    }
+
+    /// request = *( %x0A length resource-spans / unknown-field )
+    fn next_resource(&mut self) -> io::Result<Option<ExportTraceServiceRequest>> {
+        let Some(tag) = self.varint()? else {
+            self.ended = true;
+            return Ok(None);
+        };
+        self.place += 1;
+        let length = match tag & 7 {
+            0 => {
+                self.varint()?;
+                return Ok(None);
+            }
+            1 => 8,
+            2 => self.varint()?.unwrap_or(u64::MAX),
+            5 => 4,
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a trace file")),
+        };
+        if !self.take_bytes(length)? || tag != 10 {
+            return Ok(None);
+        }
+        // The bytes of one `resource_spans`, put back behind their tag and length, are a request.
+        let resource = opentelemetry_proto::tonic::trace::v1::ResourceSpans::decode(self.value.as_slice());
+        Ok(self.decoded(resource.map(|resource| ExportTraceServiceRequest { resource_spans: vec![resource] })))
+    }
+
+    /// prefixed = 4OCTET request      ; big-endian length
+    fn next_prefixed(&mut self) -> io::Result<Option<ExportTraceServiceRequest>> {
+        if self.reader.fill_buf()?.is_empty() {
+            self.ended = true;
+            return Ok(None);
+        }
+        let mut length = [0; 4];
+        self.place += 1;
+        self.reader.read_exact(&mut length)?;
+        if !self.take_bytes(u64::from(u32::from_be_bytes(length)))? {
+            return Ok(None);
+        }
+        let request = ExportTraceServiceRequest::decode(self.value.as_slice());
+        Ok(self.decoded(request))
+    }
+
+    fn decoded(
+        &mut self,
+        request: Result<ExportTraceServiceRequest, prost::DecodeError>,
+    ) -> Option<ExportTraceServiceRequest> {
+        request.map_err(|error| self.broken(error.to_string())).ok()
+    }
+
+    /// Reads `length` bytes into `value`; false where they are too many (they are passed over).
+    fn take_bytes(&mut self, length: u64) -> io::Result<bool> {
+        self.value.clear();
+        let fits = length <= self.limits.request_bytes_max as u64;
+        let taken = if fits {
+            (&mut self.reader).take(length).read_to_end(&mut self.value)? as u64
+        } else {
+            self.over_limit(self.place);
+            io::copy(&mut (&mut self.reader).take(length), &mut io::sink())?
+        };
+        if taken < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(fits)
+    }
+
+    fn varint(&mut self) -> io::Result<Option<u64>> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let Some(&byte) = self.reader.fill_buf()?.first() else {
+                return if shift == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+            };
+            self.reader.consume(1);
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(Some(value));
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a trace file"))
+    }
+}
+
+enum Line {
+    End,
+    Whole,
+    TooLong,
+}
+
+/// Errors of the content, not of the disk.
+fn breaks_off(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+        || error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none()
+}
+
+impl Kind {
+    /// JSON begins with a brace (after blanks), a protobuf request with the tag of its field 1 (0x0A), and a length below
+    /// the limit with neither. 0x0A is a line feed too, and `{` may be a length: only JSON goes on with `"` or `}`.
+    fn tell(head: &[u8]) -> Kind {
+        let head = &head[..head.len().min(HEAD_BYTES)];
+        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let in_braces = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+        let printable = head.iter().take(64).all(|byte| *byte >= b' ' || byte.is_ascii_whitespace());
+        match head {
+            [] => Kind::Json,
+            _ if in_braces.is_some_and(|rest| matches!(rest.first(), Some(b'"' | b'}') | None)) => Kind::Json,
+            _ if printable => Kind::Json,
+            [0x0a, ..] => Kind::Protobuf,
+            _ => Kind::LengthPrefixed,
+        }
+    }
+}
+
+/// Follows brackets and strings of a JSON value, line by line.
+#[derive(Default)]
+struct Scan {
+    depth: u32,
+    broken: bool,
+}
+
+impl Scan {
+    fn line(&mut self, line: &[u8]) {
+        let mut rest = line;
+        while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']')) {
+            let mark = rest[at];
+            rest = &rest[at + 1..];
+            match mark {
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                _ => match string_end(rest) {
+                    Some(end) => rest = &rest[end..],
+                    // A string does not go on in the next line.
+                    None => {
+                        self.broken = true;
+                        return;
+                    }
+                },
+            }
+            self.broken |= self.depth > DEPTH_MAX;
+        }
+    }
+
+    fn ended(&self) -> bool {
+        self.depth == 0 || self.broken
+    }
+}
+
+/// Where a string ends, its closing quote included.
+fn string_end(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr2(b'"', b'\\', &text[from..])?;
+        if text[at] == b'"' {
+            return Some(at + 1);
+        }
+        from = at + 2;
+        if from > text.len() {
+            return None;
+        }
+    }
+}
+
+/// Ends after so many bytes, and says so.
+struct Bounded {
+    source: Box<dyn Read + Send>,
+    left: u64,
+    cut: bool,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            self.cut |= self.source.read(&mut [0])? != 0;
+            return Ok(0);
+        }
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.source.read(&mut buffer[..room])?;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}

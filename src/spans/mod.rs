@@ -1,0 +1,8 @@
+//! Where span facts come from.
+//!
+//! In go trace files ([`file`]), out come export requests one at a time, and from each of them the facts that
+//! correlation lives on ([`facts`]). Nothing here decides what belongs to a span.
+
+pub mod facts;
+pub mod file;
+mod json;

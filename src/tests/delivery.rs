@@ -1,0 +1,300 @@
+//! Every record arrives or is counted, whatever the endpoint does; over gRPC and HTTP, with each compression.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use prost::Message;
+use spanline::export::retry::Backoff;
+use spanline::export::{Batch, Deliver, Event, Group, Options, Parcel, Summary};
+use spanline::otlp::{Client, Compression, Endpoint, Signal};
+use spanline::record::Receipt;
+use tokio::sync::{mpsc, watch};
+
+use crate::harness::sink::{PATIENCE, Script, Sink};
+
+const BATCHES: u64 = 12;
+const RECORDS: u64 = 40;
+
+fn body(ordinal: u64) -> String {
+    format!("line {ordinal}")
+}
+
+fn batch(from: u64, to: u64) -> Batch {
+    let mut group = Group::default();
+    let mut items = Vec::new();
+    for ordinal in from..to {
+        let value = Some(any_value::Value::StringValue(body(ordinal)));
+        let record = LogRecord { body: Some(AnyValue { value }), ..LogRecord::default() }.encode_to_vec();
+        items.push(0x12);
+        items.push(u8::try_from(record.len()).unwrap());
+        items.extend_from_slice(&record);
+        group.ends.push(items.len() as u32);
+    }
+    group.items = Bytes::from(items);
+    let mut batch = Batch::new(Signal::Logs);
+    batch.push(group, Receipt { source: 0, from, to });
+    batch
+}
+
+struct Outcome {
+    summary: Summary,
+    events: Vec<Event>,
+}
+
+impl Outcome {
+    /// How often each ordinal is in an event of a kind.
+    fn ordinals(&self, of: fn(&Event) -> Option<&Vec<Receipt>>) -> HashMap<u64, usize> {
+        let mut counts = HashMap::new();
+        for receipt in self.events.iter().filter_map(of).flatten() {
+            (receipt.from..receipt.to).for_each(|ordinal| *counts.entry(ordinal).or_default() += 1);
+        }
+        counts
+    }
+
+    fn acknowledged(&self) -> HashMap<u64, usize> {
+        self.ordinals(|event| match event {
+            Event::Delivered { receipts, .. } | Event::Dropped { receipts, .. } => Some(receipts),
+            _ => None,
+        })
+    }
+
+    fn left(&self) -> HashMap<u64, usize> {
+        self.ordinals(|event| match event {
+            Event::Left { receipts, .. } => Some(receipts),
+            _ => None,
+        })
+    }
+
+    fn notes(&self) -> Vec<&str> {
+        let notes = self.events.iter().filter_map(|event| match event {
+            Event::Note(note) => Some(note.as_str()),
+            _ => None,
+        });
+        notes.collect()
+    }
+}
+
+struct Plan {
+    path: &'static str,
+    compression: Compression,
+    retry_for: Duration,
+    timeout: &'static str,
+    deadline: Option<Duration>,
+}
+
+const GRPC: Plan =
+    Plan { path: "", compression: Compression::None, retry_for: PATIENCE, timeout: "10000", deadline: None };
+const HTTP: Plan = Plan { path: "/v1/logs", ..GRPC };
+
+async fn deliver(port: u16, plan: &Plan) -> Outcome {
+    let variables = |name: &str| (name == "OTEL_EXPORTER_OTLP_TIMEOUT").then(|| plan.timeout.to_owned());
+    let url = format!("http://127.0.0.1:{port}{}", plan.path);
+    let client = Client::new(Endpoint::from_url(&url, Signal::Logs, &variables).unwrap()).unwrap();
+    let (parcels, incoming) = mpsc::channel(2);
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let (_stop, deadline) = watch::channel(plan.deadline.map(|after| tokio::time::Instant::now() + after));
+    let options = Options {
+        retry_for: Some(plan.retry_for),
+        backoff: Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(50) },
+        ..Options::new("otlp=here")
+    };
+    let task = tokio::spawn(Deliver::new(Arc::new(client), incoming, sender, deadline, options).run());
+    for index in 0..BATCHES {
+        let batch = batch(index * RECORDS, (index + 1) * RECORDS);
+        if parcels.send(Parcel::pack(batch, plan.compression)).await.is_err() {
+            break;
+        }
+    }
+    drop(parcels);
+    let summary = tokio::time::timeout(PATIENCE, task).await.expect("delivery ends").unwrap();
+    let mut all = Vec::new();
+    while let Some(event) = events.recv().await {
+        all.push(event);
+    }
+    Outcome { summary, events: all }
+}
+
+/// Every record but `missing` is stored once, and every receipt came back once.
+fn check_stored(sink: &Sink, outcome: &Outcome, missing: &[&str]) {
+    let stored = sink.stored();
+    for ordinal in 0..BATCHES * RECORDS {
+        let expected = usize::from(!missing.contains(&body(ordinal).as_str()));
+        assert_eq!(stored.get(&body(ordinal)).copied().unwrap_or(0), expected, "{ordinal}");
+        assert_eq!(outcome.acknowledged().get(&ordinal), Some(&1), "{ordinal}");
+    }
+    assert_eq!(outcome.summary.records, BATCHES * RECORDS - missing.len() as u64);
+    assert_eq!(outcome.summary.left, 0);
+}
+
+#[tokio::test]
+async fn everything_arrives_once_with_each_protocol_and_compression() {
+    for plan in [GRPC, HTTP] {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let sink = Sink::start(Script::default(), 0).await;
+            let outcome = deliver(sink.address.port(), &Plan { compression, ..plan }).await;
+            check_stored(&sink, &outcome, &[]);
+            assert!(outcome.summary.is_complete());
+            assert_eq!(outcome.summary.requests, BATCHES);
+            assert_eq!(outcome.summary.bytes_raw == outcome.summary.bytes_sent, compression == Compression::None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_for_now_is_sent_again_not_before_it_is_asked_for() {
+    for plan in [GRPC, HTTP] {
+        let script = Script { unavailable: 6, retry_after: Some(1), ..Script::default() };
+        let sink = Sink::start(script, 0).await;
+        let start = std::time::Instant::now();
+        let outcome = deliver(sink.address.port(), &plan).await;
+        assert!(start.elapsed() >= Duration::from_secs(1));
+        check_stored(&sink, &outcome, &[]);
+        assert_eq!(outcome.summary.failures, 6);
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_split_until_it_fits() {
+    for plan in [GRPC, HTTP] {
+        let sink = Sink::start(Script { bytes_max: Some(100), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        check_stored(&sink, &outcome, &[]);
+        let sink = Sink::start(Script { bytes_max: Some(1), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        assert_eq!(outcome.summary.dropped(), BATCHES * RECORDS);
+        assert_eq!(outcome.acknowledged().len() as u64, BATCHES * RECORDS);
+        assert_eq!(sink.stored().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_poisons_its_batch_is_found_dropped_and_counted() {
+    for (plan, poison) in [(GRPC, "line 7"), (HTTP, "line 7"), (GRPC, "line 479"), (HTTP, "line 200")] {
+        let plan = Plan { retry_for: Duration::from_secs(4), ..plan };
+        let sink = Sink::start(Script { poison: Some(poison), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        check_stored(&sink, &outcome, &[poison]);
+        assert_eq!(outcome.summary.dropped(), 1, "{:?}", outcome.summary);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_wrong_takes_no_other_with_it() {
+    for plan in [GRPC, HTTP] {
+        let sink = Sink::start(Script { wrong: Some("line 77"), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        check_stored(&sink, &outcome, &["line 77"]);
+        assert_eq!(outcome.summary.dropped(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_service_is_said_once_and_everything_is_counted() {
+    for plan in [GRPC, HTTP] {
+        let sink = Sink::start(Script { not_implemented: true, ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        assert_eq!(outcome.summary.dropped(), BATCHES * RECORDS);
+        assert_eq!(outcome.acknowledged().len() as u64, BATCHES * RECORDS);
+        assert!(sink.requests() <= 4, "only what was in flight is sent");
+        let notes = outcome.notes();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].contains("no logs service") && notes[0].contains("jaeger=URL"), "{notes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_partial_success_is_counted_and_not_sent_again() {
+    for plan in [GRPC, HTTP] {
+        let sink = Sink::start(Script { rejected: Some("line 100"), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        check_stored(&sink, &outcome, &["line 100"]);
+        assert_eq!((outcome.summary.rejected, outcome.summary.failures), (1, 0));
+        assert_eq!(sink.requests() as u64, BATCHES);
+        assert!(outcome.notes()[0].contains("too old"));
+    }
+}
+
+#[tokio::test]
+async fn only_what_was_under_way_comes_twice_after_a_reset() {
+    for plan in [GRPC, HTTP] {
+        let sink = Sink::start(Script { reset_after_storing: 1, ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        let stored = sink.stored();
+        assert_eq!(stored.len() as u64, BATCHES * RECORDS);
+        let twice = stored.values().filter(|count| **count > 1).count() as u64;
+        assert!((RECORDS..=4 * RECORDS).contains(&twice) && twice.is_multiple_of(RECORDS), "{twice}");
+        assert!(stored.values().all(|count| *count <= 2));
+        assert!(outcome.summary.is_complete());
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_is_tried_again_after_the_limit() {
+    for plan in [GRPC, HTTP] {
+        let sink = Sink::start(Script { hang: 2, ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &Plan { timeout: "500", ..plan }).await;
+        check_stored(&sink, &outcome, &[]);
+        assert_eq!(outcome.summary.failures, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_compression_that_is_not_understood_is_given_up_for_none() {
+    for plan in [GRPC, HTTP] {
+        let sink = Sink::start(Script { refused_encoding: Some("zstd"), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &Plan { compression: Compression::Zstd, ..plan }).await;
+        check_stored(&sink, &outcome, &[]);
+        assert_eq!(outcome.notes().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_there_is_said_at_once_and_waited_for() {
+    for plan in [GRPC, HTTP] {
+        let port = Sink::start(Script::default(), 0).await.address.port();
+        let later = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Sink::start(Script::default(), port).await
+        });
+        let outcome = deliver(port, &plan).await;
+        let sink = later.await.unwrap();
+        check_stored(&sink, &outcome, &[]);
+        assert!(matches!(&outcome.events[0], Event::Note(note) if note.contains("refused")), "{:?}", outcome.notes());
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_delivered_when_time_is_up_is_left_and_counted() {
+    let port = Sink::start(Script::default(), 0).await.address.port();
+    let outcome = deliver(port, &Plan { retry_for: Duration::from_millis(200), ..GRPC }).await;
+    assert_eq!((outcome.summary.left, outcome.left().len() as u64), (BATCHES * RECORDS, BATCHES * RECORDS));
+    assert!(outcome.notes().last().unwrap().contains("given up"), "{:?}", outcome.notes());
+}
+
+#[tokio::test]
+async fn a_deadline_leaves_what_is_in_flight_unacknowledged() {
+    let sink = Sink::start(Script { hang: 2, ..Script::default() }, 0).await;
+    let outcome = deliver(sink.address.port(), &Plan { deadline: Some(Duration::from_millis(700)), ..GRPC }).await;
+    assert_eq!(outcome.summary.left, 2 * RECORDS);
+    assert_eq!(outcome.summary.records, (BATCHES - 2) * RECORDS);
+    let both = outcome.left().len() + outcome.acknowledged().len();
+    assert_eq!(both as u64, BATCHES * RECORDS);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_recovers_gets_everything() {
+    let script = Script { unavailable: u32::MAX, ..Script::default() };
+    let sink = Arc::new(Sink::start(script, 0).await);
+    let changed = Arc::clone(&sink);
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        changed.follow(Script::default());
+    });
+    let outcome = deliver(sink.address.port(), &GRPC).await;
+    check_stored(&sink, &outcome, &[]);
+    assert_eq!(outcome.summary.dropped(), 0);
+}

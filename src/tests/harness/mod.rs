@@ -1,0 +1,3 @@
+//! What tests talk to.
+
+pub(crate) mod sink;
