@@ -115,7 +115,7 @@ fn runs(times: usize, mut command: impl FnMut(u16) -> Result<Command>) -> Result
 }
 
 fn measure_client(times: usize) -> Result<()> {
-    const BYTES: u64 = 4_000_000_000;
+    const BYTES: u64 = 2_000_000_000;
     for (role, name) in [("role-client", "client"), ("role-plain", "h2 as it comes")] {
         let (runs, tally) = runs(times, |port| {
             let mut command = own(role)?;
