@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::retry::{Backoff, Health, Random, Suspicion, Verdict};
+use super::job::{Job, Options, reached, repacked};
+use super::retry::{Health, Random, Verdict};
 use super::ship::{Event, Parcel, Summary};
 use crate::otlp::{Accepted, Class, Client, Code, Compression, SendError, Signal};
 
@@ -29,28 +30,6 @@ const NOTES_MAX: usize = 50;
 const DROP_AFTER: Duration = Duration::from_secs(60);
 /// Batches that may wait for a retry, as a multiple of those in flight: enough for others to pass a poisonous one.
 const WAITING_PER_FLIGHT: usize = 2;
-
-/// How a destination is treated.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Its name in messages, as the user wrote it (`otlp=http://…`).
-    pub name: String,
-    /// Requests in flight at once.
-    pub in_flight: usize,
-    /// How long a batch is retried; `None`: for ever.
-    pub retry_for: Option<Duration>,
-    /// How retries are spread.
-    pub backoff: Backoff,
-    /// For the jitter.
-    pub seed: u64,
-}
-
-impl Options {
-    /// The usual treatment.
-    pub fn new(name: impl Into<String>) -> Options {
-        Options { name: name.into(), in_flight: 4, retry_for: None, backoff: Backoff::default(), seed: 0 }
-    }
-}
 
 /// Delivers to one destination.
 pub struct Deliver {
@@ -88,31 +67,6 @@ enum Ended {
 
 /// What a task comes back with: the parcel, if it had to be packed anew, and the outcome.
 type Landing = (Option<Parcel>, Result<Accepted, SendError>);
-
-/// A parcel on its way.
-struct Job {
-    parcel: Parcel,
-    due: Instant,
-    first_try: Option<Instant>,
-    failures: u32,
-    /// Failures since anything was last halved to find out.
-    unprobed: u32,
-    /// Passes of the destination at its first failure.
-    passes_at_first: u64,
-    suspicion: Suspicion,
-    last_error: String,
-}
-
-impl Job {
-    fn new(parcel: Parcel, due: Instant) -> Job {
-        let (suspicion, last_error) = (Suspicion::default(), String::new());
-        Job { parcel, due, first_try: None, failures: 0, unprobed: 0, passes_at_first: 0, suspicion, last_error }
-    }
-
-    fn count(&self) -> u64 {
-        self.parcel.batch.count() as u64
-    }
-}
 
 impl Deliver {
     /// A task that is ready to [`run`](Deliver::run).
@@ -318,7 +272,7 @@ impl Deliver {
             Verdict::Retry => {}
         }
         let failures = if error.code == Code::Connect { self.connect_failures + 1 } else { job.failures };
-        job.due = now + self.options.backoff.delay(failures, after, self.random.next());
+        job.due = now + self.options.backoff.delay(failures, after, self.random.draw());
         if error.code == Code::Connect || after.is_some() {
             // Counted once per round, not once per request in flight.
             if error.code == Code::Connect && self.held().is_none() {
@@ -452,30 +406,5 @@ impl Deliver {
     fn tell(&self, event: Event) {
         // Whoever stopped listening does not want to know; the summary holds the numbers.
         self.events.send(event).ok();
-    }
-}
-
-/// Packs a parcel anew, off the task that does the I/O where that is possible.
-async fn repacked(parcel: Parcel, compression: Compression) -> Parcel {
-    let batch = parcel.batch.clone();
-    match tokio::task::spawn_blocking(move || Parcel::pack(batch, compression)).await {
-        Ok(packed) => packed,
-        Err(_) => Parcel::pack(parcel.batch, compression),
-    }
-}
-
-/// Returns when the deadline is there; never, if there is none and nobody can set one any more.
-async fn reached(deadline: &mut watch::Receiver<Option<Instant>>) {
-    loop {
-        let at = *deadline.borrow_and_update();
-        tokio::select! {
-            () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => return,
-            changed = deadline.changed() => if changed.is_err() {
-                match at {
-                    Some(at) => return sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            },
-        }
     }
 }

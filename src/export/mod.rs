@@ -14,6 +14,7 @@ pub mod logfmt;
 pub mod logs;
 pub mod otlp_json;
 pub mod resource;
+pub mod job;
 pub mod retry;
 #[cfg(test)]
 mod samples;
@@ -25,7 +26,8 @@ pub mod trace_view;
 pub mod uid;
 
 pub use batch::{Batch, Group};
-pub use deliver::{Deliver, Options};
+pub use deliver::Deliver;
+pub use job::Options;
 pub use ship::{Event, Parcel, Summary};
 
 /// Name of the instrumentation scope of all that is sent.

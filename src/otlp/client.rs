@@ -47,7 +47,7 @@ struct Connected {
 #[error("OTLP endpoint {uri}: {source}")]
 pub struct ClientError {
     /// The endpoint.
-    pub uri: Uri,
+    pub uri: Box<Uri>,
     /// What is wrong.
     pub source: TlsError,
 }
@@ -56,7 +56,7 @@ impl Client {
     /// A client; it connects with its first request. Reads the files for TLS.
     pub fn new(endpoint: Endpoint) -> Result<Client, ClientError> {
         let connector =
-            Connector::new(&endpoint).map_err(|source| ClientError { uri: endpoint.uri.clone(), source })?;
+            Connector::new(&endpoint).map_err(|source| ClientError { uri: Box::new(endpoint.uri.clone()), source })?;
         let (transport, mut headers) = match endpoint.protocol {
             Protocol::Grpc => (Transport::Grpc(Mutex::new(None)), grpc::headers()),
             Protocol::Http => (Transport::Http(Http::default()), http1::headers(&endpoint.uri)),

@@ -1,5 +1,7 @@
 //! One binary holds the end-to-end tests.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
+
 mod delivery;
 mod harness;
 mod tidy;

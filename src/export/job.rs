@@ -1,0 +1,85 @@
+//! What a destination's task holds of one batch while it is on its way, and how it treats all.
+//!
+//! Values and two waits; what to do with them is [`deliver`](super::deliver)'s.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::retry::{Backoff, Suspicion};
+use super::ship::Parcel;
+use crate::otlp::Compression;
+
+/// How a destination is treated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its name in messages, as the user wrote it (`otlp=http://…`).
+    pub name: String,
+    /// Requests in flight at once.
+    pub in_flight: usize,
+    /// How long a batch is retried; `None`: for ever.
+    pub retry_for: Option<Duration>,
+    /// How retries are spread.
+    pub backoff: Backoff,
+    /// For the jitter.
+    pub seed: u64,
+}
+
+impl Options {
+    /// The usual treatment.
+    pub fn new(name: impl Into<String>) -> Options {
+        Options { name: name.into(), in_flight: 4, retry_for: None, backoff: Backoff::default(), seed: 0 }
+    }
+}
+
+/// A parcel on its way.
+pub(super) struct Job {
+    pub(super) parcel: Parcel,
+    pub(super) due: Instant,
+    pub(super) first_try: Option<Instant>,
+    pub(super) failures: u32,
+    /// Failures since anything was last halved to find out.
+    pub(super) unprobed: u32,
+    /// Passes of the destination at its first failure.
+    pub(super) passes_at_first: u64,
+    pub(super) suspicion: Suspicion,
+    pub(super) last_error: String,
+}
+
+impl Job {
+    pub(super) fn new(parcel: Parcel, due: Instant) -> Job {
+        let (suspicion, last_error) = (Suspicion::default(), String::new());
+        Job { parcel, due, first_try: None, failures: 0, unprobed: 0, passes_at_first: 0, suspicion, last_error }
+    }
+
+    /// Records in it.
+    pub(super) fn count(&self) -> u64 {
+        self.parcel.batch.count() as u64
+    }
+}
+
+/// Packs a parcel anew, off the task that does the I/O where that is possible.
+pub(super) async fn repacked(parcel: Parcel, compression: Compression) -> Parcel {
+    let batch = parcel.batch.clone();
+    match tokio::task::spawn_blocking(move || Parcel::pack(batch, compression)).await {
+        Ok(packed) => packed,
+        Err(_) => Parcel::pack(parcel.batch, compression),
+    }
+}
+
+/// Returns when the deadline is there; never, if there is none and nobody can set one any more.
+pub(super) async fn reached(deadline: &mut watch::Receiver<Option<Instant>>) {
+    loop {
+        let at = *deadline.borrow_and_update();
+        tokio::select! {
+            () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => return,
+            changed = deadline.changed() => if changed.is_err() {
+                match at {
+                    Some(at) => return sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            },
+        }
+    }
+}
