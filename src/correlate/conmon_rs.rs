@@ -1,6 +1,6 @@
 //! The stack of spans that conmon-rs prints in front of its lines.
 //!
-//! In goes the text of a line, out come the request's uuid and the names below its span, and the span they lead to. What
+//! In goes the stack as text, out come the request's uuid and the names below its span, and the span they lead to. What
 //! else the line says is the parser's.
 
 use super::span_index::{Slot, SpanIndex};
@@ -13,26 +13,26 @@ const DEPTH_MAX: usize = 32;
 pub(super) struct Path<'a> {
     /// `uuid` of the outermost span.
     pub(super) uuid: Option<&'a [u8]>,
-    /// What follows the outermost span: `:promise:watch{pid=1}: conmonrs::…`
+    /// What follows the outermost span: `:promise:watch{pid=1}`
     pub(super) below_root: &'a [u8],
+    /// Name of the innermost span.
+    pub(super) leaf: &'a [u8],
 }
 
-/// line = [ts SP] level SP span *( ":" span ) ":" SP target …
+/// path = span *( ":" span )
 /// span = name [ "{" fields "}" ]
-pub(super) fn path(line: &[u8]) -> Option<Path<'_>> {
-    // The stack comes within the first words, before any text that could hold a brace.
-    let level = line
-        .split(|byte| *byte == b' ')
-        .take(4)
-        .find(|word| word.len() >= 4 && word.is_ascii() && word.iter().all(u8::is_ascii_uppercase))?;
-    let at = memchr::memmem::find(line, level)? + level.len();
-    let stack = line[at..].trim_ascii_start();
-    let (_, fields, below_root) = span(stack)?;
+pub(super) fn path(stack: &[u8]) -> Option<Path<'_>> {
+    let (root, fields, below_root) = span(stack)?;
     let uuid = memchr::memmem::find(fields, b"uuid=").map(|at| {
         let value = &fields[at + 5..];
-        &value[..value.iter().position(|byte| matches!(byte, b' ' | b'}')).unwrap_or(value.len())]
+        &value[..value.iter().position(|byte| *byte == b' ').unwrap_or(value.len())]
     });
-    Some(Path { uuid, below_root })
+    let below = std::iter::successors(Some((root, below_root)), |(_, rest)| {
+        let (name, _, rest) = rest.strip_prefix(b":").and_then(span)?;
+        Some((name, rest))
+    });
+    let leaf = below.take(DEPTH_MAX).last().map_or(root, |(name, _)| name);
+    Some(Path { uuid, below_root, leaf })
 }
 
 /// Name, fields, and what follows.
@@ -43,12 +43,12 @@ fn span(stack: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     if name.is_empty() {
         return None;
     }
-    match rest.first()? {
-        b'{' => {
+    match rest.first() {
+        Some(b'{') => {
             let end = fields_end(rest)?;
             Some((name, &rest[1..end], &rest[end + 1..]))
         }
-        b':' => Some((name, &[], rest)),
+        Some(b':') | None => Some((name, &[], rest)),
         _ => None,
     }
 }
@@ -93,14 +93,13 @@ mod tests {
 
     #[test]
     fn the_stack_is_read_from_the_text() {
-        let line = br#"2026-11-23T12:03:10.149713Z DEBUG create_container{container_id="a}8" uuid=bd4e-1}:promise:watch{pid=2}: conmonrs::child_reaper: 557: Writing {} code=0"#;
-        let path = path(line).unwrap();
-        assert_eq!(path.uuid, Some(&b"bd4e-1"[..]));
-        assert!(path.below_root.starts_with(b":promise:watch{pid=2}: conmonrs"));
-        assert_eq!(
-            super::path(b"2026-11-23T12:03:10.149713Z  INFO conmonrs::server: 5: text {uuid=1}").and_then(|p| p.uuid),
-            None
-        );
-        assert_eq!(super::path(b""), None);
+        let stack = br#"create_container{container_id="a}8" uuid=bd4e-1}:promise:watch{pid=2}"#;
+        let read = path(stack).unwrap();
+        assert_eq!(read.uuid, Some(&b"bd4e-1"[..]));
+        assert_eq!(read.leaf, b"watch");
+        assert_eq!(read.below_root, b":promise:watch{pid=2}");
+        assert_eq!(path(b"promise").map(|path| path.uuid), Some(None));
+        assert_eq!(path(b"a{b"), None);
+        assert_eq!(path(b""), None);
     }
 }

@@ -4,6 +4,7 @@
 //! chooses among spans that the id has already named.
 
 use spanline_parsers::Format;
+use spanline_parsers::conmon_rs::message;
 
 use super::conmon_rs;
 use super::events::Row;
@@ -11,14 +12,18 @@ use super::keys::Key;
 use super::place::{innermost_below, package_of};
 use super::requests::{Call, Requests, named_in, unit_of};
 use super::span_index::{Slot, SpanIndex};
-use crate::record::{Link, Method, Producer, Record, Relation, Unlinked};
+use crate::record::{Envelope, Link, Method, Producer, Record, Relation, Unlinked};
 
 /// CRI-O's hook takes the event's time a little after the line's.
 const CRIO_HOOK_NS: i64 = 5_000_000;
 /// The same line of conmon-rs: both clocks are read one after the other, a busy node puts milliseconds between.
 const CONMON_HOOK_NS: i64 = 60_000_000;
+/// Nearly always they lie less than a microsecond apart.
+const CONMON_CLOSE_NS: i64 = 20_000;
 /// A journal's time is that of its receipt.
-const CONMON_JOURNAL_NS: i64 = 400_000_000;
+const CONMON_JOURNAL_NS: i64 = 500_000;
+/// Equal events near a time that are looked at.
+const EVENTS_MAX: usize = 256;
 /// Stores of traces keep microseconds.
 const STORE_NS: i64 = 1_000;
 /// Spans with one audit id that are looked at.
@@ -101,24 +106,44 @@ pub(super) fn conmon_rs(index: &SpanIndex, record: &Record<'_>) -> Option<Link> 
     if record.entry.format != Format::ConmonRs {
         return None;
     }
-    let code = record.entry.code?;
     let time = record.time?;
-    let path = conmon_rs::path(record.payload);
-    // Lines of libraries carry the uuid of a container that they have nothing to do with.
-    let uuid = path.as_ref().and_then(|path| path.uuid).filter(|_| code.file.starts_with(b"conmonrs"));
+    let path = record.entry.text(b"spans").and_then(conmon_rs::path);
+    let uuid = path.and_then(|path| path.uuid);
     let roots: Vec<Slot> = uuid.map_or(Vec::new(), |uuid| index.by_key(Key::ConmonRequest, uuid).take(8).collect());
-    let reach = if record.envelope == crate::record::Envelope::Journal { CONMON_JOURNAL_NS } else { CONMON_HOOK_NS };
-    let rows = index.events.find(index.hasher.of_site(code.file, code.line, &record.entry.body));
-    let from = rows.partition_point(|row| row.time < time - reach);
-    let near = rows[from..].iter().take_while(|row| row.time <= time + reach).take(256);
-    let of_request = |slot: Slot| roots.is_empty() || index.ancestors(slot).any(|above| roots.contains(&above));
-    let nearest = near.filter(|row| of_request(row.slot)).min_by_key(|row| row.time.abs_diff(time));
-    if let Some(row) = nearest {
-        return Some(link(index, row.slot, Method::Event, 1.0));
+    if let Some(slot) = conmon_event(index, record, time, path.as_ref(), &roots) {
+        return Some(link(index, slot, Method::Event, 1.0));
     }
-    let root = *roots.first()?;
-    let slot = conmon_rs::descend(index, root, path?.below_root, time);
+    let slot = conmon_rs::descend(index, *roots.first()?, path?.below_root, time);
     Some(link(index, slot, Method::Request, 0.99))
+}
+
+/// The nearest event with the line's target, place and message that lies below the span with its uuid and the span it
+/// names last. Without a uuid only the time tells equal lines apart: then it must agree closely.
+fn conmon_event(
+    index: &SpanIndex,
+    record: &Record<'_>,
+    time: i64,
+    path: Option<&conmon_rs::Path<'_>>,
+    roots: &[Slot],
+) -> Option<Slot> {
+    let code = record.entry.code?;
+    let reach = match (roots.is_empty(), record.envelope) {
+        (true, Envelope::Journal) => CONMON_JOURNAL_NS,
+        (true, _) => CONMON_CLOSE_NS,
+        (false, _) => CONMON_HOOK_NS,
+    };
+    let rows = index.events.find(index.hasher.of_site(code.file, code.line, message(&record.entry.body)));
+    let from = rows.partition_point(|row| row.time < time.saturating_sub(reach));
+    let near = rows[from..].iter().take_while(|row| row.time <= time.saturating_add(reach)).take(EVENTS_MAX);
+    // Below the request's span and at or below the innermost span that the text shows: spans of a finer level than the
+    // log's are not in it.
+    let leaf = path.map(|path| path.leaf);
+    let is_leaf = |slot: Slot| leaf.is_none_or(|leaf| index.name(index.span(slot).name).as_bytes() == leaf);
+    let fits = |slot: Slot| {
+        roots.is_empty()
+            || index.ancestors(slot).any(is_leaf) && index.ancestors(slot).any(|above| roots.contains(&above))
+    };
+    near.filter(|row| fits(row.slot)).min_by_key(|row| row.time.abs_diff(time)).map(|row| row.slot)
 }
 
 /// Of a line of the API server, or of its audit log: the span of the request with its audit id.

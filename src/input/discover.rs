@@ -1,4 +1,3 @@
-
 //! Which log files there are under the given paths, and which of them are left out, by name.
 //!
 //! In go paths as given, out come files in a fixed order, each once, with the name it is shown under, and what was left

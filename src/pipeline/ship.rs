@@ -34,9 +34,11 @@ pub trait LedgerKeys {
 }
 
 /// One destination of logs.
-pub struct LogOutput<'a> {
+pub struct LogOutput {
+    /// Its place among all destinations, for what it has acknowledged.
+    pub destination: usize,
     /// The way to its task.
-    pub sink: &'a dyn BatchSink,
+    pub sink: Box<dyn BatchSink + Send>,
     /// What is gathered for it.
     pub batcher: LogBatcher,
     /// It takes no more.
@@ -82,19 +84,19 @@ pub trait Tap {
 /// Ships records.
 pub struct Shipper<'a> {
     /// Finds links where traces were given.
-    pub correlator: Option<&'a mut Correlator>,
+    pub correlator: Option<&'a Correlator>,
     /// Links below are not made.
     pub min_confidence: f32,
     /// First record time, and the one to stop before.
     pub window: (Option<i64>, Option<i64>),
     /// Destinations of logs.
-    pub logs: Vec<LogOutput<'a>>,
+    pub logs: Vec<LogOutput>,
     /// Other takers.
-    pub taps: Vec<&'a mut dyn Tap>,
+    pub taps: Vec<&'a mut (dyn Tap + Send)>,
     /// The links file.
-    pub links: Option<LinkRows<BufWriter<File>>>,
+    pub links: Option<&'a mut LinkRows<BufWriter<File>>>,
     /// Ledger keys.
-    pub keys: &'a dyn LedgerKeys,
+    pub keys: &'a (dyn LedgerKeys + Sync),
     /// `observed_time_unix_nano`.
     pub observed: u64,
     /// What was counted.
@@ -146,7 +148,7 @@ impl Shipper<'_> {
     }
 
     fn link(&mut self, record: &Record<'_>) -> Option<Link> {
-        let outcome = match &mut self.correlator {
+        let outcome = match self.correlator {
             Some(correlator) => correlator.link(record),
             None => written(record).ok_or(Unlinked::NoTraces),
         };
@@ -184,7 +186,7 @@ fn written(record: &Record<'_>) -> Option<Link> {
 impl SourceState {
     /// The state of a record's writer.
     #[inline]
-    fn writer(&mut self, record: &Record<'_>, keys: &dyn LedgerKeys) -> &mut WriterState {
+    fn writer(&mut self, record: &Record<'_>, keys: &(dyn LedgerKeys + Sync)) -> &mut WriterState {
         let origin = std::ptr::from_ref(record.origin) as usize;
         let is = |writer: &WriterState| writer.origin == origin && writer.stream == record.stream;
         if !self.writers.get(self.last).is_some_and(is) {
@@ -263,8 +265,9 @@ impl Shipper<'_> {
         let Some((_, key, acknowledged)) = &writer.place else { return };
         let place = Place { key: *key, offset: record.position.offset };
         let mut sent = false;
-        for (output, acknowledged) in self.logs.iter_mut().zip(acknowledged) {
-            if output.closed || acknowledged.as_ref().is_some_and(|ranges| ranges.contains(place.offset)) {
+        for output in &mut self.logs {
+            let acknowledged = acknowledged.get(output.destination).and_then(Option::as_ref);
+            if output.closed || acknowledged.is_some_and(|ranges| ranges.contains(place.offset)) {
                 continue;
             }
             sent = true;

@@ -34,18 +34,20 @@ pub(super) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
         return None;
     }
     let mut bytes = [0u8; N];
-    let mut any = 0;
-    let shift = 2 * N - digits.len();
-    for (i, &digit) in digits.iter().enumerate() {
-        let nibble = NIBBLE[digit as usize];
-        if nibble > 15 {
-            return None;
-        }
-        let at = i + shift;
-        bytes[at / 2] |= if at.is_multiple_of(2) { nibble << 4 } else { nibble };
-        any |= nibble;
+    let mut seen = 0;
+    let (first, pairs) = digits.split_at(digits.len() % 2);
+    let from = N - digits.len().div_ceil(2);
+    if let [digit] = first {
+        bytes[from] = NIBBLE[*digit as usize];
+        seen |= bytes[from];
     }
-    (any != 0).then_some(bytes)
+    for (byte, pair) in bytes[from + first.len()..].iter_mut().zip(pairs.chunks_exact(2)) {
+        let (high, low) = (NIBBLE[pair[0] as usize], NIBBLE[pair[1] as usize]);
+        seen |= high | low;
+        *byte = high << 4 | low & 15;
+    }
+    // Other bytes stand as 255 in the table.
+    (1..16).contains(&seen).then_some(bytes)
 }
 
 const NIBBLE: [u8; 256] = {
