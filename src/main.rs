@@ -17,7 +17,11 @@ static STOP: AtomicBool = AtomicBool::new(false);
 fn main() -> ExitCode {
     let variable = |name: &str| std::env::var(name).ok();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let around = Surroundings { variable: &variable, now_nanos: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX) };
+    let around = Surroundings {
+        variable: &variable,
+        now_nanos: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
+        columns: columns(),
+    };
     let result = match Cli::parse().command {
         Command::Convert(args) => run_convert(&args, &around),
         Command::Backfill(args) => run_backfill(&args, &around),
@@ -48,6 +52,11 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> anyhow::Resul
     let outcome = pipeline::backfill(&config, &STOP, &say)?;
     let _ = std::io::stderr().write_all(outcome.summary().as_bytes());
     Ok(pipeline::exit_code(&outcome))
+}
+
+fn columns() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(usize::from(columns))
 }
 
 fn say_line(text: &str) {

@@ -10,8 +10,7 @@ use super::source::SourceReport;
 use super::taps::HeldLine;
 use super::*;
 use crate::cli::View;
-use crate::export::terminal;
-use crate::export::trace_view::{LineView, SpanView, TraceView, write_time_view, write_trace, write_unlinked};
+use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
 use crate::record::Method;
 
 /// What a run came to.
@@ -88,10 +87,13 @@ impl Outcome {
             counts.records
         ));
         let mut formats: Vec<_> = counts.formats.iter().collect();
-        formats.sort_by_key(|((envelope, format), count)| (std::cmp::Reverse(**count), format!("{envelope:?}{format:?}")));
+        formats
+            .sort_by_key(|((envelope, format), count)| (std::cmp::Reverse(**count), format!("{envelope:?}{format:?}")));
         let formats: Vec<String> = formats
             .iter()
-            .map(|((envelope, format), count)| format!("{}{} {count}", crate::export::json::envelope(*envelope), format.name()))
+            .map(|((envelope, format), count)| {
+                format!("{}{} {count}", crate::export::json::envelope(*envelope), format.name())
+            })
             .collect();
         say(format!("formats   {}", formats.join(", ")));
         for (count, what) in [
@@ -258,7 +260,7 @@ fn show(
     held: &HeldLines,
     correlator: Option<&Correlator>,
     view: View,
-    style: terminal::Style,
+    style: Style,
     output: &mut impl Write,
 ) -> io::Result<()> {
     let mut text = Vec::new();
@@ -288,7 +290,7 @@ fn show(
         let lines: Vec<_> = unlinked.into_iter().map(|line| view_of(held, line)).collect();
         match view {
             View::Trace => write_unlinked(&mut text, &lines, style),
-            View::Time => write_time_view(&mut text, &lines, style),
+            View::Time => write_lines(&mut text, &lines, style),
         }
     }
     output.write_all(&text)?;
@@ -315,11 +317,11 @@ fn spans_of<'c>(correlator: &'c Correlator, trace_id: &[u8; 16]) -> Vec<SpanView
         SpanView {
             span_id: span.span_id,
             parent_id: span.parent_id,
-            service: &index.resource(span.resource).service_name,
+            service: &index.resource(span.resource).service,
             name: index.name(span.name),
             start: span.start,
             end: span.end,
-            failed: span.failed,
+            failed: false,
         }
     };
     index.by_trace(trace_id, false).iter().map(view).collect()

@@ -9,8 +9,8 @@ mod finish;
 mod progress;
 pub mod ship;
 pub mod source;
-mod taps;
-mod traces;
+pub mod taps;
+pub mod traces;
 mod zones;
 
 use std::fs::{self, File};
@@ -28,10 +28,11 @@ use crate::checkpoint::store::{Ledgers, Store, StoreError};
 use crate::commands::survey::{self, Source};
 use crate::config::{BackfillConfig, Destination};
 use crate::correlate::{Correlator, span_index};
+use crate::export::Summary;
 use crate::export::encode;
 use crate::export::links::LinkRows;
 use crate::export::logs::LogBatcher;
-use crate::export::{Summary, terminal::Style};
+use crate::export::terminal::Style;
 use crate::input::discover::{self, Found};
 use crate::record::{Origin, Record};
 use crate::spans::file::Limits as TraceLimits;
@@ -75,7 +76,9 @@ pub fn backfill(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Result
     let mut found = discover::find(&config.paths, &skip);
     let mut sources = survey::sources(&mut found);
     if let Some((index, count)) = config.shard {
-        sources.retain(|source| twox_hash::XxHash64::oneshot(0, source.writer.as_bytes()) % u64::from(count) == u64::from(index));
+        sources.retain(|source| {
+            twox_hash::XxHash64::oneshot(0, source.writer.as_bytes()) % u64::from(count) == u64::from(index)
+        });
     }
     let mut outcome = Outcome::new(config, &found, sources.len());
     let progress = progress::Progress::start(&sources, !config.traces.is_empty(), say);
@@ -305,9 +308,7 @@ type Taps<'o> = (Option<&'o mut LinkRows<BufWriter<File>>>, Vec<&'o mut (dyn Tap
 
 impl Outputs {
     fn open(config: &BackfillConfig) -> Result<Outputs, PipelineError> {
-        let create = |path: PathBuf| {
-            File::create(&path).map_err(|source| PipelineError::Output { path, source })
-        };
+        let create = |path: PathBuf| File::create(&path).map_err(|source| PipelineError::Output { path, source });
         let links = config.links.clone().map(create).transpose()?.map(|file| LinkRows::new(BufWriter::new(file)));
         let mut outputs = Outputs { links, lines: None, logs_files: Vec::new(), events: None };
         for destination in config.destinations.iter().filter(|_| !config.dry_run) {

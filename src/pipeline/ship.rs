@@ -54,6 +54,8 @@ pub struct LinkCounts {
     pub unlinked: BTreeMap<Unlinked, u64>,
     /// Links below `--min-confidence`, not made.
     pub below_confidence: u64,
+    /// Between which times the records lie, ns since the epoch.
+    pub times: Option<(i64, i64)>,
     /// Records outside `--since` and `--until`.
     pub outside_window: u64,
     /// Records that every destination had acknowledged before.
@@ -69,6 +71,10 @@ impl LinkCounts {
         for (reason, count) in &other.unlinked {
             *self.unlinked.entry(*reason).or_default() += count;
         }
+        self.times = match (self.times, other.times) {
+            (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1))),
+            (one, two) => one.or(two),
+        };
         self.below_confidence += other.below_confidence;
         self.outside_window += other.outside_window;
         self.acknowledged_before += other.acknowledged_before;
@@ -231,10 +237,16 @@ impl RecordSink for Shipper<'_> {
         let writer = self.source.writer(record, keys);
         // Records out of the window count among equals too, so that a narrower window gives the same ids.
         let uid = writer.uids.next(record.payload, record.envelope_time.or(record.time));
-        let outside = |time: i64| self.window.0.is_some_and(|since| time < since) || self.window.1.is_some_and(|until| time >= until);
+        let outside = |time: i64| {
+            self.window.0.is_some_and(|since| time < since) || self.window.1.is_some_and(|until| time >= until)
+        };
         if record.time.is_some_and(outside) {
             self.counts.outside_window += 1;
             return;
+        }
+        if let Some(time) = record.time {
+            let (first, last) = self.counts.times.unwrap_or((time, time));
+            self.counts.times = Some((first.min(time), last.max(time)));
         }
         let link = self.link(record);
         if let Some(rows) = &mut self.links {

@@ -92,7 +92,10 @@ fn each_request(
         parts.push(format!("{} of its requests cannot be read, the first at {place}: {problem}", counts.broken.max(1)));
     }
     if counts.over_limit > 0 {
-        parts.push(format!("{} requests are larger than the limit (raise --max-traces-request-bytes)", counts.over_limit));
+        parts.push(format!(
+            "{} requests are larger than the limit (raise --max-traces-request-bytes)",
+            counts.over_limit
+        ));
     }
     if counts.cut {
         parts.push("it goes on beyond the limit (raise --max-decompressed-bytes)".to_owned());
@@ -162,7 +165,8 @@ pub fn send(
         each_request(path, limits, |number, mut request| {
             held.events.put_on(&mut request);
             for batch in batches(&request, key, number) {
-                let done = |receipt: &Receipt| acknowledged.as_ref().is_some_and(|ranges| ranges.contains(receipt.from));
+                let done =
+                    |receipt: &Receipt| acknowledged.as_ref().is_some_and(|ranges| ranges.contains(receipt.from));
                 if open && !batch.receipts.first().is_some_and(done) {
                     open = sink.send(batch);
                 }

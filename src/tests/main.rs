@@ -1,5 +1,5 @@
 //! One binary holds the end-to-end tests.
 
-mod tidy;
 mod delivery;
 mod harness;
+mod tidy;

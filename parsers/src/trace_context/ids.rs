@@ -97,8 +97,8 @@ pub(super) fn trace_id(value: &[u8]) -> Option<TraceId> {
             let number: u128 = std::str::from_utf8(digits).ok()?.parse().ok()?;
             nonzero(number.to_be_bytes()).map(|bytes| TraceId { bytes, low64: false })
         }
-        // A UUID that was cut or an id with more dashes is not a short id.
-        SHORT_MIN..=31 if value.get(digits.len()) != Some(&b'-') => full_trace(digits),
+        // A UUID that was cut or an id with more dashes is not a short id, nor is a number that some program counts.
+        SHORT_MIN..=31 if !decimal && value.get(digits.len()) != Some(&b'-') => full_trace(digits),
         _ => None,
     }
 }
