@@ -213,6 +213,7 @@ fn is_hidden(character: char) -> bool {
 mod tests {
     use super::*;
     use crate::export::samples;
+    use proptest::prelude::*;
     use spanline_parsers::Field;
     use std::collections::HashSet;
 
@@ -304,5 +305,28 @@ mod tests {
         let mut entry = Entry::default();
         entry.fields = vec![Field { key: b"msg"[..].into(), value: Value::Bool(true) }];
         assert!(line(&entry).contains(" fields.msg=true"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_logrus_parser_gives_the_record_back(
+            body in proptest::collection::vec(any::<u8>(), 0..40),
+            values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..12), 0..6),
+            tokens in proptest::collection::vec("-?[0-9]{1,5}|true|null|[a-z]{1,4}", 0..4),
+        ) {
+            let mut entry =
+                Entry { body: body.as_slice().into(), severity: Severity::INFO, ..Entry::default() };
+            for (at, value) in values.iter().map(Vec::as_slice).chain(tokens.iter().map(String::as_bytes)).enumerate() {
+                entry.push(format!("k{at}").into_bytes(), Value::Text(value.into()));
+            }
+            entry.push(&b"number"[..], Value::Number(b"-1.5"));
+            let line = line(&entry);
+            prop_assert_eq!(line.lines().count(), 1);
+            let mut read = Entry::default();
+            prop_assert!(spanline_parsers::logrus::text(line.trim_end().as_bytes(), &mut read), "{}", line);
+            prop_assert_eq!(&*read.body, &body[..], "{}", line);
+            prop_assert_eq!(read.severity, Severity::INFO);
+            prop_assert_eq!(&read.fields, &entry.fields, "{}", line);
+        }
     }
 }
