@@ -5,7 +5,7 @@
 
 use spanline_parsers::journal_export::{self, Split};
 
-use super::{Assembler, RecordSink, Work};
+use super::{Assembler, RecordSink};
 use crate::decode::{self, Line};
 use crate::input::read::Chunk;
 
@@ -34,7 +34,7 @@ impl Assembler {
 
     /// Gives entries out; returns how many bytes they took.
     fn entries<S: RecordSink>(&mut self, text: &[u8], at_end: bool, sink: &mut S) -> usize {
-        let mut work = Work::take(&mut self.slots);
+        let mut work = self.work();
         let mut at = 0;
         while at < text.len() {
             let taken = match journal_export::entry_end(&text[at..], self.settings.record_bytes_max) {
@@ -63,7 +63,7 @@ impl Assembler {
             at += taken;
         }
         self.carried_offset += at as u64;
-        self.slots = work.keep();
+        self.keep(work);
         at
     }
 

@@ -8,7 +8,7 @@ mod entries;
 mod slot;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use spanline_parsers::continuation::Open;
@@ -23,6 +23,10 @@ use slot::{Logical, Meta, Slot};
 
 /// Open records of one source at a time: two streams of a container, or the writers of a journal.
 const SLOTS_MAX: usize = 64;
+
+/// Records that are complete while an older one of another stream is open wait for it, so that all come in the order of
+/// their first lines; more than so many do not wait.
+const READY_MAX: usize = 1024;
 
 /// Takes records as they are complete.
 pub trait RecordSink {
@@ -92,6 +96,7 @@ pub struct Assembler {
     /// Lines end in CR LF, as the first line of the file says.
     crlf: Option<bool>,
     slots: Vec<Slot<'static>>,
+    ready: VecDeque<(Logical<'static>, u32)>,
     /// The start of a journal's entry that the last chunk cut, and where it stands.
     carried: Vec<u8>,
     carried_offset: u64,
@@ -112,6 +117,7 @@ impl Assembler {
             cut: None,
             crlf: None,
             slots: Vec::new(),
+            ready: VecDeque::new(),
             carried: Vec::new(),
             carried_offset: 0,
             counts: Counts::default(),
@@ -132,7 +138,8 @@ impl Assembler {
 
     /// Line number of the oldest line that is still open in the file that is being read.
     pub fn oldest_open_line(&self) -> Option<(u32, u64)> {
-        self.slots.iter().filter_map(Slot::oldest).min()
+        let ready = self.ready.front().map(|(logical, _)| (logical.meta.file, logical.meta.line));
+        self.slots.iter().filter_map(Slot::oldest).chain(ready).min()
     }
 
     /// Takes a chunk of lines.
@@ -140,7 +147,7 @@ impl Assembler {
         if chunk.entries {
             return self.feed_entries(chunk, sink);
         }
-        let mut work = Work::take(&mut self.slots);
+        let mut work = self.work();
         self.counts.bytes += chunk.bytes.len() as u64;
         let mut rest = chunk.bytes;
         let mut offset = chunk.offset;
@@ -164,7 +171,7 @@ impl Assembler {
         if chunk.cut && body.len() < rest.len() {
             self.first_piece(&mut work, &rest[body.len()..], offset + body.len() as u64, sink);
         }
-        self.slots = work.keep();
+        self.keep(work);
     }
 
     /// Gives out what is open: at the end of a source, or after a quiet time.
@@ -172,10 +179,22 @@ impl Assembler {
         if !self.carried.is_empty() {
             self.flush_entries(sink);
         }
-        let mut work = Work::take(&mut self.slots);
-        for slot in std::mem::take(&mut work.slots) {
+        let mut work = self.work();
+        let mut slots = std::mem::take(&mut work.slots);
+        slots.sort_by_key(Slot::oldest);
+        for slot in slots {
             self.flush_slot(&mut work, slot, sink);
         }
+        self.give_ready(&mut work, sink);
+    }
+
+    fn work<'c>(&mut self) -> Work<'c> {
+        Work { slots: std::mem::take(&mut self.slots), ready: std::mem::take(&mut self.ready), entry: Entry::default() }
+    }
+
+    fn keep(&mut self, work: Work<'_>) {
+        self.slots = work.slots.into_iter().map(Slot::into_owned).collect();
+        self.ready = work.ready.into_iter().map(|(logical, piece)| (logical.into_owned(), piece)).collect();
     }
 
     fn flush_slot<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, slot: Slot<'c>, sink: &mut S) {
@@ -185,7 +204,7 @@ impl Assembler {
             self.logical(work, &mut closing, part, sink);
         }
         if let Some((logical, _)) = closing.open.take() {
-            self.emit(work, logical, 0, sink);
+            self.complete(work, logical, 0, sink);
         }
     }
 
@@ -249,6 +268,9 @@ impl Assembler {
             self.logical(work, &mut slot, logical, sink);
         }
         work.slots.push(slot);
+        if !work.ready.is_empty() {
+            self.give_ready(work, sink);
+        }
     }
 
     /// Takes the slot of a stream out of the work; a new one if there is none. Too many open ones give the oldest out.
@@ -283,7 +305,34 @@ impl Assembler {
         }
         let state = Open::start(&line.content);
         if let Some((done, _)) = slot.open.replace((line, state)) {
-            self.emit(work, done, 0, sink);
+            self.complete(work, done, 0, sink);
+        }
+    }
+
+    /// A record is complete: it is given out, unless an older one is open.
+    #[inline]
+    fn complete<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, logical: Logical<'c>, piece: u32, sink: &mut S) {
+        let place = |logical: &Logical<'_>| (logical.meta.file, logical.meta.line, logical.meta.offset);
+        let is_oldest = work.ready.is_empty()
+            && work.oldest_open().is_none_or(|open| (logical.meta.file, logical.meta.line) <= open);
+        if is_oldest {
+            return self.emit(work, logical, piece, sink);
+        }
+        let at = work.ready.iter().rposition(|(other, _)| place(other) <= place(&logical)).map_or(0, |at| at + 1);
+        work.ready.insert(at, (logical, piece));
+    }
+
+    /// Gives out what waited for older ones.
+    #[inline]
+    fn give_ready<S: RecordSink>(&mut self, work: &mut Work<'_>, sink: &mut S) {
+        while let Some((first, _)) = work.ready.front() {
+            let place = (first.meta.file, first.meta.line);
+            if work.ready.len() <= READY_MAX && work.oldest_open().is_some_and(|open| open < place) {
+                return;
+            }
+            if let Some((logical, piece)) = work.ready.pop_front() {
+                self.emit(work, logical, piece, sink);
+            }
         }
     }
 
@@ -296,7 +345,7 @@ impl Assembler {
         let slot = self.slot(work, line.stream as u64, sink);
         self.flush_slot(work, slot, sink);
         self.cut = Some((meta, 1));
-        self.emit(work, Logical { meta, content: line.content, lines: 1, journal: None }, 1, sink);
+        self.complete(work, Logical { meta, content: line.content, lines: 1, journal: None }, 1, sink);
     }
 
     /// A further piece of it; the last one ends its line.
@@ -310,7 +359,7 @@ impl Assembler {
     ) {
         let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset), 1));
         let logical = Logical { meta: Meta { offset, ..meta }, content: Cow::Borrowed(bytes), lines: 0, journal: None };
-        self.emit(work, logical, piece + 1, sink);
+        self.complete(work, logical, piece + 1, sink);
         if more {
             self.cut = Some((meta, piece + 1));
         } else {
@@ -409,16 +458,14 @@ impl Assembler {
 /// What is borrowed from the chunk in hand.
 struct Work<'c> {
     slots: Vec<Slot<'c>>,
+    /// Complete, but younger than what is open.
+    ready: VecDeque<(Logical<'c>, u32)>,
     entry: Entry<'c>,
 }
 
 impl Work<'_> {
-    fn take(slots: &mut Vec<Slot<'static>>) -> Self {
-        Work { slots: std::mem::take(slots), entry: Entry::default() }
-    }
-
-    fn keep(self) -> Vec<Slot<'static>> {
-        self.slots.into_iter().map(Slot::into_owned).collect()
+    fn oldest_open(&self) -> Option<(u32, u64)> {
+        self.slots.iter().filter_map(Slot::oldest).min()
     }
 }
 

@@ -8,13 +8,13 @@ pub mod deliver;
 pub mod encode;
 pub mod events;
 pub mod fields;
+pub mod job;
 pub mod json;
 pub mod links;
 pub mod logfmt;
 pub mod logs;
 pub mod otlp_json;
 pub mod resource;
-pub mod job;
 pub mod retry;
 #[cfg(test)]
 mod samples;
