@@ -37,7 +37,7 @@ impl Logical<'_> {
         self.lines += lines;
     }
 
-    fn into_owned(self) -> Logical<'static> {
+    pub(super) fn into_owned(self) -> Logical<'static> {
         Logical {
             meta: self.meta,
             content: Cow::Owned(self.content.into_owned()),
