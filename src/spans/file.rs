@@ -89,8 +89,16 @@ impl TraceFile {
         };
         let bounded = Bounded { source: plain, left: limits.decompressed_bytes_max, cut: false };
         let mut reader = BufReader::with_capacity(1 << 16, bounded);
-        let kind = Kind::tell(reader.fill_buf()?);
-        Ok(TraceFile { reader, kind, limits, counts: Counts::default(), place: 0, value: Vec::new(), ended: false })
+        let (mut kind, mut broken) = (Kind::Json, None);
+        match reader.fill_buf() {
+            Ok(head) => kind = Kind::tell(head),
+            Err(error) if breaks_off(&error) => broken = Some(error.to_string()),
+            Err(error) => return Err(error),
+        }
+        let ended = broken.is_some();
+        let counts =
+            Counts { broken: u64::from(ended), first_problem: broken.map(|why| (1, why)), ..Counts::default() };
+        Ok(TraceFile { reader, kind, limits, counts, place: 0, value: Vec::new(), ended })
     }
 
     /// What was read so far.
