@@ -37,6 +37,8 @@ pub struct Surroundings<'e> {
     pub variable: &'e dyn Fn(&str) -> Option<String>,
     /// ns since the epoch.
     pub now_nanos: i64,
+    /// Columns of the terminal, where there is one.
+    pub columns: Option<usize>,
 }
 
 /// What `backfill` does.
@@ -82,6 +84,8 @@ pub struct BackfillConfig {
     pub held_bytes_max: u64,
     /// Colour the text on stdout.
     pub colour: bool,
+    /// Columns of the terminal; `None` where stdout is none.
+    pub width: Option<usize>,
     /// ns since the epoch: `observed_time_unix_nano`.
     pub now_nanos: i64,
 }
@@ -124,7 +128,10 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         return Err(ConfigError::new("--to jaeger=", "needs the traces that the lines go onto: give --traces FILE"));
     }
     if sends_traces && shard.is_some() {
-        return Err(ConfigError::new("--shard", "with --to jaeger= each shard would send every span: send them without --shard"));
+        return Err(ConfigError::new(
+            "--shard",
+            "with --to jaeger= each shard would send every span: send them without --shard",
+        ));
     }
     Ok(BackfillConfig {
         paths: args.paths.clone(),
@@ -147,6 +154,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         traces_request_bytes_max: args.max_traces_request_bytes,
         held_bytes_max: args.max_held_bytes,
         colour: colour(args.color, around),
+        width: std::io::stdout().is_terminal().then(|| around.columns).flatten(),
         now_nanos: around.now_nanos,
     })
 }
@@ -156,13 +164,7 @@ fn calendar(year: Option<i32>, zone: Option<&str>, around: &Surroundings<'_>) ->
     if year.is_some_and(|year| !(1970..=2200).contains(&year)) {
         return Err(ConfigError::new("--year", "must lie between 1970 and 2200"));
     }
-    Ok(CalendarSettings {
-        year,
-        zone,
-        year_hint: None,
-        now_nanos: around.now_nanos,
-        fallback_zone: Zone::local(),
-    })
+    Ok(CalendarSettings { year, zone, year_hint: None, now_nanos: around.now_nanos, fallback_zone: Zone::local() })
 }
 
 fn limits(line: u64, file: u64) -> Result<ReadLimits, ConfigError> {
@@ -193,7 +195,10 @@ fn shard(text: &str) -> Result<(u32, u32), ConfigError> {
 
 fn traces_file(text: &str) -> Result<PathBuf, ConfigError> {
     if text.starts_with("jaeger=") {
-        return Err(ConfigError::new("--traces", "jaeger= is not supported yet; give a file of OTLP/JSON lines or protobuf"));
+        return Err(ConfigError::new(
+            "--traces",
+            "jaeger= is not supported yet; give a file of OTLP/JSON lines or protobuf",
+        ));
     }
     Ok(PathBuf::from(text))
 }
@@ -202,8 +207,9 @@ fn time(flag: &'static str, text: &str, around: &Surroundings<'_>) -> Result<i64
     if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
         return time.timestamp_nanos_opt().ok_or_else(|| ConfigError::new(flag, "is out of range"));
     }
-    let back = parse_duration(text)
-        .map_err(|_| ConfigError::new(flag, format!("{text:?} is neither an RFC 3339 time nor a span back such as 2h")))?;
+    let back = parse_duration(text).map_err(|_| {
+        ConfigError::new(flag, format!("{text:?} is neither an RFC 3339 time nor a span back such as 2h"))
+    })?;
     Ok(around.now_nanos - i64::try_from(back.as_nanos()).map_err(|error| ConfigError::new(flag, error))?)
 }
 

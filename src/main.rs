@@ -1,3 +1,77 @@
-//! The `spanline` command.
+//! The `spanline` command: arguments to a configuration, a command, an exit code.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{CommandFactory, Parser};
+use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs};
+use spanline::commands::convert;
+use spanline::config::{self, Surroundings};
+use spanline::pipeline::{self, deliveries::Say};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+fn main() -> ExitCode {
+    let variable = |name: &str| std::env::var(name).ok();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let around = Surroundings {
+        variable: &variable,
+        now_nanos: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
+        columns: columns(),
+    };
+    let result = match Cli::parse().command {
+        Command::Convert(args) => run_convert(&args, &around),
+        Command::Backfill(args) => run_backfill(&args, &around),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "spanline", &mut std::io::stdout());
+            Ok(0)
+        }
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            say_line(&format!("{error:#}"));
+            ExitCode::from(if error.is::<config::ConfigError>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
+    let outcome = convert::run(&config::convert(args, around)?, std::io::stdout().lock())?;
+    outcome.failures.iter().for_each(|failure| say_line(failure));
+    Ok(u8::from(!outcome.failures.is_empty()))
+}
+
+fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
+    let config = config::backfill(args, around)?;
+    let say: Say = Arc::new(|text: &str| say_line(text));
+    std::thread::spawn(stop_on_ctrl_c);
+    let outcome = pipeline::backfill(&config, &STOP, &say)?;
+    let _ = std::io::stderr().write_all(outcome.summary().as_bytes());
+    Ok(pipeline::exit_code(&outcome))
+}
+
+fn columns() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(usize::from(columns))
+}
+
+fn say_line(text: &str) {
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "spanline: {text}");
+}
+
+/// The first Ctrl-C ends the run in order, the second at once.
+fn stop_on_ctrl_c() {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(async {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        }
+    });
+}

@@ -65,9 +65,11 @@ fn clf_time(text: &[u8]) -> Option<Time> {
 fn request<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some(inner) = text.strip_prefix(b"\"") else { return false };
     let Some(end) = closing_quote(inner) else { return false };
-    let Some(status) = inner.get(end + 2..end + 5) else { return false };
-    let after = inner.get(end + 5).copied();
-    if inner[end + 1] != b' ' || !status.iter().all(u8::is_ascii_digit) || after.is_some_and(|b| b != b' ') {
+    let Some(after) = inner[end + 1..].strip_prefix(b" ") else { return false };
+    // Envoy writes 0 where there was no response.
+    let digits = after.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+    let (status, after) = after.split_at(digits);
+    if !(digits == 3 || status == b"0") || after.first().is_some_and(|b| *b != b' ') {
         return false;
     }
     let request = &inner[..end];

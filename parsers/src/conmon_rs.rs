@@ -82,68 +82,103 @@ fn line_number(text: &[u8]) -> Option<(u32, &[u8])> {
 
 /// The first ": " outside of braces and quotes.
 fn colon_space(text: &[u8]) -> Option<usize> {
-    let mut nest = Nest::default();
-    for at in 0..text.len() {
-        if nest.is_outside(text, at) && text[at] == b':' && text.get(at + 1) == Some(&b' ') {
-            return Some(at);
-        }
-    }
-    None
+    Marks::new(text).find(|&at| text[at] == b':' && text.get(at + 1) == Some(&b' '))
 }
 
-/// How deep in brackets and quotes a place is, as the text is walked from its start.
-#[derive(Default)]
-struct Nest {
+/// The blanks, colons and outermost brackets of a text that stand outside of brackets and quotes.
+struct Marks<'a> {
+    text: &'a [u8],
+    at: usize,
     depth: u32,
-    quoted: bool,
-    escaped: bool,
     /// No quote closes any more.
     unclosed: bool,
 }
 
-impl Nest {
-    fn is_outside(&mut self, text: &[u8], at: usize) -> bool {
-        let byte = text[at];
-        if self.quoted {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' => self.escaped = true,
-                b'"' => self.quoted = false,
-                _ => {}
+impl<'a> Marks<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Marks { text, at: 0, depth: 0, unclosed: false }
+    }
+
+    /// Where the quoted text that begins here ends, its quote included.
+    fn quoted(&mut self) -> usize {
+        let mut at = self.at + 1;
+        while let Some(next) = self.text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+            at += next;
+            if self.text[at] == b'"' {
+                return at + 1;
             }
-            return false;
+            at += 2;
         }
-        match byte {
-            // Only where a value can begin: the quote in `3"` opens nothing.
-            b'"' if !self.unclosed && (at == 0 || matches!(text[at - 1], b' ' | b'=' | b'(' | b'[' | b'{' | b',')) => {
-                self.unclosed = memchr::memchr(b'"', &text[at + 1..]).is_none();
-                self.quoted = !self.unclosed;
-            }
-            b'{' | b'[' | b'(' => self.depth += 1,
-            b'}' | b']' | b')' => {
-                self.depth = self.depth.saturating_sub(1);
-                return false;
-            }
-            _ => {}
-        }
-        self.depth == 0 && !self.quoted
+        self.unclosed = true;
+        self.at + 1
     }
 }
 
+impl Iterator for Marks<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        loop {
+            let rest = self.text.get(self.at..)?;
+            self.at += rest.iter().position(|b| MARKS[*b as usize])?;
+            let at = self.at;
+            match self.text[at] {
+                // Only where a value can begin: the quote in `3"` opens nothing.
+                b'"' if !self.unclosed
+                    && (at == 0 || matches!(self.text[at - 1], b' ' | b'=' | b'(' | b'[' | b'{' | b',')) =>
+                {
+                    self.at = self.quoted();
+                    continue;
+                }
+                b'"' => {}
+                b'{' | b'[' | b'(' => {
+                    self.depth += 1;
+                    if self.depth == 1 {
+                        self.at += 1;
+                        return Some(at);
+                    }
+                }
+                b'}' | b']' | b')' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        self.at += 1;
+                        return Some(at);
+                    }
+                }
+                _ if self.depth == 0 => {
+                    self.at += 1;
+                    return Some(at);
+                }
+                _ => {}
+            }
+            self.at += 1;
+        }
+    }
+}
+
+const MARKS: [bool; 256] = {
+    let mut table = [false; 256];
+    let marks = b"\"{}[]() :";
+    let mut i = 0;
+    while i < marks.len() {
+        table[marks[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
 /// path = span *( ":" span ) ; span = name [ "{" pairs "}" ]
 fn span_fields<'a>(path: &'a [u8], entry: &mut Entry<'a>) {
-    let mut nest = Nest::default();
     let mut open = None;
-    for at in 0..path.len() {
-        let depth = nest.depth;
-        nest.is_outside(path, at);
-        if depth == 0 && nest.depth == 1 && path[at] == b'{' {
-            open = Some(at + 1);
-        } else if depth == 1
-            && nest.depth == 0
-            && let Some(from) = open.take()
-        {
-            pairs(&path[from..at], entry);
+    for at in Marks::new(path) {
+        match path[at] {
+            b'{' => open = Some(at + 1),
+            b'}' => {
+                if let Some(from) = open.take() {
+                    pairs(&path[from..at], entry);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -158,12 +193,13 @@ struct Parts<'a> {
 fn split(body: &[u8]) -> Parts<'_> {
     let mut at = 0;
     while is_pair(&body[at..]) {
-        let end = value_end(body, at);
+        let equals = at + memchr::memchr(b'=', &body[at..]).unwrap_or_default();
+        let end = equals + value_end(&body[equals..]);
         at = if end < body.len() { end + 1 } else { end };
     }
     let leading = body[..at].strip_suffix(b" ").unwrap_or(&body[..at]);
     let rest = &body[at..];
-    let end = next_pair(rest, 0).unwrap_or(rest.len());
+    let end = next_pair(rest).unwrap_or(rest.len());
     Parts { leading, message: &rest[..end], trailing: rest[end..].strip_prefix(b" ").unwrap_or_default() }
 }
 
@@ -177,26 +213,19 @@ fn is_pair(text: &[u8]) -> bool {
 }
 
 /// Where the blank before the next pair stands.
-fn next_pair(text: &[u8], from: usize) -> Option<usize> {
-    let mut nest = Nest::default();
-    for at in from..text.len() {
-        if nest.is_outside(text, at) && text[at] == b' ' && is_pair(&text[at + 1..]) {
-            return Some(at);
-        }
-    }
-    None
+fn next_pair(text: &[u8]) -> Option<usize> {
+    Marks::new(text).find(|&at| text[at] == b' ' && is_pair(&text[at + 1..]))
 }
 
-/// The first blank outside of brackets and quotes behind a value that begins here.
-fn value_end(text: &[u8], from: usize) -> usize {
-    let mut nest = Nest::default();
-    (from..text.len()).find(|&at| nest.is_outside(text, at) && text[at] == b' ').unwrap_or(text.len())
+/// The first blank outside of brackets and quotes.
+fn value_end(text: &[u8]) -> usize {
+    Marks::new(text).find(|&at| text[at] == b' ').unwrap_or(text.len())
 }
 
 /// pairs = pair *( SP pair )   ; a value goes on to the next pair
 fn pairs<'a>(mut text: &'a [u8], entry: &mut Entry<'a>) {
     while is_pair(text) {
-        let end = next_pair(text, 0).unwrap_or(text.len());
+        let end = next_pair(text).unwrap_or(text.len());
         let (pair, rest) = text.split_at(end);
         if let Some(equals) = memchr::memchr(b'=', pair) {
             entry.push(&pair[..equals], read_value(&pair[equals + 1..]));

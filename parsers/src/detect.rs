@@ -151,8 +151,8 @@ fn pairs<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
 
 /// `host - user [`, for clients that are names or IPv6 addresses.
 fn is_access(line: &[u8]) -> bool {
-    memchr::memchr(b' ', &line[..line.len().min(160)])
-        .is_some_and(|at| line[at + 1..].contains(&b'[') && line.len() > at + 30)
+    let head = &line[..line.len().min(300)];
+    line.len() > 40 && memchr::memchr(b'[', head).is_some_and(|at| at > 5 && head[at - 1] == b' ')
 }
 
 /// A date, a time of day or an address.

@@ -3,6 +3,8 @@
 //! In goes a line, out come what the container wrote, its stream and its time. Parts of a long line are marked, not
 //! joined.
 
+use std::borrow::Cow;
+
 use crate::entry::{Text, Time};
 use crate::epoch::{self, Unit};
 use crate::json::{self, Members};
@@ -54,20 +56,30 @@ impl Stream {
 pub fn line(line: &[u8]) -> Option<Line<'_>> {
     let line = line.trim_ascii();
     let mut members = json::object(line)?;
-    let first = members.clone().member()?.key;
-    let out = match &*first {
-        b"timestamp" | b"pipe" | b"message" => conmon_rs(&mut members),
-        _ => docker(&mut members),
-    }?;
+    let mut log = None;
+    if line.starts_with(LOG_FIRST) {
+        let (text, partial, end) = content(line, LOG_FIRST.len())?;
+        log = Some((text, partial));
+        members = Members::behind(line, end);
+    } else if let b"timestamp" | b"pipe" | b"message" = members.clone().member()?.plain_key() {
+        let out = conmon_rs(&mut members)?;
+        return (members.end() == Some(line.len())).then_some(out);
+    }
+    let out = docker(log, &mut members)?;
     (members.end() == Some(line.len())).then_some(out)
 }
 
-fn docker<'a>(members: &mut Members<'a>) -> Option<Line<'a>> {
-    let (mut log, mut time, mut attrs) = (None, None, None);
+/// As docker itself writes it: the long text is gone through once only.
+const LOG_FIRST: &[u8] = b"{\"log\":\"";
+
+fn docker<'a>(mut log: Option<(Text<'a>, bool)>, members: &mut Members<'a>) -> Option<Line<'a>> {
+    let (mut time, mut attrs) = (None, None);
     let mut stream = Stream::Unknown;
     while let Some(member) = members.member() {
-        match &*member.key {
-            b"log" => log = Some(content(member.raw)?),
+        match member.plain_key() {
+            b"log" => {
+                log = content(member.raw, 1).filter(|_| member.raw[0] == b'"').map(|(text, partial, _)| (text, partial))
+            }
             b"stream" => stream = Stream::named(&member.text()?),
             b"time" => time = Some(member.text()?),
             b"attrs" => attrs = Some(member.raw),
@@ -82,22 +94,28 @@ fn docker<'a>(members: &mut Members<'a>) -> Option<Line<'a>> {
     Some(Line { log, partial, stream, nanos, digits, attrs })
 }
 
-/// A string's text without its line feed, and whether there was none. The line feed is an escape, mostly the only one:
-/// without it, the text can be borrowed.
-fn content(raw: &[u8]) -> Option<(Text<'_>, bool)> {
-    let inner = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    let Some(before) = inner.strip_suffix(b"\\n") else { return Some((json::unquoted(inner), true)) };
-    let slashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
-    if slashes % 2 == 1 {
-        return Some((json::unquoted(inner), true)); // a backslash and an n
+/// The text of a string from behind its first quote on, without its line feed; whether there was none; the end. The line
+/// feed is an escape, mostly the only one: without it, the text can be borrowed.
+fn content(text: &[u8], start: usize) -> Option<(Text<'_>, bool, usize)> {
+    let plain = json::plain_end(text, start);
+    match text.get(plain..)? {
+        [b'"', ..] => Some((Cow::Borrowed(&text[start..plain]), true, plain + 1)),
+        [b'\\', b'n', b'"', ..] => Some((Cow::Borrowed(&text[start..plain]), false, plain + 3)),
+        _ => {
+            let (mut log, end) = json::unescape(text, start)?;
+            let partial = log.last() != Some(&b'\n');
+            if !partial {
+                log.pop();
+            }
+            Some((Cow::Owned(log), partial, end))
+        }
     }
-    Some((json::unquoted(before), false))
 }
 
 fn conmon_rs<'a>(members: &mut Members<'a>) -> Option<Line<'a>> {
     let (mut log, mut time, mut stream) = (None, None, None);
     while let Some(member) = members.member() {
-        match &*member.key {
+        match member.plain_key() {
             b"timestamp" => time = epoch::time(member.raw, Unit::Seconds),
             b"pipe" => stream = Some(Stream::named(&member.text()?)),
             b"message" => log = Some(member.text()?),
@@ -112,7 +130,6 @@ fn conmon_rs<'a>(members: &mut Members<'a>) -> Option<Line<'a>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::borrow::Cow;
 
     use super::*;
     use proptest::prelude::*;

@@ -17,10 +17,10 @@ pub fn line(line: &[u8]) -> Option<journal::Entry<'_>> {
     let mut entry = journal::Entry::default();
     while let Some(member) = members.member() {
         match member.value() {
-            Value::Text(text) => entry.set(member.key, text),
-            Value::Json(_) if member.raw.starts_with(b"[") => values(&mut entry, &member.key, member.raw),
+            Value::Text(text) => entry.set(member.key(), text),
+            Value::Json(_) if member.raw.starts_with(b"[") => values(&mut entry, &member.key(), member.raw),
             Value::Null => {}
-            _ => entry.set(member.key, Cow::Borrowed(member.raw)),
+            _ => entry.set(member.key(), Cow::Borrowed(member.raw)),
         }
     }
     let is_journal = entry.cursor.is_some() || entry.realtime_usec.is_some();

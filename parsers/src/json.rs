@@ -8,8 +8,8 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
-use scan::{Shape, blanks, plain_end, scan, string_end};
+pub(crate) use scan::plain_end;
+use scan::{Shape, blanks, plain_length, scan, string_end};
 
 use crate::entry::{Text, Value};
 use crate::value;
@@ -91,25 +91,40 @@ enum State {
     Damaged,
 }
 
-/// One member, with what the scan has learned about its value.
-#[derive(Debug, Clone)]
+/// One member, with what the scan has learned about its key and value.
+///
+/// Slices and flags only: text is made of them where it is kept, as moving it from place to place takes longer than to
+/// find it.
+#[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
-    /// The key without its escapes.
-    pub key: Text<'a>,
+    quoted_key: &'a [u8],
+    key_escaped: bool,
     /// The value as it stands.
     pub raw: &'a [u8],
     shape: Shape,
 }
 
 impl<'a> Member<'a> {
+    /// The key without its escapes.
+    #[inline(always)]
+    pub fn key(&self) -> Text<'a> {
+        unquote(self.quoted_key, self.key_escaped)
+    }
+
+    /// The key, where it has no escapes: no key that has a meaning is written with one.
+    #[inline(always)]
+    pub fn plain_key(&self) -> &'a [u8] {
+        if self.key_escaped { b"" } else { &self.quoted_key[1..self.quoted_key.len() - 1] }
+    }
+
     /// As [`value`], without a second look.
-    #[inline]
+    #[inline(always)]
     pub fn value(&self) -> Value<'a> {
         self.shape.value(self.raw)
     }
 
     /// The text, if it is a string.
-    #[inline]
+    #[inline(always)]
     pub fn text(&self) -> Option<Text<'a>> {
         (self.raw.first() == Some(&b'"')).then(|| unquote(self.raw, self.shape.marked))
     }
@@ -121,8 +136,13 @@ impl<'a> Members<'a> {
         (self.state == State::Closed).then_some(self.at)
     }
 
+    /// The members behind one that ends at an offset.
+    pub(crate) fn behind(text: &'a [u8], at: usize) -> Self {
+        Members { text, at, state: State::Within }
+    }
+
     /// The next member; the iterator gives the same as a pair.
-    #[inline]
+    #[inline(always)]
     pub fn member(&mut self) -> Option<Member<'a>> {
         let text = self.text;
         let at = step(text, &mut self.at, &mut self.state, b'}')?;
@@ -131,7 +151,7 @@ impl<'a> Members<'a> {
         if text.get(at) != Some(&b'"') {
             return None;
         }
-        let (key_end, escaped) = string_end(text, at + 1)?;
+        let (key_end, key_escaped) = string_end(text, at + 1)?;
         let colon = blanks(text, key_end);
         if text.get(colon) != Some(&b':') {
             return None;
@@ -140,15 +160,16 @@ impl<'a> Members<'a> {
         let shape = scan(text, start, DEPTH_MAX - 1)?;
         self.at = shape.end;
         self.state = State::Within;
-        Some(Member { key: unquote(&text[at..key_end], escaped), raw: &text[start..shape.end], shape })
+        Some(Member { quoted_key: &text[at..key_end], key_escaped, raw: &text[start..shape.end], shape })
     }
 }
 
 impl<'a> Iterator for Members<'a> {
     type Item = (Text<'a>, &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.member().map(|member| (member.key, member.raw))
+        self.member().map(|member| (member.key(), member.raw))
     }
 }
 
@@ -172,7 +193,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// Where the next member or element starts; `None` behind the last one.
-#[inline]
+#[inline(always)]
 fn step(text: &[u8], at: &mut usize, state: &mut State, close: u8) -> Option<usize> {
     let next = blanks(text, *at);
     let byte = text.get(next).copied();
@@ -193,7 +214,7 @@ fn step(text: &[u8], at: &mut usize, state: &mut State, close: u8) -> Option<usi
 }
 
 impl Shape {
-    #[inline]
+    #[inline(always)]
     fn value(self, raw: &[u8]) -> Value<'_> {
         match raw.first() {
             Some(b'"') => Value::Text(unquote(raw, self.marked)),
@@ -205,57 +226,77 @@ impl Shape {
 }
 
 /// Takes the quotes off a valid string, and undoes its escapes.
-#[inline]
+#[inline(always)]
 fn unquote(raw: &[u8], escaped: bool) -> Text<'_> {
-    let inner = &raw[1..raw.len() - 1];
-    if escaped { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
-}
-
-/// Undoes the escapes of a valid string's inside.
-pub(crate) fn unquoted(inner: &[u8]) -> Text<'_> {
-    if memchr(b'\\', inner).is_some() { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
-}
-
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while at < text.len() {
-        let end = plain_end(text, at);
-        out.extend_from_slice(&text[at..end]);
-        at = end + 2;
-        match text.get(end + 1) {
-            Some(b'n') => out.push(b'\n'),
-            Some(b't') => out.push(b'\t'),
-            Some(b'r') => out.push(b'\r'),
-            Some(b'b') => out.push(8),
-            Some(b'f') => out.push(12),
-            Some(b'u') => {
-                let (char, length) = unicode_escape(&text[end..]);
-                at = end + length;
-                out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            Some(&other) => out.push(other),
-            None => {}
-        }
+    if escaped {
+        Cow::Owned(unescape(raw, 1).map_or_else(Vec::new, |(text, _)| text))
+    } else {
+        Cow::Borrowed(&raw[1..raw.len() - 1])
     }
-    out
 }
 
-/// One `\uXXXX`, or two that are a surrogate pair.
-fn unicode_escape(text: &[u8]) -> (char, usize) {
+/// Undoes the escapes of a string from behind its first quote on, and checks it on the way: the text, and the end.
+///
+/// It never grows by that, so that it is written into a buffer of the length that is left; whole words are copied, and
+/// what a word has behind its next escape is overwritten.
+pub(crate) fn unescape(text: &[u8], start: usize) -> Option<(Vec<u8>, usize)> {
+    let mut out = vec![0; text.len().checked_sub(start)?];
+    let (mut at, mut to) = (start, 0);
+    loop {
+        if let (Some(word), Some(room)) = (text.get(at..)?.first_chunk::<8>(), out[to..].first_chunk_mut::<8>()) {
+            *room = *word;
+            let length = plain_length(u64::from_le_bytes(*word));
+            at += length;
+            to += length;
+            if length == 8 {
+                continue;
+            }
+        }
+        let (byte, taken) = match *text.get(at)? {
+            b'"' => break,
+            b'\\' => match *text.get(at + 1)? {
+                same @ (b'"' | b'\\' | b'/') => (same, 2),
+                b'n' => (b'\n', 2),
+                b't' => (b'\t', 2),
+                b'r' => (b'\r', 2),
+                b'b' => (8, 2),
+                b'f' => (12, 2),
+                b'u' => {
+                    let (char, taken) = unicode_escape(&text[at..])?;
+                    let mut utf8 = [0; 4];
+                    let utf8 = char.encode_utf8(&mut utf8).as_bytes();
+                    out[to..to + utf8.len()].copy_from_slice(utf8);
+                    (at, to) = (at + taken, to + utf8.len());
+                    continue;
+                }
+                _ => return None,
+            },
+            0..0x20 => return None,
+            byte => (byte, 1),
+        };
+        out[to] = byte;
+        to += 1;
+        at += taken;
+    }
+    out.truncate(to);
+    Some((out, at + 1))
+}
+
+/// One `\uXXXX`, or two that are a surrogate pair, and their length.
+fn unicode_escape(text: &[u8]) -> Option<(char, usize)> {
     let unit = |at: usize| -> Option<u32> {
         let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
         digits.iter().try_fold(0, |sum, digit| Some(sum << 4 | char::from(*digit).to_digit(16)?))
     };
-    let Some(first) = unit(0) else { return (char::REPLACEMENT_CHARACTER, 6) };
+    let first = unit(0)?;
     if (0xD800..0xDC00).contains(&first)
         && let Some(second) = unit(6)
         && (0xDC00..0xE000).contains(&second)
     {
         let code = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-        return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
+        return Some((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12));
     }
-    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
+    Some((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6))
 }
 
 /// A valid object or array without the blanks between its tokens.

@@ -7,26 +7,43 @@
 
 use std::borrow::Cow;
 
+use crate::continuation;
 use crate::entry::{CodeSite, Entry, Field, Format, Severity, Text, Value};
-use crate::json::{self, Member, Members};
+use crate::json::{self, Member};
 use crate::klog_json;
 
 mod level;
 mod time;
 
-/// Reads a line that is one JSON object, blanks around it allowed, into an entry that is empty.
+/// Reads a record that is one JSON object, blanks around it allowed, into an entry that is empty.
 ///
-/// Returns whether it is one; if not, the entry is empty again.
-pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let line = line.trim_ascii();
-    let Some(mut members) = json::object(line) else { return false };
-    let done = klog_json::members(line, members.clone(), entry) || {
-        Reader::new(entry).members(&mut members, line) && members.end() == Some(line.len())
-    };
-    if !done {
-        entry.clear();
+/// Lines that were joined to it, a stack trace for one, are taken as [`continuation::attach`] takes them. Returns whether
+/// it is such a record; if not, the entry is empty again.
+pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let record = record.trim_ascii_start();
+    let Some(mut members) = json::object(record) else { return false };
+    let is_klog = klog_json::members(&mut members.clone(), entry).and_then(|end| behind(record, end));
+    let tail = is_klog.or_else(|| {
+        let mut reader = Reader::new(entry);
+        while let Some(member) = members.member() {
+            reader.member(member);
+        }
+        let end = members.end()?;
+        reader.finish(&record[..end]);
+        behind(record, end)
+    });
+    match tail {
+        Some(tail) => continuation::attach(entry, tail),
+        None => entry.clear(),
     }
-    done
+    tail.is_some()
+}
+
+/// The lines behind the object's own, on which nothing but blanks may follow it.
+fn behind(record: &[u8], end: usize) -> Option<&[u8]> {
+    let rest = &record[end..];
+    let line_end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    rest[..line_end].iter().all(u8::is_ascii_whitespace).then(|| rest.get(line_end + 1..).unwrap_or_default())
 }
 
 /// What a key may stand for. The number is its rank: of several the lowest is taken, of equal ones the first.
@@ -50,22 +67,82 @@ enum Role {
 /// zap, logrus, slog, pino, bunyan, zerolog, klog, Serilog, logstash, ECS, .NET, Spring Boot, Google Cloud, Python's
 /// json loggers and structlog, log4j2, hclog, GELF, Monolog, log15, MongoDB, Kubernetes audit
 fn role(key: &[u8]) -> Role {
+    // By length first: of the many keys that are none of these, most are told at once.
+    match key.len() {
+        1 => match key {
+            b"t" => Role::Time(2),
+            b"s" => Role::Mongo,
+            _ => Role::Plain,
+        },
+        2 => match key {
+            b"ts" | b"@t" => Role::Time(1),
+            b"@l" => Role::Level(1),
+            b"@m" => Role::Message(2),
+            _ => Role::Plain,
+        },
+        3 => match key {
+            b"msg" => Role::Message(1),
+            b"lvl" => Role::Level(1),
+            b"log" => Role::Log,
+            b"@mt" => Role::Message(3),
+            _ => Role::Plain,
+        },
+        4 => match key {
+            b"time" => Role::Time(1),
+            b"Time" => Role::Time(2),
+            b"date" => Role::Time(3),
+            b"file" => Role::Code,
+            _ => Role::Plain,
+        },
+        5 => match key {
+            b"level" | b"Level" => Role::Level(1),
+            b"event" => Role::Message(3),
+            _ => Role::Plain,
+        },
+        6 => match key {
+            b"@level" => Role::Level(1),
+            b"caller" | b"source" => Role::Code,
+            b"fields" => Role::Fields,
+            _ => Role::Plain,
+        },
+        7 => match key {
+            b"message" | b"Message" => Role::Message(2),
+            b"instant" => Role::Time(1),
+            b"asctime" => Role::Time(2),
+            _ => Role::Plain,
+        },
+        8 => match key {
+            b"severity" | b"LogLevel" => Role::Level(1),
+            b"logLevel" | b"loglevel" => Role::Level(2),
+            b"@message" => Role::Message(2),
+            b"datetime" => Role::Time(2),
+            _ => Role::Plain,
+        },
+        9 => match key {
+            b"timestamp" | b"Timestamp" => Role::Time(1),
+            b"levelname" | b"log.level" => Role::Level(1),
+            b"log_level" => Role::Level(2),
+            _ => Role::Plain,
+        },
+        10 => match key {
+            b"@timestamp" => Role::Time(1),
+            b"timeMillis" => Role::Time(2),
+            b"level_name" => Role::Level(2),
+            b"apiVersion" => Role::ApiVersion,
+            _ => Role::Plain,
+        },
+        11..=24 => long_role(key),
+        _ => Role::Plain,
+    }
+}
+
+fn long_role(key: &[u8]) -> Role {
     match key {
-        b"time" | b"ts" | b"timestamp" | b"@timestamp" | b"@t" | b"Timestamp" | b"instant" => Role::Time(1),
-        b"asctime" | b"datetime" | b"timeMillis" | b"t" | b"stageTimestamp" | b"Time" => Role::Time(2),
-        b"requestReceivedTimestamp" | b"time_iso8601" | b"date" => Role::Time(3),
-        b"level" | b"severity" | b"lvl" | b"levelname" | b"log.level" | b"@l" | b"@level" | b"LogLevel" | b"Level" => {
-            Role::Level(1)
-        }
-        b"level_name" | b"loglevel" | b"logLevel" | b"log_level" | b"severity_text" | b"_level_name" => Role::Level(2),
-        b"msg" => Role::Message(1),
-        b"message" | b"@m" | b"@message" | b"Message" | b"RenderedMessage" => Role::Message(2),
-        b"@mt" | b"MessageTemplate" | b"event" | b"short_message" => Role::Message(3),
-        b"log" => Role::Log,
-        b"fields" => Role::Fields,
-        b"caller" | b"file" | b"source" => Role::Code,
-        b"s" => Role::Mongo,
-        b"apiVersion" => Role::ApiVersion,
+        b"stageTimestamp" => Role::Time(2),
+        b"time_iso8601" | b"requestReceivedTimestamp" => Role::Time(3),
+        b"severity_text" | b"_level_name" => Role::Level(2),
+        b"RenderedMessage" => Role::Message(2),
+        b"MessageTemplate" | b"short_message" => Role::Message(3),
         _ => Role::Plain,
     }
 }
@@ -99,22 +176,10 @@ impl<'e, 'a> Reader<'e, 'a> {
         Reader { entry, taken, order: 0, nested_level: None, nested_message: None, is_audit: false }
     }
 
-    /// Reads all members; whether they were well-formed.
-    fn members(mut self, members: &mut Members<'a>, line: &'a [u8]) -> bool {
-        while let Some(member) = members.member() {
-            self.order += 1;
-            self.member(member);
-        }
-        if members.end().is_none() {
-            return false;
-        }
-        self.finish(line);
-        true
-    }
-
     #[inline]
     fn member(&mut self, member: Member<'a>) {
-        match role(&member.key) {
+        self.order += 1;
+        match role(member.plain_key()) {
             Role::Plain => self.keep(member),
             Role::Time(rank) => match time::of(&member) {
                 Some(time) if self.wants(TIME, rank) => {
@@ -142,7 +207,7 @@ impl<'e, 'a> Reader<'e, 'a> {
     }
 
     fn uncommon(&mut self, member: Member<'a>) {
-        match role(&member.key) {
+        match role(member.plain_key()) {
             Role::Log => {
                 self.nested_level = inner(member.raw, b"level").and_then(|level| level::of(&level));
             }
@@ -151,7 +216,7 @@ impl<'e, 'a> Reader<'e, 'a> {
             Role::ApiVersion => self.is_audit = member.raw.starts_with(b"\"audit.k8s.io/"),
             Role::Mongo => {
                 // `s` alone may be anything; behind MongoDB's `t` it is the level.
-                let is_mongodb = self.taken[TIME].as_ref().is_some_and(|taken| *taken.member.key == *b"t");
+                let is_mongodb = self.taken[TIME].as_ref().is_some_and(|taken| taken.member.plain_key() == b"t");
                 let text = member.text().unwrap_or_default();
                 let severity = level::mongodb(&text);
                 if is_mongodb && severity != Severity::UNKNOWN && self.wants(LEVEL, 1) {
@@ -164,10 +229,10 @@ impl<'e, 'a> Reader<'e, 'a> {
         self.keep(member);
     }
 
-    #[inline]
+    #[inline(always)]
     fn keep(&mut self, member: Member<'a>) {
         let value = member.value();
-        self.entry.fields.push(Field { key: member.key, value });
+        self.entry.fields.push(Field { key: member.key(), value });
     }
 
     fn wants(&self, what: usize, rank: u8) -> bool {
@@ -180,7 +245,7 @@ impl<'e, 'a> Reader<'e, 'a> {
         let taken = Taken { rank, place, order: self.order, member };
         if let Some(before) = self.taken[what].replace(taken) {
             let value = before.member.value();
-            self.entry.fields.insert(before.place, Field { key: before.member.key, value });
+            self.entry.fields.insert(before.place, Field { key: before.member.key(), value });
             for taken in self.taken.iter_mut().flatten() {
                 taken.place += usize::from(taken.order > before.order);
             }
@@ -190,8 +255,8 @@ impl<'e, 'a> Reader<'e, 'a> {
     fn finish(self, line: &'a [u8]) {
         let entry = self.entry;
         entry.format = Format::Json;
-        let key = |what: usize| self.taken[what].as_ref().map(|taken| &*taken.member.key);
-        if is_logrus(&self.taken, &entry.severity_text) {
+        let key = |what: usize| self.taken[what].as_ref().map(|taken| taken.member.plain_key());
+        if is_logrus(&self.taken, self.order, &entry.severity_text) {
             entry.format = Format::LogrusJson;
         }
         if key(LEVEL).is_none() {
@@ -216,17 +281,20 @@ impl<'e, 'a> Reader<'e, 'a> {
     }
 }
 
-/// logrus sorts its keys, writes the time as text, and has names of its own for levels; crun does as runc does, with
-/// the message first.
-fn is_logrus(taken: &[Option<Taken<'_>>; 3], level: &[u8]) -> bool {
-    let [Some(time), Some(severity), Some(message)] = taken else { return false };
-    *time.member.key == *b"time"
-        && time.member.raw.starts_with(b"\"")
-        && *severity.member.key == *b"level"
+/// logrus sorts its keys, writes the time as text, and has names of its own for levels. crun does as runc does, with
+/// the message first; runc's first stage writes level and message only.
+fn is_logrus(taken: &[Option<Taken<'_>>; 3], members: usize, level: &[u8]) -> bool {
+    let [time, Some(severity), Some(message)] = taken else { return false };
+    severity.member.plain_key() == b"level"
         && matches!(level, b"panic" | b"fatal" | b"error" | b"warning" | b"info" | b"debug" | b"trace")
-        && *message.member.key == *b"msg"
-        && severity.order < time.order
-        && message.order < time.order
+        && message.member.plain_key() == b"msg"
+        && match time {
+            Some(time) => {
+                let is_last = severity.order < time.order && message.order < time.order;
+                time.member.plain_key() == b"time" && time.member.raw.starts_with(b"\"") && is_last
+            }
+            None => members == 2 && severity.order == 1,
+        }
 }
 
 /// GELF's level is syslog's.
@@ -254,7 +322,7 @@ fn audit<'a>(entry: &mut Entry<'_>) -> Option<Text<'a>> {
 /// The first member of an object with a key.
 fn inner<'a>(raw: &'a [u8], key: &[u8]) -> Option<Member<'a>> {
     let mut members = json::object(raw)?;
-    std::iter::from_fn(|| members.member()).find(|member| *member.key == *key)
+    std::iter::from_fn(|| members.member()).find(|member| member.plain_key() == key)
 }
 
 /// Where the line was written: `dir/file.go:12`, or slog's {"function", "file", "line"}.
@@ -284,3 +352,6 @@ fn line_number(digits: &[u8]) -> Option<u32> {
     }
     digits.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,45 +17,42 @@ const SECONDS: std::ops::Range<i64> = 100_000_000_000_000..100_000_000_000_000_0
 /// Groups of slog that are followed in search of a verbosity.
 const GROUPS_MAX: usize = 8;
 
-/// Reads the members if they are such a line's; if not, the entry's fields are as before.
+/// Reads the members if they are such a line's, to the end of the object; if not, the entry's fields are as before.
 ///
 /// line = "{" ts [ "," logger ] "," caller "," msg *( "," field ) "}"
 /// ts = DQUOTE "ts" DQUOTE ":" milliseconds ; a number with a fraction
-pub(crate) fn members<'a>(line: &'a [u8], mut members: Members<'a>, entry: &mut Entry<'a>) -> bool {
+pub(crate) fn members<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> Option<usize> {
     let before = entry.fields.len();
-    let Some(time) = header(&mut members, entry) else {
+    let Some(time) = header(members, entry) else {
         entry.fields.truncate(before);
         entry.code = None;
-        return false;
+        return None;
     };
-    let (mut has_verbosity, mut last) = (false, &line[..0]);
+    let (mut has_verbosity, mut last) = (false, &b""[..]);
     while let Some(member) = members.member() {
         let value = member.value();
-        has_verbosity |= *member.key == *b"v" && matches!(value, Value::Number(_));
+        has_verbosity |= member.plain_key() == b"v" && matches!(value, Value::Number(_));
         last = member.raw;
-        entry.fields.push(Field { key: member.key, value });
-    }
-    if members.end() != Some(line.len()) {
-        return false;
+        entry.fields.push(Field { key: member.key(), value });
     }
     entry.format = Format::KlogJson;
     entry.time = time;
     entry.severity = if has_verbosity || verbosity_in_group(last) { Severity::INFO } else { Severity::ERROR };
-    true
+    members.end()
 }
 
 fn header<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> Option<Time> {
-    let ts = members.member().filter(|member| *member.key == *b"ts")?;
+    let ts = members.member().filter(|member| member.plain_key() == b"ts")?;
     let time = epoch::time(ts.raw, Unit::Millis)?;
     if matches!(time, Time::Unix { nanos, .. } if SECONDS.contains(&nanos)) {
         return None;
     }
     let mut member = members.member()?;
-    if *member.key == *b"logger" {
-        entry.fields.push(Field { value: Value::Text(member.text()?), key: member.key });
+    if member.plain_key() == b"logger" {
+        entry.fields.push(Field { value: Value::Text(member.text()?), key: member.key() });
         member = members.member()?;
     }
-    if *member.key != *b"caller" {
+    if member.plain_key() != b"caller" {
         return None;
     }
     let caller = member.text()?;
@@ -63,8 +60,8 @@ fn header<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> Option<Time> 
         Cow::Borrowed(site) => code_site(site),
         Cow::Owned(_) => None,
     };
-    entry.fields.push(Field { key: member.key, value: Value::Text(caller) });
-    let message = members.member().filter(|member| *member.key == *b"msg")?;
+    entry.fields.push(Field { key: member.key(), value: Value::Text(caller) });
+    let message = members.member().filter(|member| member.plain_key() == b"msg")?;
     entry.body = message.text()?;
     Some(time)
 }

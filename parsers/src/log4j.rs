@@ -15,7 +15,21 @@ pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some((severity, word, rest)) = plain::level(rest) else { return false };
     entry.severity = severity;
     entry.severity_text = Text::Borrowed(word);
-    after_level(rest, entry)
+    after_level(rest, entry) || line.first() == Some(&b'[') && trailing(rest, entry)
+}
+
+/// trailing = SP message SP "(" logger ")"   ; Kafka's pattern
+fn trailing<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some(rest) = rest.strip_prefix(b" ") else { return false };
+    let Some(open) = memchr::memmem::rfind(rest, b" (") else { return false };
+    let Some(logger) = rest[open + 2..].strip_suffix(b")") else { return false };
+    if !logger.contains(&b'.') || !logger.iter().all(|b| is_logger(*b)) {
+        return false;
+    }
+    entry.format = Format::Log4j;
+    entry.push(&b"logger"[..], Value::Text(Text::Borrowed(logger)));
+    entry.body = Text::Borrowed(&rest[..open]);
+    true
 }
 
 /// stamp = date-time / hh ":" mm ":" ss [ "." fraction ]   ; Kafka puts brackets around it
@@ -37,14 +51,22 @@ pub(crate) fn of_day(line: &[u8]) -> Option<(Time, &[u8])> {
     Some((Time::Local { year: None, month: 0, day: 0, nanos_of_day, digits }, plain::skip_blanks(rest)))
 }
 
-/// threaded = "[" thread "]" SP [ "-" SP ] level *SP named
+/// threaded = "[" thread "]" *( SP "[" ids "]" ) SP [ "-" SP ] level *SP named
 pub(crate) fn threaded<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some((thread, after)) = bracket(rest) else { return false };
-    let after = plain::skip_blanks(after);
+    let after = blocks(plain::skip_blanks(after));
     let after = plain::skip_blanks(after.strip_prefix(b"- ").unwrap_or(after));
     let Some((severity, word, after)) = plain::level(after) else { return false };
     entry.severity = severity;
     entry.severity_text = Text::Borrowed(word);
+    if let (Some(pid), b"") = plain::digits(thread)
+        && let Some(message) = after.strip_prefix(b":")
+    {
+        // PostgreSQL: `[pid] LOG:  message`
+        entry.pid = Some(pid);
+        entry.body = Text::Borrowed(plain::skip_blanks(message));
+        return true;
+    }
     entry.format = Format::Log4j;
     entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(thread.trim_ascii())));
     let after = blocks(plain::skip_blanks(after));
@@ -57,6 +79,12 @@ pub(crate) fn threaded<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
 /// after_level = ( "[" thread "]" SP named ) / ( "[" logger "]" SP "(" thread ")" SP message ) / named
 pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let rest = plain::skip_blanks(rest);
+    if let Some(message) = rest.strip_prefix(b"- ") {
+        // A pattern whose logger is empty.
+        entry.format = Format::Log4j;
+        entry.body = Text::Borrowed(message);
+        return true;
+    }
     if rest.first() != Some(&b'[') {
         return named(rest, entry);
     }
@@ -82,15 +110,19 @@ pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
 /// A logger has a dot, or is set off by the mark; otherwise the word is the message's first.
 fn named<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let length = rest.iter().take(200).take_while(|b| is_logger(**b)).count();
-    let (mut logger, after) = rest.split_at(length);
-    let site = memchr::memchr2(b'#', b'(', logger).filter(|&at| logger[at] == b'#');
+    let (mut logger, mut after) = rest.split_at(length);
     let mut line = 0;
-    if let Some(at) = site {
+    if let Some(at) = memchr::memchr(b'#', logger) {
         line = plain::digits(&logger[at + 1..]).0.and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
         if line == 0 {
             return false;
         }
         logger = &logger[..at];
+    } else if let Some((site, rest)) =
+        after.strip_prefix(b":").map(plain::digits).filter(|(_, rest)| rest.starts_with(b" -"))
+        && let Some(Ok(number)) = site.map(u32::try_from)
+    {
+        (line, after) = (number, rest);
     }
     if !logger.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') {
         return false;
@@ -123,7 +155,7 @@ fn is_class(logger: &[u8]) -> bool {
 
 #[inline]
 fn is_logger(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'$' | b'_' | b'#' | b'-' | b'/' | b'@')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'$' | b'_' | b'#' | b'-' | b'/' | b'@' | b'[' | b']')
 }
 
 /// Passes over further bracketed blocks (ids; they are found in the line's text).
@@ -139,11 +171,19 @@ fn strip_dash(rest: &[u8]) -> &[u8] {
     rest.strip_prefix(b"- ").unwrap_or(rest)
 }
 
-/// "[" text "]": the text, and what follows.
+/// "[" text "]": the text, which may have brackets of its own, and what follows.
 pub(crate) fn bracket(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if text.first() != Some(&b'[') {
         return None;
     }
-    let end = memchr::memchr(b']', &text[..text.len().min(256)])?;
-    Some((&text[1..end], &text[end + 1..]))
+    let mut depth = 0u32;
+    for (at, byte) in text.iter().enumerate().take(256) {
+        match byte {
+            b'[' => depth += 1,
+            b']' if depth == 1 => return Some((&text[1..at], &text[at + 1..])),
+            b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }

@@ -164,6 +164,10 @@ fn dressed_level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
     if let Some((severity, word, rest)) = level(text) {
         return Some((severity, word, message(rest)));
     }
+    let length = text.iter().take(14).take_while(|b| b.is_ascii_alphabetic()).count();
+    if !matches!(text.get(length), Some(b':' | b'\t' | b'|')) {
+        return None;
+    }
     let (severity, word, rest) = lower_level(text)?;
     match rest.first() {
         Some(b':' | b'\t' | b'|') => Some((severity, word, message(rest))),

@@ -22,6 +22,18 @@ pub struct PodPath<'a> {
     pub container_id: Option<&'a str>,
 }
 
+impl PodPath<'_> {
+    /// The service that the pod's name tells: without what controllers add, or the node's name of a static pod (whose uid
+    /// is 32 hex digits), where the node is known.
+    pub fn service_name(&self, node_name: Option<&str>) -> String {
+        let is_static = self.uid.len() == 32 && self.uid.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_static {
+            return service_name_of_pod(self.pod);
+        }
+        node_name.and_then(|node| service_name_of_static_pod(self.pod, node)).unwrap_or(self.pod).to_owned()
+    }
+}
+
 /// File names of ext4 are no longer, and kubelet cuts at this.
 const NAME_BYTES_MAX: usize = 255;
 
@@ -184,7 +196,11 @@ mod tests {
         let sandbox = PodPath { container: "", restart: None, container_id: Some(ID), ..expected };
         assert_eq!(pod(&path), Some(sandbox));
         let path = "kube-system_etcd-node-1_0123456789abcdef0123456789abcdef/etcd/0.log";
-        assert_eq!(pod(path).unwrap().uid, "0123456789abcdef0123456789abcdef");
+        let fixed = pod(path).unwrap();
+        assert_eq!(fixed.uid, "0123456789abcdef0123456789abcdef");
+        assert_eq!(fixed.service_name(Some("node-1")), "etcd");
+        assert_eq!(fixed.service_name(None), "etcd-node-1");
+        assert_eq!(sandbox.service_name(Some("a")), "web.a");
         for bad in
             ["a_b/main/0.log", "a_b_c_d/main/0.log", "a_b_0f/main/x.log", "a_b_0f/main/0.txt", "a_b_zz/m/0.log", ""]
         {

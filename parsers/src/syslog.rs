@@ -115,14 +115,21 @@ fn finish(time: Time, priority: Option<u8>, entry: &mut Entry<'_>) {
     if entry.format == Format::Text {
         entry.format = Format::Syslog;
     }
-    if matches!(entry.time, Time::None | Time::Local { month: 0, .. }) {
-        entry.time = time;
-    }
+    entry.time = better(entry.time, time);
     if let Some(priority) = priority {
         if entry.severity == Severity::UNKNOWN {
             entry.severity = Severity::from_priority(priority & 7);
         }
         entry.push(&b"facility"[..], crate::value::unquoted(FACILITIES[usize::from(priority >> 3)].as_bytes()));
+    }
+}
+
+/// The payload's own time, unless the prefix has a complete one that is as fine.
+fn better(own: Time, prefix: Time) -> Time {
+    match (own, prefix) {
+        (Time::None | Time::Local { month: 0, .. }, _) => prefix,
+        (Time::Local { digits, .. }, Time::Unix { digits: prefix_digits, .. }) if prefix_digits >= digits => prefix,
+        _ => own,
     }
 }
 
@@ -161,11 +168,7 @@ fn rfc5424<'a>(text: &'a [u8], priority: Option<u8>, entry: &mut Entry<'a>) -> b
         _ => return false,
     };
     detect::inner(message, entry);
-    let own = entry.time;
-    if time != Time::None {
-        entry.time = time;
-    }
-    finish(own, priority, entry);
+    finish(time, priority, entry);
     for (key, value) in [(&b"host.name"[..], host), (b"appname", app), (b"msg_id", message_id)] {
         if value != b"-" {
             entry.push(key, Value::Text(Text::Borrowed(value)));

@@ -121,7 +121,7 @@ pub fn month(name: &[u8]) -> Option<u8> {
 pub fn two(text: &[u8], at: usize) -> Option<u8> {
     let pair = text.get(at..at + 2)?;
     let (tens, ones) = (pair[0].wrapping_sub(b'0'), pair[1].wrapping_sub(b'0'));
-    (tens <= 9 && ones <= 9).then_some(tens * 10 + ones)
+    (tens <= 9 && ones <= 9).then(|| tens * 10 + ones)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use spanline_parsers::{Entry, Field, Format, klog};
 use crate::calendar::Calendar;
 use crate::decode::{self, Envelopes, Line};
 use crate::input::read::Chunk;
-use crate::record::{Envelope, Origin, Position, Record, Stream};
+use crate::record::{Envelope, Origin, Position, Record};
 use slot::{Logical, Meta, Slot};
 
 /// Open records of one source at a time: two streams of a container, or the writers of a journal.

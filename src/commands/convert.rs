@@ -17,6 +17,7 @@ use crate::cli::{FromFormat, ToFormat};
 use crate::commands::survey;
 use crate::decode::Envelopes;
 use crate::export::fields::Sighting;
+use crate::export::terminal::Style;
 use crate::export::{json, logfmt, otlp_json, text};
 use crate::input::read::{self, ChunkReader, ReadError, ReadLimits};
 use crate::record::{Envelope, Origin, Record};
@@ -53,7 +54,13 @@ pub struct ConvertOutcome {
 /// Runs the conversion. A closed output ends it quietly.
 pub fn run(config: &ConvertConfig, output: impl Write) -> io::Result<ConvertOutcome> {
     let mut outcome = ConvertOutcome::default();
-    let mut sink = Writer { output, buffer: Vec::new(), to: config.to, colour: config.colour, failed: None };
+    let mut sink = Writer {
+        output,
+        buffer: Vec::new(),
+        to: config.to,
+        style: Style { colour: config.colour, width: None },
+        failed: None,
+    };
     if config.files.is_empty() {
         let input = Piped::new(io::stdin());
         if let Err(error) = convert_one(config, Source::unknown(config), input, &mut sink) {
@@ -104,12 +111,8 @@ fn convert_one<R: Read, W: Write>(
     sink: &mut Writer<W>,
 ) -> Result<(), ReadError> {
     let (envelopes, expect) = wanted(config.from);
-    let settings = AssembleSettings {
-        envelopes,
-        expect,
-        record_bytes_max: config.limits.line_bytes,
-        drop_nul_lines: false,
-    };
+    let settings =
+        AssembleSettings { envelopes, expect, record_bytes_max: config.limits.line_bytes, drop_nul_lines: false };
     let mut assembler = Assembler::new(0, Arc::new(source.origin), Calendar::new(&source.calendar), settings);
     let mut reader = ChunkReader::new(input, config.limits);
     if envelopes == Envelopes::Auto || envelopes == Envelopes::Only(Envelope::Journal) {
@@ -156,7 +159,7 @@ struct Writer<W> {
     output: W,
     buffer: Vec<u8>,
     to: ToFormat,
-    colour: bool,
+    style: Style,
     failed: Option<io::Error>,
 }
 
@@ -167,7 +170,7 @@ impl<W: Write> RecordSink for Writer<W> {
             ToFormat::Json => json::write(&mut self.buffer, record, None, &sighting),
             ToFormat::OtlpJson => otlp_json::write(&mut self.buffer, record, None, &sighting),
             ToFormat::Logfmt => logfmt::write(&mut self.buffer, record, None, &sighting),
-            ToFormat::Text => text::write(&mut self.buffer, record, None, self.colour),
+            ToFormat::Text => text::write(&mut self.buffer, record, None, None, &sighting, self.style),
         }
         if self.buffer.len() >= WRITE_BYTES {
             self.flush();

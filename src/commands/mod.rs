@@ -1,5 +1,4 @@
 //! The commands: which inputs, span sources and outputs each connects.
 
-pub mod backfill;
 pub mod convert;
 pub mod survey;

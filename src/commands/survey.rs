@@ -132,12 +132,9 @@ fn pod_of_path(shown: &str) -> Option<Pod> {
 fn must_gather(shown: &str) -> Option<Pod> {
     let parts: Vec<&str> = shown.rsplit('/').take(8).collect();
     match parts[..] {
-        [_, "logs", container, again, pod, "pods", namespace, "namespaces"] if container == again => Some(Pod {
-            namespace: namespace.into(),
-            name: pod.into(),
-            container: container.into(),
-            ..Pod::default()
-        }),
+        [_, "logs", container, again, pod, "pods", namespace, "namespaces"] if container == again => {
+            Some(Pod { namespace: namespace.into(), name: pod.into(), container: container.into(), ..Pod::default() })
+        }
         _ => None,
     }
 }
@@ -146,7 +143,8 @@ fn must_gather(shown: &str) -> Option<Pod> {
 fn origin_of_name(shown: &str, is_kubernetes_audit: bool) -> Origin {
     let name = file_name(shown);
     let base = rotation::family(name).base;
-    let stem = base.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".log").trim_end_matches(".txt");
+    let stem =
+        base.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".log").trim_end_matches(".txt");
     let lower = stem.to_ascii_lowercase();
     let known: [(&str, Producer, &str); 11] = [
         ("kubelet", Producer::Kubelet, "kubelet"),

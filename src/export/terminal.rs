@@ -41,13 +41,13 @@ pub struct Line<'o> {
     out: &'o mut Vec<u8>,
     style: Style,
     used: usize,
-    cut: bool,
+    reserved: usize,
 }
 
 impl<'o> Line<'o> {
     /// Begins a line.
     pub fn begin(out: &'o mut Vec<u8>, style: Style) -> Line<'o> {
-        Line { out, style, used: 0, cut: false }
+        Line { out, style, used: 0, reserved: 0 }
     }
 
     /// Columns used so far.
@@ -57,7 +57,12 @@ impl<'o> Line<'o> {
 
     /// Columns left, `usize::MAX` without a limit.
     pub fn left(&self) -> usize {
-        if self.cut { 0 } else { self.style.width.map_or(usize::MAX, |width| width.saturating_sub(self.used)) }
+        self.style.width.map_or(usize::MAX, |width| width.saturating_sub(self.used + self.reserved))
+    }
+
+    /// Keeps columns free at the end of the line, until they are given back by keeping none.
+    pub fn reserve(&mut self, columns: usize) {
+        self.reserved = columns;
     }
 
     /// Blanks up to a column.
@@ -77,7 +82,6 @@ impl<'o> Line<'o> {
     pub fn put_within(&mut self, text: &[u8], paint: Paint, columns: usize) {
         let columns = columns.min(self.left());
         if columns == 0 {
-            self.cut |= !text.is_empty() && self.left() == 0;
             return;
         }
         let code = if self.style.colour { code(paint) } else { "" };
@@ -123,7 +127,9 @@ fn shown(out: &mut Vec<u8>, text: &[u8], columns: usize) -> usize {
             if used > columns {
                 out.truncate(fit.0);
                 out.extend_from_slice("…".as_bytes());
-                return fit.1 + 1;
+                // Where a wide character did not fit, a blank stands, so that nothing follows the ellipsis.
+                out.resize(out.len() + columns - fit.1 - 1, b' ');
+                return columns;
             }
             if used < columns {
                 fit = (out.len(), used);

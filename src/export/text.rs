@@ -124,14 +124,14 @@ pub(super) fn message<'m>(line: &mut Line<'_>, severity: Severity, message: &'m 
         17.. => Paint::Bold,
         _ => Paint::Plain,
     };
-    let reserved = tag.map_or(0, |tag| tag.chars().count() + 2);
-    let columns = line.left().saturating_sub(reserved);
-    line.put_within(lines.next().unwrap_or_default(), paint, columns);
+    line.reserve(tag.map_or(0, |tag| tag.chars().count() + 2));
+    line.put(lines.next().unwrap_or_default(), paint);
     lines
 }
 
 /// A tag at the right edge if the width is limited and there is room, else two blanks on.
 pub(super) fn right(line: &mut Line<'_>, tag: &str) {
+    line.reserve(0);
     let columns = tag.chars().count();
     let free = line.left();
     let start = if free == usize::MAX || free < columns { line.used() + 2 } else { line.used() + free - columns };
@@ -263,6 +263,16 @@ mod tests {
             "2026-11-23 09:14:51.322 INFO  web-0/main                 SyncLoop ADD source=api why=\"a b\"\
              \u{20}            entity 0.98 → RunPodSandbox\n"
         );
+    }
+
+    #[test]
+    fn many_fields_leave_the_tag_its_room() {
+        let mut entry = Entry { body: b"m"[..].into(), ..Entry::default() };
+        for key in ["first", "second", "third"] {
+            entry.push(key.as_bytes(), Value::Text("y".repeat(30).into_bytes().into()));
+        }
+        let text = shown(&entry, Some(&link()), PLAIN);
+        assert!(text.ends_with("…  entity 0.98\n") && text.chars().count() == 101, "{text}");
     }
 
     #[test]

@@ -70,6 +70,13 @@ pub struct LineView<'a> {
     pub confidence: Option<f32>,
 }
 
+/// Writes lines as they come, without a heading.
+pub fn write_lines(out: &mut Vec<u8>, lines: &[LineView<'_>], style: Style) {
+    for one in lines {
+        log_line(out, one, None, style);
+    }
+}
+
 /// Writes a trace: heading, then the tree with the lines.
 pub fn write_trace(out: &mut Vec<u8>, trace: &TraceView<'_>, style: Style) {
     let tree = Tree::of(trace);

@@ -34,9 +34,11 @@ pub trait LedgerKeys {
 }
 
 /// One destination of logs.
-pub struct LogOutput<'a> {
+pub struct LogOutput {
+    /// Its place among all destinations, for what it has acknowledged.
+    pub destination: usize,
     /// The way to its task.
-    pub sink: &'a dyn BatchSink,
+    pub sink: Box<dyn BatchSink + Send>,
     /// What is gathered for it.
     pub batcher: LogBatcher,
     /// It takes no more.
@@ -52,6 +54,8 @@ pub struct LinkCounts {
     pub unlinked: BTreeMap<Unlinked, u64>,
     /// Links below `--min-confidence`, not made.
     pub below_confidence: u64,
+    /// Between which times the records lie, ns since the epoch.
+    pub times: Option<(i64, i64)>,
     /// Records outside `--since` and `--until`.
     pub outside_window: u64,
     /// Records that every destination had acknowledged before.
@@ -67,6 +71,10 @@ impl LinkCounts {
         for (reason, count) in &other.unlinked {
             *self.unlinked.entry(*reason).or_default() += count;
         }
+        self.times = match (self.times, other.times) {
+            (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1))),
+            (one, two) => one.or(two),
+        };
         self.below_confidence += other.below_confidence;
         self.outside_window += other.outside_window;
         self.acknowledged_before += other.acknowledged_before;
@@ -82,19 +90,19 @@ pub trait Tap {
 /// Ships records.
 pub struct Shipper<'a> {
     /// Finds links where traces were given.
-    pub correlator: Option<&'a mut Correlator>,
+    pub correlator: Option<&'a Correlator>,
     /// Links below are not made.
     pub min_confidence: f32,
     /// First record time, and the one to stop before.
     pub window: (Option<i64>, Option<i64>),
     /// Destinations of logs.
-    pub logs: Vec<LogOutput<'a>>,
+    pub logs: Vec<LogOutput>,
     /// Other takers.
-    pub taps: Vec<&'a mut dyn Tap>,
+    pub taps: Vec<&'a mut (dyn Tap + Send)>,
     /// The links file.
-    pub links: Option<LinkRows<BufWriter<File>>>,
+    pub links: Option<&'a mut LinkRows<BufWriter<File>>>,
     /// Ledger keys.
-    pub keys: &'a dyn LedgerKeys,
+    pub keys: &'a (dyn LedgerKeys + Sync),
     /// `observed_time_unix_nano`.
     pub observed: u64,
     /// What was counted.
@@ -146,7 +154,7 @@ impl Shipper<'_> {
     }
 
     fn link(&mut self, record: &Record<'_>) -> Option<Link> {
-        let outcome = match &mut self.correlator {
+        let outcome = match self.correlator {
             Some(correlator) => correlator.link(record),
             None => written(record).ok_or(Unlinked::NoTraces),
         };
@@ -184,7 +192,7 @@ fn written(record: &Record<'_>) -> Option<Link> {
 impl SourceState {
     /// The state of a record's writer.
     #[inline]
-    fn writer(&mut self, record: &Record<'_>, keys: &dyn LedgerKeys) -> &mut WriterState {
+    fn writer(&mut self, record: &Record<'_>, keys: &(dyn LedgerKeys + Sync)) -> &mut WriterState {
         let origin = std::ptr::from_ref(record.origin) as usize;
         let is = |writer: &WriterState| writer.origin == origin && writer.stream == record.stream;
         if !self.writers.get(self.last).is_some_and(is) {
@@ -229,10 +237,16 @@ impl RecordSink for Shipper<'_> {
         let writer = self.source.writer(record, keys);
         // Records out of the window count among equals too, so that a narrower window gives the same ids.
         let uid = writer.uids.next(record.payload, record.envelope_time.or(record.time));
-        let outside = |time: i64| self.window.0.is_some_and(|since| time < since) || self.window.1.is_some_and(|until| time >= until);
+        let outside = |time: i64| {
+            self.window.0.is_some_and(|since| time < since) || self.window.1.is_some_and(|until| time >= until)
+        };
         if record.time.is_some_and(outside) {
             self.counts.outside_window += 1;
             return;
+        }
+        if let Some(time) = record.time {
+            let (first, last) = self.counts.times.unwrap_or((time, time));
+            self.counts.times = Some((first.min(time), last.max(time)));
         }
         let link = self.link(record);
         if let Some(rows) = &mut self.links {
@@ -263,8 +277,9 @@ impl Shipper<'_> {
         let Some((_, key, acknowledged)) = &writer.place else { return };
         let place = Place { key: *key, offset: record.position.offset };
         let mut sent = false;
-        for (output, acknowledged) in self.logs.iter_mut().zip(acknowledged) {
-            if output.closed || acknowledged.as_ref().is_some_and(|ranges| ranges.contains(place.offset)) {
+        for output in &mut self.logs {
+            let acknowledged = acknowledged.get(output.destination).and_then(Option::as_ref);
+            if output.closed || acknowledged.is_some_and(|ranges| ranges.contains(place.offset)) {
                 continue;
             }
             sent = true;

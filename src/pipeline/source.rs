@@ -38,7 +38,7 @@ pub struct Reading<'a> {
 }
 
 /// What reading a source came to.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SourceReport {
     /// What it was made of.
     pub counts: Counts,
@@ -46,6 +46,15 @@ pub struct SourceReport {
     pub files_read: u64,
     /// One message for each file that was not.
     pub failures: Vec<String>,
+}
+
+impl SourceReport {
+    /// Adds another source's.
+    pub fn add(&mut self, other: SourceReport) {
+        self.counts.add(&other.counts);
+        self.files_read += other.files_read;
+        self.failures.extend(other.failures);
+    }
 }
 
 /// Reads a source.

@@ -3,6 +3,8 @@
 //! In go text and an offset, out comes the end of the value there, or nothing if it is not well-formed. No value is
 //! built, nothing recurses.
 
+use std::num::NonZeroU64;
+
 /// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
@@ -11,7 +13,7 @@ pub(super) struct Shape {
 }
 
 /// The value at an offset, at most `depth_max` levels deep.
-#[inline]
+#[inline(always)]
 pub(super) fn scan(text: &[u8], at: usize, depth_max: u32) -> Option<Shape> {
     match text.get(at)? {
         b'"' => string_end(text, at + 1).map(|(end, marked)| Shape { end, marked }),
@@ -99,27 +101,29 @@ fn key_end(text: &[u8], at: usize, gaps: &mut usize) -> Option<usize> {
 /// escape = "\" ( DQUOTE / "\" / "/" / "b" / "f" / "n" / "r" / "t" / "u" 4HEXDIG )
 ///
 /// Returns the end and whether there are escapes.
-#[inline]
-pub(super) fn string_end(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
-    let mut escaped = false;
-    loop {
-        at = plain_end(text, at);
-        match text.get(at)? {
-            b'"' => return Some((at + 1, escaped)),
-            b'\\' => {
-                escaped = true;
-                at = escape_end(text, at)?;
-            }
-            _ => return None,
-        }
+#[inline(always)]
+pub(super) fn string_end(text: &[u8], start: usize) -> Option<(usize, bool)> {
+    let at = plain_end(text, start);
+    match text.get(at)? {
+        b'"' => Some((at + 1, false)),
+        b'\\' => escaped_end(text, at).map(|end| (end, true)),
+        _ => None,
     }
 }
 
-fn escape_end(text: &[u8], at: usize) -> Option<usize> {
-    match text.get(at + 1)? {
-        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 2),
-        b'u' => text.get(at + 2..at + 6).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit)).map(|_| at + 6),
-        _ => None,
+/// The end of a string, from its first escape on.
+fn escaped_end(text: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => match text.get(at + 1)? {
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
+                b'u' if text.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit) => at += 6,
+                _ => return None,
+            },
+            0..0x20 => return None,
+            _ => at = plain_end(text, at + 1),
+        }
     }
 }
 
@@ -129,21 +133,14 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// The next quote, backslash or control byte (or the end), eight bytes at a time.
 ///
 /// Most strings of a log line are shorter than what a vector search needs to pay off.
-#[inline]
-pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
+#[inline(always)]
+pub(crate) fn plain_end(text: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * b'"' as u64);
-        let slash = word ^ (ONES * b'\\' as u64);
-        // A byte's high bit is set where it is below 0x20 or equal; false ones stand only above a true one.
-        let found = (word.wrapping_sub(ONES * 0x20) & !word
-            | quote.wrapping_sub(ONES) & !quote
-            | slash.wrapping_sub(ONES) & !slash)
-            & HIGH;
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+        let length = plain_length(u64::from_le_bytes(*chunk));
+        at += length;
+        if length < 8 {
+            return at;
         }
-        at += 8;
     }
     while let Some(byte) = text.get(at)
         && !matches!(byte, 0..0x20 | b'"' | b'\\')
@@ -151,6 +148,19 @@ pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// How many bytes of a word, the lowest first, come before a quote, backslash or control byte.
+#[inline(always)]
+pub(super) fn plain_length(word: u64) -> usize {
+    let quote = word ^ (ONES * b'"' as u64);
+    let slash = word ^ (ONES * b'\\' as u64);
+    // A byte's high bit is set where it is below 0x20 or equal; false ones stand only above a true one.
+    let found = (word.wrapping_sub(ONES * 0x20) & !word
+        | quote.wrapping_sub(ONES) & !quote
+        | slash.wrapping_sub(ONES) & !slash)
+        & HIGH;
+    NonZeroU64::new(found).map_or(8, |found| (found.trailing_zeros() / 8) as usize)
 }
 
 /// number / "true" / "false" / "null"
@@ -193,9 +203,13 @@ fn digits_end(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// Past SP, TAB, LF, CR.
-#[inline]
+#[inline(always)]
 pub(super) fn blanks(text: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
+    while let Some(&byte) = text.get(at) {
+        // Mostly there is none, which one comparison tells.
+        if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            break;
+        }
         at += 1;
     }
     at

@@ -9,7 +9,9 @@ use crate::json::Member;
 pub(super) fn of<'a>(member: &Member<'a>) -> Option<(Severity, Text<'a>)> {
     let (severity, text) = match member.text() {
         Some(text) => (name(text.trim_ascii()), text),
-        None => (bunyan(member.raw), Cow::Borrowed(member.raw)),
+        // Under other keys, numbers have other meanings.
+        None if member.plain_key() == b"level" => (bunyan(member.raw), Cow::Borrowed(member.raw)),
+        None => return None,
     };
     (severity != Severity::UNKNOWN).then_some((severity, text))
 }

@@ -49,7 +49,7 @@ fn object(raw: &[u8]) -> Option<Time> {
     let (mut seconds, mut nanos) = (None, 0);
     let mut members = json::object(raw)?;
     while let Some(member) = members.member() {
-        match &*member.key {
+        match member.plain_key() {
             b"seconds" | b"epochSecond" => {
                 let digits = member.text().unwrap_or(member.raw.into());
                 seconds = Some(std::str::from_utf8(&digits).ok()?.parse::<i64>().ok()?);

@@ -34,18 +34,20 @@ pub(super) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
         return None;
     }
     let mut bytes = [0u8; N];
-    let mut any = 0;
-    let shift = 2 * N - digits.len();
-    for (i, &digit) in digits.iter().enumerate() {
-        let nibble = NIBBLE[digit as usize];
-        if nibble > 15 {
-            return None;
-        }
-        let at = i + shift;
-        bytes[at / 2] |= if at.is_multiple_of(2) { nibble << 4 } else { nibble };
-        any |= nibble;
+    let mut seen = 0;
+    let (first, pairs) = digits.split_at(digits.len() % 2);
+    let from = N - digits.len().div_ceil(2);
+    if let [digit] = first {
+        bytes[from] = NIBBLE[*digit as usize];
+        seen |= bytes[from];
     }
-    (any != 0).then_some(bytes)
+    for (byte, pair) in bytes[from + first.len()..].iter_mut().zip(pairs.chunks_exact(2)) {
+        let (high, low) = (NIBBLE[pair[0] as usize], NIBBLE[pair[1] as usize]);
+        seen |= high | low;
+        *byte = high << 4 | low & 15;
+    }
+    // Other bytes stand as 255 in the table.
+    (1..16).contains(&seen).then_some(bytes)
 }
 
 const NIBBLE: [u8; 256] = {
@@ -95,8 +97,8 @@ pub(super) fn trace_id(value: &[u8]) -> Option<TraceId> {
             let number: u128 = std::str::from_utf8(digits).ok()?.parse().ok()?;
             nonzero(number.to_be_bytes()).map(|bytes| TraceId { bytes, low64: false })
         }
-        // A UUID that was cut or an id with more dashes is not a short id.
-        SHORT_MIN..=31 if value.get(digits.len()) != Some(&b'-') => full_trace(digits),
+        // A UUID that was cut or an id with more dashes is not a short id, nor is a number that some program counts.
+        SHORT_MIN..=31 if !decimal && value.get(digits.len()) != Some(&b'-') => full_trace(digits),
         _ => None,
     }
 }

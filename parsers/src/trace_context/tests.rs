@@ -164,6 +164,7 @@ fn leaves_what_only_looks_like_an_id() {
         "trace_id= span_id= trace_flags=",
         "[trace_id=0 span_id=0 trace_sampled=False]",
         "otelTraceID=0",
+        "trace_id=12345678 order=7",
         "trace_id=<T>00",
         "trace_id=<T>g",
         "trace_id=x<T>",

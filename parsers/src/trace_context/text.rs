@@ -25,71 +25,106 @@ static LOWER_TRACE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("ra
 static UPPER_TRACE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("RACE"));
 static LOWER_SPAN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("pan"));
 static UPPER_SPAN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("PAN"));
+static TRANSACTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("ransaction"));
 
 /// The context that free text carries.
 pub fn from_text(text: &[u8]) -> TraceContext {
-    let has_key = text.len() > 12 && (LOWER_TRACE.find(text).is_some() || UPPER_TRACE.find(text).is_some());
-    if !has_key && HexRuns::new(text).next().is_none() {
-        return TraceContext::default();
-    }
     let mut found = Found::default();
-    if has_key {
-        after_keys(text, &LOWER_TRACE, &mut found);
-        after_keys(text, &UPPER_TRACE, &mut found);
+    let lower = LOWER_TRACE.find(text);
+    if let Some(first) = lower {
+        after_keys(text, first, &LOWER_TRACE, &mut found);
+    }
+    let upper = if found.has_trace() { None } else { UPPER_TRACE.find(text) };
+    if let Some(first) = upper {
+        after_keys(text, first, &UPPER_TRACE, &mut found);
     }
     if !found.has_trace() {
         shapes(text, &mut found);
+        if !found.has_trace() {
+            return TraceContext::default();
+        }
     }
-    if found.has_trace() && found.span.is_none() && found.datadog_span.is_none() && found.header_span.is_none() {
-        after_keys(text, &LOWER_SPAN, &mut found);
-        after_keys(text, &UPPER_SPAN, &mut found);
-        if found.span.is_none() {
-            after_keys(text, &Finder::new("ransaction"), &mut found);
+    if found.span.is_none() && found.datadog_span.is_none() && found.header_span.is_none() {
+        let words = [&*LOWER_SPAN, &*UPPER_SPAN, &*TRANSACTION];
+        for (word, first) in words.into_iter().filter_map(|word| Some((word, word.find(text)?))) {
+            if found.span.is_none() && found.header_span.is_none() {
+                after_keys(text, first, word, &mut found);
+            }
         }
     }
     found.context()
 }
 
-/// Reads the values of all keys that hold a word.
-fn after_keys(text: &[u8], word: &Finder<'_>, found: &mut Found) {
-    let mut done = 0;
-    for at in word.find_iter(text).take(PLACES_MAX) {
-        if at < done {
-            continue;
-        }
+/// Reads the values of all keys that hold a word, the first of which is given, and of the keys right behind them.
+fn after_keys(text: &[u8], first: usize, word: &Finder<'_>, found: &mut Found) {
+    let mut at = first;
+    for _ in 0..PLACES_MAX {
         let start = at - text[..at].iter().rev().take(KEY_MAX).take_while(|b| is_key(**b)).count();
-        let end = at + text[at..].iter().take(KEY_MAX).take_while(|b| is_key(**b)).count();
-        done = end;
-        let key = &text[start..end];
-        let Some(kind) = keys::classify(key) else {
-            if key.eq_ignore_ascii_case(b"traces") && text[..start].ends_with(b"/") {
-                found.take(Key::Trace, token(&text[start - 1..]).strip_prefix(b"/traces/").unwrap_or_default());
+        let mut done = pair(text, start, at, found);
+        // Ids stand side by side: `trace_id=… span_id=… trace_flags=…`.
+        for _ in 0..4 {
+            let next = done + text[done..].iter().take(6).take_while(|b| !is_key(**b)).count();
+            match text.get(next) {
+                Some(b's' | b'S' | b't' | b'T' | b'd' | b'X' | b'x') if next > done => {
+                    let end = pair(text, next, next, found);
+                    if end == next {
+                        break;
+                    }
+                    done = end;
+                }
+                _ => break,
             }
-            continue;
-        };
-        if let Some(value) = value(&text[end..], kind) {
-            found.take(kind, value);
+        }
+        done = done.max(at + 3);
+        match text.get(done..).and_then(|rest| word.find(rest)) {
+            Some(next) => at = done + next,
+            None => return,
         }
     }
 }
 
+/// A key from `start` on, at least up to `at`, and its value: what it says is taken. The end of both, or of the key.
+fn pair(text: &[u8], start: usize, at: usize, found: &mut Found) -> usize {
+    let end = at + text[at..].iter().take(KEY_MAX).take_while(|b| is_key(**b)).count();
+    let key = &text[start..end];
+    if let Some(kind) = keys::classify(key) {
+        if let Some((value, rest)) = value(&text[end..], kind) {
+            let after_value = text.len() - rest.len();
+            found.take(kind, value);
+            return after_value;
+        }
+    } else if key.eq_ignore_ascii_case(b"traces") && text[..start].ends_with(b"/") {
+        found.take(Key::Trace, token(&text[start - 1..]).strip_prefix(b"/traces/").unwrap_or_default());
+    }
+    end
+}
+
 /// after = [quote] *SP ( "=" / ":" / "=>" ) *SP *( quote / open ) value ; or SP and a full id
-fn value(after: &[u8], kind: Key) -> Option<&[u8]> {
-    let mut rest = skip(after, b"\\\"'])", 3);
-    rest = skip(rest, b" ", 2);
+///
+/// The value, and what follows it.
+fn value(after: &[u8], kind: Key) -> Option<(&[u8], &[u8])> {
+    let mut rest = after;
+    if !matches!(rest.first(), Some(b'=' | b':')) {
+        rest = skip(skip(rest, b"\\\"'])", 3), b" ", 2);
+    }
     match rest.first()? {
         b'=' | b':' => {
             rest = rest[1..].strip_prefix(b">").unwrap_or(&rest[1..]);
+            if rest.first().is_some_and(u8::is_ascii_alphanumeric) {
+                let token = token(rest);
+                return Some((token, &rest[token.len()..]));
+            }
             rest = skip(rest, b" \t", 4);
             // `"trace":{"id":"…"}`
             if let Some(inner) = rest.strip_prefix(b"{\"id\":").or_else(|| rest.strip_prefix(b"{\\\"id\\\":")) {
                 rest = skip(inner, b" ", 2);
             }
             if rest.first() == Some(&b'[') && rest.get(1).is_some_and(u8::is_ascii_digit) && is_byte_list(rest) {
-                return Some(&rest[..rest.len().min(VALUE_MAX)]);
+                return Some(rest.split_at(rest.len().min(VALUE_MAX)));
             }
             rest = skip(rest, b"\\\"'[(<{", 3);
-            Some(token(rest))
+            let token = token(rest);
+            Some((token, &rest[token.len()..]))
         }
         _ if after.first() == Some(&b' ') => {
             let token = token(rest);
@@ -99,7 +134,7 @@ fn value(after: &[u8], kind: Key) -> Option<&[u8]> {
                 Key::Traceparent => &[55],
                 _ => &[],
             };
-            wanted.contains(&token.len()).then_some(token)
+            wanted.contains(&token.len()).then(|| (token, &rest[token.len()..]))
         }
         _ => None,
     }
@@ -124,13 +159,38 @@ fn token(text: &[u8]) -> &[u8] {
     token
 }
 
+/// Bytes of keys (bit 0) and of values (bit 1).
+const CLASSES: [u8; 256] = {
+    let mut table = [0u8; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            table[byte] = 3;
+        }
+        byte += 1;
+    }
+    let (keys, values) = (b"_-.@", b"+/=_-.:;|@%");
+    let mut i = 0;
+    while i < keys.len() {
+        table[keys[i] as usize] |= 1;
+        i += 1;
+    }
+    i = 0;
+    while i < values.len() {
+        table[values[i] as usize] |= 2;
+        i += 1;
+    }
+    table
+};
+
+#[inline]
 fn is_key(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'@')
+    CLASSES[byte as usize] & 1 != 0
 }
 
+#[inline]
 fn is_value(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-' | b'.' | b':' | b';' | b'|' | b'@' | b'%')
+    CLASSES[byte as usize] & 2 != 0
 }
 
 /// Shapes that tell by themselves what they are, at each long run of hex digits.
@@ -139,7 +199,8 @@ fn shapes(text: &[u8], found: &mut Found) {
         match end - at {
             24 => found.take_header(root(text, at)),
             16 | 32 if is_bounded(text, at, end) => {
-                if !(block(text, at, end, found) || header(text, at, end, found)) {
+                let is_shape = block(text, at, end, found) || header(text, at, end, found);
+                if !is_shape {
                     keyed(text, at, found);
                 }
             }

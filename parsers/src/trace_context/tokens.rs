@@ -73,6 +73,16 @@ impl Iterator for HexRuns<'_> {
 
     fn next(&mut self) -> Option<(usize, usize)> {
         loop {
+            // Sixteen digits in a row reach eight to the left or to the right. The marks are joined without branches,
+            // which text would make unforeseeable.
+            while let Some(around) = self.text.get(self.probe - 8..self.probe + 9) {
+                let left = HEX[around[0] as usize] & HEX[around[4] as usize];
+                let right = HEX[around[12] as usize] & HEX[around[16] as usize];
+                if HEX[around[8] as usize] & (left | right) {
+                    break;
+                }
+                self.probe += 16;
+            }
             let byte = *self.text.get(self.probe)?;
             if !is_hex(byte) {
                 self.probe += 16;
@@ -112,5 +122,6 @@ pub(super) fn is_hex(byte: u8) -> bool {
 
 /// No letter or digit on either side.
 pub(super) fn is_bounded(text: &[u8], at: usize, end: usize) -> bool {
-    !(at > 0 && text[at - 1].is_ascii_alphanumeric()) && !text.get(end).is_some_and(u8::is_ascii_alphanumeric)
+    let before = at.checked_sub(1).and_then(|before| text.get(before));
+    [before, text.get(end)].iter().flatten().all(|byte| !byte.is_ascii_alphanumeric())
 }

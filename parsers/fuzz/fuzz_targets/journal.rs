@@ -1,0 +1,30 @@
+//! The journal's two forms: any bytes; the splitter always moves and never waits beyond its limit.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use spanline_parsers::journal_export::{self, Split};
+use spanline_parsers::journal_json;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = journal_json::line(data);
+    let limit = 4096;
+    let mut rest = data;
+    loop {
+        match journal_export::entry_end(rest, limit) {
+            Split::Entry(length) => {
+                assert!(length > 0 && length <= limit);
+                journal_export::entry(&rest[..length]);
+                rest = &rest[length..];
+            }
+            Split::Damaged(length) => {
+                assert!(length > 0);
+                rest = &rest[length..];
+            }
+            Split::More(at) => {
+                assert!(at <= rest.len() && rest.len() <= limit);
+                assert_eq!(journal_export::resume(rest, at, limit), Split::More(at));
+                break;
+            }
+        }
+    }
+});

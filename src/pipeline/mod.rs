@@ -1,0 +1,344 @@
+//! The only place that knows every stage: builds them, connects them, lets them run, drains them.
+//!
+//! In goes a [`BackfillConfig`], out comes what was read, linked and delivered. Order of things: find sources, read the
+//! traces, read all lines once to learn what belongs together (only if there are traces), read them again to link and
+//! ship, then the traces with their lines on them, then the summary.
+
+pub mod deliveries;
+mod finish;
+mod progress;
+pub mod ship;
+pub mod source;
+pub mod taps;
+pub mod traces;
+mod zones;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+
+use crate::assemble::RecordSink;
+use crate::calendar::CalendarSettings;
+use crate::checkpoint::store::{Ledgers, Store, StoreError};
+use crate::commands::survey::{self, Source};
+use crate::config::{BackfillConfig, Destination};
+use crate::correlate::{Correlator, span_index};
+use crate::export::Summary;
+use crate::export::encode;
+use crate::export::links::LinkRows;
+use crate::export::logs::LogBatcher;
+use crate::export::terminal::Style;
+use crate::input::discover::{self, Found};
+use crate::record::{Origin, Record};
+use crate::spans::file::Limits as TraceLimits;
+use deliveries::{Acknowledged, Deliveries, Say, Target, Way};
+use ship::{LinkCounts, LogOutput, Shipper, SourceState, Tap};
+use source::{Reading, SourceReport, SourceSink, read_source};
+use taps::{HeldLines, LogsFile};
+use traces::{HeldEvents, TracesReport};
+
+pub use finish::{Outcome, exit_code};
+
+/// Threads that read and encode, where nothing asks for one order.
+const WORKERS: usize = 2;
+
+/// What stops a run before it begins.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A file or folder to write cannot be.
+    #[error("{path}: {source}")]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The state folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A destination.
+    #[error("--to: {0}")]
+    Destination(io::Error),
+    /// A thread or runtime could not be had.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs a backfill. `stop` ends it early; `say` tells the user something at once.
+pub fn backfill(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Result<Outcome, PipelineError> {
+    let mut skip = config.traces.clone();
+    skip.extend(config.links.clone());
+    let mut found = discover::find(&config.paths, &skip);
+    let mut sources = survey::sources(&mut found);
+    if let Some((index, count)) = config.shard {
+        sources.retain(|source| {
+            twox_hash::XxHash64::oneshot(0, source.writer.as_bytes()) % u64::from(count) == u64::from(index)
+        });
+    }
+    let mut outcome = Outcome::new(config, &found, sources.len());
+    let progress = progress::Progress::start(&sources, !config.traces.is_empty(), say);
+    let mut correlator = load_traces(config, &mut outcome, say);
+    let calendars = zones::calendars(config, &sources, &outcome.traces, say);
+    let run = Run::new(config, sources, calendars, progress.bytes_read().clone(), stop);
+    if let Some(correlator) = &mut correlator {
+        run.observe(correlator);
+    }
+    let result = run.ship(correlator.as_ref(), &mut outcome, say);
+    progress.finish();
+    result?;
+    outcome.stopped = stop.load(Ordering::Relaxed);
+    Ok(outcome)
+}
+
+fn trace_limits(config: &BackfillConfig) -> TraceLimits {
+    TraceLimits {
+        request_bytes_max: usize::try_from(config.traces_request_bytes_max).unwrap_or(usize::MAX),
+        decompressed_bytes_max: config.limits.file_bytes,
+    }
+}
+
+fn load_traces(config: &BackfillConfig, outcome: &mut Outcome, say: &Say) -> Option<Correlator> {
+    if config.traces.is_empty() {
+        return None;
+    }
+    let limits = span_index::Limits { spans_max: config.spans_max, ..span_index::Limits::default() };
+    let mut correlator = Correlator::new(limits);
+    outcome.traces = traces::load(&config.traces, trace_limits(config), &mut correlator);
+    outcome.traces.failures.iter().for_each(|failure| say(failure));
+    Some(correlator)
+}
+
+/// One run over the sources.
+struct Run<'a> {
+    config: &'a BackfillConfig,
+    sources: Vec<Source>,
+    origins: Vec<Arc<Origin>>,
+    calendars: Vec<CalendarSettings>,
+    bytes_read: Arc<AtomicU64>,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        config: &'a BackfillConfig,
+        sources: Vec<Source>,
+        calendars: Vec<CalendarSettings>,
+        bytes_read: Arc<AtomicU64>,
+        stop: &'a AtomicBool,
+    ) -> Run<'a> {
+        let origins = sources.iter().map(|source| Arc::new(source.origin.clone())).collect();
+        Run { config, sources, origins, calendars, bytes_read, stop }
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading { limits: self.config.limits, bytes_read: &self.bytes_read, stop: self.stop }
+    }
+
+    fn read<S: SourceSink>(&self, index: usize, sink: &mut S) -> SourceReport {
+        let (source, origin) = (&self.sources[index], &self.origins[index]);
+        read_source(index as u32, source, origin, &self.calendars[index], &self.reading(), sink)
+    }
+
+    /// First pass: what belongs together.
+    fn observe(&self, correlator: &mut Correlator) {
+        let mut observer = Observer(correlator);
+        for index in 0..self.sources.len() {
+            self.read(index, &mut observer);
+        }
+        correlator.settle();
+    }
+
+    /// Second pass: link, and ship to every destination.
+    fn ship(&self, correlator: Option<&Correlator>, outcome: &mut Outcome, say: &Say) -> Result<(), PipelineError> {
+        let config = self.config;
+        let mut outputs = Outputs::open(config)?;
+        let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
+        let (before, message) = store.as_ref().map_or(Ok((Ledgers::new(), None)), Store::load)?;
+        message.iter().for_each(|message| say(message));
+        let targets = targets(config);
+        let names = targets.iter().map(|(target, _)| target.name.clone()).collect();
+        let acknowledged = Arc::new(Acknowledged::new(names, before));
+        let endpoints = targets.iter().map(|(target, _)| target.clone()).collect();
+        let (deliveries, ways) =
+            Deliveries::start(endpoints, config.retry_for, acknowledged.clone(), store.clone(), say.clone())
+                .map_err(PipelineError::Destination)?;
+        let is_logs: Vec<bool> = targets.iter().map(|(_, is_logs)| *is_logs).collect();
+        let workers = if outputs.wants_order() { 1 } else { WORKERS.min(self.sources.len()).max(1) };
+        self.work(workers, correlator, &mut outputs, &ways, &is_logs, &acknowledged, outcome);
+        if self.stop.load(Ordering::Relaxed) {
+            deliveries.hurry();
+        } else {
+            self.send_traces(&outputs, &ways, &is_logs, &acknowledged, outcome);
+        }
+        drop(ways);
+        let summaries = deliveries.finish()?;
+        if let Some(store) = &store {
+            store.save(&acknowledged.ledgers())?;
+        }
+        outcome.delivered = targets.into_iter().map(|(target, _)| target.name).zip(summaries).collect();
+        outputs.finish(config, correlator, outcome)
+    }
+
+    /// Reads all sources on so many threads.
+    #[allow(clippy::too_many_arguments)] // the wiring of one run, used once
+    fn work(
+        &self,
+        workers: usize,
+        correlator: Option<&Correlator>,
+        outputs: &mut Outputs,
+        ways: &[Way],
+        is_logs: &[bool],
+        acknowledged: &Acknowledged,
+        outcome: &mut Outcome,
+    ) {
+        let order = self.order(workers);
+        let next = AtomicUsize::new(0);
+        let total = Mutex::new((SourceReport::default(), LinkCounts::default()));
+        let mut taps = Some(outputs.taps());
+        thread::scope(|scope| {
+            for _ in 0..workers {
+                let (links, taps) = taps.take().unwrap_or_default();
+                let (order, next, total) = (&order, &next, &total);
+                let logs = |(index, way): (usize, &'_ Way)| LogOutput {
+                    destination: index,
+                    sink: Box::new(way.clone()),
+                    batcher: LogBatcher::new(encode::scope_field().into()),
+                    closed: self.config.dry_run,
+                };
+                let logs = ways.iter().enumerate().filter(|(index, _)| is_logs[*index]).map(logs).collect();
+                let mut shipper = Shipper {
+                    correlator,
+                    min_confidence: self.config.min_confidence,
+                    window: (self.config.since, self.config.until),
+                    logs,
+                    taps,
+                    links,
+                    keys: acknowledged,
+                    observed: self.config.now_nanos as u64,
+                    counts: LinkCounts::default(),
+                    source: SourceState::default(),
+                };
+                scope.spawn(move || {
+                    while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        shipper.source_begins(&self.sources[*index]);
+                        let report = self.read(*index, &mut shipper);
+                        total.lock().unwrap_or_else(PoisonError::into_inner).0.add(report);
+                    }
+                    shipper.flush();
+                    total.lock().unwrap_or_else(PoisonError::into_inner).1.add(&shipper.counts);
+                });
+            }
+        });
+        let (report, counts) = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+        outcome.read = report;
+        outcome.links = counts;
+    }
+
+    /// With one worker the order of the sources; with more the largest first, so that they end together.
+    fn order(&self, workers: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.sources.len()).collect();
+        if workers > 1 {
+            let size = |index: &usize| self.sources[*index].files.iter().map(|file| file.size).sum::<u64>();
+            order.sort_by_key(|index| std::cmp::Reverse(size(index)));
+        }
+        order
+    }
+
+    fn send_traces(
+        &self,
+        outputs: &Outputs,
+        ways: &[Way],
+        is_logs: &[bool],
+        acknowledged: &Acknowledged,
+        outcome: &mut Outcome,
+    ) {
+        let Some(events) = outputs.events.as_ref().filter(|_| !self.config.dry_run) else { return };
+        outcome.events = events.count();
+        outcome.events_left_out = events.left_out();
+        for (index, way) in ways.iter().enumerate().filter(|(index, _)| !is_logs[*index]) {
+            let limits = trace_limits(self.config);
+            if let Err(error) = traces::send(&self.config.traces, limits, events, way, acknowledged, index) {
+                outcome.failures.push(format!("traces could not be read again: {error}"));
+            }
+        }
+    }
+}
+
+struct Observer<'c>(&'c mut Correlator);
+
+impl RecordSink for Observer<'_> {
+    fn record(&mut self, record: &Record<'_>) {
+        self.0.observe(record);
+    }
+}
+
+impl SourceSink for Observer<'_> {
+    fn file_begins(&mut self, _: u32, _: u64) {}
+    fn given_up_to(&mut self, _: Option<(u32, u64)>) {}
+}
+
+/// Destinations over the network, and whether they take logs.
+fn targets(config: &BackfillConfig) -> Vec<(Target, bool)> {
+    let target = |destination: &Destination| match destination {
+        Destination::Logs(endpoint) => {
+            Some((Target { name: format!("otlp={}", endpoint.uri), endpoint: (**endpoint).clone() }, true))
+        }
+        Destination::Traces(endpoint) => {
+            Some((Target { name: format!("jaeger={}", endpoint.uri), endpoint: (**endpoint).clone() }, false))
+        }
+        Destination::Text | Destination::Files(_) => None,
+    };
+    config.destinations.iter().filter_map(target).collect()
+}
+
+/// What is written or held on this machine.
+struct Outputs {
+    links: Option<LinkRows<BufWriter<File>>>,
+    lines: Option<HeldLines>,
+    logs_files: Vec<LogsFile>,
+    events: Option<HeldEvents>,
+}
+
+type Taps<'o> = (Option<&'o mut LinkRows<BufWriter<File>>>, Vec<&'o mut (dyn Tap + Send)>);
+
+impl Outputs {
+    fn open(config: &BackfillConfig) -> Result<Outputs, PipelineError> {
+        let create = |path: PathBuf| File::create(&path).map_err(|source| PipelineError::Output { path, source });
+        let links = config.links.clone().map(create).transpose()?.map(|file| LinkRows::new(BufWriter::new(file)));
+        let mut outputs = Outputs { links, lines: None, logs_files: Vec::new(), events: None };
+        for destination in config.destinations.iter().filter(|_| !config.dry_run) {
+            let wants_events = !config.traces.is_empty();
+            match destination {
+                Destination::Text => outputs.lines = Some(HeldLines::new(config.held_bytes_max)),
+                Destination::Files(folder) => {
+                    fs::create_dir_all(folder)
+                        .map_err(|source| PipelineError::Output { path: folder.clone(), source })?;
+                    outputs.logs_files.push(LogsFile::new(create(folder.join("logs.jsonl"))?, config.now_nanos));
+                }
+                Destination::Logs(_) | Destination::Traces(_) => {}
+            }
+            if wants_events && matches!(destination, Destination::Files(_) | Destination::Traces(_)) {
+                outputs.events.get_or_insert_with(|| HeldEvents::new(config.held_bytes_max, config.event_name));
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// Rows and lines come in the order of the sources.
+    fn wants_order(&self) -> bool {
+        self.links.is_some() || self.lines.is_some() || !self.logs_files.is_empty() || self.events.is_some()
+    }
+
+    fn taps(&mut self) -> Taps<'_> {
+        let mut taps: Vec<&mut (dyn Tap + Send)> = Vec::new();
+        taps.extend(self.lines.iter_mut().map(|lines| lines as &mut (dyn Tap + Send)));
+        taps.extend(self.logs_files.iter_mut().map(|file| file as &mut (dyn Tap + Send)));
+        taps.extend(self.events.iter_mut().map(|events| events as &mut (dyn Tap + Send)));
+        (self.links.as_mut(), taps)
+    }
+}

@@ -1,0 +1,132 @@
+//! Takers of records beside the destinations of logs: OTLP/JSON files, lines held for the terminal.
+//!
+//! In go records with their links, out come rows of `logs.jsonl`, or lines kept until their traces can be shown. What is
+//! held is bounded; what is beyond is counted.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+
+use super::ship::Tap;
+use crate::export::fields::Sighting;
+use crate::export::{otlp_json, text};
+use crate::record::{Link, Origin, Record};
+use spanline_parsers::Severity;
+
+/// Records of one origin in one row.
+const ROW_RECORDS: usize = 512;
+/// A row is ended beyond this size.
+const ROW_BYTES: usize = 1 << 20;
+
+/// Writes `logs.jsonl`.
+pub struct LogsFile {
+    output: BufWriter<File>,
+    text: Vec<u8>,
+    open: Option<(otlp_json::Batch, Origin, usize)>,
+    observed: i64,
+    failed: Option<io::Error>,
+}
+
+impl LogsFile {
+    /// Into this file.
+    pub fn new(output: File, observed: i64) -> LogsFile {
+        LogsFile { output: BufWriter::new(output), text: Vec::new(), open: None, observed, failed: None }
+    }
+
+    fn end_row(&mut self) {
+        let Some((batch, ..)) = self.open.take() else { return };
+        batch.close(&mut self.text);
+        if self.failed.is_none()
+            && let Err(error) = self.output.write_all(&self.text)
+        {
+            self.failed = Some(error);
+        }
+        self.text.clear();
+    }
+
+    /// Writes what is left; an error of any write comes here.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.end_row();
+        match self.failed {
+            Some(error) => Err(error),
+            None => self.output.flush(),
+        }
+    }
+}
+
+impl Tap for LogsFile {
+    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16], file: &str) {
+        let goes_on = |(_, origin, count): &(otlp_json::Batch, Origin, usize)| {
+            origin == record.origin && *count < ROW_RECORDS && self.text.len() < ROW_BYTES
+        };
+        if !self.open.as_ref().is_some_and(goes_on) {
+            self.end_row();
+            self.open = Some((otlp_json::Batch::open(&mut self.text, record.origin), record.origin.clone(), 0));
+        }
+        let sighting = Sighting { file: Some(file.as_bytes()), observed: Some(self.observed), uid: Some(*uid) };
+        if let Some((batch, _, count)) = &mut self.open {
+            batch.push(&mut self.text, record, link, &sighting);
+            *count += 1;
+        }
+    }
+}
+
+/// A line kept for the terminal.
+#[derive(Debug)]
+pub struct HeldLine {
+    /// Its link.
+    pub link: Option<Link>,
+    /// ns since the epoch.
+    pub time: Option<i64>,
+    /// Digits of the second that the time was written with.
+    pub time_digits: u8,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Index into [`HeldLines::sources`].
+    pub source: u32,
+    /// What it says.
+    pub message: Box<[u8]>,
+}
+
+/// Lines kept until all is read.
+#[derive(Debug)]
+pub struct HeldLines {
+    /// The lines, in the order read.
+    pub lines: Vec<HeldLine>,
+    /// Names of their sources.
+    pub sources: Vec<String>,
+    /// Lines that were not kept.
+    pub left_out: u64,
+    last_origin: Option<Origin>,
+    bytes: u64,
+    bytes_max: u64,
+}
+
+impl HeldLines {
+    /// At most so many bytes.
+    pub fn new(bytes_max: u64) -> HeldLines {
+        HeldLines { lines: Vec::new(), sources: Vec::new(), left_out: 0, last_origin: None, bytes: 0, bytes_max }
+    }
+}
+
+impl Tap for HeldLines {
+    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], _: &str) {
+        let cost = record.entry.body.len() as u64 + size_of::<HeldLine>() as u64;
+        if self.bytes + cost > self.bytes_max {
+            self.left_out += 1;
+            return;
+        }
+        self.bytes += cost;
+        if self.last_origin.as_ref() != Some(record.origin) {
+            self.last_origin = Some(record.origin.clone());
+            self.sources.push(text::source(record.origin));
+        }
+        self.lines.push(HeldLine {
+            link: link.copied(),
+            time: record.time,
+            time_digits: record.time_digits,
+            severity: record.entry.severity,
+            source: self.sources.len() as u32 - 1,
+            message: record.entry.body.to_vec().into(),
+        });
+    }
+}

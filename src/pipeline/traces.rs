@@ -1,0 +1,257 @@
+//! Trace files to the correlator, and the same traces out again with their lines on them.
+//!
+//! In go trace files, out come span facts; and after all lines are linked, the requests as they were with events added, to
+//! a file or to Jaeger. Events are made and added by the exporter; this connects.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+
+use super::ship::{BatchSink, LedgerKeys, Tap};
+use crate::cli::EventName;
+use crate::correlate::Correlator;
+use crate::export::events::{self, Events};
+use crate::export::{Batch, Group};
+use crate::otlp::Signal;
+use crate::otlp::protobuf;
+use crate::record::{Link, Receipt, Record};
+use crate::spans::{facts, file::Limits, file::TraceFile};
+
+/// Spans in one request, whatever the file had: keeps requests far below every server's limit.
+const REQUEST_BYTES: usize = 1 << 20;
+
+/// What the trace files held.
+#[derive(Debug, Clone, Default)]
+pub struct TracesReport {
+    /// Files read.
+    pub files: u64,
+    /// Spans taken in.
+    pub spans: u64,
+    /// spanline's own spans, left out.
+    pub own: u64,
+    /// Spans without valid ids or times.
+    pub invalid: u64,
+    /// One message for each file with something wrong.
+    pub failures: Vec<String>,
+    /// Times between which the spans lie, ns since the epoch.
+    pub range: Option<(i64, i64)>,
+    /// Start times of spans, in whole seconds, for the fit of a zone.
+    pub seconds: std::collections::BTreeSet<i64>,
+}
+
+/// Reads all trace files.
+pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> TracesReport {
+    let mut report = TracesReport::default();
+    for path in paths {
+        report.files += 1;
+        let mut taken = 0;
+        let result = each_request(path, limits, |_, request| {
+            let counts = facts::for_each_fact(&request, |resource, span| {
+                let (start, end) = (span.start, span.end);
+                report.seconds.insert(start.div_euclid(1_000_000_000));
+                let (first, last) = report.range.unwrap_or((start, end));
+                report.range = Some((first.min(start), last.max(end)));
+                correlator.add_span(resource, span);
+            });
+            taken += counts.spans + counts.own + counts.invalid;
+            report.spans += counts.spans;
+            report.own += counts.own;
+            report.invalid += counts.invalid;
+            Ok(())
+        });
+        match result {
+            Ok(problem) => report.failures.extend(problem),
+            Err(error) => report.failures.push(format!("{}: {error}", path.display())),
+        }
+        if taken == 0 {
+            report.failures.push(format!("{}: holds no span", path.display()));
+        }
+    }
+    report
+}
+
+/// Calls for each request with its number; returns a message if something in the file was wrong.
+fn each_request(
+    path: &Path,
+    limits: Limits,
+    mut each: impl FnMut(u64, ExportTraceServiceRequest) -> io::Result<()>,
+) -> io::Result<Option<String>> {
+    let mut file = TraceFile::open(path, limits)?;
+    let mut number = 0;
+    while let Some(request) = file.next_request()? {
+        each(number, request)?;
+        number += 1;
+    }
+    let counts = file.counts();
+    let mut parts = Vec::new();
+    if let Some((place, problem)) = &counts.first_problem {
+        parts.push(format!("{} of its requests cannot be read, the first at {place}: {problem}", counts.broken.max(1)));
+    }
+    if counts.over_limit > 0 {
+        parts.push(format!(
+            "{} requests are larger than the limit (raise --max-traces-request-bytes)",
+            counts.over_limit
+        ));
+    }
+    if counts.cut {
+        parts.push("it goes on beyond the limit (raise --max-decompressed-bytes)".to_owned());
+    }
+    Ok((!parts.is_empty()).then(|| format!("{}: {}", path.display(), parts.join("; "))))
+}
+
+/// Span events of linked records, kept until their spans are written.
+pub struct HeldEvents {
+    events: Events,
+    name: EventName,
+}
+
+impl HeldEvents {
+    /// At most so many bytes.
+    pub fn new(bytes_max: u64, name: EventName) -> HeldEvents {
+        HeldEvents { events: Events::new(bytes_max), name }
+    }
+
+    /// Events that were not kept.
+    pub fn left_out(&self) -> u64 {
+        self.events.left_out()
+    }
+
+    /// Events kept.
+    pub fn count(&self) -> u64 {
+        self.events.count()
+    }
+}
+
+impl Tap for HeldEvents {
+    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], _: &str) {
+        // A record whose span was not seen has no span to be on.
+        if let Some(link) = link.filter(|link| link.verified && !link.has_event && link.span_id != [0; 8]) {
+            let event = events::of(record, link, self.name == EventName::Message);
+            self.events.add(link.trace_id, link.span_id, &event);
+        }
+    }
+}
+
+/// Writes `traces.jsonl`.
+pub fn write_file(paths: &[PathBuf], limits: Limits, held: &HeldEvents, output: File) -> io::Result<()> {
+    let mut output = BufWriter::new(output);
+    for path in paths {
+        each_request(path, limits, |_, mut request| {
+            held.events.put_on(&mut request);
+            serde_json::to_writer(&mut output, &request)?;
+            output.write_all(b"\n")
+        })?;
+    }
+    output.flush()
+}
+
+/// Sends the traces. `key` names a file for the ledger; `false` once the destination takes no more.
+pub fn send(
+    paths: &[PathBuf],
+    limits: Limits,
+    held: &HeldEvents,
+    sink: &dyn BatchSink,
+    keys: &dyn LedgerKeys,
+    destination: usize,
+) -> io::Result<bool> {
+    let mut open = true;
+    for path in paths {
+        let (key, acknowledged) = keys.key(key_of(path)?);
+        let acknowledged = acknowledged.into_iter().nth(destination).flatten();
+        each_request(path, limits, |number, mut request| {
+            held.events.put_on(&mut request);
+            for batch in batches(&request, key, number) {
+                let done =
+                    |receipt: &Receipt| acknowledged.as_ref().is_some_and(|ranges| ranges.contains(receipt.from));
+                if open && !batch.receipts.first().is_some_and(done) {
+                    open = sink.send(batch);
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(open)
+}
+
+fn key_of(path: &Path) -> io::Result<u128> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    File::open(path)?.take(4096).read_to_end(&mut head)?;
+    Ok(twox_hash::XxHash3_128::oneshot_with_seed(1, &head))
+}
+
+/// A request as batches of bounded size. Each has an ordinal of its own, so that the rest of a request that was
+/// acknowledged in part can still be sent.
+fn batches(request: &ExportTraceServiceRequest, key: u32, number: u64) -> Vec<Batch> {
+    let mut cutter = Cutter { key, number, done: Vec::new(), groups: Vec::new(), bytes: 0 };
+    for resource_spans in &request.resource_spans {
+        let resource = field_1(resource_spans.resource.as_ref());
+        for scope_spans in &resource_spans.scope_spans {
+            let empty = Group {
+                resource: resource.clone(),
+                scope: field_1(scope_spans.scope.as_ref()),
+                resource_schema_url: resource_spans.schema_url.clone().into(),
+                scope_schema_url: scope_spans.schema_url.clone().into(),
+                ..Group::default()
+            };
+            let mut items = Vec::new();
+            let mut ends = Vec::new();
+            for span in &scope_spans.spans {
+                protobuf::bytes(&mut items, 0x12, &span.encode_to_vec());
+                ends.push(items.len() as u32);
+                if cutter.bytes + items.len() >= REQUEST_BYTES {
+                    cutter.group(&empty, &mut items, &mut ends);
+                    cutter.cut();
+                }
+            }
+            cutter.group(&empty, &mut items, &mut ends);
+        }
+    }
+    cutter.cut();
+    cutter.done
+}
+
+/// The field `resource` or `scope`, with its tag.
+fn field_1(message: Option<&impl Message>) -> Bytes {
+    let mut field = Vec::new();
+    if let Some(message) = message {
+        protobuf::bytes(&mut field, 0x0a, &message.encode_to_vec());
+    }
+    field.into()
+}
+
+/// Parts of one request in the ledger: ordinals are `number << PART_BITS | part`.
+const PART_BITS: u32 = 20;
+
+struct Cutter {
+    key: u32,
+    number: u64,
+    done: Vec<Batch>,
+    groups: Vec<Group>,
+    bytes: usize,
+}
+
+impl Cutter {
+    fn group(&mut self, empty: &Group, items: &mut Vec<u8>, ends: &mut Vec<u32>) {
+        if !ends.is_empty() {
+            self.bytes += items.len();
+            let (items, ends) = (std::mem::take(items).into(), std::mem::take(ends));
+            self.groups.push(Group { items, ends, ..empty.clone() });
+        }
+    }
+
+    fn cut(&mut self) {
+        if self.groups.is_empty() {
+            return;
+        }
+        let from = self.number << PART_BITS | self.done.len() as u64;
+        let groups = std::mem::take(&mut self.groups);
+        let receipts = vec![Receipt { source: self.key, from, to: from + 1 }; groups.len()];
+        self.done.push(Batch { signal: Signal::Traces, groups, receipts });
+        self.bytes = 0;
+    }
+}

@@ -1,0 +1,375 @@
+//! The house rules: who may know whom, how long files and functions are, what the README says of the flags.
+//!
+//! In go the tracked files of the repository, out comes every breach at once. Nothing here looks at behaviour.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What may stand at the top of the repository beside dotted files of tools.
+const TOP_LEVEL: [&str; 9] =
+    ["Cargo.lock", "Cargo.toml", "CHANGELOG.md", "LICENSE", "README.md", "deploy", "parsers", "src", "testdata"];
+
+/// Which modules of the crate a module may name.
+const MAY_NAME: [(&str, &[&str]); 16] = [
+    ("record", &[]),
+    ("metrics", &[]),
+    ("calendar", &[]),
+    ("otlp", &[]),
+    ("input", &["record", "metrics"]),
+    ("decode", &["record", "metrics", "calendar"]),
+    ("assemble", &["record", "metrics", "decode", "calendar"]),
+    ("correlate", &["record", "metrics"]),
+    ("checkpoint", &["record", "metrics"]),
+    ("export", &["record", "otlp", "metrics"]),
+    ("spans", &["record", "correlate", "otlp", "metrics"]),
+    ("cli", &["config", "pipeline"]),
+    ("main", &["cli", "config", "pipeline", "commands"]),
+    ("config", ANY),
+    ("commands", ANY),
+    ("pipeline", ANY),
+];
+
+/// Names each part's settings, or connects the parts.
+const ANY: &[&str] = &["*"];
+
+/// A module, what it names beside [`MAY_NAME`], and why that is right.
+const NAMES_TOO: [(&str, &str, &str); 1] =
+    [("assemble", "input", "a chunk is what records are made of; it names nothing else of the input")];
+
+/// What pure modules must not touch: files, tasks, the clock, the wire.
+const PURE: [&str; 4] = ["src/decode", "src/assemble", "src/correlate", "parsers/src"];
+const IMPURE: [&str; 7] =
+    ["std::fs", "std::net", "std::thread", "tokio", "opentelemetry_proto", "SystemTime::now", "Instant::now"];
+
+const FILE_LINES_MAX: usize = 400;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Files that are longer, and why.
+const LONG_FILES: [(&str, &str); 0] = [];
+
+/// Functions that are longer (`file::function`), and why.
+const LONG_FUNCTIONS: [(&str, &str); 0] = [];
+
+/// Names that say nothing.
+const EMPTY_NAMES: [&str; 6] = ["util", "utils", "common", "helper", "manager", "misc"];
+
+/// Flags in the README that belong to other tools.
+const FOREIGN_FLAGS: [&str; 9] =
+    ["--release", "--workspace", "--locked", "--path", "--target", "--rm", "--namespace", "--features", "--bin"];
+
+#[test]
+fn the_code_is_formatted() {
+    let output = Command::new(env!("CARGO")).args(["fmt", "--all", "--check"]).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "run cargo fmt:\n{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_top_level_holds_what_it_should() {
+    let odd: BTreeSet<String> = tracked()
+        .iter()
+        .map(|path| path.split('/').next().unwrap_or_default().to_owned())
+        .filter(|name| !name.starts_with('.') && !TOP_LEVEL.contains(&name.as_str()))
+        .collect();
+    assert!(odd.is_empty(), "the top level is fixed, but there is {odd:?}");
+}
+
+#[test]
+fn modules_name_only_those_they_may_know() {
+    let mut breaches = Vec::new();
+    for (path, code) in sources().filter(|(path, _)| path.starts_with("src/") && path != "src/lib.rs") {
+        let module = module_of(&path);
+        let Some((_, may)) = MAY_NAME.iter().find(|(name, _)| *name == module) else {
+            breaches.push(format!("{path}: say in MAY_NAME whom {module} may know"));
+            continue;
+        };
+        for named in named_modules(&code) {
+            let excepted = NAMES_TOO.iter().any(|(from, to, _)| *from == module && *to == named);
+            if named != module && *may != ANY && !may.contains(&named.as_str()) && !excepted {
+                breaches.push(format!("{path}: {module} must not know {named}"));
+            }
+        }
+    }
+    for (path, code) in sources().filter(|(path, _)| PURE.iter().any(|pure| path.starts_with(pure))) {
+        breaches.extend(IMPURE.iter().filter(|word| code.contains(*word)).map(|word| format!("{path}: {word}")));
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn files_and_functions_are_short_and_files_say_what_they_are() {
+    let mut breaches = Vec::new();
+    for (path, code) in sources() {
+        let lines = code.lines().count();
+        if lines > FILE_LINES_MAX && !LONG_FILES.iter().any(|(file, _)| *file == path) {
+            breaches.push(format!("{path}: {lines} lines without its tests"));
+        }
+        let name = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
+        if EMPTY_NAMES.contains(&name) {
+            breaches.push(format!("{path}: the name says nothing"));
+        }
+        if !code.starts_with("//!") {
+            breaches.push(format!("{path}: no module documentation"));
+        }
+        for (function, lines) in functions(&code).filter(|(_, lines)| *lines > FUNCTION_LINES_MAX) {
+            let place = format!("{path}::{function}");
+            if !LONG_FUNCTIONS.iter().any(|(long, _)| *long == place) {
+                breaches.push(format!("{place}: {lines} lines"));
+            }
+        }
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn exceptions_are_needed() {
+    let sources: Vec<_> = sources().collect();
+    for (file, _) in LONG_FILES {
+        let code = sources.iter().find(|(path, _)| path == file).map(|(_, code)| code);
+        assert!(code.is_some_and(|code| code.lines().count() > FILE_LINES_MAX), "{file} is not long any more");
+    }
+    for (place, _) in LONG_FUNCTIONS {
+        let (file, name) = place.split_once("::").unwrap();
+        let (_, code) = sources.iter().find(|(path, _)| path == file).unwrap();
+        let lines = functions(code).find(|(function, _)| function == name).map_or(0, |(_, lines)| lines);
+        assert!(lines > FUNCTION_LINES_MAX, "{place} is not long any more");
+    }
+}
+
+#[test]
+fn the_readme_and_the_commands_have_the_same_flags() {
+    let Ok(readme) = std::fs::read_to_string(root().join("README.md")) else {
+        eprintln!("skipped: there is no README.md yet");
+        return;
+    };
+    let mut exist = BTreeSet::new();
+    for command in commands() {
+        exist.extend(flags(&help(&[&command, "--help"])));
+    }
+    if exist.is_empty() {
+        eprintln!("skipped: the command has no help yet");
+        return;
+    }
+    let said: BTreeSet<String> =
+        flags(&readme).into_iter().filter(|flag| !FOREIGN_FLAGS.contains(&flag.as_str())).collect();
+    let ours: BTreeSet<String> = ["--help", "--version"].map(str::to_owned).into();
+    let missing: Vec<_> = exist.difference(&said).filter(|flag| !ours.contains(*flag)).collect();
+    let unknown: Vec<_> = said.difference(&exist).filter(|flag| !ours.contains(*flag)).collect();
+    assert!(
+        missing.is_empty() && unknown.is_empty(),
+        "README lacks {missing:?}, and has {unknown:?}, which no command has"
+    );
+}
+
+#[test]
+fn nothing_names_a_machine_or_a_mirror() {
+    // In two parts, so that this file does not name them.
+    let places = [["/wo", "rk/"], ["/ro", "ot/"], ["/home/run", "ner"]].map(|parts| parts.concat());
+    let mirrors = [["index.crates", ".io"], ["proxy.golang", ".org"], ["GOPROXY", "="], ["replace", "-with"]];
+    let mut breaches = Vec::new();
+    for path in tracked() {
+        let Ok(bytes) = std::fs::read(root().join(&path)) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        // Logs of a real node may well name root's home.
+        let places = places.iter().filter(|place| !(path.starts_with("testdata/") && place.contains("oot/")));
+        let found = places.cloned().chain(mirrors.map(|parts| parts.concat())).find(|word| text.contains(word));
+        breaches.extend(found.map(|word| format!("{path}: {word}")));
+    }
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let foreign =
+        |line: &&str| line.starts_with("source = ") && !line.contains("github.com/rust-lang/crates.io-index\"");
+    breaches.extend(lock.lines().filter(foreign).map(|line| format!("Cargo.lock: {line}")));
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files that git knows; of a tree without git, all but `target`.
+fn tracked() -> Vec<String> {
+    let git = Command::new("git").args(["-c", "safe.directory=*", "ls-files", "-z"]).current_dir(root()).output();
+    if let Ok(output) = git
+        && output.status.success()
+    {
+        let list = String::from_utf8(output.stdout).unwrap();
+        let exists = |path: &&str| !path.is_empty() && root().join(path).is_file();
+        return list.split('\0').filter(exists).map(str::to_owned).collect();
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") && !path.ends_with(".git") {
+                folders.push(path);
+            } else if path.is_file() {
+                files.push(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    files
+}
+
+/// Rust files that are shipped, without their tests.
+fn sources() -> impl Iterator<Item = (String, String)> {
+    let is_test = |path: &str| {
+        path.split('/').any(|part| matches!(part, "tests" | "benches" | "fuzz"))
+            || path.ends_with("tests.rs")
+            || path.ends_with("samples.rs")
+    };
+    tracked()
+        .into_iter()
+        .filter(move |path| {
+            path.ends_with(".rs") && (path.starts_with("src/") || path.starts_with("parsers/")) && !is_test(path)
+        })
+        .map(|path| {
+            let text = std::fs::read_to_string(root().join(&path)).unwrap();
+            let code = without_tests(&text);
+            (path, code)
+        })
+}
+
+/// The text up to the module of its tests.
+fn without_tests(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_tests = |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{');
+    let end = lines.windows(2).position(is_tests).unwrap_or(lines.len());
+    lines[..end].join("\n")
+}
+
+/// `src/otlp/wire.rs` and `src/otlp.rs` are of `otlp`.
+fn module_of(path: &str) -> String {
+    let below = path.strip_prefix("src/").unwrap_or(path);
+    below.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned()
+}
+
+/// Modules of the crate that code names, comments aside: `crate::x`, `crate::{x, y::z}` and, in the binary,
+/// `spanline::x`.
+fn named_modules(code: &str) -> BTreeSet<String> {
+    let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let mut named = BTreeSet::new();
+    for root in ["crate::", "spanline::"] {
+        for (at, _) in code.match_indices(root) {
+            if code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == '$') {
+                continue;
+            }
+            let after = &code[at + root.len()..];
+            match after.strip_prefix('{') {
+                Some(list) => named.extend(first_words(list)),
+                None => named.extend(word(after)),
+            }
+        }
+    }
+    named
+}
+
+/// The first word of each part of a list that ends with its `}`.
+fn first_words(list: &str) -> Vec<String> {
+    let mut words = Vec::from_iter(word(list));
+    let mut depth = 0;
+    for (at, character) in list.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => words.extend(word(&list[at + 1..])),
+            _ => {}
+        }
+    }
+    words
+}
+
+/// A module's name; types and the like begin with a capital and are not at the root.
+fn word(text: &str) -> Option<String> {
+    let text = text.trim_start();
+    let end = text.find(|character: char| !character.is_alphanumeric() && character != '_').unwrap_or(text.len());
+    let word = &text[..end];
+    word.starts_with(|first: char| first.is_ascii_lowercase()).then(|| word.to_owned())
+}
+
+/// Functions with the number of their lines, as rustfmt lays them out.
+fn functions(code: &str) -> impl Iterator<Item = (String, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    (0..lines.len()).filter_map(move |start| {
+        let line = lines[start];
+        let text = line.trim_start();
+        let head = &text[..text.find("fn ")?];
+        let words = ["pub", "pub(crate)", "pub(super)", "const", "async", "extern", "unsafe"];
+        if !head.split_whitespace().all(|word| words.contains(&word)) {
+            return None;
+        }
+        let name = word(&text[head.len() + 3..])?;
+        let end_of_head = (start..lines.len()).find(|at| lines[*at].ends_with(['{', '}', ';']))?;
+        if !lines[end_of_head].ends_with('{') {
+            return Some((name, end_of_head - start + 1));
+        }
+        let close = format!("{}}}", &line[..line.len() - text.len()]);
+        let end = (end_of_head..lines.len()).find(|at| lines[*at] == close)?;
+        Some((name, end - start + 1))
+    })
+}
+
+/// Long flags that stand in a text.
+fn flags(text: &str) -> BTreeSet<String> {
+    let mut flags = BTreeSet::new();
+    for (at, _) in text.match_indices("--") {
+        let is_start = !text[..at].ends_with(|before: char| before.is_alphanumeric() || before == '-');
+        let after = &text[at + 2..];
+        let end =
+            after.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-').unwrap_or(after.len());
+        if is_start && after.starts_with(|first: char| first.is_ascii_lowercase()) {
+            flags.insert(format!("--{}", after[..end].trim_end_matches('-')));
+        }
+    }
+    flags
+}
+
+/// The commands that the help lists.
+fn commands() -> Vec<String> {
+    let help = help(&["--help"]);
+    let list = help.split_once("Commands:\n").map_or("", |(_, list)| list);
+    let is_command = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let lines = list.lines().take_while(|line| !line.is_empty()).filter(is_command);
+    lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+fn help(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_spanline")).args(arguments).stdin(Stdio::null()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The rules above are only worth something if their readers see what they should.
+mod readers {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_every_spelling() {
+        let code = "use crate::record::{A, B};\nuse crate::{otlp::{x, y}, input};\nfn f() { crate::spans::g() }\n\
+                    // crate::config\nmacro!($crate::cli);\nuse spanline::pipeline;\nuse spanline_parsers::entry;";
+        let named: Vec<String> = named_modules(code).into_iter().collect();
+        assert_eq!(named, ["input", "otlp", "pipeline", "record", "spans"]);
+    }
+
+    #[test]
+    fn functions_are_measured() {
+        let code = "fn a() {\n    1;\n}\nimpl X {\n    pub fn b(\n        x: u8,\n    ) -> u8 {\n        x\n    }\n\
+                    \n    fn c() {}\n}\ntrait T {\n    fn d(&self);\n}\n// fn e() {";
+        let all: Vec<_> = functions(code).collect();
+        assert_eq!(all, [("a".into(), 3), ("b".into(), 5), ("c".into(), 1), ("d".into(), 1)]);
+    }
+
+    #[test]
+    fn flags_are_found_and_dashes_are_not() {
+        let text = "`--dry-run`, [--to D]… a--b -- ---- --color=auto";
+        assert_eq!(flags(text).into_iter().collect::<Vec<_>>(), ["--color", "--dry-run", "--to"]);
+    }
+
+    #[test]
+    fn tests_are_cut_off() {
+        assert_eq!(
+            without_tests("a\n#[cfg(test)]\nmod samples;\nb\n#[cfg(test)]\nmod tests {\nc\n}"),
+            "a\n#[cfg(test)]\nmod samples;\nb"
+        );
+    }
+}
