@@ -58,7 +58,7 @@ impl Events {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Row>()
+        self.rows.len() * size_of::<Row>()
     }
 }
 
@@ -76,7 +76,7 @@ fn identity(hasher: &Hasher, event: &EventFact<'_>) -> Option<u64> {
 /// The first row whose number is not below `number`. Numbers are hashes, so a row's place is known to within a few:
 /// that saves most of the steps of a binary search, each of which is a miss of the cache.
 pub(super) fn guess<T>(rows: &[T], number: u64, of: impl Fn(&T) -> u64) -> usize {
-    let place = (u128::from(number) * rows.len() as u128 >> 64) as usize;
+    let place = ((u128::from(number) * rows.len() as u128) >> 64) as usize;
     let mut reach = 16 + (rows.len() as f64).sqrt() as usize / 2;
     loop {
         let from = place.saturating_sub(reach);

@@ -77,6 +77,6 @@ impl Keys {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<(u64, Slot)>()
+        self.rows.len() * size_of::<(u64, Slot)>()
     }
 }

@@ -17,6 +17,12 @@ pub(super) struct Extent {
     pub(super) unit: i64,
 }
 
+impl Extent {
+    fn is_rounded(&self) -> bool {
+        self.unit > 1_000_000
+    }
+}
+
 /// Groups that begin within a span and are weighed for it, nearest to its start first.
 const CANDIDATES_MAX: usize = 64;
 /// Rounds of learning, and of passing messages within each.
@@ -55,6 +61,8 @@ pub(super) fn assign(spans: &[Extent], groups: &[Extent]) -> Vec<Option<(usize, 
 struct Pair {
     span: usize,
     group: usize,
+    /// Its times place nothing within their unit.
+    rounded: bool,
     after_start: usize,
     before_end: usize,
     /// Chance that an unrelated group lies so.
@@ -83,7 +91,13 @@ fn pairs_of(spans: &[Extent], groups: &[Extent], order: &[usize]) -> Vec<Pair> {
             let group = &groups[**group];
             group.first + group.unit > span.first - EARLY_NS
         });
+        let first_pair = pairs.len();
         pairs.extend(candidates.take(CANDIDATES_MAX).map(|group| pair(number, span, *group, &groups[*group], rate)));
+        // Every group of the same unit is as good: one alone is the span's, of several none is.
+        let others = (pairs.len() - first_pair).saturating_sub(1) as f64;
+        for pair in pairs[first_pair..].iter_mut().filter(|pair: &&mut Pair| pair.rounded) {
+            pair.clutter = others.max(0.05);
+        }
     }
     pairs
 }
@@ -109,11 +123,8 @@ fn pair(number: usize, span: &Extent, group: usize, extent: &Extent, rate: f64) 
     } else {
         clutter *= 0.5 * (width(before_end) / seconds(span.last - extent.first)).min(1.0);
     }
-    if extent.unit > 1_000_000 {
-        // Rounded times place nothing within their unit: every group of that unit is as good.
-        clutter = rate.max(1.0) * seconds(extent.unit);
-    }
-    Pair { span: number, group, after_start, before_end, clutter, odds: 0.0, free: 1.0, belief: 0.0 }
+    let rounded = extent.is_rounded();
+    Pair { span: number, group, rounded, after_start, before_end, clutter, odds: 0.0, free: 1.0, belief: 0.0 }
 }
 
 fn bin(ns: i64) -> usize {
@@ -161,7 +172,7 @@ impl Habits {
         let mut sure = 0.0;
         for pair in pairs {
             sure += pair.belief;
-            if pair.belief > 0.5 {
+            if pair.belief > 0.5 && !pair.rounded {
                 self.after_start[pair.after_start] += pair.belief;
                 self.before_end[pair.before_end] += pair.belief;
             }
@@ -174,10 +185,11 @@ impl Habits {
 fn weigh(pairs: &mut [Pair], habits: &Habits) {
     let (starts, ends): (f64, f64) = (habits.after_start.iter().sum(), habits.before_end.iter().sum());
     for pair in pairs {
-        let own = if pair.belief > 0.5 { pair.belief } else { 0.0 };
+        let own = if pair.belief > 0.5 && !pair.rounded { pair.belief } else { 0.0 };
         let usual_start = (habits.after_start[pair.after_start] - own) / (starts - own);
         let usual_end = (habits.before_end[pair.before_end] - own) / (ends - own);
-        pair.odds = (usual_start * usual_end / pair.clutter).clamp(1e-12, 1e12);
+        let usual = if pair.rounded { 1.0 } else { usual_start * usual_end };
+        pair.odds = (usual / pair.clutter).clamp(1e-12, 1e12);
     }
 }
 
@@ -253,6 +265,19 @@ mod tests {
             let labelled = truth.iter().flatten().count();
             assert!(right * 1000 >= linked.len() * 990, "{sampled}: {right} of {} right", linked.len());
             assert!(right * 100 >= labelled * 90, "{sampled}: {right} of {labelled} found");
+        }
+    }
+
+    #[test]
+    fn whole_seconds_are_enough_where_a_request_is_alone() {
+        let second = |at: i64| Extent { first: at * 1_000_000_000, last: at * 1_000_000_000, unit: 1_000_000_000 };
+        let spans: Vec<Extent> = (0..20).map(|n| extent(n * 5_000_000 + 300_000, n * 5_000_000 + 301_000)).collect();
+        let mut groups: Vec<Extent> = (0..20).map(|n| second(n * 5)).collect();
+        groups.push(second(50));
+        let found = assign(&spans, &groups);
+        assert!((0..10).all(|n| found[n].is_some_and(|(span, belief)| span == n && belief >= 0.9)), "{found:?}");
+        for twin in [10, 20] {
+            assert!(found[twin].is_none_or(|(_, belief)| belief < 0.9), "{found:?}");
         }
     }
 

@@ -80,11 +80,10 @@ impl Correlator {
         }
         self.remember_source(record);
         self.requests.observe(&self.index.hasher, record);
-        if record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX {
-            if let Some((id, _)) = requests::named_in(record) {
-                let identity = self.index.hasher.of_request_line(id, &record.entry.body);
-                self.rounded.push((identity, record.source, record.position.offset));
-            }
+        let is_rounded = record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX;
+        if let Some((id, _)) = requests::named_in(record).filter(|_| is_rounded) {
+            let identity = self.index.hasher.of_request_line(id, &record.entry.body);
+            self.rounded.push((identity, record.source, record.position.offset));
         }
     }
 
@@ -158,3 +157,6 @@ impl Correlator {
         equal.binary_search(&own).ok().map(|at| (at, equal.len()))
     }
 }
+
+#[cfg(test)]
+mod tests;

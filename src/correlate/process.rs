@@ -9,12 +9,8 @@ use crate::record::{Origin, Pod, Producer};
 
 /// Resources that a source's lines can belong to.
 pub(super) fn resources_of(origin: &Origin, resources: &[Resource]) -> Vec<u32> {
-    let matches = |is: &dyn Fn(&Resource) -> bool| -> Vec<u32> {
-        let numbered = resources.iter().enumerate();
-        numbered.filter(|(_, resource)| is(resource)).map(|(number, _)| number as u32).collect()
-    };
     if let Some(pod) = &origin.pod {
-        let found = resources_of_pod(pod, &matches);
+        let found = resources_of_pod(pod, resources);
         if !found.is_empty() {
             return found;
         }
@@ -26,9 +22,9 @@ pub(super) fn resources_of(origin: &Origin, resources: &[Resource]) -> Vec<u32> 
     let services = services_of(origin.producer);
     for host_matters in [true, false] {
         let here = |resource: &Resource| !host_matters || on_host(resource);
-        let mut found = matches(&|resource| resource.service == origin.service_name && here(resource));
+        let mut found = matching(resources, |resource| resource.service == origin.service_name && here(resource));
         if found.is_empty() || origin.service_name.is_empty() {
-            found = matches(&|resource| services.contains(&resource.service.as_str()) && here(resource));
+            found = matching(resources, |resource| services.contains(&resource.service.as_str()) && here(resource));
         }
         if !found.is_empty() {
             return found;
@@ -37,9 +33,12 @@ pub(super) fn resources_of(origin: &Origin, resources: &[Resource]) -> Vec<u32> 
     Vec::new()
 }
 
-fn resources_of_pod(pod: &Pod, matches: &dyn Fn(&dyn Fn(&Resource) -> bool) -> Vec<u32>) -> Vec<u32> {
-    // Containers of a pod share its UID: the one of the same name, else those that do not tell theirs.
-    let in_container = |found: Vec<u32>, own: Vec<u32>| if own.is_empty() { found } else { own };
+fn matching(resources: &[Resource], is: impl Fn(&Resource) -> bool) -> Vec<u32> {
+    let numbered = resources.iter().enumerate();
+    numbered.filter(|(_, resource)| is(resource)).map(|(number, _)| number as u32).collect()
+}
+
+fn resources_of_pod(pod: &Pod, resources: &[Resource]) -> Vec<u32> {
     let by_uid = |resource: &Resource| !pod.uid.is_empty() && resource.pod_uid == pod.uid;
     let by_name = |resource: &Resource| {
         !pod.name.is_empty()
@@ -53,10 +52,11 @@ fn resources_of_pod(pod: &Pod, matches: &dyn Fn(&dyn Fn(&Resource) -> bool) -> V
     let by_host = |resource: &Resource| !pod.name.is_empty() && resource.pod.is_empty() && resource.host == pod.name;
     let rules: [&dyn Fn(&Resource) -> bool; 4] = [&by_uid, &by_name, &by_container, &by_host];
     for rule in rules {
-        let found = matches(&|resource| rule(resource));
+        let found = matching(resources, |resource| rule(resource));
         if !found.is_empty() {
-            let own = matches(&|resource| rule(resource) && resource.container == pod.container);
-            return in_container(found, own);
+            // Containers of a pod share its UID: the one of the same name, else all.
+            let own = matching(resources, |resource| rule(resource) && resource.container == pod.container);
+            return if own.is_empty() { found } else { own };
         }
     }
     Vec::new()

@@ -39,10 +39,9 @@ pub(super) fn crio(
     let (id, _) = named_in(record)?;
     let identity = index.hasher.of_request_line(id, &record.entry.body);
     let rows = index.events.find(identity);
-    if let (false, Some(time)) = (rows.is_empty(), record.time) {
-        if let Some(slot) = crio_event(rows, time, record, || rank(identity)) {
-            return Some(Ok(link(index, slot, Method::Event, 1.0)));
-        }
+    let event = record.time.and_then(|time| crio_event(rows, time, record, || rank(identity)));
+    if let Some(slot) = event {
+        return Some(Ok(link(index, slot, Method::Event, 1.0)));
     }
     Some(match requests.call(&index.hasher, id) {
         Some(Call::Known(call, belief)) => {
@@ -60,8 +59,10 @@ pub(super) fn crio(
 
 /// Equal lines of a request follow each other in the order of their events.
 fn crio_event(rows: &[Row], time: i64, record: &Record<'_>, rank: impl Fn() -> Option<(usize, usize)>) -> Option<Slot> {
-    if let [only] = rows {
-        return Some(only.slot);
+    match rows {
+        [] => return None,
+        [only] => return Some(only.slot),
+        _ => {}
     }
     if record.time_digits == 0 {
         return match rank() {

@@ -81,10 +81,10 @@ fn by_token(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option
     for token in hex_tokens(record.payload).take(TOKENS_MAX) {
         match token.id {
             HexId::Trace(id) if trace.is_none() => trace = Some(index.by_trace(&id, false)).filter(|t| !t.is_empty()),
-            HexId::Span(id) if span.is_none() => match index.by_span_id(&id) {
-                [only] => span = Some(*only),
-                _ => {}
-            },
+            HexId::Span(id) if span.is_none() => {
+                let slots = index.by_span_id(&id);
+                span = slots.first().copied().filter(|_| slots.len() == 1);
+            }
             _ => {}
         }
     }

@@ -19,6 +19,7 @@ pub mod retry;
 #[cfg(test)]
 mod samples;
 pub mod ship;
+pub mod span_event;
 pub mod spell;
 pub mod terminal;
 pub mod text;

@@ -3,6 +3,7 @@
 //! workers), [`Client`] sends it over gRPC or HTTP/protobuf and classifies the answer. Nothing here knows records, what
 //! spans mean, or when to try again.
 
+pub mod annotate;
 pub mod client;
 pub mod compress;
 pub mod endpoint;

@@ -89,8 +89,16 @@ impl TraceFile {
         };
         let bounded = Bounded { source: plain, left: limits.decompressed_bytes_max, cut: false };
         let mut reader = BufReader::with_capacity(1 << 16, bounded);
-        let kind = Kind::tell(reader.fill_buf()?);
-        Ok(TraceFile { reader, kind, limits, counts: Counts::default(), place: 0, value: Vec::new(), ended: false })
+        let (mut kind, mut broken) = (Kind::Json, None);
+        match reader.fill_buf() {
+            Ok(head) => kind = Kind::tell(head),
+            Err(error) if breaks_off(&error) => broken = Some(error.to_string()),
+            Err(error) => return Err(error),
+        }
+        let ended = broken.is_some();
+        let counts =
+            Counts { broken: u64::from(ended), first_problem: broken.map(|why| (1, why)), ..Counts::default() };
+        Ok(TraceFile { reader, kind, limits, counts, place: 0, value: Vec::new(), ended })
     }
 
     /// What was read so far.
@@ -385,5 +393,98 @@ impl Read for Bounded {
         let read = self.source.read(&mut buffer[..room])?;
         self.left -= read as u64;
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const LINE: &str = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a","future":[1]}},{"key":"n","value":{"intValue":7}}],"new":{}},"scopeSpans":[{"scope":{"name":"s"},"spans":[{"traceId":"4BF92F3577B34DA6A3CE929D0E0E4736","spanId":"00f067aa0ba902b7","parentSpanId":null,"name":"op","kind":"SPAN_KIND_SERVER","startTimeUnixNano":1000,"endTimeUnixNano":"2000","events":null,"flags":"257","droppedEventsCount":3}]}]}]}"#;
+
+    fn read(bytes: Vec<u8>, limits: Limits) -> (Vec<ExportTraceServiceRequest>, Counts) {
+        let mut file = TraceFile::from_reader(Box::new(io::Cursor::new(bytes)), limits).unwrap();
+        let mut requests = Vec::new();
+        while let Some(request) = file.next_request().unwrap() {
+            requests.push(request);
+        }
+        (requests, file.counts().clone())
+    }
+
+    fn one() -> ExportTraceServiceRequest {
+        json::request(LINE.as_bytes()).unwrap()
+    }
+
+    fn all_forms() -> Vec<(&'static str, Vec<u8>, usize)> {
+        let pretty: serde_json::Value = serde_json::from_str(LINE).unwrap();
+        let pretty = serde_json::to_string_pretty(&pretty).unwrap();
+        let protobuf = one().encode_to_vec();
+        let length = (protobuf.len() as u32).to_be_bytes();
+        let prefixed = [&length[..], &protobuf, &length, &protobuf].concat();
+        vec![
+            ("lines", format!("{LINE}\n\n{LINE}\r\n{LINE}").into_bytes(), 3),
+            ("pretty", pretty.clone().into_bytes(), 1),
+            ("two pretty documents", format!("\u{feff}{pretty}\n{pretty}\n").into_bytes(), 2),
+            ("one request", protobuf, 1),
+            ("prefixed", prefixed, 2),
+            ("nothing", Vec::new(), 0),
+        ]
+    }
+
+    #[test]
+    fn every_form_gives_the_same_requests() {
+        for (name, bytes, count) in all_forms() {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(&bytes).unwrap();
+            let zstd = zstd::encode_all(bytes.as_slice(), 1).unwrap();
+            for bytes in [bytes, gzip.finish().unwrap(), zstd] {
+                let (requests, counts) = read(bytes, Limits::default());
+                assert_eq!(requests, vec![one(); count], "{name}");
+                assert_eq!((counts.requests, counts.broken), (count as u64, 0), "{name} {counts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_enums_and_ids_are_read_as_they_come() {
+        let request = one();
+        let span = &request.resource_spans[0].scope_spans[0].spans[0];
+        assert_eq!(span.trace_id[..2], [0x4b, 0xf9]);
+        assert_eq!((span.kind, span.start_time_unix_nano, span.end_time_unix_nano), (2, 1_000, 2_000));
+        assert_eq!((span.flags, span.dropped_events_count, span.parent_span_id.len()), (257, 3, 0));
+    }
+
+    #[test]
+    fn a_broken_line_costs_itself() {
+        let cut = &LINE[..LINE.len() / 2];
+        let text = format!("{LINE}\n{cut}\n{LINE}\nnot json\n{{\"resourceSpans\":7}}\n[[[[\n{LINE}\n{cut}");
+        let (requests, counts) = read(text.into_bytes(), Limits::default());
+        assert_eq!(requests.len(), 3);
+        assert_eq!(counts.broken, 5, "{counts:?}");
+        assert_eq!(counts.first_problem.as_ref().map(|problem| problem.0), Some(2));
+    }
+
+    #[test]
+    fn limits_are_kept_and_counted() {
+        let long = LINE.replace("\"op\"", &format!("\"{}\"", "x".repeat(5_000)));
+        let limits = Limits { request_bytes_max: 2_000, ..Limits::default() };
+        let (requests, counts) = read(format!("{LINE}\n{long}\n{LINE}\n").into_bytes(), limits);
+        assert_eq!((requests.len(), counts.over_limit, counts.broken), (2, 1, 0), "{counts:?}");
+        let limits = Limits { decompressed_bytes_max: LINE.len() as u64 + 1, ..Limits::default() };
+        let (requests, counts) = read(format!("{LINE}\n{LINE}\n").into_bytes(), limits);
+        assert_eq!((requests.len(), counts.cut), (1, true));
+    }
+
+    #[test]
+    fn hostile_bytes_end_in_counts() {
+        let deep = "[".repeat(100_000);
+        let mut broken = zstd::encode_all(LINE.as_bytes(), 1).unwrap();
+        broken.truncate(broken.len() - 9);
+        for bytes in [deep.into_bytes(), vec![0xff; 3_000], vec![0; 10], b"\x0a\xff\xff\xff\xff\x0f".to_vec(), broken] {
+            let (requests, counts) = read(bytes, Limits { request_bytes_max: 1 << 20, ..Limits::default() });
+            assert!(requests.iter().all(|request| request.resource_spans.is_empty()));
+            assert!(counts.broken + counts.over_limit + counts.requests > 0, "{counts:?}");
+        }
     }
 }

@@ -1,0 +1,279 @@
+//! Lines of small made-up nodes against their spans.
+
+use super::facts::{EventFact, Kind, ResourceFact, SpanFact};
+use super::span_index::Limits;
+use super::*;
+use crate::record::{Envelope, Method, Position, Stream};
+use spanline_parsers::{CodeSite, Entry, Format, Text, TraceContext, Value};
+
+const CRIO: ResourceFact<'static> = ResourceFact {
+    service: "crio",
+    host: "node-1",
+    pid: 7,
+    pod_uid: "",
+    namespace: "",
+    pod: "",
+    container: "",
+    container_id: "",
+    instance: "",
+};
+const CALL: &str = "/runtime.v1.RuntimeService/ListContainers";
+
+fn span<'a>(trace: u8, id: u8, parent: u8, name: &'a str, start: i64, end: i64) -> SpanFact<'a> {
+    SpanFact {
+        trace_id: [trace; 16],
+        span_id: [id; 8],
+        parent_id: [parent; 8],
+        name,
+        start,
+        end,
+        ..SpanFact::default()
+    }
+}
+
+fn correlator(spans: &[(ResourceFact<'_>, SpanFact<'_>)]) -> Correlator {
+    let mut correlator = Correlator::new(Limits::default());
+    for (resource, span) in spans {
+        correlator.add_span(resource, span);
+    }
+    correlator
+}
+
+struct Line {
+    producer: Producer,
+    time: i64,
+    digits: u8,
+    entry: Entry<'static>,
+}
+
+fn crio_line(time: i64, id: &'static str, message: &'static str) -> Line {
+    let mut entry = Entry { format: Format::Logrus, body: Text::Borrowed(message.as_bytes()), ..Entry::default() };
+    entry.push(&b"id"[..], Value::Text(Text::Borrowed(id.as_bytes())));
+    entry.push(&b"name"[..], Value::Text(Text::Borrowed(CALL.as_bytes())));
+    Line { producer: Producer::Crio, time, digits: 9, entry }
+}
+
+fn line_of(producer: Producer, time: i64, entry: Entry<'static>) -> Line {
+    Line { producer, time, digits: 9, entry }
+}
+
+/// Both passes over the lines: (first byte of the trace id, of the span id, method) or the reason.
+fn linked(mut correlator: Correlator, lines: &[Line]) -> Vec<Result<(u8, u8, Method), Unlinked>> {
+    let mut each = |act: &mut dyn FnMut(&mut Correlator, &Record<'_>)| {
+        for (number, line) in lines.iter().enumerate() {
+            let service_name = if line.producer == Producer::Crio { "crio" } else { "other" };
+            let origin = Origin { service_name: service_name.into(), producer: line.producer, ..Origin::default() };
+            let record = Record {
+                source: line.producer as u32,
+                origin: &origin,
+                position: Position { line: number as u64 + 1, offset: number as u64 * 100, ..Position::default() },
+                envelope: Envelope::None,
+                stream: Stream::Unknown,
+                time: Some(line.time),
+                time_digits: line.digits,
+                envelope_time: None,
+                entry: &line.entry,
+                envelope_fields: &[],
+                payload: &line.entry.body,
+                piece: 0,
+            };
+            act(&mut correlator, &record);
+        }
+    };
+    each(&mut |correlator, record| correlator.observe(record));
+    let mut settled = false;
+    let mut results = Vec::new();
+    each(&mut |correlator, record| {
+        if !settled {
+            correlator.settle();
+            settled = true;
+        }
+        results.push(correlator.link(record).map(|link| (link.trace_id[0], link.span_id[0], link.method)));
+    });
+    results
+}
+
+fn hook_event<'a>(time: i64, id: &'a str, message: &'a str) -> EventFact<'a> {
+    EventFact { time, name: "log", message: Some(message), request_id: Some(id), ..EventFact::default() }
+}
+
+#[test]
+fn equal_lines_of_a_request_follow_the_order_of_its_events() {
+    let mut call = span(1, 1, 0, CALL, 1_000, 9_000_000);
+    call.events = vec![hook_event(2_000, "u", "again [1 2]")];
+    let mut inner = span(1, 2, 1, "github.com/cri-o/cri-o/server.(*Server).ListContainers", 3_000, 8_000_000);
+    inner.events = vec![hook_event(60_000, "u", "again [3]")];
+    // Children first.
+    let spans = [(CRIO, inner), (CRIO, call)];
+    let fine = [crio_line(1_500, "u", "again [FILTERED]"), crio_line(55_000, "u", "again [FILTERED]")];
+    let expected = vec![Ok((1, 1, Method::Event)), Ok((1, 2, Method::Event))];
+    assert_eq!(linked(correlator(&spans), &fine), expected);
+    let mut rounded = fine;
+    for line in &mut rounded {
+        (line.time, line.digits) = (0, 0);
+    }
+    assert_eq!(linked(correlator(&spans), &rounded), expected);
+}
+
+#[test]
+fn an_event_tells_the_trace_of_all_lines_of_its_request() {
+    let mut call = span(1, 1, 0, CALL, 1_000, 9_000);
+    call.events = vec![hook_event(2_000, "u", "first")];
+    let spans = [(CRIO, call), (CRIO, span(1, 2, 1, "below", 4_000, 6_000)), (CRIO, span(3, 3, 0, CALL, 4_000, 6_000))];
+    let lines =
+        [crio_line(5_000, "u", "not an event"), crio_line(20_000, "u", "after the end"), crio_line(5_000, "v", "x")];
+    let found = linked(correlator(&spans), &lines);
+    assert_eq!(found[..2], [Ok((1, 2, Method::Request)), Ok((1, 1, Method::Request))]);
+}
+
+#[test]
+fn lines_of_requests_without_a_span_stay_without() {
+    let spans: Vec<_> = (0..20)
+        .map(|n| (CRIO, span(n as u8 + 1, n as u8 + 1, 0, CALL, n * 1_000_000_000, n * 1_000_000_000 + 1_000_000)))
+        .collect();
+    let id = |n: i64| -> &'static str { Box::leak(n.to_string().into_boxed_str()) };
+    // Four in five requests were not sampled; every sampled one begins 100 µs before its first line.
+    let lines: Vec<Line> = (0..100)
+        .flat_map(|n| {
+            let start = n * 200_000_000;
+            [crio_line(start + 100_000, id(n), "Request"), crio_line(start + 950_000, id(n), "Response")]
+        })
+        .collect();
+    for (number, found) in linked(correlator(&spans), &lines).into_iter().enumerate() {
+        let n = number / 2;
+        match n % 5 {
+            0 => assert_eq!(found, Ok((n as u8 / 5 + 1, n as u8 / 5 + 1, Method::Request))),
+            _ => assert!(found.is_err(), "{n}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_line_of_containerd_is_the_event_of_its_time_and_message() {
+    let resource = ResourceFact { service: "containerd", ..CRIO };
+    let mut server = span(1, 1, 0, "runtime.v1.RuntimeService/StopContainer", 0, 10_000_000);
+    let event = |time| EventFact { time, name: "Kill container", leveled: true, ..EventFact::default() };
+    server.events = vec![event(5_000_123), event(7_000_000)];
+    let line = |time| {
+        let entry = Entry { format: Format::Logrus, body: Text::Borrowed(b"Kill container"), ..Entry::default() };
+        line_of(Producer::Containerd, time, entry)
+    };
+    // The second is kept in microseconds by the store.
+    let found = linked(correlator(&[(resource, server)]), &[line(5_000_123), line(7_000_456), line(6_000_000)]);
+    let expected = vec![Ok((1, 1, Method::Event)), Ok((1, 1, Method::Event)), Err(Unlinked::NoEvidence)];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn written_ids_are_checked_against_the_spans() {
+    let other = ResourceFact { service: "other", ..CRIO };
+    let spans = [
+        (CRIO, span(1, 1, 0, "caller", 0, 100)),
+        (other, span(1, 2, 1, "server", 10, 90)),
+        (other, span(1, 3, 2, "inner", 20, 50)),
+    ];
+    let line = |trace: u8, span: Option<u8>, remote_parent, low64| {
+        let mut trace_id = [trace; 16];
+        if low64 {
+            trace_id[..8].fill(0);
+        }
+        let trace = TraceContext {
+            trace_id: Some(trace_id),
+            span_id: span.map(|id| [id; 8]),
+            flags: None,
+            remote_parent,
+            low64,
+        };
+        line_of(Producer::Other, 30, Entry { trace, ..Entry::default() })
+    };
+    let lines = [
+        line(1, Some(2), false, false),
+        line(1, Some(1), true, false),
+        line(1, None, false, false),
+        line(1, Some(2), false, true),
+        line(8, Some(8), false, false),
+    ];
+    let found: Vec<_> = linked(correlator(&spans), &lines).into_iter().map(|link| link.unwrap()).collect();
+    let written = |trace, span| (trace, span, Method::Written);
+    assert_eq!(found, [written(1, 2), written(1, 2), written(1, 3), written(1, 2), written(8, 8)]);
+}
+
+#[test]
+fn bare_hex_counts_only_if_it_is_known() {
+    let spans = [(CRIO, span(0xab, 0xcd, 0, "op", 0, 100))];
+    let line =
+        |text: &'static [u8]| line_of(Producer::Other, 30, Entry { body: Text::Borrowed(text), ..Entry::default() });
+    let known = line(b"served abababababababababababababababab in 3ms");
+    let unknown = line(b"served 12121212121212121212121212121212 in 3ms");
+    let part = line(b"served abababababababababababababababababab in 3ms");
+    let found = linked(correlator(&spans), &[known, unknown, part]);
+    assert_eq!(found[0], Ok((0xab, 0, Method::Written)));
+    assert_eq!(found[1..], [Err(Unlinked::NoEvidence), Err(Unlinked::NoEvidence)]);
+}
+
+#[test]
+fn an_audit_id_names_the_request_of_the_api_server() {
+    let resource = ResourceFact { service: "apiserver", ..CRIO };
+    let mut server = span(1, 1, 0, "GET", 0, 100_000);
+    server.kind = Kind::Server;
+    server.attributes = vec![("audit-id", "a-1")];
+    let mut list = span(1, 2, 1, "List", 10_000, 90_000);
+    list.attributes = vec![("audit-id", "a-1")];
+    let line = |time, message: &'static [u8], id: &'static [u8]| {
+        let mut entry = Entry { format: Format::Klog, body: Text::Borrowed(message), ..Entry::default() };
+        entry.push(&b"audit-ID"[..], Value::Text(Text::Borrowed(id)));
+        line_of(Producer::ApiServer, time, entry)
+    };
+    let lines = [line(150_000, b"HTTP", b"a-1"), line(50_000, b"Starting watch", b"a-1"), line(50_000, b"HTTP", b"")];
+    let found = linked(correlator(&[(resource, list), (resource, server)]), &lines);
+    assert_eq!(found, [Ok((1, 1, Method::Request)), Ok((1, 2, Method::Request)), Err(Unlinked::NoEvidence)]);
+}
+
+#[test]
+fn a_line_of_conmon_rs_lies_below_the_span_with_its_uuid() {
+    let resource = ResourceFact { service: "conmonrs", ..CRIO };
+    let stack = |trace: u8, uuid: &'static str| {
+        let mut root = span(trace, trace, 0, "create_container", 0, 1_000_000);
+        root.attributes = vec![("uuid", uuid)];
+        let mut out = span(trace, trace + 1, trace, "stdout", 10_000, 900_000);
+        let name = "Nothing more to read";
+        let target = Some("conmonrs::io");
+        out.events = vec![EventFact { time: 50_000, name, leveled: true, target, line: 279, ..EventFact::default() }];
+        [(resource, root), (resource, out)]
+    };
+    let line = |uuid: &'static [u8], place| {
+        let mut entry =
+            Entry { format: Format::ConmonRs, body: Text::Borrowed(b"Nothing more to read"), ..Entry::default() };
+        entry.code = Some(CodeSite { file: b"conmonrs::io", line: place });
+        entry.push(&b"spans"[..], Value::Text(Text::Borrowed(uuid)));
+        line_of(Producer::ConmonRs, 50_000, entry)
+    };
+    let spans: Vec<_> = stack(1, "u1").into_iter().chain(stack(5, "u5")).collect();
+    let lines = [
+        line(b"create_container{uuid=u5}:stdout", 279),
+        line(b"create_container{uuid=u1}:stdout", 279),
+        line(b"create_container{uuid=u5}:stdout", 1),
+    ];
+    let expected = [Ok((5, 6, Method::Event)), Ok((1, 2, Method::Event)), Ok((5, 6, Method::Request))];
+    assert_eq!(linked(correlator(&spans), &lines), expected);
+}
+
+#[test]
+fn the_oldest_spans_go_when_the_index_is_full() {
+    let mut correlator = Correlator::new(Limits { spans_max: 100, ..Limits::default() });
+    for n in 0..250u8 {
+        correlator.add_span(&CRIO, &span(n + 1, n + 1, 0, "op", i64::from(n), i64::from(n) + 5));
+    }
+    correlator.add_span(&CRIO, &span(250, 250, 0, "again", 249, 260));
+    correlator.settle();
+    let (index, counts) = (correlator.index(), correlator.counts().index);
+    assert!(index.len() <= 100 && counts.evicted > 0 && counts.duplicates == 1, "{counts:?}");
+    assert_eq!(counts.evicted + index.len() as u64, 250);
+    assert_eq!(index.by_ids(&[1; 16], &[1; 8]), None);
+    let last = index.by_ids(&[250; 16], &[250; 8]).unwrap();
+    assert_eq!(index.name(index.span(last).name), "again");
+    let mut open = Vec::new();
+    index.open_at(index.span(last).resource, 258, 0, 10, &mut open);
+    assert_eq!(open, [last]);
+    assert_eq!(index.by_trace(&[250; 16], false), [last]);
+}
