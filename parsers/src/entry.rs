@@ -207,6 +207,25 @@ pub enum Format {
 }
 
 impl Format {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Format; 15] = [
+        Format::Klog,
+        Format::KlogJson,
+        Format::Logrus,
+        Format::LogrusJson,
+        Format::Logfmt,
+        Format::Json,
+        Format::ConmonRs,
+        Format::Conmon,
+        Format::Syslog,
+        Format::Spring,
+        Format::Log4j,
+        Format::Python,
+        Format::Access,
+        Format::Glog,
+        Format::Text,
+    ];
+
     /// The name in the `format` field.
     pub fn name(self) -> &'static str {
         match self {
