@@ -1,0 +1,62 @@
+//! What a source was made of, counted.
+
+use spanline_parsers::Format;
+
+use crate::record::Envelope;
+
+/// Records by envelope and payload.
+pub type FormatCounts = [[u64; Format::ALL.len()]; 4];
+
+const ENVELOPES: [Envelope; 4] = [Envelope::None, Envelope::Cri, Envelope::Docker, Envelope::Journal];
+
+/// What a source was made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Physical lines read.
+    pub lines: u64,
+    /// Bytes read, decompressed.
+    pub bytes: u64,
+    /// Records given out.
+    pub records: u64,
+    /// Lines of NUL bytes left out.
+    pub nul_lines: u64,
+    /// Lines or records that were cut at a limit.
+    pub cut: u64,
+    /// Damaged entries of a journal's export that were passed over.
+    pub damaged: u64,
+    /// Records by what was recognised.
+    pub formats: FormatCounts,
+}
+
+impl Counts {
+    /// Adds another source's counts.
+    pub fn add(&mut self, other: &Counts) {
+        self.lines += other.lines;
+        self.bytes += other.bytes;
+        self.records += other.records;
+        self.nul_lines += other.nul_lines;
+        self.cut += other.cut;
+        self.damaged += other.damaged;
+        for (mine, others) in self.formats.iter_mut().flatten().zip(other.formats.iter().flatten()) {
+            *mine += others;
+        }
+    }
+
+    /// Counts a record.
+    #[inline]
+    pub fn count_format(&mut self, envelope: Envelope, format: Format) {
+        self.formats[envelope as usize][format as usize] += 1;
+    }
+
+    /// What was recognised, most frequent first.
+    pub fn by_format(&self) -> Vec<(Envelope, Format, u64)> {
+        let mut list: Vec<_> = ENVELOPES
+            .into_iter()
+            .flat_map(|envelope| Format::ALL.map(|format| (envelope, format)))
+            .map(|(envelope, format)| (envelope, format, self.formats[envelope as usize][format as usize]))
+            .filter(|(.., count)| *count > 0)
+            .collect();
+        list.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
+        list
+    }
+}

@@ -1,0 +1,49 @@
+//! Lines that are longer than the limit: given out in marked pieces, each a record of its own.
+//!
+//! In go the parts of a line as they were read, out come records that bear the number of their piece and the envelope of the
+//! first one. Pieces are never joined again.
+
+use std::borrow::Cow;
+
+use super::slot::{Logical, Meta};
+use super::{Assembler, RecordSink, Work};
+use crate::decode::{self, Line};
+
+impl Assembler {
+    /// The first piece of a line that is longer than the limit.
+    pub(super) fn first_piece<'c, S: RecordSink>(
+        &mut self,
+        work: &mut Work<'c>,
+        bytes: &'c [u8],
+        offset: u64,
+        sink: &mut S,
+    ) {
+        self.counts.lines += 1;
+        self.counts.cut += 1;
+        let line = decode::line(bytes, self.settings.envelopes);
+        let meta = self.meta(&line, offset);
+        let slot = self.slot(work, line.stream as u64, sink);
+        self.flush_slot(work, slot, sink);
+        self.cut = Some((meta, 1));
+        self.complete(work, Logical { meta, content: line.content, lines: 1, journal: None }, 1, sink);
+    }
+
+    /// A further piece of it; the last one ends its line.
+    pub(super) fn piece<'c, S: RecordSink>(
+        &mut self,
+        work: &mut Work<'c>,
+        bytes: &'c [u8],
+        offset: u64,
+        more: bool,
+        sink: &mut S,
+    ) {
+        let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset), 1));
+        let logical = Logical { meta: Meta { offset, ..meta }, content: Cow::Borrowed(bytes), lines: 0, journal: None };
+        self.complete(work, logical, piece + 1, sink);
+        if more {
+            self.cut = Some((meta, piece + 1));
+        } else {
+            self.line += 1;
+        }
+    }
+}
