@@ -8,7 +8,7 @@ use crate::entry::{Entry, Format, Severity, Text, Time, Value};
 use crate::quote;
 use crate::timestamp;
 use crate::value;
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 /// record = pair *( 1*SP pair )
 /// pair   = key "=" [ value ]
@@ -86,7 +86,8 @@ impl<'a> Pairs<'a> {
             if at == text.len() {
                 return (end, count);
             }
-            match memchr2(b' ', b'=', &text[at..]) {
+            // Keys and words are too short for a vector search.
+            match text[at..].iter().position(|byte| matches!(byte, b' ' | b'=')) {
                 Some(found) if text[at + found] == b'=' => return (end, count),
                 Some(found) => at += found,
                 None => at = text.len(),
@@ -107,13 +108,13 @@ impl<'a> Iterator for Pairs<'a> {
             return None;
         }
         // Words before the first `=` are its key, blanks included: nothing of the line is dropped.
-        let equals = memchr(b'=', text).unwrap_or(text.len());
+        let equals = text.iter().position(|byte| *byte == b'=').unwrap_or(text.len());
         let key = &text[..equals];
         let behind = text.get(equals + 1..).unwrap_or_default();
         let quoted = quote::quoted(behind).filter(|(_, end)| matches!(behind.get(*end), None | Some(b' ' | b'\r')));
         let end = match &quoted {
             Some((_, end)) => *end,
-            None => memchr(b' ', behind).unwrap_or(behind.len()),
+            None => behind.iter().position(|byte| *byte == b' ').unwrap_or(behind.len()),
         };
         let (more, words) = match behind.get(end) {
             Some(_) => Self::words(&behind[end..]),
