@@ -30,7 +30,7 @@ pub(super) struct Header {
 
 /// Hex digits to N bytes, right-aligned; `None` for none, too many, or all zero.
 pub(super) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    if digits.len() == 2 * N && N % 4 == 0 {
+    if digits.len() == 2 * N && N.is_multiple_of(4) {
         return whole_hex(digits);
     }
     if digits.is_empty() || digits.len() > 2 * N {
