@@ -36,21 +36,26 @@ pub(super) enum Key {
 }
 
 /// The kind of a key, by its last word. Case and `_ - .` do not count.
-#[inline]
+#[inline(always)]
 pub(super) fn classify(key: &[u8]) -> Option<Key> {
-    // Two bytes tell most keys to be none of these.
-    let &[.., before, last] = key else { return None };
-    match (before | 0x20, last | 0x20) {
+    if may_name(key) { classify_end(key) } else { None }
+}
+
+/// Two bytes tell most keys to name nothing of a trace.
+#[inline(always)]
+pub(super) fn may_name(key: &[u8]) -> bool {
+    let &[.., before, last] = key else { return false };
+    matches!(
+        (before | 0x20, last | 0x20),
         (b'i', b'd')
-        | (b'n' | b'x', b't')
-        | (b'g', b's')
-        | (b'c', b'e')
-        | (b'a' | b'i', b'n')
-        | (b'b', b'3')
-        | (b't', b'r')
-        | (b's', b'p') => classify_end(key),
-        _ => None,
-    }
+            | (b'n' | b'x', b't')
+            | (b'g', b's')
+            | (b'c', b'e')
+            | (b'a' | b'i', b'n')
+            | (b'b', b'3')
+            | (b't', b'r')
+            | (b's', b'p')
+    )
 }
 
 fn classify_end(key: &[u8]) -> Option<Key> {
