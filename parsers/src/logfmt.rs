@@ -8,7 +8,7 @@ use crate::entry::{Entry, Format, Severity, Text, Time, Value};
 use crate::quote;
 use crate::timestamp;
 use crate::value;
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 /// record = pair *( 1*SP pair )
 /// pair   = key "=" [ value ]
@@ -71,29 +71,52 @@ impl<'a> Pair<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Pairs<'a> {
     rest: &'a [u8],
+    /// Where the next `=` stands in the rest, where the end of the last value has shown it.
+    equals: Option<usize>,
+}
+
+/// Bare words behind a value.
+#[derive(Default)]
+struct Words {
+    count: usize,
+    /// Where the last of them ends.
+    end: usize,
+    /// Where the `=` of the key behind them stands.
+    equals: Option<usize>,
 }
 
 impl<'a> Pairs<'a> {
     pub(crate) fn new(line: &'a [u8]) -> Self {
-        Pairs { rest: line }
+        Pairs { rest: line, equals: None }
     }
 
-    /// Length of the bare words at the start of a text that begins behind a value, and how many they are.
-    fn words(text: &[u8]) -> (usize, usize) {
-        let (mut end, mut count, mut at) = (0, 0, 0);
-        loop {
-            at += text[at..].iter().take_while(|byte| **byte == b' ').count();
-            if at == text.len() {
-                return (end, count);
+    /// The bare words at the start of a text that begins behind a value.
+    #[inline]
+    fn words(text: &[u8]) -> Words {
+        let mut words = Words::default();
+        let mut is_word = false;
+        // Keys and words are too short for a vector search.
+        for (at, byte) in text.iter().enumerate() {
+            match byte {
+                b'=' => {
+                    words.equals = Some(at);
+                    return words;
+                }
+                b' ' => {
+                    if is_word {
+                        words.count += 1;
+                        words.end = at;
+                    }
+                    is_word = false;
+                }
+                _ => is_word = true,
             }
-            match memchr2(b' ', b'=', &text[at..]) {
-                Some(found) if text[at + found] == b'=' => return (end, count),
-                Some(found) => at += found,
-                None => at = text.len(),
-            }
-            end = at;
-            count += 1;
         }
+        if is_word {
+            words.count += 1;
+            words.end = text.len();
+        }
+        words
     }
 }
 
@@ -107,30 +130,36 @@ impl<'a> Iterator for Pairs<'a> {
             return None;
         }
         // Words before the first `=` are its key, blanks included: nothing of the line is dropped.
-        let equals = memchr(b'=', text).unwrap_or(text.len());
+        let equals = match self.equals.take() {
+            Some(equals) => equals - (self.rest.len() - text.len()),
+            None => text.iter().position(|byte| *byte == b'=').unwrap_or(text.len()),
+        };
         let key = &text[..equals];
         let behind = text.get(equals + 1..).unwrap_or_default();
-        let quoted = quote::quoted(behind).filter(|(_, end)| matches!(behind.get(*end), None | Some(b' ' | b'\r')));
+        let quoted = match behind.first() {
+            Some(b'"') => {
+                quote::quoted(behind).filter(|(_, end)| matches!(behind.get(*end), None | Some(b' ' | b'\r')))
+            }
+            _ => None,
+        };
         let end = match &quoted {
             Some((_, end)) => *end,
-            None => memchr(b' ', behind).unwrap_or(behind.len()),
+            None => behind.iter().position(|byte| *byte == b' ').unwrap_or(behind.len()),
         };
-        let (more, words) = match behind.get(end) {
-            Some(_) => Self::words(&behind[end..]),
-            None => (0, 0),
-        };
-        let mut raw = &behind[..end + more];
+        let words = Self::words(&behind[end..]);
+        let mut raw = &behind[..end + words.end];
         self.rest = &behind[raw.len()..];
+        self.equals = words.equals.map(|equals| equals - words.end);
         let value = match quoted {
-            Some((text, _)) if words == 0 => Value::Text(text),
+            Some((text, _)) if words.count == 0 => Value::Text(text),
             // Cut off inside of a quoted value.
             None if raw.first() == Some(&b'"') && quote::quoted_len(raw).is_none() => {
-                (raw, self.rest) = (behind, &[]);
+                (raw, self.rest, self.equals) = (behind, &[], None);
                 Value::Text(quote::go_unquote(&behind[1..]))
             }
             _ => value::unquoted(raw),
         };
-        Some(Pair { key, value, raw, words })
+        Some(Pair { key, value, raw, words: words.count })
     }
 }
 
