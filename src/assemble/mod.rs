@@ -123,7 +123,10 @@ impl Assembler {
             (rest, offset) = (after, offset + taken);
         }
         if self.crlf.is_none() && !rest.is_empty() {
-            self.crlf = Some(first_line(rest).0.ends_with(b"\r"));
+            let first = first_line(rest).0;
+            // In a CRI file it was the program that wrote the CR: the runtime ends its lines with LF.
+            let is_cri = || decode::line(first, self.settings.envelopes).envelope == Envelope::Cri;
+            self.crlf = Some(first.ends_with(b"\r") && !is_cri());
         }
         let body = if chunk.cut { &rest[..memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1)] } else { rest };
         let mut start = 0;

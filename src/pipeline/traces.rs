@@ -65,7 +65,10 @@ pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> T
         });
         match result {
             Ok(problem) => report.failures.extend(problem),
-            Err(error) => report.failures.push(format!("{}: {error}", path.display())),
+            Err(error) => {
+                report.failures.push(format!("{}: {error}", path.display()));
+                continue;
+            }
         }
         if taken == 0 {
             report.failures.push(format!("{}: holds no span", path.display()));
