@@ -5,6 +5,7 @@
 
 use crate::continuation;
 use crate::entry::{Entry, Format, Severity, Text, Time, Value};
+use crate::near;
 use crate::quote;
 use crate::timestamp;
 use crate::value;
@@ -117,27 +118,19 @@ impl<'a> Pairs<'a> {
     #[inline]
     fn words(text: &[u8]) -> Words {
         let mut words = Words::default();
-        let mut is_word = false;
-        // Keys and words are too short for a vector search.
-        for (at, byte) in text.iter().enumerate() {
-            match byte {
-                b'=' => {
-                    words.equals = Some(at);
-                    return words;
-                }
-                b' ' => {
-                    if is_word {
-                        words.count += 1;
-                        words.end = at;
-                    }
-                    is_word = false;
-                }
-                _ => is_word = true,
+        let mut at = 0;
+        while at < text.len() {
+            if text[at] == b' ' {
+                at += 1;
+                continue;
             }
-        }
-        if is_word {
+            at += near::either::<b' ', b'='>(&text[at..]);
+            if text.get(at) == Some(&b'=') {
+                words.equals = Some(at);
+                break;
+            }
             words.count += 1;
-            words.end = text.len();
+            words.end = at;
         }
         words
     }
@@ -155,7 +148,7 @@ impl<'a> Iterator for Pairs<'a> {
         // Words before the first `=` are its key, blanks included: nothing of the line is dropped.
         let equals = match self.equals.take() {
             Some(equals) => equals - (self.rest.len() - text.len()),
-            None => text.iter().position(|byte| *byte == b'=').unwrap_or(text.len()),
+            None => near::byte::<b'='>(text),
         };
         let key = &text[..equals];
         let behind = text.get(equals + 1..).unwrap_or_default();
@@ -167,7 +160,7 @@ impl<'a> Iterator for Pairs<'a> {
         };
         let end = match quoted {
             Some((end, _)) => end,
-            None => behind.iter().position(|byte| *byte == b' ').unwrap_or(behind.len()),
+            None => near::byte::<b' '>(behind),
         };
         let words = Self::words(&behind[end..]);
         let mut raw = &behind[..end + words.end];
