@@ -191,6 +191,14 @@ impl<'e, 'a> Reader<'e, 'a> {
         self.order += 1;
         match role(member.plain_key()) {
             Role::Plain => self.keep(member),
+            role => self.special(role, member),
+        }
+    }
+
+    /// Apart from the plain ones, which are kept in registers so.
+    #[inline(never)]
+    fn special(&mut self, role: Role, member: Member<'a>) {
+        match role {
             Role::Time(rank) => match time::of(&member) {
                 Some(time) if self.wants(TIME, rank) => {
                     self.entry.time = time;
@@ -212,12 +220,12 @@ impl<'e, 'a> Reader<'e, 'a> {
                 }
                 _ => self.keep(member),
             },
-            _ => self.uncommon(member),
+            _ => self.uncommon(role, member),
         }
     }
 
-    fn uncommon(&mut self, member: Member<'a>) {
-        match role(member.plain_key()) {
+    fn uncommon(&mut self, role: Role, member: Member<'a>) {
+        match role {
             Role::Log => {
                 self.nested_level = inner(member.raw, b"level").and_then(|level| level::of(&level));
             }

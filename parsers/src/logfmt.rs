@@ -5,6 +5,7 @@
 
 use crate::continuation;
 use crate::entry::{Entry, Format, Severity, Text, Time, Value};
+use crate::near;
 use crate::quote;
 use crate::timestamp;
 use crate::value;
@@ -25,44 +26,67 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let mut has_body = false;
     for pair in Pairs::new(line) {
         match usual(pair.key) {
-            Some(Usual::Time) if entry.time == Time::None => match time(&pair.value) {
+            Some(Usual::Time) if entry.time == Time::None => match time(&pair.value()) {
                 Some(time) => entry.time = time,
-                None => entry.push(pair.key, pair.value),
+                None => entry.push(pair.key, pair.value()),
             },
-            Some(Usual::Level) if entry.severity_text.is_empty() => match level(&pair.value) {
+            Some(Usual::Level) if entry.severity_text.is_empty() => match level(&pair.value()) {
                 Some(severity) => {
                     entry.severity = severity;
-                    entry.severity_text = pair.into_text();
+                    entry.severity_text = pair.text();
                 }
-                None => entry.push(pair.key, pair.value),
+                None => entry.push(pair.key, pair.value()),
             },
             Some(Usual::Message) if !has_body => {
                 has_body = true;
-                entry.body = pair.into_text();
+                entry.body = pair.text();
             }
-            _ => entry.push(pair.key, pair.value),
+            _ => entry.push(pair.key, pair.value()),
         }
     }
     continuation::attach(entry, record.get(end + 1..).unwrap_or_default());
     true
 }
 
-/// One pair.
-#[derive(Debug, Clone, PartialEq)]
+/// One pair. Its value is made where it is kept: moving it from place to place takes longer than to find it.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair<'a> {
     pub(crate) key: &'a [u8],
-    pub(crate) value: Value<'a>,
     raw: &'a [u8],
+    form: Form,
     /// Words without a `=` that stood behind the value and were taken into it.
     words: usize,
 }
 
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Bare,
+    Quoted,
+    /// Quoted, with escapes in it.
+    Escaped,
+    /// Quoted, without its closing quote.
+    Cut,
+}
+
 impl<'a> Pair<'a> {
+    /// The value.
+    #[inline]
+    pub(crate) fn value(&self) -> Value<'a> {
+        match self.form {
+            Form::Bare => value::unquoted(self.raw),
+            _ => Value::Text(self.text()),
+        }
+    }
+
     /// The value as text, numbers and words as they stood.
-    pub(crate) fn into_text(self) -> Text<'a> {
-        match self.value {
-            Value::Text(text) => text,
-            _ => Text::Borrowed(self.raw),
+    #[inline]
+    pub(crate) fn text(&self) -> Text<'a> {
+        match self.form {
+            Form::Bare => Text::Borrowed(self.raw),
+            Form::Quoted => Text::Borrowed(&self.raw[1..self.raw.len() - 1]),
+            Form::Escaped => quote::go_unquote(&self.raw[1..self.raw.len() - 1]),
+            Form::Cut => quote::go_unquote(&self.raw[1..]),
         }
     }
 }
@@ -94,27 +118,19 @@ impl<'a> Pairs<'a> {
     #[inline]
     fn words(text: &[u8]) -> Words {
         let mut words = Words::default();
-        let mut is_word = false;
-        // Keys and words are too short for a vector search.
-        for (at, byte) in text.iter().enumerate() {
-            match byte {
-                b'=' => {
-                    words.equals = Some(at);
-                    return words;
-                }
-                b' ' => {
-                    if is_word {
-                        words.count += 1;
-                        words.end = at;
-                    }
-                    is_word = false;
-                }
-                _ => is_word = true,
+        let mut at = 0;
+        while at < text.len() {
+            if text[at] == b' ' {
+                at += 1;
+                continue;
             }
-        }
-        if is_word {
+            at += near::either::<b' ', b'='>(&text[at..]);
+            if text.get(at) == Some(&b'=') {
+                words.equals = Some(at);
+                break;
+            }
             words.count += 1;
-            words.end = text.len();
+            words.end = at;
         }
         words
     }
@@ -132,34 +148,35 @@ impl<'a> Iterator for Pairs<'a> {
         // Words before the first `=` are its key, blanks included: nothing of the line is dropped.
         let equals = match self.equals.take() {
             Some(equals) => equals - (self.rest.len() - text.len()),
-            None => text.iter().position(|byte| *byte == b'=').unwrap_or(text.len()),
+            None => near::byte::<b'='>(text),
         };
         let key = &text[..equals];
         let behind = text.get(equals + 1..).unwrap_or_default();
         let quoted = match behind.first() {
             Some(b'"') => {
-                quote::quoted(behind).filter(|(_, end)| matches!(behind.get(*end), None | Some(b' ' | b'\r')))
+                quote::quoted_form(behind).filter(|(end, _)| matches!(behind.get(*end), None | Some(b' ' | b'\r')))
             }
             _ => None,
         };
-        let end = match &quoted {
-            Some((_, end)) => *end,
-            None => behind.iter().position(|byte| *byte == b' ').unwrap_or(behind.len()),
+        let end = match quoted {
+            Some((end, _)) => end,
+            None => near::byte::<b' '>(behind),
         };
         let words = Self::words(&behind[end..]);
         let mut raw = &behind[..end + words.end];
         self.rest = &behind[raw.len()..];
         self.equals = words.equals.map(|equals| equals - words.end);
-        let value = match quoted {
-            Some((text, _)) if words.count == 0 => Value::Text(text),
+        let form = match quoted {
+            Some((_, false)) if words.count == 0 => Form::Quoted,
+            Some((_, true)) if words.count == 0 => Form::Escaped,
             // Cut off inside of a quoted value.
             None if raw.first() == Some(&b'"') && quote::quoted_len(raw).is_none() => {
                 (raw, self.rest, self.equals) = (behind, &[], None);
-                Value::Text(quote::go_unquote(&behind[1..]))
+                Form::Cut
             }
-            _ => value::unquoted(raw),
+            _ => Form::Bare,
         };
-        Some(Pair { key, value, raw, words: words.count })
+        Some(Pair { key, raw, form, words: words.count })
     }
 }
 
@@ -194,8 +211,8 @@ fn is_logfmt(line: &[u8]) -> bool {
         pairs += 1;
         words += pair.words;
         known |= match usual(pair.key) {
-            Some(Usual::Time) => time(&pair.value).is_some(),
-            Some(Usual::Level) => level(&pair.value).is_some(),
+            Some(Usual::Time) => time(&pair.value()).is_some(),
+            Some(Usual::Level) => level(&pair.value()).is_some(),
             Some(Usual::Message) => true,
             None => false,
         };

@@ -28,6 +28,12 @@ pub fn quoted_len(text: &[u8]) -> Option<usize> {
     closing(text).map(|(end, _)| end)
 }
 
+/// The length of the quoted text at the start, quotes included, and whether there are escapes in it.
+#[inline]
+pub(crate) fn quoted_form(text: &[u8]) -> Option<(usize, bool)> {
+    closing(text).map(|(end, escape)| (end, escape.is_some()))
+}
+
 /// Undoes the escapes of what stood between two quotes.
 ///
 /// escape = "\" ( "a" / "b" / "f" / "n" / "r" / "t" / "v" / "\" / "'" / DQUOTE / "/"

@@ -23,6 +23,10 @@ pub fn number(token: &[u8]) -> Option<Value<'_>> {
 }
 
 fn is_number(token: &[u8]) -> bool {
+    // Most tokens that begin like one have a unit, or are ids.
+    if !token.last().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
     let digits = token.strip_prefix(b"-").unwrap_or(token);
     let int_len = digits.iter().take_while(|b| b.is_ascii_digit()).count();
     if int_len == 0 || int_len > 1 && digits[0] == b'0' {

@@ -41,21 +41,18 @@ pub(super) fn classify(key: &[u8]) -> Option<Key> {
     if may_name(key) { classify_end(key) } else { None }
 }
 
-/// Two bytes tell most keys to name nothing of a trace.
+/// Its last bytes and its length tell most keys to name nothing of a trace.
 #[inline(always)]
 pub(super) fn may_name(key: &[u8]) -> bool {
-    let &[.., before, last] = key else { return false };
-    matches!(
-        (before | 0x20, last | 0x20),
-        (b'i', b'd')
-            | (b'n' | b'x', b't')
-            | (b'g', b's')
-            | (b'c', b'e')
-            | (b'a' | b'i', b'n')
-            | (b'b', b'3')
-            | (b't', b'r')
-            | (b's', b'p')
-    )
+    let &[.., third, second, last] = key else { return key.eq_ignore_ascii_case(b"b3") };
+    match (second | 0x20, last | 0x20) {
+        // `traceId`, `span_id`, `request-id`; a mark has the bit set.
+        (b'i', b'd') => matches!(third | 0x20, b'e' | b'n' | b't' | b'-' | b'.' | 0x7f),
+        // `traceparent` and longer ones
+        (b'n' | b'x', b't') => key.len() >= 11,
+        (b'g', b's') | (b'c', b'e') | (b'a' | b'i', b'n') | (b'b', b'3') | (b't', b'r') | (b's', b'p') => true,
+        _ => false,
+    }
 }
 
 fn classify_end(key: &[u8]) -> Option<Key> {
