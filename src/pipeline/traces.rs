@@ -144,11 +144,15 @@ impl Tap for HeldEvents {
 pub fn write_file(paths: &[PathBuf], limits: Limits, held: &mut HeldEvents, output: File) -> io::Result<()> {
     let mut output = BufWriter::new(output);
     for path in paths {
-        each_request(path, limits, |_, mut request| {
+        let mut written = Ok(());
+        // A file that cannot be read was said when its spans were taken in; only writing fails here.
+        let _ = each_request(path, limits, |_, mut request| {
             held.events.annotate(&mut request);
-            serde_json::to_writer(&mut output, &request)?;
-            output.write_all(b"\n")
-        })?;
+            let line = serde_json::to_writer(&mut output, &request).map_err(io::Error::from);
+            written = line.and_then(|()| output.write_all(b"\n"));
+            if written.is_ok() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
+        });
+        written?;
     }
     output.flush()
 }

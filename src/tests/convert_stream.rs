@@ -29,7 +29,8 @@ fn memory_does_not_grow_with_the_pipe() {
         let peak = peak_kib(child.id());
         drop(input);
         assert!(child.wait().unwrap().success());
-        assert!(reader.join().unwrap() > piece.len() as u64 * count);
+        // Envelopes are taken off, so a little less may come out than went in.
+        assert!(reader.join().unwrap() > piece.len() as u64 * count / 10 * 9);
         assert!(peak < 30 << 10, "{peak} KiB for {:?}", &piece[..40]);
     }
 }
