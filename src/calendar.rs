@@ -312,11 +312,10 @@ impl Calendar {
 
     /// Months do not decrease within a year of a file. Where a month ends, lines may stand a little out of order.
     fn year_after(&self, last: Last, date: Date, latest: i64) -> Option<i32> {
-        if date.month == last.month {
-            return Some(leap_if_needed(last.year, date, -1));
-        }
         let same = date.local_nanos(last.year)?;
-        let year = if date.month < last.month {
+        let year = if date.month == last.month {
+            last.year
+        } else if date.month < last.month {
             let disorder = last.local - same <= DISORDER_MAX;
             last.year + i32::from(!disorder)
         } else {

@@ -33,16 +33,19 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            say_line(&format!("{error:#}"));
+            // Each error names its cause in its own words.
+            say_line(&format!("{error}"));
             ExitCode::from(if error.is::<config::ConfigError>() { 2 } else { 1 })
         }
     }
 }
 
 fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
-    let outcome = convert::run(&config::convert(args, around)?, std::io::stdout().lock())?;
+    let config = config::convert(args, around)?;
+    std::thread::spawn(stop_on_ctrl_c);
+    let outcome = convert::run(&config, std::io::stdout().lock(), &STOP)?;
     outcome.failures.iter().for_each(|failure| say_line(failure));
-    Ok(u8::from(!outcome.failures.is_empty()))
+    Ok(if STOP.load(Ordering::Relaxed) { 130 } else { u8::from(!outcome.failures.is_empty()) })
 }
 
 fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
@@ -64,11 +67,17 @@ fn say_line(text: &str) {
     let _ = writeln!(std::io::stderr(), "spanline: {text}");
 }
 
-/// The first Ctrl-C ends the run in order, the second at once.
+/// The first Ctrl-C (or SIGTERM, which ends a Job's pod) ends the run in order, the second at once.
 fn stop_on_ctrl_c() {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        loop {
+            tokio::select! {
+                result = tokio::signal::ctrl_c() => if result.is_err() { return },
+                _ = terminate.recv() => {}
+            }
             if STOP.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }

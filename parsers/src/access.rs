@@ -3,6 +3,7 @@
 //! The body stays the whole line; the time and four fields are taken out of it. Such lines have no severity.
 
 use crate::entry::{Entry, Format, Text, Time, Value};
+use crate::json::plain_end;
 use crate::{plain, timestamp};
 
 /// The request's bracket begins within this many bytes.
@@ -92,7 +93,7 @@ fn request<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
 
 /// Apache escapes quotes inside of the request with a backslash.
 fn closing_quote(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
+    let mut at = plain_end(text, 0);
     loop {
         at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
         if text[at] == b'"' {

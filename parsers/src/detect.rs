@@ -193,6 +193,10 @@ fn dated<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
         return true;
     }
     entry.clear();
+    // A CRI line that a program passes on as its own output: the time in it is not that of this line.
+    if rest.starts_with(b"stdout ") || rest.starts_with(b"stderr ") {
+        return false;
+    }
     if outer && (syslog::after_full_time(time, rest, entry) || stamped(time, rest, entry)) {
         return true;
     }

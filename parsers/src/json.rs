@@ -97,36 +97,37 @@ enum State {
 /// find it.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
-    quoted_key: &'a [u8],
+    /// Without its quotes.
+    raw_key: &'a [u8],
     key_escaped: bool,
     /// The value as it stands.
     pub raw: &'a [u8],
-    shape: Shape,
+    marked: bool,
 }
 
 impl<'a> Member<'a> {
     /// The key without its escapes.
     #[inline(always)]
     pub fn key(&self) -> Text<'a> {
-        unquote(self.quoted_key, self.key_escaped)
+        if self.key_escaped { unescaped_key(self.raw_key) } else { Cow::Borrowed(self.raw_key) }
     }
 
     /// The key, where it has no escapes: no key that has a meaning is written with one.
     #[inline(always)]
     pub fn plain_key(&self) -> &'a [u8] {
-        if self.key_escaped { b"" } else { &self.quoted_key[1..self.quoted_key.len() - 1] }
+        if self.key_escaped { b"" } else { self.raw_key }
     }
 
     /// As [`value`], without a second look.
     #[inline(always)]
     pub fn value(&self) -> Value<'a> {
-        self.shape.value(self.raw)
+        Shape { end: self.raw.len(), marked: self.marked }.value(self.raw)
     }
 
     /// The text, if it is a string.
     #[inline(always)]
     pub fn text(&self) -> Option<Text<'a>> {
-        (self.raw.first() == Some(&b'"')).then(|| unquote(self.raw, self.shape.marked))
+        (self.raw.first() == Some(&b'"')).then(|| unquote(self.raw, self.marked))
     }
 }
 
@@ -152,7 +153,7 @@ impl<'a> Members<'a> {
             return None;
         }
         let (key_end, key_escaped) = string_end(text, at + 1)?;
-        let colon = blanks(text, key_end);
+        let colon = if text.get(key_end) == Some(&b':') { key_end } else { blanks(text, key_end) };
         if text.get(colon) != Some(&b':') {
             return None;
         }
@@ -160,7 +161,8 @@ impl<'a> Members<'a> {
         let shape = scan(text, start, DEPTH_MAX - 1)?;
         self.at = shape.end;
         self.state = State::Within;
-        Some(Member { quoted_key: &text[at..key_end], key_escaped, raw: &text[start..shape.end], shape })
+        let raw_key = &text[at + 1..key_end - 1];
+        Some(Member { raw_key, key_escaped, raw: &text[start..shape.end], marked: shape.marked })
     }
 }
 
@@ -195,8 +197,13 @@ impl<'a> Iterator for Elements<'a> {
 /// Where the next member or element starts; `None` behind the last one.
 #[inline(always)]
 fn step(text: &[u8], at: &mut usize, state: &mut State, close: u8) -> Option<usize> {
-    let next = blanks(text, *at);
-    let byte = text.get(next).copied();
+    let mut next = *at;
+    let mut byte = text.get(next).copied();
+    if byte == Some(b',') && *state == State::Within {
+        return Some(blanks(text, next + 1));
+    }
+    next = blanks(text, next);
+    byte = text.get(next).copied();
     match *state {
         State::Open | State::Within if byte == Some(close) => {
             *at = next + 1;
@@ -224,6 +231,12 @@ impl Shape {
             _ => value::unquoted(raw),
         }
     }
+}
+
+#[cold]
+fn unescaped_key(raw: &[u8]) -> Text<'_> {
+    let quoted = [raw, b"\""].concat();
+    Cow::Owned(unescape(&quoted, 0).map_or_else(Vec::new, |(text, _)| text))
 }
 
 /// Takes the quotes off a valid string, and undoes its escapes.

@@ -22,7 +22,11 @@ mod time;
 pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let record = record.trim_ascii_start();
     let Some(mut members) = json::object(record) else { return false };
-    let is_klog = klog_json::members(&mut members.clone(), entry).and_then(|end| behind(record, end));
+    let is_klog = if begins_klog(record) {
+        klog_json::members(&mut members.clone(), entry).and_then(|end| behind(record, end))
+    } else {
+        None
+    };
     let tail = is_klog.or_else(|| {
         let mut reader = Reader::new(entry);
         while let Some(member) = members.member() {
@@ -37,6 +41,12 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
         None => entry.clear(),
     }
     tail.is_some()
+}
+
+/// Is the time the first member, as Kubernetes' own JSON has it?
+#[inline]
+fn begins_klog(record: &[u8]) -> bool {
+    record[1..].starts_with(b"\"ts\"") || record[1..].trim_ascii_start().starts_with(b"\"ts\"")
 }
 
 /// The lines behind the object's own, on which nothing but blanks may follow it.
@@ -181,6 +191,14 @@ impl<'e, 'a> Reader<'e, 'a> {
         self.order += 1;
         match role(member.plain_key()) {
             Role::Plain => self.keep(member),
+            role => self.special(role, member),
+        }
+    }
+
+    /// Apart from the plain ones, which are kept in registers so.
+    #[inline(never)]
+    fn special(&mut self, role: Role, member: Member<'a>) {
+        match role {
             Role::Time(rank) => match time::of(&member) {
                 Some(time) if self.wants(TIME, rank) => {
                     self.entry.time = time;
@@ -202,12 +220,12 @@ impl<'e, 'a> Reader<'e, 'a> {
                 }
                 _ => self.keep(member),
             },
-            _ => self.uncommon(member),
+            _ => self.uncommon(role, member),
         }
     }
 
-    fn uncommon(&mut self, member: Member<'a>) {
-        match role(member.plain_key()) {
+    fn uncommon(&mut self, role: Role, member: Member<'a>) {
+        match role {
             Role::Log => {
                 self.nested_level = inner(member.raw, b"level").and_then(|level| level::of(&level));
             }

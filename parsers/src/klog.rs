@@ -7,7 +7,7 @@
 use crate::continuation;
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
 use crate::klog_values;
-use crate::timestamp::{self, is_date, two};
+use crate::timestamp::{self, Pattern, is_date, two};
 use memchr::{memchr, memchr_iter, memmem};
 use nom::IResult;
 use nom::Parser;
@@ -49,15 +49,15 @@ pub enum Preamble<'a> {
 /// A dump that klog itself appends (`log_backtrace_at`, Fatal) is the field `exception.stacktrace`, as is any stack
 /// trace behind a structured record. Other lines behind a structured record belong to the message.
 pub fn text<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let start = if is_header(record) {
-        0
-    } else {
-        match find_header(record) {
-            Some(start) => start,
-            None => return false,
+    let is_first = matches!(record.first(), Some(b'I' | b'W' | b'E' | b'F'));
+    let (start, header) = match if is_first { header(record) } else { None } {
+        Some(header) => (0, header),
+        None => {
+            let Some(start) = find_header(record) else { return false };
+            let Some(header) = header(&record[start..]) else { return false };
+            (start, header)
         }
     };
-    let Some(header) = header(&record[start..]) else { return false };
     entry.format = Format::Klog;
     entry.time = header.time;
     entry.severity = header.severity;
@@ -175,25 +175,23 @@ fn header(text: &[u8]) -> Option<Header<'_>> {
     Some(Header { severity, time, pid, code: Some(code), length })
 }
 
+const MONTH_TO_HOUR: Pattern = Pattern::new(*b"0000 00:");
+const MINUTE_TO_FRACTION: Pattern = Pattern::new(*b"00:00.00");
+const FRACTION: Pattern = Pattern::new(*b"0.000000");
+
 /// Month, day and nanoseconds of the day of `Immdd hh:mm:ss.uuuuuu `.
 #[inline]
 fn clock(head: &[u8; CLOCK_BYTES]) -> Option<(u8, u8, i64)> {
-    let marks = (head[5] ^ b' ') | (head[8] ^ b':') | (head[11] ^ b':') | (head[14] ^ b'.');
-    if marks != 0 || !matches!(head[21], b' ' | b']') {
+    let date = MONTH_TO_HOUR.pairs(head[1..].first_chunk()?)?;
+    let clock = MINUTE_TO_FRACTION.pairs(head[9..].first_chunk()?)?;
+    let fraction = FRACTION.pairs(head[13..].first_chunk()?)?.map(u32::from);
+    let (month, day) = (date[0], date[2]);
+    let (hour, minute, second) = (u32::from(date[5]), u32::from(clock[0]), u32::from(clock[3]));
+    let is_time = hour <= 23 && minute <= 59 && second <= 60;
+    if !is_time || !is_date(None, month, day) || !matches!(head[21], b' ' | b']') {
         return None;
     }
-    let digit = |at: usize| u32::from(head[at].wrapping_sub(b'0'));
-    let two = |at: usize| digit(at) * 10 + digit(at + 1);
-    let places = [1, 2, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 17, 18, 19, 20];
-    if places.iter().fold(false, |bad, at| bad | (digit(*at) > 9)) {
-        return None;
-    }
-    let (month, day) = (two(1) as u8, two(3) as u8);
-    let (hour, minute, second) = (two(6), two(9), two(12));
-    if !is_date(None, month, day) || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let micros = (two(15) * 100 + two(17)) * 100 + two(19);
+    let micros = (fraction[2] * 100 + fraction[4]) * 100 + fraction[6];
     Some((month, day, i64::from(hour * 3600 + minute * 60 + second) * 1_000_000_000 + i64::from(micros) * 1000))
 }
 
@@ -216,9 +214,10 @@ fn pid(text: &[u8], at: usize) -> (Option<u64>, usize) {
 
 /// site = file ":" [ "-" ] lineno     ; a negative number stands for one that is not known
 fn site(text: &[u8]) -> Option<CodeSite<'_>> {
-    let colon = text.iter().rposition(|byte| *byte == b':')?;
-    let number = text[colon + 1..].strip_prefix(b"-").unwrap_or(&text[colon + 1..]);
-    if colon == 0 || number.is_empty() || !number.iter().all(u8::is_ascii_digit) {
+    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (head, number) = text.split_at(text.len() - digits);
+    let colon = head.strip_suffix(b"-").unwrap_or(head).len().checked_sub(1)?;
+    if colon == 0 || text[colon] != b':' || number.is_empty() {
         return None;
     }
     let negative = text[colon + 1] == b'-';

@@ -21,6 +21,13 @@ const KEY_BYTES_MAX: usize = 512;
 /// The message and where the pairs begin; `None` for free text, even if it begins with a quote.
 #[inline]
 pub(crate) fn message(body: &[u8]) -> Option<(Text<'_>, usize)> {
+    // Mostly the message has neither escapes nor control bytes.
+    if body.first() == Some(&b'"') {
+        let plain = json::plain_end(body, 1);
+        if body.get(plain) == Some(&b'"') {
+            return begins_pairs(&body[plain + 1..]).then(|| (Cow::Borrowed(&body[1..plain]), plain + 1));
+        }
+    }
     let end = message_len(body)?;
     let inside = &body[1..end - 1];
     Some((quote::go_unquote(inside), end))
@@ -35,19 +42,24 @@ pub(crate) fn is_structured(body: &[u8]) -> bool {
 #[inline]
 fn message_len(body: &[u8]) -> Option<usize> {
     let end = quote::quoted_len(body)?;
-    let follows = match body.get(end) {
-        None | Some(b'\n') => true,
-        Some(b'\r') => matches!(body.get(end + 1), None | Some(b'\n')),
-        Some(b' ') => key_len(&body[end + 1..], false).is_some(),
-        Some(_) => false,
-    };
     // An LF between the quotes is not Go's: the text is free, and closes some other quote.
-    (follows && memchr(b'\n', &body[..end]).is_none()).then_some(end)
+    (begins_pairs(&body[end..]) && memchr(b'\n', &body[..end]).is_none()).then_some(end)
+}
+
+/// Is what stands behind the message's quotes the first pair, or nothing?
+#[inline]
+fn begins_pairs(text: &[u8]) -> bool {
+    match text.first() {
+        None | Some(b'\n') => true,
+        Some(b'\r') => matches!(text.get(1), None | Some(b'\n')),
+        Some(b' ') => key_len(&text[1..], false).is_some(),
+        Some(_) => false,
+    }
 }
 
 /// Reads `*( SP key "=" value )` into the fields; returns the lines behind the record's own ones.
 pub(crate) fn pairs<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> &'a [u8] {
-    let mut reader = Reader { rest: text, line: line_end(text), unbalanced: false };
+    let mut reader = Reader { rest: text, line: line_end(text), key: None, unbalanced: false };
     while reader.pair(entry) {}
     let (blank, behind) = reader.rest.split_at(reader.line);
     match behind {
@@ -61,6 +73,8 @@ struct Reader<'a> {
     rest: &'a [u8],
     /// Length of the first line of `rest`.
     line: usize,
+    /// Length of the next key, where the end of the last value has shown it.
+    key: Option<usize>,
     /// A bracket did not close: no more balancing in this record, which keeps hostile input linear.
     unbalanced: bool,
 }
@@ -72,7 +86,8 @@ impl<'a> Reader<'a> {
         if line.first() != Some(&b' ') {
             return false;
         }
-        let Some(equals) = key_len(&line[1..], true).map(|length| length + 1) else { return false };
+        let length = self.key.take().or_else(|| key_len(&line[1..], true));
+        let Some(equals) = length.map(|length| length + 1) else { return false };
         let key = &line[1..equals];
         self.advance(equals + 1);
         let value =
@@ -123,7 +138,7 @@ impl<'a> Reader<'a> {
         match line.first() {
             Some(b'"') => {
                 if let Some((text, end)) = quote::quoted(line)
-                    && ends_value(line, end)
+                    && self.ends_value(line, end)
                 {
                     self.advance(end);
                     return Value::Text(text);
@@ -131,7 +146,7 @@ impl<'a> Reader<'a> {
             }
             Some(b'{' | b'[') => {
                 if let Some(end) = json::value_end(line)
-                    && ends_value(line, end)
+                    && self.ends_value(line, end)
                 {
                     self.advance(end);
                     return Value::Json(Text::Borrowed(&line[..end]));
@@ -146,6 +161,20 @@ impl<'a> Reader<'a> {
             // The quotes of an object's name, in which nothing is escaped.
             [b'"', name @ .., b'"'] => Value::Text(Text::Borrowed(name)),
             _ => value::unquoted(token),
+        }
+    }
+
+    /// May a value end here? Behind it stands the next key, whose length is kept, or nothing.
+    #[inline]
+    fn ends_value(&mut self, line: &[u8], end: usize) -> bool {
+        match line.get(end) {
+            None => true,
+            Some(b' ') => {
+                self.key = key_len(&line[end + 1..], true);
+                self.key.is_some() || line[end + 1..].trim_ascii().is_empty()
+            }
+            Some(b'\r') => end + 1 == line.len(),
+            Some(_) => false,
         }
     }
 
@@ -202,32 +231,33 @@ fn next_key(text: &[u8]) -> bool {
 #[inline]
 fn key_len(text: &[u8], blanks: bool) -> Option<usize> {
     let window = &text[..text.len().min(KEY_BYTES_MAX)];
-    let ends = |byte: &u8| matches!(byte, b'=' | b'\n' | b'"') || !blanks && matches!(byte, b' ' | b'\t');
-    let mut end = window.iter().position(ends)?;
-    if window[end] != b'=' {
-        return None;
+    let mut odd = false;
+    for (at, byte) in window.iter().enumerate() {
+        match byte {
+            b'=' if odd => return Some(odd_key_len(window, at)),
+            b'=' => return Some(at),
+            b'\n' | b'"' => return None,
+            b' ' | b'\t' if !blanks => return None,
+            b'%' => odd = true,
+            _ => {}
+        }
     }
-    if memmem::find(&window[..end], b"%!").is_some() {
-        let close = end + memchr(b')', &window[end..]).unwrap_or(0);
-        end = memchr(b'=', &window[close..]).map_or(end, |equals| close + equals);
+    None
+}
+
+/// Length of a key in which a `%` stands before its first `=`.
+fn odd_key_len(window: &[u8], end: usize) -> usize {
+    if memmem::find(&window[..end], b"%!").is_none() {
+        return end;
     }
-    Some(end)
+    let close = end + memchr(b')', &window[end..]).unwrap_or(0);
+    memchr(b'=', &window[close..]).map_or(end, |equals| close + equals)
 }
 
 /// ` >` at the start of a line, at its end or before further pairs.
 #[inline]
 fn ends_lines(text: &[u8]) -> bool {
     matches!(text, [b' ', b'>'] | [b' ', b'>', b' ' | b'\n' | b'\r', ..])
-}
-
-#[inline]
-fn ends_value(line: &[u8], end: usize) -> bool {
-    match line.get(end) {
-        None => true,
-        Some(b' ') => key_len(&line[end + 1..], true).is_some() || line[end + 1..].trim_ascii().is_empty(),
-        Some(b'\r') => end + 1 == line.len(),
-        Some(_) => false,
-    }
 }
 
 /// A token without the CR at the line's end, and whether there was one.

@@ -25,6 +25,7 @@ mod klog_values;
 pub mod log4j;
 pub mod logfmt;
 pub mod logrus;
+mod near;
 mod plain;
 pub mod pod_path;
 pub mod python;

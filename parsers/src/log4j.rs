@@ -155,7 +155,18 @@ fn is_class(logger: &[u8]) -> bool {
 
 #[inline]
 fn is_logger(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'$' | b'_' | b'#' | b'-' | b'/' | b'@' | b'[' | b']')
+    /// A table, since the marks lie far apart.
+    const LOGGER: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            table[byte] = (byte as u8).is_ascii_alphanumeric()
+                || matches!(byte as u8, b'.' | b'$' | b'_' | b'#' | b'-' | b'/' | b'@' | b'[' | b']');
+            byte += 1;
+        }
+        table
+    };
+    LOGGER[byte as usize]
 }
 
 /// Passes over further bracketed blocks (ids; they are found in the line's text).

@@ -5,10 +5,11 @@
 
 use crate::continuation;
 use crate::entry::{Entry, Format, Severity, Text, Time, Value};
+use crate::near;
 use crate::quote;
 use crate::timestamp;
 use crate::value;
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 /// record = pair *( 1*SP pair )
 /// pair   = key "=" [ value ]
@@ -25,44 +26,67 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let mut has_body = false;
     for pair in Pairs::new(line) {
         match usual(pair.key) {
-            Some(Usual::Time) if entry.time == Time::None => match time(&pair.value) {
+            Some(Usual::Time) if entry.time == Time::None => match time(&pair.value()) {
                 Some(time) => entry.time = time,
-                None => entry.push(pair.key, pair.value),
+                None => entry.push(pair.key, pair.value()),
             },
-            Some(Usual::Level) if entry.severity_text.is_empty() => match level(&pair.value) {
+            Some(Usual::Level) if entry.severity_text.is_empty() => match level(&pair.value()) {
                 Some(severity) => {
                     entry.severity = severity;
-                    entry.severity_text = pair.into_text();
+                    entry.severity_text = pair.text();
                 }
-                None => entry.push(pair.key, pair.value),
+                None => entry.push(pair.key, pair.value()),
             },
             Some(Usual::Message) if !has_body => {
                 has_body = true;
-                entry.body = pair.into_text();
+                entry.body = pair.text();
             }
-            _ => entry.push(pair.key, pair.value),
+            _ => entry.push(pair.key, pair.value()),
         }
     }
     continuation::attach(entry, record.get(end + 1..).unwrap_or_default());
     true
 }
 
-/// One pair.
-#[derive(Debug, Clone, PartialEq)]
+/// One pair. Its value is made where it is kept: moving it from place to place takes longer than to find it.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair<'a> {
     pub(crate) key: &'a [u8],
-    pub(crate) value: Value<'a>,
     raw: &'a [u8],
+    form: Form,
     /// Words without a `=` that stood behind the value and were taken into it.
     words: usize,
 }
 
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Bare,
+    Quoted,
+    /// Quoted, with escapes in it.
+    Escaped,
+    /// Quoted, without its closing quote.
+    Cut,
+}
+
 impl<'a> Pair<'a> {
+    /// The value.
+    #[inline]
+    pub(crate) fn value(&self) -> Value<'a> {
+        match self.form {
+            Form::Bare => value::unquoted(self.raw),
+            _ => Value::Text(self.text()),
+        }
+    }
+
     /// The value as text, numbers and words as they stood.
-    pub(crate) fn into_text(self) -> Text<'a> {
-        match self.value {
-            Value::Text(text) => text,
-            _ => Text::Borrowed(self.raw),
+    #[inline]
+    pub(crate) fn text(&self) -> Text<'a> {
+        match self.form {
+            Form::Bare => Text::Borrowed(self.raw),
+            Form::Quoted => Text::Borrowed(&self.raw[1..self.raw.len() - 1]),
+            Form::Escaped => quote::go_unquote(&self.raw[1..self.raw.len() - 1]),
+            Form::Cut => quote::go_unquote(&self.raw[1..]),
         }
     }
 }
@@ -71,29 +95,44 @@ impl<'a> Pair<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Pairs<'a> {
     rest: &'a [u8],
+    /// Where the next `=` stands in the rest, where the end of the last value has shown it.
+    equals: Option<usize>,
+}
+
+/// Bare words behind a value.
+#[derive(Default)]
+struct Words {
+    count: usize,
+    /// Where the last of them ends.
+    end: usize,
+    /// Where the `=` of the key behind them stands.
+    equals: Option<usize>,
 }
 
 impl<'a> Pairs<'a> {
     pub(crate) fn new(line: &'a [u8]) -> Self {
-        Pairs { rest: line }
+        Pairs { rest: line, equals: None }
     }
 
-    /// Length of the bare words at the start of a text that begins behind a value, and how many they are.
-    fn words(text: &[u8]) -> (usize, usize) {
-        let (mut end, mut count, mut at) = (0, 0, 0);
-        loop {
-            at += text[at..].iter().take_while(|byte| **byte == b' ').count();
-            if at == text.len() {
-                return (end, count);
+    /// The bare words at the start of a text that begins behind a value.
+    #[inline]
+    fn words(text: &[u8]) -> Words {
+        let mut words = Words::default();
+        let mut at = 0;
+        while at < text.len() {
+            if text[at] == b' ' {
+                at += 1;
+                continue;
             }
-            match memchr2(b' ', b'=', &text[at..]) {
-                Some(found) if text[at + found] == b'=' => return (end, count),
-                Some(found) => at += found,
-                None => at = text.len(),
+            at += near::either::<b' ', b'='>(&text[at..]);
+            if text.get(at) == Some(&b'=') {
+                words.equals = Some(at);
+                break;
             }
-            end = at;
-            count += 1;
+            words.count += 1;
+            words.end = at;
         }
+        words
     }
 }
 
@@ -107,30 +146,37 @@ impl<'a> Iterator for Pairs<'a> {
             return None;
         }
         // Words before the first `=` are its key, blanks included: nothing of the line is dropped.
-        let equals = memchr(b'=', text).unwrap_or(text.len());
+        let equals = match self.equals.take() {
+            Some(equals) => equals - (self.rest.len() - text.len()),
+            None => near::byte::<b'='>(text),
+        };
         let key = &text[..equals];
         let behind = text.get(equals + 1..).unwrap_or_default();
-        let quoted = quote::quoted(behind).filter(|(_, end)| matches!(behind.get(*end), None | Some(b' ' | b'\r')));
-        let end = match &quoted {
-            Some((_, end)) => *end,
-            None => memchr(b' ', behind).unwrap_or(behind.len()),
+        let quoted = match behind.first() {
+            Some(b'"') => {
+                quote::quoted_form(behind).filter(|(end, _)| matches!(behind.get(*end), None | Some(b' ' | b'\r')))
+            }
+            _ => None,
         };
-        let (more, words) = match behind.get(end) {
-            Some(_) => Self::words(&behind[end..]),
-            None => (0, 0),
+        let end = match quoted {
+            Some((end, _)) => end,
+            None => near::byte::<b' '>(behind),
         };
-        let mut raw = &behind[..end + more];
+        let words = Self::words(&behind[end..]);
+        let mut raw = &behind[..end + words.end];
         self.rest = &behind[raw.len()..];
-        let value = match quoted {
-            Some((text, _)) if words == 0 => Value::Text(text),
+        self.equals = words.equals.map(|equals| equals - words.end);
+        let form = match quoted {
+            Some((_, false)) if words.count == 0 => Form::Quoted,
+            Some((_, true)) if words.count == 0 => Form::Escaped,
             // Cut off inside of a quoted value.
             None if raw.first() == Some(&b'"') && quote::quoted_len(raw).is_none() => {
-                (raw, self.rest) = (behind, &[]);
-                Value::Text(quote::go_unquote(&behind[1..]))
+                (raw, self.rest, self.equals) = (behind, &[], None);
+                Form::Cut
             }
-            _ => value::unquoted(raw),
+            _ => Form::Bare,
         };
-        Some(Pair { key, value, raw, words })
+        Some(Pair { key, raw, form, words: words.count })
     }
 }
 
@@ -165,8 +211,8 @@ fn is_logfmt(line: &[u8]) -> bool {
         pairs += 1;
         words += pair.words;
         known |= match usual(pair.key) {
-            Some(Usual::Time) => time(&pair.value).is_some(),
-            Some(Usual::Level) => level(&pair.value).is_some(),
+            Some(Usual::Time) => time(&pair.value()).is_some(),
+            Some(Usual::Level) => level(&pair.value()).is_some(),
             Some(Usual::Message) => true,
             None => false,
         };

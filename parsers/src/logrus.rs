@@ -29,17 +29,17 @@ pub fn text<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     entry.format = Format::Logrus;
     for pair in Pairs::new(line) {
         match pair.key {
-            b"time" if entry.time == Time::None => match time(&pair.value) {
+            b"time" if entry.time == Time::None => match time(&pair.value()) {
                 Some(time) => entry.time = time,
-                None => entry.push(pair.key, pair.value),
+                None => entry.push(pair.key, pair.value()),
             },
             b"level" if entry.severity_text.is_empty() => {
-                let level = pair.into_text();
+                let level = pair.text();
                 entry.severity = Severity::from_name(&level);
                 entry.severity_text = level;
             }
-            b"msg" if entry.body.is_empty() => entry.body = pair.into_text(),
-            _ => entry.push(pair.key, pair.value),
+            b"msg" if entry.body.is_empty() => entry.body = pair.text(),
+            _ => entry.push(pair.key, pair.value()),
         }
     }
     continuation::attach(entry, record.get(end + 1..).unwrap_or_default());

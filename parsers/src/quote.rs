@@ -4,6 +4,7 @@
 //! sets are read everywhere, since one klog line holds both. An invalid escape is no error: it is kept as it stands.
 
 use crate::entry::Text;
+use crate::json::plain_end;
 use memchr::{memchr, memchr2};
 
 /// quoted = DQUOTE *( byte / "\" byte ) DQUOTE
@@ -27,6 +28,12 @@ pub fn quoted_len(text: &[u8]) -> Option<usize> {
     closing(text).map(|(end, _)| end)
 }
 
+/// The length of the quoted text at the start, quotes included, and whether there are escapes in it.
+#[inline]
+pub(crate) fn quoted_form(text: &[u8]) -> Option<(usize, bool)> {
+    closing(text).map(|(end, escape)| (end, escape.is_some()))
+}
+
 /// Undoes the escapes of what stood between two quotes.
 ///
 /// escape = "\" ( "a" / "b" / "f" / "n" / "r" / "t" / "v" / "\" / "'" / DQUOTE / "/"
@@ -46,7 +53,11 @@ fn closing(text: &[u8]) -> Option<(usize, Option<usize>)> {
     if text.first() != Some(&b'"') {
         return None;
     }
-    let mut at = 1;
+    // Most texts are short and have neither escapes nor control bytes.
+    let mut at = plain_end(text, 1);
+    if text.get(at) == Some(&b'"') {
+        return Some((at + 1, None));
+    }
     let mut escape = None;
     loop {
         let found = at + memchr2(b'"', b'\\', text.get(at..)?)?;

@@ -3,7 +3,7 @@
 //! Time, level and pid go to their places, the thread and the logger to fields, a block with ids to the trace context.
 
 use crate::entry::{Entry, Format, Text, TraceContext, Value};
-use crate::{plain, trace_context};
+use crate::{near, plain, trace_context};
 
 /// Blocks before the logger: application, thread, correlation and one more.
 const BLOCKS_MAX: usize = 4;
@@ -45,7 +45,7 @@ pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
             count += 1;
         }
     }
-    let end = memchr::memchr2(b' ', b'\n', rest).unwrap_or(rest.len());
+    let end = near::either::<b' ', b'\n'>(rest);
     let (logger, after) = rest.split_at(end);
     // The logger is padded to 40 columns; without padding the colon may touch it.
     let Some(message) = plain::skip_blanks(after).strip_prefix(b":") else { return false };

@@ -107,7 +107,7 @@ const DATE: Pattern = Pattern::new(*b"0000-00-");
 const CLOCK: Pattern = Pattern::new(*b"00:00:00");
 
 /// Eight bytes of which some are digits: they are checked and read as one word.
-struct Pattern {
+pub(crate) struct Pattern {
     bytes: u64,
     /// What may be added to a byte's difference from the pattern before its high bit is set: 9 less for a digit.
     room: u64,
@@ -115,7 +115,7 @@ struct Pattern {
 
 impl Pattern {
     /// `0` stands for a digit, every other byte for itself.
-    const fn new(pattern: [u8; 8]) -> Self {
+    pub(crate) const fn new(pattern: [u8; 8]) -> Self {
         let mut room = [0x7f; 8];
         let mut at = 0;
         while at < 8 {
@@ -129,7 +129,7 @@ impl Pattern {
 
     /// The number that the digits at a place and behind it make, at that place; `None` where the bytes do not fit.
     #[inline(always)]
-    fn pairs(&self, bytes: &[u8; 8]) -> Option<[u8; 8]> {
+    pub(crate) fn pairs(&self, bytes: &[u8; 8]) -> Option<[u8; 8]> {
         let values = u64::from_le_bytes(*bytes) ^ self.bytes;
         if (values.wrapping_add(self.room) | values) & HIGH != 0 {
             return None;

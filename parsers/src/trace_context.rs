@@ -21,8 +21,10 @@ use keys::Key;
 /// The context that a line's fields carry. Keys are compared without case and without `_ - .`; objects under the usual
 /// names (`trace`, `dd`, `mdc`, …) are searched three levels deep.
 pub fn from_fields(fields: &[Field<'_>]) -> TraceContext {
+    // Most lines have no field that could carry one.
+    let Some(first) = fields.iter().position(may_carry) else { return TraceContext::default() };
     let mut found = Found::default();
-    for field in fields {
+    for field in &fields[first..] {
         match &field.value {
             Value::Text(text) => {
                 if let Some(key) = keys::classify(&field.key) {
@@ -41,6 +43,16 @@ pub fn from_fields(fields: &[Field<'_>]) -> TraceContext {
         }
     }
     found.context()
+}
+
+#[inline]
+fn may_carry(field: &Field<'_>) -> bool {
+    match &field.value {
+        Value::Text(text) => keys::may_name(&field.key) || text.first() == Some(&b'{'),
+        Value::Number(_) => keys::may_name(&field.key),
+        Value::Json(_) => true,
+        Value::Bool(_) | Value::Null => false,
+    }
 }
 
 /// What was seen so far, by whose span it names.

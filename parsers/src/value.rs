@@ -6,32 +6,36 @@
 use crate::entry::{Text, Value};
 
 /// Reads an unquoted token.
+#[inline]
 pub fn unquoted(token: &[u8]) -> Value<'_> {
-    match token {
-        b"true" => Value::Bool(true),
-        b"false" => Value::Bool(false),
-        b"null" => Value::Null,
-        _ => number(token).unwrap_or(Value::Text(Text::Borrowed(token))),
+    match token.first() {
+        Some(b'-' | b'0'..=b'9') if is_number(token) => Value::Number(token),
+        Some(b't') if token == b"true" => Value::Bool(true),
+        Some(b'f') if token == b"false" => Value::Bool(false),
+        Some(b'n') if token == b"null" => Value::Null,
+        _ => Value::Text(Text::Borrowed(token)),
     }
 }
 
 /// number = ["-"] ( "0" / nonzero *DIGIT ) ["." 1*DIGIT]   ; and it prints back exactly
 pub fn number(token: &[u8]) -> Option<Value<'_>> {
-    let digits = token.strip_prefix(b"-").unwrap_or(token);
-    let first = *digits.first()?;
-    if !first.is_ascii_digit() {
-        return None;
+    is_number(token).then_some(Value::Number(token))
+}
+
+fn is_number(token: &[u8]) -> bool {
+    // Most tokens that begin like one have a unit, or are ids.
+    if !token.last().is_some_and(u8::is_ascii_digit) {
+        return false;
     }
+    let digits = token.strip_prefix(b"-").unwrap_or(token);
     let int_len = digits.iter().take_while(|b| b.is_ascii_digit()).count();
-    if first == b'0' && int_len > 1 {
-        return None;
+    if int_len == 0 || int_len > 1 && digits[0] == b'0' {
+        return false;
     }
     match &digits[int_len..] {
-        [] => prints_back_integer(token, digits).then_some(Value::Number(token)),
-        [b'.', fraction @ ..] => {
-            prints_back_decimal(token, &digits[..int_len], fraction).then_some(Value::Number(token))
-        }
-        _ => None,
+        [] => prints_back_integer(token, digits),
+        [b'.', fraction @ ..] => prints_back_decimal(token, &digits[..int_len], fraction),
+        _ => false,
     }
 }
 

@@ -5,7 +5,7 @@ use spanline_parsers::Format;
 use crate::record::Envelope;
 
 /// Records by envelope and payload.
-pub type FormatCounts = [[u64; Format::ALL.len()]; 4];
+pub(super) type FormatCounts = [[u64; Format::ALL.len()]; 4];
 
 const ENVELOPES: [Envelope; 4] = [Envelope::None, Envelope::Cri, Envelope::Docker, Envelope::Journal];
 

@@ -123,7 +123,10 @@ impl Assembler {
             (rest, offset) = (after, offset + taken);
         }
         if self.crlf.is_none() && !rest.is_empty() {
-            self.crlf = Some(first_line(rest).0.ends_with(b"\r"));
+            let first = first_line(rest).0;
+            // In a CRI file it was the program that wrote the CR: the runtime ends its lines with LF.
+            let is_cri = || decode::line(first, self.settings.envelopes).envelope == Envelope::Cri;
+            self.crlf = Some(first.ends_with(b"\r") && !is_cri());
         }
         let body = if chunk.cut { &rest[..memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1)] } else { rest };
         let mut start = 0;
@@ -165,11 +168,12 @@ impl Assembler {
 
     fn flush_slot<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, slot: Slot<'c>, sink: &mut S) {
         let key = slot.key;
-        let mut closing = Slot { key, partial: None, open: slot.open };
+        work.slots.push(Slot { key, partial: None, open: slot.open });
+        let at = work.slots.len() - 1;
         if let Some(part) = slot.partial {
-            self.logical(work, &mut closing, part, sink);
+            self.logical(work, at, part, sink);
         }
-        if let Some((logical, _)) = closing.open.take() {
+        if let Some((logical, _)) = work.slots.swap_remove(at).open {
             self.complete(work, logical, 0, sink);
         }
     }
@@ -219,50 +223,48 @@ impl Assembler {
             meta.time = line.time;
             (meta.origin, key) = self.journal_writer(entry);
         }
-        let mut slot = self.slot(work, key, sink);
-        let partial = line.partial;
-        let logical = match slot.partial.take() {
-            Some(mut parts) => {
-                parts.append(&line.content, b"", lines);
-                parts
+        let at = self.slot(work, key, sink);
+        let (content, journal) = (line.content, line.journal);
+        if line.partial || work.slots[at].partial.is_some() {
+            let parts = match work.slots[at].partial.take() {
+                Some(mut parts) => {
+                    parts.append(&content, b"", lines);
+                    parts
+                }
+                None => Logical { meta, content, lines, journal },
+            };
+            if line.partial && parts.content.len() <= self.settings.record_bytes_max {
+                work.slots[at].partial = Some(parts);
+            } else {
+                self.logical(work, at, parts, sink);
             }
-            None => Logical { meta, content: line.content, lines, journal: line.journal },
-        };
-        if partial && logical.content.len() <= self.settings.record_bytes_max {
-            slot.partial = Some(logical);
         } else {
-            self.logical(work, &mut slot, logical, sink);
+            self.logical(work, at, Logical { meta, content, lines, journal }, sink);
         }
-        work.slots.push(slot);
         if !work.ready.is_empty() {
             self.give_ready(work, sink);
         }
     }
 
-    /// Takes the slot of a stream out of the work; a new one if there is none. Too many open ones give the oldest out.
+    /// The slot of a stream; a new one if there is none. Too many open ones give the oldest out.
     #[inline]
-    fn slot<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, key: u64, sink: &mut S) -> Slot<'c> {
+    fn slot<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, key: u64, sink: &mut S) -> usize {
         if let Some(at) = work.slots.iter().rposition(|slot| slot.key == key) {
-            return work.slots.swap_remove(at);
+            return at;
         }
         if work.slots.len() >= SLOTS_MAX {
             let oldest = (0..work.slots.len()).min_by_key(|at| work.slots[*at].oldest()).unwrap_or_default();
             let slot = work.slots.swap_remove(oldest);
             self.flush_slot(work, slot, sink);
         }
-        Slot { key, partial: None, open: None }
+        work.slots.push(Slot { key, partial: None, open: None });
+        work.slots.len() - 1
     }
 
     /// A whole line: the next of the open record, or the first of a new one.
     #[inline]
-    fn logical<'c, S: RecordSink>(
-        &mut self,
-        work: &mut Work<'c>,
-        slot: &mut Slot<'c>,
-        line: Logical<'c>,
-        sink: &mut S,
-    ) {
-        if let Some((open, state)) = &mut slot.open
+    fn logical<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, at: usize, line: Logical<'c>, sink: &mut S) {
+        if let Some((open, state)) = &mut work.slots[at].open
             && open.content.len() + line.content.len() <= self.settings.record_bytes_max
             && state.takes(&line.content)
         {
@@ -270,7 +272,7 @@ impl Assembler {
             return;
         }
         let state = Open::start(&line.content);
-        if let Some((done, _)) = slot.open.replace((line, state)) {
+        if let Some((done, _)) = work.slots[at].open.replace((line, state)) {
             self.complete(work, done, 0, sink);
         }
     }
@@ -308,10 +310,8 @@ impl Assembler {
         let Logical { meta, content, lines, journal } = logical;
         match content {
             Cow::Borrowed(content) => {
-                let mut entry = std::mem::take(&mut work.entry);
-                detect::payload(content, self.settings.expect, &mut entry);
-                self.give(meta, lines, piece, content, journal.as_deref(), &mut entry, sink);
-                work.entry = entry;
+                detect::payload(content, self.settings.expect, &mut work.entry);
+                self.give(meta, lines, piece, content, journal.as_deref(), &mut work.entry, sink);
             }
             Cow::Owned(content) => {
                 let mut entry = Entry::default();

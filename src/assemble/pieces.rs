@@ -22,7 +22,8 @@ impl Assembler {
         self.counts.cut += 1;
         let line = decode::line(bytes, self.settings.envelopes);
         let meta = self.meta(&line, offset);
-        let slot = self.slot(work, line.stream as u64, sink);
+        let at = self.slot(work, line.stream as u64, sink);
+        let slot = work.slots.swap_remove(at);
         self.flush_slot(work, slot, sink);
         self.cut = Some((meta, 1));
         self.complete(work, Logical { meta, content: line.content, lines: 1, journal: None }, 1, sink);

@@ -6,6 +6,7 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -51,8 +52,8 @@ pub struct ConvertOutcome {
     pub failures: Vec<String>,
 }
 
-/// Runs the conversion. A closed output ends it quietly.
-pub fn run(config: &ConvertConfig, output: impl Write) -> io::Result<ConvertOutcome> {
+/// Runs the conversion. A closed output ends it quietly; so does `stop`, after what was read is written.
+pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> io::Result<ConvertOutcome> {
     let mut outcome = ConvertOutcome::default();
     let mut sink = Writer {
         output,
@@ -63,18 +64,18 @@ pub fn run(config: &ConvertConfig, output: impl Write) -> io::Result<ConvertOutc
     };
     if config.files.is_empty() {
         let input = Piped::new(io::stdin());
-        if let Err(error) = convert_one(config, Source::unknown(config), input, &mut sink) {
+        if let Err(error) = convert_one(config, Source::unknown(config), input, &mut sink, stop) {
             outcome.failures.push(format!("standard input: {error}"));
         }
     }
     for path in &config.files {
         let result = read::open(path, None)
             .map_err(ReadError::from)
-            .and_then(|input| convert_one(config, Source::of(path, config), input, &mut sink));
+            .and_then(|input| convert_one(config, Source::of(path, config), input, &mut sink, stop));
         if let Err(error) = result {
             outcome.failures.push(format!("{}: {error}", path.display()));
         }
-        if sink.failed.is_some() {
+        if sink.failed.is_some() || stop.load(Ordering::Relaxed) {
             break;
         }
     }
@@ -109,6 +110,7 @@ fn convert_one<R: Read, W: Write>(
     source: Source,
     input: R,
     sink: &mut Writer<W>,
+    stop: &AtomicBool,
 ) -> Result<(), ReadError> {
     let (envelopes, expect) = wanted(config.from);
     let settings =
@@ -128,7 +130,7 @@ fn convert_one<R: Read, W: Write>(
             }
             Err(error) => break Err(error),
         }
-        if sink.failed.is_some() {
+        if sink.failed.is_some() || stop.load(Ordering::Relaxed) {
             break Ok(());
         }
     };

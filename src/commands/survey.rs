@@ -58,7 +58,22 @@ pub fn sources(found: &mut Found) -> Vec<Source> {
         let place = *first_seen.entry(key.clone()).or_insert(index);
         groups.entry((place, key)).or_default().push((file, sniffed));
     }
-    groups.into_values().map(source).collect()
+    let mut sources: Vec<Source> = groups.into_values().map(source).collect();
+    tell_writers_apart(&mut sources);
+    sources
+}
+
+/// Two files of one name in different folders are two writers (`node-1/kubelet.log`, `node-2/kubelet.log`), though folders
+/// do not count in a writer's name: the second one is numbered. A pod's UID is the same writer wherever it stands.
+fn tell_writers_apart(sources: &mut [Source]) {
+    let mut known: HashMap<String, u64> = HashMap::new();
+    for source in sources.iter_mut().filter(|source| source.origin.pod.as_ref().is_none_or(|pod| pod.uid.is_empty())) {
+        let before = known.entry(source.writer.clone()).or_default();
+        if *before > 0 {
+            source.writer.push_str(&format!("\0{before}"));
+        }
+        *before += 1;
+    }
 }
 
 fn source(mut files: Vec<(FoundFile, Sniffed)>) -> Source {
@@ -240,7 +255,10 @@ fn sniff(path: &Path) -> Sniffed {
 
 fn leave_out(head: &[u8], first: &[u8]) -> Option<&'static str> {
     let start = first.trim_ascii_start();
-    if start.starts_with(b"{\"resourceSpans\"") || start.starts_with(b"{\"resourceLogs\"") {
+    // Also behind a few members of its own, as recorders of requests write them.
+    let early = &start[..start.len().min(512)];
+    let holds = |name: &[u8]| memchr::memmem::find(early, name).is_some();
+    if start.starts_with(b"{\"") && (holds(b"\"resourceSpans\":") || holds(b"\"resourceLogs\":")) {
         return Some("OTLP/JSON, no log");
     }
     // A manifest or a report over many lines, not one object a line.

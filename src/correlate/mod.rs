@@ -29,6 +29,8 @@ use span_index::{Limits, SpanIndex};
 
 /// Sources whose resources are remembered; further ones are looked up for every line.
 const SOURCES_MAX: usize = 1 << 20;
+/// Writers of one source whose resources are remembered.
+const WRITERS_MAX: usize = 256;
 /// Lines with whole seconds whose order is remembered.
 const ROUNDED_MAX: usize = 8 << 20;
 
@@ -37,7 +39,8 @@ const ROUNDED_MAX: usize = 8 << 20;
 pub struct Correlator {
     index: SpanIndex,
     requests: Requests,
-    sources: Vec<Option<Source>>,
+    /// By source: its writers, one but for journals.
+    sources: Vec<Vec<Source>>,
     /// Lines of CRI-O with whole seconds, by (identity, source, offset): their order is all they have.
     rounded: Vec<(u64, u32, u64)>,
 }
@@ -104,8 +107,9 @@ impl Correlator {
     /// Second pass: the span a record belongs to.
     pub fn link(&self, record: &Record<'_>) -> Result<Link, Unlinked> {
         let ad_hoc;
-        let resources = match self.sources.get(record.source as usize) {
-            Some(Some(source)) => &source.resources,
+        let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
+        let resources = match writers.iter().find(|writer| writer.origin == *record.origin) {
+            Some(writer) => &writer.resources,
             _ if self.index.is_empty() => &Vec::new(),
             _ => {
                 ad_hoc = process::resources_of(record.origin, self.index.resources());
@@ -143,9 +147,12 @@ impl Correlator {
             return;
         }
         if at >= self.sources.len() {
-            self.sources.resize_with(at + 1, || None);
+            self.sources.resize_with(at + 1, Vec::new);
         }
-        self.sources[at].get_or_insert_with(|| Source { origin: record.origin.clone(), resources: Vec::new() });
+        let writers = &mut self.sources[at];
+        if writers.len() < WRITERS_MAX && !writers.iter().any(|writer| writer.origin == *record.origin) {
+            writers.push(Source { origin: record.origin.clone(), resources: Vec::new() });
+        }
     }
 
     /// Which of the lines that are equal but for their time this is, and how many there are.

@@ -153,26 +153,37 @@ pub fn link_attributes(out: &mut Vec<u8>, tag: u8, link: &Link) {
 pub fn attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], value: &Value, ascii: bool) {
     let key: Cow<[u8]> = match key {
         b"" => Cow::Borrowed(b"_"),
+        key if key.is_ascii() => Cow::Borrowed(key),
         key if std::str::from_utf8(key).is_ok() => Cow::Borrowed(key),
         key => Cow::Owned(String::from_utf8_lossy(key).into_owned().into_bytes()),
     };
     match value {
         Value::Text(text) => text_attribute(out, tag, &key, text, ascii),
-        Value::Number(token) => match integer_of(token) {
-            Some(value) => integer(out, tag, &key, value),
-            None => {
-                let mut value = Vec::new();
-                number(&mut value, token);
-                key_any(out, tag, &key, &value);
-            }
-        },
+        Value::Number(token) => number_attribute(out, tag, &key, token),
         Value::Bool(value) => key_any(out, tag, &key, &[any::BOOL, u8::from(*value)]),
         Value::Null => key_any(out, tag, &key, &[]),
         Value::Json(raw) => {
-            let mut value = Vec::with_capacity(raw.len());
-            any_json(&mut value, raw, DEPTH_MAX);
-            key_any(out, tag, &key, &value);
+            let guess = if raw.len() < 48 { 1 } else { 2 };
+            let pair = open(out, tag, guess);
+            bytes(out, 0x0a, &key);
+            let value = open(out, 0x12, guess);
+            any_json(out, raw, DEPTH_MAX);
+            close(out, value);
+            close(out, pair);
         }
+    }
+}
+
+#[inline]
+fn number_attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], token: &[u8]) {
+    match integer_of(token) {
+        Some(value) => integer(out, tag, key, value),
+        // Integers beyond 64 bits signed are strings.
+        None if token.iter().all(|byte| byte.is_ascii_digit()) => key_bytes(out, tag, key, any::STRING, token),
+        None => match std::str::from_utf8(token).unwrap_or_default().parse() {
+            Ok(value) => double(out, tag, key, value),
+            Err(_) => key_bytes(out, tag, key, any::STRING, token),
+        },
     }
 }
 
@@ -194,6 +205,9 @@ fn utf8_tag(text: &[u8], known: bool) -> u8 {
 }
 
 fn string(out: &mut Vec<u8>, tag: u8, text: &[u8]) {
+    if text.is_ascii() {
+        return bytes(out, tag, text);
+    }
     match std::str::from_utf8(text) {
         Ok(text) => bytes(out, tag, text.as_bytes()),
         Err(_) => bytes(out, tag, String::from_utf8_lossy(text).as_bytes()),
@@ -299,5 +313,140 @@ pub fn hex(bytes: &[u8], out: &mut [u8]) {
     for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
+    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ScopeLogs};
+    use proptest::prelude::*;
+    use prost::Message;
+    use spanline_parsers::detect::{self, Expect};
+    use spanline_parsers::{CodeSite, Entry, Severity};
+
+    use super::*;
+    use crate::export::samples;
+    use crate::record::{Method, Origin, Relation};
+
+    const UID: [u8; 16] = [0xab; 16];
+
+    fn encoded(record: &Record<'_>, link: Option<&Link>) -> Vec<u8> {
+        let mut out = Vec::new();
+        let beside = Beside { uid: &UID, link, observed: 7, file_attributes: &file_attributes("logs/a b/0.log") };
+        log_record(&mut out, record, &beside);
+        out
+    }
+
+    fn any_of(value: Any) -> Option<AnyValue> {
+        Some(AnyValue { value: Some(value) })
+    }
+
+    fn pair(key: &str, value: Any) -> KeyValue {
+        KeyValue { key: key.into(), value: any_of(value), ..KeyValue::default() }
+    }
+
+    fn text(value: &str) -> Any {
+        Any::StringValue(value.into())
+    }
+
+    #[test]
+    fn a_record_is_the_bytes_that_prost_writes() {
+        let nested = br#"{"id":5,"":[1.5,null,true,{"x":"y"}],"big":18446744073709551615}"#;
+        let mut entry = Entry {
+            severity: Severity::WARN,
+            severity_text: Cow::Borrowed(b"warn"),
+            body: Cow::Borrowed(b"hello"),
+            pid: Some(300),
+            code: Some(CodeSite { file: b"a.go", line: 7 }),
+            ..Entry::default()
+        };
+        entry.trace.flags = Some(1);
+        entry.push(&b"n"[..], Value::Number(b"-42"));
+        entry.push(&b"f"[..], Value::Number(b"1.5"));
+        entry.push(&b"big"[..], Value::Number(b"18446744073709551615"));
+        entry.push(&b"bytes"[..], Value::Text(Cow::Borrowed(b"\xff\x00")));
+        entry.push(&b""[..], Value::Bool(false));
+        entry.push(&b"nested"[..], Value::Json(Cow::Borrowed(nested)));
+        let origin = Origin::default();
+        let mut record = samples::record(&entry, &origin, &[]);
+        record.time = Some(1_795_425_291_322_215_577);
+        record.payload = b"\xff";
+        let link = Link {
+            trace_id: [1; 16],
+            span_id: [2; 8],
+            method: Method::Request,
+            confidence: Some(0.995),
+            relation: Relation::Within,
+            verified: true,
+            has_event: false,
+        };
+        let list = |values| Any::KvlistValue(KeyValueList { values });
+        let any = |value| AnyValue { value: Some(value) };
+        let array = Any::ArrayValue(ArrayValue {
+            values: vec![
+                any(Any::DoubleValue(1.5)),
+                AnyValue::default(),
+                any(Any::BoolValue(true)),
+                any(list(vec![pair("x", text("y"))])),
+            ],
+        });
+        let expected = LogRecord {
+            time_unix_nano: 1_795_425_291_322_215_577,
+            observed_time_unix_nano: 7,
+            severity_number: 13,
+            severity_text: "warn".into(),
+            body: any_of(text("hello")),
+            attributes: vec![
+                pair("n", Any::IntValue(-42)),
+                pair("f", Any::DoubleValue(1.5)),
+                pair("big", text("18446744073709551615")),
+                pair("bytes", Any::BytesValue(vec![0xff, 0])),
+                pair("_", Any::BoolValue(false)),
+                pair(
+                    "nested",
+                    list(vec![
+                        pair("id", Any::IntValue(5)),
+                        pair("_", array),
+                        pair("big", text("18446744073709551615")),
+                    ]),
+                ),
+                pair("process.pid", Any::IntValue(300)),
+                pair("code.file.path", text("a.go")),
+                pair("code.line.number", Any::IntValue(7)),
+                pair("log.iostream", text("stderr")),
+                pair("log.record.uid", text(&"ab".repeat(16))),
+                pair("spanline.link.method", text("request")),
+                pair("spanline.link.confidence", Any::DoubleValue(0.995)),
+                pair("spanline.link.relation", text("within")),
+                pair("log.file.path", text("logs/a b/0.log")),
+                pair("log.file.name", text("0.log")),
+            ],
+            flags: 1,
+            trace_id: vec![1; 16],
+            span_id: vec![2; 8],
+            ..LogRecord::default()
+        };
+        let mut bytes = Vec::new();
+        ScopeLogs { log_records: vec![expected], ..ScopeLogs::default() }.encode(&mut bytes).unwrap();
+        let ours = encoded(&record, Some(&link));
+        assert_eq!(ScopeLogs::decode(&*ours).unwrap(), ScopeLogs::decode(&*bytes).unwrap());
+        assert_eq!(ours, bytes);
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_becomes_a_record_that_prost_reads_and_writes_back_alike(line in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut entry = Entry::default();
+            detect::payload(&line, Expect::Auto, &mut entry);
+            let origin = Origin::default();
+            let mut record = samples::record(&entry, &origin, &[]);
+            record.payload = &line;
+            let ours = encoded(&record, None);
+            let read = ScopeLogs::decode(&*ours).unwrap();
+            prop_assert_eq!(read.log_records.len(), 1);
+            prop_assert_eq!(read.encode_to_vec(), ours);
+        }
     }
 }

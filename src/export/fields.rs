@@ -130,6 +130,9 @@ fn has(fields: &[Field<'_>], field: &Field<'_>, keys: Keys) -> bool {
     fields.iter().any(|other| name(other, keys) == key)
 }
 
+/// The mark of a line or record that was cut at the limit: its pieces are numbered from 1.
+pub const PIECE: &[u8] = b"spanline.record.piece";
+
 const PID: u8 = 1;
 const CODE_FILE: u8 = 2;
 const CODE_LINE: u8 = 4;
@@ -180,6 +183,9 @@ fn observed<'r>(
     };
     if let Some(stream) = stream.filter(|_| free(STREAM)) {
         give(b"log.iostream", Attribute::Text(stream.as_bytes()));
+    }
+    if record.piece > 0 {
+        give(PIECE, Attribute::Integer(record.piece.into()));
     }
     let Some(path) = sighting.file else { return };
     if free(FILE_PATH) {

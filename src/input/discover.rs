@@ -3,6 +3,7 @@
 //! In go paths as given, out come files in a fixed order, each once, with the name it is shown under, and what was left
 //! out with the reason. Contents are not looked at, and what the lines mean is not known here.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io;
@@ -43,6 +44,10 @@ pub fn find(paths: &[PathBuf], skip: &[PathBuf]) -> Found {
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => walk.folder(path, &path.to_string_lossy(), DEPTH_MAX),
+            // Everything is read twice, which a pipe does not allow.
+            Ok(metadata) if !metadata.is_file() => {
+                walk.found.errors.push((path.clone(), io::Error::other("is no regular file (convert reads pipes)")));
+            }
             Ok(metadata) => walk.file(path, path.to_string_lossy().into_owned(), &metadata, true),
             Err(error) => walk.found.errors.push((path.clone(), error)),
         }
@@ -57,6 +62,8 @@ struct Walk {
     /// Canonical path → index in `found.files`.
     known: HashMap<PathBuf, usize>,
     links: Vec<(PathBuf, PathBuf, String)>,
+    /// Canonical paths of files left out by name: links to them are left out, too.
+    refused: HashSet<PathBuf>,
 }
 
 impl Walk {
@@ -72,7 +79,8 @@ impl Walk {
                 Err(error) => self.found.errors.push((folder.into(), error)),
             }
         }
-        names.sort();
+        // Restarts and rotations are counted: 2.log comes before 10.log.
+        names.sort_by(|a, b| by_number(a.as_encoded_bytes(), b.as_encoded_bytes()));
         let siblings: HashSet<String> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
         for name in names {
             let path = folder.join(&name);
@@ -85,7 +93,10 @@ impl Walk {
                 Ok(metadata) if metadata.is_symlink() => self.link(path, shown),
                 Ok(metadata) if !metadata.is_file() => self.leave_out("not a regular file"),
                 Ok(metadata) => match reason_to_leave_out(&name, &siblings) {
-                    Some(reason) => self.leave_out(reason),
+                    Some(reason) => {
+                        self.leave_out(reason);
+                        self.refused.extend(path.canonicalize());
+                    }
                     None => self.file(&path, shown, &metadata, false),
                 },
             }
@@ -131,10 +142,12 @@ impl Walk {
                     self.found.files[*at].linked_as.push(name);
                     self.leave_out("link to a file that is read under its own name");
                 }
+                None if self.refused.contains(&target) => self.leave_out("link to a file that is left out"),
                 None => match fs::metadata(&path) {
                     Ok(metadata) => {
+                        let before = self.found.files.len();
                         self.file(&path, shown, &metadata, false);
-                        if let Some(file) = self.found.files.last_mut() {
+                        if let Some(file) = self.found.files.get_mut(before) {
                             file.linked_as.push(name);
                         }
                     }
@@ -143,6 +156,32 @@ impl Walk {
             }
         }
         self.found
+    }
+}
+
+/// The order of names in which runs of digits count as numbers.
+fn by_number(a: &[u8], b: &[u8]) -> Ordering {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (mut left, mut right) = (a, b);
+    loop {
+        let (mine, other) = (digits(left), digits(right));
+        let number = |run: &'_ [u8]| run.iter().take_while(|byte| **byte == b'0').count();
+        let by = if mine > 0 && other > 0 {
+            let (one, two) = (&left[number(&left[..mine])..mine], &right[number(&right[..other])..other]);
+            (left, right) = (&left[mine..], &right[other..]);
+            one.len().cmp(&two.len()).then_with(|| one.cmp(two))
+        } else {
+            match (left.split_first(), right.split_first()) {
+                (Some((one, rest)), Some((two, other_rest))) => {
+                    (left, right) = (rest, other_rest);
+                    one.cmp(two)
+                }
+                (one, two) => return one.is_some().cmp(&two.is_some()).then_with(|| a.cmp(b)),
+            }
+        };
+        if by.is_ne() {
+            return by;
+        }
     }
 }
 

@@ -3,4 +3,5 @@
 //! Nothing here parses: a chunk is bytes, an offset and a line number. Where its lines go is not known either.
 
 pub mod discover;
+mod gzip;
 pub mod read;

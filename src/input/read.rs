@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
+use super::gzip::Members;
 
 /// Bytes read in one go; small enough that a worker's buffers stay in the cache, large enough that a system call is
 /// paid once in about a thousand lines.
@@ -78,12 +78,15 @@ pub fn open(path: &Path, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Re
     let mut file = File::open(path)?;
     let mut magic = [0u8; 4];
     let got = read_full(&mut file, &mut magic)?;
-    file.seek(SeekFrom::Start(0))?;
+    // A pipe cannot be set back: what was taken from it is put before the rest.
+    let is_set_back = file.seek(SeekFrom::Start(0)).is_ok();
+    let before = if is_set_back { Vec::new() } else { magic[..got].to_vec() };
     let file = Counted { file, count };
+    let input = io::Cursor::new(before).chain(file);
     Ok(match &magic[..got] {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, file))),
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(file)?),
-        _ => Box::new(file),
+        [0x1f, 0x8b, ..] => Box::new(Members::new(BufReader::with_capacity(64 * 1024, input))),
+        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(input)?),
+        _ => Box::new(input),
     })
 }
 

@@ -192,7 +192,8 @@ impl Outcome {
                 say(format!("          {count} not taken by it: {reason}"));
             }
             if summary.left > 0 {
-                say(format!("          {} left: time was up (--retry-for)", summary.left));
+                let why = if self.stopped { "stopped before they were delivered" } else { "time was up (--retry-for)" };
+                say(format!("          {} left: {why}", summary.left));
             }
         }
         if self.dry_run {

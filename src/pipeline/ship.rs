@@ -276,19 +276,22 @@ impl Shipper<'_> {
         let writer = &self.source.writers[self.source.last];
         let Some((_, key, acknowledged)) = &writer.place else { return };
         let place = Place { key: *key, offset: record.position.offset };
-        let mut sent = self.logs.iter().any(|output| output.closed);
+        let mut known = 0;
         for output in &mut self.logs {
             let acknowledged = acknowledged.get(output.destination).and_then(Option::as_ref);
-            if output.closed || acknowledged.is_some_and(|ranges| ranges.contains(place.offset)) {
+            if acknowledged.is_some_and(|ranges| ranges.contains(place.offset)) {
+                known += 1;
                 continue;
             }
-            sent = true;
+            if output.closed {
+                continue;
+            }
             let batch = output.batcher.add(place, &writer.resource, |items| encode::log_record(items, record, &beside));
             if let Some(batch) = batch {
                 output.closed |= !output.sink.send(batch);
             }
         }
-        if !sent {
+        if known == self.logs.len() {
             self.counts.acknowledged_before += 1;
         }
     }

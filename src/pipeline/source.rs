@@ -3,6 +3,8 @@
 //! In goes a [`Source`], out go its records, in order over all its files; a file that fails is said and the next one is
 //! read. What becomes of the records is the sink's.
 
+use std::collections::HashSet;
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -16,6 +18,8 @@ use spanline_parsers::detect::Expect;
 
 /// How many bytes at its start tell a file from others.
 const FINGERPRINT_BYTES: usize = 1024;
+/// The same where that many are not enough.
+const LONG_FINGERPRINT_BYTES: usize = 64 * 1024;
 
 /// Takes the records of a source, and where they stand.
 pub trait SourceSink: RecordSink {
@@ -57,6 +61,18 @@ impl SourceReport {
     }
 }
 
+/// A hash that tells the file from the others of its source, even from those that begin with the same banner.
+fn fingerprint<R: Read>(reader: &mut ChunkReader<R>, known: &mut HashSet<u64>) -> u64 {
+    let mut hash = twox_hash::XxHash64::oneshot(0, reader.head(FINGERPRINT_BYTES));
+    if known.contains(&hash) {
+        hash = twox_hash::XxHash64::oneshot(1, reader.head(LONG_FINGERPRINT_BYTES));
+    }
+    while !known.insert(hash) {
+        hash = hash.wrapping_add(1);
+    }
+    hash
+}
+
 /// Reads a source.
 pub fn read_source<S: SourceSink>(
     index: u32,
@@ -74,6 +90,7 @@ pub fn read_source<S: SourceSink>(
     };
     let mut assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
     let mut report = SourceReport::default();
+    let mut fingerprints = HashSet::new();
     for (at, file) in source.files.iter().enumerate() {
         assembler.next_file(at as u32);
         let input = match read::open(&file.path, Some(reading.bytes_read.clone())) {
@@ -85,7 +102,7 @@ pub fn read_source<S: SourceSink>(
         };
         let mut reader = ChunkReader::new(input, reading.limits);
         reader.paragraphs_if_starts_with(b"__CURSOR=");
-        sink.file_begins(at as u32, twox_hash::XxHash64::oneshot(0, reader.head(FINGERPRINT_BYTES)));
+        sink.file_begins(at as u32, fingerprint(&mut reader, &mut fingerprints));
         loop {
             if reading.stop.load(Ordering::Relaxed) {
                 break;

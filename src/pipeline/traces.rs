@@ -65,7 +65,10 @@ pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> T
         });
         match result {
             Ok(problem) => report.failures.extend(problem),
-            Err(error) => report.failures.push(format!("{}: {error}", path.display())),
+            Err(error) => {
+                report.failures.push(format!("{}: {error}", path.display()));
+                continue;
+            }
         }
         if taken == 0 {
             report.failures.push(format!("{}: holds no span", path.display()));
@@ -141,11 +144,15 @@ impl Tap for HeldEvents {
 pub fn write_file(paths: &[PathBuf], limits: Limits, held: &mut HeldEvents, output: File) -> io::Result<()> {
     let mut output = BufWriter::new(output);
     for path in paths {
-        each_request(path, limits, |_, mut request| {
+        let mut written = Ok(());
+        // A file that cannot be read was said when its spans were taken in; only writing fails here.
+        let _ = each_request(path, limits, |_, mut request| {
             held.events.annotate(&mut request);
-            serde_json::to_writer(&mut output, &request)?;
-            output.write_all(b"\n")
-        })?;
+            let line = serde_json::to_writer(&mut output, &request).map_err(io::Error::from);
+            written = line.and_then(|()| output.write_all(b"\n"));
+            if written.is_ok() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
+        });
+        written?;
     }
     output.flush()
 }

@@ -159,12 +159,14 @@ fn halves(chunk: [u8; 16]) -> (u64, u64) {
 
 /// As [`plain_end`], where a line's last bytes leave no room for its steps.
 fn short_end(text: &[u8], mut at: usize) -> usize {
-    if let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let length = plain_length(u64::from_le_bytes(*chunk));
-        at += length;
-        if length < 8 {
-            return at;
-        }
+    if let Some(chunk) = text.last_chunk::<16>()
+        && at < text.len()
+    {
+        // What was looked at before is shifted out; the zeros that come in end the text like any control byte.
+        let both = u128::from_le_bytes(*chunk) >> ((16 - (text.len() - at)) * 8);
+        let (low, high) = (ends(both as u64), ends((both >> 64) as u64));
+        let length = if low != 0 { low.trailing_zeros() } else { high.trailing_zeros() + 64 };
+        return text.len().min(at + (length / 8) as usize);
     }
     while let Some(byte) = text.get(at)
         && !matches!(byte, 0..0x20 | b'"' | b'\\')

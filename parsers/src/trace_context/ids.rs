@@ -30,6 +30,9 @@ pub(super) struct Header {
 
 /// Hex digits to N bytes, right-aligned; `None` for none, too many, or all zero.
 pub(super) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    if digits.len() == 2 * N && N.is_multiple_of(4) {
+        return whole_hex(digits);
+    }
     if digits.is_empty() || digits.len() > 2 * N {
         return None;
     }
@@ -49,6 +52,28 @@ pub(super) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     // Other bytes stand as 255 in the table.
     (1..16).contains(&seen).then_some(bytes)
 }
+
+/// As [`hex`], for all digits that there may be: eight at a time.
+fn whole_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0u8; N];
+    let (mut bad, mut seen) = (0, 0);
+    for (four, eight) in bytes.chunks_exact_mut(4).zip(digits.as_chunks::<8>().0) {
+        let word = u64::from_le_bytes(*eight);
+        let letters = (word >> 6) & ONES;
+        // A letter's low half counts from 1, and stands for what is 9 more.
+        let values = (word & (ONES * 0x0f)) + letters * 9;
+        let high = (word & !(letters << 5) & (ONES * 0xf0)) ^ (ONES * 0x30 + (letters << 4));
+        let ten_or_more = ((values + ONES * 6) >> 4) & ONES;
+        bad |= high | (values & (ONES * 0xf0)) | (ten_or_more ^ letters);
+        seen |= values;
+        let pairs = ((values << 4) | (values >> 8)) & 0x00ff_00ff_00ff_00ff;
+        let fours = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
+        four.copy_from_slice(&((fours | (fours >> 16)) as u32).to_le_bytes());
+    }
+    (bad == 0 && seen != 0).then_some(bytes)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
 
 const NIBBLE: [u8; 256] = {
     let mut table = [255u8; 256];
@@ -73,6 +98,11 @@ fn leading_hex(value: &[u8]) -> Option<&[u8]> {
 
 /// id = 32H / 16H / 8*31H / 17*20DIGIT / 33*39DIGIT / UUID / base64 / x-ray / "projects/" P "/traces/" 32H / bytes
 pub(super) fn trace_id(value: &[u8]) -> Option<TraceId> {
+    if value.len() == 32
+        && let Some(id) = full_trace(value)
+    {
+        return Some(id);
+    }
     match *value.first()? {
         b'[' => return Some(TraceId { bytes: byte_list(value)?, low64: false }),
         b'p' => {
@@ -105,6 +135,11 @@ pub(super) fn trace_id(value: &[u8]) -> Option<TraceId> {
 
 /// span = 16H / 8*15H / 17*20DIGIT / base64 / bytes
 pub(super) fn span_id(value: &[u8]) -> Option<[u8; 8]> {
+    if value.len() == 16
+        && let Some(id) = hex(value)
+    {
+        return Some(id);
+    }
     if value.first() == Some(&b'[') {
         return byte_list(value);
     }

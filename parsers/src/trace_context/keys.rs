@@ -36,8 +36,26 @@ pub(super) enum Key {
 }
 
 /// The kind of a key, by its last word. Case and `_ - .` do not count.
-#[inline]
+#[inline(always)]
 pub(super) fn classify(key: &[u8]) -> Option<Key> {
+    if may_name(key) { classify_end(key) } else { None }
+}
+
+/// Its last bytes and its length tell most keys to name nothing of a trace.
+#[inline(always)]
+pub(super) fn may_name(key: &[u8]) -> bool {
+    let &[.., third, second, last] = key else { return key.eq_ignore_ascii_case(b"b3") };
+    match (second | 0x20, last | 0x20) {
+        // `traceId`, `span_id`, `request-id`; a mark has the bit set.
+        (b'i', b'd') => matches!(third | 0x20, b'e' | b'n' | b't' | b'-' | b'.' | 0x7f),
+        // `traceparent` and longer ones
+        (b'n' | b'x', b't') => key.len() >= 11,
+        (b'g', b's') | (b'c', b'e') | (b'a' | b'i', b'n') | (b'b', b'3') | (b't', b'r') | (b's', b'p') => true,
+        _ => false,
+    }
+}
+
+fn classify_end(key: &[u8]) -> Option<Key> {
     match key.last()? | 0x20 {
         b'd' if key.len() > 3 && key[key.len() - 2] | 0x20 == b'i' => id_key(&key[..key.len() - 2]),
         b't' if ends_with(key, b"traceparent") => Some(Key::Traceparent),
@@ -167,39 +185,26 @@ fn ends_with(key: &[u8], suffix: &[u8]) -> bool {
     key.len() >= suffix.len() && key[key.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
 }
 
-/// Keys below which ids are found.
-const NESTS: [&[u8]; 28] = [
-    b"trace",
-    b"tracing",
-    b"otel",
-    b"dd",
-    b"span",
-    b"spans",
-    b"transaction",
-    b"context",
-    b"ctx",
-    b"extra",
-    b"mdc",
-    b"contextMap",
-    b"Scopes",
-    b"fields",
-    b"attributes",
-    b"labels",
-    b"resource",
-    b"@fields",
-    b"message",
-    b"msg",
-    b"log",
-    b"trace_id",
-    b"traceId",
-    b"opentelemetry",
-    b"headers",
-    b"request",
-    b"http",
-    b"properties",
-];
-
 /// May an object under this key hold ids?
 pub(super) fn is_nest(key: &[u8]) -> bool {
-    NESTS.iter().any(|nest| nest.len() == key.len() && nest.eq_ignore_ascii_case(key))
+    // By their first letters, as this is asked of every object.
+    let nests: &[&[u8]] = match key.first().map_or(0, |first| first | 0x20) {
+        b't' => &[b"trace", b"tracing", b"transaction", b"trace_id", b"traceId"],
+        b's' => &[b"span", b"spans", b"Scopes"],
+        b'o' => &[b"otel", b"opentelemetry"],
+        b'c' => &[b"context", b"ctx", b"contextMap"],
+        b'm' => &[b"mdc", b"message", b"msg"],
+        b'l' => &[b"labels", b"log"],
+        b'r' => &[b"resource", b"request"],
+        b'h' => &[b"headers", b"http"],
+        b'd' => &[b"dd"],
+        b'e' => &[b"extra"],
+        b'f' => &[b"fields"],
+        b'a' => &[b"attributes"],
+        b'p' => &[b"properties"],
+        // The at sign, as the bit makes it.
+        b'`' => &[b"@fields"],
+        _ => return false,
+    };
+    nests.iter().any(|nest| nest.eq_ignore_ascii_case(key))
 }

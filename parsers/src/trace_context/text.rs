@@ -13,6 +13,7 @@ use super::ids::{self, Header};
 use super::keys::{self, Key};
 use super::tokens::{HexRuns, is_bounded, is_hex};
 use crate::entry::TraceContext;
+use crate::near;
 
 /// The longest key that is looked at.
 const KEY_MAX: usize = 48;
@@ -30,11 +31,12 @@ static TRANSACTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("ra
 /// The context that free text carries.
 pub fn from_text(text: &[u8]) -> TraceContext {
     let mut found = Found::default();
-    let lower = LOWER_TRACE.find(text);
+    let is_named = near::has_race(text);
+    let lower = if is_named { LOWER_TRACE.find(text) } else { None };
     if let Some(first) = lower {
         after_keys(text, first, &LOWER_TRACE, &mut found);
     }
-    let upper = if found.has_trace() { None } else { UPPER_TRACE.find(text) };
+    let upper = if is_named && !found.has_trace() { UPPER_TRACE.find(text) } else { None };
     if let Some(first) = upper {
         after_keys(text, first, &UPPER_TRACE, &mut found);
     }

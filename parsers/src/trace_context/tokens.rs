@@ -1,4 +1,4 @@
-//! Runs of hex digits, found by looking at every sixteenth byte only.
+//! Runs of hex digits, found by looking at a few bytes of every thirteen only.
 
 /// A run of exactly 32 or 16 hex digits with no letter or digit beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,8 @@ impl Iterator for HexTokens<'_> {
     }
 }
 
-/// Maximal runs of at least 16 hex digits, as (start, end). A run that long covers a byte whose place is 15 mod 16
-/// counted from the last end, so only those are looked at.
+/// Maximal runs of at least 16 hex digits, as (start, end). Of each run that long, four bytes stand at one of the places
+/// that are 13 apart, so only those are looked at.
 #[derive(Debug, Clone)]
 pub(super) struct HexRuns<'a> {
     text: &'a [u8],
@@ -62,46 +62,67 @@ pub(super) struct HexRuns<'a> {
     floor: usize,
 }
 
+/// From one place that is looked at to the next.
+const STRIDE: usize = 13;
+
 impl<'a> HexRuns<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        HexRuns { text, probe: 15, floor: 0 }
+        HexRuns { text, probe: STRIDE - 1, floor: 0 }
     }
+
+    /// Moves on to four bytes that may be hex digits; `false` at the end.
+    #[inline]
+    fn seek(&mut self) -> bool {
+        // Two places at once.
+        while let Some(bytes) = self.text.get(self.probe..).and_then(|rest| rest.first_chunk::<{ STRIDE + 4 }>()) {
+            let [b0, b1, b2, b3, _, _, _, _, _, _, _, _, _, b4, b5, b6, b7] = *bytes;
+            let foreign = foreign(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]));
+            if foreign as u32 == 0 {
+                return true;
+            }
+            if foreign >> 32 == 0 {
+                self.probe += STRIDE;
+                return true;
+            }
+            self.probe += 2 * STRIDE;
+        }
+        self.probe + 4 <= self.text.len()
+    }
+}
+
+/// Marks bytes that are no hex digits: most, not all. Those have bit 6 or bit 4 set, and with bit 6 neither bit 4 nor
+/// bit 3.
+#[inline(always)]
+fn foreign(word: u64) -> u64 {
+    let fourth = word << 2;
+    ((fourth | word << 3) & word | !(fourth | word)) & 0x4040_4040_4040_4040
 }
 
 impl Iterator for HexRuns<'_> {
     type Item = (usize, usize);
 
     fn next(&mut self) -> Option<(usize, usize)> {
-        loop {
-            // Sixteen digits in a row reach eight to the left or to the right. The marks are joined without branches,
-            // which text would make unforeseeable.
-            while let Some(around) = self.text.get(self.probe - 8..self.probe + 9) {
-                let left = HEX[around[0] as usize] & HEX[around[4] as usize];
-                let right = HEX[around[12] as usize] & HEX[around[16] as usize];
-                if HEX[around[8] as usize] & (left | right) {
-                    break;
-                }
-                self.probe += 16;
-            }
-            let byte = *self.text.get(self.probe)?;
-            if !is_hex(byte) {
-                self.probe += 16;
-                continue;
-            }
-            let mut start = self.probe;
-            while start > self.floor && is_hex(self.text[start - 1]) {
-                start -= 1;
-            }
-            let mut end = self.probe + 1;
-            while end < self.text.len() && is_hex(self.text[end]) {
+        while self.seek() {
+            let text = self.text;
+            let (mut start, mut end) = (self.probe, self.probe);
+            while end < text.len() && is_hex(text[end]) {
                 end += 1;
             }
+            if end < start + 4 {
+                self.probe += STRIDE;
+                continue;
+            }
+            while start > self.floor && is_hex(text[start - 1]) {
+                start -= 1;
+            }
             self.floor = end;
-            self.probe = end + 16;
+            // The next run begins behind the byte that ended this one.
+            self.probe = end + STRIDE;
             if end - start >= 16 {
                 return Some((start, end));
             }
         }
+        None
     }
 }
 

@@ -1,3 +1,4 @@
 //! What tests talk to.
 
+pub(crate) mod run;
 pub(crate) mod sink;

@@ -38,6 +38,8 @@ pub(crate) struct Script {
     pub(crate) poison: Option<&'static str>,
     /// Such a record makes the request wrong.
     pub(crate) wrong: Option<&'static str>,
+    /// Each answer takes so long.
+    pub(crate) pause: Duration,
     /// So many requests are never answered.
     pub(crate) hang: u32,
     /// So many requests are stored, then the connection is cut.
@@ -165,7 +167,9 @@ async fn answer(
     } else {
         body
     };
+    let pause = state.script.lock().unwrap().pause;
     let answer = state.handle(&plain(&body, &encoding), &encoding);
+    tokio::time::sleep(pause).await;
     match answer {
         Answer::Hang => std::future::pending().await,
         Answer::Cut => {

@@ -1,0 +1,99 @@
+//! `spanline backfill --state`: killed and started again, stopped with Ctrl-C, run twice.
+
+use std::time::Duration;
+
+use crate::harness::run::{Background, Place, ran, signal};
+use crate::harness::sink::{PATIENCE, Script};
+
+const LINES: usize = 30_000;
+
+fn body(number: usize) -> String {
+    format!("number {number} {}", "of many lines that are long enough ".repeat(4))
+}
+
+/// A file of numbered lines, and where each begins.
+fn numbered(place: &Place) -> Vec<u64> {
+    let mut text = String::new();
+    let mut offsets = Vec::new();
+    for number in 0..LINES {
+        offsets.push(text.len() as u64);
+        text.push_str(&format!("2026-11-23T09:14:51.1Z stdout F {}\n", body(number).trim_end()));
+    }
+    place.write("a.log", text);
+    offsets
+}
+
+fn wait_until(mut holds: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "it never happens");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Ranges of offsets that the state holds as acknowledged.
+fn acknowledged(place: &Place) -> Vec<(u64, u64)> {
+    let Ok(text) = std::fs::read_to_string(place.path("state/backfill.json")) else { return Vec::new() };
+    let state: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let files = state["destinations"].as_object().unwrap().values().flat_map(|files| files.as_array().unwrap());
+    let ranges = files.flat_map(|file| file["ranges"].as_array().unwrap());
+    ranges.map(|range| (range[0].as_u64().unwrap(), range[1].as_u64().unwrap())).collect()
+}
+
+/// Starts it with a slow sink and ends it with a signal once the state holds something but not all.
+fn interrupted(place: &Place, background: &Background, name: &str) -> Option<i32> {
+    let url = background.url();
+    let arguments = ["backfill", "a.log", "--to", &url, "--state", "state", "--compression", "none"];
+    let child = place.spawn(&arguments);
+    wait_until(|| !acknowledged(place).is_empty());
+    signal(&child, name);
+    ran(child.wait_with_output().unwrap()).code
+}
+
+fn sums_up_after(name: &str, code: Option<i32>) {
+    let place = Place::new();
+    let offsets = numbered(&place);
+    let background = Background::start(Script { pause: Duration::from_millis(700), ..Script::default() });
+    assert_eq!(interrupted(&place, &background, name), code);
+    let ranges = acknowledged(&place);
+    let is_acknowledged = |number: usize| ranges.iter().any(|(from, to)| (*from..*to).contains(&offsets[number]));
+    let before = (0..LINES).filter(|number| is_acknowledged(*number)).count();
+    assert!(before > 0 && before < LINES, "{before}");
+    background.sink.follow(Script::default());
+    let run = place.run(&["backfill", "a.log", "--to", &background.url(), "--state", "state"]);
+    run.text(0);
+    run.says(&format!("{before} records acknowledged in an earlier run"));
+    let stored = background.sink.stored();
+    for number in 0..LINES {
+        let times = stored.get(body(number).trim_end()).copied().unwrap_or_default();
+        assert!(times == 1 || times == 2 && !is_acknowledged(number), "{number}: {times} times");
+    }
+    // Nothing is left to send.
+    let requests = background.sink.requests();
+    place.run(&["backfill", "a.log", "--to", &background.url(), "--state", "state"]).text(0);
+    assert_eq!(background.sink.requests(), requests);
+}
+
+#[test]
+fn killed_and_started_again_it_sends_the_rest() {
+    sums_up_after("KILL", None);
+}
+
+#[test]
+fn ctrl_c_saves_the_state_first() {
+    sums_up_after("INT", Some(130));
+}
+
+#[test]
+fn files_that_begin_alike_keep_their_own_places() {
+    let place = Place::new();
+    let banner = "the same banner in each of them\n".repeat(100);
+    let background = Background::start(Script::default());
+    let run = || place.run(&["backfill", "node", "--to", &background.url(), "--state", "state"]);
+    place.write("node/app.log.1", format!("{banner}first\n"));
+    run().text(0);
+    place.write("node/app.log", format!("{banner}other\n"));
+    run().text(0);
+    let stored = background.sink.stored();
+    assert_eq!((stored.get("first"), stored.get("other")), (Some(&1), Some(&1)));
+}

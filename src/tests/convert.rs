@@ -1,0 +1,157 @@
+//! `spanline convert` as it is used: every format in and out, times without a year, files of all kinds.
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use serde_json::json;
+
+use crate::harness::run::{Place, gzip, otlp_records};
+
+const HOSTILE: &[u8] = b"I1123 09:14:51.123456    1 a.go:12] \"hi\" a=\"b\" n=1.10 m=18446744073709551615\n\n\xff\xfe raw\n\0\0\0\n\
+    2026-11-23T09:14:51.1Z stdout F \x1b[31mred\n{\"log\":\"hey\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-23T09:14:51Z\"}\n\
+    time=\"2026-11-23T09:14:51Z\" level=info msg=hi k=1.10 j=5\n<13>Nov 23 09:14:51 host app[3]: hello\n";
+
+const FORMATS: [&str; 12] =
+    ["auto", "cri", "docker", "journal", "klog", "logrus", "logfmt", "json", "conmonrs", "conmon", "syslog", "text"];
+
+#[test]
+fn whatever_is_expected_every_line_comes_out_in_every_form() {
+    let place = Place::new();
+    for from in FORMATS {
+        let pipe = |to| place.pipe(&["convert", "--from", from, "--to", to], HOSTILE);
+        let records = pipe("json").json(0);
+        assert_eq!(records.len(), 8, "{from}");
+        assert_eq!(records.iter().map(|record| record["lines"].as_u64().unwrap()).sum::<u64>(), 8);
+        let offsets: Vec<u64> = records.iter().map(|record| record["offset"].as_u64().unwrap()).collect();
+        assert!(offsets.is_sorted() && offsets[0] == 0);
+        assert_eq!(records[2]["body"], "\u{fffd}\u{fffd} raw");
+        assert_eq!(records[1]["body"], "");
+        let otlp = otlp_records(pipe("otlp-json").text(0));
+        assert_eq!(otlp.len(), 8, "{from}");
+        assert_eq!(otlp[2].1.body.clone().unwrap().value, Some(Value::BytesValue(b"\xff\xfe raw".to_vec())));
+        for to in ["logfmt", "text"] {
+            let text = pipe(to).text(0).to_owned();
+            assert_eq!(text.lines().count(), 8, "{from} {to}");
+            assert!(text.chars().all(|char| char == '\n' || !char.is_control()), "{from} {to}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn values_keep_what_was_written() {
+    let line = b"I1123 09:14:51.123456   42 a.go:12] \"hi\" a=\"1\" b=1 c=1.10 d=18446744073709551615 e=007 f=NaN g=true a=2\n";
+    let records = Place::new().pipe(&["convert", "--zone", "UTC", "--year", "2026"], line).json(0);
+    let record = &records[0];
+    assert_eq!(record["time"], "2026-11-23T09:14:51.123456000Z");
+    assert_eq!(record["time_unix_nano"], "1795425291123456000");
+    assert_eq!((&record["severity_number"], &record["severity_text"]), (&json!(9), &json!("I")));
+    let expected = json!({
+        "a": 2, "b": 1, "c": "1.10", "d": 18_446_744_073_709_551_615_u64, "e": "007", "f": "NaN", "g": true,
+        "process.pid": 42, "code.file.path": "a.go", "code.line.number": 12
+    });
+    assert_eq!(record["attributes"], expected);
+}
+
+#[test]
+fn a_year_and_a_zone_are_taken_as_given() {
+    let time = |zone: &str, line: &str| {
+        let run = Place::new().pipe(&["convert", "--year", "2024", "--zone", zone], line.as_bytes());
+        run.json(0)[0]["time"].as_str().unwrap().to_owned()
+    };
+    let leap = "I0229 09:14:51.000000    1 a.go:12] hi\n";
+    assert_eq!(time("UTC", leap), "2024-02-29T09:14:51.000000000Z");
+    assert_eq!(time("Europe/Berlin", leap), "2024-02-29T08:14:51.000000000Z");
+    assert_eq!(time("+05:30", leap), "2024-02-29T03:44:51.000000000Z");
+    assert_eq!(time("-08:00", leap), "2024-02-29T17:14:51.000000000Z");
+    let summer = "I0729 09:14:51.000000    1 a.go:12] hi\n";
+    assert_eq!(time("Europe/Berlin", summer), "2024-07-29T07:14:51.000000000Z");
+    // Nothing rolls where the year is pinned.
+    let new_year = "I1231 23:59:59.000000    1 a.go:12] hi\nI0101 00:00:00.000000    1 a.go:12] hi\n";
+    let records = Place::new().pipe(&["convert", "--year", "2020", "--zone", "UTC"], new_year.as_bytes()).json(0);
+    assert_eq!(records[1]["time"], "2020-01-01T00:00:00.000000000Z");
+}
+
+#[test]
+fn without_a_year_a_line_is_never_far_ahead() {
+    use chrono::{Datelike, Duration, Utc};
+    let now = Utc::now();
+    let header = |days: i64| (now + Duration::days(days)).format("I%m%d %H:%M:%S.000000    1 a.go:1] hi").to_string();
+    // The first line is of today, so that what follows is not read by its month alone.
+    let text = format!("{}\n{}\n", header(-1), header(4));
+    let records = Place::new().pipe(&["convert", "--zone", "UTC"], text.as_bytes()).json(0);
+    let year = |at: usize| records[at]["time"].as_str().unwrap()[..4].parse::<i32>().unwrap();
+    assert_eq!(year(0), (now - Duration::days(1)).year());
+    assert_eq!(year(1), (now + Duration::days(4)).year() - 1);
+}
+
+#[test]
+fn a_klog_file_names_the_year_it_begins_in() {
+    let place = Place::new();
+    let name = "kubelet.node.root.log.INFO.20211231-235900.12";
+    place.write(name, "I1231 23:59:51.000000    1 a.go:12] hi\nI0101 09:14:51.000000    1 a.go:12] hi\n");
+    let records = place.run(&["convert", "--zone", "UTC", name]).json(0);
+    assert_eq!(records[0]["time"], "2021-12-31T23:59:51.000000000Z");
+    assert_eq!(records[1]["time"], "2022-01-01T09:14:51.000000000Z");
+}
+
+#[test]
+fn compressed_files_are_read_and_damaged_ones_said() {
+    let place = Place::new();
+    let text: String = (0..20_000).map(|line| format!("line {line}\n")).collect();
+    let whole = gzip(text.as_bytes());
+    place.write("a.gz", &whole).write("b.zst", zstd::encode_all(text.as_bytes(), 1).unwrap());
+    place.write("two.gz", [&whole[..], &whole].concat()).write("padded.gz", [&whole[..], &[0; 512]].concat());
+    place.write("cut.gz", &whole[..whole.len() / 2]).write("junk.gz", [&whole[..], b"junk"].concat());
+    for (name, lines) in [("a.gz", 20_000), ("b.zst", 20_000), ("two.gz", 40_000), ("padded.gz", 20_000)] {
+        assert_eq!(place.run(&["convert", "--to", "text", name]).text(0).lines().count(), lines, "{name}");
+    }
+    let cut = place.run(&["convert", "cut.gz"]);
+    assert!(cut.json(1).len() > 1_000);
+    cut.says("cut.gz: the compressed data is cut off");
+    let junk = place.run(&["convert", "junk.gz"]);
+    assert_eq!(junk.json(1).len(), 20_000);
+    junk.says("junk.gz: what follows the end of the compressed data is no gzip");
+    // One that cannot be read does not keep the others from being read.
+    place.write("folder/x", "");
+    let mixed = place.run(&["convert", "missing", "folder", "a.gz"]);
+    assert_eq!(mixed.json(1).len(), 20_000);
+    mixed.says("missing: ").says("folder: ");
+}
+
+#[test]
+fn two_streams_come_in_the_order_of_their_first_lines() {
+    let place = Place::new();
+    let text = "2026-11-23T09:14:51.1Z stdout P one \n2026-11-23T09:14:51.2Z stderr F two\n\
+                2026-11-23T09:14:51.3Z stderr F   more of two\n2026-11-23T09:14:51.4Z stdout F still one\n\
+                2026-11-23T09:14:51.5Z stderr F three\r\n";
+    let records = place.pipe(&["convert"], text.as_bytes()).json(0);
+    let seen: Vec<_> = records.iter().map(|r| (r["body"].as_str().unwrap(), r["lines"].as_u64().unwrap())).collect();
+    assert_eq!(seen, [("one still one", 2), ("two\n  more of two", 2), ("three\r", 1)]);
+    assert_eq!(records[0]["attributes"]["log.iostream"], "stdout");
+}
+
+#[test]
+fn a_cri_line_passed_on_by_a_program_stays_whole() {
+    let line = "2026-11-23T09:14:51.1Z stdout F 2026-01-02T03:04:05.678901234Z stderr F inner\n";
+    let records = Place::new().pipe(&["convert"], line.as_bytes()).json(0);
+    assert_eq!(records[0]["body"], "2026-01-02T03:04:05.678901234Z stderr F inner");
+    assert_eq!(records[0]["time"], "2026-11-23T09:14:51.100000000Z");
+}
+
+#[test]
+fn a_journal_is_read_in_both_of_its_forms() {
+    let entry = "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795425291123456\n_TRANSPORT=stdout\n_HOSTNAME=node-1\n\
+                 SYSLOG_IDENTIFIER=kubelet\n_SYSTEMD_UNIT=kubelet.service\nPRIORITY=6\n_PID=77\n";
+    let klog = "I1123 09:14:51.123400      77 a.go:12] \"hi\" pod=\"a/b\"";
+    let export = format!("{entry}MESSAGE={klog}\n\n{entry}MESSAGE\n\x07\0\0\0\0\0\0\0one\ntwo\n\n");
+    let objects = json!({"__CURSOR": "s=1", "__REALTIME_TIMESTAMP": "1795425291123456", "_HOSTNAME": "node-1",
+        "SYSLOG_IDENTIFIER": "kubelet", "_SYSTEMD_UNIT": "kubelet.service", "MESSAGE": klog});
+    for input in [export.clone(), format!("{objects}\n")] {
+        let records = Place::new().pipe(&["convert", "--from", "journal"], input.as_bytes()).json(0);
+        assert_eq!((&records[0]["body"], &records[0]["format"]), (&json!("hi"), &json!("journal/klog")));
+        assert_eq!(records[0]["attributes"]["pod"], "a/b");
+        let resource = &records[0]["resource"];
+        assert_eq!((&resource["service.name"], &resource["host.name"]), (&json!("kubelet"), &json!("node-1")));
+        assert_eq!(records[0]["time"], "2026-11-23T09:14:51.123400000Z");
+    }
+    let records = Place::new().pipe(&["convert"], export.as_bytes()).json(0);
+    assert_eq!((records.len(), &records[1]["body"]), (2, &json!("one\ntwo")));
+}
