@@ -180,6 +180,10 @@ pub struct BackfillArgs {
     /// Lines held for the text output and span events held for their spans; what is beyond is counted and left out
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = parse_bytes)]
     pub max_held_bytes: u64,
+    /// Threads that read and encode, beside the one that sends; more end sooner at more CPU time a line. Text, files and
+    /// links need one order and take one
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: u16,
     /// When to colour
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     pub color: ColorWhen,

@@ -82,6 +82,8 @@ pub struct BackfillConfig {
     pub traces_request_bytes_max: u64,
     /// Lines and events held.
     pub held_bytes_max: u64,
+    /// Threads that read and encode.
+    pub workers: usize,
     /// Colour the text on stdout.
     pub colour: bool,
     /// Columns of the terminal; `None` where stdout is none.
@@ -153,6 +155,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         spans_max: args.max_spans,
         traces_request_bytes_max: args.max_traces_request_bytes,
         held_bytes_max: args.max_held_bytes,
+        workers: usize::from(args.workers),
         colour: colour(args.color, around),
         width: std::io::stdout().is_terminal().then(|| around.columns).flatten(),
         now_nanos: around.now_nanos,

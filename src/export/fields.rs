@@ -127,7 +127,12 @@ fn name<'f>(field: &'f Field<'_>, keys: Keys) -> &'f [u8] {
 
 fn has(fields: &[Field<'_>], field: &Field<'_>, keys: Keys) -> bool {
     let key = name(field, keys);
-    fields.iter().any(|other| name(other, keys) == key)
+    // Most keys differ in length or first byte; only the rest is worth a call.
+    let first = key.first();
+    fields.iter().any(|other| {
+        let other = name(other, keys);
+        other.len() == key.len() && other.first() == first && other == key
+    })
 }
 
 /// The mark of a line or record that was cut at the limit: its pieces are numbered from 1.
@@ -143,7 +148,11 @@ const UID: u8 = 64;
 const LINK: u8 = 128;
 
 /// The bit of a key that we might add ourselves.
+#[inline]
 fn reserved(key: &[u8]) -> u8 {
+    if key.len() < b"process.pid".len() || !matches!(key[0], b'p' | b'c' | b'l' | b's') {
+        return 0;
+    }
     match key {
         b"process.pid" => PID,
         b"code.file.path" => CODE_FILE,

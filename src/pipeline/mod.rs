@@ -44,9 +44,6 @@ use traces::{HeldEvents, TracesReport};
 
 pub use finish::{Outcome, exit_code};
 
-/// Threads that read and encode, where nothing asks for one order.
-const WORKERS: usize = 2;
-
 /// What stops a run before it begins.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
@@ -168,7 +165,7 @@ impl<'a> Run<'a> {
             Deliveries::start(endpoints, config.retry_for, acknowledged.clone(), store.clone(), say.clone())
                 .map_err(PipelineError::Destination)?;
         let is_logs: Vec<bool> = targets.iter().map(|(_, _, is_logs)| *is_logs).collect();
-        let workers = if outputs.wants_order() { 1 } else { WORKERS.min(self.sources.len()).max(1) };
+        let workers = if outputs.wants_order() { 1 } else { config.workers.min(self.sources.len()).max(1) };
         self.work(workers, correlator, &mut outputs, &ways, &is_logs, &acknowledged, outcome);
         if self.stop.load(Ordering::Relaxed) {
             deliveries.hurry();
