@@ -46,7 +46,12 @@ const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files that are longer, and why.
-const LONG_FILES: [(&str, &str); 0] = [];
+const LONG_FILES: [(&str, &str); 4] = [
+    ("parsers/src/json.rs", "one scanner: its states are read beside one another"),
+    ("src/assemble/mod.rs", "the one pass over a chunk, whose steps call one another"),
+    ("src/export/deliver.rs", "one state machine: what a failure leads to is read in one place"),
+    ("src/spans/json.rs", "one table: OTLP/JSON's messages, a reader for each"),
+];
 
 /// Functions that are longer (`file::function`), and why.
 const LONG_FUNCTIONS: [(&str, &str); 0] = [];
@@ -55,8 +60,19 @@ const LONG_FUNCTIONS: [(&str, &str); 0] = [];
 const EMPTY_NAMES: [&str; 6] = ["util", "utils", "common", "helper", "manager", "misc"];
 
 /// Flags in the README that belong to other tools.
-const FOREIGN_FLAGS: [&str; 9] =
-    ["--release", "--workspace", "--locked", "--path", "--target", "--rm", "--namespace", "--features", "--bin"];
+const FOREIGN_FLAGS: [&str; 11] = [
+    "--bench",
+    "--sanitizer",
+    "--release",
+    "--workspace",
+    "--locked",
+    "--path",
+    "--target",
+    "--rm",
+    "--namespace",
+    "--features",
+    "--bin",
+];
 
 #[test]
 fn the_code_is_formatted() {
