@@ -25,7 +25,7 @@ const WEST_MAX: i64 = 13 * HOUR;
 /// Lines of one file may stand this much out of order where a month ends.
 const DISORDER_MAX: i64 = DAY;
 /// Lines of one file may stand this much out of order in the hour that comes twice.
-const FOLD_DISORDER_MAX: i64 = 60 * SECOND;
+const FOLD_DISORDER_MAX: i64 = 10 * SECOND;
 /// A line may be written this long after "now".
 const FUTURE_MAX: i64 = DAY;
 
@@ -575,6 +575,9 @@ mod tests {
                 ("10-25T02:59:59", "2026-10-25T00:59:59Z"),
                 ("10-25T02:59:58", "2026-10-25T00:59:58Z"),
                 ("10-25T02:00:00", "2026-10-25T01:00:00Z"),
+                // A moment late, from before the clock went back.
+                ("10-25T02:59:59", "2026-10-25T00:59:59Z"),
+                ("10-25T02:30:00", "2026-10-25T01:30:00Z"),
                 ("10-25T02:59:59", "2026-10-25T01:59:59Z"),
                 ("10-25T03:00:00", "2026-10-25T02:00:00Z"),
             ],
