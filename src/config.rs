@@ -157,7 +157,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         held_bytes_max: args.max_held_bytes,
         workers: usize::from(args.workers),
         colour: colour(args.color, around),
-        width: std::io::stdout().is_terminal().then(|| around.columns).flatten(),
+        width: around.columns.filter(|_| std::io::stdout().is_terminal()),
         now_nanos: around.now_nanos,
     })
 }

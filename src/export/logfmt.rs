@@ -302,8 +302,8 @@ mod tests {
             assert!(!HEAD.contains(&&out[..out.len() - 1]));
             assert!(seen.insert(out), "{}", String::from_utf8_lossy(one));
         }
-        let mut entry = Entry::default();
-        entry.fields = vec![Field { key: b"msg"[..].into(), value: Value::Bool(true) }];
+        let fields = vec![Field { key: b"msg"[..].into(), value: Value::Bool(true) }];
+        let entry = Entry { fields, ..Entry::default() };
         assert!(line(&entry).contains(" fields.msg=true"));
     }
 

@@ -257,13 +257,13 @@ impl RecordSink for Shipper<'_> {
             tap.record(record, link.as_ref(), &uid, file);
         }
         if !self.logs.is_empty() {
-            self.to_logs(record, link.as_ref(), &uid);
+            self.log(record, link.as_ref(), &uid);
         }
     }
 }
 
 impl Shipper<'_> {
-    fn to_logs(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16]) {
+    fn log(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16]) {
         let older;
         let file_attributes = if record.position.file == self.source.file {
             &self.source.file_attributes
