@@ -2,7 +2,7 @@
 //!
 //! In goes a line, out comes its [`Entry`]: time, severity and message under the keys that loggers use for them, every
 //! other member as a field, in order and unchanged in name. What stands under such a key but is no time, no known
-//! level, no text stays a field. Kubernetes' own JSON ([`klog_json`](crate::klog_json)) and logrus' are told apart
+//! level, no text stays a field. Kubernetes' own JSON ([`crate::klog_json`]) and logrus' are told apart
 //! from the rest. Ids of traces are not looked for here.
 
 use std::borrow::Cow;

@@ -86,7 +86,8 @@ pub struct Beside<'a> {
 pub fn log_record(out: &mut Vec<u8>, record: &Record, beside: &Beside) {
     let entry = record.entry;
     // ASCII all through makes every borrowed piece a valid string; else each is looked at.
-    let ascii = record.payload.is_ascii();
+    // A journal's fields are no part of the payload.
+    let ascii = record.payload.is_ascii() && record.envelope_fields.is_empty();
     let opened = open(out, LOG_RECORD, 2);
     if let Some(time) = record.time.filter(|time| *time > 0) {
         fixed64(out, 0x09, time as u64);
