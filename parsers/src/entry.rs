@@ -120,19 +120,7 @@ impl Severity {
 
     /// The number for a level's name in any case (`warn`, `WARNING`, `Err`, `notice`, `panic`, …); unknown names give
     /// [`Severity::UNKNOWN`].
-    #[inline]
     pub fn from_name(name: &[u8]) -> Severity {
-        // As most programs write them.
-        match name {
-            b"info" | b"INFO" => Severity::INFO,
-            b"debug" | b"DEBUG" => Severity::DEBUG,
-            b"warn" | b"WARN" | b"warning" => Severity::WARN,
-            b"error" | b"ERROR" => Severity::ERROR,
-            _ => Severity::from_rare_name(name),
-        }
-    }
-
-    fn from_rare_name(name: &[u8]) -> Severity {
         let mut lower = [0u8; 13];
         let Some(lower) = lower.get_mut(..name.len()) else { return Severity::UNKNOWN };
         lower.copy_from_slice(name);
@@ -219,25 +207,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Format; 15] = [
-        Format::Klog,
-        Format::KlogJson,
-        Format::Logrus,
-        Format::LogrusJson,
-        Format::Logfmt,
-        Format::Json,
-        Format::ConmonRs,
-        Format::Conmon,
-        Format::Syslog,
-        Format::Spring,
-        Format::Log4j,
-        Format::Python,
-        Format::Access,
-        Format::Glog,
-        Format::Text,
-    ];
-
     /// The name in the `format` field.
     pub fn name(self) -> &'static str {
         match self {
@@ -263,20 +232,12 @@ impl Format {
 impl<'a> Entry<'a> {
     /// Empties the entry, keeping the room of its fields.
     pub fn clear(&mut self) {
-        // One by one: a whole new entry would be built and moved for each line.
-        self.fields.clear();
-        self.format = Format::default();
-        self.time = Time::None;
-        self.severity = Severity::UNKNOWN;
-        self.severity_text = Text::Borrowed(b"");
-        self.body = Text::Borrowed(b"");
-        self.pid = None;
-        self.code = None;
-        self.trace = TraceContext::default();
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Entry { fields, ..Entry::default() };
     }
 
     /// Adds a field.
-    #[inline]
     pub fn push(&mut self, key: impl Into<Text<'a>>, value: Value<'a>) {
         self.fields.push(Field { key: key.into(), value });
     }

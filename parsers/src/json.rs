@@ -220,7 +220,6 @@ impl Shape {
             Some(b'"') => Value::Text(unquote(raw, self.marked)),
             Some(b'{' | b'[') if self.marked => Value::Json(Cow::Owned(without_blanks(raw))),
             Some(b'{' | b'[') => Value::Json(Cow::Borrowed(raw)),
-            Some(b'-' | b'0'..=b'9') if !self.marked => Value::Number(raw),
             _ => value::unquoted(raw),
         }
     }

@@ -7,15 +7,13 @@ use crate::entry::Time;
 const NANOS: i64 = 1_000_000_000;
 
 /// Days from 1970-01-01 to a date of the proleptic Gregorian calendar (month 1–12).
-#[inline]
 pub fn days_from_civil(year: i32, month: u8, day: u8) -> i64 {
-    /// Whole cycles of 400 years that make every year positive, since unsigned division is the cheaper one.
-    const CYCLES: i64 = 6_000_000;
-    let year = (i64::from(year) - i64::from(month <= 2) + CYCLES * 400) as u64;
-    let month = u64::from(month);
-    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + u64::from(day);
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year;
-    days as i64 - (CYCLES * 146_097 + 719_469)
+    let year = i64::from(year) - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month = i64::from(month);
+    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i64::from(day) - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// full = YYYY "-" MM "-" DD ( "T" / "t" / SP ) hh ":" mm ":" ss [ ("." / ",") 1*DIGIT ] [ zone ]
@@ -23,14 +21,13 @@ pub fn days_from_civil(year: i32, month: u8, day: u8) -> i64 {
 ///
 /// Returns the time and the number of bytes it took. Without a zone it is [`Time::Local`]. Digits beyond the ninth are
 /// passed over.
-#[inline]
 pub fn iso8601(text: &[u8]) -> Option<(Time, usize)> {
-    let head: &[u8; 19] = text.first_chunk()?;
-    let &[y0, y1, y2, y3, d4, m0, m1, d7, ref day @ .., b'T' | b't' | b' ', _, _, _, _, _, _, _, _] = head else {
+    let head = text.get(..19)?;
+    if head[4] != b'-' || head[7] != b'-' || !matches!(head[10], b'T' | b't' | b' ') {
         return None;
-    };
-    let pairs = DATE.pairs(&[y0, y1, y2, y3, d4, m0, m1, d7])?;
-    let (year, month, day) = (i32::from(pairs[0]) * 100 + i32::from(pairs[2]), pairs[5], two(day, 0)?);
+    }
+    let year = i32::from(two(head, 0)?) * 100 + i32::from(two(head, 2)?);
+    let (month, day) = (two(head, 5)?, two(head, 8)?);
     if !is_date(Some(year), month, day) {
         return None;
     }
@@ -48,98 +45,31 @@ pub fn iso8601(text: &[u8]) -> Option<(Time, usize)> {
 }
 
 /// hh ":" mm ":" ss [ ("." / ",") 1*DIGIT ] at an offset: nanoseconds of the day, digits, end.
-#[inline]
 pub fn time_of_day(text: &[u8], at: usize) -> Option<(i64, u8, usize)> {
-    let pairs = CLOCK.pairs(text.get(at..)?.first_chunk()?)?;
-    let (hour, minute, second) = (pairs[0], pairs[3], pairs[6]);
-    if hour > 23 || minute > 59 || second > 60 {
+    let clock = text.get(at..at + 8)?;
+    let (hour, minute, second) = (two(clock, 0)?, two(clock, 3)?, two(clock, 6)?);
+    if clock[2] != b':' || clock[5] != b':' || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let nanos = i64::from(u32::from(hour) * 3600 + u32::from(minute) * 60 + u32::from(second)) * NANOS;
-    match &text[at + 8..] {
-        [b'.' | b',', fraction @ ..] if fraction.first().is_some_and(u8::is_ascii_digit) => {
-            let (below, digits, length) = fraction_nanos(fraction);
-            Some((nanos + below, digits, at + 9 + length))
-        }
-        _ => Some((nanos, 0, at + 8)),
-    }
-}
-
-/// fraction = 1*DIGIT : nanoseconds, digits that count, length.
-#[inline]
-fn fraction_nanos(text: &[u8]) -> (i64, u8, usize) {
-    let (mut nanos, mut end) = match text.first_chunk() {
-        Some(chunk) => leading_digits(*chunk),
-        None => (0, 0),
-    };
-    // In nanoseconds, of which a word holds all but the last.
-    nanos *= 10;
-    if end == 0 || end == 8 {
-        let mut unit = if end == 0 { NANOS / 10 } else { 1 };
+    let mut nanos = (i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second)) * NANOS;
+    let mut end = at + 8;
+    let mut digits = 0u8;
+    if let Some(b'.' | b',') = text.get(end)
+        && text.get(end + 1).is_some_and(u8::is_ascii_digit)
+    {
+        let mut unit = NANOS / 10;
+        end += 1;
         while let Some(digit) = text.get(end).filter(|b| b.is_ascii_digit()) {
             nanos += i64::from(digit - b'0') * unit;
             unit /= 10;
+            digits = (digits + 1).min(9);
             end += 1;
         }
     }
-    (nanos, end.min(9) as u8, end)
-}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
-/// The digits that eight bytes begin with, as a number of eight digits with zeros in place of the others, and how many
-/// they are.
-#[inline]
-fn leading_digits(bytes: [u8; 8]) -> (i64, usize) {
-    let values = u64::from_le_bytes(bytes) ^ (ONES * b'0' as u64);
-    // A byte's high bit is set where it is no digit; false ones stand only above a true one.
-    let others = (values.wrapping_add(ONES * 0x76) | values) & HIGH;
-    let count = (others.trailing_zeros() / 8) as usize;
-    // Everything below the first other byte; all of it where there is none.
-    let mask = ((others & others.wrapping_neg()) >> 7).wrapping_sub(1);
-    let pairs = ((values & mask).wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
-    ((fours.wrapping_mul(10_000 << 32 | 1) >> 32) as i64, count)
-}
-
-const DATE: Pattern = Pattern::new(*b"0000-00-");
-const CLOCK: Pattern = Pattern::new(*b"00:00:00");
-
-/// Eight bytes of which some are digits: they are checked and read as one word.
-struct Pattern {
-    bytes: u64,
-    /// What may be added to a byte's difference from the pattern before its high bit is set: 9 less for a digit.
-    room: u64,
-}
-
-impl Pattern {
-    /// `0` stands for a digit, every other byte for itself.
-    const fn new(pattern: [u8; 8]) -> Self {
-        let mut room = [0x7f; 8];
-        let mut at = 0;
-        while at < 8 {
-            if pattern[at] == b'0' {
-                room[at] = 0x76;
-            }
-            at += 1;
-        }
-        Pattern { bytes: u64::from_le_bytes(pattern), room: u64::from_le_bytes(room) }
-    }
-
-    /// The number that the digits at a place and behind it make, at that place; `None` where the bytes do not fit.
-    #[inline(always)]
-    fn pairs(&self, bytes: &[u8; 8]) -> Option<[u8; 8]> {
-        let values = u64::from_le_bytes(*bytes) ^ self.bytes;
-        if (values.wrapping_add(self.room) | values) & HIGH != 0 {
-            return None;
-        }
-        Some((values * 10 + (values >> 8)).to_le_bytes())
-    }
+    Some((nanos, digits, end))
 }
 
 /// zone = "Z" / ("+" / "-") hh [":"] mm : seconds east of UTC, and its length.
-#[inline]
 pub fn zone(text: &[u8]) -> Option<(i64, usize)> {
     let sign = match text.first()? {
         b'Z' | b'z' => return Some((0, 1)),
@@ -156,11 +86,7 @@ pub fn zone(text: &[u8]) -> Option<(i64, usize)> {
 }
 
 /// Does the calendar have this day? Without a year, 29 February counts.
-#[inline]
 pub fn is_date(year: Option<i32>, month: u8, day: u8) -> bool {
-    if (1..=28).contains(&day) {
-        return (1..=12).contains(&month);
-    }
     let leap = year.is_none_or(|year| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
     let last = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
@@ -192,7 +118,6 @@ pub fn month(name: &[u8]) -> Option<u8> {
 }
 
 /// Two decimal digits at an offset.
-#[inline]
 pub fn two(text: &[u8], at: usize) -> Option<u8> {
     let pair = text.get(at..at + 2)?;
     let (tens, ones) = (pair[0].wrapping_sub(b'0'), pair[1].wrapping_sub(b'0'));

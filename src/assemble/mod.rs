@@ -4,13 +4,11 @@
 //! be joined. What is still open at the end of a chunk is kept, and [`Assembler::flush`] gives it out. Files and
 //! destinations are not known here.
 
-mod counts;
 mod entries;
-mod pieces;
 mod slot;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use spanline_parsers::continuation::Open;
@@ -21,7 +19,6 @@ use crate::calendar::Calendar;
 use crate::decode::{self, Envelopes, Line};
 use crate::input::read::Chunk;
 use crate::record::{Envelope, Origin, Position, Record};
-pub use counts::Counts;
 use slot::{Logical, Meta, Slot};
 
 /// Open records of one source at a time: two streams of a container, or the writers of a journal.
@@ -50,6 +47,40 @@ pub struct AssembleSettings {
     pub drop_nul_lines: bool,
 }
 
+/// What a source was made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Physical lines read.
+    pub lines: u64,
+    /// Bytes read, decompressed.
+    pub bytes: u64,
+    /// Records given out.
+    pub records: u64,
+    /// Lines of NUL bytes left out.
+    pub nul_lines: u64,
+    /// Lines or records that were cut at a limit.
+    pub cut: u64,
+    /// Damaged entries of a journal's export that were passed over.
+    pub damaged: u64,
+    /// Records by what was recognised.
+    pub formats: HashMap<(Envelope, Format), u64>,
+}
+
+impl Counts {
+    /// Adds another source's counts.
+    pub fn add(&mut self, other: &Counts) {
+        self.lines += other.lines;
+        self.bytes += other.bytes;
+        self.records += other.records;
+        self.nul_lines += other.nul_lines;
+        self.cut += other.cut;
+        self.damaged += other.damaged;
+        for (format, count) in &other.formats {
+            *self.formats.entry(*format).or_default() += count;
+        }
+    }
+}
+
 /// Joins the lines of one source.
 #[derive(Debug)]
 pub struct Assembler {
@@ -70,6 +101,7 @@ pub struct Assembler {
     carried: Vec<u8>,
     carried_offset: u64,
     counts: Counts,
+    last_format: (Envelope, Format, u64),
 }
 
 impl Assembler {
@@ -89,6 +121,7 @@ impl Assembler {
             carried: Vec::new(),
             carried_offset: 0,
             counts: Counts::default(),
+            last_format: (Envelope::None, Format::Text, 0),
         }
     }
 
@@ -98,7 +131,8 @@ impl Assembler {
     }
 
     /// What was read so far.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&mut self) -> &Counts {
+        self.count_format(Envelope::None, Format::Text, 0);
         &self.counts
     }
 
@@ -302,6 +336,37 @@ impl Assembler {
         }
     }
 
+    /// The first piece of a line that is longer than the limit.
+    fn first_piece<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, bytes: &'c [u8], offset: u64, sink: &mut S) {
+        self.counts.lines += 1;
+        self.counts.cut += 1;
+        let line = decode::line(bytes, self.settings.envelopes);
+        let meta = self.meta(&line, offset);
+        let slot = self.slot(work, line.stream as u64, sink);
+        self.flush_slot(work, slot, sink);
+        self.cut = Some((meta, 1));
+        self.complete(work, Logical { meta, content: line.content, lines: 1, journal: None }, 1, sink);
+    }
+
+    /// A further piece of it; the last one ends its line.
+    fn piece<'c, S: RecordSink>(
+        &mut self,
+        work: &mut Work<'c>,
+        bytes: &'c [u8],
+        offset: u64,
+        more: bool,
+        sink: &mut S,
+    ) {
+        let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset), 1));
+        let logical = Logical { meta: Meta { offset, ..meta }, content: Cow::Borrowed(bytes), lines: 0, journal: None };
+        self.complete(work, logical, piece + 1, sink);
+        if more {
+            self.cut = Some((meta, piece + 1));
+        } else {
+            self.line += 1;
+        }
+    }
+
     /// A record is complete: what it says, and when it was written.
     #[inline]
     fn emit<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, logical: Logical<'c>, piece: u32, sink: &mut S) {
@@ -345,7 +410,7 @@ impl Assembler {
         }
         let time = decode::when(entry.time, meta.time, &mut self.calendar);
         self.counts.records += 1;
-        self.counts.count_format(meta.envelope, entry.format);
+        self.count_format(meta.envelope, entry.format, 1);
         sink.record(&Record {
             source: self.source,
             origin: &self.origins[meta.origin as usize],
@@ -360,6 +425,20 @@ impl Assembler {
             payload,
             piece,
         });
+    }
+
+    /// Runs of the same format are counted together: the map is touched when it changes.
+    #[inline]
+    fn count_format(&mut self, envelope: Envelope, format: Format, add: u64) {
+        let (last_envelope, last_format, count) = &mut self.last_format;
+        if (*last_envelope, *last_format) == (envelope, format) && add > 0 {
+            *count += add;
+            return;
+        }
+        if *count > 0 {
+            *self.counts.formats.entry((*last_envelope, *last_format)).or_default() += *count;
+        }
+        self.last_format = (envelope, format, add);
     }
 
     /// The origin of a journal's entry, and the key of the stream it belongs to.

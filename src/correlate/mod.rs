@@ -5,6 +5,7 @@
 //! what names requests, never a line. Where spans come from, and where links go, is not known here.
 
 mod conmon_rs;
+mod engine;
 mod events;
 pub mod facts;
 mod identity;
@@ -17,12 +18,14 @@ mod process;
 mod requests;
 mod rules;
 pub mod span_index;
+mod span_words;
 mod written;
 
 pub use keys::Key;
 pub use names::Resource;
 
 use crate::record::{Link, Origin, Producer, Record, Unlinked};
+use engine::{Engine, Hint, Known};
 use facts::{ResourceFact, SpanFact};
 use requests::Requests;
 use span_index::{Limits, SpanIndex};
@@ -40,6 +43,7 @@ pub struct Correlator {
     sources: Vec<Option<Source>>,
     /// Lines of CRI-O with whole seconds, by (identity, source, offset): their order is all they have.
     rounded: Vec<(u64, u32, u64)>,
+    engine: Engine,
 }
 
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub struct Counts {
     pub index: span_index::Counts,
     /// Requests beyond the limit.
     pub requests_over_limit: u64,
+    /// Lines beyond the limit of what is kept to infer links from.
+    pub lines_over_limit: u64,
 }
 
 impl Correlator {
@@ -65,6 +71,7 @@ impl Correlator {
             requests: Requests::default(),
             sources: Vec::new(),
             rounded: Vec::new(),
+            engine: Engine::default(),
         }
     }
 
@@ -85,6 +92,10 @@ impl Correlator {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
             self.rounded.push((identity, record.source, record.position.offset));
         }
+        let hint = self.requests.hint(&self.index.hasher, record);
+        if record.entry.trace.trace_id.is_none() {
+            self.engine.observe(&self.index, record, hint);
+        }
     }
 
     /// Between the passes: all spans are in, all records were observed.
@@ -99,6 +110,15 @@ impl Correlator {
             }
         }
         self.requests.settle(&self.index, &of_crio);
+        let (index, requests) = (&self.index, &self.requests);
+        let mut resources: Vec<&[u32]> = Vec::with_capacity(self.sources.len());
+        for source in &self.sources {
+            resources.push(source.as_ref().map_or(&[], |source| &source.resources));
+        }
+        self.engine.settle(index, &resources, &|hint, time| match hint {
+            Hint::None => Known::Nothing,
+            Hint::Request(id) => requests.span_at(index, id, time).map_or(Known::NoSpan, Known::Span),
+        });
     }
 
     /// Second pass: the span a record belongs to.
@@ -124,6 +144,7 @@ impl Correlator {
         rules::containerd(&self.index, resources, record)
             .or_else(|| rules::conmon_rs(&self.index, record))
             .or_else(|| rules::api_server(&self.index, record))
+            .or_else(|| self.engine.link(&self.index, record))
             .ok_or(if record.time.is_none() { Unlinked::NoTime } else { Unlinked::NoEvidence })
     }
 
@@ -134,7 +155,11 @@ impl Correlator {
 
     /// What was kept, and what was not.
     pub fn counts(&self) -> Counts {
-        Counts { index: self.index.counts(), requests_over_limit: self.requests.overflow }
+        Counts {
+            index: self.index.counts(),
+            requests_over_limit: self.requests.overflow,
+            lines_over_limit: self.engine.overflow(),
+        }
     }
 
     fn remember_source(&mut self, record: &Record<'_>) {

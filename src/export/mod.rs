@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod deliver;
 pub mod encode;
+pub mod events;
 pub mod fields;
 pub mod job;
 pub mod json;

@@ -65,12 +65,6 @@ impl Outcome {
         }
     }
 
-    pub(super) fn count_events(&mut self, held: &HeldEvents) {
-        let counts = held.counts();
-        self.events += counts.added;
-        self.events_left_out += counts.over_limit;
-    }
-
     /// All messages of things that were not read or written.
     pub fn all_failures(&self) -> impl Iterator<Item = &String> {
         self.failures.iter().chain(&self.traces.failures).chain(&self.read.failures)
@@ -92,10 +86,15 @@ impl Outcome {
             size(counts.bytes),
             counts.records
         ));
-        let name = |(envelope, format, count): (_, spanline_parsers::Format, u64)| {
-            format!("{}{} {count}", crate::export::json::envelope(envelope), format.name())
-        };
-        let formats: Vec<String> = counts.by_format().into_iter().map(name).collect();
+        let mut formats: Vec<_> = counts.formats.iter().collect();
+        formats
+            .sort_by_key(|((envelope, format), count)| (std::cmp::Reverse(**count), format!("{envelope:?}{format:?}")));
+        let formats: Vec<String> = formats
+            .iter()
+            .map(|((envelope, format), count)| {
+                format!("{}{} {count}", crate::export::json::envelope(*envelope), format.name())
+            })
+            .collect();
         say(format!("formats   {}", formats.join(", ")));
         for (count, what) in [
             (counts.cut, "lines longer than the limit, cut into pieces (--max-line-bytes)"),
@@ -175,7 +174,7 @@ impl Outcome {
 
     fn say_delivered(&self, say: &mut impl FnMut(String)) {
         if self.events > 0 {
-            say(format!("events    {} put on the spans given", self.events));
+            say(format!("events    {} made for the spans given", self.events));
         }
         for (name, summary) in &self.delivered {
             say(format!(
@@ -218,7 +217,7 @@ pub fn exit_code(outcome: &Outcome) -> u8 {
 impl Outputs {
     /// Writes what was held.
     pub(super) fn finish(
-        mut self,
+        self,
         config: &BackfillConfig,
         correlator: Option<&Correlator>,
         outcome: &mut Outcome,
@@ -229,19 +228,19 @@ impl Outputs {
         if let (Some(links), Some(path)) = (self.links, &config.links) {
             links.finish().map_err(|source| PipelineError::Output { path: path.clone(), source })?;
         }
-        let mut folders: Vec<(usize, &PathBuf)> = Vec::new();
-        for (place, destination) in config.destinations.iter().enumerate() {
-            if let Destination::Files(folder) = destination {
-                folders.push((place, folder));
-            }
-        }
-        for (file, (place, folder)) in self.logs_files.into_iter().zip(folders) {
+        let folders: Vec<&PathBuf> = config
+            .destinations
+            .iter()
+            .filter_map(|to| if let Destination::Files(folder) = to { Some(folder) } else { None })
+            .collect();
+        for (file, folder) in self.logs_files.into_iter().zip(folders) {
             let failed = |source| PipelineError::Output { path: folder.clone(), source };
             file.finish().map_err(failed)?;
-            if let Some(events) = self.events.iter_mut().find(|events| events.destination == place) {
+            if let Some(events) = &self.events {
+                outcome.events = events.count();
+                outcome.events_left_out = events.left_out();
                 let output = File::create(folder.join("traces.jsonl")).map_err(failed)?;
                 traces::write_file(&config.traces, trace_limits(config), events, output).map_err(failed)?;
-                outcome.count_events(events);
             }
         }
         if let Some(lines) = self.lines {

@@ -161,27 +161,26 @@ impl<'a> Run<'a> {
         let (before, message) = store.as_ref().map_or(Ok((Ledgers::new(), None)), Store::load)?;
         message.iter().for_each(|message| say(message));
         let targets = targets(config);
-        let names = targets.iter().map(|(_, target, _)| target.name.clone()).collect();
+        let names = targets.iter().map(|(target, _)| target.name.clone()).collect();
         let acknowledged = Arc::new(Acknowledged::new(names, before));
-        let endpoints = targets.iter().map(|(_, target, _)| target.clone()).collect();
+        let endpoints = targets.iter().map(|(target, _)| target.clone()).collect();
         let (deliveries, ways) =
             Deliveries::start(endpoints, config.retry_for, acknowledged.clone(), store.clone(), say.clone())
                 .map_err(PipelineError::Destination)?;
-        let is_logs: Vec<bool> = targets.iter().map(|(_, _, is_logs)| *is_logs).collect();
+        let is_logs: Vec<bool> = targets.iter().map(|(_, is_logs)| *is_logs).collect();
         let workers = if outputs.wants_order() { 1 } else { WORKERS.min(self.sources.len()).max(1) };
         self.work(workers, correlator, &mut outputs, &ways, &is_logs, &acknowledged, outcome);
         if self.stop.load(Ordering::Relaxed) {
             deliveries.hurry();
         } else {
-            let places: Vec<usize> = targets.iter().map(|(place, ..)| *place).collect();
-            self.send_traces(&mut outputs, &ways, &places, &acknowledged, outcome);
+            self.send_traces(&outputs, &ways, &is_logs, &acknowledged, outcome);
         }
         drop(ways);
         let summaries = deliveries.finish()?;
         if let Some(store) = &store {
             store.save(&acknowledged.ledgers())?;
         }
-        outcome.delivered = targets.into_iter().map(|(_, target, _)| target.name).zip(summaries).collect();
+        outcome.delivered = targets.into_iter().map(|(target, _)| target.name).zip(summaries).collect();
         outputs.finish(config, correlator, outcome)
     }
 
@@ -250,25 +249,22 @@ impl<'a> Run<'a> {
         order
     }
 
-    /// The given traces with their lines on them, to the destinations that want them. `places` says which destination of
-    /// the configuration each way leads to.
     fn send_traces(
         &self,
-        outputs: &mut Outputs,
+        outputs: &Outputs,
         ways: &[Way],
-        places: &[usize],
+        is_logs: &[bool],
         acknowledged: &Acknowledged,
         outcome: &mut Outcome,
     ) {
-        for (index, way) in ways.iter().enumerate() {
-            let Some(events) = outputs.events.iter_mut().find(|events| events.destination == places[index]) else {
-                continue;
-            };
+        let Some(events) = outputs.events.as_ref().filter(|_| !self.config.dry_run) else { return };
+        outcome.events = events.count();
+        outcome.events_left_out = events.left_out();
+        for (index, way) in ways.iter().enumerate().filter(|(index, _)| !is_logs[*index]) {
             let limits = trace_limits(self.config);
             if let Err(error) = traces::send(&self.config.traces, limits, events, way, acknowledged, index) {
                 outcome.failures.push(format!("traces could not be read again: {error}"));
             }
-            outcome.count_events(events);
         }
     }
 }
@@ -286,18 +282,18 @@ impl SourceSink for Observer<'_> {
     fn given_up_to(&mut self, _: Option<(u32, u64)>) {}
 }
 
-/// Destinations over the network: their place in the configuration, and whether they take logs.
-fn targets(config: &BackfillConfig) -> Vec<(usize, Target, bool)> {
-    let target = |(place, destination): (usize, &Destination)| {
-        let (name, endpoint, is_logs) = match destination {
-            Destination::Logs(endpoint) => ("otlp", endpoint, true),
-            Destination::Traces(endpoint) => ("jaeger", endpoint, false),
-            Destination::Text | Destination::Files(_) => return None,
-        };
-        let name = format!("{name}={}", endpoint.uri);
-        Some((place, Target { name, endpoint: (**endpoint).clone() }, is_logs))
+/// Destinations over the network, and whether they take logs.
+fn targets(config: &BackfillConfig) -> Vec<(Target, bool)> {
+    let target = |destination: &Destination| match destination {
+        Destination::Logs(endpoint) => {
+            Some((Target { name: format!("otlp={}", endpoint.uri), endpoint: (**endpoint).clone() }, true))
+        }
+        Destination::Traces(endpoint) => {
+            Some((Target { name: format!("jaeger={}", endpoint.uri), endpoint: (**endpoint).clone() }, false))
+        }
+        Destination::Text | Destination::Files(_) => None,
     };
-    config.destinations.iter().enumerate().filter_map(target).collect()
+    config.destinations.iter().filter_map(target).collect()
 }
 
 /// What is written or held on this machine.
@@ -305,7 +301,7 @@ struct Outputs {
     links: Option<LinkRows<BufWriter<File>>>,
     lines: Option<HeldLines>,
     logs_files: Vec<LogsFile>,
-    events: Vec<HeldEvents>,
+    events: Option<HeldEvents>,
 }
 
 type Taps<'o> = (Option<&'o mut LinkRows<BufWriter<File>>>, Vec<&'o mut (dyn Tap + Send)>);
@@ -314,8 +310,8 @@ impl Outputs {
     fn open(config: &BackfillConfig) -> Result<Outputs, PipelineError> {
         let create = |path: PathBuf| File::create(&path).map_err(|source| PipelineError::Output { path, source });
         let links = config.links.clone().map(create).transpose()?.map(|file| LinkRows::new(BufWriter::new(file)));
-        let mut outputs = Outputs { links, lines: None, logs_files: Vec::new(), events: Vec::new() };
-        for (index, destination) in config.destinations.iter().enumerate().filter(|_| !config.dry_run) {
+        let mut outputs = Outputs { links, lines: None, logs_files: Vec::new(), events: None };
+        for destination in config.destinations.iter().filter(|_| !config.dry_run) {
             let wants_events = !config.traces.is_empty();
             match destination {
                 Destination::Text => outputs.lines = Some(HeldLines::new(config.held_bytes_max)),
@@ -327,7 +323,7 @@ impl Outputs {
                 Destination::Logs(_) | Destination::Traces(_) => {}
             }
             if wants_events && matches!(destination, Destination::Files(_) | Destination::Traces(_)) {
-                outputs.events.push(HeldEvents::new(index, config.held_bytes_max, config.event_name));
+                outputs.events.get_or_insert_with(|| HeldEvents::new(config.held_bytes_max, config.event_name));
             }
         }
         Ok(outputs)
@@ -335,7 +331,7 @@ impl Outputs {
 
     /// Rows and lines come in the order of the sources.
     fn wants_order(&self) -> bool {
-        self.links.is_some() || self.lines.is_some() || !self.logs_files.is_empty() || !self.events.is_empty()
+        self.links.is_some() || self.lines.is_some() || !self.logs_files.is_empty() || self.events.is_some()
     }
 
     fn taps(&mut self) -> Taps<'_> {

@@ -276,7 +276,7 @@ impl Shipper<'_> {
         let writer = &self.source.writers[self.source.last];
         let Some((_, key, acknowledged)) = &writer.place else { return };
         let place = Place { key: *key, offset: record.position.offset };
-        let mut sent = self.logs.iter().any(|output| output.closed);
+        let mut sent = false;
         for output in &mut self.logs {
             let acknowledged = acknowledged.get(output.destination).and_then(Option::as_ref);
             if output.closed || acknowledged.is_some_and(|ranges| ranges.contains(place.offset)) {

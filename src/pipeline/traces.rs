@@ -14,10 +14,10 @@ use prost::Message;
 use super::ship::{BatchSink, LedgerKeys, Tap};
 use crate::cli::EventName;
 use crate::correlate::Correlator;
-use crate::export::span_event::event_for;
+use crate::export::events::{self, Events};
 use crate::export::{Batch, Group};
-use crate::otlp::annotate::{self, SpanEvents};
-use crate::otlp::{Signal, protobuf};
+use crate::otlp::Signal;
+use crate::otlp::protobuf;
 use crate::record::{Link, Receipt, Record};
 use crate::spans::{facts, file::Limits, file::TraceFile};
 
@@ -103,24 +103,26 @@ fn each_request(
     Ok((!parts.is_empty()).then(|| format!("{}: {}", path.display(), parts.join("; "))))
 }
 
-/// Span events of linked records, kept until the spans of one destination are written.
+/// Span events of linked records, kept until their spans are written.
 pub struct HeldEvents {
-    /// The destination, by its place in the configuration.
-    pub destination: usize,
-    events: SpanEvents,
+    events: Events,
     name: EventName,
 }
 
 impl HeldEvents {
     /// At most so many bytes.
-    pub fn new(destination: usize, bytes_max: u64, name: EventName) -> HeldEvents {
-        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        HeldEvents { destination, events: SpanEvents::new(bytes_max), name }
+    pub fn new(bytes_max: u64, name: EventName) -> HeldEvents {
+        HeldEvents { events: Events::new(bytes_max), name }
     }
 
-    /// What became of the events.
-    pub fn counts(&self) -> annotate::Counts {
-        self.events.counts()
+    /// Events that were not kept.
+    pub fn left_out(&self) -> u64 {
+        self.events.left_out()
+    }
+
+    /// Events kept.
+    pub fn count(&self) -> u64 {
+        self.events.count()
     }
 }
 
@@ -128,21 +130,18 @@ impl Tap for HeldEvents {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], _: &str) {
         // A record whose span was not seen has no span to be on.
         if let Some(link) = link.filter(|link| link.verified && !link.has_event && link.span_id != [0; 8]) {
-            let mut event = event_for(record, link);
-            if self.name == EventName::Log {
-                event.name = "log".to_owned();
-            }
-            self.events.push(link.trace_id, link.span_id, &event);
+            let event = events::of(record, link, self.name == EventName::Message);
+            self.events.add(link.trace_id, link.span_id, &event);
         }
     }
 }
 
 /// Writes `traces.jsonl`.
-pub fn write_file(paths: &[PathBuf], limits: Limits, held: &mut HeldEvents, output: File) -> io::Result<()> {
+pub fn write_file(paths: &[PathBuf], limits: Limits, held: &HeldEvents, output: File) -> io::Result<()> {
     let mut output = BufWriter::new(output);
     for path in paths {
         each_request(path, limits, |_, mut request| {
-            held.events.annotate(&mut request);
+            held.events.put_on(&mut request);
             serde_json::to_writer(&mut output, &request)?;
             output.write_all(b"\n")
         })?;
@@ -150,21 +149,21 @@ pub fn write_file(paths: &[PathBuf], limits: Limits, held: &mut HeldEvents, outp
     output.flush()
 }
 
-/// Sends the traces to the destination that is the `target`th of those over the network.
+/// Sends the traces. `key` names a file for the ledger; `false` once the destination takes no more.
 pub fn send(
     paths: &[PathBuf],
     limits: Limits,
-    held: &mut HeldEvents,
+    held: &HeldEvents,
     sink: &dyn BatchSink,
     keys: &dyn LedgerKeys,
-    target: usize,
-) -> io::Result<()> {
+    destination: usize,
+) -> io::Result<bool> {
     let mut open = true;
     for path in paths {
         let (key, acknowledged) = keys.key(key_of(path)?);
-        let acknowledged = acknowledged.into_iter().nth(target).flatten();
+        let acknowledged = acknowledged.into_iter().nth(destination).flatten();
         each_request(path, limits, |number, mut request| {
-            held.events.annotate(&mut request);
+            held.events.put_on(&mut request);
             for batch in batches(&request, key, number) {
                 let done =
                     |receipt: &Receipt| acknowledged.as_ref().is_some_and(|ranges| ranges.contains(receipt.from));
@@ -175,7 +174,7 @@ pub fn send(
             Ok(())
         })?;
     }
-    Ok(())
+    Ok(open)
 }
 
 fn key_of(path: &Path) -> io::Result<u128> {

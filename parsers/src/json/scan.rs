@@ -5,8 +5,7 @@
 
 use std::num::NonZeroU64;
 
-/// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens, a
-/// number may not print back as it stands.
+/// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub(super) end: usize,
@@ -19,8 +18,7 @@ pub(super) fn scan(text: &[u8], at: usize, depth_max: u32) -> Option<Shape> {
     match text.get(at)? {
         b'"' => string_end(text, at + 1).map(|(end, marked)| Shape { end, marked }),
         b'{' | b'[' => nested_end(text, at, depth_max),
-        b'-' | b'0'..=b'9' => number(text, at),
-        _ => word_end(text, at).map(|end| Shape { end, marked: false }),
+        _ => literal_end(text, at).map(|end| Shape { end, marked: false }),
     }
 }
 
@@ -53,8 +51,7 @@ fn nested_end(text: &[u8], mut at: usize, depth_max: u32) -> Option<Shape> {
                 depth -= 1;
                 levels >>= 1;
             }
-            b'-' | b'0'..=b'9' => at = number(text, at)?.end,
-            _ => at = word_end(text, at)?,
+            _ => at = literal_end(text, at)?,
         }
         // Behind a value: levels end, or the next one of the same level starts.
         loop {
@@ -133,33 +130,12 @@ fn escaped_end(text: &[u8], mut at: usize) -> Option<usize> {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// The next quote, backslash or control byte (or the end), sixteen bytes at a time.
+/// The next quote, backslash or control byte (or the end), eight bytes at a time.
 ///
-/// Most strings of a log line are shorter than what a vector search needs to pay off, and most end within the first
-/// step: one branch, which is foreseen.
+/// Most strings of a log line are shorter than what a vector search needs to pay off.
 #[inline(always)]
 pub(crate) fn plain_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        let (low, high) = halves(*chunk);
-        let (low, high) = (ends(low), ends(high));
-        if low | high != 0 {
-            let length = if low != 0 { low.trailing_zeros() } else { high.trailing_zeros() + 64 };
-            return at + (length / 8) as usize;
-        }
-        at += 16;
-    }
-    short_end(text, at)
-}
-
-#[inline(always)]
-fn halves(chunk: [u8; 16]) -> (u64, u64) {
-    let both = u128::from_le_bytes(chunk);
-    (both as u64, (both >> 64) as u64)
-}
-
-/// As [`plain_end`], where a line's last bytes leave no room for its steps.
-fn short_end(text: &[u8], mut at: usize) -> usize {
-    if let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let length = plain_length(u64::from_le_bytes(*chunk));
         at += length;
         if length < 8 {
@@ -177,22 +153,21 @@ fn short_end(text: &[u8], mut at: usize) -> usize {
 /// How many bytes of a word, the lowest first, come before a quote, backslash or control byte.
 #[inline(always)]
 pub(super) fn plain_length(word: u64) -> usize {
-    NonZeroU64::new(ends(word)).map_or(8, |found| (found.trailing_zeros() / 8) as usize)
+    let quote = word ^ (ONES * b'"' as u64);
+    let slash = word ^ (ONES * b'\\' as u64);
+    // A byte's high bit is set where it is below 0x20 or equal; false ones stand only above a true one.
+    let found = (word.wrapping_sub(ONES * 0x20) & !word
+        | quote.wrapping_sub(ONES) & !quote
+        | slash.wrapping_sub(ONES) & !slash)
+        & HIGH;
+    NonZeroU64::new(found).map_or(8, |found| (found.trailing_zeros() / 8) as usize)
 }
 
-/// A byte's high bit is set where it is a quote, backslash or control byte; false ones stand only above a true one.
-#[inline(always)]
-fn ends(word: u64) -> u64 {
-    // With bit 1 turned over, the quote stands right above the control bytes, and both are what is below 0x21.
-    let low = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-    let slash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    (low | slash) & !word & HIGH
-}
-
-/// word = "true" / "false" / "null"
+/// number / "true" / "false" / "null"
 #[inline]
-fn word_end(text: &[u8], at: usize) -> Option<usize> {
+fn literal_end(text: &[u8], at: usize) -> Option<usize> {
     let word: &[u8] = match text.get(at)? {
+        b'-' | b'0'..=b'9' => return number_end(text, at),
         b't' => b"true",
         b'f' => b"false",
         b'n' => b"null",
@@ -202,25 +177,20 @@ fn word_end(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// number = [ "-" ] ( "0" / %x31-39 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" ) [ "+" / "-" ] 1*DIGIT ]
-///
-/// Most numbers print back as they stand by their look alone; the others are marked, for
-/// [`value::number`](crate::value::number) to say.
-fn number(text: &[u8], start: usize) -> Option<Shape> {
-    let first = start + usize::from(text.get(start) == Some(&b'-'));
-    let zero = *text.get(first)? == b'0';
-    let mut end = if zero { first + 1 } else { digits_end(text, first)? };
-    let mut marked = end - first >= 16 || zero && first > start;
-    if text.get(end) == Some(&b'.') {
-        let fraction = end + 1;
-        end = digits_end(text, fraction)?;
-        marked |= zero || text[end - 1] == b'0' || end - first > 16;
+fn number_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + usize::from(text.get(start) == Some(&b'-'));
+    at = match text.get(at)? {
+        b'0' => at + 1,
+        _ => digits_end(text, at)?,
+    };
+    if text.get(at) == Some(&b'.') {
+        at = digits_end(text, at + 1)?;
     }
-    if let Some(b'e' | b'E') = text.get(end) {
-        let sign = matches!(text.get(end + 1), Some(b'+' | b'-'));
-        end = digits_end(text, end + 1 + usize::from(sign))?;
-        marked = true;
+    if let Some(b'e' | b'E') = text.get(at) {
+        let sign = matches!(text.get(at + 1), Some(b'+' | b'-'));
+        at = digits_end(text, at + 1 + usize::from(sign))?;
     }
-    Some(Shape { end, marked })
+    Some(at)
 }
 
 #[inline]
