@@ -8,6 +8,7 @@ mod conmon_rs;
 mod engine;
 mod events;
 pub mod facts;
+mod hints;
 mod identity;
 mod intervals;
 mod keys;
@@ -25,7 +26,7 @@ pub use keys::Key;
 pub use names::Resource;
 
 use crate::record::{Link, Origin, Producer, Record, Unlinked};
-use engine::{Engine, Hint, Known};
+use engine::Engine;
 use facts::{ResourceFact, SpanFact};
 use requests::Requests;
 use span_index::{Limits, SpanIndex};
@@ -92,9 +93,8 @@ impl Correlator {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
             self.rounded.push((identity, record.source, record.position.offset));
         }
-        let hint = self.requests.hint(&self.index.hasher, record);
         if record.entry.trace.trace_id.is_none() {
-            self.engine.observe(&self.index, record, hint);
+            self.engine.observe(&self.index, record, hints::of(&self.index, &self.requests, record));
         }
     }
 
@@ -115,9 +115,8 @@ impl Correlator {
         for source in &self.sources {
             resources.push(source.as_ref().map_or(&[], |source| &source.resources));
         }
-        self.engine.settle(index, &resources, &|hint, time| match hint {
-            Hint::None => Known::Nothing,
-            Hint::Request(id) => requests.span_at(index, id, time).map_or(Known::NoSpan, Known::Span),
+        self.engine.settle(index, &resources, &|hint, source, time| {
+            hints::known(index, requests, hint, resources.get(source as usize).copied().unwrap_or_default(), time)
         });
     }
 

@@ -5,6 +5,8 @@
 //! takes a template as often as is usual for it, not more; lines of one request share their trace (`groups`).
 //! <https://doi.org/10.1109/MCS.2009.934469> (Bar-Shalom, Daum, Huang: the probabilistic data association filter)
 
+use std::collections::HashMap;
+
 use super::groups::Groups;
 use super::habits::{Counts, Habit, Place};
 use super::scene::{Pair, Scene};
@@ -15,6 +17,14 @@ const ROUNDS: usize = 16;
 const SHARINGS: usize = 8;
 /// The share of a template's lines without a span, before anything is known.
 const NONE_AT_FIRST: f32 = 0.05;
+
+/// Round after which lines that come after the end are told.
+const LATE_ROUND: usize = 6;
+/// A kind of line is written after the end when so many, and such a share, certainly are.
+const LATE_MIN: f32 = 1.5;
+const LATE_SHARE: f32 = 0.03;
+/// … unless such kinds are more than this share of a service's lines.
+const SKEWED_SHARE: f32 = 0.1;
 
 /// See the module.
 #[derive(Debug)]
@@ -32,7 +42,7 @@ pub(super) struct Association {
 struct Rounds<'s> {
     scene: &'s Scene,
     habits: Vec<Habit>,
-    chance: Vec<Counts>,
+    late: Vec<f32>,
     counts: Vec<Counts>,
     result: Association,
     taken: Vec<f32>,
@@ -57,7 +67,7 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>) -> Association {
             groups.agree(scene, &mut rounds.result);
         }
         if round + 1 < ROUNDS {
-            rounds.learn();
+            rounds.learn(round);
         }
     }
     rounds.result
@@ -88,7 +98,8 @@ impl<'s> Rounds<'s> {
         };
         let taken = vec![0.0; scene.cells];
         let caps = vec![1.0; scene.kinds.len()];
-        Rounds { scene, habits, chance, counts, result, taken, caps }
+        let late = vec![0.0; scene.kinds.len()];
+        Rounds { scene, habits, late, counts, result, taken, caps }
     }
 
     /// The operation that has most of a template is preferred.
@@ -112,7 +123,7 @@ impl<'s> Rounds<'s> {
             *score = self.habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
         }
         for (at, row) in self.scene.rows.iter().enumerate() {
-            let range = row.first as usize..(row.first + row.count) as usize;
+            let range = row.pairs();
             let none = self.result.none_share[row.template as usize];
             let sum: f32 = self.result.scores[range.clone()].iter().sum();
             let all = sum * (1.0 - none) + none;
@@ -138,7 +149,7 @@ impl<'s> Rounds<'s> {
                 self.taken[pair.cell as usize] += weight;
             }
             for (at, row) in self.scene.rows.iter().enumerate() {
-                let range = row.first as usize..(row.first + row.count) as usize;
+                let range = row.pairs();
                 let mut all = self.result.none[at];
                 for pair in range.clone() {
                     let Pair { kind, cell, .. } = self.scene.pairs[pair];
@@ -154,10 +165,10 @@ impl<'s> Rounds<'s> {
     }
 
     /// Habits and shares from the weights.
-    fn learn(&mut self) {
-        self.counts.iter_mut().for_each(|counts| *counts = Counts::default());
-        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
-            self.counts[pair.kind as usize].add(place(pair), *weight);
+    fn learn(&mut self, round: usize) {
+        self.count();
+        if round == LATE_ROUND {
+            self.find_late();
         }
         for (habit, counts) in self.habits.iter_mut().zip(&self.counts) {
             habit.learn(counts);
@@ -170,6 +181,42 @@ impl<'s> Rounds<'s> {
         {
             *share = none / (*lines as f32 + 2.0);
         }
-        let _ = &self.chance;
+    }
+
+    /// Templates whose lines come after the end of the spans they seem to belong to.
+    fn find_late(&mut self) {
+        let mut of_template = vec![(0.0f32, 0.0f32); self.scene.template_lines.len()];
+        for ((late, counts), (template, _)) in self.late.iter().zip(&self.counts).zip(&self.scene.kinds) {
+            of_template[*template as usize].0 += late;
+            of_template[*template as usize].1 += counts.sum;
+        }
+        let is_late = |(late, all): (f32, f32)| late >= LATE_MIN && late >= LATE_SHARE * all;
+        // Where much of a service's lines come late, its clocks differ, and being late says nothing.
+        let mut of_service: HashMap<u32, (f32, f32)> = HashMap::new();
+        for (template, sums) in of_template.iter().enumerate() {
+            let service = of_service.entry(self.scene.template_group[template]).or_default();
+            service.0 += if is_late(*sums) { sums.1 } else { 0.0 };
+            service.1 += sums.1;
+        }
+        let clock_differs = |template: usize| {
+            let (late, all) = of_service.get(&self.scene.template_group[template]).copied().unwrap_or_default();
+            late > SKEWED_SHARE * all
+        };
+        for (kind, habit) in self.habits.iter_mut().enumerate() {
+            let template = self.scene.kinds[kind].0 as usize;
+            let own = self.late[kind] >= 0.3 * LATE_SHARE * self.counts[kind].sum;
+            habit.is_after = own && is_late(of_template[template]) && !clock_differs(template);
+        }
+    }
+
+    fn count(&mut self) {
+        self.counts.iter_mut().for_each(|counts| *counts = Counts::default());
+        self.late.fill(0.0);
+        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+            self.counts[pair.kind as usize].add(place(pair), *weight);
+            if pair.late {
+                self.late[pair.kind as usize] += weight;
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! In go the pairs of lines that are sure of their trace, out comes one span for each: the operation that holds (nearly)
 //! all lines of the template, the innermost on a tie; between siblings time decides.
 
+use std::collections::HashMap;
+
 use super::super::span_index::SpanIndex;
 use super::associate::Association;
 use super::groups::add;
@@ -13,8 +15,20 @@ use super::scene::Scene;
 const ROUNDS: usize = 25;
 /// Lines that are less sure of their trace teach nothing, and get no span.
 pub(super) const SURE: f32 = 0.5;
+/// Children looked at.
+const CHILDREN_MAX: usize = 32;
 /// Clocks.
 const NEAR_NS: i64 = 3_000;
+
+/// How much likelier a line is in a shorter span: 0 not at all, 1 by its length.
+const SHORTER_IS_LIKELIER: f32 = 0.4;
+/// Spans that are shorter hold no line by chance.
+const SHORT_NS: f32 = 200_000.0;
+/// A kind of line stands beside an operation when this share of its lines (and so many) certainly does.
+const BESIDE_SHARE: f32 = 0.05;
+const BESIDE_MIN: f32 = 1.5;
+/// Lines are looked for so near to a span's start or end.
+const BESIDE_NS: i64 = 5_000_000;
 
 /// The pair chosen for a row, and the probability of its trace.
 pub(super) type Choice = Option<(u32, f32)>;
@@ -25,14 +39,19 @@ pub(super) fn choose(index: &SpanIndex, operations: &Operations, scene: &Scene, 
     let mut sums: Vec<(u32, f32)> = Vec::new();
     for row in &scene.rows {
         sums.clear();
-        for pair in row.first as usize..(row.first + row.count) as usize {
+        for pair in row.pairs() {
             add(&mut sums, operations.trace(scene.pairs[pair].slot), result.weights[pair]);
         }
         let best = sums.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
         traces.push(best.filter(|(_, sum)| *sum >= SURE));
     }
     let likes = likes(index, operations, scene, &traces);
-    let weights = shares_of_operations(scene, &traces, &likes);
+    let mut shut = vec![false; scene.kinds.len()];
+    let mut weights = shares_of_operations(scene, &traces, &likes, &shut);
+    for _ in 0..2 {
+        shut = beside(index, operations, scene, &traces, &weights);
+        weights = shares_of_operations(scene, &traces, &likes, &shut);
+    }
     let mut choices = Vec::with_capacity(scene.rows.len());
     for (row, trace) in scene.rows.iter().zip(&traces) {
         let Some((_, confidence)) = trace else {
@@ -66,28 +85,29 @@ fn likes(index: &SpanIndex, operations: &Operations, scene: &Scene, traces: &[Op
     let mut likes = vec![0.0; scene.pairs.len()];
     for (row, trace) in scene.rows.iter().zip(traces) {
         let Some((trace, _)) = trace else { continue };
-        for pair in row.first as usize..(row.first + row.count) as usize {
-            let slot = scene.pairs[pair].slot;
+        for (pair, like) in scene.pairs[row.pairs()].iter().zip(&mut likes[row.pairs()]) {
+            let slot = pair.slot;
             if operations.trace(slot) != *trace {
                 continue;
             }
             let span = index.span(slot);
             let holds = span.start <= row.time.saturating_add(NEAR_NS) && span.end >= row.low.saturating_sub(NEAR_NS);
+            // A line may stand anywhere in its span: the shorter the span, the less by chance.
             let length = (span.end - span.start).max(0) as f32;
-            likes[pair] = if holds { 1.0 } else { 0.02 } * (1.0 + 1e-3 / (1.0 + (1.0 + length).log10()));
+            *like = if holds { 1.0 } else { 0.02 } / (length + SHORT_NS).powf(SHORTER_IS_LIKELIER);
         }
     }
     likes
 }
 
 /// Of each pair: its part of the line, by the share that its operation has of the template.
-fn shares_of_operations(scene: &Scene, traces: &[Option<(u32, f32)>], likes: &[f32]) -> Vec<f32> {
-    let mut shares = vec![1.0f32; scene.kinds.len()];
+fn shares_of_operations(scene: &Scene, traces: &[Option<(u32, f32)>], likes: &[f32], shut: &[bool]) -> Vec<f32> {
+    let mut shares: Vec<f32> = shut.iter().map(|shut| if *shut { 1e-6 } else { 1.0 }).collect();
     let mut weights = vec![0.0f32; scene.pairs.len()];
     for _ in 0..ROUNDS {
         let mut counts = vec![0.0f32; scene.kinds.len()];
         for (row, _) in scene.rows.iter().zip(traces).filter(|(_, trace)| trace.is_some()) {
-            let range = row.first as usize..(row.first + row.count) as usize;
+            let range = row.pairs();
             let part = |pair: usize| shares[scene.pairs[pair].kind as usize] * likes[pair];
             let all: f32 = range.clone().map(part).sum();
             for pair in range {
@@ -99,9 +119,53 @@ fn shares_of_operations(scene: &Scene, traces: &[Option<(u32, f32)>], likes: &[f
         for ((template, _), count) in scene.kinds.iter().zip(&counts) {
             of_template[*template as usize] += count;
         }
-        for ((share, count), (template, _)) in shares.iter_mut().zip(&counts).zip(&scene.kinds) {
-            *share = (count + 0.01) / of_template[*template as usize];
+        for (kind, share) in shares.iter_mut().enumerate() {
+            let part = (counts[kind] + 0.01) / of_template[scene.kinds[kind].0 as usize];
+            *share = if shut[kind] { 1e-6 * part } else { part };
         }
     }
     weights
+}
+
+/// Kinds whose lines are written next to spans of the operation, just before or after, not in them. Those that seem to be
+/// inside are so because the clock is coarse or late: some of the others certainly are not.
+fn beside(
+    index: &SpanIndex,
+    operations: &Operations,
+    scene: &Scene,
+    traces: &[Option<(u32, f32)>],
+    weights: &[f32],
+) -> Vec<bool> {
+    let mut inside = vec![0.0f32; scene.kinds.len()];
+    let mut outside = vec![0.0f32; scene.kinds.len()];
+    let mut kind_of: HashMap<(u32, u32), u32> = HashMap::with_capacity(scene.kinds.len());
+    kind_of.extend(scene.kinds.iter().zip(0u32..).map(|(kind, number)| (*kind, number)));
+    for (row, _) in scene.rows.iter().zip(traces).filter(|(_, trace)| trace.is_some()) {
+        for (pair, weight) in scene.pairs[row.pairs()].iter().zip(&weights[row.pairs()]) {
+            if *weight < 0.05 {
+                continue;
+            }
+            inside[pair.kind as usize] += weight;
+            // Children of the span the line seems to be in: those that ended before it, and those that began after it.
+            let children = index.children(pair.slot);
+            let begun =
+                children.partition_point(|child| index.span(*child).start <= row.time.saturating_add(BESIDE_NS));
+            let mut counted: Vec<u32> = Vec::new();
+            for child in children[..begun].iter().rev().take(CHILDREN_MAX) {
+                let span = index.span(*child);
+                let late = span.end < row.low && row.low - span.end < BESIDE_NS;
+                let early = span.start > row.time;
+                let operation = operations.of(*child);
+                if (late || early) && span.resource == index.span(pair.slot).resource && !counted.contains(&operation) {
+                    counted.push(operation);
+                    if let Some(kind) = kind_of.get(&(row.template, operation)) {
+                        outside[*kind as usize] += weight;
+                    }
+                }
+            }
+        }
+    }
+    let is_beside =
+        |(inside, outside): (&f32, &f32)| *outside >= BESIDE_MIN && *outside >= BESIDE_SHARE * (inside + outside);
+    inside.iter().zip(&outside).map(is_beside).collect()
 }

@@ -90,7 +90,7 @@ impl<'a> Groups<'a> {
     fn sure_trace(&self, scene: &Scene, so_far: &Association, row: usize) -> Option<u32> {
         let row = &scene.rows[row];
         let mut sums: Vec<(u32, f32)> = Vec::new();
-        for pair in row.first as usize..(row.first + row.count) as usize {
+        for pair in row.pairs() {
             add(&mut sums, self.operations.trace(scene.pairs[pair].slot), so_far.weights[pair]);
         }
         sums.into_iter().find(|(_, sum)| *sum > SURE).map(|(trace, _)| trace)
@@ -121,7 +121,7 @@ impl<'a> Groups<'a> {
             for row in group {
                 self.scores_by_trace(scene, result, *row, &mut sums);
                 let place = &scene.rows[*row as usize];
-                for pair in place.first as usize..(place.first + place.count) as usize {
+                for pair in place.pairs() {
                     let trace = self.operations.trace(scene.pairs[pair].slot);
                     let sum = sums.iter().find(|(other, _)| *other == trace).map_or(1.0, |(_, sum)| *sum);
                     let share = posterior.get(&trace).copied().unwrap_or(0.0) / all;
@@ -135,7 +135,7 @@ impl<'a> Groups<'a> {
     fn scores_by_trace(&self, scene: &Scene, result: &Association, row: u32, sums: &mut Vec<(u32, f32)>) {
         sums.clear();
         let row = &scene.rows[row as usize];
-        for pair in row.first as usize..(row.first + row.count) as usize {
+        for pair in row.pairs() {
             add(sums, self.operations.trace(scene.pairs[pair].slot), result.scores[pair]);
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct Habit {
     pub(super) clutter_clues: [f32; CLUES],
     /// How much of the weight the distance to the start has (the rest has that to the end).
     pub(super) by_start: f32,
+    /// Its lines are written after the span's end, and so not in it.
+    pub(super) is_after: bool,
     /// Lines of the template.
     pub(super) lines: f32,
     /// How much of the template this operation has, against the one that has most.
@@ -90,6 +92,7 @@ impl Habit {
             clutter_start,
             clutter_end,
             clutter_clues,
+            is_after: false,
             by_start: 0.5,
             lines,
             preference: 1.0,
@@ -125,7 +128,8 @@ impl Habit {
         let start = side(self.start[place.start], self.clutter_start[place.start]);
         let end = side(self.end[place.end], self.clutter_end[place.end]);
         let clues = self.clues[place.clues] / self.clutter_clues[place.clues];
-        self.preference * clues * (self.by_start * start + (1.0 - self.by_start) * end).exp()
+        let preference = if self.is_after { 1e-4 } else { self.preference };
+        preference * clues * (self.by_start * start + (1.0 - self.by_start) * end).exp()
     }
 
     fn weigh_sides(&mut self) {

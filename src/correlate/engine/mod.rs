@@ -5,6 +5,8 @@
 //! operations, and where in them; knows nothing of any program. Rules with explicit evidence come before it.
 
 mod associate;
+pub(super) mod call_sites;
+mod calls;
 mod choose;
 mod groups;
 mod habits;
@@ -20,8 +22,11 @@ use std::collections::HashSet;
 
 use super::span_index::{Slot, SpanIndex};
 use crate::record::{Link, Method, Record, Relation};
+use call_sites::Site;
+use calls::Call;
+pub(super) use calls::method_number;
 use groups::Groups;
-use lines::Lines;
+use lines::{Line, Lines};
 use neighbours::Neighbours;
 use operations::Operations;
 use scene::{Scene, View};
@@ -34,6 +39,12 @@ pub(super) enum Hint {
     None,
     /// It names a request of CRI-O (hash of the id).
     Request(u64),
+    /// kubelet's line about a pod (hash of its key).
+    Pod(u64, Site),
+    /// Written by a loop of the program's own, in no request.
+    Outside,
+    /// It tells the call it is about: number of the method, and when that began.
+    Call(u64, i64),
 }
 
 /// What was found for a line.
@@ -47,6 +58,17 @@ pub(super) struct Decision {
     method: Method,
     relation: Relation,
 }
+
+impl Decision {
+    fn new(line: &Line, slot: Slot, confidence: f32, method: Method, relation: Relation) -> Decision {
+        Decision { source: line.source, file: line.file, offset: line.offset, slot, confidence, method, relation }
+    }
+}
+
+/// A pod has one worker: two of its spans are never open at once.
+const ENTITY_CONFIDENCE: f32 = 0.995;
+/// Method and start, to the microsecond.
+const CALL_CONFIDENCE: f32 = 0.995;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -67,20 +89,31 @@ impl Engine {
     }
 
     /// Decides all lines. `resources`: those of each source; `known`: the span of a line that a rule has settled.
-    pub(super) fn settle(&mut self, index: &SpanIndex, resources: &[&[u32]], known: &dyn Fn(Hint, i64) -> Known) {
+    pub(super) fn settle(&mut self, index: &SpanIndex, resources: &[&[u32]], known: &dyn Fn(Hint, u32, i64) -> Known) {
         if index.is_empty() || self.lines.rows.is_empty() {
             return;
         }
         let operations = Operations::new(index, resources.iter().copied());
         let mut wanted = Vec::new();
         let mut settled = Vec::new();
+        let mut calls = Vec::new();
+        let mut decisions = std::mem::take(&mut self.decisions);
         for (at, line) in self.lines.rows.iter().enumerate() {
             if resources.get(line.source as usize).is_none_or(|found| found.is_empty()) {
                 continue;
             }
-            match known(line.hint, line.time) {
+            match known(line.hint, line.source, line.time) {
                 Known::Nothing => wanted.push(at as u32),
                 Known::Span(slot) => settled.push((line.source, line.time, operations.trace(slot))),
+                Known::Linked(slot, relation) => {
+                    if relation == Relation::Within {
+                        settled.push((line.source, line.time, operations.trace(slot)));
+                    }
+                    decisions.push(Decision::new(line, slot, ENTITY_CONFIDENCE, Method::Entity, relation));
+                }
+                Known::Call(method, start) => {
+                    calls.push(Call { line: at as u32, source: line.source, method, start, end: line.time })
+                }
                 Known::NoSpan => {}
             }
         }
@@ -100,17 +133,15 @@ impl Engine {
         for (row, choice) in scene.rows.iter().zip(choices) {
             let Some((pair, confidence)) = choice else { continue };
             let line = &self.lines.rows[row.line as usize];
-            self.decisions.push(Decision {
-                source: line.source,
-                file: line.file,
-                offset: line.offset,
-                slot: scene.pairs[pair as usize].slot,
-                confidence,
-                method: Method::Inferred,
-                relation: Relation::Within,
-            });
+            let slot = scene.pairs[pair as usize].slot;
+            decisions.push(Decision::new(line, slot, confidence, Method::Inferred, Relation::Within));
+        }
+        for (line, slot) in calls::assign(index, resources, &calls) {
+            let line = &self.lines.rows[line as usize];
+            decisions.push(Decision::new(line, slot, CALL_CONFIDENCE, Method::Request, Relation::Within));
         }
         self.lines = Lines::default();
+        self.decisions = decisions;
         self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
     }
 
@@ -139,6 +170,10 @@ pub(super) enum Known {
     Nothing,
     /// Its span.
     Span(Slot),
+    /// Its span, and how it stands to it: a link.
+    Linked(Slot, Relation),
+    /// It is about a call of this method that began then.
+    Call(u64, i64),
     /// It has none, or it is another's to say.
     NoSpan,
 }

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use super::super::facts::Kind;
 use super::super::span_index::{Slot, SpanIndex};
 
 /// Operations told apart; further ones are one.
@@ -22,9 +21,6 @@ pub(super) struct Operations {
     /// Service of each source, by its first resource.
     group: Vec<u32>,
     count: usize,
-    /// Share of an operation's spans that have a child in another process.
-    calls_out: Vec<f32>,
-    kinds: Vec<Kind>,
 }
 
 impl Operations {
@@ -45,7 +41,6 @@ impl Operations {
         let mut operations = Operations { service, group, ..Operations::default() };
         operations.number_operations(index);
         operations.number_traces(index);
-        operations.find_calls_out(index);
         operations
     }
 
@@ -59,12 +54,9 @@ impl Operations {
             let next = (numbers.len() as u32).min(OPERATIONS_MAX as u32 - 1);
             let key = (self.service[span.resource as usize], name, span.kind as u8);
             let number = *numbers.entry(key).or_insert(next);
-            if number as usize == self.kinds.len() {
-                self.kinds.push(span.kind);
-            }
             self.of.push(number);
         }
-        self.count = self.kinds.len();
+        self.count = numbers.len().min(OPERATIONS_MAX);
     }
 
     fn number_traces(&mut self, index: &SpanIndex) {
@@ -78,19 +70,6 @@ impl Operations {
             }
             self.trace[*slot as usize] = self.traces as u32 - 1;
         }
-    }
-
-    fn find_calls_out(&mut self, index: &SpanIndex) {
-        let mut out = vec![0u32; self.count];
-        let mut all = vec![0u32; self.count];
-        for slot in 0..index.len() as Slot {
-            let resource = index.span(slot).resource;
-            let operation = self.of[slot as usize] as usize;
-            all[operation] += 1;
-            let elsewhere = |child: &Slot| index.span(*child).resource != resource;
-            out[operation] += u32::from(index.children(slot).iter().take(64).any(elsewhere));
-        }
-        self.calls_out = out.iter().zip(&all).map(|(out, all)| *out as f32 / (*all).max(1) as f32).collect();
     }
 
     /// The operation of a span.
@@ -111,14 +90,6 @@ impl Operations {
     /// What kinds of lines of a source are told apart with.
     pub(super) fn group_of_source(&self, source: u32) -> u32 {
         self.group.get(source as usize).copied().unwrap_or(u32::MAX)
-    }
-
-    /// Share of an operation's spans that call another process; 1 for client spans.
-    pub(super) fn calls_out(&self, operation: u32) -> f32 {
-        match self.kinds[operation as usize] {
-            Kind::Client | Kind::Producer => 1.0,
-            _ => self.calls_out[operation as usize],
-        }
     }
 }
 

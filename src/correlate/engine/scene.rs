@@ -20,11 +20,16 @@ const BEFORE_NS: i64 = 50_000;
 /// … and end so much before it: clocks that are read one after the other, and the runtime that takes the time late.
 const AFTER_EXACT_NS: i64 = 50_000;
 const AFTER_RUNTIME_NS: i64 = 5_000_000;
+/// Ends are read after the line is written, but for what clocks round away.
+const LATE_NS: i64 = 2_000;
 /// Open spans looked at, and kept, for one line.
 const OPEN_MAX: usize = 1024;
 const PAIRS_PER_LINE_MAX: usize = 160;
 /// Pairs kept in all.
 const PAIRS_MAX: usize = 24 << 20;
+/// Chance is measured so far away: near enough to be in the same burst of requests, by even steps of the logarithm.
+const NEAREST_NS: f64 = 20e6;
+const FARTHEST_NS: f64 = 6e9;
 /// Times at which chance is measured, per line.
 const SHIFTS: usize = 8;
 /// Rarer kinds of lines are taken together.
@@ -44,12 +49,21 @@ pub(super) struct Row {
     pub(super) count: u32,
 }
 
+impl Row {
+    /// The places of its pairs.
+    pub(super) fn pairs(&self) -> std::ops::Range<usize> {
+        self.first as usize..(self.first + self.count) as usize
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Scene {
     pub(super) rows: Vec<Row>,
     /// Lines of each template.
     pub(super) template_lines: Vec<u32>,
+    /// The service of each template.
+    pub(super) template_group: Vec<u32>,
     pub(super) pairs: Vec<Pair>,
     /// (template, operation) of each habit.
     pub(super) kinds: Vec<(u32, u32)>,
@@ -71,6 +85,10 @@ pub(super) struct Pair {
     pub(super) start_bin: u8,
     pub(super) end_bin: u8,
     pub(super) clues: u8,
+    /// The line was certainly written after the span's end.
+    pub(super) late: bool,
+    /// Number of its trace among those of the line.
+    pub(super) trace: u8,
 }
 
 /// What is needed to look a line up.
@@ -178,6 +196,10 @@ impl Scene {
         }
         self.rows.sort_by_key(|row| row.template);
         self.template_lines = vec![0; numbers.len()];
+        self.template_group = vec![0; numbers.len()];
+        for ((group, _), template) in &numbers {
+            self.template_group[*template as usize] = *group;
+        }
         for row in &self.rows {
             self.template_lines[row.template as usize] += 1;
         }
@@ -191,6 +213,7 @@ impl Scene {
             work.words.clear();
             work.words.extend(view.lines.words(line).iter().filter(|word| view.known_words.contains(word)));
             self.rows[at].first = self.pairs.len() as u32;
+            work.traces.clear();
             for slot in &work.open {
                 if self.pairs.len() >= PAIRS_MAX {
                     break;
@@ -216,13 +239,33 @@ impl Scene {
                     start_bin: bin(row.time - span.start),
                     end_bin: bin(span.end - row.time),
                     clues: view.clues(line, &work.words, row.time, *slot),
+                    late: false,
+                    trace: number_in(&mut work.traces, view.operations.trace(*slot)),
                 });
             }
             self.rows[at].count = self.pairs.len() as u32 - self.rows[at].first;
+            self.mark_late(view.index, at, work);
         }
         self.clutter_start.resize(self.kinds.len(), [0.0; BINS]);
         self.clutter_end.resize(self.kinds.len(), [0.0; BINS]);
         self.clutter_clues.resize(self.kinds.len(), [0.0; CLUES]);
+    }
+
+    /// Marks the pairs of traces all of whose spans here had ended when the line was written.
+    fn mark_late(&mut self, index: &SpanIndex, at: usize, work: &mut Work) {
+        let row = self.rows[at];
+        let pairs = &mut self.pairs[row.pairs()];
+        work.ends.clear();
+        work.ends.resize(work.traces.len(), i64::MIN);
+        for pair in pairs.iter() {
+            if let Some(end) = work.ends.get_mut(usize::from(pair.trace)) {
+                *end = (*end).max(index.span(pair.slot).end);
+            }
+        }
+        for pair in pairs {
+            let end = work.ends.get(usize::from(pair.trace)).copied().unwrap_or(i64::MAX);
+            pair.late = row.low > end.saturating_add(LATE_NS);
+        }
     }
 
     /// The same lines at other times: what they share with spans by chance.
@@ -265,7 +308,18 @@ struct Work {
     slots: Vec<Slot>,
     open: Vec<Slot>,
     words: Vec<u32>,
+    traces: Vec<u32>,
+    ends: Vec<i64>,
     random: u64,
+}
+
+fn number_in(traces: &mut Vec<u32>, trace: u32) -> u8 {
+    let known = traces.iter().position(|other| *other == trace);
+    let number = known.unwrap_or_else(|| {
+        traces.push(trace);
+        traces.len() - 1
+    });
+    number.min(usize::from(u8::MAX)) as u8
 }
 
 impl Work {
@@ -279,10 +333,11 @@ impl Work {
     }
 }
 
-/// A time 0.2 to 6 s away, within the times of the source where that is possible.
+/// A time 20 ms to 6 s away, within the times of the source where that is possible.
 fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
     *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    let far = 200_000_000 + (*random >> 33) as i64 % 5_800_000_000;
+    let part = (*random >> 33) as f64 / (1u64 << 31) as f64;
+    let far = (NEAREST_NS * (FARTHEST_NS / NEAREST_NS).powf(part)) as i64;
     let far = if *random >> 32 & 1 == 0 { far } else { -far };
     match () {
         () if (low..=high).contains(&(time + far)) => time + far,
@@ -343,7 +398,7 @@ mod tests {
         let mut random = 0;
         for time in [0, 5_000_000_000, 9_999_999_999] {
             let other = shifted(time, (0, 10_000_000_000), &mut random);
-            assert!((0..=10_000_000_000).contains(&other) && (other - time).abs() >= 200_000_000);
+            assert!((0..=10_000_000_000).contains(&other) && (other - time).abs() >= 1_000_000);
         }
     }
 }

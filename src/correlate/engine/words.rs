@@ -130,13 +130,13 @@ pub(super) fn number(digits: &[u8], scale: i64) -> Option<Duration> {
 /// The scale that a key's name tells for its bare number: `took_ms`, `elapsed_us`, `duration_seconds`.
 pub(super) fn scale_of_key(key: &[u8]) -> Option<i64> {
     let ends = |tail: &[u8]| {
-        key.len() >= tail.len()
-            && key[key.len() - tail.len()..].eq_ignore_ascii_case(tail)
-            && key[..key.len() - tail.len()].last().is_none_or(|byte| !byte.is_ascii_lowercase())
+        let Some((head, last)) = key.len().checked_sub(tail.len()).map(|at| key.split_at(at)) else { return false };
+        // `took_ms`, `durationMs`; not the end of `items`.
+        let begins_word = head.last().is_none_or(|byte| !byte.is_ascii_lowercase());
+        last.eq_ignore_ascii_case(tail) && (begins_word || last[0].is_ascii_uppercase())
     };
-    let scales: [(&[u8], i64); 8] = [
+    let scales: [(&[u8], i64); 7] = [
         (b"ms", 1_000_000),
-        (b"Ms", 1_000_000),
         (b"millis", 1_000_000),
         (b"us", 1_000),
         (b"micros", 1_000),
