@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
-mod collector;
 mod backfill_bad_input;
 mod backfill_sending;
 mod backfill_state;
 mod backfill_tree;
+mod collector;
 mod convert;
 mod convert_stream;
 mod delivery;
