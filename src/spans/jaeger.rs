@@ -360,3 +360,131 @@ mod wire {
         FindTraces { query }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+
+    /// A store of traces with one span each, whose service and start are known.
+    struct Store {
+        traces: Vec<(&'static str, i64)>,
+        depth_max: u32,
+        by_service: bool,
+        bytes_max: usize,
+        asked: Vec<Search>,
+    }
+
+    impl Store {
+        fn new(count: i64) -> Store {
+            let service = |number: i64| ["web", "crio", ITSELF][(number % 3) as usize];
+            let traces = (0..count).map(|number| (service(number), 1000 * number)).collect();
+            Store { traces, depth_max: u32::MAX, by_service: false, bytes_max: usize::MAX, asked: Vec::new() }
+        }
+    }
+
+    fn refused(code: u32, class: Class, message: &str) -> SendError {
+        SendError { class, code: Code::Grpc(code), message: message.into() }
+    }
+
+    fn trace(service: &str, number: usize) -> ExportTraceServiceRequest {
+        let value = Some(AnyValue { value: Some(Value::StringValue(service.into())) });
+        let attribute = KeyValue { key: "service.name".into(), value, ..KeyValue::default() };
+        let span = Span { trace_id: (number as u128 + 1).to_be_bytes().to_vec(), ..Span::default() };
+        let group = ResourceSpans {
+            resource: Some(Resource { attributes: vec![attribute], ..Resource::default() }),
+            scope_spans: vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }],
+            ..ResourceSpans::default()
+        };
+        ExportTraceServiceRequest { resource_spans: vec![group] }
+    }
+
+    impl Server for Store {
+        fn find(&mut self, search: &Search, depth: u32) -> Result<Vec<ExportTraceServiceRequest>, SendError> {
+            self.asked.push(search.clone());
+            if self.by_service && search.service.is_empty() {
+                return Err(refused(3, Class::BadData, "this storage backend requires a service name to search; …"));
+            }
+            if depth > self.depth_max {
+                let message = "search depth must be greater than 0 and less than max traces";
+                return Err(refused(2, Class::Permanent, message));
+            }
+            let hit = |(_, (service, start)): &(usize, &(&str, i64))| {
+                (search.service.is_empty() || search.service == *service) && (search.from..search.to).contains(start)
+            };
+            let hits: Vec<_> = self.traces.iter().enumerate().filter(hit).take(depth as usize).collect();
+            if hits.len() > self.bytes_max {
+                return Err(refused(8, Class::TooLarge, "an answer of more bytes"));
+            }
+            Ok(hits.into_iter().map(|(number, (service, _))| trace(service, number)).collect())
+        }
+
+        fn services(&mut self) -> Result<Vec<String>, SendError> {
+            Ok(["crio", ITSELF, "web"].map(str::to_owned).to_vec())
+        }
+    }
+
+    /// How many spans came, how many of them twice.
+    fn brought(store: &mut Store) -> (usize, usize, Brought) {
+        let mut came = Vec::new();
+        let result = bring(store, 0, 10_000_000, |request| {
+            for group in request.resource_spans {
+                came.extend(group.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| span.trace_id));
+            }
+            Ok::<(), SendError>(())
+        });
+        let distinct: HashSet<_> = came.iter().collect();
+        (distinct.len(), came.len() - distinct.len(), result.unwrap())
+    }
+
+    #[test]
+    fn every_trace_comes_once_whatever_the_store_refuses() {
+        for (depth_max, by_service, bytes_max) in [
+            (u32::MAX, false, usize::MAX),
+            (70, false, usize::MAX),
+            (1, false, usize::MAX),
+            (u32::MAX, true, usize::MAX),
+            (300, true, usize::MAX),
+            (u32::MAX, false, 100),
+        ] {
+            let mut store = Store { depth_max, by_service, bytes_max, ..Store::new(3000) };
+            let (distinct, twice, brought) = brought(&mut store);
+            let place = format!("{depth_max} {by_service} {bytes_max}: {:?}", brought.missing);
+            // Jaeger's own third is left out.
+            assert_eq!((distinct, twice), (2000, 0), "{place}");
+            // With a depth of one, "as many as asked for" is also what a window with one trace gives.
+            assert!(brought.missing.is_empty() || depth_max == 1, "{place}");
+            assert!(store.asked.iter().all(|search| search.service != ITSELF));
+        }
+    }
+
+    #[test]
+    fn what_a_window_cannot_give_is_said() {
+        let mut store = Store { traces: vec![("web", 5); 40], depth_max: 20, ..Store::new(0) };
+        let (distinct, twice, brought) = brought(&mut store);
+        assert_eq!((distinct, twice), (15, 0), "1000 halved is 15 at last");
+        assert_eq!(brought.missing.len(), 1);
+        assert!(brought.questions < 100, "{}", brought.questions);
+    }
+
+    #[test]
+    fn a_question_over_http_is_escaped() {
+        let search = Search { service: "a b&c/č".into(), from: 0, to: 1_500_000_000 };
+        let expected = "/api/v3/traces?query.startTimeMin=1970-01-01T00:00:00.000000000Z\
+            &query.startTimeMax=1970-01-01T00:00:01.500000000Z&query.searchDepth=7&query.rawTraces=true\
+            &query.serviceName=a%20b%26c%2F%C4%8D";
+        assert_eq!(path_of(&search, 7), expected);
+    }
+
+    #[test]
+    fn another_server_than_jaeger_is_told_from_no_traces() {
+        let none = br#"{"error":{"httpCode":404,"message":"No traces found"}}"#;
+        assert_eq!(traces_of(404, none).unwrap(), Vec::new());
+        assert!(traces_of(404, b"404 page not found\n").unwrap_err().message.contains("query port"));
+        for body in [&b""[..], b"{", b"{\"result\":", b"<html>", b"{\"result\":}"] {
+            assert!(traces_of(200, body).is_err());
+        }
+    }
+}
