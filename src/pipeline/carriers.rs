@@ -281,3 +281,153 @@ impl<'a> Out<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+
+    use super::*;
+    use crate::checkpoint::ledger::Ranges;
+    use crate::cli::EventName;
+    use crate::correlate::Correlator;
+    use crate::spans::facts;
+
+    const TRACE: [u8; 16] = [7; 16];
+    const START: u64 = 1_700_000_000_000_000_500;
+
+    /// What was sent, as a server reads it.
+    #[derive(Default)]
+    struct Server(RefCell<Vec<ExportTraceServiceRequest>>);
+
+    impl BatchSink for Server {
+        fn send(&self, batch: Batch) -> bool {
+            let bytes: Vec<u8> = batch.message().into_iter().flatten().collect();
+            self.0.borrow_mut().push(ExportTraceServiceRequest::decode(bytes.as_slice()).unwrap());
+            true
+        }
+    }
+
+    impl LedgerKeys for () {
+        fn key(&self, _: u128) -> (u32, Vec<Option<Ranges>>) {
+            (0, vec![None])
+        }
+    }
+
+    fn span(id: u8, parent: u8, length: u64) -> Span {
+        Span {
+            trace_id: TRACE.to_vec(),
+            span_id: vec![id; 8],
+            parent_span_id: if parent == 0 { Vec::new() } else { vec![parent; 8] },
+            name: format!("span {id}"),
+            start_time_unix_nano: START,
+            end_time_unix_nano: START + length,
+            ..Span::default()
+        }
+    }
+
+    fn stored() -> ExportTraceServiceRequest {
+        let spans = vec![span(1, 0, 900_000), span(2, 1, 400), span(3, 9, 10)];
+        let scope = ScopeSpans { spans, ..ScopeSpans::default() };
+        let group = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+        ExportTraceServiceRequest { resource_spans: vec![group] }
+    }
+
+    fn event(time: u64, message: &str) -> Event {
+        let value = Some(AnyValue { value: Some(Value::StringValue(message.into())) });
+        let attributes = ["log.message", OWN_EVENT_KEY].map(|key| KeyValue {
+            key: key.into(),
+            value: value.clone(),
+            ..KeyValue::default()
+        });
+        Event { time_unix_nano: time, name: message.into(), attributes: attributes.into(), ..Event::default() }
+    }
+
+    /// One run over what the store has.
+    fn run(store: &[ExportTraceServiceRequest], lines: &[(u8, Event)], server: &Server) -> Counts {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("traces");
+        let mut bytes = Vec::new();
+        let mut correlator = Correlator::new(crate::correlate::span_index::Limits::default());
+        for request in store {
+            let encoded = request.encode_to_vec();
+            bytes.extend_from_slice(&(encoded.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(&encoded);
+            facts::for_each_fact(request, |resource, span| correlator.add_span(resource, span));
+        }
+        std::fs::write(&path, bytes).unwrap();
+        correlator.settle();
+        let mut held = HeldEvents::new(0, 1 << 30, EventName::Message);
+        for (id, event) in lines {
+            held.events.push(TRACE, [*id; 8], event);
+        }
+        let sending = Sending { index: correlator.index(), sink: server, keys: &(), target: 0 };
+        send(&[path], Limits::default(), &mut held, &sending).unwrap()
+    }
+
+    fn spans(requests: &[ExportTraceServiceRequest]) -> Vec<&Span> {
+        let groups = requests.iter().flat_map(|request| &request.resource_spans);
+        groups.flat_map(|group| &group.scope_spans).flat_map(|scope| &scope.spans).collect()
+    }
+
+    fn lines() -> Vec<(u8, Event)> {
+        let mut lines: Vec<_> =
+            (0..300).map(|number| (1, event(START + 1000 * number, &format!("line {}", number % 290)))).collect();
+        // Twice the same, on a span that is too short for a carrier; before and after the span; one without a home.
+        lines.extend([(2, event(START + 10, "same")), (2, event(START + 10, "same"))]);
+        lines.extend([
+            (1, event(START - 5000, "early")),
+            (1, event(START + 9_000_000, "late")),
+            (1, event(0, "no time")),
+        ]);
+        lines.push((3, event(START, "nowhere")));
+        lines
+    }
+
+    #[test]
+    fn carriers_lie_within_their_parents_and_hold_every_line_once() {
+        let server = Server::default();
+        let counts = run(&[stored()], &lines(), &server);
+        assert_eq!(counts, Counts { events: 305, carriers: 3, known: 0, homeless: 1, over_limit: 0 });
+        let requests = server.0.borrow();
+        let carriers = spans(&requests);
+        assert_eq!(carriers.iter().map(|span| span.events.len()).collect::<Vec<_>>(), [128, 128, 49]);
+        for carrier in carriers {
+            assert_eq!((carrier.name.as_str(), carrier.kind, carrier.flags), ("logs: span 1", 1, 0x101));
+            assert_eq!(carrier.parent_span_id, [1; 8]);
+            assert_eq!(carrier.end_time_unix_nano - carrier.start_time_unix_nano, 1000);
+            assert!(carrier.start_time_unix_nano >= START && carrier.end_time_unix_nano <= START + 900_000);
+            assert!(carrier.events.iter().all(|event| event.time_unix_nano > 0));
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_not_sent_again_and_the_rest_comes_under_the_same_ids() {
+        let first = Server::default();
+        run(&[stored()], &lines(), &first);
+        let sent = first.0.borrow().clone();
+        let again = Server::default();
+        let mut store = vec![stored()];
+        store.extend(sent.clone());
+        // A store that keeps µs gives other times back.
+        for event in store.iter_mut().flat_map(|request| &mut request.resource_spans) {
+            let spans = event.scope_spans.iter_mut().flat_map(|scope| &mut scope.spans);
+            spans
+                .flat_map(|span| &mut span.events)
+                .for_each(|event| event.time_unix_nano -= event.time_unix_nano % 1000);
+        }
+        let counts = run(&store, &lines(), &again);
+        assert_eq!(counts, Counts { events: 0, carriers: 0, known: 305, homeless: 1, over_limit: 0 });
+        assert!(again.0.borrow().is_empty());
+        // Of three carriers the second was lost: it is made again as it was, whatever order the lines come in.
+        let mut part = sent.clone();
+        part[0].resource_spans.remove(1);
+        let second = Server::default();
+        let mut lines = lines();
+        lines.reverse();
+        run(&[vec![stored()], part].concat(), &lines, &second);
+        assert_eq!(spans(&second.0.borrow()), spans(&sent)[1..2]);
+    }
+}

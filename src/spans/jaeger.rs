@@ -22,6 +22,8 @@ const ITSELF: &str = "jaeger";
 /// The same question again, where the way to the store failed.
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The same complaint is not made for ever.
+const MESSAGES_MAX: usize = 10;
 /// Windows are not halved below: stores keep µs.
 const SHORTEST: i64 = 1000;
 
@@ -65,6 +67,7 @@ pub fn bring<E: From<SendError>>(
     let mut brought = Brought::default();
     let mut seen: HashSet<[u8; 16]> = HashSet::new();
     let mut depth = DEPTH;
+    let mut overfull = 0u64;
     let mut open = vec![Search { service: String::new(), from, to }];
     while let Some(search) = open.pop() {
         brought.questions += 1;
@@ -83,7 +86,9 @@ pub fn bring<E: From<SendError>>(
             }
             Err(error) if error.class == Class::TooLarge && halve(&search, &mut open) => continue,
             Err(error) if error.class == Class::TooLarge => {
-                brought.missing.push(format!("traces that begin within {SHORTEST} ns: {error}"));
+                if brought.missing.len() < MESSAGES_MAX {
+                    brought.missing.push(format!("traces that begin within {SHORTEST} ns: {error}"));
+                }
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -99,8 +104,12 @@ pub fn bring<E: From<SendError>>(
         brought.traces += found.iter().filter(|id| !seen.contains(*id)).count() as u64;
         seen.extend(found);
         if count >= depth as usize && !halve(&search, &mut open) {
-            brought.missing.push(format!("more than {depth} traces have spans within one µs: some were not given"));
+            overfull += 1;
         }
+    }
+    if overfull > 0 {
+        let what = format!("as many as one answer may hold ({depth}) begin within 1 µs, {overfull} times");
+        brought.missing.push(format!("there may be more traces than were given: {what}"));
     }
     Ok(brought)
 }
@@ -130,10 +139,13 @@ fn is_text(attribute: &opentelemetry_proto::tonic::common::v1::KeyValue, wanted:
 
 /// Puts both halves of a window on the stack; false where it is too short.
 fn halve(search: &Search, open: &mut Vec<Search>) -> bool {
-    let middle = search.from + (search.to - search.from) / 2;
-    if search.to - search.from < 2 * SHORTEST {
+    let length = search.to.saturating_sub(search.from);
+    if length <= SHORTEST {
         return false;
     }
+    // On a whole µs, so that the shortest windows hold one of them.
+    let middle = search.from + length / 2;
+    let middle = Some(middle - middle.rem_euclid(SHORTEST)).filter(|whole| *whole > search.from).unwrap_or(middle);
     open.push(Search { from: middle, ..search.clone() });
     open.push(Search { to: middle, ..search.clone() });
     true
