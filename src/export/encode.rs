@@ -11,7 +11,7 @@ use spanline_parsers::{Text, Value, json};
 use crate::export::fields::{self, Attribute, Keys, Sighting};
 use crate::export::resource::{self, ResourceValue};
 use crate::export::{SCOPE_NAME, SCOPE_VERSION};
-use crate::otlp::protobuf::{bytes, close, fixed32, fixed64, key_any, key_bytes, open, varint, varint_len};
+use crate::otlp::protobuf::{Buffer, varint_len};
 use crate::record::{Link, Origin, Record};
 
 /// Tag of `LogRecord` in `ScopeLogs`.
@@ -40,33 +40,33 @@ const DEPTH_MAX: usize = 32;
 
 /// The field `resource` of `ResourceLogs` for an origin, with its tag.
 pub fn resource_field(origin: &Origin) -> Vec<u8> {
-    let mut out = Vec::new();
-    let resource = open(&mut out, FIRST, 2);
+    let mut out = Buffer::default();
+    let resource = out.open(FIRST, 2);
     resource::each(origin, |key, value| match value {
-        ResourceValue::Text(text) => key_bytes(&mut out, FIRST, key.as_bytes(), any::STRING, text.as_bytes()),
+        ResourceValue::Text(text) => out.key_bytes(FIRST, key.as_bytes(), any::STRING, text.as_bytes()),
         ResourceValue::Integer(number) => integer(&mut out, FIRST, key.as_bytes(), number.into()),
     });
-    close(&mut out, resource);
-    out
+    out.close(resource);
+    out.written().to_vec()
 }
 
 /// The field `scope` of `ScopeLogs`, with its tag.
 pub fn scope_field() -> Vec<u8> {
-    let mut out = Vec::new();
-    let scope = open(&mut out, FIRST, 1);
-    bytes(&mut out, 0x0a, SCOPE_NAME.as_bytes());
-    bytes(&mut out, 0x12, SCOPE_VERSION.as_bytes());
-    close(&mut out, scope);
-    out
+    let mut out = Buffer::default();
+    let scope = out.open(FIRST, 1);
+    out.bytes(0x0a, SCOPE_NAME.as_bytes());
+    out.bytes(0x12, SCOPE_VERSION.as_bytes());
+    out.close(scope);
+    out.written().to_vec()
 }
 
 /// The attributes that all records of a file share, as they stand in each of them.
 pub fn file_attributes(path: &str) -> Vec<u8> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let mut out = Vec::new();
-    key_bytes(&mut out, LOG_ATTRIBUTE, FILE_PATH, any::STRING, path.as_bytes());
-    key_bytes(&mut out, LOG_ATTRIBUTE, FILE_NAME, any::STRING, name.as_bytes());
-    out
+    let mut out = Buffer::default();
+    out.key_bytes(LOG_ATTRIBUTE, FILE_PATH, any::STRING, path.as_bytes());
+    out.key_bytes(LOG_ATTRIBUTE, FILE_NAME, any::STRING, name.as_bytes());
+    out.written().to_vec()
 }
 
 /// What goes onto a record beside itself.
@@ -83,38 +83,40 @@ pub struct Beside<'a> {
 }
 
 /// Appends a record as a field of `ScopeLogs`.
-pub fn log_record(out: &mut Vec<u8>, record: &Record, beside: &Beside) {
+pub fn log_record(out: &mut Buffer, record: &Record, beside: &Beside) {
     let entry = record.entry;
-    // ASCII all through makes every borrowed piece a valid string; else each is looked at.
-    let ascii = record.payload.is_ascii();
-    let opened = open(out, LOG_RECORD, 2);
+    // ASCII all through makes every borrowed piece a valid string; else each is looked at. An envelope's fields are no
+    // pieces of the payload.
+    let ascii = record.payload.is_ascii() && record.envelope_fields.is_empty();
+    let plain_keys = ascii && entry.fields.iter().all(|field| matches!(field.key, Cow::Borrowed(_)));
+    let opened = out.open(LOG_RECORD, 2);
     if let Some(time) = record.time.filter(|time| *time > 0) {
-        fixed64(out, 0x09, time as u64);
+        out.fixed64(0x09, time as u64);
     }
     if entry.severity.0 != 0 {
-        out.extend_from_slice(&[0x10, entry.severity.0]);
+        out.array(&[0x10, entry.severity.0]);
     }
     if !entry.severity_text.is_empty() {
         string(out, 0x1a, &entry.severity_text);
     }
     let body = &entry.body;
     let (tag, body) = any_text(body, ascii);
-    out.push(0x2a);
-    varint(out, (1 + varint_len(body.len()) + body.len()) as u64);
-    bytes(out, tag, body);
+    out.array(&[0x2a]);
+    out.varint((1 + varint_len(body.len()) + body.len()) as u64);
+    out.bytes(tag, body);
     let mut names_its_file = false;
     fields::each(record, &Sighting::default(), Keys::Otlp, |key, value| match value {
         Attribute::Line(value) => {
             names_its_file |= key == FILE_PATH || key == FILE_NAME;
-            attribute(out, LOG_ATTRIBUTE, key, value, ascii);
+            attribute(out, if plain_keys { Cow::Borrowed(key) } else { valid_key(key) }, value, ascii);
         }
-        Attribute::Text(text) => key_bytes(out, LOG_ATTRIBUTE, key, utf8_tag(text, ascii), text),
+        Attribute::Text(text) => out.key_bytes(LOG_ATTRIBUTE, key, utf8_tag(text, ascii), text),
         Attribute::Integer(number) => integer(out, LOG_ATTRIBUTE, key, number as i64),
         Attribute::Ratio(_) | Attribute::Uid(_) => {}
     });
     let mut uid = [0u8; 32];
     hex(beside.uid, &mut uid);
-    key_bytes(out, LOG_ATTRIBUTE, b"log.record.uid", any::STRING, &uid);
+    out.key_bytes(LOG_ATTRIBUTE, b"log.record.uid", any::STRING, &uid);
     let flags = entry.trace.flags;
     let ids = match beside.link {
         Some(link) => {
@@ -124,73 +126,76 @@ pub fn log_record(out: &mut Vec<u8>, record: &Record, beside: &Beside) {
         None => entry.trace.trace_id.map(|trace_id| (trace_id, entry.trace.span_id.unwrap_or_default())),
     };
     if !names_its_file {
-        out.extend_from_slice(beside.file_attributes);
+        out.put(beside.file_attributes);
     }
     if let Some(flags) = flags.filter(|flags| *flags != 0 && ids.is_some()) {
-        fixed32(out, 0x45, u32::from(flags));
+        out.fixed32(0x45, u32::from(flags));
     }
     if let Some((trace_id, span_id)) = ids {
-        bytes(out, 0x4a, &trace_id);
+        out.bytes(0x4a, &trace_id);
         if span_id != [0; 8] {
-            bytes(out, 0x52, &span_id);
+            out.bytes(0x52, &span_id);
         }
     }
-    fixed64(out, 0x59, beside.observed);
-    close(out, opened);
+    out.fixed64(0x59, beside.observed);
+    out.close(opened);
 }
 
 /// `spanline.link.*`: how the ids came onto the record.
-pub fn link_attributes(out: &mut Vec<u8>, tag: u8, link: &Link) {
-    key_bytes(out, tag, b"spanline.link.method", any::STRING, link.method.name().as_bytes());
+fn link_attributes(out: &mut Buffer, tag: u8, link: &Link) {
+    out.key_bytes(tag, b"spanline.link.method", any::STRING, link.method.name().as_bytes());
     if let Some(confidence) = link.confidence {
         double(out, tag, b"spanline.link.confidence", fields::ratio(confidence));
     }
-    key_bytes(out, tag, b"spanline.link.relation", any::STRING, link.relation.name().as_bytes());
+    out.key_bytes(tag, b"spanline.link.relation", any::STRING, link.relation.name().as_bytes());
 }
 
-/// Appends an attribute by the rules of OTLP: no empty key, text that is not UTF-8 as bytes, integers beyond 64 bits as
-/// strings.
-pub fn attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], value: &Value, ascii: bool) {
-    let key: Cow<[u8]> = match key {
-        b"" => Cow::Borrowed(b"_"),
-        key if key.is_ascii() => Cow::Borrowed(key),
-        key if std::str::from_utf8(key).is_ok() => Cow::Borrowed(key),
-        key => Cow::Owned(String::from_utf8_lossy(key).into_owned().into_bytes()),
-    };
+/// A key as OTLP has it: valid UTF-8. (Empty ones are named by [`Keys::Otlp`].)
+fn valid_key(key: &[u8]) -> Cow<'_, [u8]> {
+    match String::from_utf8_lossy(key) {
+        Cow::Borrowed(key) => Cow::Borrowed(key.as_bytes()),
+        Cow::Owned(key) => Cow::Owned(key.into_bytes()),
+    }
+}
+
+/// Appends an attribute by the rules of OTLP: text that is not UTF-8 as bytes, integers beyond 64 bits as strings.
+#[inline]
+fn attribute(out: &mut Buffer, key: Cow<'_, [u8]>, value: &Value, ascii: bool) {
+    let tag = LOG_ATTRIBUTE;
     match value {
         Value::Text(text) => text_attribute(out, tag, &key, text, ascii),
         Value::Number(token) => number_attribute(out, tag, &key, token),
-        Value::Bool(value) => key_any(out, tag, &key, &[any::BOOL, u8::from(*value)]),
-        Value::Null => key_any(out, tag, &key, &[]),
+        Value::Bool(value) => out.key_any(tag, &key, &bool_of(*value), 2),
+        Value::Null => out.key_any(tag, &key, &[0; 16], 0),
         Value::Json(raw) => {
             let guess = if raw.len() < 48 { 1 } else { 2 };
-            let pair = open(out, tag, guess);
-            bytes(out, 0x0a, &key);
-            let value = open(out, 0x12, guess);
+            let pair = out.open(tag, guess);
+            out.bytes(0x0a, &key);
+            let value = out.open(0x12, guess);
             any_json(out, raw, DEPTH_MAX);
-            close(out, value);
-            close(out, pair);
+            out.close(value);
+            out.close(pair);
         }
     }
 }
 
 #[inline]
-fn number_attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], token: &[u8]) {
+fn number_attribute(out: &mut Buffer, tag: u8, key: &[u8], token: &[u8]) {
     match integer_of(token) {
         Some(value) => integer(out, tag, key, value),
         // Integers beyond 64 bits signed are strings.
-        None if token.iter().all(|byte| byte.is_ascii_digit()) => key_bytes(out, tag, key, any::STRING, token),
-        None => match std::str::from_utf8(token).unwrap_or_default().parse() {
-            Ok(value) => double(out, tag, key, value),
-            Err(_) => key_bytes(out, tag, key, any::STRING, token),
+        None if token.iter().all(|byte| byte.is_ascii_digit()) => out.key_bytes(tag, key, any::STRING, token),
+        None => match decimal_of(token) {
+            Some(value) => double(out, tag, key, value),
+            None => out.key_bytes(tag, key, any::STRING, token),
         },
     }
 }
 
 #[inline]
-fn text_attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], text: &Text, ascii: bool) {
+fn text_attribute(out: &mut Buffer, tag: u8, key: &[u8], text: &Text, ascii: bool) {
     let (any_tag, text) = any_text(text, ascii);
-    key_bytes(out, tag, key, any_tag, text);
+    out.key_bytes(tag, key, any_tag, text);
 }
 
 /// The tag of `AnyValue` under which text goes: a string if it is UTF-8.
@@ -204,34 +209,65 @@ fn utf8_tag(text: &[u8], known: bool) -> u8 {
     if known || std::str::from_utf8(text).is_ok() { any::STRING } else { any::BYTES }
 }
 
-fn string(out: &mut Vec<u8>, tag: u8, text: &[u8]) {
+fn string(out: &mut Buffer, tag: u8, text: &[u8]) {
     if text.is_ascii() {
-        return bytes(out, tag, text);
+        return out.bytes(tag, text);
     }
     match std::str::from_utf8(text) {
-        Ok(text) => bytes(out, tag, text.as_bytes()),
-        Err(_) => bytes(out, tag, String::from_utf8_lossy(text).as_bytes()),
+        Ok(text) => out.bytes(tag, text.as_bytes()),
+        Err(_) => out.bytes(tag, String::from_utf8_lossy(text).as_bytes()),
     }
 }
 
-fn integer(out: &mut Vec<u8>, tag: u8, key: &[u8], value: i64) {
-    let mut encoded = [0u8; 11];
+fn bool_of(value: bool) -> [u8; 16] {
+    let mut encoded = [0u8; 16];
+    (encoded[0], encoded[1]) = (any::BOOL, u8::from(value));
+    encoded
+}
+
+fn integer(out: &mut Buffer, tag: u8, key: &[u8], value: i64) {
+    let mut encoded = [0u8; 16];
     encoded[0] = any::INT;
     let (mut rest, mut length) = (value as u64, 1);
-    while rest >= 0x80 {
+    while rest >= 0x80 && length < 10 {
         encoded[length] = rest as u8 | 0x80;
         rest >>= 7;
         length += 1;
     }
     encoded[length] = rest as u8;
-    key_any(out, tag, key, &encoded[..=length]);
+    out.key_any(tag, key, &encoded, length + 1);
 }
 
-fn double(out: &mut Vec<u8>, tag: u8, key: &[u8], value: f64) {
-    let mut encoded = [0u8; 9];
+fn double(out: &mut Buffer, tag: u8, key: &[u8], value: f64) {
+    let mut encoded = [0u8; 16];
     encoded[0] = any::DOUBLE;
-    encoded[1..].copy_from_slice(&value.to_le_bytes());
-    key_any(out, tag, key, &encoded);
+    encoded[1..9].copy_from_slice(&value.to_le_bytes());
+    out.key_any(tag, key, &encoded, 9);
+}
+
+/// A number token to the double nearest to it.
+///
+/// Up to 15 digits are a whole number that a double holds exactly, as it does powers of ten up to 22: their quotient is
+/// rounded once, to the nearest.
+#[inline]
+fn decimal_of(token: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let other = || std::str::from_utf8(token).ok()?.parse().ok();
+    let digits = token.strip_prefix(b"-").unwrap_or(token);
+    if digits.len() > 16 {
+        return other();
+    }
+    let (mut value, mut point) = (0u64, None);
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            b'.' if point.is_none() && at > 0 => point = Some(at),
+            _ => return other(),
+        }
+    }
+    let Some(point) = point.filter(|point| point + 1 < digits.len()) else { return other() };
+    let value = value as f64 / POWERS[digits.len() - 1 - point];
+    Some(if digits.len() == token.len() { value } else { -value })
 }
 
 /// Decimal digits to a signed 64-bit integer, if that is what they are.
@@ -251,64 +287,69 @@ fn integer_of(token: &[u8]) -> Option<i64> {
 }
 
 /// `AnyValue` of a number token: an integer, else a string if it is one beyond 64 bits, else a double.
-fn number(out: &mut Vec<u8>, token: &[u8]) {
-    let text = std::str::from_utf8(token).unwrap_or_default();
+fn number(out: &mut Buffer, token: &[u8]) {
     match integer_of(token) {
         Some(value) => {
-            out.push(any::INT);
-            varint(out, value as u64);
+            out.array(&[any::INT]);
+            out.varint(value as u64);
         }
-        None if !token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => bytes(out, any::STRING, token),
-        None => match text.parse::<f64>() {
-            Ok(value) => fixed64(out, any::DOUBLE, value.to_bits()),
-            Err(_) => bytes(out, any::STRING, token),
+        None if !token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => out.bytes(any::STRING, token),
+        None => match decimal_of(token) {
+            Some(value) => out.fixed64(any::DOUBLE, value.to_bits()),
+            None => out.bytes(any::STRING, token),
         },
     }
 }
 
 /// `AnyValue` of any JSON value, as the content of its message.
-fn any_json(out: &mut Vec<u8>, raw: &[u8], depth: usize) {
+fn any_json(out: &mut Buffer, raw: &[u8], depth: usize) {
     match raw.first() {
         Some(b'{') if depth > 0 => {
-            let list = open(out, any::KVLIST, 1);
-            for (key, value) in json::object(raw).into_iter().flatten() {
-                let pair = open(out, FIRST, 1);
+            let list = out.open(any::KVLIST, 1);
+            let mut members = json::object(raw);
+            while let Some(member) = members.as_mut().and_then(json::Members::member) {
+                let key = member.key();
+                let pair = out.open(FIRST, 1);
                 string(out, 0x0a, if key.is_empty() { b"_" } else { &key });
-                let encoded = open(out, 0x12, 1);
-                any_json(out, value, depth - 1);
-                close(out, encoded);
-                close(out, pair);
+                let encoded = out.open(0x12, 1);
+                match member.raw.first() {
+                    Some(b'{' | b'[') => any_json(out, member.raw, depth - 1),
+                    _ => any_value(out, member.value()),
+                }
+                out.close(encoded);
+                out.close(pair);
             }
-            close(out, list);
+            out.close(list);
         }
         Some(b'[') if depth > 0 => {
-            let list = open(out, any::ARRAY, 1);
+            let list = out.open(any::ARRAY, 1);
             for element in json::array(raw).into_iter().flatten() {
-                let encoded = open(out, FIRST, 1);
+                let encoded = out.open(FIRST, 1);
                 any_json(out, element, depth - 1);
-                close(out, encoded);
+                out.close(encoded);
             }
-            close(out, list);
+            out.close(list);
         }
-        _ => match json::value(raw) {
-            Value::Text(text) => {
-                let (tag, text) = any_text(&text, false);
-                bytes(out, tag, text);
-            }
-            Value::Number(token) => number(out, token),
-            Value::Bool(value) => out.extend_from_slice(&[any::BOOL, u8::from(value)]),
-            Value::Null => {}
-            Value::Json(raw) => {
-                let (tag, text) = any_text(&raw, false);
-                bytes(out, tag, text);
-            }
-        },
+        _ => any_value(out, json::value(raw)),
+    }
+}
+
+/// `AnyValue` of a value that is not taken apart.
+fn any_value(out: &mut Buffer, value: Value<'_>) {
+    match value {
+        Value::Text(text) | Value::Json(text) => {
+            let (tag, text) = any_text(&text, false);
+            out.bytes(tag, text);
+        }
+        Value::Number(token) => number(out, token),
+        Value::Bool(value) => out.array(&[any::BOOL, u8::from(value)]),
+        Value::Null => {}
     }
 }
 
 /// Lower hex.
 #[inline]
-pub fn hex(bytes: &[u8], out: &mut [u8]) {
+fn hex(bytes: &[u8], out: &mut [u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
@@ -333,10 +374,10 @@ mod tests {
     const UID: [u8; 16] = [0xab; 16];
 
     fn encoded(record: &Record<'_>, link: Option<&Link>) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Buffer::default();
         let beside = Beside { uid: &UID, link, observed: 7, file_attributes: &file_attributes("logs/a b/0.log") };
         log_record(&mut out, record, &beside);
-        out
+        out.written().to_vec()
     }
 
     fn any_of(value: Any) -> Option<AnyValue> {
@@ -435,7 +476,39 @@ mod tests {
         assert_eq!(ours, bytes);
     }
 
+    #[test]
+    fn decimals_are_those_of_the_library() {
+        for token in
+            ["0.1", "-0.25", "283.912", "1.0", "123456789.123456", "0.00012345678901", "-0.0", "9.99999999999999"]
+        {
+            let expected: f64 = token.parse().unwrap();
+            assert_eq!(decimal_of(token.as_bytes()).map(f64::to_bits), Some(expected.to_bits()), "{token}");
+        }
+        for token in ["", "-", ".", "1.2.3", "x", "-.", "1.x"] {
+            assert_eq!(decimal_of(token.as_bytes()), token.parse().ok(), "{token}");
+        }
+    }
+
+    #[test]
+    fn an_envelope_field_that_is_no_text_is_bytes_beside_an_ascii_payload() {
+        let (entry, origin) = (Entry::default(), Origin::default());
+        let field =
+            spanline_parsers::Field { key: Cow::Borrowed(b"k\xff"), value: Value::Text(Cow::Borrowed(b"\xff")) };
+        let fields = [field];
+        let record = samples::record(&entry, &origin, &fields);
+        let read = ScopeLogs::decode(&*encoded(&record, None)).unwrap();
+        let expected = KeyValue { key: "k\u{fffd}".into(), ..pair("", Any::BytesValue(vec![0xff])) };
+        assert_eq!(read.log_records[0].attributes[0], expected);
+    }
+
     proptest! {
+        #[test]
+        fn a_decimal_is_the_nearest_double(whole in 0u64..10_000_000_000, digits in "[0-9]{1,12}", minus: bool) {
+            let token = format!("{}{whole}.{digits}", if minus { "-" } else { "" });
+            let expected: f64 = token.parse().unwrap();
+            prop_assert_eq!(decimal_of(token.as_bytes()).map(f64::to_bits), Some(expected.to_bits()));
+        }
+
         #[test]
         fn any_line_becomes_a_record_that_prost_reads_and_writes_back_alike(line in proptest::collection::vec(any::<u8>(), 0..300)) {
             let mut entry = Entry::default();
