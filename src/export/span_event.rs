@@ -38,6 +38,7 @@ pub fn event_for(record: &Record<'_>, link: &Link) -> Event {
     if let Some(confidence) = link.confidence {
         attributes.push(attribute("spanline.link.confidence", Any::DoubleValue(fields::ratio(confidence))));
     }
+    attributes.push(text("spanline.link.relation", link.relation.name()));
     let mut bytes = 512 + 2 * message.len();
     let (mut taken, mut dropped) = (0, 0);
     let own: Vec<&str> = vec!["log.severity", "log.message", "log.truncated"];
