@@ -1,3 +1,4 @@
+//! The wire only: encoded requests go out to an OTLP endpoint, what it made of them comes back.
 //!
 //! [`Endpoint`] says where and how, [`compress`](compress::compress) makes a request smaller (a pure function, for the
 //! workers), [`Client`] sends it over gRPC or HTTP/protobuf and classifies the answer. Nothing here knows records, what

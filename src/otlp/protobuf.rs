@@ -3,22 +3,13 @@
 //! In go bytes and numbers, out comes the encoding that prost would give for the same message (a test of the encoder
 //! holds it to that). No messages are known here, and nothing is read.
 
-/// Appends a varint.
-#[inline]
-pub fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
+use super::wire;
+pub use super::wire::put_varint as varint;
 
 /// Length of a varint.
 #[inline]
 pub fn varint_len(value: usize) -> usize {
-    // 7 bits a byte: (bits + 6) / 7, with at least one.
-    let bits = (usize::BITS - (value | 1).leading_zeros()) as usize;
-    bits.div_ceil(7)
+    wire::varint_len(value as u64)
 }
 
 /// Appends a field of bytes: tag, length, content.

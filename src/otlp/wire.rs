@@ -4,12 +4,14 @@
 //! inside another asks again for that one's bytes.
 
 /// Bytes that `value` takes as a varint.
+#[inline]
 pub fn varint_len(value: u64) -> usize {
     // ⌈bits / 7⌉, at least 1.
     (70 - (value | 1).leading_zeros() as usize) / 7
 }
 
 /// Appends `value` as a varint.
+#[inline]
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
