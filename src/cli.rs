@@ -104,11 +104,15 @@ pub struct BackfillArgs {
     /// Log files and folders: a node's /var/log, a must-gather, rotated and .gz files
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Traces to link to: a file of OTLP/JSON lines or OTLP protobuf, .gz and .zst too (repeatable)
-    #[arg(long, value_name = "FILE")]
+    /// Traces to link to (repeatable): a file of OTLP/JSON lines or OTLP protobuf, .gz and .zst too; or a running
+    /// Jaeger, jaeger=http://HOST:16686 (HTTP) or jaeger=http://HOST:16685 (gRPC, also as grpc:// with any port)
+    #[arg(long, value_name = "FILE|jaeger=URL")]
     pub traces: Vec<String>,
+    /// Traces are asked of a Jaeger from so long before the first line on: spans that began then may still be open
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    pub look_back: std::time::Duration,
     /// Where the result goes (repeatable): text, file=DIR, otlp=URL (logs), otlp (OTEL_EXPORTER_OTLP_* variables),
-    /// jaeger=URL (the given traces with their lines as span events)
+    /// jaeger=URL (the lines as span events)
     #[arg(long, value_name = "DEST", default_value = "text")]
     pub to: Vec<String>,
     /// Write one row for every record: its place, its span, how that was found
@@ -132,7 +136,9 @@ pub struct BackfillArgs {
     /// Links below this confidence are not made
     #[arg(long, value_name = "C", default_value_t = 0.9)]
     pub min_confidence: f32,
-    /// How lines get onto spans: annotate sends the given spans with their lines on them
+    /// How lines get onto spans with --to jaeger=: annotate sends the given spans with their lines on them, for a Jaeger
+    /// that does not have them yet; carrier adds small child spans under spans that are stored [default: annotate for
+    /// traces from files, carrier for traces from a Jaeger]
     #[arg(long, value_enum, value_name = "HOW")]
     pub span_events: Option<SpanEvents>,
     /// What names a span event: its message, or the constant log for stores where names must be few
@@ -194,6 +200,8 @@ pub struct BackfillArgs {
 pub enum SpanEvents {
     /// Send the given spans with their lines on them
     Annotate,
+    /// Send the lines on small child spans of the given spans
+    Carrier,
 }
 
 /// `--event-name`.

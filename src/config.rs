@@ -8,12 +8,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::calendar::{CalendarSettings, Zone};
-use crate::cli::{BackfillArgs, ColorWhen, CompressionName, ConvertArgs, EventName, View, parse_duration};
+use crate::cli::{BackfillArgs, ColorWhen, CompressionName, ConvertArgs, EventName, SpanEvents, View, parse_duration};
 use crate::commands::convert::ConvertConfig;
 use crate::input::read::ReadLimits;
-use crate::otlp::Signal;
 use crate::otlp::compress::Compression;
 use crate::otlp::endpoint::Endpoint;
+use crate::otlp::{Protocol, Signal};
+
+/// A store may have to read a whole day for one answer.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Why the arguments mean nothing.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,12 @@ pub struct BackfillConfig {
     pub paths: Vec<PathBuf>,
     /// Trace files.
     pub traces: Vec<PathBuf>,
+    /// Jaegers to bring traces from.
+    pub stores: Vec<TraceStore>,
+    /// How long before the first line spans may have begun.
+    pub look_back: Duration,
+    /// Lines go onto child spans made for them.
+    pub carriers: bool,
     /// Where the result goes.
     pub destinations: Vec<Destination>,
     /// The links file.
@@ -92,6 +101,15 @@ pub struct BackfillConfig {
     pub now_nanos: i64,
 }
 
+/// A `--traces jaeger=`.
+#[derive(Debug, Clone)]
+pub struct TraceStore {
+    /// As the user wrote it.
+    pub name: String,
+    /// Where it answers.
+    pub endpoint: Endpoint,
+}
+
 /// One `--to`.
 #[derive(Debug, Clone)]
 pub enum Destination {
@@ -127,17 +145,25 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         args.to.iter().map(|to| destination(to, args, around)).collect::<Result<_, _>>()?;
     let sends_traces = destinations.iter().any(|to| matches!(to, Destination::Traces(_)));
     if sends_traces && args.traces.is_empty() {
-        return Err(ConfigError::new("--to jaeger=", "needs the traces that the lines go onto: give --traces FILE"));
+        return Err(ConfigError::new("--to jaeger=", "needs the traces that the lines go onto: give --traces"));
     }
-    if sends_traces && shard.is_some() {
+    let (stores, files): (Vec<_>, Vec<_>) = args.traces.iter().partition(|traces| traces.starts_with("jaeger="));
+    let carriers = match args.span_events {
+        Some(how) => how == SpanEvents::Carrier,
+        None => !stores.is_empty(),
+    };
+    if sends_traces && !carriers && shard.is_some() {
         return Err(ConfigError::new(
             "--shard",
-            "with --to jaeger= each shard would send every span: send them without --shard",
+            "with --span-events annotate each shard would send every span: send them without --shard",
         ));
     }
     Ok(BackfillConfig {
         paths: args.paths.clone(),
-        traces: args.traces.iter().map(|traces| traces_file(traces)).collect::<Result<_, _>>()?,
+        traces: files.into_iter().map(PathBuf::from).collect(),
+        stores: stores.into_iter().map(|text| trace_store(text, args)).collect::<Result<_, _>>()?,
+        look_back: args.look_back,
+        carriers,
         destinations,
         links: args.links.clone(),
         state: args.state.clone(),
@@ -196,14 +222,51 @@ fn shard(text: &str) -> Result<(u32, u32), ConfigError> {
     if index < count { Ok((index, count)) } else { Err(bad()) }
 }
 
-fn traces_file(text: &str) -> Result<PathBuf, ConfigError> {
-    if text.starts_with("jaeger=") {
-        return Err(ConfigError::new(
-            "--traces",
-            "jaeger= is not supported yet; give a file of OTLP/JSON lines or protobuf",
-        ));
+/// store = "jaeger=" ( "http" / "https" / "grpc" / "grpcs" ) "://" host [ ":" port ] [ base-path ]
+///
+/// gRPC is spoken on its port 16685 and with the schemes that say so, HTTP else.
+fn trace_store(text: &str, args: &BackfillArgs) -> Result<TraceStore, ConfigError> {
+    let bad = |error: &dyn std::fmt::Display| ConfigError::new("--traces", error);
+    let url = text.strip_prefix("jaeger=").unwrap_or(text).trim_end_matches('/');
+    let (said_grpc, url) = match url.strip_prefix("grpc") {
+        Some(rest) => (true, format!("http{rest}")),
+        None => (false, url.to_owned()),
+    };
+    let (root, base) = match url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| rest.len() - at)) {
+        Some(length) => url.split_at(url.len() - length),
+        None => (url.as_str(), ""),
+    };
+    // The variables speak of where to send to.
+    let none = |name: &str| (name == "OTEL_EXPORTER_OTLP_PROTOCOL").then(|| "grpc".to_owned());
+    let mut endpoint = Endpoint::from_url(root, Signal::Traces, &none).map_err(|error| bad(&error))?;
+    let is_grpc = said_grpc || endpoint.uri.port_u16() == Some(16685);
+    if is_grpc && !base.is_empty() {
+        return Err(bad(&format!("{text:?}: gRPC takes no path")));
     }
-    Ok(PathBuf::from(text))
+    if !is_grpc {
+        endpoint.protocol = Protocol::Http;
+        let mut parts = endpoint.uri.into_parts();
+        let path = if base.is_empty() { "/" } else { base };
+        parts.path_and_query = Some(path.parse().map_err(|error| bad(&error))?);
+        endpoint.uri = http::Uri::from_parts(parts).map_err(|error| bad(&error))?;
+        if endpoint.uri.query().is_some() {
+            return Err(bad(&format!("{text:?}: a query cannot stand here")));
+        }
+    }
+    endpoint.timeout = QUERY_TIMEOUT;
+    with_flags(&mut endpoint, args)?;
+    Ok(TraceStore { name: text.to_owned(), endpoint })
+}
+
+/// Headers and TLS, which every destination and store is given.
+fn with_flags(endpoint: &mut Endpoint, args: &BackfillArgs) -> Result<(), ConfigError> {
+    for header in &args.header {
+        endpoint.add_header(header).map_err(|error| ConfigError::new("--header", error))?;
+    }
+    endpoint.tls.authority = args.ca_file.clone().or(endpoint.tls.authority.take());
+    endpoint.tls.certificate = args.cert_file.clone().or(endpoint.tls.certificate.take());
+    endpoint.tls.key = args.key_file.clone().or(endpoint.tls.key.take());
+    Ok(())
 }
 
 fn time(flag: &'static str, text: &str, around: &Surroundings<'_>) -> Result<i64, ConfigError> {
@@ -224,12 +287,7 @@ fn destination(to: &str, args: &BackfillArgs, around: &Surroundings<'_>) -> Resu
         }
         .map_err(|error| ConfigError::new("--to", error))?;
         endpoint.compression = args.compression.map(compression).or(endpoint.compression).or(Some(Compression::Gzip));
-        for header in &args.header {
-            endpoint.add_header(header).map_err(|error| ConfigError::new("--header", error))?;
-        }
-        endpoint.tls.authority = args.ca_file.clone().or(endpoint.tls.authority);
-        endpoint.tls.certificate = args.cert_file.clone().or(endpoint.tls.certificate);
-        endpoint.tls.key = args.key_file.clone().or(endpoint.tls.key);
+        with_flags(&mut endpoint, args)?;
         Ok(Box::new(endpoint))
     };
     match to.split_once('=') {

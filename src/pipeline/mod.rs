@@ -4,15 +4,18 @@
 //! traces, read all lines once to learn what belongs together (only if there are traces), read them again to link and
 //! ship, then the traces with their lines on them, then the summary.
 
+mod carriers;
 pub mod deliveries;
 mod finish;
 mod progress;
 pub mod ship;
 pub mod source;
+mod store;
 pub mod taps;
 pub mod traces;
 mod zones;
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::PathBuf;
@@ -58,6 +61,14 @@ pub enum PipelineError {
     /// The state folder.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A store of traces.
+    #[error("--traces {name}: {reason}; nothing was sent")]
+    Traces {
+        /// As the user wrote it.
+        name: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// A destination.
     #[error("--to: {0}")]
     Destination(io::Error),
@@ -78,6 +89,18 @@ pub fn backfill(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Result
         });
     }
     let mut outcome = Outcome::new(config, &found, sources.len());
+    let mut config = Cow::Borrowed(config);
+    // Lives until the end: traces are read again with their lines.
+    let mut spools = Vec::new();
+    if !config.stores.is_empty()
+        && let Some(window) = store::window(&config, &sources, stop, say)
+    {
+        for from in &config.stores {
+            spools.extend(store::bring(&config, from, window, &mut outcome, say)?);
+        }
+    }
+    config.to_mut().traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
+    let config = &*config;
     let progress = progress::Progress::start(&sources, !config.traces.is_empty(), say);
     let mut correlator = load_traces(config, &mut outcome, say);
     let calendars = zones::calendars(config, &sources, &outcome.traces, say);
@@ -171,7 +194,7 @@ impl<'a> Run<'a> {
             deliveries.hurry();
         } else {
             let places: Vec<usize> = targets.iter().map(|(place, ..)| *place).collect();
-            self.send_traces(&mut outputs, &ways, &places, &acknowledged, outcome);
+            self.send_traces(&mut outputs, &ways, &places, &acknowledged, correlator, outcome);
         }
         drop(ways);
         let summaries = deliveries.finish()?;
@@ -255,6 +278,7 @@ impl<'a> Run<'a> {
         ways: &[Way],
         places: &[usize],
         acknowledged: &Acknowledged,
+        correlator: Option<&Correlator>,
         outcome: &mut Outcome,
     ) {
         for (index, way) in ways.iter().enumerate() {
@@ -262,6 +286,15 @@ impl<'a> Run<'a> {
                 continue;
             };
             let limits = trace_limits(self.config);
+            if let (true, Some(correlator)) = (self.config.carriers, correlator) {
+                let sending =
+                    carriers::Sending { index: correlator.index(), sink: way, keys: acknowledged, target: index };
+                match carriers::send(&self.config.traces, limits, events, &sending) {
+                    Ok(counts) => outcome.count_carriers(&counts),
+                    Err(error) => outcome.failures.push(format!("traces could not be read again: {error}")),
+                }
+                continue;
+            }
             if let Err(error) = traces::send(&self.config.traces, limits, events, way, acknowledged, index) {
                 outcome.failures.push(format!("traces could not be read again: {error}"));
             }

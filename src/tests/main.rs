@@ -11,5 +11,6 @@ mod convert;
 mod convert_stream;
 mod delivery;
 mod harness;
+mod jaeger;
 mod tidy;
 mod usage;
