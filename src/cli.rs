@@ -20,6 +20,8 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Read a finished log directory, link its lines to traces, ship both
     Backfill(Box<BackfillArgs>),
+    /// Compare a links file with the truth: precision, recall, exact spans, calibration
+    Score(ScoreArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -193,6 +195,26 @@ pub struct BackfillArgs {
     /// When to colour
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     pub color: ColorWhen,
+}
+
+/// Flags of `spanline score`.
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// The truth: one JSON object for every physical line, with file, line, trace_id, span_id (null: none) and class
+    #[arg(value_name = "TRUTH")]
+    pub truth: PathBuf,
+    /// What backfill --links wrote
+    #[arg(value_name = "LINKS")]
+    pub links: PathBuf,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// End with 1 if fewer of all links lead to the right trace
+    #[arg(long, value_name = "P")]
+    pub min_precision: Option<f64>,
+    /// End with 1 if fewer of all lines with a span are linked to its trace
+    #[arg(long, value_name = "R")]
+    pub min_recall: Option<f64>,
 }
 
 /// `--span-events`.

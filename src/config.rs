@@ -8,8 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::calendar::{CalendarSettings, Zone};
-use crate::cli::{BackfillArgs, ColorWhen, CompressionName, ConvertArgs, EventName, SpanEvents, View, parse_duration};
+use crate::cli::{
+    BackfillArgs, ColorWhen, CompressionName, ConvertArgs, EventName, ScoreArgs, SpanEvents, View, parse_duration,
+};
 use crate::commands::convert::ConvertConfig;
+use crate::commands::score::ScoreConfig;
 use crate::input::read::ReadLimits;
 use crate::otlp::compress::Compression;
 use crate::otlp::endpoint::Endpoint;
@@ -185,6 +188,22 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         colour: colour(args.color, around),
         width: around.columns.filter(|_| std::io::stdout().is_terminal()),
         now_nanos: around.now_nanos,
+    })
+}
+
+/// What `score` does.
+pub fn score(args: &ScoreArgs) -> Result<ScoreConfig, ConfigError> {
+    for (flag, value) in [("--min-precision", args.min_precision), ("--min-recall", args.min_recall)] {
+        if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
+            return Err(ConfigError::new(flag, "must lie between 0 and 1"));
+        }
+    }
+    Ok(ScoreConfig {
+        truth: args.truth.clone(),
+        links: args.links.clone(),
+        json: args.json,
+        min_precision: args.min_precision,
+        min_recall: args.min_recall,
     })
 }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
-use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs};
-use spanline::commands::convert;
+use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ScoreArgs};
+use spanline::commands::{convert, score};
 use spanline::config::{self, Surroundings};
 use spanline::pipeline::{self, deliveries::Say};
 
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Convert(args) => run_convert(&args, &around),
         Command::Backfill(args) => run_backfill(&args, &around),
+        Command::Score(args) => run_score(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "spanline", &mut std::io::stdout());
             Ok(0)
@@ -55,6 +56,12 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> anyhow::Resul
     let outcome = pipeline::backfill(&config, &STOP, &say)?;
     let _ = std::io::stderr().write_all(outcome.summary().as_bytes());
     Ok(pipeline::exit_code(&outcome))
+}
+
+fn run_score(args: &ScoreArgs) -> anyhow::Result<u8> {
+    let below = score::run(&config::score(args)?, &mut std::io::stdout().lock())?;
+    below.iter().for_each(|text| say_line(text));
+    Ok(u8::from(!below.is_empty()))
 }
 
 fn columns() -> Option<usize> {
