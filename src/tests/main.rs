@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
+mod accuracy;
 mod backfill_bad_input;
 mod backfill_sending;
 mod backfill_state;

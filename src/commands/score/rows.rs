@@ -4,13 +4,13 @@
 //! link-row  = { "file", "line", "lines", "trace_id", "span_id", "method", "confidence", "relation", "verified" }
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::commands::survey;
+use crate::input::read;
 use crate::record::Producer;
 
 /// Why there is no score.
@@ -134,7 +134,7 @@ fn ids<const N: usize>(text: Option<&str>) -> Result<Option<[u8; N]>, String> {
 /// Calls `each` with every line that is not empty, and its number.
 fn each_line(path: &Path, mut each: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), ScoreError> {
     let failed = |source| ScoreError::Read { path: path.to_owned(), source };
-    let mut input = BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?);
+    let mut input = BufReader::with_capacity(1 << 18, read::open(path, None).map_err(failed)?);
     let (mut text, mut line) = (Vec::new(), 0);
     loop {
         text.clear();
