@@ -110,7 +110,8 @@ pub struct BackfillArgs {
     /// Jaeger, jaeger=http://HOST:16686 (HTTP) or jaeger=http://HOST:16685 (gRPC, also as grpc:// with any port)
     #[arg(long, value_name = "FILE|jaeger=URL")]
     pub traces: Vec<String>,
-    /// Traces are asked of a Jaeger from so long before the first line on: spans that began then may still be open
+    /// Traces are asked of a Jaeger from so long before the first line on, and from further back (to 24h) where spans
+    /// last longer: those that began then may still be open
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
     pub look_back: std::time::Duration,
     /// Where the result goes (repeatable): text, file=DIR, otlp=URL (logs), otlp (OTEL_EXPORTER_OTLP_* variables),

@@ -74,8 +74,7 @@ pub(super) fn window(config: &BackfillConfig, sources: &[Source], stop: &AtomicB
     let (first, last) = times.0?;
     let first = config.since.map_or(first, |since| first.max(since));
     let last = config.until.map_or(last, |until| last.min(until));
-    let look_back = i64::try_from(config.look_back.as_nanos()).unwrap_or(i64::MAX);
-    Some((first.saturating_sub(look_back), last.saturating_add(AFTER)))
+    Some((first, last.saturating_add(AFTER)))
 }
 
 struct Times(Option<(i64, i64)>);
@@ -105,11 +104,11 @@ impl From<SendError> for Failure {
     }
 }
 
-/// Brings the traces of a window; `None` where there are none.
+/// Brings the traces of a window, and of so long before it as spans last; `None` where there are none.
 pub(super) fn bring(
     config: &BackfillConfig,
     store: &TraceStore,
-    (from, to): (i64, i64),
+    (first, to): (i64, i64),
     outcome: &mut Outcome,
     say: &Say,
 ) -> Result<Option<Spool>, PipelineError> {
@@ -119,7 +118,7 @@ pub(super) fn bring(
     let mut server = Jaeger::new(asker, bytes_max)?;
     let (spool, file) = Spool::create()?;
     let mut output = BufWriter::new(file);
-    let brought = jaeger::bring(&mut server, from, to, |request| {
+    let brought = jaeger::bring_open(&mut server, (first, to), config.look_back, |request| {
         let bytes = request.encode_to_vec();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         output.write_all(&length.to_be_bytes()).and_then(|()| output.write_all(&bytes)).map_err(Failure::Writing)
@@ -128,10 +127,10 @@ pub(super) fn bring(
         Failure::Asking(error) => failed(error.to_string()),
         Failure::Writing(source) => PipelineError::Output { path: spool.path.clone(), source },
     })?;
-    output.flush().map_err(|source| PipelineError::Output { path: spool.path.clone(), source })?;
     outcome.failures.extend(brought.missing.iter().map(|missing| format!("{}: {missing}", store.name)));
+    output.flush().map_err(|source| PipelineError::Output { path: spool.path.clone(), source })?;
     if brought.traces == 0 {
-        let between = [from, to].map(super::finish::spelled_time);
+        let between = [brought.from, to].map(super::finish::spelled_time);
         say(&format!("{}: no traces between {} and {}", store.name, between[0], between[1]));
         return Ok(None);
     }

@@ -24,6 +24,8 @@ const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The same complaint is not made for ever.
 const MESSAGES_MAX: usize = 10;
+/// Nothing is looked for further back than a day because of long spans.
+const LOOK_BACK_MAX: i64 = 24 * 3600 * 1_000_000_000;
 /// Windows are not halved below: stores keep µs.
 const SHORTEST: i64 = 1000;
 
@@ -41,6 +43,8 @@ pub struct Search {
 /// What was brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Brought {
+    /// From when on traces were asked for, ns since the epoch.
+    pub from: i64,
     /// Questions asked.
     pub questions: u64,
     /// Traces.
@@ -57,15 +61,54 @@ pub trait Server {
     fn services(&mut self) -> Result<Vec<String>, SendError>;
 }
 
-/// Brings all traces of a window; `each` takes them in pieces, and may fail.
-pub fn bring<E: From<SendError>>(
+/// Ids of the traces that were brought.
+type Seen = HashSet<[u8; 16]>;
+
+/// Brings the traces of a window, and of `look_back` before it; where spans last longer than that, of so long before it as
+/// they do: others that began then may still be open.
+pub fn bring_open<E: From<SendError>>(
     server: &mut dyn Server,
-    from: i64,
-    to: i64,
+    (first, to): (i64, i64),
+    look_back: Duration,
     mut each: impl FnMut(ExportTraceServiceRequest) -> Result<(), E>,
 ) -> Result<Brought, E> {
-    let mut brought = Brought::default();
-    let mut seen: HashSet<[u8; 16]> = HashSet::new();
+    let look_back = i64::try_from(look_back.as_nanos()).unwrap_or(i64::MAX);
+    let mut window = (first.saturating_sub(look_back), to);
+    let mut brought = Brought { from: window.0, ..Brought::default() };
+    let (mut seen, mut longest) = (Seen::new(), 0);
+    loop {
+        let more = bring(server, window, &mut seen, |request| {
+            longest = longest.max(longest_of(&request));
+            each(request)
+        })?;
+        brought.questions += more.questions;
+        brought.traces += more.traces;
+        brought.missing.extend(more.missing);
+        let from = first.saturating_sub(longest.min(LOOK_BACK_MAX));
+        if from >= brought.from {
+            return Ok(brought);
+        }
+        window = (from, brought.from);
+        brought.from = from;
+    }
+}
+
+/// How long the longest span lasts, ns.
+fn longest_of(request: &ExportTraceServiceRequest) -> i64 {
+    let scopes = request.resource_spans.iter().flat_map(|group| &group.scope_spans);
+    let lengths = scopes.flat_map(|scope| &scope.spans);
+    let lengths = lengths.map(|span| span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano));
+    i64::try_from(lengths.max().unwrap_or(0)).unwrap_or(i64::MAX)
+}
+
+/// Brings all traces of a window that were not seen before; `each` takes them in pieces, and may fail.
+fn bring<E: From<SendError>>(
+    server: &mut dyn Server,
+    (from, to): (i64, i64),
+    seen: &mut Seen,
+    mut each: impl FnMut(ExportTraceServiceRequest) -> Result<(), E>,
+) -> Result<Brought, E> {
+    let mut brought = Brought { from, ..Brought::default() };
     let mut depth = DEPTH;
     let mut overfull = 0u64;
     let mut open = vec![Search { service: String::new(), from, to }];
@@ -93,9 +136,9 @@ pub fn bring<E: From<SendError>>(
             }
             Err(error) => return Err(error.into()),
         };
-        let mut found: HashSet<[u8; 16]> = HashSet::new();
+        let mut found = Seen::new();
         for mut piece in pieces {
-            keep_new(&mut piece, &seen, &mut found);
+            keep_new(&mut piece, seen, &mut found);
             if !piece.resource_spans.is_empty() {
                 each(piece)?;
             }
@@ -115,7 +158,7 @@ pub fn bring<E: From<SendError>>(
 }
 
 /// Leaves the spans of traces that did not come before, without Jaeger's own; `found` gets every trace id.
-fn keep_new(piece: &mut ExportTraceServiceRequest, seen: &HashSet<[u8; 16]>, found: &mut HashSet<[u8; 16]>) {
+fn keep_new(piece: &mut ExportTraceServiceRequest, seen: &Seen, found: &mut Seen) {
     for group in &mut piece.resource_spans {
         let attributes = group.resource.iter().flat_map(|resource| &resource.attributes);
         let itself = attributes.filter(|a| a.key == "service.name").any(|a| is_text(a, ITSELF));
@@ -386,6 +429,8 @@ mod tests {
         depth_max: u32,
         by_service: bool,
         bytes_max: usize,
+        /// How long spans last that start at this time or later.
+        lengths: Vec<(i64, u64)>,
         asked: Vec<Search>,
     }
 
@@ -393,7 +438,14 @@ mod tests {
         fn new(count: i64) -> Store {
             let service = |number: i64| ["web", "crio", ITSELF][(number % 3) as usize];
             let traces = (0..count).map(|number| (service(number), 1000 * number)).collect();
-            Store { traces, depth_max: u32::MAX, by_service: false, bytes_max: usize::MAX, asked: Vec::new() }
+            Store {
+                traces,
+                depth_max: u32::MAX,
+                by_service: false,
+                bytes_max: usize::MAX,
+                lengths: Vec::new(),
+                asked: Vec::new(),
+            }
         }
     }
 
@@ -401,10 +453,11 @@ mod tests {
         SendError { class, code: Code::Grpc(code), message: message.into() }
     }
 
-    fn trace(service: &str, number: usize) -> ExportTraceServiceRequest {
+    fn trace(service: &str, number: usize, length: u64) -> ExportTraceServiceRequest {
         let value = Some(AnyValue { value: Some(Value::StringValue(service.into())) });
         let attribute = KeyValue { key: "service.name".into(), value, ..KeyValue::default() };
-        let span = Span { trace_id: (number as u128 + 1).to_be_bytes().to_vec(), ..Span::default() };
+        let trace_id = (number as u128 + 1).to_be_bytes().to_vec();
+        let span = Span { trace_id, end_time_unix_nano: length, ..Span::default() };
         let group = ResourceSpans {
             resource: Some(Resource { attributes: vec![attribute], ..Resource::default() }),
             scope_spans: vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }],
@@ -430,7 +483,9 @@ mod tests {
             if hits.len() > self.bytes_max {
                 return Err(refused(8, Class::TooLarge, "an answer of more bytes"));
             }
-            Ok(hits.into_iter().map(|(number, (service, _))| trace(service, number)).collect())
+            let length =
+                |start: i64| self.lengths.iter().rfind(|(from, _)| start >= *from).map_or(0, |(_, length)| *length);
+            Ok(hits.into_iter().map(|(number, (service, start))| trace(service, number, length(*start))).collect())
         }
 
         fn services(&mut self) -> Result<Vec<String>, SendError> {
@@ -441,7 +496,7 @@ mod tests {
     /// How many spans came, how many of them twice.
     fn brought(store: &mut Store) -> (usize, usize, Brought) {
         let mut came = Vec::new();
-        let result = bring(store, 0, 10_000_000, |request| {
+        let result = bring(store, (0, 10_000_000), &mut Seen::new(), |request| {
             for group in request.resource_spans {
                 came.extend(group.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| span.trace_id));
             }
@@ -470,6 +525,29 @@ mod tests {
             assert!(brought.missing.is_empty() || depth_max == 1, "{place}");
             assert!(store.asked.iter().all(|search| search.service != ITSELF));
         }
+    }
+
+    #[test]
+    fn it_is_looked_back_as_far_as_spans_last() {
+        // Those of the window last 1 s, some that begin in the second before it 3 s, those before 500 ms.
+        let second = 1_000_000_000;
+        let lengths = vec![(0, 500_000_000), (9 * second, 3_000_000_000), (10 * second, 1_000_000_000)];
+        let traces = (0..13).map(|number| ("web", number * second)).collect();
+        let mut store = Store { traces, lengths, ..Store::new(0) };
+        let mut came = 0;
+        let each = |_| {
+            came += 1;
+            Ok::<(), SendError>(())
+        };
+        let look_back = Duration::from_millis(10);
+        let brought = bring_open(&mut store, (10 * second, 12 * second), look_back, each).unwrap();
+        assert_eq!((brought.from, brought.traces, came), (7 * second, 5, 5));
+        let windows: Vec<_> = store.asked.iter().map(|search| (search.from, search.to)).collect();
+        let first = 10 * second - 10_000_000;
+        assert_eq!(windows, [(first, 12 * second), (9 * second, first), (7 * second, 9 * second)]);
+        store.lengths = vec![(0, u64::MAX)];
+        let brought = bring_open(&mut store, (10 * second, 12 * second), look_back, |_| Ok::<(), SendError>(()));
+        assert_eq!(brought.unwrap().from, 10 * second - LOOK_BACK_MAX);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use hyper::service::service_fn;
 use serde_json::Value;
 use spanline::otlp::query::Asker;
 use spanline::otlp::{Endpoint, HyperStream, Protocol, Signal};
-use spanline::spans::jaeger::{Jaeger, Search, Server, bring};
+use spanline::spans::jaeger::{Jaeger, Search, Server, bring_open};
 use tokio::net::TcpListener;
 
 use crate::harness::sink::{Frames, Spawn};
@@ -221,7 +221,9 @@ fn a_server_that_is_not_there_is_said_at_once() {
     let endpoint = Endpoint::from_url(&format!("http://127.0.0.1:{port}"), Signal::Traces, &|_| None).unwrap();
     let mut jaeger = Jaeger::new(Asker::new(endpoint).unwrap(), 1 << 20).unwrap();
     let started = std::time::Instant::now();
-    let error = bring(&mut jaeger, FROM, TO, |_| Ok::<_, spanline::otlp::SendError>(())).unwrap_err();
+    let error =
+        bring_open(&mut jaeger, (FROM, TO), std::time::Duration::ZERO, |_| Ok::<_, spanline::otlp::SendError>(()))
+            .unwrap_err();
     assert!(error.to_string().starts_with("no connection"), "{error}");
     assert!(started.elapsed() < std::time::Duration::from_millis(150));
 }
