@@ -16,6 +16,8 @@ pub enum Key {
     Audit,
     /// conmon-rs's id of a request: attribute `uuid`.
     ConmonRequest,
+    /// A pod, by its UID, `namespace/name`, or name alone.
+    Pod,
 }
 
 impl Key {
@@ -23,6 +25,7 @@ impl Key {
         match name {
             "audit-id" | "audit-ID" | "auditID" => Some(Key::Audit),
             "uuid" => Some(Key::ConmonRequest),
+            "k8s.pod.uid" | "k8s.pod" | "k8s.pod.name" => Some(Key::Pod),
             _ => None,
         }
     }
@@ -67,6 +70,11 @@ impl Keys {
             None => false,
         });
         self.settled = 0;
+    }
+
+    /// A span has a key (by its hash).
+    pub(super) fn has(&self, hash: u64, slot: Slot) -> bool {
+        self.rows[..self.settled].binary_search(&(hash, slot)).is_ok()
     }
 
     /// Spans with a key's hash (of [`Hasher::of_key`]).

@@ -5,8 +5,10 @@
 //! what names requests, never a line. Where spans come from, and where links go, is not known here.
 
 mod conmon_rs;
+mod engine;
 mod events;
 pub mod facts;
+mod hints;
 mod identity;
 mod intervals;
 mod keys;
@@ -17,12 +19,14 @@ mod process;
 mod requests;
 mod rules;
 pub mod span_index;
+mod span_words;
 mod written;
 
 pub use keys::Key;
 pub use names::Resource;
 
 use crate::record::{Link, Origin, Producer, Record, Unlinked};
+use engine::Engine;
 use facts::{ResourceFact, SpanFact};
 use requests::Requests;
 use span_index::{Limits, SpanIndex};
@@ -41,12 +45,17 @@ pub struct Correlator {
     requests: Requests,
     /// By source: its writers, one but for journals.
     sources: Vec<Vec<Source>>,
+    /// Number of writers in all.
+    writers: u32,
     /// Lines of CRI-O with whole seconds, by (identity, source, offset): their order is all they have.
     rounded: Vec<(u64, u32, u64)>,
+    engine: Engine,
 }
 
 #[derive(Debug)]
 struct Source {
+    /// Among all writers.
+    number: u32,
     origin: Origin,
     resources: Vec<u32>,
 }
@@ -58,6 +67,8 @@ pub struct Counts {
     pub index: span_index::Counts,
     /// Requests beyond the limit.
     pub requests_over_limit: u64,
+    /// Lines beyond the limit of what is kept to infer links from.
+    pub lines_over_limit: u64,
 }
 
 impl Correlator {
@@ -67,7 +78,9 @@ impl Correlator {
             index: SpanIndex::new(limits),
             requests: Requests::default(),
             sources: Vec::new(),
+            writers: 0,
             rounded: Vec::new(),
+            engine: Engine::default(),
         }
     }
 
@@ -81,12 +94,15 @@ impl Correlator {
         if self.index.is_empty() {
             return;
         }
-        self.remember_source(record);
+        let writer = self.remember_source(record);
         self.requests.observe(&self.index.hasher, record);
         let is_rounded = record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX;
         if let Some((id, _)) = requests::named_in(record).filter(|_| is_rounded) {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
             self.rounded.push((identity, record.source, record.position.offset));
+        }
+        if let Some(writer) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
+            self.engine.observe(&self.index, record, writer, hints::of(&self.index, &self.requests, record));
         }
     }
 
@@ -102,6 +118,14 @@ impl Correlator {
             }
         }
         self.requests.settle(&self.index, &of_crio);
+        let (index, requests) = (&self.index, &self.requests);
+        let mut resources: Vec<&[u32]> = vec![&[]; self.writers as usize];
+        for writer in self.sources.iter().flatten() {
+            resources[writer.number as usize] = &writer.resources;
+        }
+        self.engine.settle(index, &resources, &|hint, writer, time| {
+            hints::known(index, requests, hint, resources.get(writer as usize).copied().unwrap_or_default(), time)
+        });
     }
 
     /// Second pass: the span a record belongs to.
@@ -128,6 +152,7 @@ impl Correlator {
         rules::containerd(&self.index, resources, record)
             .or_else(|| rules::conmon_rs(&self.index, record))
             .or_else(|| rules::api_server(&self.index, record))
+            .or_else(|| self.engine.link(&self.index, record))
             .ok_or(if record.time.is_none() { Unlinked::NoTime } else { Unlinked::NoEvidence })
     }
 
@@ -138,21 +163,33 @@ impl Correlator {
 
     /// What was kept, and what was not.
     pub fn counts(&self) -> Counts {
-        Counts { index: self.index.counts(), requests_over_limit: self.requests.overflow }
+        Counts {
+            index: self.index.counts(),
+            requests_over_limit: self.requests.overflow,
+            lines_over_limit: self.engine.overflow(),
+        }
     }
 
-    fn remember_source(&mut self, record: &Record<'_>) {
+    /// The number of a record's writer, where it can be kept.
+    fn remember_source(&mut self, record: &Record<'_>) -> Option<u32> {
         let at = record.source as usize;
         if at >= SOURCES_MAX {
-            return;
+            return None;
         }
         if at >= self.sources.len() {
             self.sources.resize_with(at + 1, Vec::new);
         }
         let writers = &mut self.sources[at];
-        if writers.len() < WRITERS_MAX && !writers.iter().any(|writer| writer.origin == *record.origin) {
-            writers.push(Source { origin: record.origin.clone(), resources: Vec::new() });
+        if let Some(known) = writers.iter().find(|writer| writer.origin == *record.origin) {
+            return Some(known.number);
         }
+        if writers.len() >= WRITERS_MAX {
+            return None;
+        }
+        let number = self.writers;
+        self.writers += 1;
+        writers.push(Source { number, origin: record.origin.clone(), resources: Vec::new() });
+        Some(number)
     }
 
     /// Which of the lines that are equal but for their time this is, and how many there are.

@@ -6,10 +6,12 @@
 
 use std::collections::HashMap;
 
+use super::engine::Hint;
 use super::identity::Hasher;
 use super::keys::Key;
 use super::matching::{self, Extent};
 use super::names::Names;
+use super::place::innermost_below;
 use super::span_index::{Slot, SpanIndex};
 use crate::record::{Producer, Record};
 use spanline_parsers::Format;
@@ -91,6 +93,19 @@ impl Requests {
         // CRI-O trims zeros at the end of a fraction: fewer digits do not mean a coarser clock, none at all do.
         let unit = if record.time_digits == 0 { unit_of(record) } else { 1 };
         self.groups.insert(hash, Group { method, unit, first: time, last: time, call: Call::None });
+    }
+
+    /// The request a line names, as a number.
+    pub(super) fn hint(&self, hasher: &Hasher, record: &Record<'_>) -> Hint {
+        named_in(record).map_or(Hint::None, |(id, _)| Hint::Request(hasher.of_key(Key::CrioRequest as u64, id)))
+    }
+
+    /// The innermost span of a request's call at a time.
+    pub(super) fn span_at(&self, index: &SpanIndex, id: u64, time: i64) -> Option<Slot> {
+        match self.groups.get(&id)?.call {
+            Call::Known(call, _) => Some(innermost_below(index, call, time, None)),
+            _ => None,
+        }
     }
 
     /// Finds the call of every request.

@@ -12,6 +12,7 @@ use super::identity::Hasher;
 use super::intervals::Intervals;
 use super::keys::{Key, Keys};
 use super::names::{Names, Resource, Resources};
+use super::span_words::SpanWords;
 
 /// A span's place in the index; another one after each eviction.
 pub type Slot = u32;
@@ -86,6 +87,7 @@ pub struct SpanIndex {
     resources: Resources,
     pub(super) events: Events,
     pub(super) keys: Keys,
+    pub(super) words: SpanWords,
     pub(super) hasher: Hasher,
     limits: Limits,
     counts: Counts,
@@ -118,6 +120,7 @@ impl SpanIndex {
             resources: Resources::default(),
             events: Events::default(),
             keys: Keys::default(),
+            words: SpanWords::new(seed),
             hasher: Hasher::new(seed),
             limits,
             counts: Counts::default(),
@@ -149,6 +152,7 @@ impl SpanIndex {
         let slot = *self.by_id.entry((fact.trace_id, fact.span_id)).or_insert(next);
         if slot == next {
             self.spans.push(span);
+            self.words.add(slot, fact);
         } else {
             self.counts.duplicates += 1;
             self.spans[slot as usize] = span;
@@ -162,6 +166,7 @@ impl SpanIndex {
     pub fn settle(&mut self) {
         self.events.settle();
         self.keys.settle();
+        self.words.settle(self.spans.len());
         let spans = &self.spans;
         let parent = |span: &Span| self.by_id.get(&(span.trace_id, span.parent_id)).copied().unwrap_or(NONE);
         let mut tables = Tables { parents: spans.iter().map(parent).collect(), ..Tables::default() };
@@ -271,6 +276,18 @@ impl SpanIndex {
         }
     }
 
+    /// Spans of a resource that begin no later than `start_max` and end no earlier than `end_min`, up to `room`.
+    pub(super) fn open_between(&self, resource: u32, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Slot>) {
+        if let Some(intervals) = self.tables.by_resource.get(resource as usize) {
+            intervals.open(start_max, end_min, room, into);
+        }
+    }
+
+    /// All slots in order of their traces.
+    pub(super) fn in_order_of_traces(&self) -> &[Slot] {
+        &self.tables.by_trace
+    }
+
     /// Spans with a key.
     pub fn by_key(&self, key: Key, value: &[u8]) -> impl Iterator<Item = Slot> {
         self.keys.find(self.hasher.of_key(key as u64, value))
@@ -281,7 +298,12 @@ impl SpanIndex {
         // Each span in the hash map takes its entry at a load of 7/16 to 7/8, in the tables five numbers and 20 bytes.
         let per_span = size_of::<Span>() + 60 + 5 * 4 + 20;
         let intervals: usize = self.tables.by_resource.iter().map(Intervals::bytes).sum();
-        self.spans.len() * per_span + intervals + self.names.bytes() + self.events.bytes() + self.keys.bytes()
+        self.spans.len() * per_span
+            + intervals
+            + self.names.bytes()
+            + self.events.bytes()
+            + self.keys.bytes()
+            + self.words.bytes()
     }
 
     /// Makes room by a quarter: the oldest arrivals go.
@@ -293,6 +315,7 @@ impl SpanIndex {
         self.by_id.extend(ids.map(|(slot, span)| ((span.trace_id, span.span_id), slot as Slot)));
         self.events.forget(gone as Slot);
         self.keys.forget(gone as Slot);
+        self.words.forget(gone as Slot);
         self.tables = Tables::default();
         self.counts.evicted += gone as u64;
     }

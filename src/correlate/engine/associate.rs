@@ -1,0 +1,222 @@
+//! Lines ↔ spans, all at once: probabilistic data association.
+//!
+//! In goes a [`Scene`], out comes for every pair the probability that the line was written in that span, and for every
+//! line that of no recorded span. Habits, shares without a span and weights are learned from each other in rounds; a span
+//! takes a template as often as is usual for it, not more; lines of one request share their trace (`groups`).
+//! <https://doi.org/10.1109/MCS.2009.934469> (Bar-Shalom, Daum, Huang: the probabilistic data association filter)
+
+use std::collections::HashMap;
+
+use super::groups::Groups;
+use super::habits::{Counts, Habit, Place};
+use super::scene::{Pair, Scene};
+
+/// Rounds of learning.
+const ROUNDS: usize = 16;
+/// Rounds of giving and taking within each.
+const SHARINGS: usize = 8;
+/// The share of a template's lines without a span, before anything is known.
+const NONE_AT_FIRST: f32 = 0.05;
+
+/// Round after which lines that come after the end are told.
+const LATE_ROUND: usize = 6;
+/// A kind of line is written after the end when so many, and such a share, certainly are.
+const LATE_MIN: f32 = 1.5;
+const LATE_SHARE: f32 = 0.03;
+/// … unless such kinds are more than this share of a service's lines.
+const SKEWED_SHARE: f32 = 0.1;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Association {
+    /// Of each pair.
+    pub(super) weights: Vec<f32>,
+    /// Of each line: no recorded span.
+    pub(super) none: Vec<f32>,
+    /// Of each pair: how many times likelier than chance, by its evidence alone.
+    pub(super) scores: Vec<f32>,
+    /// Of each template: the share of lines without a span.
+    pub(super) none_share: Vec<f32>,
+}
+
+struct Rounds<'s> {
+    scene: &'s Scene,
+    habits: Vec<Habit>,
+    late: Vec<f32>,
+    counts: Vec<Counts>,
+    result: Association,
+    taken: Vec<f32>,
+    caps: Vec<f32>,
+}
+
+fn place(pair: &Pair) -> Place {
+    Place { start: usize::from(pair.start_bin), end: usize::from(pair.end_bin), clues: usize::from(pair.clues) }
+}
+
+/// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over.
+pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>) -> Association {
+    let mut rounds = Rounds::new(scene);
+    for round in 0..ROUNDS {
+        rounds.prefer(round == 0);
+        rounds.weigh();
+        rounds.share();
+        if round == ROUNDS / 2 {
+            groups.find(scene, &rounds.result);
+        }
+        if round >= ROUNDS / 2 {
+            groups.agree(scene, &mut rounds.result);
+        }
+        if round + 1 < ROUNDS {
+            rounds.learn(round);
+        }
+    }
+    rounds.result
+}
+
+impl<'s> Rounds<'s> {
+    fn new(scene: &'s Scene) -> Rounds<'s> {
+        let mut counts = vec![Counts::default(); scene.kinds.len()];
+        for pair in &scene.pairs {
+            counts[pair.kind as usize].add(place(pair), 1.0);
+        }
+        let chance: Vec<Counts> = (0..scene.kinds.len())
+            .map(|kind| Counts {
+                start: scene.clutter_start[kind],
+                end: scene.clutter_end[kind],
+                clues: scene.clutter_clues[kind],
+                sum: 0.0,
+            })
+            .collect();
+        let lines_of = |kind: usize| scene.template_lines[scene.kinds[kind].0 as usize];
+        let habits =
+            (0..scene.kinds.len()).map(|kind| Habit::new(&chance[kind], &counts[kind], lines_of(kind))).collect();
+        let result = Association {
+            weights: vec![1.0; scene.pairs.len()],
+            none: vec![0.0; scene.rows.len()],
+            scores: vec![0.0; scene.pairs.len()],
+            none_share: vec![NONE_AT_FIRST; scene.template_lines.len()],
+        };
+        let taken = vec![0.0; scene.cells];
+        let caps = vec![1.0; scene.kinds.len()];
+        let late = vec![0.0; scene.kinds.len()];
+        Rounds { scene, habits, late, counts, result, taken, caps }
+    }
+
+    /// The operation that has most of a template is preferred.
+    fn prefer(&mut self, first: bool) {
+        let mut most = vec![0.0f32; self.scene.template_lines.len()];
+        let sum = |counts: &Counts| if first { 1.0 } else { counts.sum };
+        for ((template, _), counts) in self.scene.kinds.iter().zip(&self.counts) {
+            let most = &mut most[*template as usize];
+            *most = most.max(sum(counts));
+        }
+        for ((habit, (template, _)), counts) in self.habits.iter_mut().zip(&self.scene.kinds).zip(&self.counts) {
+            habit.preference = ((sum(counts) + 0.05) / (most[*template as usize] + 0.05)).powi(2);
+        }
+    }
+
+    /// Each line's candidates against each other and against none.
+    fn weigh(&mut self) {
+        for (pair, (score, weight)) in
+            self.scene.pairs.iter().zip(self.result.scores.iter_mut().zip(&self.result.weights))
+        {
+            *score = self.habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
+        }
+        for (at, row) in self.scene.rows.iter().enumerate() {
+            let range = row.pairs();
+            let none = self.result.none_share[row.template as usize];
+            let sum: f32 = self.result.scores[range.clone()].iter().sum();
+            let all = sum * (1.0 - none) + none;
+            for pair in range {
+                self.result.weights[pair] = self.result.scores[pair] * (1.0 - none) / all;
+            }
+            self.result.none[at] = none / all;
+        }
+    }
+
+    /// A span takes a template as often as is usual for it.
+    fn share(&mut self) {
+        let mut sums = vec![0.0f32; self.scene.kinds.len()];
+        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+            sums[pair.kind as usize] += weight;
+        }
+        for ((cap, sum), (_, operation)) in self.caps.iter_mut().zip(&sums).zip(&self.scene.kinds) {
+            *cap = (sum / self.scene.spans_of[*operation as usize].max(1) as f32).round().max(1.0);
+        }
+        for _ in 0..SHARINGS {
+            self.taken.fill(0.0);
+            for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+                self.taken[pair.cell as usize] += weight;
+            }
+            for (at, row) in self.scene.rows.iter().enumerate() {
+                let range = row.pairs();
+                let mut all = self.result.none[at];
+                for pair in range.clone() {
+                    let Pair { kind, cell, .. } = self.scene.pairs[pair];
+                    let cap = self.caps[kind as usize];
+                    self.result.weights[pair] *= (cap / self.taken[cell as usize].max(1e-9)).min(1.0);
+                    all += self.result.weights[pair];
+                }
+                let all = all.max(1e-12);
+                self.result.weights[range].iter_mut().for_each(|weight| *weight /= all);
+                self.result.none[at] /= all;
+            }
+        }
+    }
+
+    /// Habits and shares from the weights.
+    fn learn(&mut self, round: usize) {
+        self.count();
+        if round == LATE_ROUND {
+            self.find_late();
+        }
+        for (habit, counts) in self.habits.iter_mut().zip(&self.counts) {
+            habit.learn(counts);
+        }
+        let mut none = vec![0.2f32; self.scene.template_lines.len()];
+        for (row, share) in self.scene.rows.iter().zip(&self.result.none) {
+            none[row.template as usize] += share;
+        }
+        for (share, (none, lines)) in self.result.none_share.iter_mut().zip(none.iter().zip(&self.scene.template_lines))
+        {
+            *share = none / (*lines as f32 + 2.0);
+        }
+    }
+
+    /// Templates whose lines come after the end of the spans they seem to belong to.
+    fn find_late(&mut self) {
+        let mut of_template = vec![(0.0f32, 0.0f32); self.scene.template_lines.len()];
+        for ((late, counts), (template, _)) in self.late.iter().zip(&self.counts).zip(&self.scene.kinds) {
+            of_template[*template as usize].0 += late;
+            of_template[*template as usize].1 += counts.sum;
+        }
+        let is_late = |(late, all): (f32, f32)| late >= LATE_MIN && late >= LATE_SHARE * all;
+        // Where much of a service's lines come late, its clocks differ, and being late says nothing.
+        let mut of_service: HashMap<u32, (f32, f32)> = HashMap::new();
+        for (template, sums) in of_template.iter().enumerate() {
+            let service = of_service.entry(self.scene.template_group[template]).or_default();
+            service.0 += if is_late(*sums) { sums.1 } else { 0.0 };
+            service.1 += sums.1;
+        }
+        let clock_differs = |template: usize| {
+            let (late, all) = of_service.get(&self.scene.template_group[template]).copied().unwrap_or_default();
+            late > SKEWED_SHARE * all
+        };
+        for (kind, habit) in self.habits.iter_mut().enumerate() {
+            let template = self.scene.kinds[kind].0 as usize;
+            let own = self.late[kind] >= 0.3 * LATE_SHARE * self.counts[kind].sum;
+            habit.is_after = own && is_late(of_template[template]) && !clock_differs(template);
+        }
+    }
+
+    fn count(&mut self) {
+        self.counts.iter_mut().for_each(|counts| *counts = Counts::default());
+        self.late.fill(0.0);
+        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+            self.counts[pair.kind as usize].add(place(pair), *weight);
+            if pair.late {
+                self.late[pair.kind as usize] += weight;
+            }
+        }
+    }
+}

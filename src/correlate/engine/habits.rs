@@ -1,0 +1,205 @@
+//! What is usual: per kind (template, operation) where in a span its lines stand, and which clues they share with it.
+//!
+//! In go counts of pairs with their weights, and what chance gives; out comes how many times likelier than by chance a
+//! pair lies as it does. Distances are spread over neighbouring bins. No line and no span is known here.
+
+use super::scene::{BINS, CLUES};
+
+/// Weights by which a count is spread over its neighbours.
+const KERNEL: [f32; 5] = [0.05, 0.2, 0.5, 0.2, 0.05];
+/// Share of the clutter mixed into a habit, so that nothing is impossible.
+const FLOOR: f32 = 0.2;
+
+/// A histogram of distances.
+pub(super) type Distances = [f32; BINS];
+
+/// Habit and clutter of one kind.
+#[derive(Debug, Clone)]
+pub(super) struct Habit {
+    pub(super) start: Distances,
+    pub(super) end: Distances,
+    pub(super) clues: [f32; CLUES],
+    pub(super) clutter_start: Distances,
+    pub(super) clutter_end: Distances,
+    pub(super) clutter_clues: [f32; CLUES],
+    /// How much of the weight the distance to the start has (the rest has that to the end).
+    pub(super) by_start: f32,
+    /// Its lines are written after the span's end, and so not in it.
+    pub(super) is_after: bool,
+    /// Lines of the template.
+    pub(super) lines: f32,
+    /// How much of the template this operation has, against the one that has most.
+    pub(super) preference: f32,
+}
+
+/// Where a pair lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) clues: usize,
+}
+
+/// Counts of one kind: of pairs by their weight, and of those that are others'.
+#[derive(Debug, Clone)]
+pub(super) struct Counts {
+    pub(super) start: Distances,
+    pub(super) end: Distances,
+    pub(super) clues: [f32; CLUES],
+    pub(super) sum: f32,
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts { start: [0.0; BINS], end: [0.0; BINS], clues: [0.0; CLUES], sum: 0.0 }
+    }
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, place: Place, weight: f32) {
+        self.start[place.start] += weight;
+        self.end[place.end] += weight;
+        self.clues[place.clues] += weight;
+        self.sum += weight;
+    }
+}
+
+/// Spreads each bin over its neighbours.
+pub(super) fn smooth(counts: &Distances) -> Distances {
+    let mut spread = [0.0; BINS];
+    for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count != 0.0) {
+        for (step, share) in KERNEL.iter().enumerate() {
+            if let Some(bin) = (at + step).checked_sub(2).filter(|bin| *bin < BINS) {
+                spread[bin] += count * share;
+            }
+        }
+    }
+    spread
+}
+
+impl Habit {
+    /// From counts at shifted times, and all pairs as they are.
+    pub(super) fn new(chance: &Counts, pairs: &Counts, lines: u32) -> Habit {
+        let lines = lines.max(1) as f32;
+        let per_line = |counts: &Distances, more: f32| smooth(counts).map(|count| (count + more) / lines);
+        let clutter_start = per_line(&chance.start, 0.5 / BINS as f32);
+        let clutter_end = per_line(&chance.end, 0.5 / BINS as f32);
+        let clutter_clues = shares(&chance.clues, &CLUES_BY_CHANCE, 1.0);
+        let mut habit = Habit {
+            start: per_line(&pairs.start, 0.0),
+            end: per_line(&pairs.end, 0.0),
+            clues: shares(&pairs.clues, &clutter_clues, 0.1),
+            clutter_start,
+            clutter_end,
+            clutter_clues,
+            is_after: false,
+            by_start: 0.5,
+            lines,
+            preference: 1.0,
+        };
+        for bin in 0..BINS {
+            habit.start[bin] = (habit.start[bin] - habit.clutter_start[bin]).max(0.0);
+            habit.end[bin] = (habit.end[bin] - habit.clutter_end[bin]).max(0.0);
+        }
+        habit.weigh_sides();
+        habit
+    }
+
+    /// From the weights of the last round.
+    pub(super) fn learn(&mut self, pairs: &Counts) {
+        let lines = self.lines;
+        let learned = |counts: &Distances, clutter: &Distances| {
+            let mut habit = smooth(counts);
+            for (bin, clutter) in habit.iter_mut().zip(clutter) {
+                *bin = (*bin + FLOOR * clutter) / lines;
+            }
+            habit
+        };
+        self.start = learned(&pairs.start, &self.clutter_start);
+        self.end = learned(&pairs.end, &self.clutter_end);
+        self.clues = shares(&pairs.clues, &self.clutter_clues, 0.3);
+        self.weigh_sides();
+    }
+
+    /// How many times likelier than by chance, without what the pair itself (`own`) has taught.
+    pub(super) fn weight(&self, place: Place, own: f32) -> f32 {
+        let own = own / self.lines;
+        let side = |habit: f32, clutter: f32| ((habit - own).max(0.01 * clutter / self.lines) / clutter).ln();
+        let start = side(self.start[place.start], self.clutter_start[place.start]);
+        let end = side(self.end[place.end], self.clutter_end[place.end]);
+        let clues = self.clues[place.clues] / self.clutter_clues[place.clues];
+        let preference = if self.is_after { 1e-4 } else { self.preference };
+        preference * clues * (self.by_start * start + (1.0 - self.by_start) * end).exp()
+    }
+
+    fn weigh_sides(&mut self) {
+        let more = gain(&self.start, &self.clutter_start) - gain(&self.end, &self.clutter_end);
+        self.by_start = 1.0 / (1.0 + (-4.0 * more).exp());
+    }
+}
+
+/// What is believed of clues by chance before anything is seen.
+const CLUES_BY_CHANCE: [f32; CLUES] = [0.5, 0.02, 0.05, 0.002, 0.05, 0.002, 0.005, 0.0002, 0.02, 0.001, 0.002, 0.0001];
+
+fn shares(counts: &[f32; CLUES], before: &[f32; CLUES], weight: f32) -> [f32; CLUES] {
+    let mut shares = *counts;
+    for (share, before) in shares.iter_mut().zip(before) {
+        *share += weight * before;
+    }
+    let sum: f32 = shares.iter().sum();
+    shares.map(|share| share / sum)
+}
+
+/// Information of a habit against its clutter, in nats.
+fn gain(habit: &Distances, clutter: &Distances) -> f32 {
+    let (habits, clutters): (f32, f32) = (habit.iter().sum::<f32>().max(1e-12), clutter.iter().sum());
+    habit
+        .iter()
+        .zip(clutter)
+        .filter(|(habit, _)| **habit > 0.0)
+        .map(|(habit, clutter)| {
+            let share = habit / habits;
+            share * (share.max(1e-12) / (clutter / clutters)).ln()
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_more_often_than_chance_weighs() {
+        let (mut chance, mut pairs) = (Counts::default(), Counts::default());
+        for number in 0..200 {
+            chance.add(Place { start: 20 + number % 30, end: 20 + number % 40, clues: 0 }, 1.0);
+            pairs.add(Place { start: 20 + number % 30, end: 20 + number % 40, clues: 0 }, 1.0);
+            pairs.add(Place { start: 25, end: 20 + number % 40, clues: 2 }, 1.0);
+        }
+        let habit = Habit::new(&chance, &pairs, 200);
+        let usual = habit.weight(Place { start: 25, end: 30, clues: 2 }, 0.5);
+        let unusual = habit.weight(Place { start: 40, end: 30, clues: 0 }, 0.5);
+        assert!(usual > 20.0 && unusual < 0.5, "{usual} {unusual}");
+        assert!(habit.by_start > 0.9);
+    }
+
+    #[test]
+    fn a_single_line_does_not_explain_itself() {
+        let mut pairs = Counts::default();
+        pairs.add(Place { start: 25, end: 30, clues: 0 }, 1.0);
+        let mut habit = Habit::new(&Counts::default(), &pairs, 1);
+        habit.learn(&pairs);
+        assert!(
+            habit.weight(Place { start: 25, end: 30, clues: 0 }, 0.5)
+                < habit.weight(Place { start: 25, end: 30, clues: 0 }, 0.0) / 3.0
+        );
+    }
+
+    #[test]
+    fn spreading_keeps_the_sum() {
+        let mut counts = [0.0; BINS];
+        counts[30] = 4.0;
+        let spread = smooth(&counts);
+        assert!((spread.iter().sum::<f32>() - 4.0).abs() < 1e-4 && spread[30] > spread[31] && spread[31] > spread[32]);
+    }
+}

@@ -1,0 +1,138 @@
+//! What is kept of a line between the passes: some tens of bytes, no text.
+//!
+//! In go records, out come [`Line`]s with lists of hashes and durations. Bounded: lines beyond the limit are counted and
+//! stay without an inferred link.
+
+use super::templates::{self, Template};
+use super::words::{self, Duration};
+use crate::record::{Envelope, Record};
+use spanline_parsers::{Time, Value};
+
+/// Lines kept.
+const LINES_MAX: usize = 8 << 20;
+/// Durations kept of one line.
+const DURATIONS_MAX: usize = 3;
+/// Keys with values kept of one line.
+const PAIRS_MAX: usize = 8;
+/// Bytes of a text that are looked at.
+const TEXT_MAX: usize = 2048;
+
+/// A line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    pub(super) source: u32,
+    /// Number of its writer: a journal has several.
+    pub(super) writer: u32,
+    pub(super) file: u32,
+    pub(super) offset: u64,
+    pub(super) time: i64,
+    /// [`i64::MIN`] where there is none.
+    pub(super) envelope_time: i64,
+    pub(super) template: Template,
+    /// What a rule made of it; see `rules`.
+    pub(super) hint: super::Hint,
+    words: (u32, u8),
+    pairs: (u32, u8),
+    durations: (u32, u8),
+    /// Digits of the second.
+    pub(super) digits: u8,
+    pub(super) from_payload: bool,
+    pub(super) from_journal: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pub(super) rows: Vec<Line>,
+    words: Vec<u32>,
+    pairs: Vec<u64>,
+    durations: Vec<Duration>,
+    /// Lines beyond the limit.
+    pub(super) overflow: u64,
+}
+
+impl Lines {
+    /// Keeps what is needed of a record.
+    pub(super) fn add(&mut self, seed: u64, record: &Record<'_>, writer: u32, hint: super::Hint) {
+        let Some(time) = record.time else { return };
+        if self.rows.len() >= LINES_MAX {
+            self.overflow += 1;
+            return;
+        }
+        let words = list(&mut self.words, |list| {
+            words::words(seed, &record.payload[..record.payload.len().min(TEXT_MAX)], list);
+        });
+        let pairs = list(&mut self.pairs, |list| pairs_of(seed, record, list));
+        let durations = list(&mut self.durations, |list| durations_of(record, list));
+        self.rows.push(Line {
+            source: record.source,
+            writer,
+            file: record.position.file,
+            offset: record.position.offset,
+            time,
+            envelope_time: record.envelope_time.unwrap_or(i64::MIN),
+            template: templates::of(seed, record),
+            hint,
+            words,
+            pairs,
+            durations,
+            digits: record.time_digits,
+            from_payload: !matches!(record.entry.time, Time::None),
+            from_journal: record.envelope == Envelope::Journal,
+        });
+    }
+
+    pub(super) fn words(&self, line: &Line) -> &[u32] {
+        slice(&self.words, line.words)
+    }
+
+    pub(super) fn pairs(&self, line: &Line) -> &[u64] {
+        slice(&self.pairs, line.pairs)
+    }
+
+    pub(super) fn durations(&self, line: &Line) -> &[Duration] {
+        slice(&self.durations, line.durations)
+    }
+}
+
+fn list<T>(all: &mut Vec<T>, fill: impl FnOnce(&mut Vec<T>)) -> (u32, u8) {
+    let start = all.len();
+    if u32::try_from(start).is_ok() {
+        fill(all);
+        all.truncate(start + usize::from(u8::MAX));
+    }
+    (start as u32, (all.len() - start) as u8)
+}
+
+fn slice<T>(all: &[T], (start, count): (u32, u8)) -> &[T] {
+    all.get(start as usize..start as usize + usize::from(count)).unwrap_or_default()
+}
+
+fn pairs_of(seed: u64, record: &Record<'_>, into: &mut Vec<u64>) {
+    let room = into.len() + PAIRS_MAX;
+    for field in &record.entry.fields {
+        let value: &[u8] = match &field.value {
+            Value::Text(text) => text,
+            Value::Number(number) => number,
+            _ => continue,
+        };
+        if into.len() < room && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+            into.extend(words::pair(seed, &field.key, value));
+        }
+    }
+    let body = &record.entry.body;
+    words::pairs(seed, &body[..body.len().min(TEXT_MAX)], into, room);
+}
+
+fn durations_of(record: &Record<'_>, into: &mut Vec<Duration>) {
+    let room = into.len() + DURATIONS_MAX;
+    for field in &record.entry.fields {
+        if let Value::Number(number) = field.value
+            && into.len() < room
+            && let Some(scale) = words::scale_of_key(&field.key)
+        {
+            into.extend(words::number(number, scale));
+        }
+    }
+    words::durations(&record.payload[..record.payload.len().min(TEXT_MAX)], into, room);
+}

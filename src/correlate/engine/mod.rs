@@ -1,0 +1,179 @@
+//! Lines without an id: what happens more often than chance is evidence.
+//!
+//! In go records ([`Engine::observe`]) and the settled index ([`Engine::settle`]), out comes for a record its span with a
+//! probability, or none ([`Engine::link`]). Learns without supervision which kinds of lines are written in which
+//! operations, and where in them; knows nothing of any program. Rules with explicit evidence come before it.
+
+mod associate;
+pub(super) mod call_sites;
+mod calls;
+mod choose;
+mod groups;
+mod habits;
+mod hash;
+mod lines;
+mod neighbours;
+mod operations;
+mod scene;
+mod templates;
+pub(super) mod words;
+
+use std::collections::HashSet;
+
+use super::span_index::{Slot, SpanIndex};
+use crate::record::{Link, Method, Record, Relation};
+use call_sites::Site;
+use calls::Call;
+pub(super) use calls::method_number;
+use groups::Groups;
+use lines::{Line, Lines};
+use neighbours::Neighbours;
+use operations::Operations;
+use scene::{Scene, View};
+
+/// What a rule made of a line when it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Hint {
+    /// Nothing.
+    #[default]
+    None,
+    /// It names a request of CRI-O (hash of the id).
+    Request(u64),
+    /// kubelet's line about a pod (hash of its key).
+    Pod(u64, Site),
+    /// Written by a loop of the program's own, in no request.
+    Outside,
+    /// It tells the call it is about: number of the method, and when that began.
+    Call(u64, i64),
+}
+
+/// What was found for a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Decision {
+    source: u32,
+    file: u32,
+    offset: u64,
+    slot: Slot,
+    confidence: f32,
+    method: Method,
+    relation: Relation,
+}
+
+impl Decision {
+    fn new(line: &Line, slot: Slot, confidence: f32, method: Method, relation: Relation) -> Decision {
+        Decision { source: line.source, file: line.file, offset: line.offset, slot, confidence, method, relation }
+    }
+}
+
+/// A pod has one worker: two of its spans are never open at once.
+const ENTITY_CONFIDENCE: f32 = 0.995;
+/// Method and start, to the microsecond.
+const CALL_CONFIDENCE: f32 = 0.995;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Engine {
+    lines: Lines,
+    decisions: Vec<Decision>,
+}
+
+impl Engine {
+    /// Keeps what is needed of a record.
+    pub(super) fn observe(&mut self, index: &SpanIndex, record: &Record<'_>, writer: u32, hint: Hint) {
+        self.lines.add(index.words.seed(), record, writer, hint);
+    }
+
+    /// Lines beyond the limit.
+    pub(super) fn overflow(&self) -> u64 {
+        self.lines.overflow
+    }
+
+    /// Decides all lines. `resources`: those of each writer; `known`: the span of a line that a rule has settled.
+    pub(super) fn settle(&mut self, index: &SpanIndex, resources: &[&[u32]], known: &dyn Fn(Hint, u32, i64) -> Known) {
+        if index.is_empty() || self.lines.rows.is_empty() {
+            return;
+        }
+        let operations = Operations::new(index, resources.iter().copied());
+        let mut wanted = Vec::new();
+        let mut settled = Vec::new();
+        let mut calls = Vec::new();
+        let mut decisions = std::mem::take(&mut self.decisions);
+        for (at, line) in self.lines.rows.iter().enumerate() {
+            if resources.get(line.writer as usize).is_none_or(|found| found.is_empty()) {
+                continue;
+            }
+            match known(line.hint, line.writer, line.time) {
+                Known::Nothing => wanted.push(at as u32),
+                Known::Span(slot) => settled.push((line.writer, line.time, operations.trace(slot))),
+                Known::Linked(slot, relation) => {
+                    if relation == Relation::Within {
+                        settled.push((line.writer, line.time, operations.trace(slot)));
+                    }
+                    decisions.push(Decision::new(line, slot, ENTITY_CONFIDENCE, Method::Entity, relation));
+                }
+                Known::Call(method, start) => {
+                    calls.push(Call { line: at as u32, writer: line.writer, method, start, end: line.time })
+                }
+                Known::NoSpan => {}
+            }
+        }
+        let neighbours = Neighbours::new(settled);
+        let known_words: HashSet<u32> = index.words.all().collect();
+        let view = View {
+            index,
+            lines: &self.lines,
+            operations: &operations,
+            neighbours: &neighbours,
+            resources,
+            known_words: &known_words,
+        };
+        let scene = Scene::new(&view, wanted.into_iter());
+        let result = associate::associate(&scene, Groups::new(&self.lines, &operations));
+        let choices = choose::choose(index, &operations, &scene, &result);
+        for (row, choice) in scene.rows.iter().zip(choices) {
+            let Some((pair, confidence)) = choice else { continue };
+            let line = &self.lines.rows[row.line as usize];
+            let slot = scene.pairs[pair as usize].slot;
+            decisions.push(Decision::new(line, slot, confidence, Method::Inferred, Relation::Within));
+        }
+        for (line, slot) in calls::assign(index, resources, &calls) {
+            let line = &self.lines.rows[line as usize];
+            decisions.push(Decision::new(line, slot, CALL_CONFIDENCE, Method::Request, Relation::Within));
+        }
+        self.lines = Lines::default();
+        self.decisions = decisions;
+        self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
+    }
+
+    /// The span of a record.
+    pub(super) fn link(&self, index: &SpanIndex, record: &Record<'_>) -> Option<Link> {
+        let key = (record.source, record.position.file, record.position.offset);
+        let of = |decision: &Decision| (decision.source, decision.file, decision.offset);
+        let decision = &self.decisions[self.decisions.binary_search_by_key(&key, of).ok()?];
+        let span = index.span(decision.slot);
+        Some(Link {
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            method: decision.method,
+            confidence: Some(decision.confidence.min(0.9999)),
+            relation: decision.relation,
+            verified: true,
+            has_event: false,
+        })
+    }
+}
+
+/// What rules know of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Nothing: the engine decides.
+    Nothing,
+    /// Its span.
+    Span(Slot),
+    /// Its span, and how it stands to it: a link.
+    Linked(Slot, Relation),
+    /// It is about a call of this method that began then.
+    Call(u64, i64),
+    /// It has none, or it is another's to say.
+    NoSpan,
+}

@@ -1,0 +1,404 @@
+//! Who could have written a line: each line with the spans of its process that are open at its time.
+//!
+//! In go lines and the index, out come rows ordered by template, and for each row its pairs (line, span) with what they
+//! have in common: the distance to the span's start and end, and which clues hit. The same look-up at shifted times tells
+//! what chance alone gives (clutter). Nothing is weighed here.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::span_index::{Slot, SpanIndex};
+use super::lines::{Line, Lines};
+use super::neighbours::Neighbours;
+use super::operations::Operations;
+
+/// Bins of distances: a signed logarithmic scale, 7 a decade from 2 µs.
+pub(super) const BINS: usize = 72;
+/// Kinds of clues together: see [`clues`].
+pub(super) const CLUES: usize = 12;
+/// A span may begin so much after its line.
+const BEFORE_NS: i64 = 50_000;
+/// … and end so much before it: clocks that are read one after the other, and the runtime that takes the time late.
+const AFTER_EXACT_NS: i64 = 50_000;
+const AFTER_RUNTIME_NS: i64 = 5_000_000;
+/// Ends are read after the line is written, but for what clocks round away.
+const LATE_NS: i64 = 2_000;
+/// Open spans looked at, and kept, for one line.
+const OPEN_MAX: usize = 1024;
+const PAIRS_PER_LINE_MAX: usize = 160;
+/// Pairs kept in all.
+const PAIRS_MAX: usize = 24 << 20;
+/// Chance is measured so far away: near enough to be in the same burst of requests, by even steps of the logarithm.
+const NEAREST_NS: f64 = 20e6;
+const FARTHEST_NS: f64 = 6e9;
+/// Times at which chance is measured, per line.
+const SHIFTS: usize = 8;
+/// Rarer kinds of lines are taken together.
+const RARE: u32 = 4;
+
+/// A line that looks for its span.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) line: u32,
+    pub(super) template: u32,
+    /// When it was written, and how much earlier it may have been.
+    pub(super) time: i64,
+    pub(super) low: i64,
+    pub(super) slack: i64,
+    /// Its pairs.
+    pub(super) first: u32,
+    pub(super) count: u32,
+}
+
+impl Row {
+    /// The places of its pairs.
+    pub(super) fn pairs(&self) -> std::ops::Range<usize> {
+        self.first as usize..(self.first + self.count) as usize
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Scene {
+    pub(super) rows: Vec<Row>,
+    /// Lines of each template.
+    pub(super) template_lines: Vec<u32>,
+    /// The service of each template.
+    pub(super) template_group: Vec<u32>,
+    pub(super) pairs: Vec<Pair>,
+    /// (template, operation) of each habit.
+    pub(super) kinds: Vec<(u32, u32)>,
+    pub(super) clutter_start: Vec<[f32; BINS]>,
+    pub(super) clutter_end: Vec<[f32; BINS]>,
+    pub(super) clutter_clues: Vec<[f32; CLUES]>,
+    /// Distinct (span, template).
+    pub(super) cells: usize,
+    /// Distinct spans of each operation that any line might belong to.
+    pub(super) spans_of: Vec<u32>,
+}
+
+/// A line and a span that might have written it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair {
+    pub(super) slot: Slot,
+    pub(super) kind: u32,
+    pub(super) cell: u32,
+    pub(super) start_bin: u8,
+    pub(super) end_bin: u8,
+    pub(super) clues: u8,
+    /// The line was certainly written after the span's end.
+    pub(super) late: bool,
+    /// Number of its trace among those of the line.
+    pub(super) trace: u8,
+}
+
+/// What is needed to look a line up.
+pub(super) struct View<'a> {
+    pub(super) index: &'a SpanIndex,
+    pub(super) lines: &'a Lines,
+    pub(super) operations: &'a Operations,
+    pub(super) neighbours: &'a Neighbours,
+    /// Resources of each writer.
+    pub(super) resources: &'a [&'a [u32]],
+    /// Words that spans hold.
+    pub(super) known_words: &'a HashSet<u32>,
+}
+
+impl View<'_> {
+    fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Slot>) {
+        into.clear();
+        let writer = self.lines.rows[row.line as usize].writer;
+        for resource in self.resources.get(writer as usize).copied().unwrap_or_default() {
+            self.index.open_between(*resource, time + BEFORE_NS, time - row.slack, OPEN_MAX, into);
+        }
+        if into.len() > PAIRS_PER_LINE_MAX {
+            // Short spans say more than long ones.
+            let length = |slot: &Slot| self.index.span(*slot).end - self.index.span(*slot).start;
+            into.select_nth_unstable_by_key(PAIRS_PER_LINE_MAX, length);
+            into.truncate(PAIRS_PER_LINE_MAX);
+        }
+    }
+
+    /// Which clues a line and a span share: a duration in the text that is the span's (1), a word that is an attribute's
+    /// of the span or of one above it (2), known lines just before or after it that are of its trace (4 one, 8 both).
+    fn clues(&self, line: &Line, words: &[u32], time: i64, slot: Slot) -> u8 {
+        let span = self.index.span(slot);
+        let length = span.end - span.start;
+        let fits = |nanos: i64, unit: i64| (length - nanos).abs() <= (nanos / 50).max(60_000).max(unit);
+        let duration = self.lines.durations(line).iter().any(|found| fits(found.nanos, found.unit));
+        let shares = |above: Slot| {
+            let own = self.index.words.of(above);
+            !own.is_empty()
+                && words.iter().any(|word| own.binary_search(&(u64::from(above) << 32 | u64::from(*word))).is_ok())
+        };
+        let word = !words.is_empty() && self.index.ancestors(slot).take(12).any(shares);
+        let sides = self.neighbours.sides(line.writer, time, self.operations.trace(slot));
+        u8::from(duration) + 2 * u8::from(word) + 4 * sides
+    }
+}
+
+/// The bin of a distance in ns.
+pub(super) fn bin(distance: i64) -> u8 {
+    let steps = ((distance.unsigned_abs().max(2_000) as f64 / 2_000.0).log10() * 7.0) as i64;
+    let bin = if distance >= 0 { 14 + steps } else { 13 - steps };
+    bin.clamp(0, BINS as i64 - 1) as u8
+}
+
+impl Scene {
+    /// Looks all of these lines up.
+    pub(super) fn new(view: &View<'_>, wanted: impl Iterator<Item = u32>) -> Scene {
+        let mut scene = Scene::default();
+        scene.place_rows(view, wanted);
+        scene.spans_of = vec![0; view.operations.count()];
+        let mut seen = vec![false; view.index.len()];
+        let mut work = Work {
+            kind_of: vec![u32::MAX; view.operations.count()],
+            cell_of: vec![u32::MAX; view.index.len()],
+            ..Work::default()
+        };
+        let ranges = writer_ranges(&scene.rows, view);
+        let mut from = 0;
+        while from < scene.rows.len() {
+            let template = scene.rows[from].template;
+            let to = from + scene.rows[from..].iter().take_while(|row| row.template == template).count();
+            scene.pair_up(view, from..to, &mut work);
+            scene.shift(view, from..to, &ranges, &mut work);
+            work.clear();
+            from = to;
+        }
+        for pair in &scene.pairs {
+            if !std::mem::replace(&mut seen[pair.slot as usize], true) {
+                scene.spans_of[view.operations.of(pair.slot) as usize] += 1;
+            }
+        }
+        scene
+    }
+
+    fn place_rows(&mut self, view: &View<'_>, wanted: impl Iterator<Item = u32>) {
+        let wanted: Vec<u32> = wanted.collect();
+        let line_of = |at: &u32| &view.lines.rows[*at as usize];
+        let mut fine: HashMap<(u32, u64), (u32, u8)> = HashMap::new();
+        for line in wanted.iter().map(line_of) {
+            let group = view.operations.group_of_writer(line.writer);
+            let entry = fine.entry((group, line.template.fine)).or_default();
+            entry.0 += 1;
+            entry.1 = entry.1.max(line.digits);
+        }
+        let mut numbers: HashMap<(u32, u64), u32> = HashMap::new();
+        for at in &wanted {
+            let line = line_of(at);
+            let group = view.operations.group_of_writer(line.writer);
+            let (count, digits) = fine.get(&(group, line.template.fine)).copied().unwrap_or_default();
+            let kind = if count < RARE { line.template.coarse } else { line.template.fine };
+            let Some((time, low, slack)) = when(line, digits) else { continue };
+            let next = numbers.len() as u32;
+            let template = *numbers.entry((group, kind)).or_insert(next);
+            self.rows.push(Row { line: *at, template, time, low, slack, first: 0, count: 0 });
+        }
+        self.rows.sort_by_key(|row| row.template);
+        self.template_lines = vec![0; numbers.len()];
+        self.template_group = vec![0; numbers.len()];
+        for ((group, _), template) in &numbers {
+            self.template_group[*template as usize] = *group;
+        }
+        for row in &self.rows {
+            self.template_lines[row.template as usize] += 1;
+        }
+    }
+
+    fn pair_up(&mut self, view: &View<'_>, range: std::ops::Range<usize>, work: &mut Work) {
+        for at in range {
+            let row = self.rows[at];
+            let line = &view.lines.rows[row.line as usize];
+            view.open_at(&row, row.time, &mut work.open);
+            work.words.clear();
+            work.words.extend(view.lines.words(line).iter().filter(|word| view.known_words.contains(word)));
+            self.rows[at].first = self.pairs.len() as u32;
+            work.traces.clear();
+            for slot in &work.open {
+                if self.pairs.len() >= PAIRS_MAX {
+                    break;
+                }
+                let operation = view.operations.of(*slot);
+                let kind = &mut work.kind_of[operation as usize];
+                if *kind == u32::MAX {
+                    *kind = self.kinds.len() as u32;
+                    work.operations.push(operation);
+                    self.kinds.push((row.template, operation));
+                }
+                let cell = &mut work.cell_of[*slot as usize];
+                if *cell == u32::MAX {
+                    *cell = self.cells as u32;
+                    self.cells += 1;
+                    work.slots.push(*slot);
+                }
+                let span = view.index.span(*slot);
+                self.pairs.push(Pair {
+                    slot: *slot,
+                    kind: *kind,
+                    cell: *cell,
+                    start_bin: bin(row.time - span.start),
+                    end_bin: bin(span.end - row.time),
+                    clues: view.clues(line, &work.words, row.time, *slot),
+                    late: false,
+                    trace: number_in(&mut work.traces, view.operations.trace(*slot)),
+                });
+            }
+            self.rows[at].count = self.pairs.len() as u32 - self.rows[at].first;
+            self.mark_late(view.index, at, work);
+        }
+        self.clutter_start.resize(self.kinds.len(), [0.0; BINS]);
+        self.clutter_end.resize(self.kinds.len(), [0.0; BINS]);
+        self.clutter_clues.resize(self.kinds.len(), [0.0; CLUES]);
+    }
+
+    /// Marks the pairs of traces all of whose spans here had ended when the line was written.
+    fn mark_late(&mut self, index: &SpanIndex, at: usize, work: &mut Work) {
+        let row = self.rows[at];
+        let pairs = &mut self.pairs[row.pairs()];
+        work.ends.clear();
+        work.ends.resize(work.traces.len(), i64::MIN);
+        for pair in pairs.iter() {
+            if let Some(end) = work.ends.get_mut(usize::from(pair.trace)) {
+                *end = (*end).max(index.span(pair.slot).end);
+            }
+        }
+        for pair in pairs {
+            let end = work.ends.get(usize::from(pair.trace)).copied().unwrap_or(i64::MAX);
+            pair.late = row.low > end.saturating_add(LATE_NS);
+        }
+    }
+
+    /// The same lines at other times: what they share with spans by chance.
+    fn shift(&mut self, view: &View<'_>, range: std::ops::Range<usize>, ranges: &[(i64, i64)], work: &mut Work) {
+        const SHARE: f32 = 1.0 / SHIFTS as f32;
+        for at in range {
+            let row = self.rows[at];
+            let line = &view.lines.rows[row.line as usize];
+            let range = ranges.get(line.writer as usize).copied().unwrap_or((row.time, row.time));
+            for number in 0..SHIFTS {
+                let time = shifted(row.time, range, &mut work.random);
+                view.open_at(&row, time, &mut work.open);
+                if number == 0 {
+                    work.words.clear();
+                    work.words.extend(view.lines.words(line).iter().filter(|word| view.known_words.contains(word)));
+                }
+                for slot in &work.open {
+                    let kind = work.kind_of[view.operations.of(*slot) as usize] as usize;
+                    if kind == u32::MAX as usize {
+                        continue;
+                    }
+                    let span = view.index.span(*slot);
+                    self.clutter_start[kind][bin(time - span.start) as usize] += SHARE;
+                    self.clutter_end[kind][bin(span.end - time) as usize] += SHARE;
+                    if number < 3 {
+                        let clues = view.clues(line, &work.words, time, *slot);
+                        self.clutter_clues[kind][clues as usize] += 1.0 / 3.0;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Work {
+    kind_of: Vec<u32>,
+    cell_of: Vec<u32>,
+    operations: Vec<u32>,
+    slots: Vec<Slot>,
+    open: Vec<Slot>,
+    words: Vec<u32>,
+    traces: Vec<u32>,
+    ends: Vec<i64>,
+    random: u64,
+}
+
+fn number_in(traces: &mut Vec<u32>, trace: u32) -> u8 {
+    let known = traces.iter().position(|other| *other == trace);
+    let number = known.unwrap_or_else(|| {
+        traces.push(trace);
+        traces.len() - 1
+    });
+    number.min(usize::from(u8::MAX)) as u8
+}
+
+impl Work {
+    fn clear(&mut self) {
+        for operation in self.operations.drain(..) {
+            self.kind_of[operation as usize] = u32::MAX;
+        }
+        for slot in self.slots.drain(..) {
+            self.cell_of[slot as usize] = u32::MAX;
+        }
+    }
+}
+
+/// A time 20 ms to 6 s away, within the times of the source where that is possible.
+fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
+    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let part = (*random >> 33) as f64 / (1u64 << 31) as f64;
+    let far = (NEAREST_NS * (FARTHEST_NS / NEAREST_NS).powf(part)) as i64;
+    let far = if *random >> 32 & 1 == 0 { far } else { -far };
+    match () {
+        () if (low..=high).contains(&(time + far)) => time + far,
+        () if (low..=high).contains(&(time - far)) => time - far,
+        () if high - low > 400_000_000 => low + (time - low + far).rem_euclid(high - low),
+        () => time + far,
+    }
+}
+
+fn writer_ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
+    let mut ranges: Vec<(i64, i64)> = Vec::new();
+    for row in rows {
+        let writer = view.lines.rows[row.line as usize].writer as usize;
+        if writer >= ranges.len() {
+            ranges.resize(writer + 1, (i64::MAX, i64::MIN));
+        }
+        ranges[writer] = (ranges[writer].0.min(row.time), ranges[writer].1.max(row.time));
+    }
+    ranges
+}
+
+/// When a line was written, since when it may have been, and how late its span may have ended. `digits`: of the second,
+/// in lines of its kind.
+fn when(line: &Line, digits: u8) -> Option<(i64, i64, i64)> {
+    const RUNTIME_NS: i64 = 2_000_000;
+    let envelope = (line.envelope_time != i64::MIN).then_some(line.envelope_time);
+    if !line.from_payload {
+        return Some((line.time, line.time.saturating_sub(RUNTIME_NS), AFTER_RUNTIME_NS));
+    }
+    let unit = 10i64.pow(9 - u32::from(digits.min(9)));
+    if unit <= 1_000 {
+        return Some((line.time, line.time, if line.from_journal { AFTER_RUNTIME_NS } else { AFTER_EXACT_NS }));
+    }
+    match envelope {
+        Some(envelope) => {
+            let time = envelope.clamp(line.time, line.time.saturating_add(unit));
+            Some((time, line.time, AFTER_RUNTIME_NS))
+        }
+        None if unit <= 10_000_000 => Some((line.time.saturating_add(unit / 2), line.time, unit)),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_in_order_and_tell_signs_apart() {
+        let distances = [-9_000_000_000, -1_000_000, -3_000, -1, 0, 1_999, 3_000, 1_000_000, 60_000_000_000];
+        let bins: Vec<u8> = distances.iter().map(|distance| bin(*distance)).collect();
+        assert!(bins.is_sorted() && bins[3] < bins[4] && bins[4] == bins[5] && bins[5] < bins[6], "{bins:?}");
+        assert!((bin(i64::MAX) as usize) < BINS && bin(i64::MIN + 1) == 0);
+    }
+
+    #[test]
+    fn shifted_times_stay_where_lines_are() {
+        let mut random = 0;
+        for time in [0, 5_000_000_000, 9_999_999_999] {
+            let other = shifted(time, (0, 10_000_000_000), &mut random);
+            assert!((0..=10_000_000_000).contains(&other) && (other - time).abs() >= 1_000_000);
+        }
+    }
+}

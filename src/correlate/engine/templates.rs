@@ -1,0 +1,100 @@
+//! The kind of a line: what stays when its values are taken out.
+//!
+//! In goes a record, out come two numbers: a fine one (words without digits, names of fields, source file) and a coarse
+//! one that more lines share, for kinds that are too rare to learn from. No table, no parsing: the same text gives the
+//! same number in every process with the same seed.
+
+use super::hash::{fold, mix};
+use crate::record::Record;
+use spanline_parsers::Value;
+
+/// Words that are looked at.
+const WORDS_MAX: usize = 10;
+/// Fields whose names count.
+const FIELDS_MAX: usize = 16;
+/// Stands for a word with digits.
+const VALUE: u64 = 0x5661_6c75_6500;
+
+/// Kinds of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Template {
+    pub(super) fine: u64,
+    pub(super) coarse: u64,
+}
+
+/// The kind of a record.
+pub(super) fn of(seed: u64, record: &Record<'_>) -> Template {
+    let entry = record.entry;
+    let mut head = mix(seed, entry.format as u64);
+    if let Some(code) = entry.code {
+        head = mix(head, fold(seed, code.file));
+    }
+    let mut fields = 0u64;
+    for field in entry.fields.iter().take(FIELDS_MAX) {
+        fields = fields.wrapping_add(fold(seed, &field.key));
+        if tells_kind(&field.key)
+            && let Value::Text(text) = &field.value
+            && text.len() <= 40
+            && !text.iter().any(u8::is_ascii_digit)
+        {
+            head = mix(head, fold(seed, text));
+        }
+    }
+    let (words, first_two) = words(seed, &entry.body);
+    Template { fine: mix(mix(head, fields), words), coarse: mix(head, first_two) }
+}
+
+/// Fields whose values are few and say what the line is about.
+fn tells_kind(key: &[u8]) -> bool {
+    let last = key.rsplit(|byte| *byte == b'.').next().unwrap_or(key);
+    matches!(last, b"logger" | b"component" | b"method" | b"module" | b"target" | b"level" | b"event")
+}
+
+/// Numbers of the first words, and of the first two of them.
+fn words(seed: u64, body: &[u8]) -> (u64, u64) {
+    let line = memchr::memchr(b'\n', body).map_or(body, |end| &body[..end]);
+    let (mut all, mut first_two, mut last, mut count) = (seed, seed, 0, 0);
+    for word in line[..line.len().min(400)].split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
+        let number = number_of(seed, word);
+        if number == VALUE && last == VALUE {
+            continue;
+        }
+        last = number;
+        all = mix(all, number);
+        count += 1;
+        if count <= 2 {
+            first_two = all;
+        }
+        if count == WORDS_MAX {
+            break;
+        }
+    }
+    (all, first_two)
+}
+
+fn number_of(seed: u64, word: &[u8]) -> u64 {
+    if let Some(at) = memchr::memchr(b'=', word) {
+        return fold(seed, &word[..=at]);
+    }
+    let is_value = word.iter().any(u8::is_ascii_digit)
+        || word.len() == 3 && word.iter().all(u8::is_ascii_uppercase)
+        || word.len() > 40
+        || matches!(word, [b'"', .., b'"'] | [b'\'', .., b'\'']);
+    if is_value { VALUE } else { fold(seed, word) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_do_not_change_the_kind() {
+        let kind = |text: &str| words(9, text.as_bytes());
+        assert_eq!(kind("order o-17 placed in 3ms"), kind("order o-9231 placed in 17.5ms"));
+        assert_eq!(kind("charge 12 EUR user=a"), kind("charge 99 USD user=bc"));
+        assert_eq!(kind("ids 1 2 3 end"), kind("ids 7 end"));
+        assert_ne!(kind("order placed"), kind("order paid"));
+        assert_eq!(kind("order placed here").1, kind("order placed there").1);
+        assert_eq!(kind("first\nsecond 1"), kind("first\nother"));
+    }
+}

@@ -1,0 +1,222 @@
+//! What a text holds that a span may hold as well: words with digits or slashes, durations, keys with their values.
+//!
+//! In goes the text of a line or of a span's attribute, out come numbers (hashes, nanoseconds). Nothing is kept as text,
+//! nothing is looked up. One pass over the bytes, no allocation but that of the lists that are handed in.
+
+use super::hash::fold;
+
+/// Words kept of one text.
+const WORDS_MAX: usize = 16;
+/// Shorter ones say nothing.
+const WORD_MIN: usize = 5;
+/// Longer ones are no ids.
+const WORD_MAX: usize = 256;
+
+/// A duration in a text, and how exact it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Duration {
+    pub(super) nanos: i64,
+    /// What the number was rounded to.
+    pub(super) unit: i64,
+}
+
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b':' | b'@' | b'-') || byte >= 0x80
+}
+
+/// Hashes of the words of a text that may name something: those with a digit or a slash, and the parts between slashes.
+pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>) {
+    let room = into.len() + WORDS_MAX;
+    let mut at = 0;
+    while at < text.len() && into.len() < room {
+        if !is_word_byte(text[at]) {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        let (mut digit, mut slash) = (false, false);
+        while at < text.len() && is_word_byte(text[at]) {
+            digit |= text[at].is_ascii_digit();
+            slash |= text[at] == b'/';
+            at += 1;
+        }
+        let word = trim(&text[start..at]);
+        if !(WORD_MIN..=WORD_MAX).contains(&word.len()) || !(digit || slash) {
+            continue;
+        }
+        add(seed, word, into);
+        if slash {
+            for part in word.split(|byte| *byte == b'/') {
+                if part.len() >= WORD_MIN && part.len() < word.len() && part.iter().any(u8::is_ascii_digit) {
+                    add(seed, part, into);
+                }
+            }
+        }
+    }
+    into.truncate(room);
+}
+
+fn add(seed: u64, word: &[u8], into: &mut Vec<u32>) {
+    into.push(word_hash(seed, word));
+}
+
+/// The number of a word.
+pub(super) fn word_hash(seed: u64, word: &[u8]) -> u32 {
+    (fold(seed ^ 0x77, word) >> 32) as u32
+}
+
+fn trim(mut word: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = word {
+        if !matches!(first, b'.' | b':' | b'-' | b'@') {
+            break;
+        }
+        word = rest;
+    }
+    while let [rest @ .., last] = word {
+        if !matches!(last, b'.' | b':' | b'-' | b'@' | b'/') {
+            break;
+        }
+        word = rest;
+    }
+    word
+}
+
+/// Durations of a text: `271.595ms`, `1.2s`, `35µs`, `17us`.
+pub(super) fn durations(text: &[u8], into: &mut Vec<Duration>, room: usize) {
+    let mut at = 0;
+    while at < text.len() && into.len() < room {
+        if !text[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        while at < text.len() && (text[at].is_ascii_digit() || text[at] == b'.') {
+            at += 1;
+        }
+        let before = start.checked_sub(1).map_or(b' ', |before| text[before]);
+        if before.is_ascii_alphanumeric() || matches!(before, b'-' | b'_' | b'/' | b'.') || before >= 0x80 {
+            continue;
+        }
+        let Some((scale, length)) = unit(&text[at..]) else { continue };
+        let after = text.get(at + length).copied().unwrap_or(b' ');
+        if !(after.is_ascii_alphanumeric() || after == b'_') {
+            into.extend(number(&text[start..at], scale));
+        }
+        at += length;
+    }
+}
+
+fn unit(text: &[u8]) -> Option<(i64, usize)> {
+    match text {
+        [b'm', b's', ..] => Some((1_000_000, 2)),
+        [b's', ..] => Some((1_000_000_000, 1)),
+        [b'u', b's', ..] => Some((1_000, 2)),
+        [b'n', b's', ..] => Some((1, 2)),
+        [0xc2, 0xb5, b's', ..] | [0xce, 0xbc, b's', ..] => Some((1_000, 3)),
+        _ => None,
+    }
+}
+
+/// Digits with at most one dot, in units of `scale` ns.
+pub(super) fn number(digits: &[u8], scale: i64) -> Option<Duration> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let value: f64 = text.parse().ok()?;
+    let fraction = digits.iter().position(|byte| *byte == b'.').map_or(0, |dot| digits.len() - dot - 1);
+    let nanos = value * scale as f64;
+    (nanos < 1e17 && fraction < 18)
+        .then(|| Duration { nanos: nanos as i64, unit: (scale / 10i64.pow(fraction as u32)).max(1) })
+}
+
+/// The scale that a key's name tells for its bare number: `took_ms`, `elapsed_us`, `duration_seconds`.
+pub(super) fn scale_of_key(key: &[u8]) -> Option<i64> {
+    let ends = |tail: &[u8]| {
+        let Some((head, last)) = key.len().checked_sub(tail.len()).map(|at| key.split_at(at)) else { return false };
+        // `took_ms`, `durationMs`; not the end of `items`.
+        let begins_word = head.last().is_none_or(|byte| !byte.is_ascii_lowercase());
+        last.eq_ignore_ascii_case(tail) && (begins_word || last[0].is_ascii_uppercase())
+    };
+    let scales: [(&[u8], i64); 7] = [
+        (b"ms", 1_000_000),
+        (b"millis", 1_000_000),
+        (b"us", 1_000),
+        (b"micros", 1_000),
+        (b"ns", 1),
+        (b"nanos", 1),
+        (b"seconds", 1_000_000_000),
+    ];
+    scales.iter().find(|(tail, _)| ends(tail)).map(|(_, scale)| *scale)
+}
+
+/// `key=value` pairs within a text, both as hashes: for texts whose fields no parser found.
+pub(super) fn pairs(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
+    let mut from = 0;
+    while into.len() < room {
+        let Some(at) = memchr::memchr2(b'=', b':', &text[from..]).map(|at| from + at) else { break };
+        from = at + 1;
+        let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+        let key_len = text[..at].iter().rev().take(48).take_while(|byte| is_key(byte)).count();
+        if key_len == 0 {
+            continue;
+        }
+        let mut value = &text[at + 1..];
+        if text[at] == b':' {
+            // `Id: value`, not the colon of a time.
+            let Some(rest) = value.strip_prefix(b" ") else { continue };
+            value = rest;
+        }
+        value = value.strip_prefix(b"\"").unwrap_or(value);
+        let length = value
+            .iter()
+            .take(80)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-' || **byte == b'_')
+            .count();
+        if let Some(pair) = pair(seed, &text[at - key_len..at], &value[..length]) {
+            into.push(pair);
+        }
+    }
+}
+
+/// A key with its value, where the value may be an id.
+pub(super) fn pair(seed: u64, key: &[u8], value: &[u8]) -> Option<u64> {
+    let may_be_id = (6..=80).contains(&value.len()) && value.iter().any(u8::is_ascii_digit);
+    may_be_id.then(|| fold(seed, key) & 0xffff_ffff_0000_0000 | fold(seed ^ 1, value) >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_may_be_ids_are_found_in_both_texts() {
+        let (mut line, mut attribute) = (Vec::new(), Vec::new());
+        words(1, br#"GET "/v1/orders/o-99123" took long, user=u12345."#, &mut line);
+        words(1, b"/v1/orders/o-99123", &mut attribute);
+        assert!(attribute.iter().all(|word| line.contains(word)) && attribute.len() == 2);
+        assert!(line.contains(&word_hash(1, b"u12345")));
+        line.clear();
+        words(1, b"no ids here at all", &mut line);
+        assert!(line.is_empty());
+    }
+
+    #[test]
+    fn durations_are_read_with_their_unit() {
+        let read = |text: &str| {
+            let mut found = Vec::new();
+            durations(text.as_bytes(), &mut found, 4);
+            found.iter().map(|found| (found.nanos, found.unit)).collect::<Vec<_>>()
+        };
+        assert_eq!(read("took=271.5ms"), [(271_500_000, 100_000)]);
+        assert_eq!(read("(1.25s) 35µs"), [(1_250_000_000, 10_000_000), (35_000, 1_000)]);
+        assert_eq!(read("abc12ms 7 sheep 3msx 09:12:33s"), [(33_000_000_000, 1_000_000_000)]);
+        assert_eq!(scale_of_key(b"http.resp.took_ms"), Some(1_000_000));
+        assert_eq!(scale_of_key(b"items"), None);
+        assert_eq!(scale_of_key(b"durationMs"), Some(1_000_000));
+    }
+
+    #[test]
+    fn pairs_are_found_in_plain_text() {
+        let mut found = Vec::new();
+        pairs(1, b"a req=r-4711xy [Id: 63306003-4d50] at 10:11:12 x=1", &mut found, 8);
+        assert_eq!(found, [pair(1, b"req", b"r-4711xy").unwrap(), pair(1, b"Id", b"63306003-4d50").unwrap()]);
+    }
+}

@@ -1,0 +1,138 @@
+//! What a line says of its span when it is read, before any span is looked up.
+//!
+//! In goes a record, out comes a [`Hint`]: the request or pod it names, the call it is about, or that its call site lies
+//! in no request; later, with the index, the span that follows from it. Times only confirm what keys say.
+
+use spanline_parsers::{Format, Time, Value, timestamp};
+
+use super::conmon_rs;
+use super::engine::call_sites::{self, Site};
+use super::engine::{Hint, Known, method_number};
+use super::keys::Key;
+use super::requests::Requests;
+use super::span_index::{Slot, SpanIndex};
+use crate::record::{Producer, Record, Relation};
+
+/// klog prints microseconds, rounded down.
+const KLOG_NS: i64 = 1_000;
+/// Open spans of kubelet looked at.
+const OPEN_MAX: usize = 1024;
+
+/// What a record says.
+pub(super) fn of(index: &SpanIndex, requests: &Requests, record: &Record<'_>) -> Hint {
+    match requests.hint(&index.hasher, record) {
+        Hint::None => {}
+        hint => return hint,
+    }
+    let entry = record.entry;
+    match record.origin.producer {
+        Producer::Kubelet if matches!(entry.format, Format::Klog | Format::KlogJson) => {
+            let site = call_sites::kubelet(entry.code.map(|code| code.file), &entry.body);
+            match pod_key(index, record) {
+                Some(key) if site != Site::Unknown => Hint::Pod(key, site),
+                _ if site == Site::Elsewhere => Hint::Outside,
+                _ => Hint::None,
+            }
+        }
+        Producer::Crio => match call_sites::crio(entry.text(b"file"), &entry.body) {
+            Site::Elsewhere => Hint::Outside,
+            _ => Hint::None,
+        },
+        Producer::Containerd if call_sites::containerd(&entry.body) == Site::Elsewhere => Hint::Outside,
+        // etcd writes of a request only once, when it is done.
+        Producer::Etcd if *entry.body == *b"request stats" => call(record).unwrap_or(Hint::Outside),
+        Producer::Etcd => Hint::Outside,
+        // An id that names the request decides, also that no span of it was recorded.
+        Producer::Audit => Hint::Outside,
+        // Hundreds of requests are open at any line of the API server: what names none is left alone.
+        Producer::ApiServer => Hint::Outside,
+        Producer::ConmonRs if names_conmon_request(record) => Hint::Outside,
+        _ => Hint::None,
+    }
+}
+
+/// Its stack of spans holds a request's uuid, or it asks for the version, which is in no request.
+fn names_conmon_request(record: &Record<'_>) -> bool {
+    let uuid = record.entry.text(b"spans").and_then(conmon_rs::path).and_then(|path| path.uuid);
+    uuid.is_some() || record.entry.body.starts_with(b"Got a version request")
+}
+
+/// The pod that a line of kubelet is about: UID, else `namespace/name`, else the name alone.
+fn pod_key(index: &SpanIndex, record: &Record<'_>) -> Option<u64> {
+    let number = |value: &[u8]| index.hasher.of_key(Key::Pod as u64, value);
+    let entry = record.entry;
+    for key in [&b"podUID"[..], b"podID", b"pod"] {
+        match entry.field(key) {
+            Some(Value::Text(text)) if !text.is_empty() => return Some(number(text)),
+            Some(Value::Json(text)) => return reference(text).map(|name| number(&name)),
+            _ => {}
+        }
+    }
+    let name = entry.text(b"podName").filter(|name| !name.is_empty())?;
+    match entry.text(b"podNamespace") {
+        Some(namespace) => Some(number(&[namespace, name].join(&b'/'))),
+        None => Some(number(name)),
+    }
+}
+
+/// `{"name":"web","namespace":"shop"}` → `shop/web`
+fn reference(json: &[u8]) -> Option<Vec<u8>> {
+    let member = |key: &[u8]| {
+        let at = memchr::memmem::find(json, key)? + key.len();
+        let rest = json[at..].strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+        Some(&rest[..memchr::memchr(b'"', rest)?])
+    };
+    let name = member(b"\"name\"")?;
+    Some(match member(b"\"namespace\"") {
+        Some(namespace) => [namespace, name].join(&b'/'),
+        None => name.to_vec(),
+    })
+}
+
+/// etcd tells method and start of each request when it is done.
+fn call(record: &Record<'_>) -> Option<Hint> {
+    let method = record.entry.text(b"response type")?;
+    let start = record.entry.text(b"start time")?;
+    let (Time::Unix { nanos, .. }, _) = timestamp::iso8601(start)? else { return None };
+    Some(Hint::Call(method_number(method), nanos))
+}
+
+/// What follows from a hint.
+pub(super) fn known(index: &SpanIndex, requests: &Requests, hint: Hint, resources: &[u32], time: i64) -> Known {
+    match hint {
+        Hint::None => Known::Nothing,
+        Hint::Outside => Known::NoSpan,
+        Hint::Request(id) => requests.span_at(index, id, time).map_or(Known::NoSpan, Known::Span),
+        Hint::Call(method, start) => Known::Call(method, start),
+        Hint::Pod(key, site) => match (pod_span(index, resources, key, time), site) {
+            (Some(slot), Site::Inside) => Known::Linked(slot, Relation::Within),
+            (Some(slot), _) => Known::Linked(slot, Relation::About),
+            (None, _) => Known::NoSpan,
+        },
+    }
+}
+
+/// The span of a pod that is open at a time, where there is only one.
+fn pod_span(index: &SpanIndex, resources: &[u32], key: u64, time: i64) -> Option<Slot> {
+    let mut open = Vec::new();
+    for resource in resources {
+        index.open_between(*resource, time.saturating_add(KLOG_NS), time, OPEN_MAX, &mut open);
+    }
+    open.retain(|slot| index.keys.has(key, *slot));
+    match open[..] {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_a_pod() {
+        assert_eq!(reference(br#"{"name":"web","namespace":"shop"}"#), Some(b"shop/web".to_vec()));
+        assert_eq!(reference(br#"{"namespace": "shop","name": "web"}"#), Some(b"shop/web".to_vec()));
+        assert_eq!(reference(br#"{"name":"#), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Words of spans' attributes that a line may hold as well.
+//!
+//! In go spans with their attributes, out comes whether a span, or one above it, holds a word. Kept are hashes, a few
+//! bytes each; values that every span has (addresses, versions) are told apart by whoever counts, not here.
+
+use super::engine::words;
+use super::facts::SpanFact;
+use super::span_index::Slot;
+
+/// Attributes looked at per span.
+const ATTRIBUTES_MAX: usize = 64;
+/// Words kept per span.
+const WORDS_MAX: usize = 48;
+/// Bytes of a value that are looked at.
+const VALUE_MAX: usize = 1024;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct SpanWords {
+    seed: u64,
+    /// slot << 32 | word, in order once settled
+    rows: Vec<u64>,
+    starts: Vec<u32>,
+    scratch: Vec<u32>,
+}
+
+impl SpanWords {
+    pub(super) fn new(seed: u64) -> SpanWords {
+        SpanWords { seed, ..SpanWords::default() }
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(super) fn add(&mut self, slot: Slot, span: &SpanFact<'_>) {
+        self.scratch.clear();
+        for (name, value) in span.attributes.iter().take(ATTRIBUTES_MAX) {
+            // What tells the library or the machine names no request.
+            if name.starts_with("rpc.") || name.starts_with("telemetry.") || name.starts_with("otel.") {
+                continue;
+            }
+            let value = value.as_bytes();
+            words::words(self.seed, &value[..value.len().min(VALUE_MAX)], &mut self.scratch);
+            if self.scratch.len() >= WORDS_MAX {
+                break;
+            }
+        }
+        self.rows.extend(self.scratch.iter().take(WORDS_MAX).map(|word| u64::from(slot) << 32 | u64::from(*word)));
+    }
+
+    /// `extra`: words that lines of a span taught.
+    pub(super) fn settle(&mut self, spans: usize) {
+        self.rows.sort_unstable();
+        self.rows.dedup();
+        self.starts.clear();
+        self.starts.resize(spans + 1, 0);
+        for row in &self.rows {
+            let slot = (row >> 32) as usize;
+            if slot < spans {
+                self.starts[slot + 1] += 1;
+            }
+        }
+        for at in 1..self.starts.len() {
+            self.starts[at] += self.starts[at - 1];
+        }
+    }
+
+    /// A span's own words, in order.
+    pub(super) fn of(&self, slot: Slot) -> &[u64] {
+        match self.starts.get(slot as usize..slot as usize + 2) {
+            Some([start, end]) => &self.rows[*start as usize..*end as usize],
+            _ => &[],
+        }
+    }
+
+    /// All words, with repetitions.
+    pub(super) fn all(&self) -> impl Iterator<Item = u32> {
+        self.rows.iter().map(|row| *row as u32)
+    }
+
+    /// Drops the words of the first `gone` spans.
+    pub(super) fn forget(&mut self, gone: Slot) {
+        let gone = u64::from(gone) << 32;
+        self.rows.retain_mut(|row| match row.checked_sub(gone) {
+            Some(rest) => {
+                *row = rest;
+                true
+            }
+            None => false,
+        });
+        self.starts.clear();
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.capacity() * 8 + self.starts.capacity() * 4
+    }
+}
