@@ -7,6 +7,7 @@
 mod conmon_rs;
 mod engine;
 mod events;
+pub mod explain;
 pub mod facts;
 mod hints;
 mod identity;
@@ -27,6 +28,7 @@ pub use names::Resource;
 
 use crate::record::{Link, Origin, Producer, Record, Unlinked};
 use engine::Engine;
+use explain::Explanation;
 use facts::{ResourceFact, SpanFact};
 use requests::Requests;
 use span_index::{Limits, SpanIndex};
@@ -154,6 +156,29 @@ impl Correlator {
             .or_else(|| rules::api_server(&self.index, record))
             .or_else(|| self.engine.link(&self.index, record))
             .ok_or(if record.time.is_none() { Unlinked::NoTime } else { Unlinked::NoEvidence })
+    }
+
+    /// Has the next [`Correlator::settle`] keep what [`Correlator::explain`] tells. Takes memory, else nothing is kept.
+    pub fn keep_evidence(&mut self) {
+        self.engine.keep_evidence();
+    }
+
+    /// Second pass: why a record belongs to its span, or to none.
+    pub fn explain(&self, record: &Record<'_>) -> Explanation {
+        let outcome = self.link(record);
+        let mut explanation = Explanation::of_outcome(&self.index, outcome, record.time);
+        // What a rule has decided was not learned.
+        let is_learned = outcome.map_or(true, |link| link.method >= crate::record::Method::Entity);
+        if let Some(story) = self.engine.story(&self.index, record).filter(|_| is_learned) {
+            if explanation.link.is_none() {
+                explanation.reason = story.reason.or(explanation.reason);
+            }
+            if !story.candidates.is_empty() && (story.no_span.is_some() || explanation.link.is_none()) {
+                explanation.candidates = story.candidates;
+            }
+            (explanation.left_out, explanation.no_span, explanation.kind) = (story.left_out, story.no_span, story.kind);
+        }
+        explanation
     }
 
     /// The spans.

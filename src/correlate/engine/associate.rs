@@ -37,6 +37,10 @@ pub(super) struct Association {
     pub(super) scores: Vec<f32>,
     /// Of each template: the share of lines without a span.
     pub(super) none_share: Vec<f32>,
+    /// Of each kind.
+    pub(super) habits: Vec<Habit>,
+    /// Of each line: lines that name the same request.
+    pub(super) group_sizes: Vec<u32>,
 }
 
 struct Rounds<'s> {
@@ -49,7 +53,7 @@ struct Rounds<'s> {
     caps: Vec<f32>,
 }
 
-fn place(pair: &Pair) -> Place {
+pub(super) fn place(pair: &Pair) -> Place {
     Place { start: usize::from(pair.start_bin), end: usize::from(pair.end_bin), clues: usize::from(pair.clues) }
 }
 
@@ -70,6 +74,8 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>) -> Association {
             rounds.learn(round);
         }
     }
+    rounds.result.group_sizes = groups.sizes(scene);
+    rounds.result.habits = rounds.habits;
     rounds.result
 }
 
@@ -95,6 +101,8 @@ impl<'s> Rounds<'s> {
             none: vec![0.0; scene.rows.len()],
             scores: vec![0.0; scene.pairs.len()],
             none_share: vec![NONE_AT_FIRST; scene.template_lines.len()],
+            habits: Vec::new(),
+            group_sizes: Vec::new(),
         };
         let taken = vec![0.0; scene.cells];
         let caps = vec![1.0; scene.kinds.len()];

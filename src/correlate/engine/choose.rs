@@ -33,8 +33,17 @@ const BESIDE_NS: i64 = 5_000_000;
 /// The pair chosen for a row, and the probability of its trace.
 pub(super) type Choice = Option<(u32, f32)>;
 
-/// One choice for each row.
-pub(super) fn choose(index: &SpanIndex, operations: &Operations, scene: &Scene, result: &Association) -> Vec<Choice> {
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Choices {
+    /// One choice for each row.
+    pub(super) rows: Vec<Choice>,
+    /// Of each pair of the row's trace: its part of the row.
+    pub(super) weights: Vec<f32>,
+}
+
+/// Chooses for each row.
+pub(super) fn choose(index: &SpanIndex, operations: &Operations, scene: &Scene, result: &Association) -> Choices {
     let mut traces: Vec<Option<(u32, f32)>> = Vec::with_capacity(scene.rows.len());
     let mut sums: Vec<(u32, f32)> = Vec::new();
     for row in &scene.rows {
@@ -77,7 +86,7 @@ pub(super) fn choose(index: &SpanIndex, operations: &Operations, scene: &Scene, 
         }
         choices.push(best.map(|(pair, _)| (pair, *confidence)));
     }
-    choices
+    Choices { rows: choices, weights }
 }
 
 /// Of each pair of the right trace: how well the span holds the line; 0 for other traces.

@@ -87,6 +87,17 @@ impl<'a> Groups<'a> {
         self.groups = groups.map(|group| group.iter().map(|(_, row)| *row).collect()).collect();
     }
 
+    /// Of each row: the lines of its group.
+    pub(super) fn sizes(&self, scene: &Scene) -> Vec<u32> {
+        let mut sizes = vec![1; scene.rows.len()];
+        for group in &self.groups {
+            for row in group {
+                sizes[*row as usize] = group.len() as u32;
+            }
+        }
+        sizes
+    }
+
     fn sure_trace(&self, scene: &Scene, so_far: &Association, row: usize) -> Option<u32> {
         let row = &scene.rows[row];
         let mut sums: Vec<(u32, f32)> = Vec::new();

@@ -3,6 +3,7 @@
 //! In go counts of pairs with their weights, and what chance gives; out comes how many times likelier than by chance a
 //! pair lies as it does. Distances are spread over neighbouring bins. No line and no span is known here.
 
+use super::super::explain::Factor;
 use super::scene::{BINS, CLUES};
 
 /// Weights by which a count is spread over its neighbours.
@@ -130,6 +131,32 @@ impl Habit {
         let clues = self.clues[place.clues] / self.clutter_clues[place.clues];
         let preference = if self.is_after { 1e-4 } else { self.preference };
         preference * clues * (self.by_start * start + (1.0 - self.by_start) * end).exp()
+    }
+
+    /// The parts of [`Habit::weight`], as logarithms.
+    pub(super) fn factors(&self, place: Place, own: f32) -> Vec<Factor> {
+        let own = own / self.lines;
+        let side = |habit: f32, clutter: f32| ((habit - own).max(0.01 * clutter / self.lines) / clutter).ln();
+        let start = side(self.start[place.start], self.clutter_start[place.start]);
+        let end = side(self.end[place.end], self.clutter_end[place.end]);
+        let clues = (self.clues[place.clues] / self.clutter_clues[place.clues]).ln();
+        let clue = match (place.clues & 1 != 0, place.clues & 2 != 0, place.clues & 12 != 0) {
+            (false, false, false) => "no word or duration shared",
+            (true, false, false) => "its duration stands in the text",
+            (false, true, false) => "a word of its attributes stands in the text",
+            (true, true, false) => "its duration and a word of its attributes stand in the text",
+            (false, false, true) => "lines next to it are of the trace",
+            (true, false, true) => "its duration stands in the text, lines next to it are of the trace",
+            (false, true, true) => "a word of its attributes stands in the text, lines next to it are of the trace",
+            (true, true, true) => "duration and word stand in the text, lines next to it are of the trace",
+        };
+        let preference = if self.is_after { 1e-4 } else { self.preference };
+        vec![
+            Factor { name: "distance to its start", weight: self.by_start * start },
+            Factor { name: "distance to its end", weight: (1.0 - self.by_start) * end },
+            Factor { name: clue, weight: clues },
+            Factor { name: "operation that has most lines of the kind", weight: preference.max(1e-9).ln() },
+        ]
     }
 
     fn weigh_sides(&mut self) {

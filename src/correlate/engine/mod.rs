@@ -8,6 +8,7 @@ mod associate;
 pub(super) mod call_sites;
 mod calls;
 mod choose;
+mod evidence;
 mod groups;
 mod habits;
 mod hash;
@@ -25,6 +26,7 @@ use crate::record::{Link, Method, Record, Relation};
 use call_sites::Site;
 use calls::Call;
 pub(super) use calls::method_number;
+use evidence::{Evidence, Story};
 use groups::Groups;
 use lines::{Line, Lines};
 use neighbours::Neighbours;
@@ -75,12 +77,24 @@ const CALL_CONFIDENCE: f32 = 0.995;
 pub(super) struct Engine {
     lines: Lines,
     decisions: Vec<Decision>,
+    keeps_evidence: bool,
+    evidence: Option<Box<Evidence>>,
 }
 
 impl Engine {
     /// Keeps what is needed of a record.
     pub(super) fn observe(&mut self, index: &SpanIndex, record: &Record<'_>, writer: u32, hint: Hint) {
         self.lines.add(index.words.seed(), record, writer, hint);
+    }
+
+    /// Keeps what the next [`Engine::settle`] learns of each line, for [`Engine::story`].
+    pub(super) fn keep_evidence(&mut self) {
+        self.keeps_evidence = true;
+    }
+
+    /// What was considered for a record, where that was kept.
+    pub(super) fn story(&self, index: &SpanIndex, record: &Record<'_>) -> Option<Story> {
+        self.evidence.as_ref()?.story(index, record)
     }
 
     /// Lines beyond the limit.
@@ -94,6 +108,7 @@ impl Engine {
             return;
         }
         let operations = Operations::new(index, resources.iter().copied());
+        let mut all_known = vec![Known::Nothing; if self.keeps_evidence { self.lines.rows.len() } else { 0 }];
         let mut wanted = Vec::new();
         let mut settled = Vec::new();
         let mut calls = Vec::new();
@@ -102,7 +117,11 @@ impl Engine {
             if resources.get(line.writer as usize).is_none_or(|found| found.is_empty()) {
                 continue;
             }
-            match known(line.hint, line.writer, line.time) {
+            let found = known(line.hint, line.writer, line.time);
+            if self.keeps_evidence {
+                all_known[at] = found;
+            }
+            match found {
                 Known::Nothing => wanted.push(at as u32),
                 Known::Span(slot) => settled.push((line.writer, line.time, operations.trace(slot))),
                 Known::Linked(slot, relation) => {
@@ -130,8 +149,8 @@ impl Engine {
         let scene = Scene::new(&view, wanted.into_iter());
         let result = associate::associate(&scene, Groups::new(&self.lines, &operations));
         let choices = choose::choose(index, &operations, &scene, &result);
-        for (row, choice) in scene.rows.iter().zip(choices) {
-            let Some((pair, confidence)) = choice else { continue };
+        for (row, choice) in scene.rows.iter().zip(&choices.rows) {
+            let Some((pair, confidence)) = *choice else { continue };
             let line = &self.lines.rows[row.line as usize];
             let slot = scene.pairs[pair as usize].slot;
             decisions.push(Decision::new(line, slot, confidence, Method::Inferred, Relation::Within));
@@ -140,7 +159,11 @@ impl Engine {
             let line = &self.lines.rows[line as usize];
             decisions.push(Decision::new(line, slot, CALL_CONFIDENCE, Method::Request, Relation::Within));
         }
-        self.lines = Lines::default();
+        let lines = std::mem::take(&mut self.lines);
+        if self.keeps_evidence {
+            let kept = Evidence::new(lines, operations, scene, result, choices, all_known);
+            self.evidence = Some(Box::new(kept));
+        }
         self.decisions = decisions;
         self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
     }

@@ -1,0 +1,155 @@
+//! What learning knew of each line, for whoever asks why.
+//!
+//! In go the tables that [`super::Engine::settle`] would drop, out come the candidates of one line with what spoke for
+//! each. Kept only when asked for before; nothing is learned or decided here.
+
+use super::super::explain::{CANDIDATES_MAX, Candidate, Factor, KindOfLine, Reason};
+use super::super::span_index::{Slot, SpanIndex};
+use super::associate::{Association, place};
+use super::choose::Choices;
+use super::groups::add;
+use super::lines::{Line, Lines};
+use super::operations::Operations;
+use super::scene::Scene;
+use super::{Hint, Known};
+use crate::record::Record;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    pub(super) lines: Lines,
+    pub(super) operations: Operations,
+    pub(super) scene: Scene,
+    pub(super) result: Association,
+    pub(super) choices: Choices,
+    /// (source, file, offset), line, row of the scene or `u32::MAX`; in order.
+    places: Vec<((u32, u32, u64), u32, u32)>,
+    known: Vec<Known>,
+}
+
+/// What is told of a line.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(in super::super) struct Story {
+    pub(in super::super) reason: Option<Reason>,
+    pub(in super::super) candidates: Vec<Candidate>,
+    pub(in super::super) left_out: usize,
+    pub(in super::super) no_span: Option<f32>,
+    pub(in super::super) kind: Option<KindOfLine>,
+}
+
+impl Evidence {
+    pub(super) fn new(
+        lines: Lines,
+        operations: Operations,
+        scene: Scene,
+        result: Association,
+        choices: Choices,
+        known: Vec<Known>,
+    ) -> Evidence {
+        let mut rows = vec![u32::MAX; lines.rows.len()];
+        for (row, number) in scene.rows.iter().zip(0u32..) {
+            rows[row.line as usize] = number;
+        }
+        let place = |line: &Line| (line.source, line.file, line.offset);
+        let mut places: Vec<_> =
+            lines.rows.iter().zip(0u32..).zip(rows).map(|((line, number), row)| (place(line), number, row)).collect();
+        places.sort_unstable();
+        Evidence { lines, operations, scene, result, choices, places, known }
+    }
+
+    /// What is known of a record's line.
+    pub(super) fn story(&self, index: &SpanIndex, record: &Record<'_>) -> Option<Story> {
+        let key = (record.source, record.position.file, record.position.offset);
+        let (_, line, row) = self.places[self.places.binary_search_by_key(&key, |place| place.0).ok()?];
+        if row == u32::MAX {
+            return Some(self.story_of_rule(index, line));
+        }
+        let place = &self.scene.rows[row as usize];
+        let mut pairs: Vec<u32> = (place.first..place.first + place.count).collect();
+        let probability = |pair: u32| self.probability(row, pair);
+        pairs.sort_by(|a, b| probability(*b).total_cmp(&probability(*a)));
+        let chosen = self.choices.rows[row as usize].map(|(pair, _)| pair);
+        let told = pairs.iter().take(CANDIDATES_MAX);
+        let no_span = self.result.none[row as usize];
+        let template = place.template as usize;
+        let reason = match () {
+            () if pairs.is_empty() => Reason::NoSpanNear,
+            () if no_span >= 0.5 => Reason::NoSpan,
+            () if chosen.is_none() => Reason::Ambiguous,
+            () => Reason::BelowThreshold,
+        };
+        Some(Story {
+            reason: Some(reason),
+            candidates: told
+                .map(|pair| Candidate {
+                    probability: probability(*pair),
+                    evidence: self.factors(row, *pair),
+                    is_chosen: chosen == Some(*pair),
+                    ..Candidate::new(index, self.scene.pairs[*pair as usize].slot, place.time)
+                })
+                .collect(),
+            left_out: pairs.len().saturating_sub(CANDIDATES_MAX),
+            no_span: Some(no_span),
+            kind: Some(KindOfLine {
+                lines: self.scene.template_lines[template],
+                without_span: self.result.none_share[template],
+                of_request: self.result.group_sizes.get(row as usize).copied().unwrap_or(1).max(1),
+            }),
+        })
+    }
+
+    fn story_of_rule(&self, index: &SpanIndex, line: u32) -> Story {
+        let line_time = self.lines.rows[line as usize].time;
+        let of_span = |slot: Slot, name| Story {
+            candidates: vec![Candidate {
+                probability: 1.0,
+                evidence: vec![Factor { name, weight: 5.0 }],
+                ..Candidate::new(index, slot, line_time)
+            }],
+            ..Story::default()
+        };
+        match self.known.get(line as usize).copied().unwrap_or(Known::Nothing) {
+            Known::Nothing => Story { reason: Some(Reason::NoSpanNear), ..Story::default() },
+            Known::Span(slot) => of_span(slot, "an id names the request"),
+            Known::Linked(slot, _) => of_span(slot, "the pod's only span that is open"),
+            Known::Call(..) => Story { reason: Some(Reason::RequestNotRecorded), ..Story::default() },
+            Known::NoSpan => {
+                let reason = match self.lines.rows[line as usize].hint {
+                    Hint::Request(_) => Reason::RequestNotRecorded,
+                    Hint::Pod(..) => Reason::NoSpanNear,
+                    _ => Reason::OutsideRequests,
+                };
+                Story { reason: Some(reason), ..Story::default() }
+            }
+        }
+    }
+
+    /// That of its trace, and of the span within it.
+    fn probability(&self, row: u32, pair: u32) -> f32 {
+        let mut sums = Vec::new();
+        let trace = |pair: u32| self.operations.trace(self.scene.pairs[pair as usize].slot);
+        for other in self.scene.rows[row as usize].pairs() {
+            add(&mut sums, trace(other as u32), self.result.weights[other]);
+        }
+        let of_trace = sums.iter().find(|(number, _)| *number == trace(pair)).map_or(0.0, |(_, sum)| *sum);
+        match self.choices.rows[row as usize] {
+            Some((chosen, _)) if trace(chosen) == trace(pair) => of_trace * self.choices.weights[pair as usize],
+            _ => self.result.weights[pair as usize],
+        }
+    }
+
+    fn factors(&self, row: u32, pair: u32) -> Vec<Factor> {
+        let own = &self.scene.pairs[pair as usize];
+        let habit = &self.result.habits[own.kind as usize];
+        let weight = self.result.weights[pair as usize];
+        let mut factors = habit.factors(place(own), 0.5 * weight);
+        let none = self.result.none[row as usize];
+        let share = self.result.none_share[self.scene.rows[row as usize].template as usize];
+        // What is left between the evidence of the line alone and the outcome: other lines, and what spans take.
+        let alone = self.result.scores[pair as usize] * (1.0 - share) / share.max(1e-6);
+        let others = (weight.max(1e-9) / none.max(1e-9)).ln() - alone.max(1e-12).ln();
+        factors.push(Factor { name: "other lines of the request, and what the span takes already", weight: others });
+        factors.retain(|factor| factor.weight.abs() >= 0.05);
+        factors
+    }
+}

@@ -1,0 +1,226 @@
+//! The story of one line: what was considered, what spoke for it, and why it came out as it did.
+//!
+//! In goes a record after [`super::Correlator::settle`], out comes an [`Explanation`]. Nothing is decided here: the outcome
+//! is that of [`super::Correlator::link`]. What learning knew of a line is kept only where
+//! [`super::Correlator::keep_evidence`] was called before; else only the outcome and the rule are told.
+
+use super::span_index::{Slot, SpanIndex};
+use crate::record::{Link, Method, Unlinked};
+
+/// Candidates told, likeliest first.
+pub const CANDIDATES_MAX: usize = 16;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// The link, below any threshold too.
+    pub link: Option<Link>,
+    /// Why there is none.
+    pub reason: Option<Reason>,
+    /// Spans that were considered, likeliest first.
+    pub candidates: Vec<Candidate>,
+    /// Candidates beyond [`CANDIDATES_MAX`].
+    pub left_out: usize,
+    /// The probability that no recorded span holds the line, where learning decided.
+    pub no_span: Option<f32>,
+    /// Lines of the same kind, and which share of them has no recorded span, where learning decided.
+    pub kind: Option<KindOfLine>,
+}
+
+/// What is known of lines like this one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KindOfLine {
+    /// Lines of the kind.
+    pub lines: u32,
+    /// Share of them without a recorded span.
+    pub without_span: f32,
+    /// Lines that name the same request, this one included.
+    pub of_request: u32,
+}
+
+/// A span that was considered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Trace id.
+    pub trace_id: [u8; 16],
+    /// Span id.
+    pub span_id: [u8; 8],
+    /// Span name.
+    pub name: String,
+    /// Service of the span.
+    pub service: String,
+    /// From the span's start to the line, ns.
+    pub since_start: i64,
+    /// From the line to the span's end, ns; negative after the end.
+    pub until_end: i64,
+    /// What speaks for it and against it.
+    pub evidence: Vec<Factor>,
+    /// The probability that the line was written in it.
+    pub probability: f32,
+    /// It is the span of the link.
+    pub is_chosen: bool,
+}
+
+/// One piece of evidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Factor {
+    /// What it is.
+    pub name: &'static str,
+    /// Natural logarithm of how many times likelier it makes the span: positive for, negative against.
+    pub weight: f32,
+}
+
+/// Why a record has no link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// No traces were given.
+    NoTraces,
+    /// The record has no time.
+    NoTime,
+    /// No recorded span of its writer was open then.
+    NoSpanNear,
+    /// Most likely it was written in no recorded span.
+    NoSpan,
+    /// Its place in the program lies in no request.
+    OutsideRequests,
+    /// It names a request no span of which was recorded.
+    RequestNotRecorded,
+    /// A span is likeliest, but not likely enough.
+    BelowThreshold,
+    /// Several spans fit alike.
+    Ambiguous,
+    /// Nothing speaks for a span, or it was not kept what did.
+    NoEvidence,
+}
+
+impl Reason {
+    /// The name in outputs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::NoTraces => "no_traces",
+            Reason::NoTime => "no_time",
+            Reason::NoSpanNear => "no_span_near",
+            Reason::NoSpan => "no_span",
+            Reason::OutsideRequests => "outside_requests",
+            Reason::RequestNotRecorded => "request_not_recorded",
+            Reason::BelowThreshold => "below_threshold",
+            Reason::Ambiguous => "ambiguous",
+            Reason::NoEvidence => "no_evidence",
+        }
+    }
+
+    /// As a sentence.
+    pub fn text(self) -> &'static str {
+        match self {
+            Reason::NoTraces => "no traces were given and the record holds no id",
+            Reason::NoTime => "the record has no time",
+            Reason::NoSpanNear => "no recorded span of its writer was open at its time",
+            Reason::NoSpan => "most likely it was written in no recorded span",
+            Reason::OutsideRequests => "lines from this place in the program are written in no request",
+            Reason::RequestNotRecorded => "it names a request no span of which was recorded",
+            Reason::BelowThreshold => "the likeliest span is not likely enough",
+            Reason::Ambiguous => "several spans fit alike",
+            Reason::NoEvidence => "nothing but time speaks for a span",
+        }
+    }
+}
+
+impl From<Unlinked> for Reason {
+    fn from(reason: Unlinked) -> Reason {
+        match reason {
+            Unlinked::NoTraces => Reason::NoTraces,
+            Unlinked::NoTime => Reason::NoTime,
+            Unlinked::NoSpanNear => Reason::NoSpanNear,
+            Unlinked::NoEvidence => Reason::NoEvidence,
+            Unlinked::Ambiguous => Reason::Ambiguous,
+        }
+    }
+}
+
+impl Explanation {
+    /// Why no link is made where links need this confidence.
+    pub fn reason_at(&self, min_confidence: f32) -> Option<Reason> {
+        let is_below = |link: &Link| link.confidence.is_some_and(|confidence| confidence < min_confidence);
+        self.reason.or_else(|| self.link.as_ref().filter(|link| is_below(link)).map(|_| Reason::BelowThreshold))
+    }
+
+    /// The outcome alone. A link's span is its only candidate.
+    pub(super) fn of_outcome(index: &SpanIndex, outcome: Result<Link, Unlinked>, time: Option<i64>) -> Explanation {
+        let (link, reason) = match outcome {
+            Ok(link) => (Some(link), None),
+            Err(reason) => (None, Some(reason.into())),
+        };
+        let slot = link.and_then(|link| index.by_ids(&link.trace_id, &link.span_id));
+        let candidates = slot.zip(link).map(|(slot, link)| {
+            let probability = link.confidence.unwrap_or(1.0);
+            let evidence = vec![Factor { name: rule(link.method), weight: log_odds(probability) }];
+            Candidate { is_chosen: true, probability, evidence, ..Candidate::new(index, slot, time.unwrap_or(0)) }
+        });
+        Explanation {
+            link,
+            reason,
+            candidates: candidates.into_iter().collect(),
+            left_out: 0,
+            no_span: None,
+            kind: None,
+        }
+    }
+}
+
+impl Candidate {
+    /// A span at a line's time, not judged yet.
+    pub(super) fn new(index: &SpanIndex, slot: Slot, time: i64) -> Candidate {
+        let span = index.span(slot);
+        Candidate {
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            name: index.name(span.name).to_owned(),
+            service: index.resource(span.resource).service.clone(),
+            since_start: time.saturating_sub(span.start),
+            until_end: span.end.saturating_sub(time),
+            evidence: Vec::new(),
+            probability: 0.0,
+            is_chosen: false,
+        }
+    }
+}
+
+/// What a rule goes by.
+fn rule(method: Method) -> &'static str {
+    match method {
+        Method::Written => "ids in the record",
+        Method::Event => "the same line is an event of the span",
+        Method::Request => "an id names the request",
+        Method::Entity => "shared keys and time",
+        Method::Inferred => "learned habits",
+    }
+}
+
+fn log_odds(probability: f32) -> f32 {
+    let probability = probability.clamp(1e-4, 1.0 - 1e-4);
+    (probability / (1.0 - probability)).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_below_the_threshold_says_so() {
+        let link = Link {
+            trace_id: [1; 16],
+            span_id: [1; 8],
+            method: Method::Inferred,
+            confidence: Some(0.8),
+            relation: crate::record::Relation::Within,
+            verified: true,
+            has_event: false,
+        };
+        let index = SpanIndex::new(super::super::span_index::Limits::default());
+        let explanation = Explanation::of_outcome(&index, Ok(link), None);
+        assert_eq!(explanation.reason_at(0.9), Some(Reason::BelowThreshold));
+        assert_eq!(explanation.reason_at(0.7), None);
+        let unlinked = Explanation::of_outcome(&index, Err(Unlinked::NoTime), None);
+        assert_eq!(unlinked.reason_at(0.0), Some(Reason::NoTime));
+    }
+}
