@@ -20,6 +20,8 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Read a finished log directory, link its lines to traces, ship both
     Backfill(Box<BackfillArgs>),
+    /// Say why a line, or all lines of a trace, are linked as they are
+    Explain(Box<ExplainArgs>),
     /// Compare a links file with the truth: precision, recall, exact spans, calibration
     Score(ScoreArgs),
     /// Print a completion script for a shell
@@ -100,9 +102,9 @@ pub enum ToFormat {
     Text,
 }
 
-/// Flags of `spanline backfill`.
+/// What logs and traces are read, and how: flags of every command that links.
 #[derive(Debug, Args)]
-pub struct BackfillArgs {
+pub struct InputArgs {
     /// Log files and folders: a node's /var/log, a must-gather, rotated and .gz files
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
@@ -114,6 +116,50 @@ pub struct BackfillArgs {
     /// last longer: those that began then may still be open
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
     pub look_back: std::time::Duration,
+    /// Links below this confidence are not made
+    #[arg(long, value_name = "C", default_value_t = 0.9)]
+    pub min_confidence: f32,
+    /// The year of every line that has none
+    #[arg(long, value_name = "YEAR")]
+    pub year: Option<i32>,
+    /// The zone of every time that has none: an IANA name or ±hh:mm
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    pub zone: Option<String>,
+    /// A header of every request (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub header: Vec<String>,
+    /// PEM file of the authorities that a TLS destination is checked against
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the certificate shown to a TLS destination
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of its key
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    pub key_file: Option<PathBuf>,
+    /// A longer line is cut into marked pieces
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes)]
+    pub max_line_bytes: u64,
+    /// A file whose decompressed size is beyond this is read so far and said to be cut
+    #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes)]
+    pub max_decompressed_bytes: u64,
+    /// Spans kept for linking; further ones are counted and left out
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub max_spans: usize,
+    /// One request of a traces file; a larger one is counted and left out
+    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes)]
+    pub max_traces_request_bytes: u64,
+    /// When to colour
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorWhen,
+}
+
+/// Flags of `spanline backfill`.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// Where the result goes (repeatable): text, file=DIR, otlp=URL (logs), otlp (OTEL_EXPORTER_OTLP_* variables),
     /// jaeger=URL (the lines as span events)
     #[arg(long, value_name = "DEST", default_value = "text")]
@@ -136,9 +182,6 @@ pub struct BackfillArgs {
     /// Read and link, write links and summary, send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Links below this confidence are not made
-    #[arg(long, value_name = "C", default_value_t = 0.9)]
-    pub min_confidence: f32,
     /// How lines get onto spans with --to jaeger=: annotate sends the given spans with their lines on them, for a Jaeger
     /// that does not have them yet; carrier adds small child spans under spans that are stored [default: annotate for
     /// traces from files, carrier for traces from a Jaeger]
@@ -147,45 +190,15 @@ pub struct BackfillArgs {
     /// What names a span event: its message, or the constant log for stores where names must be few
     #[arg(long, value_enum, default_value = "message", value_name = "WHAT")]
     pub event_name: EventName,
-    /// The year of every line that has none
-    #[arg(long, value_name = "YEAR")]
-    pub year: Option<i32>,
-    /// The zone of every time that has none: an IANA name or ±hh:mm
-    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
-    pub zone: Option<String>,
     /// Compression of what is sent [default: gzip, or OTEL_EXPORTER_OTLP_COMPRESSION]
     #[arg(long, value_enum, value_name = "HOW")]
     pub compression: Option<CompressionName>,
-    /// A header of every request (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub header: Vec<String>,
-    /// PEM file of the authorities that a TLS destination is checked against
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of the certificate shown to a TLS destination
-    #[arg(long, value_name = "FILE", requires = "key_file")]
-    pub cert_file: Option<PathBuf>,
-    /// PEM file of its key
-    #[arg(long, value_name = "FILE", requires = "cert_file")]
-    pub key_file: Option<PathBuf>,
     /// How long a request is tried before what is left is given up
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
     pub retry_for: std::time::Duration,
     /// How the text output is arranged
     #[arg(long, value_enum, default_value = "trace", value_name = "HOW")]
     pub view: View,
-    /// A longer line is cut into marked pieces
-    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes)]
-    pub max_line_bytes: u64,
-    /// A file whose decompressed size is beyond this is read so far and said to be cut
-    #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes)]
-    pub max_decompressed_bytes: u64,
-    /// Spans kept for linking; further ones are counted and left out
-    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
-    pub max_spans: usize,
-    /// One request of a traces file; a larger one is counted and left out
-    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes)]
-    pub max_traces_request_bytes: u64,
     /// Lines held for the text output and span events held for their spans; what is beyond is counted and left out
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = parse_bytes)]
     pub max_held_bytes: u64,
@@ -193,9 +206,20 @@ pub struct BackfillArgs {
     /// links need one order and take one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
-    /// When to colour
-    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
-    pub color: ColorWhen,
+}
+
+/// Flags of `spanline explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// One line: its file, as it is or its end, and its number from 1
+    #[arg(long, value_name = "FILE:LINE", required_unless_present = "trace", conflicts_with = "trace")]
+    pub at: Option<String>,
+    /// All lines of one trace: 32 hex digits
+    #[arg(long, value_name = "ID")]
+    pub trace: Option<String>,
 }
 
 /// Flags of `spanline score`.

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::calendar::{CalendarSettings, Zone};
 use crate::cli::{
-    BackfillArgs, ColorWhen, CompressionName, ConvertArgs, EventName, ScoreArgs, SpanEvents, View, parse_duration,
+    BackfillArgs, ColorWhen, CompressionName, ConvertArgs, EventName, ExplainArgs, InputArgs, ScoreArgs, SpanEvents,
+    View, parse_duration,
 };
 use crate::commands::convert::ConvertConfig;
 use crate::commands::score::ScoreConfig;
@@ -17,6 +18,7 @@ use crate::input::read::ReadLimits;
 use crate::otlp::compress::Compression;
 use crate::otlp::endpoint::Endpoint;
 use crate::otlp::{Protocol, Signal};
+use crate::pipeline::Wanted;
 
 /// A store may have to read a whole day for one answer.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -140,20 +142,17 @@ pub fn convert(args: &ConvertArgs, around: &Surroundings<'_>) -> Result<ConvertC
 
 /// What `backfill` does.
 pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, ConfigError> {
-    if !(0.0..=1.0).contains(&args.min_confidence) {
-        return Err(ConfigError::new("--min-confidence", "must lie between 0 and 1"));
-    }
     let shard = args.shard.as_deref().map(shard).transpose()?;
     let destinations: Vec<Destination> =
         args.to.iter().map(|to| destination(to, args, around)).collect::<Result<_, _>>()?;
     let sends_traces = destinations.iter().any(|to| matches!(to, Destination::Traces(_)));
-    if sends_traces && args.traces.is_empty() {
+    if sends_traces && args.input.traces.is_empty() {
         return Err(ConfigError::new("--to jaeger=", "needs the traces that the lines go onto: give --traces"));
     }
-    let (stores, files): (Vec<_>, Vec<_>) = args.traces.iter().partition(|traces| traces.starts_with("jaeger="));
+    let input = input(&args.input, around)?;
     let carriers = match args.span_events {
         Some(how) => how == SpanEvents::Carrier,
-        None => !stores.is_empty(),
+        None => !input.stores.is_empty(),
     };
     if sends_traces && !carriers && shard.is_some() {
         return Err(ConfigError::new(
@@ -162,10 +161,6 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         ));
     }
     Ok(BackfillConfig {
-        paths: args.paths.clone(),
-        traces: files.into_iter().map(PathBuf::from).collect(),
-        stores: stores.into_iter().map(|text| trace_store(text, args)).collect::<Result<_, _>>()?,
-        look_back: args.look_back,
         carriers,
         destinations,
         links: args.links.clone(),
@@ -174,21 +169,71 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         until: args.until.as_deref().map(|text| time("--until", text, around)).transpose()?,
         shard,
         dry_run: args.dry_run,
-        min_confidence: args.min_confidence,
         event_name: args.event_name,
-        calendar: calendar(args.year, args.zone.as_deref(), around)?,
-        zone_given: args.zone.is_some(),
         retry_for: args.retry_for,
         view: args.view,
+        held_bytes_max: args.max_held_bytes,
+        workers: usize::from(args.workers),
+        ..input
+    })
+}
+
+/// A run that reads and links, and gives nothing out.
+fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, ConfigError> {
+    if !(0.0..=1.0).contains(&args.min_confidence) {
+        return Err(ConfigError::new("--min-confidence", "must lie between 0 and 1"));
+    }
+    let (stores, files): (Vec<_>, Vec<_>) = args.traces.iter().partition(|traces| traces.starts_with("jaeger="));
+    Ok(BackfillConfig {
+        paths: args.paths.clone(),
+        traces: files.into_iter().map(PathBuf::from).collect(),
+        stores: stores.into_iter().map(|text| trace_store(text, args)).collect::<Result<_, _>>()?,
+        look_back: args.look_back,
+        carriers: false,
+        destinations: Vec::new(),
+        links: None,
+        state: None,
+        since: None,
+        until: None,
+        shard: None,
+        dry_run: true,
+        min_confidence: args.min_confidence,
+        event_name: EventName::Message,
+        calendar: calendar(args.year, args.zone.as_deref(), around)?,
+        zone_given: args.zone.is_some(),
+        retry_for: Duration::ZERO,
+        view: View::Trace,
         limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
         spans_max: args.max_spans,
         traces_request_bytes_max: args.max_traces_request_bytes,
-        held_bytes_max: args.max_held_bytes,
-        workers: usize::from(args.workers),
+        held_bytes_max: 0,
+        workers: 1,
         colour: colour(args.color, around),
         width: around.columns.filter(|_| std::io::stdout().is_terminal()),
         now_nanos: around.now_nanos,
     })
+}
+
+/// What `explain` does: how it reads and links, and what it tells of.
+pub fn explain(args: &ExplainArgs, around: &Surroundings<'_>) -> Result<(BackfillConfig, Wanted), ConfigError> {
+    if args.input.traces.is_empty() {
+        return Err(ConfigError::new("--traces", "give the traces that lines are to be linked to"));
+    }
+    let wanted = match (&args.at, &args.trace) {
+        (Some(at), _) => {
+            let bad = || ConfigError::new("--at", format!("{at:?} is no place such as kubelet.log:17"));
+            let (file, line) = at.rsplit_once(':').ok_or_else(bad)?;
+            let line = line.parse().ok().filter(|line| *line > 0 && !file.is_empty()).ok_or_else(bad)?;
+            Wanted::Line { file: file.to_owned(), line }
+        }
+        (None, trace) => {
+            let id = trace.as_deref().unwrap_or_default();
+            let parsed = u128::from_str_radix(id, 16).ok().filter(|parsed| id.len() == 32 && *parsed != 0);
+            let bad = || ConfigError::new("--trace", format!("{id:?} is no trace id of 32 hex digits"));
+            Wanted::Trace(parsed.ok_or_else(bad)?.to_be_bytes())
+        }
+    };
+    Ok((input(&args.input, around)?, wanted))
 }
 
 /// What `score` does.
@@ -244,7 +289,7 @@ fn shard(text: &str) -> Result<(u32, u32), ConfigError> {
 /// store = "jaeger=" ( "http" / "https" / "grpc" / "grpcs" ) "://" host [ ":" port ] [ base-path ]
 ///
 /// gRPC is spoken on its port 16685 and with the schemes that say so, HTTP else.
-fn trace_store(text: &str, args: &BackfillArgs) -> Result<TraceStore, ConfigError> {
+fn trace_store(text: &str, args: &InputArgs) -> Result<TraceStore, ConfigError> {
     let bad = |error: &dyn std::fmt::Display| ConfigError::new("--traces", error);
     let url = text.strip_prefix("jaeger=").unwrap_or(text).trim_end_matches('/');
     let (said_grpc, url) = match url.strip_prefix("grpc") {
@@ -278,7 +323,7 @@ fn trace_store(text: &str, args: &BackfillArgs) -> Result<TraceStore, ConfigErro
 }
 
 /// Headers and TLS, which every destination and store is given.
-fn with_flags(endpoint: &mut Endpoint, args: &BackfillArgs) -> Result<(), ConfigError> {
+fn with_flags(endpoint: &mut Endpoint, args: &InputArgs) -> Result<(), ConfigError> {
     for header in &args.header {
         endpoint.add_header(header).map_err(|error| ConfigError::new("--header", error))?;
     }
@@ -306,7 +351,7 @@ fn destination(to: &str, args: &BackfillArgs, around: &Surroundings<'_>) -> Resu
         }
         .map_err(|error| ConfigError::new("--to", error))?;
         endpoint.compression = args.compression.map(compression).or(endpoint.compression).or(Some(Compression::Gzip));
-        with_flags(&mut endpoint, args)?;
+        with_flags(&mut endpoint, &args.input)?;
         Ok(Box::new(endpoint))
     };
     match to.split_once('=') {

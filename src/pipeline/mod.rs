@@ -6,7 +6,9 @@
 
 mod carriers;
 pub mod deliveries;
+mod explain;
 mod finish;
+mod learned;
 mod progress;
 pub mod ship;
 pub mod source;
@@ -15,7 +17,6 @@ pub mod taps;
 pub mod traces;
 mod zones;
 
-use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::PathBuf;
@@ -28,23 +29,25 @@ use std::thread;
 use crate::assemble::RecordSink;
 use crate::calendar::CalendarSettings;
 use crate::checkpoint::store::{Ledgers, Store, StoreError};
-use crate::commands::survey::{self, Source};
+use crate::commands::survey::Source;
 use crate::config::{BackfillConfig, Destination};
-use crate::correlate::{Correlator, span_index};
+use crate::correlate::Correlator;
 use crate::export::Summary;
 use crate::export::encode;
 use crate::export::links::LinkRows;
 use crate::export::logs::LogBatcher;
 use crate::export::terminal::Style;
-use crate::input::discover::{self, Found};
+use crate::input::discover::Found;
 use crate::record::{Origin, Record};
 use crate::spans::file::Limits as TraceLimits;
 use deliveries::{Acknowledged, Deliveries, Say, Target, Way};
+use learned::Learned;
 use ship::{LinkCounts, LogOutput, Shipper, SourceState, Tap};
 use source::{Reading, SourceReport, SourceSink, read_source};
 use taps::{HeldLines, LogsFile};
 use traces::{HeldEvents, TracesReport};
 
+pub use explain::{Wanted, explain};
 pub use finish::{Outcome, exit_code};
 
 /// What stops a run before it begins.
@@ -79,37 +82,9 @@ pub enum PipelineError {
 
 /// Runs a backfill. `stop` ends it early; `say` tells the user something at once.
 pub fn backfill(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Result<Outcome, PipelineError> {
-    let mut skip = config.traces.clone();
-    skip.extend(config.links.clone());
-    let mut found = discover::find(&config.paths, &skip);
-    let mut sources = survey::sources(&mut found);
-    if let Some((index, count)) = config.shard {
-        sources.retain(|source| {
-            twox_hash::XxHash64::oneshot(0, source.writer.as_bytes()) % u64::from(count) == u64::from(index)
-        });
-    }
-    let mut outcome = Outcome::new(config, &found, sources.len());
-    let mut config = Cow::Borrowed(config);
-    // Lives until the end: traces are read again with their lines.
-    let mut spools = Vec::new();
-    if !config.stores.is_empty()
-        && let Some(window) = store::window(&config, &sources, stop, say)
-    {
-        for from in &config.stores {
-            spools.extend(store::bring(&config, from, window, &mut outcome, say)?);
-        }
-    }
-    config.to_mut().traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
-    let config = &*config;
-    let progress = progress::Progress::start(&sources, !config.traces.is_empty(), say);
-    let mut correlator = load_traces(config, &mut outcome, say);
-    let calendars = zones::calendars(config, &sources, &outcome.traces, say);
-    let run = Run::new(config, sources, calendars, progress.bytes_read().clone(), stop);
-    if let Some(correlator) = &mut correlator {
-        run.observe(correlator);
-    }
-    let result = run.ship(correlator.as_ref(), &mut outcome, say);
-    progress.finish();
+    let (learned, mut outcome) = Learned::new(config, false, stop, say)?;
+    let result = learned.run(stop).ship(learned.correlator.as_ref(), &mut outcome, say);
+    learned.progress.finish();
     result?;
     outcome.stopped = stop.load(Ordering::Relaxed);
     Ok(outcome)
@@ -122,23 +97,12 @@ fn trace_limits(config: &BackfillConfig) -> TraceLimits {
     }
 }
 
-fn load_traces(config: &BackfillConfig, outcome: &mut Outcome, say: &Say) -> Option<Correlator> {
-    if config.traces.is_empty() {
-        return None;
-    }
-    let limits = span_index::Limits { spans_max: config.spans_max, ..span_index::Limits::default() };
-    let mut correlator = Correlator::new(limits);
-    outcome.traces = traces::load(&config.traces, trace_limits(config), &mut correlator);
-    outcome.traces.failures.iter().for_each(|failure| say(failure));
-    Some(correlator)
-}
-
 /// One run over the sources.
 struct Run<'a> {
     config: &'a BackfillConfig,
-    sources: Vec<Source>,
+    sources: &'a [Source],
     origins: Vec<Arc<Origin>>,
-    calendars: Vec<CalendarSettings>,
+    calendars: &'a [CalendarSettings],
     bytes_read: Arc<AtomicU64>,
     stop: &'a AtomicBool,
 }
@@ -146,8 +110,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(
         config: &'a BackfillConfig,
-        sources: Vec<Source>,
-        calendars: Vec<CalendarSettings>,
+        sources: &'a [Source],
+        calendars: &'a [CalendarSettings],
         bytes_read: Arc<AtomicU64>,
         stop: &'a AtomicBool,
     ) -> Run<'a> {

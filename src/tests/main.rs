@@ -11,6 +11,7 @@ mod collector;
 mod convert;
 mod convert_stream;
 mod delivery;
+mod explain;
 mod harness;
 mod jaeger;
 mod tidy;
