@@ -20,7 +20,6 @@ mod samples;
 pub mod ship;
 pub mod span_event;
 pub mod spell;
-pub mod story;
 pub mod terminal;
 pub mod text;
 pub mod trace_view;

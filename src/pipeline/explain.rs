@@ -2,7 +2,7 @@
 //!
 //! In go a line's place or a trace id, out comes text: of a line its candidates, the evidence for each and the outcome; of
 //! a trace all its lines in order, each with its evidence. What spoke for what is the correlator's to say, how it looks is
-//! [`crate::export::story`]'s.
+//! [`super::story`]'s.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -12,11 +12,11 @@ use super::PipelineError;
 use super::deliveries::Say;
 use super::learned::Learned;
 use super::source::SourceSink;
+use super::story::{self, LineStory};
 use crate::assemble::RecordSink;
 use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::explain::Explanation;
-use crate::export::story::{self, LineStory};
 use crate::export::terminal::Style;
 use crate::record::Record;
 

@@ -13,6 +13,7 @@ mod progress;
 pub mod ship;
 pub mod source;
 mod store;
+mod story;
 pub mod taps;
 pub mod traces;
 mod zones;

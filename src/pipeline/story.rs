@@ -5,11 +5,11 @@
 
 use spanline_parsers::Severity;
 
-use super::terminal::{Line, Paint, Style};
-use super::trace_view::duration;
-use super::{spell, text};
 use crate::correlate::explain::{Candidate, Explanation, Factor};
 use crate::correlate::span_index::SpanIndex;
+use crate::export::terminal::{Line, Paint, Style};
+use crate::export::trace_view::duration;
+use crate::export::{json, spell, text};
 use crate::record::{Link, Position, Record, Relation};
 
 /// Pieces of evidence told beside each line of a trace.
@@ -19,30 +19,30 @@ const MESSAGE_BYTES_MAX: usize = 2000;
 
 /// A record, and what is known of it.
 #[derive(Debug, Clone)]
-pub struct LineStory {
+pub(super) struct LineStory {
     /// The file, as it is shown.
-    pub file: String,
+    pub(super) file: String,
     /// Where in it.
-    pub position: Position,
+    pub(super) position: Position,
     /// ns since the epoch.
-    pub time: Option<i64>,
+    pub(super) time: Option<i64>,
     /// Digits of the second that the time was written with.
-    pub time_digits: u8,
+    pub(super) time_digits: u8,
     /// How bad it is.
-    pub severity: Severity,
+    pub(super) severity: Severity,
     /// What was recognised, envelope first.
-    pub format: String,
+    pub(super) format: String,
     /// Who wrote it.
-    pub source: String,
+    pub(super) source: String,
     /// What it says, its beginning.
-    pub message: Vec<u8>,
+    pub(super) message: Vec<u8>,
     /// What the correlator tells.
-    pub explanation: Explanation,
+    pub(super) explanation: Explanation,
 }
 
 impl LineStory {
     /// Keeps what is told of a record.
-    pub fn new(record: &Record<'_>, file: &str, explanation: Explanation) -> LineStory {
+    pub(super) fn new(record: &Record<'_>, file: &str, explanation: Explanation) -> LineStory {
         let message = &record.entry.body;
         LineStory {
             file: file.to_owned(),
@@ -50,7 +50,7 @@ impl LineStory {
             time: record.time,
             time_digits: record.time_digits,
             severity: record.entry.severity,
-            format: format!("{}{}", super::json::envelope(record.envelope), record.entry.format.name()),
+            format: format!("{}{}", json::envelope(record.envelope), record.entry.format.name()),
             source: text::source(record.origin).to_owned(),
             message: message[..message.len().min(MESSAGE_BYTES_MAX)].to_vec(),
             explanation,
@@ -59,7 +59,7 @@ impl LineStory {
 }
 
 /// Writes the story of one line.
-pub fn write_line(out: &mut Vec<u8>, story: &LineStory, min_confidence: f32, style: Style) {
+pub(super) fn write_line(out: &mut Vec<u8>, story: &LineStory, min_confidence: f32, style: Style) {
     let mut line = Line::begin(out, style);
     line.put(format!("{}:{}", story.file, story.position.line), Paint::Bold);
     let lines = match story.position.lines {
@@ -185,7 +185,7 @@ fn kind(out: &mut Vec<u8>, explanation: &Explanation, style: Style) {
 }
 
 /// Writes all lines of a trace in order, each with its evidence; gives back why there is nothing.
-pub fn write_trace(
+pub(super) fn write_trace(
     out: &mut Vec<u8>,
     id: &[u8; 16],
     index: &SpanIndex,
