@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::export::batch::{Batch, Group};
 use crate::otlp::Signal;
+use crate::otlp::protobuf::Buffer;
 use crate::record::Receipt;
 
 /// Requests of this size pass loopback and networks faster than larger ones, and stay far below every server's limit.
@@ -18,6 +19,8 @@ pub struct LogBatcher {
     scope: Bytes,
     groups: Vec<OpenGroup>,
     bytes: usize,
+    /// The record in hand.
+    record: Buffer,
 }
 
 /// Where a record came from, for its receipt: which ledger key, and its offset in the file.
@@ -43,29 +46,31 @@ struct OpenGroup {
 impl LogBatcher {
     /// An empty one; `scope` is the encoded field of `ScopeLogs`.
     pub fn new(scope: Bytes) -> LogBatcher {
-        LogBatcher { scope, groups: Vec::new(), bytes: 0 }
+        LogBatcher { scope, groups: Vec::new(), bytes: 0, record: Buffer::default() }
     }
 
-    /// Adds a record: `encode` appends it, with its tag, to the group of its writer. Full batches are returned.
+    /// Adds a record: `encode` writes it, with its tag, and it goes to the group of its writer. Full batches are returned.
     #[inline]
-    pub fn add(&mut self, place: Place, resource: &Bytes, encode: impl FnOnce(&mut Vec<u8>)) -> Option<Batch> {
-        let group = self.group(place, resource);
-        let before = group.items.len();
-        encode(&mut group.items);
+    pub fn add(&mut self, place: Place, resource: &Bytes, encode: impl FnOnce(&mut Buffer)) -> Option<Batch> {
+        self.record.clear();
+        encode(&mut self.record);
+        let at = self.group(place, resource);
+        let (record, group) = (self.record.written(), &mut self.groups[at]);
+        group.items.extend_from_slice(record);
         group.ends.push(group.items.len() as u32);
         group.ordinals.push((place.offset - group.from) as u32);
         group.last = place.offset;
-        self.bytes += group.items.len() - before;
+        self.bytes += record.len();
         if self.bytes >= BATCH_BYTES { self.take() } else { None }
     }
 
     /// The group that goes on with this place: the last one, nearly always. Offsets of a group only grow.
     #[inline]
-    fn group(&mut self, place: Place, resource: &Bytes) -> &mut OpenGroup {
+    fn group(&mut self, place: Place, resource: &Bytes) -> usize {
         let goes_on = |group: &OpenGroup| {
             group.key == place.key && group.last <= place.offset && place.offset - group.from < u64::from(u32::MAX)
         };
-        let at = match self.groups.iter().rposition(goes_on) {
+        match self.groups.iter().rposition(goes_on) {
             Some(at) => at,
             None => {
                 let room = if self.groups.is_empty() { BATCH_BYTES + BATCH_BYTES / 8 } else { 0 };
@@ -80,8 +85,7 @@ impl LogBatcher {
                 });
                 self.groups.len() - 1
             }
-        };
-        &mut self.groups[at]
+        }
     }
 
     /// What is gathered so far.
