@@ -7,6 +7,7 @@
 use crate::continuation;
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
 use crate::klog_values;
+use crate::near;
 use crate::timestamp::{self, Pattern, is_date, two};
 use memchr::{memchr, memchr_iter, memmem};
 use nom::IResult;
@@ -104,6 +105,9 @@ pub fn find_header(line: &[u8]) -> Option<usize> {
     }
     // The first colon of the time is the ninth byte of the header.
     let window = &line[..line.len().min(PREFIX_BYTES_MAX + CLOCK_BYTES)];
+    if !near::may_hold_header(window) {
+        return None;
+    }
     memchr_iter(b':', window).filter_map(|colon| colon.checked_sub(8)).find(|start| {
         (1..=PREFIX_BYTES_MAX).contains(start) && matches!(line[start - 1], b' ' | b'\t') && is_header(&line[*start..])
     })

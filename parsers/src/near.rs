@@ -71,6 +71,35 @@ fn chunk_spells_race(chunk: &[u8; STEP + 3]) -> bool {
     any != 0
 }
 
+/// Is there a place where klog's header may stand: behind white space, with a blank and a colon where its date and its
+/// hour end? A glance: where there is, it is looked at.
+///
+/// As above, a few vector steps and no branch inside of them.
+pub(crate) fn may_hold_header(text: &[u8]) -> bool {
+    /// From the white space to the blank behind the date, and to the colon behind the hour.
+    const BLANK: usize = 6;
+    const COLON: usize = 9;
+    let is_place = |place: &[u8]| matches!(place[0], b' ' | b'\t') && place[BLANK] == b' ' && place[COLON] == b':';
+    // Without the white space there are few places with both already.
+    let is_near = |chunk: &[u8; STEP + COLON]| {
+        let mut any = 0;
+        for at in 0..STEP {
+            any |= u8::from((chunk[at + BLANK] == b' ') & (chunk[at + COLON] == b':'));
+        }
+        any != 0 && chunk.windows(COLON + 1).any(is_place)
+    };
+    let Some(last) = text.last_chunk() else { return text.windows(COLON + 1).any(is_place) };
+    let mut rest = text;
+    while let Some(chunk) = rest.first_chunk() {
+        if is_near(chunk) {
+            return true;
+        }
+        rest = &rest[STEP..];
+    }
+    // What is looked at twice does no harm.
+    is_near(last)
+}
+
 /// As [`has_race`], eight places at a time.
 fn short_has_race(text: &[u8]) -> bool {
     let lower = ONES * 0x20;
@@ -104,6 +133,14 @@ mod tests {
             prop_assert_eq!(either::<b' ', b'='>(&text), plain(b" ="));
             prop_assert_eq!(byte::<b'='>(&text), plain(b"="));
             prop_assert_eq!(has_race(&text), text.windows(4).any(|four| four.eq_ignore_ascii_case(b"race")));
+        }
+
+        #[test]
+        fn finds_a_place_for_a_header(before in "[a-z :]{0,90}", after in "[a-z]{0,90}") {
+            let text = [before.as_str(), " I0102 03:04", &after].concat();
+            prop_assert!(may_hold_header(text.as_bytes()));
+            let plain = before.as_bytes().windows(10).any(|w| w[0] == b' ' && w[6] == b' ' && w[9] == b':');
+            prop_assert_eq!(may_hold_header(before.as_bytes()), plain);
         }
 
         #[test]
