@@ -158,7 +158,12 @@ impl Assembler {
     }
 
     fn work<'c>(&mut self) -> Work<'c> {
-        Work { slots: std::mem::take(&mut self.slots), ready: std::mem::take(&mut self.ready), entry: Entry::default() }
+        Work {
+            slots: std::mem::take(&mut self.slots),
+            ready: std::mem::take(&mut self.ready),
+            blocker: None,
+            entry: Entry::default(),
+        }
     }
 
     fn keep(&mut self, work: Work<'_>) {
@@ -168,6 +173,7 @@ impl Assembler {
 
     fn flush_slot<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, slot: Slot<'c>, sink: &mut S) {
         let key = slot.key;
+        work.blocker = None;
         work.slots.push(Slot { key, partial: None, open: slot.open });
         let at = work.slots.len() - 1;
         if let Some(part) = slot.partial {
@@ -241,7 +247,8 @@ impl Assembler {
         } else {
             self.logical(work, at, Logical { meta, content, lines, journal }, sink);
         }
-        if !work.ready.is_empty() {
+        let waits = work.blocker.is_some_and(|blocker| blocker != key) && work.ready.len() <= READY_MAX;
+        if !waits && !work.ready.is_empty() {
             self.give_ready(work, sink);
         }
     }
@@ -286,6 +293,10 @@ impl Assembler {
         if is_oldest {
             return self.emit(work, logical, piece, sink);
         }
+        if work.ready.back().is_none_or(|(last, _)| place(last) <= place(&logical)) {
+            return work.ready.push_back((logical, piece));
+        }
+        work.blocker = None;
         let at = work.ready.iter().rposition(|(other, _)| place(other) <= place(&logical)).map_or(0, |at| at + 1);
         work.ready.insert(at, (logical, piece));
     }
@@ -293,9 +304,12 @@ impl Assembler {
     /// Gives out what waited for older ones.
     #[inline]
     fn give_ready<S: RecordSink>(&mut self, work: &mut Work<'_>, sink: &mut S) {
+        work.blocker = None;
         while let Some((first, _)) = work.ready.front() {
             let place = (first.meta.file, first.meta.line);
-            if work.ready.len() <= READY_MAX && work.oldest_open().is_some_and(|open| open < place) {
+            let oldest = work.slots.iter().filter_map(|slot| Some((slot.oldest()?, slot.key))).min();
+            if work.ready.len() <= READY_MAX && oldest.is_some_and(|(open, _)| open < place) {
+                work.blocker = oldest.map(|(_, key)| key);
                 return;
             }
             if let Some((logical, piece)) = work.ready.pop_front() {
@@ -381,6 +395,9 @@ struct Work<'c> {
     slots: Vec<Slot<'c>>,
     /// Complete, but younger than what is open.
     ready: VecDeque<(Logical<'c>, u32)>,
+    /// The stream whose open record all that is ready waits for, where that is known: until its next line, none of it
+    /// can be given out.
+    blocker: Option<u64>,
     entry: Entry<'c>,
 }
 
