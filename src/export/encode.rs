@@ -4,11 +4,14 @@
 //! all records of a source share (file attributes, resource, scope) is encoded once and copied. Compression and framing
 //! are not done here.
 
+mod small;
+
 use std::borrow::Cow;
 
+use small::{Number, hex, integer_of, is_ascii, short_number};
 use spanline_parsers::{Field, Text, Value, json};
 
-use crate::export::fields::{self, Attribute, Keys, Sighting};
+use crate::export::fields::{self, Keys, Observed, Sighting};
 use crate::export::resource::{self, ResourceValue};
 use crate::export::{SCOPE_NAME, SCOPE_VERSION};
 use crate::otlp::protobuf::{Buffer, varint_len};
@@ -98,7 +101,7 @@ pub fn log_record(out: &mut Buffer, record: &Record, beside: &Beside) {
     let entry = record.entry;
     let payload = record.payload;
     // An envelope's fields are no pieces of the payload.
-    let source = Source { payload, ascii: payload.is_ascii() && record.envelope_fields.is_empty() };
+    let source = Source { payload, ascii: record.envelope_fields.is_empty() && is_ascii(payload) };
     let opened = out.open(LOG_RECORD, 2);
     if let Some(time) = record.time.filter(|time| *time > 0) {
         out.fixed64(0x09, time as u64);
@@ -114,13 +117,7 @@ pub fn log_record(out: &mut Buffer, record: &Record, beside: &Beside) {
     out.varint((1 + varint_len(body.len()) + body.len()) as u64);
     out.bytes(tag, body, payload);
     let taken = fields::written(record, Keys::Otlp, false, |key, field| attribute(out, key, field, source));
-    fields::observed(record, &Sighting::default(), taken, |key, value| match value {
-        Attribute::Text(text) => {
-            out.key_bytes(LOG_ATTRIBUTE, key, utf8_tag(text, source.ascii), text, payload);
-        }
-        Attribute::Integer(number) => integer(out, LOG_ATTRIBUTE, key, number as i64, payload),
-        Attribute::Line(_) | Attribute::Ratio(_) | Attribute::Uid(_) => {}
-    });
+    fields::observed(record, &Sighting::default(), taken, &mut Named { out, source });
     out.array(UID_HEAD);
     out.array(&hex(beside.uid));
     let flags = entry.trace.flags;
@@ -149,13 +146,33 @@ pub fn log_record(out: &mut Buffer, record: &Record, beside: &Beside) {
     out.close(opened);
 }
 
+/// Writes attributes whose keys are ours.
+struct Named<'b, 'r> {
+    out: &'b mut Buffer,
+    source: Source<'r>,
+}
+
+impl<'r> Observed<'r> for Named<'_, 'r> {
+    #[inline(always)]
+    fn text(&mut self, key: &'static [u8], text: &'r [u8]) {
+        let any_tag = utf8_tag(text, self.source.ascii);
+        self.out.named(LOG_ATTRIBUTE, key, any_tag, text, self.source.payload);
+    }
+
+    #[inline(always)]
+    fn integer(&mut self, key: &'static [u8], number: u64) {
+        let (any, length) = small::integer(any::INT, number as i64);
+        self.out.named_any(LOG_ATTRIBUTE, key, &any, length);
+    }
+}
+
 /// `spanline.link.*`: how the ids came onto the record.
 fn link_attributes(out: &mut Buffer, tag: u8, link: &Link) {
-    out.key_bytes(tag, b"spanline.link.method", any::STRING, link.method.name().as_bytes(), b"");
+    out.named(tag, b"spanline.link.method", any::STRING, link.method.name().as_bytes(), b"");
     if let Some(confidence) = link.confidence {
         double(out, tag, b"spanline.link.confidence", fields::ratio(confidence), b"");
     }
-    out.key_bytes(tag, b"spanline.link.relation", any::STRING, link.relation.name().as_bytes(), b"");
+    out.named(tag, b"spanline.link.relation", any::STRING, link.relation.name().as_bytes(), b"");
 }
 
 /// A key as OTLP has it: valid UTF-8. (Empty ones are named by [`Keys::Otlp`].)
@@ -244,16 +261,8 @@ fn bool_of(value: bool) -> [u8; 16] {
 }
 
 fn integer(out: &mut Buffer, tag: u8, key: &[u8], value: i64, around: &[u8]) {
-    let mut encoded = [0u8; 16];
-    encoded[0] = any::INT;
-    let (mut rest, mut length) = (value as u64, 1);
-    while rest >= 0x80 && length < 10 {
-        encoded[length] = rest as u8 | 0x80;
-        rest >>= 7;
-        length += 1;
-    }
-    encoded[length] = rest as u8;
-    out.key_any(tag, key, &encoded, length + 1, around);
+    let (any, length) = small::integer(any::INT, value);
+    out.key_any(tag, key, &any, length, around);
 }
 
 fn double(out: &mut Buffer, tag: u8, key: &[u8], value: f64, around: &[u8]) {
@@ -261,54 +270,6 @@ fn double(out: &mut Buffer, tag: u8, key: &[u8], value: f64, around: &[u8]) {
     encoded[0] = any::DOUBLE;
     encoded[1..9].copy_from_slice(&value.to_le_bytes());
     out.key_any(tag, key, &encoded, 9, around);
-}
-
-/// What a number token is.
-enum Number {
-    Integer(i64),
-    Double(f64),
-}
-
-/// A number of few digits, without an exponent; longer ones are left to others.
-///
-/// Up to 15 digits are a whole number that a double holds exactly, as it does powers of ten up to 22: their quotient is
-/// rounded once, to the nearest.
-#[inline]
-fn short_number(token: &[u8]) -> Option<Number> {
-    const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-    let digits = token.strip_prefix(b"-").unwrap_or(token);
-    if digits.len() > 16 || digits.is_empty() {
-        return None;
-    }
-    let (mut value, mut point) = (0u64, 0);
-    for (at, byte) in digits.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit <= 9 {
-            value = value * 10 + u64::from(digit);
-        } else if *byte == b'.' && point == 0 && at > 0 {
-            point = at;
-        } else {
-            return None;
-        }
-    }
-    let is_negative = digits.len() < token.len();
-    if point == 0 {
-        return Some(Number::Integer(if is_negative { -(value as i64) } else { value as i64 }));
-    }
-    if point + 1 == digits.len() {
-        return None;
-    }
-    let value = value as f64 / POWERS[digits.len() - 1 - point];
-    Some(Number::Double(if is_negative { -value } else { value }))
-}
-
-/// Decimal digits to a signed 64-bit integer, if that is what they are.
-fn integer_of(token: &[u8]) -> Option<i64> {
-    let digits = token.strip_prefix(b"-").unwrap_or(token);
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(token).ok()?.parse().ok()
 }
 
 /// `AnyValue` of a number token: an integer, else a string if it is one beyond 64 bits, else a double.
@@ -379,19 +340,6 @@ fn any_value(out: &mut Buffer, value: &Value<'_>, source: Source<'_>) {
         Value::Bool(value) => out.array(&[any::BOOL, u8::from(*value)]),
         Value::Null => {}
     }
-}
-
-/// Lower hex. Each step is one over all bytes, which the compiler makes a few vector instructions.
-#[inline]
-fn hex(bytes: &[u8; 16]) -> [u8; 32] {
-    let digit = |nibble: u8| nibble + b'0' + u8::from(nibble > 9) * (b'a' - b'9' - 1);
-    let (high, low) = (bytes.map(|byte| digit(byte >> 4)), bytes.map(|byte| digit(byte & 15)));
-    let mut out = [0u8; 32];
-    for at in 0..16 {
-        out[2 * at] = high[at];
-        out[2 * at + 1] = low[at];
-    }
-    out
 }
 
 #[cfg(test)]
@@ -513,28 +461,6 @@ mod tests {
         assert_eq!(ours, bytes);
     }
 
-    fn bits(token: &str) -> Option<u64> {
-        match short_number(token.as_bytes())? {
-            Number::Integer(value) => Some(value as u64),
-            Number::Double(value) => Some(value.to_bits()),
-        }
-    }
-
-    #[test]
-    fn short_numbers_are_those_of_the_library() {
-        for token in
-            ["0.1", "-0.25", "283.912", "1.0", "123456789.123456", "0.00012345678901", "-0.0", "9.99999999999999"]
-        {
-            assert_eq!(bits(token), Some(token.parse::<f64>().unwrap().to_bits()), "{token}");
-        }
-        for token in ["0", "7", "-42", "9999999999999999", "-9999999999999999"] {
-            assert_eq!(bits(token), Some(token.parse::<i64>().unwrap() as u64), "{token}");
-        }
-        for token in ["", "-", ".", "1.", "1.2.3", "x", "-.", "1.x", "1e3", "10000000000000000", "1.0000000000000001"] {
-            assert_eq!(bits(token), None, "{token}");
-        }
-    }
-
     #[test]
     fn an_envelope_field_that_is_no_text_is_bytes_beside_an_ascii_payload() {
         let (entry, origin) = (Entry::default(), Origin::default());
@@ -548,13 +474,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn a_decimal_is_the_nearest_double(whole in 0u64..100_000_000, digits in "[0-9]{1,7}", minus: bool) {
-            let token = format!("{}{whole}.{digits}", if minus { "-" } else { "" });
-            let expected: f64 = token.parse().unwrap();
-            prop_assert_eq!(bits(&token), Some(expected.to_bits()));
-        }
-
         #[test]
         fn any_line_becomes_a_record_that_prost_reads_and_writes_back_alike(line in proptest::collection::vec(any::<u8>(), 0..300)) {
             let mut entry = Entry::default();

@@ -45,6 +45,33 @@ impl Buffer {
         &self.bytes[..self.at]
     }
 
+    /// An empty one with room for so many bytes.
+    pub fn with_room(length: usize) -> Buffer {
+        Buffer { bytes: vec![0; length], at: 0 }
+    }
+
+    /// How many bytes there is room for, those that are written included.
+    pub fn room_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many bytes are written.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.at
+    }
+
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.at == 0
+    }
+
+    /// What is written, without a copy.
+    pub fn into_written(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.at);
+        self.bytes
+    }
+
     /// Forgets what is written, and keeps the room.
     pub fn clear(&mut self) {
         self.at = 0;
@@ -162,7 +189,7 @@ impl Buffer {
 
     /// Appends `KeyValue { key, value: AnyValue { <tag>: content } }` as a field of the message around it. `around`: what
     /// key and content are mostly pieces of.
-    #[inline]
+    #[inline(always)]
     pub fn key_bytes(&mut self, field: u8, key: &[u8], any_tag: u8, content: &[u8], around: &[u8]) {
         let total = key.len() + content.len();
         if total > SHORT {
@@ -175,6 +202,36 @@ impl Buffer {
         room[..4].copy_from_slice(&[0x12, content.len() as u8 + 2, any_tag, content.len() as u8]);
         wide(&mut room[4..], content, around);
         self.at += total + 8;
+    }
+
+    /// As [`Buffer::key_bytes`], for a key that is known where this is called: it is stored without a look at its length.
+    #[inline(always)]
+    pub fn named(&mut self, field: u8, key: &'static [u8], any_tag: u8, content: &[u8], around: &[u8]) {
+        let total = key.len() + content.len();
+        if total > SHORT {
+            return self.long_key_bytes(field, key, any_tag, content);
+        }
+        let room = self.room(total + 8 + WIDE);
+        room[..4].copy_from_slice(&[field, total as u8 + 6, 0x0a, key.len() as u8]);
+        room[4..4 + key.len()].copy_from_slice(key);
+        let room = &mut room[4 + key.len()..];
+        room[..4].copy_from_slice(&[0x12, content.len() as u8 + 2, any_tag, content.len() as u8]);
+        wide(&mut room[4..], content, around);
+        self.at += total + 8;
+    }
+
+    /// As [`Buffer::key_any`], for a short key that is known where this is called.
+    #[inline(always)]
+    pub fn named_any(&mut self, field: u8, key: &'static [u8], any: &[u8; 16], length: usize) {
+        assert!(key.len() + 16 <= SHORT, "BUG: a key of ours is too long");
+        let total = key.len() + length;
+        let room = self.room(total + 6 + WIDE);
+        room[..4].copy_from_slice(&[field, total as u8 + 4, 0x0a, key.len() as u8]);
+        room[4..4 + key.len()].copy_from_slice(key);
+        let room = &mut room[4 + key.len()..];
+        room[..2].copy_from_slice(&[0x12, length as u8]);
+        room[2..18].copy_from_slice(any);
+        self.at += total + 6;
     }
 
     #[inline(never)]
@@ -192,7 +249,7 @@ impl Buffer {
 
     /// Appends `KeyValue { key, value: AnyValue <any> }`, the value already encoded (without its length): the first
     /// `length` of these bytes. `around`: what the key is mostly a piece of.
-    #[inline]
+    #[inline(always)]
     pub fn key_any(&mut self, field: u8, key: &[u8], any: &[u8; 16], length: usize, around: &[u8]) {
         let total = key.len() + length;
         if total <= SHORT {
