@@ -105,8 +105,8 @@ impl LogBatcher {
         match self.groups.iter().rposition(goes_on) {
             Some(at) => at,
             None => {
-                // Most batches have one group, or one and a few records more.
-                let items = if self.groups.is_empty() { self.room() } else { Buffer::default() };
+                // Most batches have one group or two: a container's streams.
+                let items = if self.groups.len() < 2 { self.room() } else { Buffer::default() };
                 self.groups.push(OpenGroup {
                     resource: resource.clone(),
                     items,
