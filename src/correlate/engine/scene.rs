@@ -44,6 +44,8 @@ pub(super) struct Row {
     pub(super) time: i64,
     pub(super) low: i64,
     pub(super) slack: i64,
+    /// How much later than written lines of its writer are usually stamped.
+    pub(super) delay: i64,
     /// Its pairs.
     pub(super) first: u32,
     pub(super) count: u32,
@@ -74,6 +76,8 @@ pub(super) struct Scene {
     pub(super) cells: usize,
     /// Distinct spans of each operation that any line might belong to.
     pub(super) spans_of: Vec<u32>,
+    /// Spans of each operation while its process wrote lines.
+    pub(super) all_spans_of: Vec<u32>,
 }
 
 /// A line and a span that might have written it.
@@ -143,6 +147,12 @@ pub(super) fn bin(distance: i64) -> u8 {
     bin.clamp(0, BINS as i64 - 1) as u8
 }
 
+/// How wide a bin is, ns.
+pub(super) fn bin_width(bin: u8) -> f32 {
+    let step = (i32::from(bin) - 14).max(13 - i32::from(bin)) as f32;
+    2_000.0 * (10f32.powf((step + 1.0) / 7.0) - 10f32.powf(step / 7.0))
+}
+
 impl Scene {
     /// Looks all of these lines up.
     pub(super) fn new(view: &View<'_>, wanted: impl Iterator<Item = u32>) -> Scene {
@@ -156,6 +166,7 @@ impl Scene {
             ..Work::default()
         };
         let ranges = writer_ranges(&scene.rows, view);
+        scene.count_spans(view, &ranges);
         let mut from = 0;
         while from < scene.rows.len() {
             let template = scene.rows[from].template;
@@ -173,6 +184,23 @@ impl Scene {
         scene
     }
 
+    fn count_spans(&mut self, view: &View<'_>, ranges: &[(i64, i64)]) {
+        let mut of_resource: HashMap<u32, (i64, i64)> = HashMap::new();
+        for (range, resources) in ranges.iter().zip(view.resources).filter(|(range, _)| range.0 <= range.1) {
+            for resource in *resources {
+                let all = of_resource.entry(*resource).or_insert(*range);
+                *all = (all.0.min(range.0), all.1.max(range.1));
+            }
+        }
+        self.all_spans_of = vec![0; view.operations.count()];
+        for slot in 0..view.index.len() as Slot {
+            let span = view.index.span(slot);
+            if of_resource.get(&span.resource).is_some_and(|range| span.start <= range.1 && span.end >= range.0) {
+                self.all_spans_of[view.operations.of(slot) as usize] += 1;
+            }
+        }
+    }
+
     fn place_rows(&mut self, view: &View<'_>, wanted: impl Iterator<Item = u32>) {
         let wanted: Vec<u32> = wanted.collect();
         let line_of = |at: &u32| &view.lines.rows[*at as usize];
@@ -183,6 +211,7 @@ impl Scene {
             entry.0 += 1;
             entry.1 = entry.1.max(line.digits);
         }
+        let delays = Delays::new(wanted.iter().map(line_of));
         let mut numbers: HashMap<(u32, u64), u32> = HashMap::new();
         for at in &wanted {
             let line = line_of(at);
@@ -192,7 +221,16 @@ impl Scene {
             let Some((time, low, slack)) = when(line, digits) else { continue };
             let next = numbers.len() as u32;
             let template = *numbers.entry((group, kind)).or_insert(next);
-            self.rows.push(Row { line: *at, template, time, low, slack, first: 0, count: 0 });
+            self.rows.push(Row {
+                line: *at,
+                template,
+                time,
+                low,
+                slack,
+                delay: delays.of(line.writer),
+                first: 0,
+                count: 0,
+            });
         }
         self.rows.sort_by_key(|row| row.template);
         self.template_lines = vec![0; numbers.len()];
@@ -357,6 +395,37 @@ fn writer_ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
         ranges[writer] = (ranges[writer].0.min(row.time), ranges[writer].1.max(row.time));
     }
     ranges
+}
+
+/// How much later than it was written a line is stamped by the runtime, per writer.
+struct Delays(Vec<i64>);
+
+/// Where a payload has no time to compare with.
+const DELAY_NS: i64 = 200_000;
+
+impl Delays {
+    fn new<'l>(lines: impl Iterator<Item = &'l Line>) -> Delays {
+        let mut seen: Vec<(u32, i64)> = Vec::new();
+        for line in lines {
+            if line.from_payload && line.envelope_time != i64::MIN && line.digits >= 3 {
+                // Printed times are rounded down: half a unit later on average.
+                let unit = 10i64.pow(9 - u32::from(line.digits.min(9)));
+                seen.push((line.writer, line.envelope_time - line.time - unit / 2));
+            }
+        }
+        seen.sort_unstable();
+        let mut delays = Vec::new();
+        for run in seen.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() >= 8) {
+            let writer = run[0].0 as usize;
+            delays.resize(delays.len().max(writer + 1), DELAY_NS);
+            delays[writer] = run[run.len() / 2].1.clamp(20_000, 2_000_000);
+        }
+        Delays(delays)
+    }
+
+    fn of(&self, writer: u32) -> i64 {
+        self.0.get(writer as usize).copied().unwrap_or(DELAY_NS)
+    }
 }
 
 /// When a line was written, since when it may have been, and how late its span may have ended. `digits`: of the second,
