@@ -18,6 +18,8 @@ const SHARINGS: usize = 8;
 /// The share of a template's lines without a span, before anything is known.
 const NONE_AT_FIRST: f32 = 0.05;
 
+/// How likely a line is in a span that only waits for something, against others.
+const WAITING: f32 = 0.03;
 /// Round after which lines that come after the end are told.
 const LATE_ROUND: usize = 6;
 /// A kind of line is written after the end when so many, and such a share, certainly are.
@@ -129,14 +131,18 @@ impl<'s> Rounds<'s> {
             self.scene.pairs.iter().zip(self.result.scores.iter_mut().zip(&self.result.weights))
         {
             *score = self.habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
+            if pair.waits {
+                *score *= WAITING;
+            }
         }
         for (at, row) in self.scene.rows.iter().enumerate() {
             let range = row.pairs();
             let none = self.result.none_share[row.template as usize];
             let sum: f32 = self.result.scores[range.clone()].iter().sum();
-            let all = sum * (1.0 - none) + none;
+            // Habits are shares of all lines of the template, those without a span included.
+            let all = sum + none;
             for pair in range {
-                self.result.weights[pair] = self.result.scores[pair] * (1.0 - none) / all;
+                self.result.weights[pair] = self.result.scores[pair] / all;
             }
             self.result.none[at] = none / all;
         }

@@ -117,8 +117,10 @@ impl<'a> Groups<'a> {
             let mut none = 0.0;
             for row in group {
                 self.scores_by_trace(scene, result, *row, &mut sums);
+                // Against chance, given that its request was recorded.
+                let recorded = 1.0 - result.none_share[scene.rows[*row as usize].template as usize];
                 for (trace, sum) in &sums {
-                    *logs.entry(*trace).or_default() += (sum + 1e-30).ln().max(floor) - floor;
+                    *logs.entry(*trace).or_default() += (sum / recorded.max(0.01) + 1e-30).ln().max(floor) - floor;
                 }
                 none += result.none_share[scene.rows[*row as usize].template as usize];
             }

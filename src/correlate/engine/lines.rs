@@ -3,6 +3,8 @@
 //! In go records, out come [`Line`]s with lists of hashes and durations. Bounded: lines beyond the limit are counted and
 //! stay without an inferred link.
 
+use std::collections::HashSet;
+
 use super::templates::{self, Template};
 use super::words::{self, Duration};
 use crate::record::{Envelope, Record};
@@ -80,6 +82,10 @@ impl Lines {
             from_payload: !matches!(record.entry.time, Time::None),
             from_journal: record.envelope == Envelope::Journal,
         });
+    }
+
+    pub(super) fn all_words(&self) -> HashSet<u32> {
+        self.words.iter().copied().collect()
     }
 
     pub(super) fn words(&self, line: &Line) -> &[u32] {

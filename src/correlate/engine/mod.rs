@@ -17,9 +17,8 @@ mod neighbours;
 mod operations;
 mod scene;
 mod templates;
+mod trace_words;
 pub(super) mod words;
-
-use std::collections::HashSet;
 
 use super::span_index::{Slot, SpanIndex};
 use crate::record::{Link, Method, Record, Relation};
@@ -32,6 +31,7 @@ use lines::{Line, Lines};
 use neighbours::Neighbours;
 use operations::Operations;
 use scene::{Scene, View};
+use trace_words::TraceWords;
 
 /// What a rule made of a line when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -137,14 +137,14 @@ impl Engine {
             }
         }
         let neighbours = Neighbours::new(settled);
-        let known_words: HashSet<u32> = index.words.all().collect();
+        let trace_words = TraceWords::new(index, &operations, &self.lines.all_words());
         let view = View {
             index,
             lines: &self.lines,
             operations: &operations,
             neighbours: &neighbours,
             resources,
-            known_words: &known_words,
+            trace_words: &trace_words,
         };
         let scene = Scene::new(&view, wanted.into_iter());
         let result = associate::associate(&scene, Groups::new(&self.lines, &operations));

@@ -4,22 +4,27 @@
 //! have in common: the distance to the span's start and end, and which clues hit. The same look-up at shifted times tells
 //! what chance alone gives (clutter). Nothing is weighed here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use super::super::facts::Kind;
 use super::super::span_index::{Slot, SpanIndex};
 use super::lines::{Line, Lines};
 use super::neighbours::Neighbours;
 use super::operations::Operations;
+use super::trace_words::TraceWords;
 
 /// Bins of distances: a signed logarithmic scale, 7 a decade from 2 µs.
 pub(super) const BINS: usize = 72;
-/// Kinds of clues together: see [`clues`].
-pub(super) const CLUES: usize = 12;
+/// Kinds of clues together: a duration in the text that is the span's (1), words they share (2, 4, 6), known lines just
+/// before or after that are of the trace (8 one, 16 both).
+pub(super) const CLUES: usize = 24;
 /// A span may begin so much after its line.
 const BEFORE_NS: i64 = 50_000;
 /// … and end so much before it: clocks that are read one after the other, and the runtime that takes the time late.
 const AFTER_EXACT_NS: i64 = 50_000;
 const AFTER_RUNTIME_NS: i64 = 5_000_000;
+/// Spans end so much after the one above them without having waited.
+const WAITS_NS: i64 = 5_000_000;
 /// Ends are read after the line is written, but for what clocks round away.
 const LATE_NS: i64 = 2_000;
 /// Open spans looked at, and kept, for one line.
@@ -91,6 +96,8 @@ pub(super) struct Pair {
     pub(super) clues: u8,
     /// The line was certainly written after the span's end.
     pub(super) late: bool,
+    /// The span went on after the one above it had ended, which was before the line: it only waits for something.
+    pub(super) waits: bool,
     /// Number of its trace among those of the line.
     pub(super) trace: u8,
 }
@@ -103,8 +110,7 @@ pub(super) struct View<'a> {
     pub(super) neighbours: &'a Neighbours,
     /// Resources of each writer.
     pub(super) resources: &'a [&'a [u32]],
-    /// Words that spans hold.
-    pub(super) known_words: &'a HashSet<u32>,
+    pub(super) trace_words: &'a TraceWords,
 }
 
 impl View<'_> {
@@ -122,21 +128,52 @@ impl View<'_> {
         }
     }
 
-    /// Which clues a line and a span share: a duration in the text that is the span's (1), a word that is an attribute's
-    /// of the span or of one above it (2), known lines just before or after it that are of its trace (4 one, 8 both).
-    fn clues(&self, line: &Line, words: &[u32], time: i64, slot: Slot) -> u8 {
+    /// The span above, of the same process, had ended by then.
+    fn outlives_parent(&self, slot: Slot, time: i64) -> bool {
+        let span = self.index.span(slot);
+        let parent = self.index.parent(slot).map(|parent| self.index.span(parent));
+        let is_taken_up = matches!(span.kind, Kind::Server | Kind::Consumer);
+        !is_taken_up
+            && parent
+                .is_some_and(|parent| parent.resource == span.resource && parent.end < time.min(span.end - WAITS_NS))
+    }
+
+    /// Words of a line that spans hold, and whether they are rare.
+    fn words_of(&self, line: &Line, into: &mut Vec<(u32, bool)>) {
+        into.clear();
+        let known = |word: &u32| self.trace_words.is_rare(*word).map(|is_rare| (*word, is_rare));
+        into.extend(self.lines.words(line).iter().filter_map(known));
+    }
+
+    /// Which clues a line and a span share, see [`CLUES`].
+    fn clues(&self, line: &Line, words: &[(u32, bool)], time: i64, slot: Slot) -> u8 {
         let span = self.index.span(slot);
         let length = span.end - span.start;
         let fits = |nanos: i64, unit: i64| (length - nanos).abs() <= (nanos / 50).max(60_000).max(unit);
         let duration = self.lines.durations(line).iter().any(|found| fits(found.nanos, found.unit));
-        let shares = |above: Slot| {
-            let own = self.index.words.of(above);
-            !own.is_empty()
-                && words.iter().any(|word| own.binary_search(&(u64::from(above) << 32 | u64::from(*word))).is_ok())
-        };
-        let word = !words.is_empty() && self.index.ancestors(slot).take(12).any(shares);
         let sides = self.neighbours.sides(line.writer, time, self.operations.trace(slot));
-        u8::from(duration) + 2 * u8::from(word) + 4 * sides
+        u8::from(duration) + 2 * self.word_clue(words, slot) + 8 * sides
+    }
+
+    /// 0 no word, 1 one that many traces hold, 2 a rare one of the trace, 3 a rare one of the span or one above it.
+    fn word_clue(&self, words: &[(u32, bool)], slot: Slot) -> u8 {
+        let trace = self.operations.trace(slot);
+        let holds = |wanted: bool| {
+            words.iter().any(|(word, is_rare)| *is_rare == wanted && self.trace_words.holds(trace, *word))
+        };
+        let above = |wanted: bool| {
+            let has = |above: Slot| {
+                let own = self.index.words.of(above);
+                let has = |word: u32| own.binary_search(&(u64::from(above) << 32 | u64::from(word))).is_ok();
+                !own.is_empty() && words.iter().any(|(word, is_rare)| *is_rare == wanted && has(*word))
+            };
+            self.index.ancestors(slot).take(12).any(has)
+        };
+        match () {
+            () if holds(true) => 2 + u8::from(above(true)),
+            () if holds(false) && above(false) => 1,
+            () => 0,
+        }
     }
 }
 
@@ -248,8 +285,7 @@ impl Scene {
             let row = self.rows[at];
             let line = &view.lines.rows[row.line as usize];
             view.open_at(&row, row.time, &mut work.open);
-            work.words.clear();
-            work.words.extend(view.lines.words(line).iter().filter(|word| view.known_words.contains(word)));
+            view.words_of(line, &mut work.words);
             self.rows[at].first = self.pairs.len() as u32;
             work.traces.clear();
             for slot in &work.open {
@@ -278,6 +314,7 @@ impl Scene {
                     end_bin: bin(span.end - row.time),
                     clues: view.clues(line, &work.words, row.time, *slot),
                     late: false,
+                    waits: view.outlives_parent(*slot, row.low),
                     trace: number_in(&mut work.traces, view.operations.trace(*slot)),
                 });
             }
@@ -317,8 +354,7 @@ impl Scene {
                 let time = shifted(row.time, range, &mut work.random);
                 view.open_at(&row, time, &mut work.open);
                 if number == 0 {
-                    work.words.clear();
-                    work.words.extend(view.lines.words(line).iter().filter(|word| view.known_words.contains(word)));
+                    view.words_of(line, &mut work.words);
                 }
                 for slot in &work.open {
                     let kind = work.kind_of[view.operations.of(*slot) as usize] as usize;
@@ -345,7 +381,7 @@ struct Work {
     operations: Vec<u32>,
     slots: Vec<Slot>,
     open: Vec<Slot>,
-    words: Vec<u32>,
+    words: Vec<(u32, bool)>,
     traces: Vec<u32>,
     ends: Vec<i64>,
     random: u64,
