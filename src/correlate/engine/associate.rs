@@ -13,6 +13,10 @@ use super::scene::{Pair, Scene};
 
 /// Rounds of learning.
 const ROUNDS: usize = 16;
+/// Of the spans with lines of a template, this share has the usual number or fewer.
+const USUAL_SHARE: f32 = 0.4;
+/// Lines of one template in one span that are told apart.
+const CAPS: usize = 64;
 /// Rounds of giving and taking within each.
 const SHARINGS: usize = 8;
 /// The share of a template's lines without a span, before anything is known.
@@ -150,13 +154,7 @@ impl<'s> Rounds<'s> {
 
     /// A span takes a template as often as is usual for it.
     fn share(&mut self) {
-        let mut sums = vec![0.0f32; self.scene.kinds.len()];
-        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
-            sums[pair.kind as usize] += weight;
-        }
-        for ((cap, sum), (_, operation)) in self.caps.iter_mut().zip(&sums).zip(&self.scene.kinds) {
-            *cap = (sum / self.scene.spans_of[*operation as usize].max(1) as f32).round().max(1.0);
-        }
+        self.find_caps();
         for _ in 0..SHARINGS {
             self.taken.fill(0.0);
             for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
@@ -175,6 +173,37 @@ impl<'s> Rounds<'s> {
                 self.result.weights[range].iter_mut().for_each(|weight| *weight /= all);
                 self.result.none[at] /= all;
             }
+        }
+    }
+
+    /// How many lines of a template a span of an operation has, usually: most spans have so many or more. Not the mean,
+    /// since unrecorded requests that come in the same burst would raise it.
+    fn find_caps(&mut self) {
+        self.taken.fill(0.0);
+        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+            self.taken[pair.cell as usize] += weight;
+        }
+        let mut spans = vec![[0u32; CAPS]; self.scene.kinds.len()];
+        for pair in &self.scene.pairs {
+            let taken = std::mem::take(&mut self.taken[pair.cell as usize]);
+            if taken > 0.5 {
+                spans[pair.kind as usize][(taken.round() as usize).min(CAPS) - 1] += 1;
+            }
+        }
+        let mut sums = vec![0.0f32; self.scene.kinds.len()];
+        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+            sums[pair.kind as usize] += weight;
+        }
+        let all_spans_of = |kind: usize| self.scene.spans_of[self.scene.kinds[kind].1 as usize];
+        for (kind, (cap, spans)) in self.caps.iter_mut().zip(&spans).enumerate() {
+            let (sum, all_spans) = (sums[kind], all_spans_of(kind));
+            let all: u32 = spans.iter().sum();
+            let mut below = 0;
+            let usual = spans.iter().position(|count| {
+                below += count;
+                below as f32 > USUAL_SHARE * all as f32
+            });
+            *cap = (usual.unwrap_or(0) as f32 + 1.0).min((sum / all_spans.max(1) as f32).round().max(1.0));
         }
     }
 
