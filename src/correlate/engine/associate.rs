@@ -31,6 +31,12 @@ const LATE_MIN: f32 = 1.5;
 const LATE_SHARE: f32 = 0.03;
 /// … unless such kinds are more than this share of a service's lines.
 const SKEWED_SHARE: f32 = 0.1;
+/// A kind is also written after the end when so many, such a share, certainly are, and so much more often than others …
+const LATE_SURE: f32 = 0.9;
+const LATER: f32 = 5.0;
+const LATER_SHARE: f32 = 0.008;
+/// … and this share is stamped after the end of the trace.
+const ENDED_SHARE: f32 = 0.9;
 
 /// See the module.
 #[derive(Debug)]
@@ -47,6 +53,32 @@ pub(super) struct Association {
     pub(super) habits: Vec<Habit>,
     /// Of each line: lines that name the same request.
     pub(super) group_sizes: Vec<u32>,
+}
+
+/// How the lines of a template stand to the ends of their traces' spans.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ends {
+    all: f32,
+    /// Certainly written after.
+    late: f32,
+    /// Stamped after.
+    ended: f32,
+}
+
+impl Ends {
+    fn is_late(&self) -> bool {
+        self.late >= LATE_MIN && self.late >= LATE_SHARE * self.all
+    }
+
+    fn is_last(&self) -> bool {
+        self.ended >= ENDED_SHARE * self.all
+    }
+
+    fn add(&mut self, other: &Ends) {
+        self.all += other.all;
+        self.late += other.late;
+        self.ended += other.ended;
+    }
 }
 
 struct Rounds<'s> {
@@ -226,30 +258,42 @@ impl<'s> Rounds<'s> {
         }
     }
 
-    /// Templates whose lines come after the end of the spans they seem to belong to.
+    /// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
+    /// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
+    /// as one in all services.
     fn find_late(&mut self) {
-        let mut of_template = vec![(0.0f32, 0.0f32); self.scene.template_lines.len()];
-        for ((late, counts), (template, _)) in self.late.iter().zip(&self.counts).zip(&self.scene.kinds) {
-            of_template[*template as usize].0 += late;
-            of_template[*template as usize].1 += counts.sum;
-        }
-        let is_late = |(late, all): (f32, f32)| late >= LATE_MIN && late >= LATE_SHARE * all;
+        let templates = self.ends_of_templates();
         // Where much of a service's lines come late, its clocks differ, and being late says nothing.
-        let mut of_service: HashMap<u32, (f32, f32)> = HashMap::new();
-        for (template, sums) in of_template.iter().enumerate() {
+        let mut of_service: HashMap<u32, (f32, f32, f32)> = HashMap::new();
+        let mut of_message: HashMap<u64, Ends> = HashMap::new();
+        for (template, ends) in templates.iter().enumerate() {
             let service = of_service.entry(self.scene.template_group[template]).or_default();
-            service.0 += if is_late(*sums) { sums.1 } else { 0.0 };
-            service.1 += sums.1;
+            service.0 += if ends.is_late() { ends.all } else { 0.0 };
+            service.1 += ends.all;
+            service.2 += if ends.is_last() { 0.0 } else { ends.late };
+            of_message.entry(self.scene.template_message[template]).or_default().add(ends);
         }
-        let clock_differs = |template: usize| {
-            let (late, all) = of_service.get(&self.scene.template_group[template]).copied().unwrap_or_default();
-            late > SKEWED_SHARE * all
-        };
         for (kind, habit) in self.habits.iter_mut().enumerate() {
             let template = self.scene.kinds[kind].0 as usize;
+            let ends = &templates[template];
+            let (late, all, usual) = of_service.get(&self.scene.template_group[template]).copied().unwrap_or_default();
             let own = self.late[kind] >= 0.3 * LATE_SHARE * self.counts[kind].sum;
-            habit.is_after = own && is_late(of_template[template]) && !clock_differs(template);
+            let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
+            let message = of_message.get(&self.scene.template_message[template]).copied().unwrap_or_default();
+            let is_later = message.late >= LATE_SURE.max((LATER_SHARE + LATER * usual / all.max(1.0)) * message.all);
+            habit.is_after = is_late || is_later && message.is_last() && ends.is_last();
         }
+    }
+
+    fn ends_of_templates(&self) -> Vec<Ends> {
+        let mut templates = vec![Ends::default(); self.scene.template_lines.len()];
+        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+            let ends = &mut templates[self.scene.kinds[pair.kind as usize].0 as usize];
+            ends.all += weight;
+            ends.late += if pair.late { *weight } else { 0.0 };
+            ends.ended += if pair.ended { *weight } else { 0.0 };
+        }
+        templates
     }
 
     fn count(&mut self) {

@@ -71,6 +71,8 @@ pub(super) struct Scene {
     pub(super) template_lines: Vec<u32>,
     /// The service of each template.
     pub(super) template_group: Vec<u32>,
+    /// What each template says, whoever writes it.
+    pub(super) template_message: Vec<u64>,
     pub(super) pairs: Vec<Pair>,
     /// (template, operation) of each habit.
     pub(super) kinds: Vec<(u32, u32)>,
@@ -96,6 +98,8 @@ pub(super) struct Pair {
     pub(super) clues: u8,
     /// The line was certainly written after the span's end.
     pub(super) late: bool,
+    /// It was stamped after the end of all spans of the trace.
+    pub(super) ended: bool,
     /// The span went on after the one above it had ended, which was before the line: it only waits for something.
     pub(super) waits: bool,
     /// Number of its trace among those of the line.
@@ -272,7 +276,9 @@ impl Scene {
         self.rows.sort_by_key(|row| row.template);
         self.template_lines = vec![0; numbers.len()];
         self.template_group = vec![0; numbers.len()];
-        for ((group, _), template) in &numbers {
+        self.template_message = vec![0; numbers.len()];
+        for ((group, message), template) in &numbers {
+            self.template_message[*template as usize] = *message;
             self.template_group[*template as usize] = *group;
         }
         for row in &self.rows {
@@ -314,6 +320,7 @@ impl Scene {
                     end_bin: bin(span.end - row.time),
                     clues: view.clues(line, &work.words, row.time, *slot),
                     late: false,
+                    ended: false,
                     waits: view.outlives_parent(*slot, row.low),
                     trace: number_in(&mut work.traces, view.operations.trace(*slot)),
                 });
@@ -340,6 +347,7 @@ impl Scene {
         for pair in pairs {
             let end = work.ends.get(usize::from(pair.trace)).copied().unwrap_or(i64::MAX);
             pair.late = row.low > end.saturating_add(LATE_NS);
+            pair.ended = row.time > end;
         }
     }
 
