@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::templates::{self, Template};
 use super::words::{self, Duration};
-use crate::record::{Envelope, Record};
+use crate::record::{Envelope, Producer, Record};
 use spanline_parsers::{Time, Value};
 
 /// Lines kept.
@@ -40,6 +40,8 @@ pub(super) struct Line {
     pub(super) digits: u8,
     pub(super) from_payload: bool,
     pub(super) from_journal: bool,
+    /// Who wrote it.
+    pub(super) producer: Producer,
 }
 
 /// See the module.
@@ -81,6 +83,7 @@ impl Lines {
             digits: record.time_digits,
             from_payload: !matches!(record.entry.time, Time::None),
             from_journal: record.envelope == Envelope::Journal,
+            producer: record.origin.producer,
         });
     }
 

@@ -12,6 +12,7 @@ use super::lines::{Line, Lines};
 use super::neighbours::Neighbours;
 use super::operations::Operations;
 use super::trace_words::TraceWords;
+use crate::record::Producer;
 
 /// Bins of distances: a signed logarithmic scale, 7 a decade from 2 µs.
 pub(super) const BINS: usize = 72;
@@ -120,9 +121,15 @@ pub(super) struct View<'a> {
 impl View<'_> {
     fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Slot>) {
         into.clear();
-        let writer = self.lines.rows[row.line as usize].writer;
+        let Line { writer, producer, .. } = self.lines.rows[row.line as usize];
         for resource in self.resources.get(writer as usize).copied().unwrap_or_default() {
             self.index.open_between(*resource, time + BEFORE_NS, time - row.slack, OPEN_MAX, into);
+        }
+        match producer {
+            // Writes no line while it calls another: an error is told after the call's span has ended.
+            Producer::Kubelet => into.retain(|slot| self.index.span(*slot).kind != Kind::Client),
+            Producer::Containerd => into.retain(|slot| !self.operations.only_waits(*slot)),
+            _ => {}
         }
         if into.len() > PAIRS_PER_LINE_MAX {
             // Short spans say more than long ones.
