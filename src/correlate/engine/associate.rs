@@ -117,6 +117,16 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>) -> Association {
     rounds.result
 }
 
+/// Of each service: the share of its lines without a span.
+pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, f32> {
+    let mut sums: HashMap<u32, (f32, f32)> = HashMap::new();
+    for (row, none) in scene.rows.iter().zip(&result.none) {
+        let sum = sums.entry(scene.template_group[row.template as usize]).or_default();
+        *sum = (sum.0 + none, sum.1 + 1.0);
+    }
+    sums.into_iter().map(|(group, (none, all))| (group, none / all)).collect()
+}
+
 impl<'s> Rounds<'s> {
     fn new(scene: &'s Scene) -> Rounds<'s> {
         let mut counts = vec![Counts::default(); scene.kinds.len()];

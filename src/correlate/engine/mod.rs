@@ -5,6 +5,7 @@
 //! operations, and where in them; knows nothing of any program. Rules with explicit evidence come before it.
 
 mod associate;
+mod calibrate;
 pub(super) mod call_sites;
 mod calls;
 mod choose;
@@ -22,6 +23,7 @@ pub(super) mod words;
 
 use super::span_index::{Slot, SpanIndex};
 use crate::record::{Link, Method, Record, Relation};
+use calibrate::Learned;
 use call_sites::Site;
 use calls::Call;
 pub(super) use calls::method_number;
@@ -149,10 +151,18 @@ impl Engine {
         let scene = Scene::new(&view, wanted.into_iter());
         let result = associate::associate(&scene, Groups::new(&self.lines, &operations));
         let choices = choose::choose(index, &operations, &scene, &result);
-        for (row, choice) in scene.rows.iter().zip(&choices.rows) {
+        let without_span = associate::without_span(&scene, &result);
+        let learned = |row: usize| {
+            let template = scene.rows[row].template as usize;
+            let without_span = without_span.get(&scene.template_group[template]).copied().unwrap_or(1.0);
+            let of_request = result.group_sizes.get(row).copied().unwrap_or(1);
+            Learned { lines: scene.template_lines[template], without_span, of_request }
+        };
+        for (row_number, (row, choice)) in scene.rows.iter().zip(&choices.rows).enumerate() {
             let Some((pair, confidence)) = *choice else { continue };
             let line = &self.lines.rows[row.line as usize];
             let slot = scene.pairs[pair as usize].slot;
+            let confidence = calibrate::calibrated(confidence, learned(row_number));
             decisions.push(Decision::new(line, slot, confidence, Method::Inferred, Relation::Within));
         }
         for (line, slot) in calls::assign(index, resources, &calls) {
