@@ -5,11 +5,11 @@
 //! shares of links that were right there; no program, template or span is told apart.
 
 /// Lines that a habit must be learned from to be believed by half.
-const HALF_BELIEVED: f32 = 20.0;
+const HALF_BELIEVED: f32 = 14.0;
 /// How far odds of a well-known kind are believed, where lines without a span occur.
 const BELIEVED: f32 = 0.9;
 /// … of a kind with few lines, at least.
-const BELIEVED_LEAST: f32 = 0.32;
+const BELIEVED_LEAST: f32 = 0.33;
 /// … and where they do not.
 const ALL_RECORDED: f32 = 1.4;
 /// Shares of a service's lines without a span between which both are mixed.
