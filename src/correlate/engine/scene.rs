@@ -6,36 +6,21 @@
 
 use std::collections::HashMap;
 
-use super::super::facts::Kind;
 use super::super::span_index::{Slot, SpanIndex};
-use super::lines::{Line, Lines};
-use super::neighbours::Neighbours;
-use super::operations::Operations;
-use super::trace_words::TraceWords;
-use crate::record::Producer;
+use super::times::{Delays, shifted, when};
+use super::view::View;
 
 /// Bins of distances: a signed logarithmic scale, 7 a decade from 2 µs.
 pub(super) const BINS: usize = 72;
 /// Kinds of clues together: a duration in the text that is the span's (1), words they share (2, 4, 6), known lines just
 /// before or after that are of the trace (8 one, 16 both).
 pub(super) const CLUES: usize = 24;
-/// A span may begin so much after its line.
-const BEFORE_NS: i64 = 50_000;
-/// … and end so much before it: clocks that are read one after the other, and the runtime that takes the time late.
-const AFTER_EXACT_NS: i64 = 50_000;
-const AFTER_RUNTIME_NS: i64 = 5_000_000;
-/// Spans end so much after the one above them without having waited.
-const WAITS_NS: i64 = 5_000_000;
 /// Ends are read after the line is written, but for what clocks round away.
 const LATE_NS: i64 = 2_000;
-/// Open spans looked at, and kept, for one line.
-const OPEN_MAX: usize = 1024;
-const PAIRS_PER_LINE_MAX: usize = 160;
 /// Pairs kept in all.
 const PAIRS_MAX: usize = 24 << 20;
-/// Chance is measured so far away: near enough to be in the same burst of requests, by even steps of the logarithm.
-const NEAREST_NS: f64 = 20e6;
-const FARTHEST_NS: f64 = 6e9;
+/// Pairs of template and operation kept: each takes some kilobytes.
+const KINDS_MAX: usize = 1 << 16;
 /// Times at which chance is measured, per line.
 const SHIFTS: usize = 8;
 /// Rarer kinds of lines are taken together.
@@ -80,6 +65,8 @@ pub(super) struct Scene {
     pub(super) clutter_start: Vec<[f32; BINS]>,
     pub(super) clutter_end: Vec<[f32; BINS]>,
     pub(super) clutter_clues: Vec<[f32; CLUES]>,
+    /// Lines some of whose spans were beyond a limit.
+    pub(super) overflow: u64,
     /// Distinct (span, template).
     pub(super) cells: usize,
     /// Distinct spans of each operation that any line might belong to.
@@ -105,87 +92,6 @@ pub(super) struct Pair {
     pub(super) waits: bool,
     /// Number of its trace among those of the line.
     pub(super) trace: u8,
-}
-
-/// What is needed to look a line up.
-pub(super) struct View<'a> {
-    pub(super) index: &'a SpanIndex,
-    pub(super) lines: &'a Lines,
-    pub(super) operations: &'a Operations,
-    pub(super) neighbours: &'a Neighbours,
-    /// Resources of each writer.
-    pub(super) resources: &'a [&'a [u32]],
-    pub(super) trace_words: &'a TraceWords,
-}
-
-impl View<'_> {
-    fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Slot>) {
-        into.clear();
-        let Line { writer, producer, .. } = self.lines.rows[row.line as usize];
-        for resource in self.resources.get(writer as usize).copied().unwrap_or_default() {
-            self.index.open_between(*resource, time + BEFORE_NS, time - row.slack, OPEN_MAX, into);
-        }
-        match producer {
-            // Writes no line while it calls another: an error is told after the call's span has ended.
-            Producer::Kubelet => into.retain(|slot| self.index.span(*slot).kind != Kind::Client),
-            Producer::Containerd => into.retain(|slot| !self.operations.only_waits(*slot)),
-            _ => {}
-        }
-        if into.len() > PAIRS_PER_LINE_MAX {
-            // Short spans say more than long ones.
-            let length = |slot: &Slot| self.index.span(*slot).end - self.index.span(*slot).start;
-            into.select_nth_unstable_by_key(PAIRS_PER_LINE_MAX, length);
-            into.truncate(PAIRS_PER_LINE_MAX);
-        }
-    }
-
-    /// The span above, of the same process, had ended by then.
-    fn outlives_parent(&self, slot: Slot, time: i64) -> bool {
-        let span = self.index.span(slot);
-        let parent = self.index.parent(slot).map(|parent| self.index.span(parent));
-        let is_taken_up = matches!(span.kind, Kind::Server | Kind::Consumer);
-        !is_taken_up
-            && parent
-                .is_some_and(|parent| parent.resource == span.resource && parent.end < time.min(span.end - WAITS_NS))
-    }
-
-    /// Words of a line that spans hold, and whether they are rare.
-    fn words_of(&self, line: &Line, into: &mut Vec<(u32, bool)>) {
-        into.clear();
-        let known = |word: &u32| self.trace_words.is_rare(*word).map(|is_rare| (*word, is_rare));
-        into.extend(self.lines.words(line).iter().filter_map(known));
-    }
-
-    /// Which clues a line and a span share, see [`CLUES`].
-    fn clues(&self, line: &Line, words: &[(u32, bool)], time: i64, slot: Slot) -> u8 {
-        let span = self.index.span(slot);
-        let length = span.end - span.start;
-        let fits = |nanos: i64, unit: i64| (length - nanos).abs() <= (nanos / 50).max(60_000).max(unit);
-        let duration = self.lines.durations(line).iter().any(|found| fits(found.nanos, found.unit));
-        let sides = self.neighbours.sides(line.writer, time, self.operations.trace(slot));
-        u8::from(duration) + 2 * self.word_clue(words, slot) + 8 * sides
-    }
-
-    /// 0 no word, 1 one that many traces hold, 2 a rare one of the trace, 3 a rare one of the span or one above it.
-    fn word_clue(&self, words: &[(u32, bool)], slot: Slot) -> u8 {
-        let trace = self.operations.trace(slot);
-        let holds = |wanted: bool| {
-            words.iter().any(|(word, is_rare)| *is_rare == wanted && self.trace_words.holds(trace, *word))
-        };
-        let above = |wanted: bool| {
-            let has = |above: Slot| {
-                let own = self.index.words.of(above);
-                let has = |word: u32| own.binary_search(&(u64::from(above) << 32 | u64::from(word))).is_ok();
-                !own.is_empty() && words.iter().any(|(word, is_rare)| *is_rare == wanted && has(*word))
-            };
-            self.index.ancestors(slot).take(12).any(has)
-        };
-        match () {
-            () if holds(true) => 2 + u8::from(above(true)),
-            () if holds(false) && above(false) => 1,
-            () => 0,
-        }
-    }
 }
 
 /// The bin of a distance in ns.
@@ -301,13 +207,19 @@ impl Scene {
             view.words_of(line, &mut work.words);
             self.rows[at].first = self.pairs.len() as u32;
             work.traces.clear();
+            let mut is_whole = true;
             for slot in &work.open {
                 if self.pairs.len() >= PAIRS_MAX {
+                    is_whole = false;
                     break;
                 }
                 let operation = view.operations.of(*slot);
                 let kind = &mut work.kind_of[operation as usize];
                 if *kind == u32::MAX {
+                    if self.kinds.len() >= KINDS_MAX {
+                        is_whole = false;
+                        continue;
+                    }
                     *kind = self.kinds.len() as u32;
                     work.operations.push(operation);
                     self.kinds.push((row.template, operation));
@@ -332,6 +244,7 @@ impl Scene {
                     trace: number_in(&mut work.traces, view.operations.trace(*slot)),
                 });
             }
+            self.overflow += u64::from(!is_whole);
             self.rows[at].count = self.pairs.len() as u32 - self.rows[at].first;
             self.mark_late(view.index, at, work);
         }
@@ -422,20 +335,6 @@ impl Work {
     }
 }
 
-/// A time 20 ms to 6 s away, within the times of the source where that is possible.
-fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
-    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    let part = (*random >> 33) as f64 / (1u64 << 31) as f64;
-    let far = (NEAREST_NS * (FARTHEST_NS / NEAREST_NS).powf(part)) as i64;
-    let far = if *random >> 32 & 1 == 0 { far } else { -far };
-    match () {
-        () if (low..=high).contains(&(time + far)) => time + far,
-        () if (low..=high).contains(&(time - far)) => time - far,
-        () if high - low > 400_000_000 => low + (time - low + far).rem_euclid(high - low),
-        () => time + far,
-    }
-}
-
 fn writer_ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
     let mut ranges: Vec<(i64, i64)> = Vec::new();
     for row in rows {
@@ -448,59 +347,6 @@ fn writer_ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
     ranges
 }
 
-/// How much later than it was written a line is stamped by the runtime, per writer.
-struct Delays(Vec<i64>);
-
-/// Where a payload has no time to compare with.
-const DELAY_NS: i64 = 200_000;
-
-impl Delays {
-    fn new<'l>(lines: impl Iterator<Item = &'l Line>) -> Delays {
-        let mut seen: Vec<(u32, i64)> = Vec::new();
-        for line in lines {
-            if line.from_payload && line.envelope_time != i64::MIN && line.digits >= 3 {
-                // Printed times are rounded down: half a unit later on average.
-                let unit = 10i64.pow(9 - u32::from(line.digits.min(9)));
-                seen.push((line.writer, line.envelope_time - line.time - unit / 2));
-            }
-        }
-        seen.sort_unstable();
-        let mut delays = Vec::new();
-        for run in seen.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() >= 8) {
-            let writer = run[0].0 as usize;
-            delays.resize(delays.len().max(writer + 1), DELAY_NS);
-            delays[writer] = run[run.len() / 2].1.clamp(20_000, 2_000_000);
-        }
-        Delays(delays)
-    }
-
-    fn of(&self, writer: u32) -> i64 {
-        self.0.get(writer as usize).copied().unwrap_or(DELAY_NS)
-    }
-}
-
-/// When a line was written, since when it may have been, and how late its span may have ended. `digits`: of the second,
-/// in lines of its kind.
-fn when(line: &Line, digits: u8) -> Option<(i64, i64, i64)> {
-    const RUNTIME_NS: i64 = 2_000_000;
-    let envelope = (line.envelope_time != i64::MIN).then_some(line.envelope_time);
-    if !line.from_payload {
-        return Some((line.time, line.time.saturating_sub(RUNTIME_NS), AFTER_RUNTIME_NS));
-    }
-    let unit = 10i64.pow(9 - u32::from(digits.min(9)));
-    if unit <= 1_000 {
-        return Some((line.time, line.time, if line.from_journal { AFTER_RUNTIME_NS } else { AFTER_EXACT_NS }));
-    }
-    match envelope {
-        Some(envelope) => {
-            let time = envelope.clamp(line.time, line.time.saturating_add(unit));
-            Some((time, line.time, AFTER_RUNTIME_NS))
-        }
-        None if unit <= 10_000_000 => Some((line.time.saturating_add(unit / 2), line.time, unit)),
-        None => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -511,14 +357,5 @@ mod tests {
         let bins: Vec<u8> = distances.iter().map(|distance| bin(*distance)).collect();
         assert!(bins.is_sorted() && bins[3] < bins[4] && bins[4] == bins[5] && bins[5] < bins[6], "{bins:?}");
         assert!((bin(i64::MAX) as usize) < BINS && bin(i64::MIN + 1) == 0);
-    }
-
-    #[test]
-    fn shifted_times_stay_where_lines_are() {
-        let mut random = 0;
-        for time in [0, 5_000_000_000, 9_999_999_999] {
-            let other = shifted(time, (0, 10_000_000_000), &mut random);
-            assert!((0..=10_000_000_000).contains(&other) && (other - time).abs() >= 1_000_000);
-        }
     }
 }
