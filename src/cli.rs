@@ -20,6 +20,10 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Read a finished log directory, link its lines to traces, ship both
     Backfill(Box<BackfillArgs>),
+    /// Say why a line, or all lines of a trace, are linked as they are
+    Explain(Box<ExplainArgs>),
+    /// Compare a links file with the truth: precision, recall, exact spans, calibration
+    Score(ScoreArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -98,17 +102,66 @@ pub enum ToFormat {
     Text,
 }
 
-/// Flags of `spanline backfill`.
+/// What logs and traces are read, and how: flags of every command that links.
 #[derive(Debug, Args)]
-pub struct BackfillArgs {
+pub struct InputArgs {
     /// Log files and folders: a node's /var/log, a must-gather, rotated and .gz files
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Traces to link to: a file of OTLP/JSON lines or OTLP protobuf, .gz and .zst too (repeatable)
-    #[arg(long, value_name = "FILE")]
+    /// Traces to link to (repeatable): a file of OTLP/JSON lines or OTLP protobuf, .gz and .zst too; or a running
+    /// Jaeger, jaeger=http://HOST:16686 (HTTP) or jaeger=http://HOST:16685 (gRPC, also as grpc:// with any port)
+    #[arg(long, value_name = "FILE|jaeger=URL")]
     pub traces: Vec<String>,
+    /// Traces are asked of a Jaeger from so long before the first line on, and from further back (to 24h) where spans
+    /// last longer: those that began then may still be open
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    pub look_back: std::time::Duration,
+    /// Links below this confidence are not made
+    #[arg(long, value_name = "C", default_value_t = 0.9)]
+    pub min_confidence: f32,
+    /// The year of every line that has none
+    #[arg(long, value_name = "YEAR")]
+    pub year: Option<i32>,
+    /// The zone of every time that has none: an IANA name or ±hh:mm
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    pub zone: Option<String>,
+    /// A header of every request (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub header: Vec<String>,
+    /// PEM file of the authorities that a TLS destination is checked against
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the certificate shown to a TLS destination
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of its key
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    pub key_file: Option<PathBuf>,
+    /// A longer line is cut into marked pieces
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes)]
+    pub max_line_bytes: u64,
+    /// A file whose decompressed size is beyond this is read so far and said to be cut
+    #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes)]
+    pub max_decompressed_bytes: u64,
+    /// Spans kept for linking; further ones are counted and left out
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub max_spans: usize,
+    /// One request of a traces file; a larger one is counted and left out
+    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes)]
+    pub max_traces_request_bytes: u64,
+    /// When to colour
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorWhen,
+}
+
+/// Flags of `spanline backfill`.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// Where the result goes (repeatable): text, file=DIR, otlp=URL (logs), otlp (OTEL_EXPORTER_OTLP_* variables),
-    /// jaeger=URL (the given traces with their lines as span events)
+    /// jaeger=URL (the lines as span events)
     #[arg(long, value_name = "DEST", default_value = "text")]
     pub to: Vec<String>,
     /// Write one row for every record: its place, its span, how that was found
@@ -129,54 +182,23 @@ pub struct BackfillArgs {
     /// Read and link, write links and summary, send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Links below this confidence are not made
-    #[arg(long, value_name = "C", default_value_t = 0.9)]
-    pub min_confidence: f32,
-    /// How lines get onto spans: annotate sends the given spans with their lines on them
+    /// How lines get onto spans with --to jaeger=: annotate sends the given spans with their lines on them, for a Jaeger
+    /// that does not have them yet; carrier adds small child spans under spans that are stored [default: annotate for
+    /// traces from files, carrier for traces from a Jaeger]
     #[arg(long, value_enum, value_name = "HOW")]
     pub span_events: Option<SpanEvents>,
     /// What names a span event: its message, or the constant log for stores where names must be few
     #[arg(long, value_enum, default_value = "message", value_name = "WHAT")]
     pub event_name: EventName,
-    /// The year of every line that has none
-    #[arg(long, value_name = "YEAR")]
-    pub year: Option<i32>,
-    /// The zone of every time that has none: an IANA name or ±hh:mm
-    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
-    pub zone: Option<String>,
     /// Compression of what is sent [default: gzip, or OTEL_EXPORTER_OTLP_COMPRESSION]
     #[arg(long, value_enum, value_name = "HOW")]
     pub compression: Option<CompressionName>,
-    /// A header of every request (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub header: Vec<String>,
-    /// PEM file of the authorities that a TLS destination is checked against
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of the certificate shown to a TLS destination
-    #[arg(long, value_name = "FILE", requires = "key_file")]
-    pub cert_file: Option<PathBuf>,
-    /// PEM file of its key
-    #[arg(long, value_name = "FILE", requires = "cert_file")]
-    pub key_file: Option<PathBuf>,
     /// How long a request is tried before what is left is given up
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
     pub retry_for: std::time::Duration,
     /// How the text output is arranged
     #[arg(long, value_enum, default_value = "trace", value_name = "HOW")]
     pub view: View,
-    /// A longer line is cut into marked pieces
-    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes)]
-    pub max_line_bytes: u64,
-    /// A file whose decompressed size is beyond this is read so far and said to be cut
-    #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes)]
-    pub max_decompressed_bytes: u64,
-    /// Spans kept for linking; further ones are counted and left out
-    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
-    pub max_spans: usize,
-    /// One request of a traces file; a larger one is counted and left out
-    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes)]
-    pub max_traces_request_bytes: u64,
     /// Lines held for the text output and span events held for their spans; what is beyond is counted and left out
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = parse_bytes)]
     pub max_held_bytes: u64,
@@ -184,9 +206,40 @@ pub struct BackfillArgs {
     /// links need one order and take one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
-    /// When to colour
-    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
-    pub color: ColorWhen,
+}
+
+/// Flags of `spanline explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// One line: its file, as it is or its end, and its number from 1
+    #[arg(long, value_name = "FILE:LINE", required_unless_present = "trace", conflicts_with = "trace")]
+    pub at: Option<String>,
+    /// All lines of one trace: 32 hex digits
+    #[arg(long, value_name = "ID")]
+    pub trace: Option<String>,
+}
+
+/// Flags of `spanline score`.
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// The truth: one JSON object for every physical line, with file, line, trace_id, span_id (null: none) and class
+    #[arg(value_name = "TRUTH")]
+    pub truth: PathBuf,
+    /// What backfill --links wrote
+    #[arg(value_name = "LINKS")]
+    pub links: PathBuf,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// End with 1 if fewer of all links lead to the right trace
+    #[arg(long, value_name = "P")]
+    pub min_precision: Option<f64>,
+    /// End with 1 if fewer of all lines with a span are linked to its trace
+    #[arg(long, value_name = "R")]
+    pub min_recall: Option<f64>,
 }
 
 /// `--span-events`.
@@ -194,6 +247,8 @@ pub struct BackfillArgs {
 pub enum SpanEvents {
     /// Send the given spans with their lines on them
     Annotate,
+    /// Send the lines on small child spans of the given spans
+    Carrier,
 }
 
 /// `--event-name`.

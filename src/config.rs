@@ -8,12 +8,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::calendar::{CalendarSettings, Zone};
-use crate::cli::{BackfillArgs, ColorWhen, CompressionName, ConvertArgs, EventName, View, parse_duration};
+use crate::cli::{
+    BackfillArgs, ColorWhen, CompressionName, ConvertArgs, EventName, ExplainArgs, InputArgs, ScoreArgs, SpanEvents,
+    View, parse_duration,
+};
 use crate::commands::convert::ConvertConfig;
+use crate::commands::score::ScoreConfig;
 use crate::input::read::ReadLimits;
-use crate::otlp::Signal;
 use crate::otlp::compress::Compression;
 use crate::otlp::endpoint::Endpoint;
+use crate::otlp::{Protocol, Signal};
+use crate::pipeline::Wanted;
+
+/// A store may have to read a whole day for one answer.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Why the arguments mean nothing.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +56,12 @@ pub struct BackfillConfig {
     pub paths: Vec<PathBuf>,
     /// Trace files.
     pub traces: Vec<PathBuf>,
+    /// Jaegers to bring traces from.
+    pub stores: Vec<TraceStore>,
+    /// How long before the first line spans may have begun.
+    pub look_back: Duration,
+    /// Lines go onto child spans made for them.
+    pub carriers: bool,
     /// Where the result goes.
     pub destinations: Vec<Destination>,
     /// The links file.
@@ -92,6 +106,15 @@ pub struct BackfillConfig {
     pub now_nanos: i64,
 }
 
+/// A `--traces jaeger=`.
+#[derive(Debug, Clone)]
+pub struct TraceStore {
+    /// As the user wrote it.
+    pub name: String,
+    /// Where it answers.
+    pub endpoint: Endpoint,
+}
+
 /// One `--to`.
 #[derive(Debug, Clone)]
 pub enum Destination {
@@ -119,25 +142,26 @@ pub fn convert(args: &ConvertArgs, around: &Surroundings<'_>) -> Result<ConvertC
 
 /// What `backfill` does.
 pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, ConfigError> {
-    if !(0.0..=1.0).contains(&args.min_confidence) {
-        return Err(ConfigError::new("--min-confidence", "must lie between 0 and 1"));
-    }
     let shard = args.shard.as_deref().map(shard).transpose()?;
     let destinations: Vec<Destination> =
         args.to.iter().map(|to| destination(to, args, around)).collect::<Result<_, _>>()?;
     let sends_traces = destinations.iter().any(|to| matches!(to, Destination::Traces(_)));
-    if sends_traces && args.traces.is_empty() {
-        return Err(ConfigError::new("--to jaeger=", "needs the traces that the lines go onto: give --traces FILE"));
+    if sends_traces && args.input.traces.is_empty() {
+        return Err(ConfigError::new("--to jaeger=", "needs the traces that the lines go onto: give --traces"));
     }
-    if sends_traces && shard.is_some() {
+    let input = input(&args.input, around)?;
+    let carriers = match args.span_events {
+        Some(how) => how == SpanEvents::Carrier,
+        None => !input.stores.is_empty(),
+    };
+    if sends_traces && !carriers && shard.is_some() {
         return Err(ConfigError::new(
             "--shard",
-            "with --to jaeger= each shard would send every span: send them without --shard",
+            "with --span-events annotate each shard would send every span: send them without --shard",
         ));
     }
     Ok(BackfillConfig {
-        paths: args.paths.clone(),
-        traces: args.traces.iter().map(|traces| traces_file(traces)).collect::<Result<_, _>>()?,
+        carriers,
         destinations,
         links: args.links.clone(),
         state: args.state.clone(),
@@ -145,20 +169,86 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         until: args.until.as_deref().map(|text| time("--until", text, around)).transpose()?,
         shard,
         dry_run: args.dry_run,
-        min_confidence: args.min_confidence,
         event_name: args.event_name,
-        calendar: calendar(args.year, args.zone.as_deref(), around)?,
-        zone_given: args.zone.is_some(),
         retry_for: args.retry_for,
         view: args.view,
+        held_bytes_max: args.max_held_bytes,
+        workers: usize::from(args.workers),
+        ..input
+    })
+}
+
+/// A run that reads and links, and gives nothing out.
+fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, ConfigError> {
+    if !(0.0..=1.0).contains(&args.min_confidence) {
+        return Err(ConfigError::new("--min-confidence", "must lie between 0 and 1"));
+    }
+    let (stores, files): (Vec<_>, Vec<_>) = args.traces.iter().partition(|traces| traces.starts_with("jaeger="));
+    Ok(BackfillConfig {
+        paths: args.paths.clone(),
+        traces: files.into_iter().map(PathBuf::from).collect(),
+        stores: stores.into_iter().map(|text| trace_store(text, args)).collect::<Result<_, _>>()?,
+        look_back: args.look_back,
+        carriers: false,
+        destinations: Vec::new(),
+        links: None,
+        state: None,
+        since: None,
+        until: None,
+        shard: None,
+        dry_run: true,
+        min_confidence: args.min_confidence,
+        event_name: EventName::Message,
+        calendar: calendar(args.year, args.zone.as_deref(), around)?,
+        zone_given: args.zone.is_some(),
+        retry_for: Duration::ZERO,
+        view: View::Trace,
         limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
         spans_max: args.max_spans,
         traces_request_bytes_max: args.max_traces_request_bytes,
-        held_bytes_max: args.max_held_bytes,
-        workers: usize::from(args.workers),
+        held_bytes_max: 0,
+        workers: 1,
         colour: colour(args.color, around),
         width: around.columns.filter(|_| std::io::stdout().is_terminal()),
         now_nanos: around.now_nanos,
+    })
+}
+
+/// What `explain` does: how it reads and links, and what it tells of.
+pub fn explain(args: &ExplainArgs, around: &Surroundings<'_>) -> Result<(BackfillConfig, Wanted), ConfigError> {
+    if args.input.traces.is_empty() {
+        return Err(ConfigError::new("--traces", "give the traces that lines are to be linked to"));
+    }
+    let wanted = match (&args.at, &args.trace) {
+        (Some(at), _) => {
+            let bad = || ConfigError::new("--at", format!("{at:?} is no place such as kubelet.log:17"));
+            let (file, line) = at.rsplit_once(':').ok_or_else(bad)?;
+            let line = line.parse().ok().filter(|line| *line > 0 && !file.is_empty()).ok_or_else(bad)?;
+            Wanted::Line { file: file.to_owned(), line }
+        }
+        (None, trace) => {
+            let id = trace.as_deref().unwrap_or_default();
+            let parsed = u128::from_str_radix(id, 16).ok().filter(|parsed| id.len() == 32 && *parsed != 0);
+            let bad = || ConfigError::new("--trace", format!("{id:?} is no trace id of 32 hex digits"));
+            Wanted::Trace(parsed.ok_or_else(bad)?.to_be_bytes())
+        }
+    };
+    Ok((input(&args.input, around)?, wanted))
+}
+
+/// What `score` does.
+pub fn score(args: &ScoreArgs) -> Result<ScoreConfig, ConfigError> {
+    for (flag, value) in [("--min-precision", args.min_precision), ("--min-recall", args.min_recall)] {
+        if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
+            return Err(ConfigError::new(flag, "must lie between 0 and 1"));
+        }
+    }
+    Ok(ScoreConfig {
+        truth: args.truth.clone(),
+        links: args.links.clone(),
+        json: args.json,
+        min_precision: args.min_precision,
+        min_recall: args.min_recall,
     })
 }
 
@@ -196,14 +286,51 @@ fn shard(text: &str) -> Result<(u32, u32), ConfigError> {
     if index < count { Ok((index, count)) } else { Err(bad()) }
 }
 
-fn traces_file(text: &str) -> Result<PathBuf, ConfigError> {
-    if text.starts_with("jaeger=") {
-        return Err(ConfigError::new(
-            "--traces",
-            "jaeger= is not supported yet; give a file of OTLP/JSON lines or protobuf",
-        ));
+/// store = "jaeger=" ( "http" / "https" / "grpc" / "grpcs" ) "://" host [ ":" port ] [ base-path ]
+///
+/// gRPC is spoken on its port 16685 and with the schemes that say so, HTTP else.
+fn trace_store(text: &str, args: &InputArgs) -> Result<TraceStore, ConfigError> {
+    let bad = |error: &dyn std::fmt::Display| ConfigError::new("--traces", error);
+    let url = text.strip_prefix("jaeger=").unwrap_or(text).trim_end_matches('/');
+    let (said_grpc, url) = match url.strip_prefix("grpc") {
+        Some(rest) => (true, format!("http{rest}")),
+        None => (false, url.to_owned()),
+    };
+    let (root, base) = match url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| rest.len() - at)) {
+        Some(length) => url.split_at(url.len() - length),
+        None => (url.as_str(), ""),
+    };
+    // The variables speak of where to send to.
+    let none = |name: &str| (name == "OTEL_EXPORTER_OTLP_PROTOCOL").then(|| "grpc".to_owned());
+    let mut endpoint = Endpoint::from_url(root, Signal::Traces, &none).map_err(|error| bad(&error))?;
+    let is_grpc = said_grpc || endpoint.uri.port_u16() == Some(16685);
+    if is_grpc && !base.is_empty() {
+        return Err(bad(&format!("{text:?}: gRPC takes no path")));
     }
-    Ok(PathBuf::from(text))
+    if !is_grpc {
+        endpoint.protocol = Protocol::Http;
+        let mut parts = endpoint.uri.into_parts();
+        let path = if base.is_empty() { "/" } else { base };
+        parts.path_and_query = Some(path.parse().map_err(|error| bad(&error))?);
+        endpoint.uri = http::Uri::from_parts(parts).map_err(|error| bad(&error))?;
+        if endpoint.uri.query().is_some() {
+            return Err(bad(&format!("{text:?}: a query cannot stand here")));
+        }
+    }
+    endpoint.timeout = QUERY_TIMEOUT;
+    with_flags(&mut endpoint, args)?;
+    Ok(TraceStore { name: text.to_owned(), endpoint })
+}
+
+/// Headers and TLS, which every destination and store is given.
+fn with_flags(endpoint: &mut Endpoint, args: &InputArgs) -> Result<(), ConfigError> {
+    for header in &args.header {
+        endpoint.add_header(header).map_err(|error| ConfigError::new("--header", error))?;
+    }
+    endpoint.tls.authority = args.ca_file.clone().or(endpoint.tls.authority.take());
+    endpoint.tls.certificate = args.cert_file.clone().or(endpoint.tls.certificate.take());
+    endpoint.tls.key = args.key_file.clone().or(endpoint.tls.key.take());
+    Ok(())
 }
 
 fn time(flag: &'static str, text: &str, around: &Surroundings<'_>) -> Result<i64, ConfigError> {
@@ -224,12 +351,7 @@ fn destination(to: &str, args: &BackfillArgs, around: &Surroundings<'_>) -> Resu
         }
         .map_err(|error| ConfigError::new("--to", error))?;
         endpoint.compression = args.compression.map(compression).or(endpoint.compression).or(Some(Compression::Gzip));
-        for header in &args.header {
-            endpoint.add_header(header).map_err(|error| ConfigError::new("--header", error))?;
-        }
-        endpoint.tls.authority = args.ca_file.clone().or(endpoint.tls.authority);
-        endpoint.tls.certificate = args.cert_file.clone().or(endpoint.tls.certificate);
-        endpoint.tls.key = args.key_file.clone().or(endpoint.tls.key);
+        with_flags(&mut endpoint, &args.input)?;
         Ok(Box::new(endpoint))
     };
     match to.split_once('=') {

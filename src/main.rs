@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
-use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs};
-use spanline::commands::convert;
+use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ExplainArgs, ScoreArgs};
+use spanline::commands::{convert, score};
 use spanline::config::{self, Surroundings};
 use spanline::pipeline::{self, deliveries::Say};
 
@@ -25,6 +25,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Convert(args) => run_convert(&args, &around),
         Command::Backfill(args) => run_backfill(&args, &around),
+        Command::Explain(args) => run_explain(&args, &around),
+        Command::Score(args) => run_score(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "spanline", &mut std::io::stdout());
             Ok(0)
@@ -55,6 +57,21 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> anyhow::Resul
     let outcome = pipeline::backfill(&config, &STOP, &say)?;
     let _ = std::io::stderr().write_all(outcome.summary().as_bytes());
     Ok(pipeline::exit_code(&outcome))
+}
+
+fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
+    let (config, wanted) = config::explain(args, around)?;
+    let say: Say = Arc::new(|text: &str| say_line(text));
+    std::thread::spawn(stop_on_ctrl_c);
+    let failures = pipeline::explain(&config, &wanted, &mut std::io::stdout().lock(), &STOP, &say)?;
+    failures.iter().for_each(|failure| say_line(failure));
+    Ok(if STOP.load(Ordering::Relaxed) { 130 } else { u8::from(!failures.is_empty()) })
+}
+
+fn run_score(args: &ScoreArgs) -> anyhow::Result<u8> {
+    let below = score::run(&config::score(args)?, &mut std::io::stdout().lock())?;
+    below.iter().for_each(|text| say_line(text));
+    Ok(u8::from(!below.is_empty()))
 }
 
 fn columns() -> Option<usize> {

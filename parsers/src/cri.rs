@@ -4,7 +4,7 @@
 //! the content means is left to others; it may be any bytes, a final CR included.
 
 use crate::entry::Time;
-use crate::timestamp::{self, days_from_civil, is_date};
+use crate::timestamp::{self, Pattern, days_from_civil, is_date};
 
 /// One physical line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,34 +59,29 @@ fn tags(text: &[u8]) -> (bool, &[u8]) {
     (partial, text.get(end + 1..).unwrap_or_default())
 }
 
-/// `YYYY-MM-DDThh:mm:ss.nnnnnnnnnZ`, which nearly every line begins with: fixed places, no loop.
+const YEAR_AND_MONTH: Pattern = Pattern::new(*b"0000-00-");
+const DAY_TO_MINUTE: Pattern = Pattern::new(*b"00T00:00");
+const SECOND: Pattern = Pattern::new(*b":00.0000");
+const FRACTION: Pattern = Pattern::new(*b"0000000Z");
+
+/// `YYYY-MM-DDThh:mm:ss.nnnnnnnnnZ`, which nearly every line begins with: fixed places, eight of them at once.
 #[inline]
 fn nine_digits_utc(line: &[u8]) -> Option<(i64, u8, usize)> {
     let head: &[u8; 30] = line.first_chunk()?;
-    let marks = (head[4] ^ b'-')
-        | (head[7] ^ b'-')
-        | (head[10] ^ b'T')
-        | (head[13] ^ b':')
-        | (head[16] ^ b':')
-        | (head[19] ^ b'.')
-        | (head[29] ^ b'Z');
-    if marks != 0 {
+    let date = YEAR_AND_MONTH.pairs(head.first_chunk()?)?;
+    let clock = DAY_TO_MINUTE.pairs(head[8..].first_chunk()?)?;
+    let second = SECOND.pairs(head[16..].first_chunk()?)?;
+    // It begins with the third digit of the fraction, since two of eight stand before.
+    let below = FRACTION.pairs(head[22..].first_chunk()?)?;
+    let (year, month, day) = (i32::from(date[0]) * 100 + i32::from(date[2]), date[5], clock[0]);
+    let (hour, minute, whole) = (u32::from(clock[3]), u32::from(clock[6]), u32::from(second[1]));
+    if !is_date(Some(year), month, day) || hour > 23 || minute > 59 || whole > 60 {
         return None;
     }
-    let digit = |at: usize| u32::from(head[at].wrapping_sub(b'0'));
-    let two = |at: usize| digit(at) * 10 + digit(at + 1);
-    let places = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28];
-    if places.iter().fold(false, |bad, at| bad | (digit(*at) > 9)) {
-        return None;
-    }
-    let (month, day) = (two(5) as u8, two(8) as u8);
-    let (hour, minute, second) = (two(11), two(14), two(17));
-    let year = (two(0) * 100 + two(2)) as i32;
-    if !is_date(Some(year), month, day) || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let fraction = (((two(20) * 100 + two(22)) * 100 + two(24)) * 100 + two(26)) * 10 + digit(28);
-    let seconds = days_from_civil(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second);
+    let two = |pair: u8| u32::from(pair);
+    let digits = ((two(second[4]) * 100 + two(below[0])) * 100 + two(below[2])) * 100 + two(below[4]);
+    let fraction = digits * 10 + u32::from(head[28] - b'0');
+    let seconds = days_from_civil(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + whole);
     let nanos = seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(fraction))?;
     Some((nanos, 9, 30))
 }

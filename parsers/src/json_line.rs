@@ -356,12 +356,15 @@ fn code<'a>(member: &Member<'a>) -> Option<CodeSite<'a>> {
 }
 
 /// site = file ":" line ; the file has a name and an extension
+///
+/// Read from its end: both parts behind the name are a few bytes long.
 pub(crate) fn code_site(site: &[u8]) -> Option<CodeSite<'_>> {
-    let colon = memchr::memrchr(b':', site)?;
-    let (file, line) = (&site[..colon], line_number(&site[colon + 1..])?);
-    let dot = memchr::memrchr(b'.', file)?;
-    let named = dot > 0 && file.len() - dot > 1 && file[dot + 1..].iter().all(u8::is_ascii_alphanumeric);
-    named.then_some(CodeSite { file, line })
+    let digits = site.iter().rev().take(10).take_while(|byte| byte.is_ascii_digit()).count();
+    let (file, line) = site.split_at(site.len() - digits);
+    let (file, line) = (file.strip_suffix(b":")?, line_number(line)?);
+    let extension = file.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let dot = file.len().checked_sub(extension + 1)?;
+    (extension > 0 && dot > 0 && file[dot] == b'.').then_some(CodeSite { file, line })
 }
 
 fn line_number(digits: &[u8]) -> Option<u32> {

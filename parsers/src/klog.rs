@@ -7,8 +7,9 @@
 use crate::continuation;
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
 use crate::klog_values;
+use crate::lanes;
 use crate::timestamp::{self, Pattern, is_date, two};
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memmem};
 use nom::IResult;
 use nom::Parser;
 use nom::branch::alt;
@@ -102,11 +103,26 @@ pub fn find_header(line: &[u8]) -> Option<usize> {
     if is_header(line) {
         return Some(0);
     }
-    // The first colon of the time is the ninth byte of the header.
     let window = &line[..line.len().min(PREFIX_BYTES_MAX + CLOCK_BYTES)];
-    memchr_iter(b':', window).filter_map(|colon| colon.checked_sub(8)).find(|start| {
-        (1..=PREFIX_BYTES_MAX).contains(start) && matches!(line[start - 1], b' ' | b'\t') && is_header(&line[*start..])
-    })
+    // The first colon of the time is the ninth byte of the header, the second the twelfth.
+    let chunk = |text: &'_ [u8], at: usize| text.get(at..)?.first_chunk().copied();
+    let begins = |colon: usize| {
+        let start = colon.checked_sub(8).filter(|start| (1..=PREFIX_BYTES_MAX).contains(start))?;
+        let is_likely = line.get(colon + 3) == Some(&b':') && matches!(line[start - 1], b' ' | b'\t');
+        (is_likely && is_header(&line[start..])).then_some(start)
+    };
+    let mut at = 0;
+    while let (Some(first), Some(second)) = (chunk(window, at), chunk(window, at + 3)) {
+        let mut colons = lanes::either::<b':', b':'>(&first) & lanes::either::<b':', b':'>(&second);
+        while colons != 0 {
+            if let Some(start) = begins(at + colons.trailing_zeros() as usize) {
+                return Some(start);
+            }
+            colons &= colons - 1;
+        }
+        at += lanes::STEP;
+    }
+    (at..window.len()).filter(|colon| window[*colon] == b':').find_map(begins)
 }
 
 /// Reads one line of the block that klog writes at the top of a file.

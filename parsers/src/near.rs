@@ -2,6 +2,8 @@
 //!
 //! In go text and what is looked for, out comes its place, found a word at a time. Long texts are for `memchr`.
 
+use crate::lanes;
+
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
@@ -10,12 +12,11 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 pub(crate) fn either<const A: u8, const B: u8>(text: &[u8]) -> usize {
     let mut at = 0;
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
-        let word = u64::from_le_bytes(*chunk);
-        let found = zeros(word ^ (ONES * A as u64)) | zeros(word ^ (ONES * B as u64));
+        let found = lanes::either::<A, B>(chunk);
         if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+            return at + found.trailing_zeros() as usize;
         }
-        at += 8;
+        at += lanes::STEP;
     }
     while at < text.len() && text[at] != A && text[at] != B {
         at += 1;

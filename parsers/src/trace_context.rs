@@ -47,10 +47,11 @@ pub fn from_fields(fields: &[Field<'_>]) -> TraceContext {
 
 #[inline]
 fn may_carry(field: &Field<'_>) -> bool {
+    let has_name = keys::may_name(&field.key);
     match &field.value {
-        Value::Text(text) => keys::may_name(&field.key) || text.first() == Some(&b'{'),
-        Value::Number(_) => keys::may_name(&field.key),
-        Value::Json(_) => true,
+        Value::Text(text) => has_name || text.first() == Some(&b'{'),
+        Value::Number(_) => has_name,
+        Value::Json(_) => has_name || keys::is_nest(&field.key),
         Value::Bool(_) | Value::Null => false,
     }
 }

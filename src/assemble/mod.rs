@@ -10,7 +10,6 @@ mod pieces;
 mod slot;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use spanline_parsers::continuation::Open;
@@ -22,7 +21,7 @@ use crate::decode::{self, Envelopes, Line};
 use crate::input::read::Chunk;
 use crate::record::{Envelope, Origin, Position, Record};
 pub use counts::Counts;
-use slot::{Logical, Meta, Slot};
+use slot::{Item, Logical, Meta, Queue, Slot, State};
 
 /// Open records of one source at a time: two streams of a container, or the writers of a journal.
 const SLOTS_MAX: usize = 64;
@@ -64,8 +63,8 @@ pub struct Assembler {
     cut: Option<(Meta, u32)>,
     /// Lines end in CR LF, as the first line of the file says.
     crlf: Option<bool>,
-    slots: Vec<Slot<'static>>,
-    ready: VecDeque<(Logical<'static>, u32)>,
+    slots: Vec<Slot>,
+    queue: Queue<'static>,
     /// The start of a journal's entry that the last chunk cut, and where it stands.
     carried: Vec<u8>,
     carried_offset: u64,
@@ -85,7 +84,7 @@ impl Assembler {
             cut: None,
             crlf: None,
             slots: Vec::new(),
-            ready: VecDeque::new(),
+            queue: Queue::default(),
             carried: Vec::new(),
             carried_offset: 0,
             counts: Counts::default(),
@@ -102,10 +101,9 @@ impl Assembler {
         &self.counts
     }
 
-    /// Line number of the oldest line that is still open in the file that is being read.
+    /// File and line number of the oldest line that is still open.
     pub fn oldest_open_line(&self) -> Option<(u32, u64)> {
-        let ready = self.ready.front().map(|(logical, _)| (logical.meta.file, logical.meta.line));
-        self.slots.iter().filter_map(Slot::oldest).chain(ready).min()
+        self.queue.front().map(|item| (item.logical.meta.file, item.logical.meta.line))
     }
 
     /// Takes a chunk of lines.
@@ -149,32 +147,30 @@ impl Assembler {
             self.flush_entries(sink);
         }
         let mut work = self.work();
-        let mut slots = std::mem::take(&mut work.slots);
-        slots.sort_by_key(Slot::oldest);
-        for slot in slots {
-            self.flush_slot(&mut work, slot, sink);
+        for at in 0..work.slots.len() {
+            self.close(&mut work, at);
         }
         self.give_ready(&mut work, sink);
+        work.slots.clear();
+        self.keep(work);
     }
 
     fn work<'c>(&mut self) -> Work<'c> {
-        Work { slots: std::mem::take(&mut self.slots), ready: std::mem::take(&mut self.ready), entry: Entry::default() }
+        Work { slots: std::mem::take(&mut self.slots), queue: std::mem::take(&mut self.queue), entry: Entry::default() }
     }
 
     fn keep(&mut self, work: Work<'_>) {
-        self.slots = work.slots.into_iter().map(Slot::into_owned).collect();
-        self.ready = work.ready.into_iter().map(|(logical, piece)| (logical.into_owned(), piece)).collect();
+        self.slots = work.slots;
+        self.queue = work.queue.into_owned();
     }
 
-    fn flush_slot<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, slot: Slot<'c>, sink: &mut S) {
-        let key = slot.key;
-        work.slots.push(Slot { key, partial: None, open: slot.open });
-        let at = work.slots.len() - 1;
-        if let Some(part) = slot.partial {
-            self.logical(work, at, part, sink);
+    /// Nothing more is awaited for a slot: its partial line is whole, its record complete.
+    fn close(&mut self, work: &mut Work<'_>, at: usize) {
+        if let Some(parts) = work.slots[at].partial.take() {
+            self.joined(work, at, parts);
         }
-        if let Some((logical, _)) = work.slots.swap_remove(at).open {
-            self.complete(work, logical, 0, sink);
+        if let Some((open, _)) = work.slots[at].open.take() {
+            work.done(open);
         }
     }
 
@@ -223,100 +219,146 @@ impl Assembler {
             meta.time = line.time;
             (meta.origin, key) = self.journal_writer(entry);
         }
-        let at = self.slot(work, key, sink);
-        let (content, journal) = (line.content, line.journal);
+        let at = self.slot(work, key);
         if line.partial || work.slots[at].partial.is_some() {
-            let parts = match work.slots[at].partial.take() {
-                Some(mut parts) => {
-                    parts.append(&content, b"", lines);
-                    parts
-                }
-                None => Logical { meta, content, lines, journal },
-            };
-            if line.partial && parts.content.len() <= self.settings.record_bytes_max {
-                work.slots[at].partial = Some(parts);
-            } else {
-                self.logical(work, at, parts, sink);
-            }
+            self.part(work, at, line, meta, lines);
         } else {
-            self.logical(work, at, Logical { meta, content, lines, journal }, sink);
+            self.logical(work, at, line, meta, lines);
         }
-        if !work.ready.is_empty() {
-            self.give_ready(work, sink);
-        }
+        self.give_ready(work, sink);
     }
 
-    /// The slot of a stream; a new one if there is none. Too many open ones give the oldest out.
+    /// The slot of a stream; a new one if there is none. Too many open ones close the oldest.
     #[inline]
-    fn slot<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, key: u64, sink: &mut S) -> usize {
+    fn slot(&mut self, work: &mut Work<'_>, key: u64) -> usize {
         if let Some(at) = work.slots.iter().rposition(|slot| slot.key == key) {
             return at;
         }
         if work.slots.len() >= SLOTS_MAX {
             let oldest = (0..work.slots.len()).min_by_key(|at| work.slots[*at].oldest()).unwrap_or_default();
-            let slot = work.slots.swap_remove(oldest);
-            self.flush_slot(work, slot, sink);
+            self.close(work, oldest);
+            work.slots.swap_remove(oldest);
         }
         work.slots.push(Slot { key, partial: None, open: None });
         work.slots.len() - 1
     }
 
+    /// A part of a line: joined with those before it; the last one makes it whole.
+    #[cold]
+    fn part<'c>(&mut self, work: &mut Work<'c>, at: usize, line: Line<'c>, meta: Meta, lines: u32) {
+        let number = work.slots[at].partial;
+        let number = match number.and_then(|number| work.queue.get(number)) {
+            Some(parts) => {
+                parts.logical.append(&line.content, b"", lines);
+                number.unwrap_or_default()
+            }
+            None => {
+                let logical = Logical { meta, content: line.content, lines, journal: line.journal };
+                work.queue.push(logical, 0, State::Open)
+            }
+        };
+        let length = work.queue.get(number).map_or(0, |parts| parts.logical.content.len());
+        if line.partial && length <= self.settings.record_bytes_max {
+            work.slots[at].partial = Some(number);
+        } else {
+            work.slots[at].partial = None;
+            self.joined(work, at, number);
+        }
+    }
+
+    /// A line that came in parts is whole: the next of the open record, or the first of a new one.
+    fn joined(&mut self, work: &mut Work<'_>, at: usize, number: u64) {
+        let Some(parts) = work.queue.get(number) else { return };
+        let content = std::mem::take(&mut parts.logical.content);
+        let lines = parts.logical.lines;
+        if self.takes(work, at, &content, lines) {
+            if let Some(parts) = work.queue.get(number) {
+                parts.state = State::Gone;
+            }
+            return;
+        }
+        let state = Open::start(&content);
+        if let Some(parts) = work.queue.get(number) {
+            parts.logical.content = content;
+        }
+        if let Some((done, _)) = work.slots[at].open.replace((number, state)) {
+            work.done(done);
+        }
+    }
+
     /// A whole line: the next of the open record, or the first of a new one.
     #[inline]
-    fn logical<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, at: usize, line: Logical<'c>, sink: &mut S) {
-        if let Some((open, state)) = &mut work.slots[at].open
-            && open.content.len() + line.content.len() <= self.settings.record_bytes_max
-            && state.takes(&line.content)
-        {
-            open.append(&line.content, b"\n", line.lines);
+    fn logical<'c>(&mut self, work: &mut Work<'c>, at: usize, line: Line<'c>, meta: Meta, lines: u32) {
+        if self.takes(work, at, &line.content, lines) {
             return;
         }
         let state = Open::start(&line.content);
-        if let Some((done, _)) = work.slots[at].open.replace((line, state)) {
-            self.complete(work, done, 0, sink);
+        let logical = Logical { meta, content: line.content, lines, journal: line.journal };
+        let number = work.queue.push(logical, 0, State::Open);
+        if let Some((done, _)) = work.slots[at].open.replace((number, state)) {
+            work.done(done);
         }
     }
 
-    /// A record is complete: it is given out, unless an older one is open.
+    /// Whether the slot's open record takes a line; then it has it.
     #[inline]
-    fn complete<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, logical: Logical<'c>, piece: u32, sink: &mut S) {
-        let place = |logical: &Logical<'_>| (logical.meta.file, logical.meta.line, logical.meta.offset);
-        let is_oldest = work.ready.is_empty()
-            && work.oldest_open().is_none_or(|open| (logical.meta.file, logical.meta.line) <= open);
-        if is_oldest {
-            return self.emit(work, logical, piece, sink);
+    fn takes(&self, work: &mut Work<'_>, at: usize, content: &[u8], lines: u32) -> bool {
+        let Some((number, state)) = &mut work.slots[at].open else { return false };
+        // What a line may be comes first: most lines are told by one byte.
+        if !state.takes(content) {
+            return false;
         }
-        let at = work.ready.iter().rposition(|(other, _)| place(other) <= place(&logical)).map_or(0, |at| at + 1);
-        work.ready.insert(at, (logical, piece));
+        let Some(open) = work.queue.get(*number) else { return false };
+        let fits = open.logical.content.len() + content.len() <= self.settings.record_bytes_max;
+        if fits {
+            open.logical.append(content, b"\n", lines);
+        }
+        fits
     }
 
-    /// Gives out what waited for older ones.
+    /// Gives out what is complete, in order, up to the first record that is open. Where too many wait for that one, they
+    /// pass it.
     #[inline]
     fn give_ready<S: RecordSink>(&mut self, work: &mut Work<'_>, sink: &mut S) {
-        while let Some((first, _)) = work.ready.front() {
-            let place = (first.meta.file, first.meta.line);
-            if work.ready.len() <= READY_MAX && work.oldest_open().is_some_and(|open| open < place) {
-                return;
-            }
-            if let Some((logical, piece)) = work.ready.pop_front() {
-                self.emit(work, logical, piece, sink);
+        while let Some(item) = work.queue.pop() {
+            self.emit(&mut work.entry, item, sink);
+        }
+        if work.queue.len() > READY_MAX {
+            let slots = &mut work.slots;
+            let complete = work.queue.pass_open(|old, new| {
+                for slot in slots.iter_mut() {
+                    if slot.partial == Some(old) {
+                        slot.partial = Some(new);
+                    }
+                    if let Some((open, _)) = &mut slot.open
+                        && *open == old
+                    {
+                        *open = new;
+                    }
+                }
+            });
+            for item in complete {
+                self.emit(&mut work.entry, item, sink);
             }
         }
     }
 
     /// A record is complete: what it says, and when it was written.
     #[inline]
-    fn emit<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, logical: Logical<'c>, piece: u32, sink: &mut S) {
-        let Logical { meta, content, lines, journal } = logical;
+    fn emit<'c, S: RecordSink>(&mut self, entry: &mut Entry<'c>, item: Item<'c>, sink: &mut S) {
+        if item.state == State::Gone {
+            return;
+        }
+        let Logical { meta, content, lines, journal } = item.logical;
         match content {
             Cow::Borrowed(content) => {
-                detect::payload(content, self.settings.expect, &mut work.entry);
-                self.give(meta, lines, piece, content, journal.as_deref(), &mut work.entry, sink);
+                detect::payload(content, self.settings.expect, entry);
+                self.give(meta, lines, item.piece, content, journal.as_deref(), entry, sink);
             }
             Cow::Owned(content) => {
                 let mut entry = Entry::default();
                 detect::payload(&content, self.settings.expect, &mut entry);
-                self.give(meta, lines, piece, &content, journal.as_deref(), &mut entry, sink);
+                self.give(meta, lines, item.piece, &content, journal.as_deref(), &mut entry, sink);
             }
         }
     }
@@ -378,15 +420,18 @@ impl Assembler {
 
 /// What is borrowed from the chunk in hand.
 struct Work<'c> {
-    slots: Vec<Slot<'c>>,
-    /// Complete, but younger than what is open.
-    ready: VecDeque<(Logical<'c>, u32)>,
+    slots: Vec<Slot>,
+    /// Records that are open, and complete ones behind them.
+    queue: Queue<'c>,
     entry: Entry<'c>,
 }
 
 impl Work<'_> {
-    fn oldest_open(&self) -> Option<(u32, u64)> {
-        self.slots.iter().filter_map(Slot::oldest).min()
+    #[inline]
+    fn done(&mut self, number: u64) {
+        if let Some(item) = self.queue.get(number) {
+            item.state = State::Done;
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::slot::{Logical, Meta};
+use super::slot::{Logical, Meta, State};
 use super::{Assembler, RecordSink, Work};
 use crate::decode::{self, Line};
 
@@ -22,11 +22,11 @@ impl Assembler {
         self.counts.cut += 1;
         let line = decode::line(bytes, self.settings.envelopes);
         let meta = self.meta(&line, offset);
-        let at = self.slot(work, line.stream as u64, sink);
-        let slot = work.slots.swap_remove(at);
-        self.flush_slot(work, slot, sink);
+        let at = self.slot(work, line.stream as u64);
+        self.close(work, at);
         self.cut = Some((meta, 1));
-        self.complete(work, Logical { meta, content: line.content, lines: 1, journal: None }, 1, sink);
+        work.queue.push(Logical { meta, content: line.content, lines: 1, journal: None }, 1, State::Done);
+        self.give_ready(work, sink);
     }
 
     /// A further piece of it; the last one ends its line.
@@ -40,7 +40,8 @@ impl Assembler {
     ) {
         let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset), 1));
         let logical = Logical { meta: Meta { offset, ..meta }, content: Cow::Borrowed(bytes), lines: 0, journal: None };
-        self.complete(work, logical, piece + 1, sink);
+        work.queue.push(logical, piece + 1, State::Done);
+        self.give_ready(work, sink);
         if more {
             self.cut = Some((meta, piece + 1));
         } else {

@@ -1,6 +1,7 @@
 //! What is open in one stream: parts of a line, and the record that the next line may belong to.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use spanline_parsers::Text;
 use spanline_parsers::continuation::Open;
@@ -47,25 +48,101 @@ impl Logical<'_> {
     }
 }
 
-/// One stream of a source.
+/// A record in the order of its first line, until it is given out.
 #[derive(Debug)]
-pub(super) struct Slot<'c> {
-    pub(super) key: u64,
-    pub(super) partial: Option<Logical<'c>>,
-    pub(super) open: Option<(Logical<'c>, Open)>,
+pub(super) struct Item<'c> {
+    pub(super) logical: Logical<'c>,
+    /// Number of the piece of a line longer than the limit, else 0.
+    pub(super) piece: u32,
+    pub(super) state: State,
 }
 
-impl Slot<'_> {
-    pub(super) fn oldest(&self) -> Option<(u32, u64)> {
-        let place = |logical: &Logical<'_>| (logical.meta.file, logical.meta.line);
-        self.open.as_ref().map(|(logical, _)| place(logical)).or(self.partial.as_ref().map(place))
+/// How far an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// More of it may come.
+    Open,
+    /// It is complete.
+    Done,
+    /// It was joined to another one.
+    Gone,
+}
+
+/// One stream of a source. Items are named by their number in the [`Queue`].
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) key: u64,
+    pub(super) partial: Option<u64>,
+    pub(super) open: Option<(u64, Open)>,
+}
+
+impl Slot {
+    pub(super) fn oldest(&self) -> Option<u64> {
+        match (self.open.map(|(item, _)| item), self.partial) {
+            (Some(open), Some(partial)) => Some(open.min(partial)),
+            (open, partial) => open.or(partial),
+        }
+    }
+}
+
+/// Items in the order of their first lines.
+#[derive(Debug, Default)]
+pub(super) struct Queue<'c> {
+    items: VecDeque<Item<'c>>,
+    /// Number of the first item.
+    base: u64,
+}
+
+impl<'c> Queue<'c> {
+    /// Puts an item behind the others; its number.
+    #[inline]
+    pub(super) fn push(&mut self, logical: Logical<'c>, piece: u32, state: State) -> u64 {
+        self.items.push_back(Item { logical, piece, state });
+        self.base + self.items.len() as u64 - 1
     }
 
-    pub(super) fn into_owned(self) -> Slot<'static> {
-        Slot {
-            key: self.key,
-            partial: self.partial.map(Logical::into_owned),
-            open: self.open.map(|(logical, state)| (logical.into_owned(), state)),
+    #[inline]
+    pub(super) fn get(&mut self, number: u64) -> Option<&mut Item<'c>> {
+        self.items.get_mut(usize::try_from(number.checked_sub(self.base)?).ok()?)
+    }
+
+    /// The first item, if nothing waits for more of it.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<Item<'c>> {
+        if self.items.front()?.state == State::Open {
+            return None;
         }
+        self.base += 1;
+        self.items.pop_front()
+    }
+
+    pub(super) fn front(&self) -> Option<&Item<'c>> {
+        self.items.front()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Takes all items out that are not open; those that are get new numbers, told to `renumbered` as (old, new).
+    pub(super) fn pass_open(&mut self, mut renumbered: impl FnMut(u64, u64)) -> Vec<Item<'c>> {
+        let (mut complete, mut open) = (Vec::new(), VecDeque::new());
+        let items = std::mem::take(&mut self.items);
+        let base = self.base + items.len() as u64;
+        for (number, item) in (self.base..).zip(items) {
+            if item.state == State::Open {
+                renumbered(number, base + open.len() as u64);
+                open.push_back(item);
+            } else {
+                complete.push(item);
+            }
+        }
+        (self.items, self.base) = (open, base);
+        complete
+    }
+
+    pub(super) fn into_owned(self) -> Queue<'static> {
+        let own = |item: Item<'c>| Item { logical: item.logical.into_owned(), piece: item.piece, state: item.state };
+        Queue { items: self.items.into_iter().map(own).collect(), base: self.base }
     }
 }

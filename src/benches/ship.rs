@@ -16,7 +16,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::measure::{Run, median};
+use crate::measure::Run;
 use crate::sink::{Sink, Tally};
 
 /// OTLP bytes of a record of the workload, until `spanline` has told the real number.
@@ -178,4 +178,11 @@ fn tell(name: &str, runs: &[Run], tally: &Tally, lines: u64) -> f64 {
         tally.wire_bytes,
     );
     rate
+}
+
+/// The middle one.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

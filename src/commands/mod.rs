@@ -1,4 +1,5 @@
 //! The commands: which inputs, span sources and outputs each connects.
 
 pub mod convert;
+pub mod score;
 pub mod survey;

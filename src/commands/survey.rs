@@ -154,6 +154,11 @@ fn must_gather(shown: &str) -> Option<Pod> {
     }
 }
 
+/// Who wrote a file, as far as its path tells.
+pub fn origin_of(shown: &str) -> Origin {
+    origin_of_container(shown, &[]).unwrap_or_else(|| origin_of_name(shown, false))
+}
+
 /// The component that a file is named after, by the name that its own tracing uses.
 fn origin_of_name(shown: &str, is_kubernetes_audit: bool) -> Origin {
     let name = file_name(shown);

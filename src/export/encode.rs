@@ -4,14 +4,17 @@
 //! all records of a source share (file attributes, resource, scope) is encoded once and copied. Compression and framing
 //! are not done here.
 
+mod small;
+
 use std::borrow::Cow;
 
-use spanline_parsers::{Text, Value, json};
+use small::{Number, hex, integer_of, is_ascii, short_number};
+use spanline_parsers::{Field, Text, Value, json};
 
-use crate::export::fields::{self, Attribute, Keys, Sighting};
+use crate::export::fields::{self, Keys, Observed, Sighting};
 use crate::export::resource::{self, ResourceValue};
 use crate::export::{SCOPE_NAME, SCOPE_VERSION};
-use crate::otlp::protobuf::{bytes, close, fixed32, fixed64, key_any, key_bytes, open, varint, varint_len};
+use crate::otlp::protobuf::{Buffer, varint_len};
 use crate::record::{Link, Origin, Record};
 
 /// Tag of `LogRecord` in `ScopeLogs`.
@@ -40,33 +43,33 @@ const DEPTH_MAX: usize = 32;
 
 /// The field `resource` of `ResourceLogs` for an origin, with its tag.
 pub fn resource_field(origin: &Origin) -> Vec<u8> {
-    let mut out = Vec::new();
-    let resource = open(&mut out, FIRST, 2);
+    let mut out = Buffer::default();
+    let resource = out.open(FIRST, 2);
     resource::each(origin, |key, value| match value {
-        ResourceValue::Text(text) => key_bytes(&mut out, FIRST, key.as_bytes(), any::STRING, text.as_bytes()),
-        ResourceValue::Integer(number) => integer(&mut out, FIRST, key.as_bytes(), number.into()),
+        ResourceValue::Text(text) => out.key_bytes(FIRST, key.as_bytes(), any::STRING, text.as_bytes(), b""),
+        ResourceValue::Integer(number) => integer(&mut out, FIRST, key.as_bytes(), number.into(), b""),
     });
-    close(&mut out, resource);
-    out
+    out.close(resource);
+    out.written().to_vec()
 }
 
 /// The field `scope` of `ScopeLogs`, with its tag.
 pub fn scope_field() -> Vec<u8> {
-    let mut out = Vec::new();
-    let scope = open(&mut out, FIRST, 1);
-    bytes(&mut out, 0x0a, SCOPE_NAME.as_bytes());
-    bytes(&mut out, 0x12, SCOPE_VERSION.as_bytes());
-    close(&mut out, scope);
-    out
+    let mut out = Buffer::default();
+    let scope = out.open(FIRST, 1);
+    out.bytes(0x0a, SCOPE_NAME.as_bytes(), b"");
+    out.bytes(0x12, SCOPE_VERSION.as_bytes(), b"");
+    out.close(scope);
+    out.written().to_vec()
 }
 
 /// The attributes that all records of a file share, as they stand in each of them.
 pub fn file_attributes(path: &str) -> Vec<u8> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let mut out = Vec::new();
-    key_bytes(&mut out, LOG_ATTRIBUTE, FILE_PATH, any::STRING, path.as_bytes());
-    key_bytes(&mut out, LOG_ATTRIBUTE, FILE_NAME, any::STRING, name.as_bytes());
-    out
+    let mut out = Buffer::default();
+    out.key_bytes(LOG_ATTRIBUTE, FILE_PATH, any::STRING, path.as_bytes(), b"");
+    out.key_bytes(LOG_ATTRIBUTE, FILE_NAME, any::STRING, name.as_bytes(), b"");
+    out.written().to_vec()
 }
 
 /// What goes onto a record beside itself.
@@ -82,40 +85,41 @@ pub struct Beside<'a> {
     pub file_attributes: &'a [u8],
 }
 
+/// Tag and length of the attribute `log.record.uid`, its key, and the header of its value of 32 digits.
+const UID_HEAD: &[u8; 22] = b"\x32\x34\x0a\x0elog.record.uid\x12\x22\x0a\x20";
+
+/// Where the pieces of a record come from.
+#[derive(Clone, Copy)]
+struct Source<'r> {
+    payload: &'r [u8],
+    /// It is ASCII all through, which makes every piece of it a valid string; else each is looked at.
+    ascii: bool,
+}
+
 /// Appends a record as a field of `ScopeLogs`.
-pub fn log_record(out: &mut Vec<u8>, record: &Record, beside: &Beside) {
+pub fn log_record(out: &mut Buffer, record: &Record, beside: &Beside) {
     let entry = record.entry;
-    // ASCII all through makes every borrowed piece a valid string; else each is looked at.
-    // A journal's fields are no part of the payload.
-    let ascii = record.payload.is_ascii() && record.envelope_fields.is_empty();
-    let opened = open(out, LOG_RECORD, 2);
+    let payload = record.payload;
+    // An envelope's fields are no pieces of the payload.
+    let source = Source { payload, ascii: record.envelope_fields.is_empty() && is_ascii(payload) };
+    let opened = out.open(LOG_RECORD, 2);
     if let Some(time) = record.time.filter(|time| *time > 0) {
-        fixed64(out, 0x09, time as u64);
+        out.fixed64(0x09, time as u64);
     }
     if entry.severity.0 != 0 {
-        out.extend_from_slice(&[0x10, entry.severity.0]);
+        out.array(&[0x10, entry.severity.0]);
     }
     if !entry.severity_text.is_empty() {
-        string(out, 0x1a, &entry.severity_text);
+        string(out, 0x1a, &entry.severity_text, source);
     }
-    let body = &entry.body;
-    let (tag, body) = any_text(body, ascii);
-    out.push(0x2a);
-    varint(out, (1 + varint_len(body.len()) + body.len()) as u64);
-    bytes(out, tag, body);
-    let mut names_its_file = false;
-    fields::each(record, &Sighting::default(), Keys::Otlp, |key, value| match value {
-        Attribute::Line(value) => {
-            names_its_file |= key == FILE_PATH || key == FILE_NAME;
-            attribute(out, LOG_ATTRIBUTE, key, value, ascii);
-        }
-        Attribute::Text(text) => key_bytes(out, LOG_ATTRIBUTE, key, utf8_tag(text, ascii), text),
-        Attribute::Integer(number) => integer(out, LOG_ATTRIBUTE, key, number as i64),
-        Attribute::Ratio(_) | Attribute::Uid(_) => {}
-    });
-    let mut uid = [0u8; 32];
-    hex(beside.uid, &mut uid);
-    key_bytes(out, LOG_ATTRIBUTE, b"log.record.uid", any::STRING, &uid);
+    let (tag, body) = any_text(&entry.body, source.ascii);
+    out.array(&[0x2a]);
+    out.varint((1 + varint_len(body.len()) + body.len()) as u64);
+    out.bytes(tag, body, payload);
+    let taken = fields::written(record, Keys::Otlp, false, |key, field| attribute(out, key, field, source));
+    fields::observed(record, &Sighting::default(), taken, &mut Named { out, source });
+    out.array(UID_HEAD);
+    out.array(&hex(beside.uid));
     let flags = entry.trace.flags;
     let ids = match beside.link {
         Some(link) => {
@@ -124,74 +128,111 @@ pub fn log_record(out: &mut Vec<u8>, record: &Record, beside: &Beside) {
         }
         None => entry.trace.trace_id.map(|trace_id| (trace_id, entry.trace.span_id.unwrap_or_default())),
     };
-    if !names_its_file {
-        out.extend_from_slice(beside.file_attributes);
+    if !taken.names_its_file() {
+        out.put(beside.file_attributes);
     }
     if let Some(flags) = flags.filter(|flags| *flags != 0 && ids.is_some()) {
-        fixed32(out, 0x45, u32::from(flags));
+        out.fixed32(0x45, u32::from(flags));
     }
     if let Some((trace_id, span_id)) = ids {
-        bytes(out, 0x4a, &trace_id);
+        out.array(&[0x4a, 16]);
+        out.array(&trace_id);
         if span_id != [0; 8] {
-            bytes(out, 0x52, &span_id);
+            out.array(&[0x52, 8]);
+            out.array(&span_id);
         }
     }
-    fixed64(out, 0x59, beside.observed);
-    close(out, opened);
+    out.fixed64(0x59, beside.observed);
+    out.close(opened);
+}
+
+/// Writes attributes whose keys are ours.
+struct Named<'b, 'r> {
+    out: &'b mut Buffer,
+    source: Source<'r>,
+}
+
+impl<'r> Observed<'r> for Named<'_, 'r> {
+    #[inline(always)]
+    fn text(&mut self, key: &'static [u8], text: &'r [u8]) {
+        let any_tag = utf8_tag(text, self.source.ascii);
+        self.out.named(LOG_ATTRIBUTE, key, any_tag, text, self.source.payload);
+    }
+
+    #[inline(always)]
+    fn integer(&mut self, key: &'static [u8], number: u64) {
+        let (any, length) = small::integer(any::INT, number as i64);
+        self.out.named_any(LOG_ATTRIBUTE, key, &any, length);
+    }
 }
 
 /// `spanline.link.*`: how the ids came onto the record.
-pub fn link_attributes(out: &mut Vec<u8>, tag: u8, link: &Link) {
-    key_bytes(out, tag, b"spanline.link.method", any::STRING, link.method.name().as_bytes());
+fn link_attributes(out: &mut Buffer, tag: u8, link: &Link) {
+    out.named(tag, b"spanline.link.method", any::STRING, link.method.name().as_bytes(), b"");
     if let Some(confidence) = link.confidence {
-        double(out, tag, b"spanline.link.confidence", fields::ratio(confidence));
+        double(out, tag, b"spanline.link.confidence", fields::ratio(confidence), b"");
     }
-    key_bytes(out, tag, b"spanline.link.relation", any::STRING, link.relation.name().as_bytes());
+    out.named(tag, b"spanline.link.relation", any::STRING, link.relation.name().as_bytes(), b"");
 }
 
-/// Appends an attribute by the rules of OTLP: no empty key, text that is not UTF-8 as bytes, integers beyond 64 bits as
-/// strings.
-pub fn attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], value: &Value, ascii: bool) {
-    let key: Cow<[u8]> = match key {
-        b"" => Cow::Borrowed(b"_"),
-        key if key.is_ascii() => Cow::Borrowed(key),
-        key if std::str::from_utf8(key).is_ok() => Cow::Borrowed(key),
-        key => Cow::Owned(String::from_utf8_lossy(key).into_owned().into_bytes()),
+/// A key as OTLP has it: valid UTF-8. (Empty ones are named by [`Keys::Otlp`].)
+fn valid_key(key: &[u8]) -> Cow<'_, [u8]> {
+    match String::from_utf8_lossy(key) {
+        Cow::Borrowed(key) => Cow::Borrowed(key.as_bytes()),
+        Cow::Owned(key) => Cow::Owned(key.into_bytes()),
+    }
+}
+
+/// Appends an attribute by the rules of OTLP: text that is not UTF-8 as bytes, integers beyond 64 bits as strings.
+#[inline]
+fn attribute(out: &mut Buffer, key: &[u8], field: &Field<'_>, source: Source<'_>) {
+    let valid;
+    let key = if source.ascii && matches!(field.key, Cow::Borrowed(_)) {
+        key
+    } else {
+        valid = valid_key(key);
+        &*valid
     };
-    match value {
-        Value::Text(text) => text_attribute(out, tag, &key, text, ascii),
-        Value::Number(token) => number_attribute(out, tag, &key, token),
-        Value::Bool(value) => key_any(out, tag, &key, &[any::BOOL, u8::from(*value)]),
-        Value::Null => key_any(out, tag, &key, &[]),
+    let (tag, around) = (LOG_ATTRIBUTE, source.payload);
+    match &field.value {
+        Value::Text(text) => {
+            let (any_tag, text) = any_text(text, source.ascii);
+            out.key_bytes(tag, key, any_tag, text, around);
+        }
+        Value::Number(token) => number_attribute(out, tag, key, token, around),
+        Value::Bool(value) => out.key_any(tag, key, &bool_of(*value), 2, around),
+        Value::Null => out.key_any(tag, key, &[0; 16], 0, around),
         Value::Json(raw) => {
+            let source = match raw {
+                Cow::Borrowed(_) => source,
+                Cow::Owned(raw) => Source { payload: raw, ascii: source.ascii },
+            };
             let guess = if raw.len() < 48 { 1 } else { 2 };
-            let pair = open(out, tag, guess);
-            bytes(out, 0x0a, &key);
-            let value = open(out, 0x12, guess);
-            any_json(out, raw, DEPTH_MAX);
-            close(out, value);
-            close(out, pair);
+            let pair = out.open(tag, guess);
+            out.bytes(0x0a, key, around);
+            let value = out.open(0x12, guess);
+            any_json(out, raw, DEPTH_MAX, source);
+            out.close(value);
+            out.close(pair);
         }
     }
 }
 
-#[inline]
-fn number_attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], token: &[u8]) {
+fn number_attribute(out: &mut Buffer, tag: u8, key: &[u8], token: &[u8], around: &[u8]) {
+    match short_number(token) {
+        Some(Number::Integer(value)) => return integer(out, tag, key, value, around),
+        Some(Number::Double(value)) => return double(out, tag, key, value, around),
+        None => {}
+    }
     match integer_of(token) {
-        Some(value) => integer(out, tag, key, value),
+        Some(value) => integer(out, tag, key, value, around),
         // Integers beyond 64 bits signed are strings.
-        None if token.iter().all(|byte| byte.is_ascii_digit()) => key_bytes(out, tag, key, any::STRING, token),
+        None if token.iter().all(u8::is_ascii_digit) => out.key_bytes(tag, key, any::STRING, token, around),
         None => match std::str::from_utf8(token).unwrap_or_default().parse() {
-            Ok(value) => double(out, tag, key, value),
-            Err(_) => key_bytes(out, tag, key, any::STRING, token),
+            Ok(value) => double(out, tag, key, value, around),
+            Err(_) => out.key_bytes(tag, key, any::STRING, token, around),
         },
     }
-}
-
-#[inline]
-fn text_attribute(out: &mut Vec<u8>, tag: u8, key: &[u8], text: &Text, ascii: bool) {
-    let (any_tag, text) = any_text(text, ascii);
-    key_bytes(out, tag, key, any_tag, text);
 }
 
 /// The tag of `AnyValue` under which text goes: a string if it is UTF-8.
@@ -205,115 +246,99 @@ fn utf8_tag(text: &[u8], known: bool) -> u8 {
     if known || std::str::from_utf8(text).is_ok() { any::STRING } else { any::BYTES }
 }
 
-fn string(out: &mut Vec<u8>, tag: u8, text: &[u8]) {
-    if text.is_ascii() {
-        return bytes(out, tag, text);
+#[inline]
+fn string(out: &mut Buffer, tag: u8, text: &Text, source: Source<'_>) {
+    if source.ascii && matches!(text, Cow::Borrowed(_)) || text.is_ascii() {
+        return out.bytes(tag, text, source.payload);
     }
-    match std::str::from_utf8(text) {
-        Ok(text) => bytes(out, tag, text.as_bytes()),
-        Err(_) => bytes(out, tag, String::from_utf8_lossy(text).as_bytes()),
-    }
+    out.bytes(tag, String::from_utf8_lossy(text).as_bytes(), b"");
 }
 
-fn integer(out: &mut Vec<u8>, tag: u8, key: &[u8], value: i64) {
-    let mut encoded = [0u8; 11];
-    encoded[0] = any::INT;
-    let (mut rest, mut length) = (value as u64, 1);
-    while rest >= 0x80 {
-        encoded[length] = rest as u8 | 0x80;
-        rest >>= 7;
-        length += 1;
-    }
-    encoded[length] = rest as u8;
-    key_any(out, tag, key, &encoded[..=length]);
+fn bool_of(value: bool) -> [u8; 16] {
+    let mut encoded = [0u8; 16];
+    (encoded[0], encoded[1]) = (any::BOOL, u8::from(value));
+    encoded
 }
 
-fn double(out: &mut Vec<u8>, tag: u8, key: &[u8], value: f64) {
-    let mut encoded = [0u8; 9];
+fn integer(out: &mut Buffer, tag: u8, key: &[u8], value: i64, around: &[u8]) {
+    let (any, length) = small::integer(any::INT, value);
+    out.key_any(tag, key, &any, length, around);
+}
+
+fn double(out: &mut Buffer, tag: u8, key: &[u8], value: f64, around: &[u8]) {
+    let mut encoded = [0u8; 16];
     encoded[0] = any::DOUBLE;
-    encoded[1..].copy_from_slice(&value.to_le_bytes());
-    key_any(out, tag, key, &encoded);
-}
-
-/// Decimal digits to a signed 64-bit integer, if that is what they are.
-fn integer_of(token: &[u8]) -> Option<i64> {
-    let digits = token.strip_prefix(b"-").unwrap_or(token);
-    if digits.len() > 18 {
-        return std::str::from_utf8(token).ok()?.parse().ok();
-    }
-    let mut value = 0i64;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        value = value * 10 + i64::from(digit - b'0');
-    }
-    Some(if token.len() == digits.len() { value } else { -value })
+    encoded[1..9].copy_from_slice(&value.to_le_bytes());
+    out.key_any(tag, key, &encoded, 9, around);
 }
 
 /// `AnyValue` of a number token: an integer, else a string if it is one beyond 64 bits, else a double.
-fn number(out: &mut Vec<u8>, token: &[u8]) {
-    let text = std::str::from_utf8(token).unwrap_or_default();
+fn number(out: &mut Buffer, token: &[u8], around: &[u8]) {
+    match short_number(token) {
+        Some(Number::Integer(value)) => {
+            out.array(&[any::INT]);
+            return out.varint(value as u64);
+        }
+        Some(Number::Double(value)) => return out.fixed64(any::DOUBLE, value.to_bits()),
+        None => {}
+    }
     match integer_of(token) {
         Some(value) => {
-            out.push(any::INT);
-            varint(out, value as u64);
+            out.array(&[any::INT]);
+            out.varint(value as u64);
         }
-        None if !token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => bytes(out, any::STRING, token),
-        None => match text.parse::<f64>() {
-            Ok(value) => fixed64(out, any::DOUBLE, value.to_bits()),
-            Err(_) => bytes(out, any::STRING, token),
+        None if !token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => out.bytes(any::STRING, token, around),
+        None => match std::str::from_utf8(token).unwrap_or_default().parse::<f64>() {
+            Ok(value) => out.fixed64(any::DOUBLE, value.to_bits()),
+            Err(_) => out.bytes(any::STRING, token, around),
         },
     }
 }
 
 /// `AnyValue` of any JSON value, as the content of its message.
-fn any_json(out: &mut Vec<u8>, raw: &[u8], depth: usize) {
+fn any_json(out: &mut Buffer, raw: &[u8], depth: usize, source: Source<'_>) {
     match raw.first() {
         Some(b'{') if depth > 0 => {
-            let list = open(out, any::KVLIST, 1);
-            for (key, value) in json::object(raw).into_iter().flatten() {
-                let pair = open(out, FIRST, 1);
-                string(out, 0x0a, if key.is_empty() { b"_" } else { &key });
-                let encoded = open(out, 0x12, 1);
-                any_json(out, value, depth - 1);
-                close(out, encoded);
-                close(out, pair);
+            let list = out.open(any::KVLIST, 1);
+            let mut members = json::object(raw);
+            while let Some(member) = members.as_mut().and_then(json::Members::member) {
+                let key = member.key();
+                let pair = out.open(FIRST, 1);
+                string(out, 0x0a, if key.is_empty() { &Cow::Borrowed(b"_") } else { &key }, source);
+                let encoded = out.open(0x12, 1);
+                match member.raw.first() {
+                    Some(b'{' | b'[') => any_json(out, member.raw, depth - 1, source),
+                    _ => any_value(out, &member.value(), source),
+                }
+                out.close(encoded);
+                out.close(pair);
             }
-            close(out, list);
+            out.close(list);
         }
         Some(b'[') if depth > 0 => {
-            let list = open(out, any::ARRAY, 1);
+            let list = out.open(any::ARRAY, 1);
             for element in json::array(raw).into_iter().flatten() {
-                let encoded = open(out, FIRST, 1);
-                any_json(out, element, depth - 1);
-                close(out, encoded);
+                let encoded = out.open(FIRST, 1);
+                any_json(out, element, depth - 1, source);
+                out.close(encoded);
             }
-            close(out, list);
+            out.close(list);
         }
-        _ => match json::value(raw) {
-            Value::Text(text) => {
-                let (tag, text) = any_text(&text, false);
-                bytes(out, tag, text);
-            }
-            Value::Number(token) => number(out, token),
-            Value::Bool(value) => out.extend_from_slice(&[any::BOOL, u8::from(value)]),
-            Value::Null => {}
-            Value::Json(raw) => {
-                let (tag, text) = any_text(&raw, false);
-                bytes(out, tag, text);
-            }
-        },
+        _ => any_value(out, &json::value(raw), source),
     }
 }
 
-/// Lower hex.
+/// `AnyValue` of a value that is not taken apart.
 #[inline]
-pub fn hex(bytes: &[u8], out: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+fn any_value(out: &mut Buffer, value: &Value<'_>, source: Source<'_>) {
+    match value {
+        Value::Text(text) | Value::Json(text) => {
+            let (tag, text) = any_text(text, source.ascii);
+            out.bytes(tag, text, source.payload);
+        }
+        Value::Number(token) => number(out, token, source.payload),
+        Value::Bool(value) => out.array(&[any::BOOL, u8::from(*value)]),
+        Value::Null => {}
     }
 }
 
@@ -334,10 +359,10 @@ mod tests {
     const UID: [u8; 16] = [0xab; 16];
 
     fn encoded(record: &Record<'_>, link: Option<&Link>) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Buffer::default();
         let beside = Beside { uid: &UID, link, observed: 7, file_attributes: &file_attributes("logs/a b/0.log") };
         log_record(&mut out, record, &beside);
-        out
+        out.written().to_vec()
     }
 
     fn any_of(value: Any) -> Option<AnyValue> {
@@ -434,6 +459,18 @@ mod tests {
         let ours = encoded(&record, Some(&link));
         assert_eq!(ScopeLogs::decode(&*ours).unwrap(), ScopeLogs::decode(&*bytes).unwrap());
         assert_eq!(ours, bytes);
+    }
+
+    #[test]
+    fn an_envelope_field_that_is_no_text_is_bytes_beside_an_ascii_payload() {
+        let (entry, origin) = (Entry::default(), Origin::default());
+        let field =
+            spanline_parsers::Field { key: Cow::Borrowed(b"k\xff"), value: Value::Text(Cow::Borrowed(b"\xff")) };
+        let fields = [field];
+        let record = samples::record(&entry, &origin, &fields);
+        let read = ScopeLogs::decode(&*encoded(&record, None)).unwrap();
+        let expected = KeyValue { key: "k\u{fffd}".into(), ..pair("", Any::BytesValue(vec![0xff])) };
+        assert_eq!(read.log_records[0].attributes[0], expected);
     }
 
     proptest! {

@@ -55,18 +55,71 @@ pub fn each<'r>(
     keys: Keys,
     mut give: impl FnMut(&'r [u8], Attribute<'r>),
 ) {
+    let taken = written(record, keys, sighting.uid.is_some(), |key, field| give(key, Attribute::Line(&field.value)));
+    observed(record, sighting, taken, &mut Given(give));
+}
+
+/// Takes what [`observed`] gives: a writer that knows the keys beforehand has each of them ready.
+pub trait Observed<'r> {
+    /// Text.
+    fn text(&mut self, key: &'static [u8], text: &'r [u8]);
+    /// A whole number.
+    fn integer(&mut self, key: &'static [u8], number: u64);
+}
+
+struct Given<F>(F);
+
+impl<'r, F: FnMut(&'r [u8], Attribute<'r>)> Observed<'r> for Given<F> {
+    fn text(&mut self, key: &'static [u8], text: &'r [u8]) {
+        (self.0)(key, Attribute::Text(text));
+    }
+
+    fn integer(&mut self, key: &'static [u8], number: u64) {
+        (self.0)(key, Attribute::Integer(number));
+    }
+}
+
+/// The keys among those we might add ourselves that a line has.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken(u8);
+
+impl Taken {
+    fn leaves(self, bit: u8) -> bool {
+        self.0 & bit == 0
+    }
+
+    /// Does the line itself name the file it stands in?
+    pub fn names_its_file(self) -> bool {
+        !self.leaves(FILE_PATH | FILE_NAME)
+    }
+}
+
+/// Gives the fields of the line and of its envelope, each with its name: the first half of [`each`]. `has_uid`: a key that
+/// claims to be the record's uid is left out.
+#[inline]
+pub fn written<'r>(
+    record: &Record<'r>,
+    keys: Keys,
+    has_uid: bool,
+    mut give: impl FnMut(&'r [u8], &'r Field<'r>),
+) -> Taken {
     let (own, around) = (record.entry.fields.as_slice(), record.envelope_fields);
     let mut taken = 0;
     let mut field = |field: &'r Field<'r>| {
         let key = name(field, keys);
         let bit = reserved(key);
-        if keys == Keys::Otlp && (bit == LINK || bit == UID && sighting.uid.is_some()) {
+        if keys == Keys::Otlp && (bit == LINK || bit == UID && has_uid) {
             return;
         }
         taken |= bit;
-        give(key, Attribute::Line(&field.value));
+        give(key, field);
     };
-    if own.len() + around.len() <= FEW {
+    if own.len() + around.len() > FEW {
+        let wins = winners(own, around, keys);
+        own.iter().chain(around).zip(wins).filter(|(_, wins)| *wins).for_each(|(one, _)| field(one));
+    } else if around.is_empty() && are_different(own, keys) {
+        own.iter().for_each(field);
+    } else {
         for (at, one) in own.iter().enumerate() {
             if !has(&own[at + 1..], one, keys) {
                 field(one);
@@ -77,11 +130,26 @@ pub fn each<'r>(
                 field(one);
             }
         }
-    } else {
-        let wins = winners(own, around, keys);
-        own.iter().chain(around).zip(wins).filter(|(_, wins)| *wins).for_each(|(one, _)| field(one));
     }
-    observed(record, sighting, taken, give);
+    Taken(taken)
+}
+
+/// A glance that tells most lists without equal keys: no two have the same bit of 1024. `false`: who knows.
+#[inline]
+fn are_different(fields: &[Field<'_>], keys: Keys) -> bool {
+    let mut seen = [0u64; 16];
+    let mut met = 0;
+    for field in fields {
+        let key = name(field, keys);
+        let (first, last) = (key.first().copied().unwrap_or_default(), key.last().copied().unwrap_or_default());
+        let middle = key.get(key.len() / 2).copied().unwrap_or_default();
+        let mix = u32::from(first) ^ u32::from(last) << 8 ^ u32::from(middle) << 16 ^ (key.len() as u32) << 24;
+        let place = mix.wrapping_mul(0x9e37_79b1) >> 22;
+        let (word, bit) = ((place >> 6) as usize, 1u64 << (place & 63));
+        met |= seen[word] & bit;
+        seen[word] |= bit;
+    }
+    met == 0
 }
 
 /// What is sent about the record itself: its uid, and how its link was found.
@@ -121,6 +189,7 @@ fn winners(own: &[Field<'_>], around: &[Field<'_>], keys: Keys) -> Vec<bool> {
     wins
 }
 
+#[inline(always)]
 fn name<'f>(field: &'f Field<'_>, keys: Keys) -> &'f [u8] {
     if keys == Keys::Otlp && field.key.is_empty() { b"_" } else { &field.key }
 }
@@ -166,23 +235,19 @@ fn reserved(key: &[u8]) -> u8 {
     }
 }
 
-/// What the header and the reader say, unless the line has such a key itself.
-fn observed<'r>(
-    record: &Record<'r>,
-    sighting: &Sighting<'r>,
-    taken: u8,
-    mut give: impl FnMut(&'r [u8], Attribute<'r>),
-) {
-    let free = |bit: u8| taken & bit == 0;
+/// What the header and the reader say, unless the line has such a key itself: the second half of [`each`].
+#[inline(always)]
+pub fn observed<'r>(record: &Record<'r>, sighting: &Sighting<'r>, taken: Taken, give: &mut impl Observed<'r>) {
+    let free = |bit: u8| taken.leaves(bit);
     if let Some(pid) = record.entry.pid.filter(|_| free(PID)) {
-        give(b"process.pid", Attribute::Integer(pid));
+        give.integer(b"process.pid", pid);
     }
     if let Some(site) = record.entry.code {
         if free(CODE_FILE) {
-            give(b"code.file.path", Attribute::Text(site.file));
+            give.text(b"code.file.path", site.file);
         }
         if site.line != 0 && free(CODE_LINE) {
-            give(b"code.line.number", Attribute::Integer(site.line.into()));
+            give.integer(b"code.line.number", site.line.into());
         }
     }
     let stream = match record.stream {
@@ -191,18 +256,18 @@ fn observed<'r>(
         Stream::Stderr => Some("stderr"),
     };
     if let Some(stream) = stream.filter(|_| free(STREAM)) {
-        give(b"log.iostream", Attribute::Text(stream.as_bytes()));
+        give.text(b"log.iostream", stream.as_bytes());
     }
     if record.piece > 0 {
-        give(PIECE, Attribute::Integer(record.piece.into()));
+        give.integer(PIECE, record.piece.into());
     }
     let Some(path) = sighting.file else { return };
     if free(FILE_PATH) {
-        give(b"log.file.path", Attribute::Text(path));
+        give.text(b"log.file.path", path);
     }
     if free(FILE_NAME) {
         let start = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
-        give(b"log.file.name", Attribute::Text(&path[start..]));
+        give.text(b"log.file.name", &path[start..]);
     }
 }
 

@@ -3,14 +3,48 @@
 //! In go encoded records with the place they came from, out come [`Batch`]es with receipts. Nothing is compressed or sent
 //! here, and what the records say is not known.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
 
 use crate::export::batch::{Batch, Group};
 use crate::otlp::Signal;
+use crate::otlp::protobuf::Buffer;
 use crate::record::Receipt;
 
 /// Requests of this size pass loopback and networks faster than larger ones, and stay far below every server's limit.
 pub const BATCH_BYTES: usize = 512 * 1024;
+
+/// Room for a batch and the record that fills it.
+const ROOM_BYTES: usize = BATCH_BYTES + BATCH_BYTES / 8;
+
+/// Buffers that are kept for further batches: about as many as are under way at a time.
+const KEPT_MAX: usize = 8;
+
+/// Buffers whose batches are gone. Without them the allocator gives the pages of each batch back and gets them anew.
+type Kept = Arc<Mutex<Vec<Buffer>>>;
+
+/// Items of a batch, whose buffer is kept once the last share of them is gone.
+struct Lent {
+    items: Buffer,
+    kept: Kept,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.items.written()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT_MAX {
+            self.items.clear();
+            kept.push(std::mem::take(&mut self.items));
+        }
+    }
+}
 
 /// Gathers records for one destination.
 #[derive(Debug)]
@@ -18,6 +52,7 @@ pub struct LogBatcher {
     scope: Bytes,
     groups: Vec<OpenGroup>,
     bytes: usize,
+    kept: Kept,
 }
 
 /// Where a record came from, for its receipt: which ledger key, and its offset in the file.
@@ -32,7 +67,7 @@ pub struct Place {
 #[derive(Debug)]
 struct OpenGroup {
     resource: Bytes,
-    items: Vec<u8>,
+    items: Buffer,
     ends: Vec<u32>,
     ordinals: Vec<u32>,
     key: u32,
@@ -43,35 +78,38 @@ struct OpenGroup {
 impl LogBatcher {
     /// An empty one; `scope` is the encoded field of `ScopeLogs`.
     pub fn new(scope: Bytes) -> LogBatcher {
-        LogBatcher { scope, groups: Vec::new(), bytes: 0 }
+        LogBatcher { scope, groups: Vec::new(), bytes: 0, kept: Kept::default() }
     }
 
     /// Adds a record: `encode` appends it, with its tag, to the group of its writer. Full batches are returned.
     #[inline]
-    pub fn add(&mut self, place: Place, resource: &Bytes, encode: impl FnOnce(&mut Vec<u8>)) -> Option<Batch> {
-        let group = self.group(place, resource);
+    pub fn add(&mut self, place: Place, resource: &Bytes, encode: impl FnOnce(&mut Buffer)) -> Option<Batch> {
+        let at = self.group(place, resource);
+        let group = &mut self.groups[at];
         let before = group.items.len();
         encode(&mut group.items);
-        group.ends.push(group.items.len() as u32);
+        let end = group.items.len();
+        group.ends.push(end as u32);
         group.ordinals.push((place.offset - group.from) as u32);
         group.last = place.offset;
-        self.bytes += group.items.len() - before;
+        self.bytes += end - before;
         if self.bytes >= BATCH_BYTES { self.take() } else { None }
     }
 
     /// The group that goes on with this place: the last one, nearly always. Offsets of a group only grow.
     #[inline]
-    fn group(&mut self, place: Place, resource: &Bytes) -> &mut OpenGroup {
+    fn group(&mut self, place: Place, resource: &Bytes) -> usize {
         let goes_on = |group: &OpenGroup| {
             group.key == place.key && group.last <= place.offset && place.offset - group.from < u64::from(u32::MAX)
         };
-        let at = match self.groups.iter().rposition(goes_on) {
+        match self.groups.iter().rposition(goes_on) {
             Some(at) => at,
             None => {
-                let room = if self.groups.is_empty() { BATCH_BYTES + BATCH_BYTES / 8 } else { 0 };
+                // Most batches have one group, or one and a few records more.
+                let items = if self.groups.is_empty() { self.room() } else { Buffer::default() };
                 self.groups.push(OpenGroup {
                     resource: resource.clone(),
-                    items: Vec::with_capacity(room),
+                    items,
                     ends: Vec::new(),
                     ordinals: Vec::new(),
                     key: place.key,
@@ -80,8 +118,12 @@ impl LogBatcher {
                 });
                 self.groups.len() - 1
             }
-        };
-        &mut self.groups[at]
+        }
+    }
+
+    fn room(&self) -> Buffer {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.unwrap_or_else(|| Buffer::with_room(ROOM_BYTES))
     }
 
     /// What is gathered so far.
@@ -92,11 +134,17 @@ impl LogBatcher {
         self.bytes = 0;
         let mut batch = Batch { signal: Signal::Logs, groups: Vec::new(), receipts: Vec::new() };
         for group in self.groups.drain(..) {
+            // A record that is large by itself made its buffer larger: that one is not kept.
+            let items = if group.items.room_len() == ROOM_BYTES {
+                Bytes::from_owner(Lent { items: group.items, kept: Arc::clone(&self.kept) })
+            } else {
+                group.items.into_written().into()
+            };
             batch.receipts.push(Receipt { source: group.key, from: group.from, to: group.last + 1 });
             batch.groups.push(Group {
                 resource: group.resource,
                 scope: self.scope.clone(),
-                items: group.items.into(),
+                items,
                 ends: group.ends,
                 ordinals: Some(group.ordinals),
                 ..Group::default()

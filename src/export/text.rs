@@ -72,7 +72,7 @@ pub fn source(origin: &Origin) -> String {
 }
 
 /// time = [ date SP ] hh ":" mm ":" ss [ "." 3DIGIT ], as far as it was written; blanks for the rest of the column.
-pub(super) fn time(line: &mut Line<'_>, time: Option<i64>, digits: u8, date: bool) {
+pub(crate) fn time(line: &mut Line<'_>, time: Option<i64>, digits: u8, date: bool) {
     let end = line.used() + if date { 24 } else { 13 };
     if let Some(nanos) = time {
         let mut text = Vec::with_capacity(24);
@@ -91,7 +91,7 @@ pub(super) fn time(line: &mut Line<'_>, time: Option<i64>, digits: u8, date: boo
 }
 
 /// level = 5 columns and a blank
-pub(super) fn level(line: &mut Line<'_>, severity: Severity) {
+pub(crate) fn level(line: &mut Line<'_>, severity: Severity) {
     let (name, paint) = match severity.0 {
         1..5 => ("TRACE", Paint::Dim),
         5..9 => ("DEBUG", Paint::Dim),
@@ -117,7 +117,7 @@ pub(super) fn column(line: &mut Line<'_>, text: &[u8], columns: usize) {
 }
 
 /// The message's first line, with room left for a tag at the right; returns the further lines.
-pub(super) fn message<'m>(line: &mut Line<'_>, severity: Severity, message: &'m [u8], tag: Option<&str>) -> Lines<'m> {
+pub(crate) fn message<'m>(line: &mut Line<'_>, severity: Severity, message: &'m [u8], tag: Option<&str>) -> Lines<'m> {
     let mut lines = Lines { rest: Some(trimmed(message)) };
     let paint = match severity.0 {
         1..9 => Paint::Dim,
@@ -153,7 +153,7 @@ pub(super) fn tag(method: Method, confidence: Option<f32>, span: Option<&str>) -
 }
 
 /// The lines of a message behind its first, indented and framed.
-pub(super) fn further_lines(out: &mut Vec<u8>, lines: &mut Lines<'_>, indent: usize, style: Style) {
+pub(crate) fn further_lines(out: &mut Vec<u8>, lines: &mut Lines<'_>, indent: usize, style: Style) {
     for text in lines {
         let mut line = Line::begin(out, style);
         line.pad_to(indent.min(style.width.map_or(indent, |width| width / 2)));
@@ -165,7 +165,7 @@ pub(super) fn further_lines(out: &mut Vec<u8>, lines: &mut Lines<'_>, indent: us
 
 /// The lines of a message.
 #[derive(Debug, Clone)]
-pub(super) struct Lines<'m> {
+pub(crate) struct Lines<'m> {
     rest: Option<&'m [u8]>,
 }
 

@@ -278,7 +278,7 @@ fn indent(line: &mut Line<'_>, depth: usize) {
 }
 
 /// A duration with three significant digits or so.
-fn duration(nanos: i64) -> String {
+pub(crate) fn duration(nanos: i64) -> String {
     let nanos = nanos.max(0);
     let [micros, millis, seconds] = [nanos / 1000, nanos / 1_000_000, nanos / 1_000_000_000];
     match nanos {

@@ -15,7 +15,8 @@ const OLDER: usize = 64;
 /// Gives the records of one source their ids, in order.
 #[derive(Debug)]
 pub struct Uids {
-    seed: u64,
+    /// Who writes: what the ids of equal records of two writers differ by.
+    writer: (u64, u64),
     newest: i64,
     untimed: u64,
     /// The first record at the newest time, and how many like it followed.
@@ -28,8 +29,9 @@ pub struct Uids {
 impl Uids {
     /// For the records of one writer: pod UID, container and restart; or host and unit or file family.
     pub fn new(writer: &str) -> Uids {
+        let writer = XxHash3_128::oneshot(writer.as_bytes());
         Uids {
-            seed: twox_hash::XxHash64::oneshot(0, writer.as_bytes()),
+            writer: (writer as u64, (writer >> 64) as u64),
             newest: i64::MIN,
             untimed: 0,
             first: (0, 0),
@@ -41,7 +43,8 @@ impl Uids {
     /// The id of the next record. `time` is the envelope's, else the payload's; a record without any is numbered after
     /// the last one that had a time.
     pub fn next(&mut self, payload: &[u8], time: Option<i64>) -> [u8; 16] {
-        let hash = XxHash3_128::oneshot_with_seed(self.seed, payload);
+        // The writer is no seed of this: one that is not 0 derives a new secret for each long payload.
+        let hash = XxHash3_128::oneshot(payload);
         let place = match time {
             Some(time) => {
                 self.untimed = 0;
@@ -53,7 +56,8 @@ impl Uids {
             }
         };
         let at = time.unwrap_or(self.newest) as u64;
-        let mixed = hash ^ (u128::from(mix(at)) << 64 | u128::from(mix(at.rotate_left(32) ^ place)));
+        let mixed = hash
+            ^ (u128::from(mix(at ^ self.writer.0)) << 64 | u128::from(mix(at.rotate_left(32) ^ place ^ self.writer.1)));
         mixed.to_be_bytes()
     }
 

@@ -71,17 +71,28 @@ impl SpanEvents {
 
     /// Adds to the spans of a request what waits for them; gives the number of events added.
     pub fn annotate(&mut self, request: &mut ExportTraceServiceRequest) -> u64 {
-        if !self.sorted {
-            // Equal times keep the order of reading, which is that of `start`.
-            self.rows.sort_unstable_by_key(|row| (row.trace_id, row.span_id, row.time, row.start));
-            self.sorted = true;
-        }
+        self.sort();
         let before = self.counts.added;
         let scopes = request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
         for span in scopes.flat_map(|scope| &mut scope.spans) {
             self.annotate_span(span);
         }
         self.counts.added - before
+    }
+
+    /// The events that wait, by trace, span and time.
+    pub fn waiting(&mut self) -> impl Iterator<Item = ([u8; 16], [u8; 8], &[u8])> {
+        self.sort();
+        let waiting = self.rows.iter().filter(|row| row.length > 0);
+        waiting.map(|row| (row.trace_id, row.span_id, &self.bytes[row.start..row.start + row.length as usize]))
+    }
+
+    fn sort(&mut self) {
+        if !self.sorted {
+            // Equal times keep the order of reading, which is that of `start`.
+            self.rows.sort_unstable_by_key(|row| (row.trace_id, row.span_id, row.time, row.start));
+            self.sorted = true;
+        }
     }
 
     /// What became of the events.

@@ -80,6 +80,46 @@ impl Grpc {
         status::of_grpc(&trailers)?;
         Ok(unframed(&framed).map(status::accepted).unwrap_or_default())
     }
+
+    /// Makes one call that is answered by any number of messages, and gives each on as it is whole.
+    pub(super) async fn call_stream(
+        mut self,
+        request: Request<()>,
+        message: Rope,
+        bytes_max: usize,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), SendError> {
+        let (response, mut stream) = self.0.send_request(request, false).map_err(|error| lost(&error))?;
+        let sent = stream.send_data(message, true);
+        let (head, mut body) = response.await.map_err(|error| lost(&error))?.into_parts();
+        sent.ok();
+        if head.status != StatusCode::OK || !is_grpc(&head.headers) {
+            return Err(status::of_not_grpc(head.status, &head.headers, super::client::unix_seconds()));
+        }
+        if head.headers.contains_key("grpc-status") {
+            return status::of_grpc(&head.headers);
+        }
+        let mut framed = BytesMut::new();
+        while let Some(piece) = body.data().await {
+            let piece = piece.map_err(|error| lost(&error))?;
+            body.flow_control().release_capacity(piece.len()).ok();
+            framed.put(piece);
+            while let Some((&[_, a, b, c, d], rest)) = framed.split_first_chunk::<5>() {
+                let length = u32::from_be_bytes([a, b, c, d]) as usize;
+                if length > bytes_max {
+                    return Err(super::query::too_large(bytes_max));
+                }
+                if rest.len() < length {
+                    break;
+                }
+                let message = framed.split_to(5 + length);
+                each(unframed(&message).unwrap_or_default());
+            }
+        }
+        let trailers = body.trailers().await.map_err(|error| lost(&error))?;
+        let trailers = trailers.ok_or_else(|| SendError::transport(Code::Broken, "the answer has no grpc-status"))?;
+        status::of_grpc(&trailers)
+    }
 }
 
 /// A POST of one message. `content-length` is left out, as gRPC does.

@@ -12,6 +12,7 @@ mod gather;
 mod grpc;
 mod http1;
 pub mod protobuf;
+pub mod query;
 mod rope;
 pub mod status;
 mod stream;

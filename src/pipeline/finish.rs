@@ -32,6 +32,12 @@ pub struct Outcome {
     pub links: LinkCounts,
     /// Span events made for the given traces.
     pub events: u64,
+    /// Child spans that carry them.
+    pub carriers: u64,
+    /// Span events that were stored already.
+    pub events_known: u64,
+    /// Span events for spans that none could be put under.
+    pub events_homeless: u64,
     /// Span events, and lines for the terminal, that were beyond the limit.
     pub events_left_out: u64,
     /// See `events_left_out`.
@@ -56,6 +62,9 @@ impl Outcome {
             read: SourceReport::default(),
             links: LinkCounts::default(),
             events: 0,
+            carriers: 0,
+            events_known: 0,
+            events_homeless: 0,
             events_left_out: 0,
             lines_left_out: 0,
             delivered: Vec::new(),
@@ -68,6 +77,15 @@ impl Outcome {
     pub(super) fn count_events(&mut self, held: &HeldEvents) {
         let counts = held.counts();
         self.events += counts.added;
+        self.events_known += counts.known;
+        self.events_left_out += counts.over_limit;
+    }
+
+    pub(super) fn count_carriers(&mut self, counts: &carriers::Counts) {
+        self.events += counts.events;
+        self.carriers += counts.carriers;
+        self.events_known += counts.known;
+        self.events_homeless += counts.homeless;
         self.events_left_out += counts.over_limit;
     }
 
@@ -174,8 +192,19 @@ impl Outcome {
     }
 
     fn say_delivered(&self, say: &mut impl FnMut(String)) {
-        if self.events > 0 {
+        if self.carriers > 0 {
+            let carriers = counted(self.carriers, "small span");
+            say(format!("events    {} on {carriers} under the spans they belong to", self.events));
+        } else if self.events > 0 {
             say(format!("events    {} put on the spans given", self.events));
+        }
+        for (count, what) in [
+            (self.events_known, "stored already, not sent again"),
+            (self.events_homeless, "not sent: their spans are shorter than 1 µs, and so are those above"),
+        ] {
+            if count > 0 {
+                say(format!("          {count} {what}"));
+            }
         }
         for (name, summary) in &self.delivered {
             say(format!(
@@ -341,7 +370,7 @@ fn size(bytes: u64) -> String {
     }
 }
 
-fn spelled_time(nanos: i64) -> String {
+pub(super) fn spelled_time(nanos: i64) -> String {
     chrono::DateTime::from_timestamp_nanos(nanos).format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -4,11 +4,16 @@
 //! traces, read all lines once to learn what belongs together (only if there are traces), read them again to link and
 //! ship, then the traces with their lines on them, then the summary.
 
+mod carriers;
 pub mod deliveries;
+mod explain;
 mod finish;
+mod learned;
 mod progress;
 pub mod ship;
 pub mod source;
+mod store;
+mod story;
 pub mod taps;
 pub mod traces;
 mod zones;
@@ -25,23 +30,25 @@ use std::thread;
 use crate::assemble::RecordSink;
 use crate::calendar::CalendarSettings;
 use crate::checkpoint::store::{Ledgers, Store, StoreError};
-use crate::commands::survey::{self, Source};
+use crate::commands::survey::Source;
 use crate::config::{BackfillConfig, Destination};
-use crate::correlate::{Correlator, span_index};
+use crate::correlate::Correlator;
 use crate::export::Summary;
 use crate::export::encode;
 use crate::export::links::LinkRows;
 use crate::export::logs::LogBatcher;
 use crate::export::terminal::Style;
-use crate::input::discover::{self, Found};
+use crate::input::discover::Found;
 use crate::record::{Origin, Record};
 use crate::spans::file::Limits as TraceLimits;
 use deliveries::{Acknowledged, Deliveries, Say, Target, Way};
+use learned::Learned;
 use ship::{LinkCounts, LogOutput, Shipper, SourceState, Tap};
 use source::{Reading, SourceReport, SourceSink, read_source};
 use taps::{HeldLines, LogsFile};
 use traces::{HeldEvents, TracesReport};
 
+pub use explain::{Wanted, explain};
 pub use finish::{Outcome, exit_code};
 
 /// What stops a run before it begins.
@@ -58,6 +65,14 @@ pub enum PipelineError {
     /// The state folder.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A store of traces.
+    #[error("--traces {name}: {reason}; nothing was sent")]
+    Traces {
+        /// As the user wrote it.
+        name: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// A destination.
     #[error("--to: {0}")]
     Destination(io::Error),
@@ -68,25 +83,9 @@ pub enum PipelineError {
 
 /// Runs a backfill. `stop` ends it early; `say` tells the user something at once.
 pub fn backfill(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Result<Outcome, PipelineError> {
-    let mut skip = config.traces.clone();
-    skip.extend(config.links.clone());
-    let mut found = discover::find(&config.paths, &skip);
-    let mut sources = survey::sources(&mut found);
-    if let Some((index, count)) = config.shard {
-        sources.retain(|source| {
-            twox_hash::XxHash64::oneshot(0, source.writer.as_bytes()) % u64::from(count) == u64::from(index)
-        });
-    }
-    let mut outcome = Outcome::new(config, &found, sources.len());
-    let progress = progress::Progress::start(&sources, !config.traces.is_empty(), say);
-    let mut correlator = load_traces(config, &mut outcome, say);
-    let calendars = zones::calendars(config, &sources, &outcome.traces, say);
-    let run = Run::new(config, sources, calendars, progress.bytes_read().clone(), stop);
-    if let Some(correlator) = &mut correlator {
-        run.observe(correlator);
-    }
-    let result = run.ship(correlator.as_ref(), &mut outcome, say);
-    progress.finish();
+    let (learned, mut outcome) = Learned::new(config, false, stop, say)?;
+    let result = learned.run(stop).ship(learned.correlator.as_ref(), &mut outcome, say);
+    learned.progress.finish();
     result?;
     outcome.stopped = stop.load(Ordering::Relaxed);
     Ok(outcome)
@@ -99,23 +98,12 @@ fn trace_limits(config: &BackfillConfig) -> TraceLimits {
     }
 }
 
-fn load_traces(config: &BackfillConfig, outcome: &mut Outcome, say: &Say) -> Option<Correlator> {
-    if config.traces.is_empty() {
-        return None;
-    }
-    let limits = span_index::Limits { spans_max: config.spans_max, ..span_index::Limits::default() };
-    let mut correlator = Correlator::new(limits);
-    outcome.traces = traces::load(&config.traces, trace_limits(config), &mut correlator);
-    outcome.traces.failures.iter().for_each(|failure| say(failure));
-    Some(correlator)
-}
-
 /// One run over the sources.
 struct Run<'a> {
     config: &'a BackfillConfig,
-    sources: Vec<Source>,
+    sources: &'a [Source],
     origins: Vec<Arc<Origin>>,
-    calendars: Vec<CalendarSettings>,
+    calendars: &'a [CalendarSettings],
     bytes_read: Arc<AtomicU64>,
     stop: &'a AtomicBool,
 }
@@ -123,8 +111,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(
         config: &'a BackfillConfig,
-        sources: Vec<Source>,
-        calendars: Vec<CalendarSettings>,
+        sources: &'a [Source],
+        calendars: &'a [CalendarSettings],
         bytes_read: Arc<AtomicU64>,
         stop: &'a AtomicBool,
     ) -> Run<'a> {
@@ -171,7 +159,7 @@ impl<'a> Run<'a> {
             deliveries.hurry();
         } else {
             let places: Vec<usize> = targets.iter().map(|(place, ..)| *place).collect();
-            self.send_traces(&mut outputs, &ways, &places, &acknowledged, outcome);
+            self.send_traces(&mut outputs, &ways, &places, &acknowledged, correlator, outcome);
         }
         drop(ways);
         let summaries = deliveries.finish()?;
@@ -255,6 +243,7 @@ impl<'a> Run<'a> {
         ways: &[Way],
         places: &[usize],
         acknowledged: &Acknowledged,
+        correlator: Option<&Correlator>,
         outcome: &mut Outcome,
     ) {
         for (index, way) in ways.iter().enumerate() {
@@ -262,6 +251,15 @@ impl<'a> Run<'a> {
                 continue;
             };
             let limits = trace_limits(self.config);
+            if let (true, Some(correlator)) = (self.config.carriers, correlator) {
+                let sending =
+                    carriers::Sending { index: correlator.index(), sink: way, keys: acknowledged, target: index };
+                match carriers::send(&self.config.traces, limits, events, &sending) {
+                    Ok(counts) => outcome.count_carriers(&counts),
+                    Err(error) => outcome.failures.push(format!("traces could not be read again: {error}")),
+                }
+                continue;
+            }
             if let Err(error) = traces::send(&self.config.traces, limits, events, way, acknowledged, index) {
                 outcome.failures.push(format!("traces could not be read again: {error}"));
             }

@@ -22,7 +22,7 @@ use crate::record::{Link, Receipt, Record};
 use crate::spans::{facts, file::Limits, file::TraceFile};
 
 /// Spans in one request, whatever the file had: keeps requests far below every server's limit.
-const REQUEST_BYTES: usize = 1 << 20;
+pub(super) const REQUEST_BYTES: usize = 1 << 20;
 
 /// What the trace files held.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +78,7 @@ pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> T
 }
 
 /// Calls for each request with its number; returns a message if something in the file was wrong.
-fn each_request(
+pub(super) fn each_request(
     path: &Path,
     limits: Limits,
     mut each: impl FnMut(u64, ExportTraceServiceRequest) -> io::Result<()>,
@@ -110,7 +110,7 @@ fn each_request(
 pub struct HeldEvents {
     /// The destination, by its place in the configuration.
     pub destination: usize,
-    events: SpanEvents,
+    pub(super) events: SpanEvents,
     name: EventName,
 }
 
@@ -224,7 +224,7 @@ fn batches(request: &ExportTraceServiceRequest, key: u32, number: u64) -> Vec<Ba
 }
 
 /// The field `resource` or `scope`, with its tag.
-fn field_1(message: Option<&impl Message>) -> Bytes {
+pub(super) fn field_1(message: Option<&impl Message>) -> Bytes {
     let mut field = Vec::new();
     if let Some(message) = message {
         protobuf::bytes(&mut field, 0x0a, &message.encode_to_vec());

@@ -5,4 +5,5 @@
 
 pub mod facts;
 pub mod file;
+pub mod jaeger;
 mod json;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
+mod accuracy;
 mod backfill_bad_input;
 mod backfill_sending;
 mod backfill_state;
@@ -10,6 +11,8 @@ mod collector;
 mod convert;
 mod convert_stream;
 mod delivery;
+mod explain;
 mod harness;
+mod jaeger;
 mod tidy;
 mod usage;

@@ -6,7 +6,7 @@ use crate::harness::run::Place;
 fn wrong_arguments_end_with_2_and_say_why() {
     let place = Place::new();
     place.write("one.log", "one\n");
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 23] = [
         (&[], "Usage"),
         (&["unknown"], "unknown"),
         (&["convert", "--from", "x"], "'x'"),
@@ -24,6 +24,12 @@ fn wrong_arguments_end_with_2_and_say_why() {
         (&["backfill", "one.log", "--retry-for", "x"], "--retry-for"),
         (&["backfill", "one.log", "--to", "otlp=http://127.0.0.1:1", "--header", "x"], "--header"),
         (&["backfill", "one.log", "--to", "jaeger=http://127.0.0.1:1"], "--traces"),
+        (&["explain", "one.log", "--traces", "t"], "--at"),
+        (&["explain", "one.log", "--at", "one.log:1"], "--traces"),
+        (&["explain", "one.log", "--traces", "t", "--at", "one.log"], "--at"),
+        (&["explain", "one.log", "--traces", "t", "--trace", "12"], "--trace"),
+        (&["score", "truth"], "<LINKS>"),
+        (&["score", "truth", "links", "--min-recall", "2"], "--min-recall"),
     ];
     for (arguments, words) in cases {
         let run = place.run(arguments);

@@ -5,6 +5,8 @@
 
 use std::num::NonZeroU64;
 
+use crate::lanes;
+
 /// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens, a
 /// number may not print back as it stands.
 #[derive(Debug, Clone, Copy)]
@@ -139,34 +141,24 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// step: one branch, which is foreseen.
 #[inline(always)]
 pub(crate) fn plain_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        let (low, high) = halves(*chunk);
-        let (low, high) = (ends(low), ends(high));
-        if low | high != 0 {
-            let length = if low != 0 { low.trailing_zeros() } else { high.trailing_zeros() + 64 };
-            return at + (length / 8) as usize;
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
+        let marks = lanes::json_marks(chunk);
+        if marks != 0 {
+            return at + marks.trailing_zeros() as usize;
         }
-        at += 16;
+        at += lanes::STEP;
     }
     short_end(text, at)
 }
 
-#[inline(always)]
-fn halves(chunk: [u8; 16]) -> (u64, u64) {
-    let both = u128::from_le_bytes(chunk);
-    (both as u64, (both >> 64) as u64)
-}
-
 /// As [`plain_end`], where a line's last bytes leave no room for its steps.
 fn short_end(text: &[u8], mut at: usize) -> usize {
-    if let Some(chunk) = text.last_chunk::<16>()
+    if let Some(chunk) = text.last_chunk()
         && at < text.len()
     {
-        // What was looked at before is shifted out; the zeros that come in end the text like any control byte.
-        let both = u128::from_le_bytes(*chunk) >> ((16 - (text.len() - at)) * 8);
-        let (low, high) = (ends(both as u64), ends((both >> 64) as u64));
-        let length = if low != 0 { low.trailing_zeros() } else { high.trailing_zeros() + 64 };
-        return text.len().min(at + (length / 8) as usize);
+        // What was looked at before is shifted out.
+        let marks = lanes::json_marks(chunk) >> (lanes::STEP - (text.len() - at));
+        return if marks == 0 { text.len() } else { at + marks.trailing_zeros() as usize };
     }
     while let Some(byte) = text.get(at)
         && !matches!(byte, 0..0x20 | b'"' | b'\\')

@@ -1,4 +1,5 @@
 //! What tests talk to.
 
+pub(crate) mod labelled;
 pub(crate) mod run;
 pub(crate) mod sink;

@@ -135,7 +135,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
 }
 
 #[derive(Clone)]
-struct Spawn;
+pub(crate) struct Spawn;
 
 impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for Spawn {
     fn execute(&self, future: F) {
@@ -323,7 +323,7 @@ fn http_reply(answer: &Answer) -> Reply {
 }
 
 /// A body of frames that are there.
-struct Frames(VecDeque<Frame<Bytes>>);
+pub(crate) struct Frames(pub(crate) VecDeque<Frame<Bytes>>);
 
 impl hyper::body::Body for Frames {
     type Data = Bytes;

@@ -1,0 +1,76 @@
+//! How right links are, and what they cost: labelled nodes of `testdata/labelled`, with all of their traces and with fewer.
+//!
+//! `cargo bench --bench accuracy -- [NODE…] [--percent N]…`
+//!
+//! Prints for each node, share of traces kept and producer: lines that have a span, trace precision, trace recall, the
+//! share of exact spans among the right traces; of the lines whose trace was dropped the share that was linked; lines per
+//! CPU second of the whole run (reading, learning, linking). At the end, over all: links by confidence.
+
+#[path = "../tests/harness/labelled.rs"]
+mod labelled;
+mod measure;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+use crate::labelled::Node;
+
+const NODES: [&str; 5] = ["crio", "containerd", "seed", "boutique", "trainticket"];
+
+fn main() -> Result<()> {
+    let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
+    let (mut nodes, mut percents) = (Vec::new(), Vec::new());
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--percent" => percents.push(words.next().context("--percent needs a number")?.parse::<u64>()?),
+            _ => nodes.push(word),
+        }
+    }
+    if nodes.is_empty() {
+        nodes = NODES.map(str::to_owned).into();
+    }
+    if percents.is_empty() {
+        percents = vec![100, 50, 20, 5];
+    }
+    let folder = tempfile::tempdir()?;
+    let mut buckets: BTreeMap<u64, (u64, u64, f64)> = BTreeMap::new();
+    println!(
+        "{:<12} {:>4} {:<24} {:>8} {:>8} {:>8} {:>8}",
+        "node", "%", "producer", "labelled", "trace P", "trace R", "exact"
+    );
+    for name in &nodes {
+        for percent in &percents {
+            let node = Node::new(name, *percent, &folder.path().join(format!("{name}-{percent}")))?;
+            let run = measure::run(node.command(env!("CARGO_BIN_EXE_spanline")).stderr(std::process::Stdio::null()))?;
+            let result = node.score();
+            for (producer, tally) in result.score.producers.iter().filter(|(_, tally)| tally.labelled > 0) {
+                let share = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.4}"));
+                println!(
+                    "{name:<12} {percent:>4} {producer:<24} {:>8} {:>8} {:>8} {:>8}",
+                    tally.labelled,
+                    share(tally.trace_precision()),
+                    share(tally.trace_recall()),
+                    share(tally.exact()),
+                );
+            }
+            let (dropped, linked) = result.unsampled;
+            let lines = result.score.total.lines + result.score.left_out;
+            println!(
+                "{name:<12} {percent:>4} {lines} lines, {:.0} per CPU s, peak {:.0} MiB; of {dropped} of dropped traces {linked} linked",
+                lines as f64 / run.cpu(),
+                run.peak_mib
+            );
+            for bucket in &result.score.calibration {
+                let sum = buckets.entry((bucket.from * 100.0).round() as u64).or_default();
+                *sum = (sum.0 + bucket.links, sum.1 + bucket.right, sum.2 + bucket.stated);
+            }
+        }
+    }
+    println!("\n{:<12} {:>8} {:>8} {:>8}", "confidence", "links", "stated", "observed");
+    for (from, (links, right, stated)) in buckets {
+        let (links, right) = (links as f64, right as f64);
+        println!("from 0.{from:02}    {links:>8} {:>8.4} {:>8.4}", stated / links, right / links);
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Questions to a server of traces: one GET over HTTP/1.1, or one gRPC call that is answered by a stream of messages.
+//!
+//! In goes an [`Endpoint`] and a question, out come the answer's bytes, under limits of size and time. Each question has a
+//! connection of its own: there are few, and their answers are large. What is asked, and when again, is decided elsewhere.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use http_body_util::BodyExt;
+use hyper::client::conn::http1;
+
+use super::client::ClientError;
+use super::grpc::{self, Grpc};
+use super::rope::RopeBody;
+use super::status::{Class, Code, SendError};
+use super::stream::{Connector, HyperStream};
+use super::{Endpoint, Protocol};
+
+/// Asks one server.
+pub struct Asker {
+    endpoint: Endpoint,
+    connector: Connector,
+    headers: HeaderMap,
+}
+
+impl Asker {
+    /// Reads the files for TLS; connects with the first question.
+    pub fn new(endpoint: Endpoint) -> Result<Asker, ClientError> {
+        let connector =
+            Connector::new(&endpoint).map_err(|source| ClientError { uri: Box::new(endpoint.uri.clone()), source })?;
+        let mut headers = match endpoint.protocol {
+            Protocol::Grpc => grpc::headers(),
+            Protocol::Http => HeaderMap::new(),
+        };
+        if let Some(host) = endpoint.uri.authority().filter(|_| endpoint.protocol == Protocol::Http) {
+            headers.extend(HeaderValue::from_str(host.as_str()).ok().map(|host| (header::HOST, host)));
+        }
+        let agent = concat!("spanline/", env!("CARGO_PKG_VERSION"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        for (name, value) in &endpoint.headers {
+            headers.append(name, value.clone());
+        }
+        Ok(Asker { endpoint, connector, headers })
+    }
+
+    /// Where it asks.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// GETs a path below the endpoint's own; at most so many bytes.
+    pub async fn get(&self, path_and_query: &str, bytes_max: usize) -> Result<(StatusCode, Bytes), SendError> {
+        let base = self.endpoint.uri.path().trim_end_matches('/');
+        let uri: Uri = format!("{base}{path_and_query}").parse().map_err(|error: http::uri::InvalidUri| {
+            SendError::new(Class::Permanent, Code::Broken, error.to_string())
+        })?;
+        self.in_time(async {
+            let (mut send, connection) =
+                http1::handshake(HyperStream(self.connect().await?)).await.map_err(|error| broken(&error))?;
+            tokio::spawn(connection);
+            let mut request = Request::new(RopeBody::new(std::iter::empty().collect()));
+            *request.uri_mut() = uri;
+            *request.headers_mut() = self.headers.clone();
+            let response = send.send_request(request).await.map_err(|error| broken(&error))?;
+            let (head, mut body) = response.into_parts();
+            let mut bytes = BytesMut::new();
+            while let Some(frame) = body.frame().await {
+                if let Ok(piece) = frame.map_err(|error| broken(&error))?.into_data() {
+                    if bytes.len() + piece.remaining() > bytes_max {
+                        return Err(too_large(bytes_max));
+                    }
+                    bytes.extend_from_slice(&piece);
+                }
+            }
+            Ok((head.status, bytes.freeze()))
+        })
+        .await
+    }
+
+    /// Calls a method whose answer is a stream of messages, each of at most so many bytes.
+    pub async fn call(
+        &self,
+        method: &'static str,
+        message: Vec<u8>,
+        bytes_max: usize,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), SendError> {
+        self.in_time(async {
+            let grpc = Grpc::handshake(self.connect().await?).await;
+            let grpc = grpc.map_err(|error| SendError::transport(Code::Connect, error.to_string()))?;
+            let mut parts = self.endpoint.uri.clone().into_parts();
+            parts.path_and_query = Some(http::uri::PathAndQuery::from_static(method));
+            let uri = Uri::from_parts(parts).map_err(|error| SendError::transport(Code::Connect, error.to_string()))?;
+            let message = grpc::framed(vec![message.into()], false).unwrap_or_default();
+            let grpc = grpc.ready().await?;
+            grpc.call_stream(grpc::request(uri, &self.headers), message, bytes_max, each).await
+        })
+        .await
+    }
+
+    async fn connect(&self) -> Result<super::stream::Stream, SendError> {
+        self.connector.connect().await.map_err(|error| SendError::transport(Code::Connect, error.to_string()))
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, SendError>>) -> Result<T, SendError> {
+        let limit = self.endpoint.timeout;
+        let late = || SendError::transport(Code::Timeout, format!("waited {} ms", limit.as_millis()));
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+fn broken(error: &hyper::Error) -> SendError {
+    SendError::transport(Code::Broken, error.to_string())
+}
+
+pub(super) fn too_large(bytes_max: usize) -> SendError {
+    SendError::new(Class::TooLarge, Code::Broken, format!("an answer of more than {bytes_max} bytes"))
+}

@@ -1,0 +1,138 @@
+//! Traces of a running store, brought into a file that the run reads like any other.
+//!
+//! In go the logs' own range of time and a store, out comes a file of requests, each behind its length, which is deleted
+//! with its [`Spool`]. Which questions are asked is `spans::jaeger`'s.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use prost::Message;
+
+use super::source::{Reading, SourceSink, read_source};
+use super::{Outcome, PipelineError, Say, zones};
+use crate::assemble::RecordSink;
+use crate::commands::survey::Source;
+use crate::config::{BackfillConfig, TraceStore};
+use crate::otlp::SendError;
+use crate::otlp::query::Asker;
+use crate::record::Record;
+use crate::spans::jaeger::{self, Jaeger};
+
+/// Lines may be written this long before their span's start is, by clocks and buffers.
+const AFTER: i64 = 5_000_000_000;
+
+/// A file of traces, deleted when it is dropped.
+pub(super) struct Spool {
+    path: PathBuf,
+}
+
+impl Spool {
+    fn create() -> io::Result<(Spool, File)> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        for _ in 0..100 {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), number);
+            let path = std::env::temp_dir().join(format!("spanline-{}-{random:016x}.traces", std::process::id()));
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            // Traces tell much: nobody else reads them here.
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            match options.open(&path) {
+                Ok(file) => return Ok((Spool { path }, file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// From when to when the lines lie; `None` without any time.
+pub(super) fn window(config: &BackfillConfig, sources: &[Source], stop: &AtomicBool, say: &Say) -> Option<(i64, i64)> {
+    let calendars = zones::calendars(config, sources, &super::TracesReport::default(), say);
+    let bytes_read = Arc::default();
+    let reading = Reading { limits: config.limits, bytes_read: &bytes_read, stop };
+    let mut times = Times(None);
+    for (index, source) in sources.iter().enumerate() {
+        let origin = Arc::new(source.origin.clone());
+        read_source(index as u32, source, &origin, &calendars[index], &reading, &mut times);
+    }
+    let (first, last) = times.0?;
+    let first = config.since.map_or(first, |since| first.max(since));
+    let last = config.until.map_or(last, |until| last.min(until));
+    Some((first, last.saturating_add(AFTER)))
+}
+
+struct Times(Option<(i64, i64)>);
+
+impl RecordSink for Times {
+    fn record(&mut self, record: &Record<'_>) {
+        if let Some(time) = record.time {
+            let (first, last) = self.0.unwrap_or((time, time));
+            self.0 = Some((first.min(time), last.max(time)));
+        }
+    }
+}
+
+impl SourceSink for Times {
+    fn file_begins(&mut self, _: u32, _: u64) {}
+    fn given_up_to(&mut self, _: Option<(u32, u64)>) {}
+}
+
+enum Failure {
+    Asking(SendError),
+    Writing(io::Error),
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Failure {
+        Failure::Asking(error)
+    }
+}
+
+/// Brings the traces of a window, and of so long before it as spans last; `None` where there are none.
+pub(super) fn bring(
+    config: &BackfillConfig,
+    store: &TraceStore,
+    (first, to): (i64, i64),
+    outcome: &mut Outcome,
+    say: &Say,
+) -> Result<Option<Spool>, PipelineError> {
+    let failed = |reason: String| PipelineError::Traces { name: store.name.clone(), reason };
+    let asker = Asker::new(store.endpoint.clone()).map_err(|error| failed(error.to_string()))?;
+    let bytes_max = usize::try_from(config.traces_request_bytes_max).unwrap_or(usize::MAX);
+    let mut server = Jaeger::new(asker, bytes_max)?;
+    let (spool, file) = Spool::create()?;
+    let mut output = BufWriter::new(file);
+    let brought = jaeger::bring_open(&mut server, (first, to), config.look_back, |request| {
+        let bytes = request.encode_to_vec();
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        output.write_all(&length.to_be_bytes()).and_then(|()| output.write_all(&bytes)).map_err(Failure::Writing)
+    });
+    let brought = brought.map_err(|failure| match failure {
+        Failure::Asking(error) => failed(error.to_string()),
+        Failure::Writing(source) => PipelineError::Output { path: spool.path.clone(), source },
+    })?;
+    outcome.failures.extend(brought.missing.iter().map(|missing| format!("{}: {missing}", store.name)));
+    output.flush().map_err(|source| PipelineError::Output { path: spool.path.clone(), source })?;
+    if brought.traces == 0 {
+        let between = [brought.from, to].map(super::finish::spelled_time);
+        say(&format!("{}: no traces between {} and {}", store.name, between[0], between[1]));
+        return Ok(None);
+    }
+    Ok(Some(spool))
+}

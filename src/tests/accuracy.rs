@@ -1,0 +1,43 @@
+//! Links of labelled lines are as right as they were: a floor for every producer, a little below what is reached.
+
+use std::process::Stdio;
+
+use crate::harness::labelled::Node;
+
+/// node, percent of traces kept, producer, then the least: trace precision, trace recall, exact spans of the right traces
+type Floor = (&'static str, u64, &'static str, f64, f64, f64);
+
+const FLOORS: &[Floor] = &[
+    ("crio", 100, "crio", 0.985, 0.96, 0.98),
+    ("crio", 100, "kubelet", 0.98, 0.96, 0.99),
+    ("crio", 100, "pods", 0.985, 0.91, 0.80),
+];
+
+/// Of the lines whose trace was dropped, no more may be linked.
+const FALSE_MAX: f64 = 0.003;
+
+#[test]
+fn labelled_lines_are_linked_as_well_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut below = Vec::new();
+    for floors in FLOORS.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
+        let (name, percent, ..) = floors[0];
+        let node = Node::new(name, percent, &folder.path().join(format!("{name}-{percent}"))).unwrap();
+        let status = node.command(env!("CARGO_BIN_EXE_spanline")).stderr(Stdio::null()).status().unwrap();
+        assert!(status.success(), "{name}");
+        let result = node.score();
+        for (_, _, producer, precision, recall, exact) in floors {
+            let tally = &result.score.producers[*producer];
+            let reached = (tally.trace_precision(), tally.trace_recall(), tally.exact());
+            let is_good = |reached: Option<f64>, least: &f64| reached.is_some_and(|reached| reached >= *least);
+            if !is_good(reached.0, precision) || !is_good(reached.1, recall) || !is_good(reached.2, exact) {
+                below.push(format!("{name} at {percent} %, {producer}: {reached:.4?}"));
+            }
+        }
+        let (lines, linked) = result.unsampled;
+        if linked as f64 > FALSE_MAX * lines as f64 {
+            below.push(format!("{name} at {percent} %: {linked} of {lines} lines of dropped traces are linked"));
+        }
+    }
+    assert!(below.is_empty(), "{below:#?}");
+}

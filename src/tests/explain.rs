@@ -1,0 +1,107 @@
+//! The story of a line and of a trace, and what score says of links, through the binary.
+
+use std::path::Path;
+
+use crate::harness::run::Place;
+
+fn node(name: &str) -> (String, String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/labelled").join(name);
+    let path = |part: &str| folder.join(part).display().to_string();
+    (path("logs"), path("traces.otlp.jsonl.zst"))
+}
+
+/// Rows of the links file of this node.
+fn links(place: &Place, logs: &str, traces: &str) -> Vec<serde_json::Value> {
+    place.run(&["backfill", logs, "--traces", traces, "--dry-run", "--links", "links.jsonl"]).text(0);
+    place.json_lines("links.jsonl")
+}
+
+#[test]
+fn a_line_and_a_trace_are_explained_as_they_are_linked() {
+    let place = Place::new();
+    let (logs, traces) = node("crio");
+    let rows = links(&place, &logs, &traces);
+    let inferred = rows.iter().find(|row| row["method"] == "inferred").unwrap();
+    let (file, line) = (inferred["file"].as_str().unwrap(), &inferred["line"]);
+    // By its end, where that is enough.
+    let parts: Vec<&str> = file.rsplitn(5, '/').take(4).collect();
+    let short = parts.into_iter().rev().collect::<Vec<_>>().join("/");
+    let (trace_id, span_id) = (inferred["trace_id"].as_str().unwrap(), inferred["span_id"].as_str().unwrap());
+    let at = format!("{short}:{line}");
+    let run = place.run(&["explain", &logs, "--traces", &traces, "--at", &at]);
+    let told = run.text(0);
+    assert!(
+        told.contains(&format!("linked  inferred, confidence {:.4}", inferred["confidence"].as_f64().unwrap())),
+        "{told}"
+    );
+    assert!(told.contains(&format!("  trace {trace_id}  span {span_id}")), "{told}");
+    let chosen = told.lines().skip_while(|line| !line.starts_with("* ")).nth(1).unwrap();
+    assert!(chosen.contains(span_id), "{told}");
+    assert!(told.contains("lines of its kind"), "{told}");
+
+    let run = place.run(&["explain", &logs, "--traces", &traces, "--trace", trace_id]);
+    let told = run.text(0);
+    let count = rows.iter().filter(|row| row["trace_id"] == trace_id).count();
+    assert!(told.lines().next().unwrap().ends_with(&format!(" {count} lines")), "{told}");
+    assert!(told.contains(&format!("{file}:{line}")), "{told}");
+}
+
+#[test]
+fn why_a_line_has_no_link_is_said() {
+    let place = Place::new();
+    let (logs, traces) = node("crio");
+    let rows = links(&place, &logs, &traces);
+    let unlinked = rows.iter().find(|row| row["trace_id"].is_null() && row["file"].to_string().contains("kubelet"));
+    let at = format!("kubelet.log.gz:{}", unlinked.unwrap()["line"]);
+    let run = place.run(&["explain", &logs, "--traces", &traces, "--at", &at]);
+    let told = run.text(0);
+    assert!(told.contains("\nnot linked  "), "{told}");
+    // Below a higher threshold.
+    let linked = rows.iter().find(|row| row["method"] == "entity").unwrap();
+    let at = format!("{}:{}", linked["file"].as_str().unwrap(), linked["line"]);
+    let arguments = ["explain", &logs, "--traces", &traces, "--at", &at, "--min-confidence", "0.99999"];
+    let run = place.run(&arguments);
+    let told = run.text(0);
+    assert!(told.contains("not linked  below_threshold"), "{told}");
+}
+
+#[test]
+fn what_is_not_there_is_said_with_1() {
+    let place = Place::new();
+    let (logs, traces) = node("boutique");
+    let unknown = "00000000000000000000000000000001";
+    for (arguments, words) in [
+        (["--at", "nowhere.log:1"], "no log file nowhere.log"),
+        (["--at", "0.log.gz:1"], "may be any of"),
+        (["--trace", unknown], "is not among the traces"),
+    ] {
+        let run = place.run(&["explain", &logs, "--traces", &traces, arguments[0], arguments[1]]);
+        assert_eq!(run.code, Some(1), "{arguments:?}");
+        run.says(words);
+    }
+    let some = std::fs::read_dir(Path::new(&logs).join("pods")).unwrap().next().unwrap().unwrap();
+    let at = format!("{}/server/0.log.gz:999999", some.file_name().display());
+    place.run(&["explain", &logs, "--traces", &traces, "--at", &at]).says("has no line 999999");
+}
+
+#[test]
+fn score_compares_and_ends_with_its_thresholds() {
+    let place = Place::new();
+    let (logs, traces) = node("seed");
+    links(&place, &logs, &traces);
+    let truth = Path::new(&logs).parent().unwrap().join("truth.jsonl.gz").display().to_string();
+    let run = place.run(&["score", &truth, "links.jsonl", "--min-precision", "0.9"]);
+    let text = run.text(0);
+    assert!(text.contains("\ncrio ") && text.contains("crio/request"), "{text}");
+    let run = place.run(&["score", &truth, "links.jsonl", "--json", "--min-recall", "1"]);
+    assert_eq!(run.code, Some(1));
+    run.says("trace recall");
+    let json: serde_json::Value = serde_json::from_slice(&run.out).unwrap();
+    assert_eq!(json["not_in_links"], 0);
+    assert_eq!(
+        json["total"]["labelled"].as_u64(),
+        json["total"]["missed"].as_u64().map(|missed| {
+            missed + json["total"]["right_trace"].as_u64().unwrap() + json["total"]["wrong"].as_u64().unwrap()
+        })
+    );
+}

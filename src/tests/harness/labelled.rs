@@ -1,0 +1,112 @@
+//! Labelled nodes of `testdata/labelled`, whole or sampled, and how well their lines are linked.
+
+use std::fs::{self, File};
+use std::hash::Hasher;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use spanline::commands::score::{Score, ScoreConfig, score};
+use spanline::input::read;
+
+/// A node with its traces and the truth, ready to be read.
+pub(crate) struct Node {
+    logs: PathBuf,
+    traces: PathBuf,
+    truth: PathBuf,
+    /// The lines of traces that were dropped, none of which may be linked.
+    unsampled: Option<PathBuf>,
+    links: PathBuf,
+}
+
+/// What came out.
+pub(crate) struct Result {
+    pub(crate) score: Score,
+    /// Lines whose trace was dropped, and those of them that were linked.
+    pub(crate) unsampled: (u64, u64),
+}
+
+impl Node {
+    /// A node of `testdata/labelled` with so many of a hundred traces kept, by a hash of their id; `folder` takes what has
+    /// to be written.
+    pub(crate) fn new(name: &str, percent: u64, folder: &Path) -> io::Result<Node> {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/labelled").join(name);
+        fs::create_dir_all(folder)?;
+        let mut node = Node {
+            logs: from.join("logs"),
+            traces: from.join("traces.otlp.jsonl.zst"),
+            truth: from.join("truth.jsonl.gz"),
+            unsampled: None,
+            links: folder.join("links.jsonl"),
+        };
+        if percent < 100 {
+            let keeps = |id: &str| {
+                let mut hash = twox_hash::XxHash64::with_seed(7);
+                hash.write(id.as_bytes());
+                hash.finish() % 100 < percent
+            };
+            let traces = folder.join("traces.jsonl");
+            sample_traces(&node.traces, &traces, keeps)?;
+            let (truth, unsampled) = (folder.join("truth.jsonl"), folder.join("unsampled.jsonl"));
+            sample_truth(&node.truth, &truth, &unsampled, keeps)?;
+            (node.traces, node.truth, node.unsampled) = (traces, truth, Some(unsampled));
+        }
+        Ok(node)
+    }
+
+    /// The command that links its lines.
+    pub(crate) fn command(&self, binary: &str) -> Command {
+        let mut command = Command::new(binary);
+        command.arg("backfill").arg(&self.logs).arg("--traces").arg(&self.traces);
+        command.arg("--links").arg(&self.links).arg("--dry-run");
+        command
+    }
+
+    /// Compares what the command wrote with the truth.
+    pub(crate) fn score(&self) -> Result {
+        let against = |truth: &Path| {
+            let (truth, links) = (truth.to_owned(), self.links.clone());
+            score(&ScoreConfig { truth, links, json: false, min_precision: None, min_recall: None })
+                .expect("the truth and the links were written just now")
+        };
+        let unsampled = self.unsampled.as_deref().map(against).unwrap_or_default();
+        Result { score: against(&self.truth), unsampled: (unsampled.total.lines, unsampled.total.false_links) }
+    }
+}
+
+fn each_line(path: &Path, mut each: impl FnMut(Value) -> io::Result<()>) -> io::Result<()> {
+    for line in BufReader::new(read::open(path, None)?).lines() {
+        each(serde_json::from_str(&line?)?)?;
+    }
+    Ok(())
+}
+
+fn sample_traces(from: &Path, to: &Path, keeps: impl Fn(&str) -> bool) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(to)?);
+    each_line(from, |mut request| {
+        for group in request["resourceSpans"].as_array_mut().into_iter().flatten() {
+            for scope in group["scopeSpans"].as_array_mut().into_iter().flatten() {
+                if let Some(spans) = scope["spans"].as_array_mut() {
+                    spans.retain(|span| span["traceId"].as_str().is_some_and(&keeps));
+                }
+            }
+        }
+        writeln!(out, "{request}")
+    })?;
+    out.flush()
+}
+
+fn sample_truth(from: &Path, truth: &Path, unsampled: &Path, keeps: impl Fn(&str) -> bool) -> io::Result<()> {
+    let (mut truth, mut unsampled) = (BufWriter::new(File::create(truth)?), BufWriter::new(File::create(unsampled)?));
+    each_line(from, |mut row| {
+        if row["trace_id"].as_str().is_some_and(|id| !keeps(id)) {
+            row["trace_id"] = Value::Null;
+            row["span_id"] = Value::Null;
+            writeln!(unsampled, "{row}")?;
+        }
+        writeln!(truth, "{row}")
+    })?;
+    truth.flush()?;
+    unsampled.flush()
+}
