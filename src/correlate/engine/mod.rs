@@ -245,3 +245,6 @@ pub(super) enum Known {
     /// It has none, or it is another's to say.
     NoSpan,
 }
+
+#[cfg(test)]
+mod tests;
