@@ -193,6 +193,7 @@ impl Engine {
                 lines: scene.template_lines[template],
                 without_span: without_span.get(&scene.template_group[template]).copied().unwrap_or(1.0),
                 of_request: result.group_sizes.get(number).copied().unwrap_or(1),
+                is_amid: scene.pairs[pair as usize].clues >= scene::AMID,
             };
             let confidence = calibrate::calibrated(probability, learned);
             let line = &self.lines.rows[row.line as usize];

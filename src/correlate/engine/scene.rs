@@ -15,6 +15,8 @@ pub(super) const BINS: usize = 72;
 /// Kinds of clues together: a duration in the text that is the span's (1), words they share (2, 4, 6), known lines just
 /// before or after that are of the trace (8 one, 16 both).
 pub(super) const CLUES: usize = 24;
+/// Clues from here on: known lines on both sides are of the trace.
+pub(super) const AMID: u8 = 16;
 /// Ends are read after the line is written, but for what clocks round away.
 const LATE_NS: i64 = 2_000;
 /// Pairs kept in all.
