@@ -214,7 +214,7 @@ fn a_span_takes_a_line_as_often_as_is_usual() {
 #[test]
 fn lines_of_requests_that_were_not_recorded_stay_without_a_span() {
     let service = service(1500);
-    let is_recorded = |request: usize| request * 2_654_435_761 % 5 == 0;
+    let is_recorded = |request: usize| (request * 2_654_435_761).is_multiple_of(5);
     let links = service.linked(&is_recorded, &mut |_, _, _| {});
     let [labelled, linked, right, _] = service.judge(&is_recorded, &links, "");
     assert!(right * 100 >= labelled * 85, "{right} of {labelled} found");
