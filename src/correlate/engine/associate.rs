@@ -12,7 +12,7 @@ use super::habits::{Counts, Habit, Place};
 use super::scene::{Pair, Scene};
 
 /// Rounds of learning.
-const ROUNDS: usize = 16;
+const ROUNDS: usize = 13;
 /// Of the spans with lines of a template, this share has the usual number or fewer.
 const USUAL_SHARE: f32 = 0.4;
 /// Lines of one template in one span that are told apart.
