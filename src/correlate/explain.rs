@@ -55,7 +55,7 @@ pub struct Candidate {
     pub until_end: i64,
     /// What speaks for it and against it.
     pub evidence: Vec<Factor>,
-    /// The probability that the line was written in it.
+    /// The probability that the line was written in it, as learned: a link's confidence is how often that holds.
     pub probability: f32,
     /// It is the span of the link.
     pub is_chosen: bool,

@@ -74,11 +74,6 @@ impl SpanWords {
         }
     }
 
-    /// All words, with repetitions.
-    pub(super) fn all(&self) -> impl Iterator<Item = u32> {
-        self.rows.iter().map(|row| *row as u32)
-    }
-
     /// Drops the words of the first `gone` spans.
     pub(super) fn forget(&mut self, gone: Slot) {
         let gone = u64::from(gone) << 32;

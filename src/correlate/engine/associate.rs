@@ -12,12 +12,18 @@ use super::habits::{Counts, Habit, Place};
 use super::scene::{Pair, Scene};
 
 /// Rounds of learning.
-const ROUNDS: usize = 16;
+const ROUNDS: usize = 13;
+/// Of the spans with lines of a template, this share has the usual number or fewer.
+const USUAL_SHARE: f32 = 0.4;
+/// Lines of one template in one span that are told apart.
+const CAPS: usize = 64;
 /// Rounds of giving and taking within each.
 const SHARINGS: usize = 8;
 /// The share of a template's lines without a span, before anything is known.
 const NONE_AT_FIRST: f32 = 0.05;
 
+/// How likely a line is in a span that only waits for something, against others.
+const WAITING: f32 = 0.03;
 /// Round after which lines that come after the end are told.
 const LATE_ROUND: usize = 6;
 /// A kind of line is written after the end when so many, and such a share, certainly are.
@@ -25,6 +31,12 @@ const LATE_MIN: f32 = 1.5;
 const LATE_SHARE: f32 = 0.03;
 /// … unless such kinds are more than this share of a service's lines.
 const SKEWED_SHARE: f32 = 0.1;
+/// A kind is also written after the end when so many, such a share, certainly are, and so much more often than others …
+const LATE_SURE: f32 = 0.9;
+const LATER: f32 = 5.0;
+const LATER_SHARE: f32 = 0.008;
+/// … and this share is stamped after the end of the trace.
+const ENDED_SHARE: f32 = 0.9;
 
 /// See the module.
 #[derive(Debug)]
@@ -41,6 +53,32 @@ pub(super) struct Association {
     pub(super) habits: Vec<Habit>,
     /// Of each line: lines that name the same request.
     pub(super) group_sizes: Vec<u32>,
+}
+
+/// How the lines of a template stand to the ends of their traces' spans.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ends {
+    all: f32,
+    /// Certainly written after.
+    late: f32,
+    /// Stamped after.
+    ended: f32,
+}
+
+impl Ends {
+    fn is_late(&self) -> bool {
+        self.late >= LATE_MIN && self.late >= LATE_SHARE * self.all
+    }
+
+    fn is_last(&self) -> bool {
+        self.ended >= ENDED_SHARE * self.all
+    }
+
+    fn add(&mut self, other: &Ends) {
+        self.all += other.all;
+        self.late += other.late;
+        self.ended += other.ended;
+    }
 }
 
 struct Rounds<'s> {
@@ -77,6 +115,16 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>) -> Association {
     rounds.result.group_sizes = groups.sizes(scene);
     rounds.result.habits = rounds.habits;
     rounds.result
+}
+
+/// Of each service: the share of its lines without a span.
+pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, f32> {
+    let mut sums: HashMap<u32, (f32, f32)> = HashMap::new();
+    for (row, none) in scene.rows.iter().zip(&result.none) {
+        let sum = sums.entry(scene.template_group[row.template as usize]).or_default();
+        *sum = (sum.0 + none, sum.1 + 1.0);
+    }
+    sums.into_iter().map(|(group, (none, all))| (group, none / all)).collect()
 }
 
 impl<'s> Rounds<'s> {
@@ -129,14 +177,18 @@ impl<'s> Rounds<'s> {
             self.scene.pairs.iter().zip(self.result.scores.iter_mut().zip(&self.result.weights))
         {
             *score = self.habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
+            if pair.waits {
+                *score *= WAITING;
+            }
         }
         for (at, row) in self.scene.rows.iter().enumerate() {
             let range = row.pairs();
             let none = self.result.none_share[row.template as usize];
             let sum: f32 = self.result.scores[range.clone()].iter().sum();
-            let all = sum * (1.0 - none) + none;
+            // Habits are shares of all lines of the template, those without a span included.
+            let all = sum + none;
             for pair in range {
-                self.result.weights[pair] = self.result.scores[pair] * (1.0 - none) / all;
+                self.result.weights[pair] = self.result.scores[pair] / all;
             }
             self.result.none[at] = none / all;
         }
@@ -144,13 +196,7 @@ impl<'s> Rounds<'s> {
 
     /// A span takes a template as often as is usual for it.
     fn share(&mut self) {
-        let mut sums = vec![0.0f32; self.scene.kinds.len()];
-        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
-            sums[pair.kind as usize] += weight;
-        }
-        for ((cap, sum), (_, operation)) in self.caps.iter_mut().zip(&sums).zip(&self.scene.kinds) {
-            *cap = (sum / self.scene.spans_of[*operation as usize].max(1) as f32).round().max(1.0);
-        }
+        self.find_caps();
         for _ in 0..SHARINGS {
             self.taken.fill(0.0);
             for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
@@ -169,6 +215,37 @@ impl<'s> Rounds<'s> {
                 self.result.weights[range].iter_mut().for_each(|weight| *weight /= all);
                 self.result.none[at] /= all;
             }
+        }
+    }
+
+    /// How many lines of a template a span of an operation has, usually: most spans have so many or more. Not the mean,
+    /// since unrecorded requests that come in the same burst would raise it.
+    fn find_caps(&mut self) {
+        self.taken.fill(0.0);
+        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+            self.taken[pair.cell as usize] += weight;
+        }
+        let mut spans = vec![[0u32; CAPS]; self.scene.kinds.len()];
+        for pair in &self.scene.pairs {
+            let taken = std::mem::take(&mut self.taken[pair.cell as usize]);
+            if taken > 0.5 {
+                spans[pair.kind as usize][(taken.round() as usize).min(CAPS) - 1] += 1;
+            }
+        }
+        let mut sums = vec![0.0f32; self.scene.kinds.len()];
+        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+            sums[pair.kind as usize] += weight;
+        }
+        let all_spans_of = |kind: usize| self.scene.spans_of[self.scene.kinds[kind].1 as usize];
+        for (kind, (cap, spans)) in self.caps.iter_mut().zip(&spans).enumerate() {
+            let (sum, all_spans) = (sums[kind], all_spans_of(kind));
+            let all: u32 = spans.iter().sum();
+            let mut below = 0;
+            let usual = spans.iter().position(|count| {
+                below += count;
+                below as f32 > USUAL_SHARE * all as f32
+            });
+            *cap = (usual.unwrap_or(0) as f32 + 1.0).min((sum / all_spans.max(1) as f32).round().max(1.0));
         }
     }
 
@@ -191,30 +268,42 @@ impl<'s> Rounds<'s> {
         }
     }
 
-    /// Templates whose lines come after the end of the spans they seem to belong to.
+    /// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
+    /// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
+    /// as one in all services.
     fn find_late(&mut self) {
-        let mut of_template = vec![(0.0f32, 0.0f32); self.scene.template_lines.len()];
-        for ((late, counts), (template, _)) in self.late.iter().zip(&self.counts).zip(&self.scene.kinds) {
-            of_template[*template as usize].0 += late;
-            of_template[*template as usize].1 += counts.sum;
-        }
-        let is_late = |(late, all): (f32, f32)| late >= LATE_MIN && late >= LATE_SHARE * all;
+        let templates = self.ends_of_templates();
         // Where much of a service's lines come late, its clocks differ, and being late says nothing.
-        let mut of_service: HashMap<u32, (f32, f32)> = HashMap::new();
-        for (template, sums) in of_template.iter().enumerate() {
+        let mut of_service: HashMap<u32, (f32, f32, f32)> = HashMap::new();
+        let mut of_message: HashMap<u64, Ends> = HashMap::new();
+        for (template, ends) in templates.iter().enumerate() {
             let service = of_service.entry(self.scene.template_group[template]).or_default();
-            service.0 += if is_late(*sums) { sums.1 } else { 0.0 };
-            service.1 += sums.1;
+            service.0 += if ends.is_late() { ends.all } else { 0.0 };
+            service.1 += ends.all;
+            service.2 += if ends.is_last() { 0.0 } else { ends.late };
+            of_message.entry(self.scene.template_message[template]).or_default().add(ends);
         }
-        let clock_differs = |template: usize| {
-            let (late, all) = of_service.get(&self.scene.template_group[template]).copied().unwrap_or_default();
-            late > SKEWED_SHARE * all
-        };
         for (kind, habit) in self.habits.iter_mut().enumerate() {
             let template = self.scene.kinds[kind].0 as usize;
+            let ends = &templates[template];
+            let (late, all, usual) = of_service.get(&self.scene.template_group[template]).copied().unwrap_or_default();
             let own = self.late[kind] >= 0.3 * LATE_SHARE * self.counts[kind].sum;
-            habit.is_after = own && is_late(of_template[template]) && !clock_differs(template);
+            let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
+            let message = of_message.get(&self.scene.template_message[template]).copied().unwrap_or_default();
+            let is_later = message.late >= LATE_SURE.max((LATER_SHARE + LATER * usual / all.max(1.0)) * message.all);
+            habit.is_after = is_late || is_later && message.is_last() && ends.is_last();
         }
+    }
+
+    fn ends_of_templates(&self) -> Vec<Ends> {
+        let mut templates = vec![Ends::default(); self.scene.template_lines.len()];
+        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+            let ends = &mut templates[self.scene.kinds[pair.kind as usize].0 as usize];
+            ends.all += weight;
+            ends.late += if pair.late { *weight } else { 0.0 };
+            ends.ended += if pair.ended { *weight } else { 0.0 };
+        }
+        templates
     }
 
     fn count(&mut self) {

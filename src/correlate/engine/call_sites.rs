@@ -64,7 +64,7 @@ const KUBELET: &Rows = &[
     ("kuberuntime_manager.go", "Container runtime initialized", Site::Elsewhere),
     ("kuberuntime_manager.go", "", Site::Inside),
     ("kuberuntime_container.go", "Removing container", Site::Elsewhere),
-    ("scope.go", "RemoveContainer", Site::Elsewhere),
+    ("scope.go", "RemoveContainer", Site::Unknown),
     ("kuberuntime_container.go", "", Site::Inside),
     ("kuberuntime_sandbox.go", "", Site::Inside),
     ("kuberuntime_image.go", "", Site::Inside),
@@ -79,6 +79,7 @@ const KUBELET: &Rows = &[
     ("cpu_manager.go", "Added Container", Site::Inside),
     ("cpu_manager.go", "", Site::Elsewhere),
     ("memory_manager.go", "Added Container", Site::Inside),
+    ("memory_manager.go", "RemoveStaleState", Site::Elsewhere),
     ("state_mem.go", "Updated container resource information", Site::Inside),
     ("state_mem.go", "", Site::Elsewhere),
     ("volume_manager.go", "Waiting for volumes", Site::Inside),
@@ -171,6 +172,15 @@ const CONTAINERD: &[&str] = &[
     "Failed to handle backOff event",
     "Failed to handle event",
 ];
+
+/// Spans that only wait for a process to end, on a goroutine of their own: containerd writes no line in them.
+const WAITING: &[&str] = &["task.Wait", "process.Wait", "Task/Wait"];
+
+/// A span that holds no line of its program.
+pub(in super::super) fn only_waits(name: &str) -> bool {
+    let last = name.rsplit_once(".v3.").or_else(|| name.rsplit_once(".v2.")).map_or(name, |(_, last)| last);
+    WAITING.contains(&last)
+}
 
 fn find(rows: &Rows, message: &[u8], is_file: impl Fn(&str) -> bool) -> Site {
     let matches = |row: &&(&str, &str, Site)| is_file(row.0) && message.starts_with(row.1.as_bytes());

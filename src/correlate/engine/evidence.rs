@@ -146,7 +146,7 @@ impl Evidence {
         let none = self.result.none[row as usize];
         let share = self.result.none_share[self.scene.rows[row as usize].template as usize];
         // What is left between the evidence of the line alone and the outcome: other lines, and what spans take.
-        let alone = self.result.scores[pair as usize] * (1.0 - share) / share.max(1e-6);
+        let alone = self.result.scores[pair as usize] / share.max(1e-6);
         let others = (weight.max(1e-9) / none.max(1e-9)).ln() - alone.max(1e-12).ln();
         factors.push(Factor { name: "other lines of the request, and what the span takes already", weight: others });
         factors.retain(|factor| factor.weight.abs() >= 0.05);

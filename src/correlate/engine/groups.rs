@@ -116,11 +116,14 @@ impl<'a> Groups<'a> {
             logs.clear();
             let mut none = 0.0;
             for row in group {
-                self.scores_by_trace(scene, result, *row, &mut sums);
+                self.weights_by_trace(scene, result, *row, &mut sums);
+                // Against none, given that its request was recorded: what spans take already is in it.
+                let share = result.none_share[scene.rows[*row as usize].template as usize];
+                let against = result.none[*row as usize].max(1e-12) / share.max(1e-6) * (1.0 - share).max(0.01);
                 for (trace, sum) in &sums {
-                    *logs.entry(*trace).or_default() += (sum + 1e-30).ln().max(floor) - floor;
+                    *logs.entry(*trace).or_default() += (sum / against + 1e-30).ln().max(floor) - floor;
                 }
-                none += result.none_share[scene.rows[*row as usize].template as usize];
+                none += share;
             }
             let none = (none / group.len() as f32).clamp(1e-9, 1.0 - 1e-6);
             let base = group.len() as f32 * floor;
@@ -130,24 +133,24 @@ impl<'a> Groups<'a> {
             let no_span = (none.ln() - most).exp();
             let all = no_span + posterior.values().sum::<f32>();
             for row in group {
-                self.scores_by_trace(scene, result, *row, &mut sums);
+                self.weights_by_trace(scene, result, *row, &mut sums);
                 let place = &scene.rows[*row as usize];
                 for pair in place.pairs() {
                     let trace = self.operations.trace(scene.pairs[pair].slot);
                     let sum = sums.iter().find(|(other, _)| *other == trace).map_or(1.0, |(_, sum)| *sum);
                     let share = posterior.get(&trace).copied().unwrap_or(0.0) / all;
-                    result.weights[pair] = share * result.scores[pair] / sum.max(1e-30);
+                    result.weights[pair] = share * result.weights[pair].max(1e-30) / sum.max(1e-30);
                 }
                 result.none[*row as usize] = no_span / all;
             }
         }
     }
 
-    fn scores_by_trace(&self, scene: &Scene, result: &Association, row: u32, sums: &mut Vec<(u32, f32)>) {
+    fn weights_by_trace(&self, scene: &Scene, result: &Association, row: u32, sums: &mut Vec<(u32, f32)>) {
         sums.clear();
         let row = &scene.rows[row as usize];
         for pair in row.pairs() {
-            add(sums, self.operations.trace(scene.pairs[pair].slot), result.scores[pair]);
+            add(sums, self.operations.trace(scene.pairs[pair].slot), result.weights[pair].max(1e-30));
         }
     }
 }

@@ -125,7 +125,7 @@ impl Habit {
     /// How many times likelier than by chance, without what the pair itself (`own`) has taught.
     pub(super) fn weight(&self, place: Place, own: f32) -> f32 {
         let own = own / self.lines;
-        let side = |habit: f32, clutter: f32| ((habit - own).max(0.01 * clutter / self.lines) / clutter).ln();
+        let side = |habit: f32, clutter: f32| ln((habit - own).max(0.01 * clutter / self.lines) / clutter);
         let start = side(self.start[place.start], self.clutter_start[place.start]);
         let end = side(self.end[place.end], self.clutter_end[place.end]);
         let clues = self.clues[place.clues] / self.clutter_clues[place.clues];
@@ -140,15 +140,17 @@ impl Habit {
         let start = side(self.start[place.start], self.clutter_start[place.start]);
         let end = side(self.end[place.end], self.clutter_end[place.end]);
         let clues = (self.clues[place.clues] / self.clutter_clues[place.clues]).ln();
-        let clue = match (place.clues & 1 != 0, place.clues & 2 != 0, place.clues & 12 != 0) {
-            (false, false, false) => "no word or duration shared",
-            (true, false, false) => "its duration stands in the text",
-            (false, true, false) => "a word of its attributes stands in the text",
-            (true, true, false) => "its duration and a word of its attributes stand in the text",
-            (false, false, true) => "lines next to it are of the trace",
-            (true, false, true) => "its duration stands in the text, lines next to it are of the trace",
-            (false, true, true) => "a word of its attributes stands in the text, lines next to it are of the trace",
-            (true, true, true) => "duration and word stand in the text, lines next to it are of the trace",
+        let clue = match (place.clues % 2, place.clues / 2 % 4, place.clues / 8) {
+            (0, 0, 0) => "no word or duration shared",
+            (1, 0, 0) => "its duration stands in the text",
+            (0, 1, 0) => "a common word of its attributes stands in the text",
+            (0, 2, 0) => "a rare word of its trace stands in the text",
+            (0, _, 0) => "a rare word of its attributes stands in the text",
+            (1, _, 0) => "its duration and a word of its trace stand in the text",
+            (0, 0, _) => "lines next to it are of the trace",
+            (1, 0, _) => "its duration stands in the text, lines next to it are of the trace",
+            (0, _, _) => "a word of its trace stands in the text, lines next to it are of the trace",
+            _ => "duration and word stand in the text, lines next to it are of the trace",
         };
         let preference = if self.is_after { 1e-4 } else { self.preference };
         vec![
@@ -166,7 +168,18 @@ impl Habit {
 }
 
 /// What is believed of clues by chance before anything is seen.
-const CLUES_BY_CHANCE: [f32; CLUES] = [0.5, 0.02, 0.05, 0.002, 0.05, 0.002, 0.005, 0.0002, 0.02, 0.001, 0.002, 0.0001];
+const CLUES_BY_CHANCE: [f32; CLUES] = clues_by_chance();
+
+const fn clues_by_chance() -> [f32; CLUES] {
+    let (durations, words, sides) = ([0.5, 0.02], [1.0, 0.1, 0.04, 0.04], [1.0, 0.1, 0.04]);
+    let mut clues = [0.0; CLUES];
+    let mut at = 0;
+    while at < CLUES {
+        clues[at] = durations[at % 2] * words[at / 2 % 4] * sides[at / 8];
+        at += 1;
+    }
+    clues
+}
 
 fn shares(counts: &[f32; CLUES], before: &[f32; CLUES], weight: f32) -> [f32; CLUES] {
     let mut shares = *counts;
@@ -175,6 +188,18 @@ fn shares(counts: &[f32; CLUES], before: &[f32; CLUES], weight: f32) -> [f32; CL
     }
     let sum: f32 = shares.iter().sum();
     shares.map(|share| share / sum)
+}
+
+/// Natural logarithm of a positive number to four digits, which is more than counts tell.
+fn ln(number: f32) -> f32 {
+    let bits = number.to_bits();
+    let exponent = (bits >> 23) as i32 - 127;
+    let part = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000);
+    // ln(part) around 1.5, by the series of atanh.
+    let step = (part - 1.5) / (part + 1.5);
+    let square = step * step;
+    let series = 2.0 * step * (1.0 + square * (1.0 / 3.0 + square * (0.2 + square / 7.0)));
+    (exponent as f32).mul_add(std::f32::consts::LN_2, 0.405_465_1 + series)
 }
 
 /// Information of a habit against its clutter, in nats.
@@ -186,7 +211,7 @@ fn gain(habit: &Distances, clutter: &Distances) -> f32 {
         .filter(|(habit, _)| **habit > 0.0)
         .map(|(habit, clutter)| {
             let share = habit / habits;
-            share * (share.max(1e-12) / (clutter / clutters)).ln()
+            share * ln(share.max(1e-12) / (clutter / clutters))
         })
         .sum()
 }
@@ -220,6 +245,13 @@ mod tests {
             habit.weight(Place { start: 25, end: 30, clues: 0 }, 0.5)
                 < habit.weight(Place { start: 25, end: 30, clues: 0 }, 0.0) / 3.0
         );
+    }
+
+    #[test]
+    fn the_logarithm_is_exact_enough() {
+        for number in [1e-30f32, 1e-9, 0.3, 0.999, 1.0, 1.5, 2.0, 17.3, 4e5, 1e30] {
+            assert!((ln(number) - number.ln()).abs() < 2e-4 * number.ln().abs().max(1.0), "{number}: {}", ln(number));
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! In go records, out come [`Line`]s with lists of hashes and durations. Bounded: lines beyond the limit are counted and
 //! stay without an inferred link.
 
+use std::collections::HashSet;
+
 use super::templates::{self, Template};
 use super::words::{self, Duration};
-use crate::record::{Envelope, Record};
+use crate::record::{Envelope, Producer, Record};
 use spanline_parsers::{Time, Value};
 
 /// Lines kept.
@@ -38,6 +40,8 @@ pub(super) struct Line {
     pub(super) digits: u8,
     pub(super) from_payload: bool,
     pub(super) from_journal: bool,
+    /// Who wrote it.
+    pub(super) producer: Producer,
 }
 
 /// See the module.
@@ -79,7 +83,12 @@ impl Lines {
             digits: record.time_digits,
             from_payload: !matches!(record.entry.time, Time::None),
             from_journal: record.envelope == Envelope::Journal,
+            producer: record.origin.producer,
         });
+    }
+
+    pub(super) fn all_words(&self) -> HashSet<u32> {
+        self.words.iter().copied().collect()
     }
 
     pub(super) fn words(&self, line: &Line) -> &[u32] {

@@ -5,6 +5,7 @@
 //! operations, and where in them; knows nothing of any program. Rules with explicit evidence come before it.
 
 mod associate;
+mod calibrate;
 pub(super) mod call_sites;
 mod calls;
 mod choose;
@@ -17,21 +18,27 @@ mod neighbours;
 mod operations;
 mod scene;
 mod templates;
+mod times;
+mod trace_words;
+mod view;
 pub(super) mod words;
-
-use std::collections::HashSet;
 
 use super::span_index::{Slot, SpanIndex};
 use crate::record::{Link, Method, Record, Relation};
+use associate::Association;
+use calibrate::Learned;
 use call_sites::Site;
 use calls::Call;
 pub(super) use calls::method_number;
+use choose::Choices;
 use evidence::{Evidence, Story};
 use groups::Groups;
 use lines::{Line, Lines};
 use neighbours::Neighbours;
 use operations::Operations;
-use scene::{Scene, View};
+use scene::Scene;
+use trace_words::TraceWords;
+use view::View;
 
 /// What a rule made of a line when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +84,8 @@ const CALL_CONFIDENCE: f32 = 0.995;
 pub(super) struct Engine {
     lines: Lines,
     decisions: Vec<Decision>,
+    /// Lines some of whose spans were beyond a limit.
+    overflow: u64,
     keeps_evidence: bool,
     evidence: Option<Box<Evidence>>,
 }
@@ -99,7 +108,7 @@ impl Engine {
 
     /// Lines beyond the limit.
     pub(super) fn overflow(&self) -> u64 {
-        self.lines.overflow
+        self.lines.overflow + self.overflow
     }
 
     /// Decides all lines. `resources`: those of each writer; `known`: the span of a line that a rule has settled.
@@ -108,64 +117,89 @@ impl Engine {
             return;
         }
         let operations = Operations::new(index, resources.iter().copied());
-        let mut all_known = vec![Known::Nothing; if self.keeps_evidence { self.lines.rows.len() } else { 0 }];
-        let mut wanted = Vec::new();
-        let mut settled = Vec::new();
-        let mut calls = Vec::new();
-        let mut decisions = std::mem::take(&mut self.decisions);
-        for (at, line) in self.lines.rows.iter().enumerate() {
-            if resources.get(line.writer as usize).is_none_or(|found| found.is_empty()) {
-                continue;
-            }
-            let found = known(line.hint, line.writer, line.time);
-            if self.keeps_evidence {
-                all_known[at] = found;
-            }
-            match found {
-                Known::Nothing => wanted.push(at as u32),
-                Known::Span(slot) => settled.push((line.writer, line.time, operations.trace(slot))),
-                Known::Linked(slot, relation) => {
-                    if relation == Relation::Within {
-                        settled.push((line.writer, line.time, operations.trace(slot)));
-                    }
-                    decisions.push(Decision::new(line, slot, ENTITY_CONFIDENCE, Method::Entity, relation));
-                }
-                Known::Call(method, start) => {
-                    calls.push(Call { line: at as u32, writer: line.writer, method, start, end: line.time })
-                }
-                Known::NoSpan => {}
-            }
-        }
-        let neighbours = Neighbours::new(settled);
-        let known_words: HashSet<u32> = index.words.all().collect();
+        let ruled = self.apply_rules(&operations, resources, known);
+        let neighbours = Neighbours::new(ruled.settled);
+        let trace_words = TraceWords::new(index, &operations, &self.lines.all_words());
         let view = View {
             index,
             lines: &self.lines,
             operations: &operations,
             neighbours: &neighbours,
             resources,
-            known_words: &known_words,
+            trace_words: &trace_words,
         };
-        let scene = Scene::new(&view, wanted.into_iter());
+        let scene = Scene::new(&view, ruled.wanted.into_iter());
+        self.overflow += scene.overflow;
         let result = associate::associate(&scene, Groups::new(&self.lines, &operations));
         let choices = choose::choose(index, &operations, &scene, &result);
-        for (row, choice) in scene.rows.iter().zip(&choices.rows) {
-            let Some((pair, confidence)) = *choice else { continue };
-            let line = &self.lines.rows[row.line as usize];
-            let slot = scene.pairs[pair as usize].slot;
-            decisions.push(Decision::new(line, slot, confidence, Method::Inferred, Relation::Within));
-        }
-        for (line, slot) in calls::assign(index, resources, &calls) {
+        self.take_choices(&scene, &result, &choices);
+        for (line, slot) in calls::assign(index, resources, &ruled.calls) {
             let line = &self.lines.rows[line as usize];
-            decisions.push(Decision::new(line, slot, CALL_CONFIDENCE, Method::Request, Relation::Within));
+            self.decisions.push(Decision::new(line, slot, CALL_CONFIDENCE, Method::Request, Relation::Within));
         }
         let lines = std::mem::take(&mut self.lines);
         if self.keeps_evidence {
-            let kept = Evidence::new(lines, operations, scene, result, choices, all_known);
+            let kept = Evidence::new(lines, operations, scene, result, choices, ruled.known);
             self.evidence = Some(Box::new(kept));
         }
-        self.decisions = decisions;
         self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
+    }
+
+    /// Lines that rules have settled, and those that they have not.
+    fn apply_rules(
+        &mut self,
+        operations: &Operations,
+        resources: &[&[u32]],
+        known: &dyn Fn(Hint, u32, i64) -> Known,
+    ) -> Ruled {
+        let mut ruled = Ruled::default();
+        if self.keeps_evidence {
+            ruled.known = vec![Known::Nothing; self.lines.rows.len()];
+        }
+        for (at, line) in self.lines.rows.iter().enumerate() {
+            if resources.get(line.writer as usize).is_none_or(|found| found.is_empty()) {
+                continue;
+            }
+            let found = known(line.hint, line.writer, line.time);
+            if let Some(known) = ruled.known.get_mut(at) {
+                *known = found;
+            }
+            match found {
+                Known::Nothing => ruled.wanted.push(at as u32),
+                Known::Span(slot) => ruled.settled.push((line.writer, line.time, operations.trace(slot))),
+                Known::Linked(slot, relation) => {
+                    if relation == Relation::Within {
+                        ruled.settled.push((line.writer, line.time, operations.trace(slot)));
+                    }
+                    self.decisions.push(Decision::new(line, slot, ENTITY_CONFIDENCE, Method::Entity, relation));
+                }
+                Known::Call(method, start) => {
+                    let (writer, end) = (line.writer, line.time);
+                    ruled.calls.push(Call { line: at as u32, writer, method, start, end });
+                }
+                Known::NoSpan => {}
+            }
+        }
+        ruled
+    }
+
+    /// Decisions from what was learned.
+    fn take_choices(&mut self, scene: &Scene, result: &Association, choices: &Choices) {
+        let without_span = associate::without_span(scene, result);
+        for (number, (row, choice)) in scene.rows.iter().zip(&choices.rows).enumerate() {
+            let Some((pair, probability)) = *choice else { continue };
+            let template = row.template as usize;
+            let learned = Learned {
+                lines: scene.template_lines[template],
+                without_span: without_span.get(&scene.template_group[template]).copied().unwrap_or(1.0),
+                of_request: result.group_sizes.get(number).copied().unwrap_or(1),
+                is_amid: scene.pairs[pair as usize].clues >= scene::AMID,
+            };
+            let confidence = calibrate::calibrated(probability, learned);
+            let line = &self.lines.rows[row.line as usize];
+            let slot = scene.pairs[pair as usize].slot;
+            self.decisions.push(Decision::new(line, slot, confidence, Method::Inferred, Relation::Within));
+        }
     }
 
     /// The span of a record.
@@ -186,6 +220,18 @@ impl Engine {
     }
 }
 
+/// What rules have settled before learning.
+#[derive(Debug, Default)]
+struct Ruled {
+    /// Lines left to learning.
+    wanted: Vec<u32>,
+    /// (writer, time, trace) of those whose trace is known.
+    settled: Vec<(u32, i64, u32)>,
+    calls: Vec<Call>,
+    /// By line, where evidence is kept.
+    known: Vec<Known>,
+}
+
 /// What rules know of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
@@ -200,3 +246,6 @@ pub(super) enum Known {
     /// It has none, or it is another's to say.
     NoSpan,
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::super::span_index::{Slot, SpanIndex};
+use super::call_sites;
 
 /// Operations told apart; further ones are one.
 const OPERATIONS_MAX: usize = 1 << 16;
@@ -14,6 +15,8 @@ const OPERATIONS_MAX: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(super) struct Operations {
     of: Vec<u32>,
+    /// Of each operation.
+    waiting: Vec<bool>,
     trace: Vec<u32>,
     traces: usize,
     /// Service of each resource.
@@ -54,6 +57,9 @@ impl Operations {
             let next = (numbers.len() as u32).min(OPERATIONS_MAX as u32 - 1);
             let key = (self.service[span.resource as usize], name, span.kind as u8);
             let number = *numbers.entry(key).or_insert(next);
+            if number as usize >= self.waiting.len() {
+                self.waiting.push(call_sites::only_waits(index.name(span.name)));
+            }
             self.of.push(number);
         }
         self.count = numbers.len().min(OPERATIONS_MAX);
@@ -75,6 +81,11 @@ impl Operations {
     /// The operation of a span.
     pub(super) fn of(&self, slot: Slot) -> u32 {
         self.of[slot as usize]
+    }
+
+    /// The span only waits for a process to end.
+    pub(super) fn only_waits(&self, slot: Slot) -> bool {
+        self.waiting[self.of[slot as usize] as usize]
     }
 
     /// The trace of a span.

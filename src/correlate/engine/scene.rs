@@ -4,32 +4,25 @@
 //! have in common: the distance to the span's start and end, and which clues hit. The same look-up at shifted times tells
 //! what chance alone gives (clutter). Nothing is weighed here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::super::span_index::{Slot, SpanIndex};
-use super::lines::{Line, Lines};
-use super::neighbours::Neighbours;
-use super::operations::Operations;
+use super::times::{Delays, shifted, when};
+use super::view::View;
 
 /// Bins of distances: a signed logarithmic scale, 7 a decade from 2 µs.
 pub(super) const BINS: usize = 72;
-/// Kinds of clues together: see [`clues`].
-pub(super) const CLUES: usize = 12;
-/// A span may begin so much after its line.
-const BEFORE_NS: i64 = 50_000;
-/// … and end so much before it: clocks that are read one after the other, and the runtime that takes the time late.
-const AFTER_EXACT_NS: i64 = 50_000;
-const AFTER_RUNTIME_NS: i64 = 5_000_000;
+/// Kinds of clues together: a duration in the text that is the span's (1), words they share (2, 4, 6), known lines just
+/// before or after that are of the trace (8 one, 16 both).
+pub(super) const CLUES: usize = 24;
+/// Clues from here on: known lines on both sides are of the trace.
+pub(super) const AMID: u8 = 16;
 /// Ends are read after the line is written, but for what clocks round away.
 const LATE_NS: i64 = 2_000;
-/// Open spans looked at, and kept, for one line.
-const OPEN_MAX: usize = 1024;
-const PAIRS_PER_LINE_MAX: usize = 160;
 /// Pairs kept in all.
 const PAIRS_MAX: usize = 24 << 20;
-/// Chance is measured so far away: near enough to be in the same burst of requests, by even steps of the logarithm.
-const NEAREST_NS: f64 = 20e6;
-const FARTHEST_NS: f64 = 6e9;
+/// Pairs of template and operation kept: each takes some kilobytes.
+const KINDS_MAX: usize = 1 << 16;
 /// Times at which chance is measured, per line.
 const SHIFTS: usize = 8;
 /// Rarer kinds of lines are taken together.
@@ -44,6 +37,8 @@ pub(super) struct Row {
     pub(super) time: i64,
     pub(super) low: i64,
     pub(super) slack: i64,
+    /// How much later than written lines of its writer are usually stamped.
+    pub(super) delay: i64,
     /// Its pairs.
     pub(super) first: u32,
     pub(super) count: u32,
@@ -64,16 +59,22 @@ pub(super) struct Scene {
     pub(super) template_lines: Vec<u32>,
     /// The service of each template.
     pub(super) template_group: Vec<u32>,
+    /// What each template says, whoever writes it.
+    pub(super) template_message: Vec<u64>,
     pub(super) pairs: Vec<Pair>,
     /// (template, operation) of each habit.
     pub(super) kinds: Vec<(u32, u32)>,
     pub(super) clutter_start: Vec<[f32; BINS]>,
     pub(super) clutter_end: Vec<[f32; BINS]>,
     pub(super) clutter_clues: Vec<[f32; CLUES]>,
+    /// Lines some of whose spans were beyond a limit.
+    pub(super) overflow: u64,
     /// Distinct (span, template).
     pub(super) cells: usize,
     /// Distinct spans of each operation that any line might belong to.
     pub(super) spans_of: Vec<u32>,
+    /// Spans of each operation while its process wrote lines.
+    pub(super) all_spans_of: Vec<u32>,
 }
 
 /// A line and a span that might have written it.
@@ -87,53 +88,12 @@ pub(super) struct Pair {
     pub(super) clues: u8,
     /// The line was certainly written after the span's end.
     pub(super) late: bool,
+    /// It was stamped after the end of all spans of the trace.
+    pub(super) ended: bool,
+    /// The span went on after the one above it had ended, which was before the line: it only waits for something.
+    pub(super) waits: bool,
     /// Number of its trace among those of the line.
     pub(super) trace: u8,
-}
-
-/// What is needed to look a line up.
-pub(super) struct View<'a> {
-    pub(super) index: &'a SpanIndex,
-    pub(super) lines: &'a Lines,
-    pub(super) operations: &'a Operations,
-    pub(super) neighbours: &'a Neighbours,
-    /// Resources of each writer.
-    pub(super) resources: &'a [&'a [u32]],
-    /// Words that spans hold.
-    pub(super) known_words: &'a HashSet<u32>,
-}
-
-impl View<'_> {
-    fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Slot>) {
-        into.clear();
-        let writer = self.lines.rows[row.line as usize].writer;
-        for resource in self.resources.get(writer as usize).copied().unwrap_or_default() {
-            self.index.open_between(*resource, time + BEFORE_NS, time - row.slack, OPEN_MAX, into);
-        }
-        if into.len() > PAIRS_PER_LINE_MAX {
-            // Short spans say more than long ones.
-            let length = |slot: &Slot| self.index.span(*slot).end - self.index.span(*slot).start;
-            into.select_nth_unstable_by_key(PAIRS_PER_LINE_MAX, length);
-            into.truncate(PAIRS_PER_LINE_MAX);
-        }
-    }
-
-    /// Which clues a line and a span share: a duration in the text that is the span's (1), a word that is an attribute's
-    /// of the span or of one above it (2), known lines just before or after it that are of its trace (4 one, 8 both).
-    fn clues(&self, line: &Line, words: &[u32], time: i64, slot: Slot) -> u8 {
-        let span = self.index.span(slot);
-        let length = span.end - span.start;
-        let fits = |nanos: i64, unit: i64| (length - nanos).abs() <= (nanos / 50).max(60_000).max(unit);
-        let duration = self.lines.durations(line).iter().any(|found| fits(found.nanos, found.unit));
-        let shares = |above: Slot| {
-            let own = self.index.words.of(above);
-            !own.is_empty()
-                && words.iter().any(|word| own.binary_search(&(u64::from(above) << 32 | u64::from(*word))).is_ok())
-        };
-        let word = !words.is_empty() && self.index.ancestors(slot).take(12).any(shares);
-        let sides = self.neighbours.sides(line.writer, time, self.operations.trace(slot));
-        u8::from(duration) + 2 * u8::from(word) + 4 * sides
-    }
 }
 
 /// The bin of a distance in ns.
@@ -141,6 +101,12 @@ pub(super) fn bin(distance: i64) -> u8 {
     let steps = ((distance.unsigned_abs().max(2_000) as f64 / 2_000.0).log10() * 7.0) as i64;
     let bin = if distance >= 0 { 14 + steps } else { 13 - steps };
     bin.clamp(0, BINS as i64 - 1) as u8
+}
+
+/// How wide a bin is, ns.
+pub(super) fn bin_width(bin: u8) -> f32 {
+    let step = (i32::from(bin) - 14).max(13 - i32::from(bin)) as f32;
+    2_000.0 * (10f32.powf((step + 1.0) / 7.0) - 10f32.powf(step / 7.0))
 }
 
 impl Scene {
@@ -156,6 +122,7 @@ impl Scene {
             ..Work::default()
         };
         let ranges = writer_ranges(&scene.rows, view);
+        scene.count_spans(view, &ranges);
         let mut from = 0;
         while from < scene.rows.len() {
             let template = scene.rows[from].template;
@@ -173,6 +140,23 @@ impl Scene {
         scene
     }
 
+    fn count_spans(&mut self, view: &View<'_>, ranges: &[(i64, i64)]) {
+        let mut of_resource: HashMap<u32, (i64, i64)> = HashMap::new();
+        for (range, resources) in ranges.iter().zip(view.resources).filter(|(range, _)| range.0 <= range.1) {
+            for resource in *resources {
+                let all = of_resource.entry(*resource).or_insert(*range);
+                *all = (all.0.min(range.0), all.1.max(range.1));
+            }
+        }
+        self.all_spans_of = vec![0; view.operations.count()];
+        for slot in 0..view.index.len() as Slot {
+            let span = view.index.span(slot);
+            if of_resource.get(&span.resource).is_some_and(|range| span.start <= range.1 && span.end >= range.0) {
+                self.all_spans_of[view.operations.of(slot) as usize] += 1;
+            }
+        }
+    }
+
     fn place_rows(&mut self, view: &View<'_>, wanted: impl Iterator<Item = u32>) {
         let wanted: Vec<u32> = wanted.collect();
         let line_of = |at: &u32| &view.lines.rows[*at as usize];
@@ -183,6 +167,7 @@ impl Scene {
             entry.0 += 1;
             entry.1 = entry.1.max(line.digits);
         }
+        let delays = Delays::new(wanted.iter().map(line_of));
         let mut numbers: HashMap<(u32, u64), u32> = HashMap::new();
         for at in &wanted {
             let line = line_of(at);
@@ -192,12 +177,23 @@ impl Scene {
             let Some((time, low, slack)) = when(line, digits) else { continue };
             let next = numbers.len() as u32;
             let template = *numbers.entry((group, kind)).or_insert(next);
-            self.rows.push(Row { line: *at, template, time, low, slack, first: 0, count: 0 });
+            self.rows.push(Row {
+                line: *at,
+                template,
+                time,
+                low,
+                slack,
+                delay: delays.of(line.writer),
+                first: 0,
+                count: 0,
+            });
         }
         self.rows.sort_by_key(|row| row.template);
         self.template_lines = vec![0; numbers.len()];
         self.template_group = vec![0; numbers.len()];
-        for ((group, _), template) in &numbers {
+        self.template_message = vec![0; numbers.len()];
+        for ((group, message), template) in &numbers {
+            self.template_message[*template as usize] = *message;
             self.template_group[*template as usize] = *group;
         }
         for row in &self.rows {
@@ -210,17 +206,22 @@ impl Scene {
             let row = self.rows[at];
             let line = &view.lines.rows[row.line as usize];
             view.open_at(&row, row.time, &mut work.open);
-            work.words.clear();
-            work.words.extend(view.lines.words(line).iter().filter(|word| view.known_words.contains(word)));
+            view.words_of(line, &mut work.words);
             self.rows[at].first = self.pairs.len() as u32;
             work.traces.clear();
+            let mut is_whole = true;
             for slot in &work.open {
                 if self.pairs.len() >= PAIRS_MAX {
+                    is_whole = false;
                     break;
                 }
                 let operation = view.operations.of(*slot);
                 let kind = &mut work.kind_of[operation as usize];
                 if *kind == u32::MAX {
+                    if self.kinds.len() >= KINDS_MAX {
+                        is_whole = false;
+                        continue;
+                    }
                     *kind = self.kinds.len() as u32;
                     work.operations.push(operation);
                     self.kinds.push((row.template, operation));
@@ -240,9 +241,12 @@ impl Scene {
                     end_bin: bin(span.end - row.time),
                     clues: view.clues(line, &work.words, row.time, *slot),
                     late: false,
+                    ended: false,
+                    waits: view.outlives_parent(*slot, row.low),
                     trace: number_in(&mut work.traces, view.operations.trace(*slot)),
                 });
             }
+            self.overflow += u64::from(!is_whole);
             self.rows[at].count = self.pairs.len() as u32 - self.rows[at].first;
             self.mark_late(view.index, at, work);
         }
@@ -265,6 +269,7 @@ impl Scene {
         for pair in pairs {
             let end = work.ends.get(usize::from(pair.trace)).copied().unwrap_or(i64::MAX);
             pair.late = row.low > end.saturating_add(LATE_NS);
+            pair.ended = row.time > end;
         }
     }
 
@@ -279,8 +284,7 @@ impl Scene {
                 let time = shifted(row.time, range, &mut work.random);
                 view.open_at(&row, time, &mut work.open);
                 if number == 0 {
-                    work.words.clear();
-                    work.words.extend(view.lines.words(line).iter().filter(|word| view.known_words.contains(word)));
+                    view.words_of(line, &mut work.words);
                 }
                 for slot in &work.open {
                     let kind = work.kind_of[view.operations.of(*slot) as usize] as usize;
@@ -307,7 +311,7 @@ struct Work {
     operations: Vec<u32>,
     slots: Vec<Slot>,
     open: Vec<Slot>,
-    words: Vec<u32>,
+    words: Vec<(u32, bool)>,
     traces: Vec<u32>,
     ends: Vec<i64>,
     random: u64,
@@ -333,20 +337,6 @@ impl Work {
     }
 }
 
-/// A time 20 ms to 6 s away, within the times of the source where that is possible.
-fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
-    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    let part = (*random >> 33) as f64 / (1u64 << 31) as f64;
-    let far = (NEAREST_NS * (FARTHEST_NS / NEAREST_NS).powf(part)) as i64;
-    let far = if *random >> 32 & 1 == 0 { far } else { -far };
-    match () {
-        () if (low..=high).contains(&(time + far)) => time + far,
-        () if (low..=high).contains(&(time - far)) => time - far,
-        () if high - low > 400_000_000 => low + (time - low + far).rem_euclid(high - low),
-        () => time + far,
-    }
-}
-
 fn writer_ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
     let mut ranges: Vec<(i64, i64)> = Vec::new();
     for row in rows {
@@ -359,28 +349,6 @@ fn writer_ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
     ranges
 }
 
-/// When a line was written, since when it may have been, and how late its span may have ended. `digits`: of the second,
-/// in lines of its kind.
-fn when(line: &Line, digits: u8) -> Option<(i64, i64, i64)> {
-    const RUNTIME_NS: i64 = 2_000_000;
-    let envelope = (line.envelope_time != i64::MIN).then_some(line.envelope_time);
-    if !line.from_payload {
-        return Some((line.time, line.time.saturating_sub(RUNTIME_NS), AFTER_RUNTIME_NS));
-    }
-    let unit = 10i64.pow(9 - u32::from(digits.min(9)));
-    if unit <= 1_000 {
-        return Some((line.time, line.time, if line.from_journal { AFTER_RUNTIME_NS } else { AFTER_EXACT_NS }));
-    }
-    match envelope {
-        Some(envelope) => {
-            let time = envelope.clamp(line.time, line.time.saturating_add(unit));
-            Some((time, line.time, AFTER_RUNTIME_NS))
-        }
-        None if unit <= 10_000_000 => Some((line.time.saturating_add(unit / 2), line.time, unit)),
-        None => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,14 +359,5 @@ mod tests {
         let bins: Vec<u8> = distances.iter().map(|distance| bin(*distance)).collect();
         assert!(bins.is_sorted() && bins[3] < bins[4] && bins[4] == bins[5] && bins[5] < bins[6], "{bins:?}");
         assert!((bin(i64::MAX) as usize) < BINS && bin(i64::MIN + 1) == 0);
-    }
-
-    #[test]
-    fn shifted_times_stay_where_lines_are() {
-        let mut random = 0;
-        for time in [0, 5_000_000_000, 9_999_999_999] {
-            let other = shifted(time, (0, 10_000_000_000), &mut random);
-            assert!((0..=10_000_000_000).contains(&other) && (other - time).abs() >= 1_000_000);
-        }
     }
 }

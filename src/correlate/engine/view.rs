@@ -1,0 +1,105 @@
+//! What is open when a line is written, and what line and span have in common.
+//!
+//! In go a line, a moment and the tables, out come the spans of its process that are open then, and for each which clues
+//! hit: words, durations, known lines beside it. Nothing is kept or weighed here.
+
+use super::super::facts::Kind;
+use super::super::span_index::{Slot, SpanIndex};
+use super::lines::{Line, Lines};
+use super::neighbours::Neighbours;
+use super::operations::Operations;
+use super::scene::Row;
+use super::trace_words::TraceWords;
+use crate::record::Producer;
+
+/// A span may begin so much after its line.
+const BEFORE_NS: i64 = 50_000;
+/// Spans end so much after the one above them without having waited.
+const WAITS_NS: i64 = 5_000_000;
+/// Open spans looked at, and kept, for one line.
+const OPEN_MAX: usize = 1024;
+const PAIRS_PER_LINE_MAX: usize = 160;
+/// Spans above one that are asked for a word.
+const ABOVE_MAX: usize = 12;
+
+/// What is needed to look a line up.
+pub(super) struct View<'a> {
+    pub(super) index: &'a SpanIndex,
+    pub(super) lines: &'a Lines,
+    pub(super) operations: &'a Operations,
+    pub(super) neighbours: &'a Neighbours,
+    /// Resources of each writer.
+    pub(super) resources: &'a [&'a [u32]],
+    pub(super) trace_words: &'a TraceWords,
+}
+
+impl View<'_> {
+    /// Spans that are open for a line at a time.
+    pub(super) fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Slot>) {
+        into.clear();
+        let Line { writer, producer, .. } = self.lines.rows[row.line as usize];
+        for resource in self.resources.get(writer as usize).copied().unwrap_or_default() {
+            self.index.open_between(*resource, time + BEFORE_NS, time - row.slack, OPEN_MAX, into);
+        }
+        match producer {
+            // Writes no line while it calls another: an error is told after the call's span has ended.
+            Producer::Kubelet => into.retain(|slot| self.index.span(*slot).kind != Kind::Client),
+            Producer::Containerd => into.retain(|slot| !self.operations.only_waits(*slot)),
+            _ => {}
+        }
+        if into.len() > PAIRS_PER_LINE_MAX {
+            // Short spans say more than long ones.
+            let length = |slot: &Slot| self.index.span(*slot).end - self.index.span(*slot).start;
+            into.select_nth_unstable_by_key(PAIRS_PER_LINE_MAX, length);
+            into.truncate(PAIRS_PER_LINE_MAX);
+        }
+    }
+
+    /// The span above, of the same process, had ended by then.
+    pub(super) fn outlives_parent(&self, slot: Slot, time: i64) -> bool {
+        let span = self.index.span(slot);
+        let parent = self.index.parent(slot).map(|parent| self.index.span(parent));
+        let is_taken_up = matches!(span.kind, Kind::Server | Kind::Consumer);
+        !is_taken_up
+            && parent
+                .is_some_and(|parent| parent.resource == span.resource && parent.end < time.min(span.end - WAITS_NS))
+    }
+
+    /// Words of a line that spans hold, and whether they are rare.
+    pub(super) fn words_of(&self, line: &Line, into: &mut Vec<(u32, bool)>) {
+        into.clear();
+        let known = |word: &u32| self.trace_words.is_rare(*word).map(|is_rare| (*word, is_rare));
+        into.extend(self.lines.words(line).iter().filter_map(known));
+    }
+
+    /// Which clues a line and a span share, see [`super::scene::CLUES`].
+    pub(super) fn clues(&self, line: &Line, words: &[(u32, bool)], time: i64, slot: Slot) -> u8 {
+        let span = self.index.span(slot);
+        let length = span.end - span.start;
+        let fits = |nanos: i64, unit: i64| (length - nanos).abs() <= (nanos / 50).max(60_000).max(unit);
+        let duration = self.lines.durations(line).iter().any(|found| fits(found.nanos, found.unit));
+        let sides = self.neighbours.sides(line.writer, time, self.operations.trace(slot));
+        u8::from(duration) + 2 * self.word_clue(words, slot) + 8 * sides
+    }
+
+    /// 0 no word, 1 one that many traces hold, 2 a rare one of the trace, 3 a rare one of the span or one above it.
+    fn word_clue(&self, words: &[(u32, bool)], slot: Slot) -> u8 {
+        let trace = self.operations.trace(slot);
+        let holds = |wanted: bool| {
+            words.iter().any(|(word, is_rare)| *is_rare == wanted && self.trace_words.holds(trace, *word))
+        };
+        let above = |wanted: bool| {
+            let has = |above: Slot| {
+                let own = self.index.words.of(above);
+                let has = |word: u32| own.binary_search(&(u64::from(above) << 32 | u64::from(word))).is_ok();
+                !own.is_empty() && words.iter().any(|(word, is_rare)| *is_rare == wanted && has(*word))
+            };
+            self.index.ancestors(slot).take(ABOVE_MAX).any(has)
+        };
+        match () {
+            () if holds(true) => 2 + u8::from(above(true)),
+            () if holds(false) && above(false) => 1,
+            () => 0,
+        }
+    }
+}
