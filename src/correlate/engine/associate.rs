@@ -19,6 +19,8 @@ const USUAL_SHARE: f32 = 0.4;
 const CAPS: usize = 64;
 /// Rounds of giving and taking within each.
 const SHARINGS: usize = 8;
+/// Where every span keeps so much of what it takes, sharing has ended.
+const SHARED: f32 = 0.9999;
 /// The share of a template's lines without a span, before anything is known.
 const NONE_AT_FIRST: f32 = 0.05;
 
@@ -87,7 +89,10 @@ struct Rounds<'s> {
     late: Vec<f32>,
     counts: Vec<Counts>,
     result: Association,
+    /// Of each cell: lines that it takes, how many it may take, and the part of them that it keeps.
     taken: Vec<f32>,
+    cell_caps: Vec<f32>,
+    parts: Vec<f32>,
     caps: Vec<f32>,
 }
 
@@ -152,10 +157,10 @@ impl<'s> Rounds<'s> {
             habits: Vec::new(),
             group_sizes: Vec::new(),
         };
-        let taken = vec![0.0; scene.cells];
+        let [taken, cell_caps, parts] = [0.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
         let caps = vec![1.0; scene.kinds.len()];
         let late = vec![0.0; scene.kinds.len()];
-        Rounds { scene, habits, late, counts, result, taken, caps }
+        Rounds { scene, habits, late, counts, result, taken, cell_caps, parts, caps }
     }
 
     /// The operation that has most of a template is preferred.
@@ -197,23 +202,42 @@ impl<'s> Rounds<'s> {
     /// A span takes a template as often as is usual for it.
     fn share(&mut self) {
         self.find_caps();
+        let Rounds { scene, result, taken, caps, cell_caps, parts, .. } = self;
+        taken.fill(0.0);
+        for (pair, weight) in scene.pairs.iter().zip(&result.weights) {
+            taken[pair.cell as usize] += weight;
+            cell_caps[pair.cell as usize] = caps[pair.kind as usize];
+        }
         for _ in 0..SHARINGS {
-            self.taken.fill(0.0);
-            for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
-                self.taken[pair.cell as usize] += weight;
+            let mut least = 1.0f32;
+            for ((part, taken), cap) in parts.iter_mut().zip(taken.iter_mut()).zip(cell_caps.iter()) {
+                *part = (cap / taken.max(1e-9)).min(1.0);
+                least = least.min(*part);
+                *taken = 0.0;
             }
-            for (at, row) in self.scene.rows.iter().enumerate() {
-                let range = row.pairs();
-                let mut all = self.result.none[at];
-                for pair in range.clone() {
-                    let Pair { kind, cell, .. } = self.scene.pairs[pair];
-                    let cap = self.caps[kind as usize];
-                    self.result.weights[pair] *= (cap / self.taken[cell as usize].max(1e-9)).min(1.0);
-                    all += self.result.weights[pair];
+            if least > SHARED {
+                break;
+            }
+            for (none, row) in result.none.iter_mut().zip(&scene.rows) {
+                let pairs = &scene.pairs[row.pairs()];
+                let weights = &mut result.weights[row.pairs()];
+                let mut all = *none;
+                let mut gives = false;
+                for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
+                    let part = parts[pair.cell as usize];
+                    gives |= part < 1.0;
+                    *weight *= part;
+                    all += *weight;
                 }
-                let all = all.max(1e-12);
-                self.result.weights[range].iter_mut().for_each(|weight| *weight /= all);
-                self.result.none[at] /= all;
+                // A line that gave nothing is as it was.
+                if gives {
+                    let scale = 1.0 / all.max(1e-12);
+                    weights.iter_mut().for_each(|weight| *weight *= scale);
+                    *none *= scale;
+                }
+                for (pair, weight) in pairs.iter().zip(weights.iter()) {
+                    taken[pair.cell as usize] += weight;
+                }
             }
         }
     }

@@ -199,7 +199,7 @@ fn ln(number: f32) -> f32 {
     let step = (part - 1.5) / (part + 1.5);
     let square = step * step;
     let series = 2.0 * step * (1.0 + square * (1.0 / 3.0 + square * (0.2 + square / 7.0)));
-    (exponent as f32).mul_add(std::f32::consts::LN_2, 0.405_465_1 + series)
+    exponent as f32 * std::f32::consts::LN_2 + (0.405_465_1 + series)
 }
 
 /// Information of a habit against its clutter, in nats.
