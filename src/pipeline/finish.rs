@@ -26,6 +26,10 @@ pub struct Outcome {
     pub traces: TracesReport,
     /// Spans that did not fit into the index.
     pub spans_evicted: u64,
+    /// Requests that did not fit into what is kept to link lines by.
+    pub requests_over_limit: u64,
+    /// Lines that did not fit into what links are inferred from.
+    pub lines_over_limit: u64,
     /// What was read.
     pub read: SourceReport,
     /// What was linked.
@@ -59,6 +63,8 @@ impl Outcome {
             failures,
             traces: TracesReport::default(),
             spans_evicted: 0,
+            requests_over_limit: 0,
+            lines_over_limit: 0,
             read: SourceReport::default(),
             links: LinkCounts::default(),
             events: 0,
@@ -122,6 +128,8 @@ impl Outcome {
             (self.lines_left_out, "lines not shown: more than --max-held-bytes"),
             (self.events_left_out, "span events not made: more than --max-held-bytes"),
             (self.spans_evicted, "spans not kept: more than --max-spans"),
+            (self.requests_over_limit, "requests not kept to link lines by: beyond the limit"),
+            (self.lines_over_limit, "lines not kept to infer links from: beyond the limit"),
             (self.traces.invalid, "spans without valid ids or times, left out"),
         ] {
             if count > 0 {
@@ -186,7 +194,7 @@ impl Outcome {
             ));
         }
         Some(format!(
-            "why so few: no written id, event or request of these lines was found among the spans ({})",
+            "why so few: nothing ties these lines to the spans (no id, event, request, pod or habit; spans {})",
             between(first, last)
         ))
     }
@@ -254,7 +262,10 @@ impl Outputs {
         outcome: &mut Outcome,
     ) -> Result<(), PipelineError> {
         if let Some(correlator) = correlator {
-            outcome.spans_evicted = correlator.counts().index.evicted;
+            let counts = correlator.counts();
+            outcome.spans_evicted = counts.index.evicted;
+            outcome.requests_over_limit = counts.requests_over_limit;
+            outcome.lines_over_limit = counts.lines_over_limit;
         }
         if let (Some(links), Some(path)) = (self.links, &config.links) {
             links.finish().map_err(|source| PipelineError::Output { path: path.clone(), source })?;
