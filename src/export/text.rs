@@ -8,7 +8,7 @@ use spanline_parsers::{Severity, Value};
 use super::fields::{self, Attribute, Keys, Sighting};
 use super::spell;
 use super::terminal::{Line, Paint, Style};
-use crate::record::{Link, Method, Origin, Record};
+use crate::record::{Link, Method, Origin, Record, Relation};
 
 /// Columns of who wrote a line, so that messages stand below each other.
 const SOURCE_COLUMNS: usize = 26;
@@ -35,9 +35,9 @@ pub fn write(
         column(&mut line, source.as_bytes(), SOURCE_COLUMNS);
     }
     let tag = link.map(|link| {
-        let full = tag(link.method, link.confidence, span);
+        let full = tag(link.method, link.relation, link.confidence, span);
         let crowded = line.left() < full.chars().count() + 2 + MESSAGE_COLUMNS;
-        if crowded { tag(link.method, link.confidence, None) } else { full }
+        if crowded { tag(link.method, link.relation, link.confidence, None) } else { full }
     });
     let indent = line.used();
     let mut further = message(&mut line, record.entry.severity, &record.entry.body, tag.as_deref());
@@ -139,9 +139,10 @@ pub(super) fn right(line: &mut Line<'_>, tag: &str) {
     line.put(tag, Paint::Dim);
 }
 
-/// How a link was found: `entity 0.98 → RunPodSandbox`.
-pub(super) fn tag(method: Method, confidence: Option<f32>, span: Option<&str>) -> String {
-    let mut tag = method.name().to_owned();
+/// How a link was found: `entity 0.98 → RunPodSandbox`; `about, entity 0.98` for a line written elsewhere.
+pub(super) fn tag(method: Method, relation: Relation, confidence: Option<f32>, span: Option<&str>) -> String {
+    let mut tag = if relation == Relation::About { "about, ".to_owned() } else { String::new() };
+    tag.push_str(method.name());
     if let Some(confidence) = confidence {
         tag.push_str(&format!(" {:.2}", fields::ratio(confidence)));
     }

@@ -11,7 +11,7 @@ use spanline_parsers::Severity;
 use super::spell;
 use super::terminal::{Line, Paint, Style};
 use super::text;
-use crate::record::Method;
+use crate::record::{Method, Relation};
 
 /// Levels of the tree that are indented.
 const INDENT_MAX: usize = 16;
@@ -66,6 +66,8 @@ pub struct LineView<'a> {
     pub message: &'a [u8],
     /// How its link was found; `None` for a line without one.
     pub method: Option<Method>,
+    /// How it stands to its span.
+    pub relation: Relation,
     /// How sure the link is.
     pub confidence: Option<f32>,
 }
@@ -262,7 +264,7 @@ fn log_line(out: &mut Vec<u8>, one: &LineView<'_>, depth: Option<usize>, style: 
     text::level(&mut line, one.severity);
     text::column(&mut line, one.source.as_bytes(), SOURCE_COLUMNS);
     let column = line.used();
-    let tag = one.method.map(|method| text::tag(method, one.confidence, None));
+    let tag = one.method.map(|method| text::tag(method, one.relation, one.confidence, None));
     let mut further = text::message(&mut line, one.severity, one.message, tag.as_deref());
     if let Some(tag) = tag {
         text::right(&mut line, &tag);
@@ -329,6 +331,7 @@ mod tests {
             source: if span == 1 { "kubelet" } else { "crio" },
             message: message.as_bytes(),
             method: Some(Method::Entity),
+            relation: Relation::Within,
             confidence: Some(0.98),
         }
     }

@@ -11,7 +11,7 @@ use super::taps::HeldLine;
 use super::*;
 use crate::cli::View;
 use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
-use crate::record::Method;
+use crate::record::{Method, Relation};
 
 /// What a run came to.
 #[derive(Debug, Clone)]
@@ -348,6 +348,7 @@ fn view_of<'h>(held: &'h HeldLines, line: &'h HeldLine) -> LineView<'h> {
         source: &held.sources[line.source as usize],
         message: &line.message,
         method: line.link.map(|link| link.method),
+        relation: line.link.map_or(Relation::Within, |link| link.relation),
         confidence: line.link.and_then(|link| link.confidence),
     }
 }

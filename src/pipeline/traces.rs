@@ -18,7 +18,7 @@ use crate::export::span_event::event_for;
 use crate::export::{Batch, Group};
 use crate::otlp::annotate::{self, SpanEvents};
 use crate::otlp::{Signal, protobuf};
-use crate::record::{Link, Receipt, Record};
+use crate::record::{Link, Receipt, Record, Relation};
 use crate::spans::{facts, file::Limits, file::TraceFile};
 
 /// Spans in one request, whatever the file had: keeps requests far below every server's limit.
@@ -129,8 +129,11 @@ impl HeldEvents {
 
 impl Tap for HeldEvents {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], _: &str) {
-        // A record whose span was not seen has no span to be on.
-        if let Some(link) = link.filter(|link| link.verified && !link.has_event && link.span_id != [0; 8]) {
+        // A record whose span was not seen has no span to be on; one that is about a span was not written in it.
+        let is_on_span = |link: &&Link| {
+            link.verified && !link.has_event && link.relation == Relation::Within && link.span_id != [0; 8]
+        };
+        if let Some(link) = link.filter(is_on_span) {
             let mut event = event_for(record, link);
             if self.name == EventName::Log {
                 event.name = "log".to_owned();

@@ -105,3 +105,17 @@ fn score_compares_and_ends_with_its_thresholds() {
         })
     );
 }
+
+#[test]
+fn lines_about_a_span_are_linked_but_not_put_on_it() {
+    let place = Place::new();
+    let (logs, traces) = node("crio");
+    let run = place.run(&["backfill", &logs, "--traces", &traces, "--to", "file=out", "--links", "links.jsonl"]);
+    run.text(0);
+    let rows = place.json_lines("links.jsonl");
+    let count = |relation: &str| rows.iter().filter(|row| row["relation"] == relation).count();
+    assert!(count("about") > 0, "the sample has lines that are about a pod's span");
+    let written = place.read("out/traces.jsonl");
+    assert_eq!(written.matches(r#""key":"spanline.link.relation""#).count(), count("within"));
+    assert!(!written.contains(r#""stringValue":"about""#));
+}
