@@ -49,7 +49,7 @@ impl SpanWords {
         self.rows.extend(self.scratch.iter().take(WORDS_MAX).map(|word| u64::from(slot) << 32 | u64::from(*word)));
     }
 
-    /// `extra`: words that lines of a span taught.
+    /// Between the passes: all of so many spans are in.
     pub(super) fn settle(&mut self, spans: usize) {
         self.rows.sort_unstable();
         self.rows.dedup();

@@ -229,6 +229,11 @@ fn repeats_info(name: &str, siblings: &HashSet<String>) -> bool {
     })
 }
 
+/// The parts of a path that name something, the last one first: paths of one file differ in what stands before.
+pub fn parts_from_end(path: &str) -> impl Iterator<Item = &str> {
+    path.rsplit('/').filter(|part| !matches!(*part, "" | "."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

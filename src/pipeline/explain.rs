@@ -18,6 +18,7 @@ use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::explain::Explanation;
 use crate::export::terminal::Style;
+use crate::input::discover;
 use crate::record::Record;
 
 /// Lines of a trace that are told; a trace has rarely a thousand.
@@ -48,6 +49,7 @@ pub fn explain(
     let (learned, mut outcome) = Learned::new(config, true, stop, say)?;
     let run = learned.run(stop);
     let Some(correlator) = &learned.correlator else {
+        learned.progress.finish();
         outcome.failures.push("no traces were found to link lines to".to_owned());
         return Ok(outcome.all_failures().cloned().collect());
     };
@@ -97,10 +99,7 @@ pub fn explain(
 
 /// Whether the parts of the shorter path are the last ones of the longer.
 fn ends_alike(one: &str, two: &str) -> bool {
-    let parts = |path: &'_ str| -> Vec<String> {
-        path.rsplit('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect()
-    };
-    parts(one).iter().zip(&parts(two)).all(|(one, two)| one == two)
+    discover::parts_from_end(one).zip(discover::parts_from_end(two)).all(|(one, two)| one == two)
 }
 
 /// Asks for each record that is wanted.

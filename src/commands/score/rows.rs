@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::commands::survey;
-use crate::input::read;
+use crate::input::{discover, read};
 use crate::record::Producer;
 
 /// Why there is no score.
@@ -208,9 +208,7 @@ impl Truth {
 
 /// How many parts at the end of two paths are the same.
 fn same_end(one: &str, two: &str) -> usize {
-    let parts = |path: &'_ str| path.rsplit('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect();
-    let (one, two): (Vec<String>, Vec<String>) = (parts(one), parts(two));
-    one.iter().zip(&two).take_while(|(one, two)| one == two).count()
+    discover::parts_from_end(one).zip(discover::parts_from_end(two)).take_while(|(one, two)| one == two).count()
 }
 
 /// Who wrote a file, by its name.

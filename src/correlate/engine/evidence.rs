@@ -17,11 +17,11 @@ use crate::record::Record;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Evidence {
-    pub(super) lines: Lines,
-    pub(super) operations: Operations,
-    pub(super) scene: Scene,
-    pub(super) result: Association,
-    pub(super) choices: Choices,
+    lines: Lines,
+    operations: Operations,
+    scene: Scene,
+    result: Association,
+    choices: Choices,
     /// (source, file, offset), line, row of the scene or `u32::MAX`; in order.
     places: Vec<((u32, u32, u64), u32, u32)>,
     known: Vec<Known>,
