@@ -36,7 +36,7 @@ fn main() {
     for (name, text) in [("klog", KLOG), ("logrus", LOGRUS), ("spring", SPRING)] {
         measure(&format!("continuation, {name} after {name}"), text, |line| {
             let mut open = Open::start(line);
-            !black_box(&mut open).takes(line)
+            !black_box(&mut open).takes(line, line)
         });
     }
     measure("klog::find_header in other text", SPRING, |line| klog::find_header(line).is_none());
@@ -73,11 +73,11 @@ fn file(path: &str) {
     let nanos = best(10, 1, || {
         read = 0;
         let mut entry = Entry::default();
-        let mut open = Open::default();
+        let (mut open, mut first) = (Open::default(), &b""[..]);
         for line in &lines {
             let content = cri::line(line).map_or(*line, |line| line.content);
-            if !open.takes(content) {
-                open = Open::start(content);
+            if !open.takes(first, content) {
+                (open, first) = (Open::start(content), content);
             }
             entry.clear();
             read += usize::from(match content.first() {

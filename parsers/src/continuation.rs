@@ -14,6 +14,9 @@ use memchr::{memchr, memmem};
 pub const STACK_KEY: &[u8] = b"exception.stacktrace";
 
 /// The record that is open.
+///
+/// Its first line is not read until a line comes that does not begin a record by itself: most records are over before
+/// what they are matters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Open {
     body: Body,
@@ -30,6 +33,8 @@ enum Body {
     /// Nothing is open.
     #[default]
     Blank,
+    /// The first line was not read yet.
+    Unread,
     /// Only shapes go on.
     Line,
     /// klog, free text: all goes on that begins no record.
@@ -61,6 +66,19 @@ impl Open {
     /// Opens a record with its first line.
     #[inline]
     pub fn start(first: &[u8]) -> Open {
+        let body = match first.first() {
+            None => Body::Blank,
+            Some(b'{') => Body::Line,
+            // Behind these, a line that looks like the begin of a record may be a part of the trace.
+            Some(b'p' | b'f' | b'g' | b'T' | b't') if begins_dump(first) => return Open::read(first),
+            _ => Body::Unread,
+        };
+        Open { body, ..Open::default() }
+    }
+
+    /// What the first line of a record says of those behind it.
+    #[inline(never)]
+    fn read(first: &[u8]) -> Open {
         let mut open = Open { body: Body::Line, ..Open::default() };
         match first.first() {
             None => open.body = Body::Blank,
@@ -71,9 +89,20 @@ impl Open {
         open
     }
 
-    /// Does the next line belong to the record? If not, open a new one with it.
+    /// Does the next line belong to the record? If not, open a new one with it. `first`: the record's first line, or what
+    /// it has become since.
     #[inline]
-    pub fn takes(&mut self, next: &[u8]) -> bool {
+    pub fn takes(&mut self, first: &[u8], next: &[u8]) -> bool {
+        if self.body == Body::Unread {
+            if !next.is_empty() && begins_record(next) {
+                return false;
+            }
+            *self = Open::read(first);
+        }
+        self.follows(next)
+    }
+
+    fn follows(&mut self, next: &[u8]) -> bool {
         if self.body == Body::Value {
             return self.value_line(next);
         }
@@ -104,7 +133,6 @@ impl Open {
         };
     }
 
-    #[cold]
     fn other(&mut self, first: &[u8]) {
         if let Some(start) = klog::find_header(first) {
             self.prefixed = true;
@@ -114,14 +142,7 @@ impl Open {
             self.body = Body::Blank;
             return;
         }
-        self.trace = match first[0] {
-            b'p' if first.starts_with(b"panic: ") => Trace::Go,
-            b'f' if first.starts_with(b"fatal error: ") => Trace::Go,
-            b'g' if is_goroutine(first) => Trace::Go,
-            b'T' if first.starts_with(PYTHON) => Trace::Python,
-            b't' if is_rust_panic(first) => Trace::Rust,
-            _ => Trace::None,
-        };
+        self.trace = dump(first);
     }
 
     fn blank(&self) -> bool {
@@ -147,7 +168,7 @@ impl Open {
             }
             _ => {
                 self.body = Body::Structured;
-                self.takes(next)
+                self.follows(next)
             }
         }
     }
@@ -175,6 +196,24 @@ impl Open {
         self.trace = trace;
         true
     }
+}
+
+/// The stack trace that a line begins.
+#[inline]
+fn dump(first: &[u8]) -> Trace {
+    match first[0] {
+        b'p' if first.starts_with(b"panic: ") => Trace::Go,
+        b'f' if first.starts_with(b"fatal error: ") => Trace::Go,
+        b'g' if is_goroutine(first) => Trace::Go,
+        b'T' if first.starts_with(PYTHON) => Trace::Python,
+        b't' if is_rust_panic(first) => Trace::Rust,
+        _ => Trace::None,
+    }
+}
+
+#[inline]
+fn begins_dump(first: &[u8]) -> bool {
+    dump(first) != Trace::None
 }
 
 /// Hangs the lines behind a record's own ones to it: a stack trace as the field [`STACK_KEY`], other lines to the body.
@@ -208,7 +247,8 @@ fn opens_value(line: &[u8]) -> bool {
     line.ends_with(b"=<") || line.ends_with(b"=<\r")
 }
 
-/// Does this line begin a record by itself, whatever stands open before it?
+/// Does this line begin a record by itself, whatever stands open before it (but for the trace of a crash)?
+#[inline]
 fn begins_record(line: &[u8]) -> bool {
     match line[0] {
         b'I' | b'W' | b'E' => klog::is_header(line),
@@ -232,12 +272,12 @@ fn is_syslog_dated(line: &[u8]) -> bool {
 /// `2026-01-02T03:04:05`, `2026-01-02 03:04:05`, `2026/01/02 03:04:05`, `2026-01-02 03:04:05,123`
 fn is_dated(line: &[u8]) -> bool {
     let Some(head) = line.first_chunk::<19>() else { return false };
-    head.iter().enumerate().all(|(at, byte)| match at {
-        4 | 7 => matches!(byte, b'-' | b'/'),
-        10 => matches!(byte, b'T' | b' '),
-        13 | 16 => *byte == b':',
-        _ => byte.is_ascii_digit(),
-    })
+    if !matches!((head[4], head[7], head[10]), (b'-' | b'/', b'-' | b'/', b'T' | b' ')) {
+        return false;
+    }
+    let &[y0, y1, y2, y3, _, m0, m1, _, d0, d1, _, ref clock @ ..] = head;
+    let digit = |byte: u8| byte.is_ascii_digit();
+    timestamp::is_clock(clock) && [y0, y1, y2, y3, m0, m1, d0, d1].into_iter().all(digit)
 }
 
 fn is_rust_panic(line: &[u8]) -> bool {

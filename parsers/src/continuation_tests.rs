@@ -8,7 +8,7 @@ fn check(records: &[&str]) {
     let mut open = Open::default();
     for line in text.split('\n') {
         match found.last_mut() {
-            Some(record) if open.takes(line.as_bytes()) => {
+            Some(record) if open.takes(record.as_bytes(), line.as_bytes()) => {
                 record.push('\n');
                 record.push_str(line);
             }
@@ -134,11 +134,30 @@ proptest! {
     {
         let text = pieces.concat();
         let mut open = Open::default();
+        let mut first: &[u8] = b"";
         for line in lines.iter().map(Vec::as_slice).chain(text.split('\n').map(str::as_bytes)) {
-            if !open.takes(line) {
-                open = Open::start(line);
+            if !open.takes(first, line) {
+                (open, first) = (Open::start(line), line);
             }
             attach(&mut Entry::default(), line);
+        }
+    }
+
+    #[test]
+    fn a_first_line_that_is_read_late_says_the_same(lines in prop::collection::vec(prop::sample::select(vec![
+        "I0102 15:04:05.067890       1 a.go:12] \"a\" b=<", "I0102 15:04:05.067890       1 a.go:12] free", "x I0102 15:04:05.067890       1 a.go:12] \"a\"",
+        "", " ", "\tb", " >", "{\"a\":1}", "{\"a\"", "2026-01-02T03:04:05Z a", "2026-01-02 x", "10.0.0.1 - - [", "time=\"2026", "level=info", "panic: x",
+        "fatal error: x", "goroutine 1 [x]:", "main.main()", "Traceback (most recent call last):", "ValueError: x", "thread 'main' panicked at a.rs:1:2:", "a.b.CError: x", "at a.b(C.java:1)",
+        "Caused by: x", "Log file created at: 2026/01/02 03:04:05", "Nov 10 14:17:44 h x", "[2026-01-02 03:04:05] x", "}", "... 3 more", "word",
+    ]), 1..8)) {
+        let first = lines[0].as_bytes();
+        let (mut late, mut early) = (Open::start(first), Open::read(first));
+        for line in &lines[1..] {
+            let takes = early.follows(line.as_bytes());
+            prop_assert_eq!(late.takes(first, line.as_bytes()), takes, "{:?}", lines);
+            if !takes {
+                break;
+            }
         }
     }
 }

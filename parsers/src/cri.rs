@@ -4,7 +4,7 @@
 //! the content means is left to others; it may be any bytes, a final CR included.
 
 use crate::entry::Time;
-use crate::timestamp::{self, Pattern, days_from_civil, is_date};
+use crate::timestamp;
 
 /// One physical line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,10 @@ pub struct Line<'a> {
 /// `parseCRILog` in kubernetes/cri-client, pkg/logs/logs.go.
 #[inline]
 pub fn line(line: &[u8]) -> Option<Line<'_>> {
-    let (nanos, digits, at) = nine_digits_utc(line).or_else(|| any_time(line))?;
+    let (nanos, digits, at) = match line.first_chunk().and_then(timestamp::nine_digits_utc) {
+        Some(nanos) => (nanos, 9, 30),
+        None => any_time(line)?,
+    };
     let rest = line.get(at..)?;
     let (stdout, rest) = match rest {
         [b' ', b's', b't', b'd', b'o', b'u', b't', rest @ ..] => (true, rest),
@@ -57,33 +60,6 @@ fn tags(text: &[u8]) -> (bool, &[u8]) {
     };
     let end = memchr::memchr(b' ', text).unwrap_or(text.len());
     (partial, text.get(end + 1..).unwrap_or_default())
-}
-
-const YEAR_AND_MONTH: Pattern = Pattern::new(*b"0000-00-");
-const DAY_TO_MINUTE: Pattern = Pattern::new(*b"00T00:00");
-const SECOND: Pattern = Pattern::new(*b":00.0000");
-const FRACTION: Pattern = Pattern::new(*b"0000000Z");
-
-/// `YYYY-MM-DDThh:mm:ss.nnnnnnnnnZ`, which nearly every line begins with: fixed places, eight of them at once.
-#[inline]
-fn nine_digits_utc(line: &[u8]) -> Option<(i64, u8, usize)> {
-    let head: &[u8; 30] = line.first_chunk()?;
-    let date = YEAR_AND_MONTH.pairs(head.first_chunk()?)?;
-    let clock = DAY_TO_MINUTE.pairs(head[8..].first_chunk()?)?;
-    let second = SECOND.pairs(head[16..].first_chunk()?)?;
-    // It begins with the third digit of the fraction, since two of eight stand before.
-    let below = FRACTION.pairs(head[22..].first_chunk()?)?;
-    let (year, month, day) = (i32::from(date[0]) * 100 + i32::from(date[2]), date[5], clock[0]);
-    let (hour, minute, whole) = (u32::from(clock[3]), u32::from(clock[6]), u32::from(second[1]));
-    if !is_date(Some(year), month, day) || hour > 23 || minute > 59 || whole > 60 {
-        return None;
-    }
-    let two = |pair: u8| u32::from(pair);
-    let digits = ((two(second[4]) * 100 + two(below[0])) * 100 + two(below[2])) * 100 + two(below[4]);
-    let fraction = digits * 10 + u32::from(head[28] - b'0');
-    let seconds = days_from_civil(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + whole);
-    let nanos = seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(fraction))?;
-    Some((nanos, 9, 30))
 }
 
 fn any_time(line: &[u8]) -> Option<(i64, u8, usize)> {
@@ -193,7 +169,9 @@ mod tests {
         if day < 0 {
             (year, month, day) = (1969, 12, day + 31);
         }
-        let length = |year, month| (28..=31u8).rev().find(|day| is_date(Some(year), month, *day)).map_or(31, i64::from);
+        let length = |year, month| {
+            (28..=31u8).rev().find(|day| timestamp::is_date(Some(year), month, *day)).map_or(31, i64::from)
+        };
         while day >= length(year, month) {
             day -= length(year, month);
             (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };

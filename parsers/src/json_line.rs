@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use crate::continuation;
 use crate::entry::{CodeSite, Entry, Field, Format, Severity, Text, Value};
-use crate::json::{self, Member};
+use crate::json::{self, Member, Members};
 use crate::klog_json;
 
 mod level;
@@ -29,9 +29,7 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     };
     let tail = is_klog.or_else(|| {
         let mut reader = Reader::new(entry);
-        while let Some(member) = members.member() {
-            reader.member(member);
-        }
+        reader.members(&mut members);
         let end = members.end()?;
         reader.finish(&record[..end]);
         behind(record, end)
@@ -57,6 +55,7 @@ fn behind(record: &[u8], end: usize) -> Option<&[u8]> {
 }
 
 /// What a key may stand for. The number is its rank: of several the lowest is taken, of equal ones the first.
+#[derive(Clone, Copy)]
 enum Role {
     Time(u8),
     Level(u8),
@@ -76,84 +75,97 @@ enum Role {
 
 /// zap, logrus, slog, pino, bunyan, zerolog, klog, Serilog, logstash, ECS, .NET, Spring Boot, Google Cloud, Python's
 /// json loggers and structlog, log4j2, hclog, GELF, Monolog, log15, MongoDB, Kubernetes audit
-fn role(key: &[u8]) -> Role {
-    // By length first: of the many keys that are none of these, most are told at once.
-    match key.len() {
-        1 => match key {
-            b"t" => Role::Time(2),
-            b"s" => Role::Mongo,
-            _ => Role::Plain,
-        },
-        2 => match key {
-            b"ts" | b"@t" => Role::Time(1),
-            b"@l" => Role::Level(1),
-            b"@m" => Role::Message(2),
-            _ => Role::Plain,
-        },
-        3 => match key {
-            b"msg" => Role::Message(1),
-            b"lvl" => Role::Level(1),
-            b"log" => Role::Log,
-            b"@mt" => Role::Message(3),
-            _ => Role::Plain,
-        },
-        4 => match key {
-            b"time" => Role::Time(1),
-            b"Time" => Role::Time(2),
-            b"date" => Role::Time(3),
-            b"file" => Role::Code,
-            _ => Role::Plain,
-        },
-        5 => match key {
-            b"level" | b"Level" => Role::Level(1),
-            b"event" => Role::Message(3),
-            _ => Role::Plain,
-        },
-        6 => match key {
-            b"@level" => Role::Level(1),
-            b"caller" | b"source" => Role::Code,
-            b"fields" => Role::Fields,
-            _ => Role::Plain,
-        },
-        7 => match key {
-            b"message" | b"Message" => Role::Message(2),
-            b"instant" => Role::Time(1),
-            b"asctime" => Role::Time(2),
-            _ => Role::Plain,
-        },
-        8 => match key {
-            b"severity" | b"LogLevel" => Role::Level(1),
-            b"logLevel" | b"loglevel" => Role::Level(2),
-            b"@message" => Role::Message(2),
-            b"datetime" => Role::Time(2),
-            _ => Role::Plain,
-        },
-        9 => match key {
-            b"timestamp" | b"Timestamp" => Role::Time(1),
-            b"levelname" | b"log.level" => Role::Level(1),
-            b"log_level" => Role::Level(2),
-            _ => Role::Plain,
-        },
-        10 => match key {
-            b"@timestamp" => Role::Time(1),
-            b"timeMillis" => Role::Time(2),
-            b"level_name" => Role::Level(2),
-            b"apiVersion" => Role::ApiVersion,
-            _ => Role::Plain,
-        },
-        11..=24 => long_role(key),
-        _ => Role::Plain,
+const ROLES: [(&[u8], Role); 48] = [
+    (b"ts", Role::Time(1)),
+    (b"@t", Role::Time(1)),
+    (b"time", Role::Time(1)),
+    (b"instant", Role::Time(1)),
+    (b"timestamp", Role::Time(1)),
+    (b"Timestamp", Role::Time(1)),
+    (b"@timestamp", Role::Time(1)),
+    (b"t", Role::Time(2)),
+    (b"Time", Role::Time(2)),
+    (b"asctime", Role::Time(2)),
+    (b"datetime", Role::Time(2)),
+    (b"timeMillis", Role::Time(2)),
+    (b"stageTimestamp", Role::Time(2)),
+    (b"date", Role::Time(3)),
+    (b"time_iso8601", Role::Time(3)),
+    (b"requestReceivedTimestamp", Role::Time(3)),
+    (b"@l", Role::Level(1)),
+    (b"lvl", Role::Level(1)),
+    (b"level", Role::Level(1)),
+    (b"Level", Role::Level(1)),
+    (b"@level", Role::Level(1)),
+    (b"severity", Role::Level(1)),
+    (b"LogLevel", Role::Level(1)),
+    (b"levelname", Role::Level(1)),
+    (b"log.level", Role::Level(1)),
+    (b"logLevel", Role::Level(2)),
+    (b"loglevel", Role::Level(2)),
+    (b"log_level", Role::Level(2)),
+    (b"level_name", Role::Level(2)),
+    (b"severity_text", Role::Level(2)),
+    (b"_level_name", Role::Level(2)),
+    (b"msg", Role::Message(1)),
+    (b"@m", Role::Message(2)),
+    (b"message", Role::Message(2)),
+    (b"Message", Role::Message(2)),
+    (b"@message", Role::Message(2)),
+    (b"RenderedMessage", Role::Message(2)),
+    (b"@mt", Role::Message(3)),
+    (b"event", Role::Message(3)),
+    (b"MessageTemplate", Role::Message(3)),
+    (b"short_message", Role::Message(3)),
+    (b"log", Role::Log),
+    (b"fields", Role::Fields),
+    (b"file", Role::Code),
+    (b"caller", Role::Code),
+    (b"source", Role::Code),
+    (b"s", Role::Mongo),
+    (b"apiVersion", Role::ApiVersion),
+];
+
+/// At the place of a name its number in [`ROLES`], counted from 1; 0 where no name has its place.
+const PLACES: [u8; 1 << PLACE_BITS] = {
+    let mut places = [0; 1 << PLACE_BITS];
+    let mut at = 0;
+    while at < ROLES.len() {
+        let place = place(ROLES[at].0);
+        assert!(places[place] == 0, "two names have one place: another factor is needed");
+        places[place] = at as u8 + 1;
+        at += 1;
     }
+    places
+};
+
+const PLACE_BITS: u32 = 10;
+
+/// A place for every key, by its length and its first and last bytes. No two of the names have the same.
+#[inline(always)]
+const fn place(key: &[u8]) -> usize {
+    let (head, tail) = match (key.first_chunk(), key.last_chunk()) {
+        (Some(head), Some(tail)) => (u32::from_le_bytes(*head), u32::from_le_bytes(*tail)),
+        _ => match *key {
+            [] => (0, 0),
+            [first] => (first as u32, 0),
+            [first, .., last] => (first as u32, last as u32),
+        },
+    };
+    let mix = (head ^ tail.rotate_left(13)).wrapping_add(key.len() as u32);
+    (mix.wrapping_mul(FACTOR) >> (u32::BITS - PLACE_BITS)) as usize
 }
 
-fn long_role(key: &[u8]) -> Role {
-    match key {
-        b"stageTimestamp" => Role::Time(2),
-        b"time_iso8601" | b"requestReceivedTimestamp" => Role::Time(3),
-        b"severity_text" | b"_level_name" => Role::Level(2),
-        b"RenderedMessage" => Role::Message(2),
-        b"MessageTemplate" | b"short_message" => Role::Message(3),
-        _ => Role::Plain,
+const FACTOR: u32 = 0xcd61_3e31;
+
+#[inline(always)]
+fn role(key: &[u8]) -> Role {
+    match PLACES[place(key)] {
+        0 => Role::Plain,
+        number => {
+            let (name, role) = ROLES[usize::from(number) - 1];
+            if name == key { role } else { Role::Plain }
+        }
     }
 }
 
@@ -187,11 +199,19 @@ impl<'e, 'a> Reader<'e, 'a> {
     }
 
     #[inline]
-    fn member(&mut self, member: Member<'a>) {
-        self.order += 1;
-        match role(member.plain_key()) {
-            Role::Plain => self.keep(member),
-            role => self.special(role, member),
+    fn members(&mut self, members: &mut Members<'a>) {
+        while let Some(key) = members.key() {
+            self.order += 1;
+            match role(key.plain()) {
+                Role::Plain => {
+                    let Some(value) = members.value() else { return };
+                    self.entry.fields.push(Field { key: key.text(), value });
+                }
+                role => {
+                    let Some(member) = members.whole(key) else { return };
+                    self.special(role, member);
+                }
+            }
         }
     }
 

@@ -356,7 +356,7 @@ fn group(lines: Vec<Line>) -> Vec<Found> {
     let mut open = Open::default();
     for line in lines {
         match records.last_mut() {
-            Some(record) if open.takes(&line.content) => {
+            Some(record) if open.takes(&record.payload, &line.content) => {
                 record.payload.push(b'\n');
                 record.payload.extend_from_slice(&line.content);
                 record.lines += line.lines;

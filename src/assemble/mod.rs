@@ -304,11 +304,10 @@ impl Assembler {
     #[inline]
     fn takes(&self, work: &mut Work<'_>, at: usize, content: &[u8], lines: u32) -> bool {
         let Some((number, state)) = &mut work.slots[at].open else { return false };
-        // What a line may be comes first: most lines are told by one byte.
-        if !state.takes(content) {
+        let Some(open) = work.queue.get(*number) else { return false };
+        if !state.takes(&open.logical.content, content) {
             return false;
         }
-        let Some(open) = work.queue.get(*number) else { return false };
         let fits = open.logical.content.len() + content.len() <= self.settings.record_bytes_max;
         if fits {
             open.logical.append(content, b"\n", lines);

@@ -104,6 +104,12 @@ pub fn written<'r>(
     mut give: impl FnMut(&'r [u8], &'r Field<'r>),
 ) -> Taken {
     let (own, around) = (record.entry.fields.as_slice(), record.envelope_fields);
+    if around.is_empty() && are_plain(own) {
+        for field in own {
+            give(&field.key, field);
+        }
+        return Taken(0);
+    }
     let mut taken = 0;
     let mut field = |field: &'r Field<'r>| {
         let key = name(field, keys);
@@ -117,8 +123,6 @@ pub fn written<'r>(
     if own.len() + around.len() > FEW {
         let wins = winners(own, around, keys);
         own.iter().chain(around).zip(wins).filter(|(_, wins)| *wins).for_each(|(one, _)| field(one));
-    } else if around.is_empty() && are_different(own, keys) {
-        own.iter().for_each(field);
     } else {
         for (at, one) in own.iter().enumerate() {
             if !has(&own[at + 1..], one, keys) {
@@ -134,16 +138,26 @@ pub fn written<'r>(
     Taken(taken)
 }
 
-/// A glance that tells most lists without equal keys: no two have the same bit of 1024. `false`: who knows.
+/// A glance that tells most lists of keys that need no care: none is empty, none begins like one of ours, and no two have
+/// the same bit of 1024. `false`: who knows.
 #[inline]
-fn are_different(fields: &[Field<'_>], keys: Keys) -> bool {
+fn are_plain(fields: &[Field<'_>]) -> bool {
     let mut seen = [0u64; 16];
     let mut met = 0;
     for field in fields {
-        let key = name(field, keys);
-        let (first, last) = (key.first().copied().unwrap_or_default(), key.last().copied().unwrap_or_default());
-        let middle = key.get(key.len() / 2).copied().unwrap_or_default();
-        let mix = u32::from(first) ^ u32::from(last) << 8 ^ u32::from(middle) << 16 ^ (key.len() as u32) << 24;
+        let key: &[u8] = &field.key;
+        let (head, tail) = match (key.first_chunk(), key.last_chunk()) {
+            (Some(head), Some(tail)) => {
+                met |= u64::from(matches!(head, b"proc" | b"code" | b"log." | b"span"));
+                (u32::from_le_bytes(*head), u32::from_le_bytes(*tail))
+            }
+            _ => match *key {
+                [] => return false,
+                [first] => (first.into(), 0),
+                [first, .., last] => (first.into(), last.into()),
+            },
+        };
+        let mix = (head ^ tail.rotate_left(13)).wrapping_add(key.len() as u32);
         let place = mix.wrapping_mul(0x9e37_79b1) >> 22;
         let (word, bit) = ((place >> 6) as usize, 1u64 << (place & 63));
         met |= seen[word] & bit;
