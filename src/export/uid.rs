@@ -4,7 +4,7 @@
 //! apart by their place among equals. Rotation, compression or another mount do not change it, and nothing about files
 //! is known here.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use twox_hash::XxHash3_128;
 
@@ -22,7 +22,7 @@ pub struct Uids {
     /// The first record at the newest time, and how many like it followed.
     first: (u128, u64),
     /// Further different ones at that time: many where a runtime stamps a whole buffer at once.
-    others: HashMap<u128, u64>,
+    others: BTreeMap<u128, u64>,
     older: VecDeque<(i64, u128, u64)>,
 }
 
@@ -35,7 +35,7 @@ impl Uids {
             newest: i64::MIN,
             untimed: 0,
             first: (0, 0),
-            others: HashMap::new(),
+            others: BTreeMap::new(),
             older: VecDeque::with_capacity(OLDER),
         }
     }
