@@ -1,18 +1,30 @@
-//! Gathers small writes into few large ones.
+//! Gathers small writes into few large ones, without copying what is shared anyway.
 //!
-//! HTTP/2 hands over one frame of at most 16 KiB per write, which costs one system call each. Here they are collected
+//! HTTP/2 hands over one frame of at most 16 KiB per write, which costs one system call each. Here frames are collected
 //! and written when 256 KiB are there, and whenever the future that drives the connection has nothing more to do: it
-//! polls the connection, then [`Drain`]s. A flush asked for by the connection is therefore left to the driver.
+//! polls the connection, then [`Drain`]s. A flush asked for by the connection is therefore left to the driver. Bytes of a
+//! message that was [lent](Lender::lend) are kept by a share of it, all others by a copy.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Enough for two or three messages' worth of frames per system call, little enough to stay in the cache.
 const GATHER_BYTES: usize = 256 * 1024;
+
+/// Less is copied: that costs less than a piece of its own.
+const SHARED_MIN: usize = 1024;
+
+/// Room for the headers of many frames.
+const COPIED_BYTES: usize = 4096;
+
+/// Pieces that are written by one system call: a message in frames is one piece for each header and content.
+const PIECES_MAX: usize = 64;
 
 /// The stream that the connection writes to.
 pub(super) struct Gather<S>(Arc<Mutex<Inner<S>>>);
@@ -20,40 +32,136 @@ pub(super) struct Gather<S>(Arc<Mutex<Inner<S>>>);
 /// The driver's end of a [`Gather`].
 pub(super) struct Drain<S>(Arc<Mutex<Inner<S>>>);
 
+/// Says which bytes are shared.
+pub(super) struct Lender(Arc<Mutex<Vec<Bytes>>>);
+
 struct Inner<S> {
     stream: S,
-    gathered: Vec<u8>,
-    written: usize,
+    lent: Arc<Mutex<Vec<Bytes>>>,
+    /// What is to be written, in order.
+    pieces: VecDeque<Bytes>,
+    /// Copied bytes behind the last piece.
+    copied: BytesMut,
+    /// Bytes of all of them.
+    length: usize,
 }
 
-/// Splits a stream into what the connection writes to, and what its driver drains.
-pub(super) fn gather<S>(stream: S) -> (Gather<S>, Drain<S>) {
-    let inner = Inner { stream, gathered: Vec::with_capacity(GATHER_BYTES), written: 0 };
+/// Splits a stream into what the connection writes to, what its driver drains, and what senders lend their bytes to.
+pub(super) fn gather<S>(stream: S) -> (Gather<S>, Drain<S>, Lender) {
+    let lent = Arc::default();
+    let inner = Inner {
+        stream,
+        lent: Arc::clone(&lent),
+        pieces: VecDeque::new(),
+        copied: BytesMut::with_capacity(COPIED_BYTES),
+        length: 0,
+    };
     let inner = Arc::new(Mutex::new(inner));
-    (Gather(Arc::clone(&inner)), Drain(inner))
+    (Gather(Arc::clone(&inner)), Drain(inner), Lender(lent))
+}
+
+impl Lender {
+    /// Until what is returned is dropped, writes of parts of these bytes keep shares of them.
+    pub(super) fn lend(&self, pieces: impl Iterator<Item = Bytes>) -> Lent {
+        let pieces: Vec<Bytes> = pieces.filter(|piece| piece.len() >= SHARED_MIN).collect();
+        lock(&self.0).extend(pieces.iter().cloned());
+        Lent { pieces, all: Arc::clone(&self.0) }
+    }
+}
+
+impl Clone for Lender {
+    fn clone(&self) -> Lender {
+        Lender(Arc::clone(&self.0))
+    }
+}
+
+/// Bytes that are lent.
+pub(super) struct Lent {
+    pieces: Vec<Bytes>,
+    all: Arc<Mutex<Vec<Bytes>>>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut all = lock(&self.all);
+        for piece in &self.pieces {
+            if let Some(at) = all.iter().position(|other| other.as_ptr() == piece.as_ptr()) {
+                all.swap_remove(at);
+            }
+        }
+    }
+}
+
+impl<S> Inner<S> {
+    fn push(&mut self, bytes: &[u8]) {
+        self.length += bytes.len();
+        match self.shared(bytes) {
+            Some(share) => {
+                self.end_copied();
+                self.pieces.push_back(share);
+            }
+            None => self.copied.extend_from_slice(bytes),
+        }
+    }
+
+    /// A share of the lent bytes that these are a part of. Bytes that stand at the same place are the same.
+    fn shared(&self, bytes: &[u8]) -> Option<Bytes> {
+        if bytes.len() < SHARED_MIN {
+            return None;
+        }
+        let place = bytes.as_ptr() as usize;
+        lock(&self.lent).iter().find_map(|piece| {
+            let start = place.checked_sub(piece.as_ptr() as usize)?;
+            (start + bytes.len() <= piece.len()).then(|| piece.slice(start..start + bytes.len()))
+        })
+    }
+
+    fn end_copied(&mut self) {
+        if !self.copied.is_empty() {
+            let copied = self.copied.split().freeze();
+            self.pieces.push_back(copied);
+        }
+    }
 }
 
 impl<S: AsyncWrite + Unpin> Inner<S> {
     /// Writes what is gathered.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.written < self.gathered.len() {
-            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.gathered[self.written..]))?;
+        self.end_copied();
+        while self.length > 0 {
+            let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+            let mut filled = 0;
+            for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+                *slice = IoSlice::new(piece);
+                filled += 1;
+            }
+            let count = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..filled]))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.written += count;
+            self.advance(count);
         }
-        self.gathered.clear();
-        self.written = 0;
         Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.length -= count;
+        while let Some(front) = self.pieces.front_mut() {
+            if count < front.len() {
+                front.advance(count);
+                return;
+            }
+            count -= front.len();
+            self.pieces.pop_front();
+        }
     }
 
     /// Room for at least one byte.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.gathered.len() == GATHER_BYTES {
+        if self.length >= GATHER_BYTES {
             ready!(self.poll_drain(cx))?;
         }
-        Poll::Ready(Ok(GATHER_BYTES - self.gathered.len()))
+        Poll::Ready(Ok(GATHER_BYTES - self.length))
     }
 }
 
@@ -69,7 +177,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
         let mut inner = lock(&self.0);
         let room = ready!(inner.poll_room(cx))?;
         let taken = bytes.len().min(room);
-        inner.gathered.extend_from_slice(&bytes[..taken]);
+        inner.push(&bytes[..taken]);
         Poll::Ready(Ok(taken))
     }
 
@@ -79,14 +187,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut inner = lock(&self.0);
-        let mut room = ready!(inner.poll_room(cx))?;
-        let before = inner.gathered.len();
+        let room = ready!(inner.poll_room(cx))?;
+        let mut left = room;
         for slice in slices {
-            let taken = slice.len().min(room);
-            inner.gathered.extend_from_slice(&slice[..taken]);
-            room -= taken;
+            let taken = slice.len().min(left);
+            inner.push(&slice[..taken]);
+            left -= taken;
         }
-        Poll::Ready(Ok(inner.gathered.len() - before))
+        Poll::Ready(Ok(room - left))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -110,36 +218,80 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gather<S> {
     }
 }
 
-/// Only the connection and its driver hold the lock, in turns on one task: it is never contended.
-fn lock<S>(inner: &Mutex<Inner<S>>) -> MutexGuard<'_, Inner<S>> {
+/// Locks are held for a moment only, by tasks of one thread: they are never contended.
+fn lock<T>(inner: &Mutex<T>) -> MutexGuard<'_, T> {
     inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
-    #[tokio::test]
-    async fn everything_written_arrives_once_drained() {
+    /// What arrives at the far end of a narrow pipe when these pieces are written.
+    async fn arrived(pieces: Vec<Bytes>, lent: Vec<Bytes>) -> Vec<u8> {
         let (near, mut far) = tokio::io::duplex(1000);
-        let (mut gather, drain) = gather(near);
-        let sent: Vec<u8> = (0..700_000u32).map(|n| n as u8).collect();
-        let expected = sent.clone();
+        let (mut gather, drain, lender) = gather(near);
         let writer = async move {
-            for piece in sent.chunks(9000) {
-                gather.write_all(piece).await.unwrap();
+            let lent = lender.lend(lent.into_iter());
+            for piece in pieces {
+                gather.write_all(&piece).await.unwrap();
             }
+            drop(lent);
             std::future::poll_fn(|cx| drain.poll(cx)).await.unwrap();
-            drop((gather, drain));
+            assert!(lock(&lender.0).is_empty());
         };
         let reader = async move {
             let mut got = Vec::new();
             far.read_to_end(&mut got).await.unwrap();
             got
         };
-        let ((), got) = tokio::join!(writer, reader);
-        assert!(got == expected);
+        tokio::join!(writer, reader).1
+    }
+
+    #[tokio::test]
+    async fn everything_written_arrives_once_drained() {
+        let sent: Bytes = (0..700_000u32).map(|n| n as u8).collect();
+        let pieces = (0..sent.len()).step_by(9000).map(|at| sent.slice(at..sent.len().min(at + 9000))).collect();
+        assert!(arrived(pieces, Vec::new()).await == sent);
+    }
+
+    #[test]
+    fn what_is_lent_is_shared_and_all_else_copied() {
+        let lent = Bytes::from(vec![7; 3 * SHARED_MIN]);
+        let (gather, _, lender) = gather(tokio::io::empty());
+        let guard = lender.lend([lent.clone(), Bytes::from_static(b"short")].into_iter());
+        let mut inner = lock(&gather.0);
+        for piece in [&lent[..9], &lent[10..10 + SHARED_MIN], &[7; SHARED_MIN], &lent[SHARED_MIN..]] {
+            inner.push(piece);
+        }
+        let places: Vec<_> = inner.pieces.iter().map(|piece| piece.as_ptr()).collect();
+        assert_eq!(places[1], lent[10..].as_ptr());
+        assert_eq!(places[3], lent[SHARED_MIN..].as_ptr());
+        assert!(!lent.as_ptr_range().contains(&places[0]) && !lent.as_ptr_range().contains(&places[2]));
+        drop(guard);
+        inner.push(&lent);
+        assert_eq!((inner.pieces.len(), inner.copied.len()), (4, lent.len()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn lent_and_other_bytes_arrive_in_order(cuts in proptest::collection::vec((any::<bool>(), 0usize..5000), 0..60)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let lent: Bytes = (0..300_000u32).map(|n| (n / 251) as u8).collect();
+            let mut at = 0;
+            let mut pieces = Vec::new();
+            for (is_lent, length) in cuts {
+                let piece = lent.slice(at..at + length);
+                pieces.push(if is_lent { piece } else { Bytes::copy_from_slice(&piece) });
+                at += length;
+            }
+            let got = runtime.block_on(arrived(pieces, vec![lent.slice(..150_000), lent.slice(150_000..)]));
+            prop_assert!(got == lent[..at]);
+        }
     }
 }

@@ -11,7 +11,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::{Connection, SendRequest};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 
-use super::gather::{Drain, Gather, gather};
+use super::gather::{Drain, Gather, Lender, gather};
 use super::rope::Rope;
 use super::status::{self, Accepted, Code, SendError};
 use super::stream::Stream;
@@ -24,12 +24,15 @@ const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One connection; clones share it.
 #[derive(Clone)]
-pub(super) struct Grpc(SendRequest<Rope>);
+pub(super) struct Grpc {
+    requests: SendRequest<Rope>,
+    lender: Lender,
+}
 
 impl Grpc {
     /// Speaks HTTP/2 over a stream; a task drives it until the last clone is gone.
     pub(super) async fn handshake(stream: Stream) -> Result<Grpc, h2::Error> {
-        let (gather, drain) = gather(stream);
+        let (gather, drain, lender) = gather(stream);
         let mut builder = h2::client::Builder::new();
         builder
             .enable_push(false)
@@ -39,19 +42,21 @@ impl Grpc {
             .header_table_size(0)
             .max_header_list_size(64 * 1024);
         // The preface lies in the gatherer until the driver runs.
-        let (send, connection) = builder.handshake(gather).await?;
+        let (requests, connection) = builder.handshake(gather).await?;
         tokio::spawn(Driver { connection, drain });
-        Ok(Grpc(send))
+        Ok(Grpc { requests, lender })
     }
 
     /// Waits until the endpoint allows one more call. An error means that the connection is no use any more.
     pub(super) async fn ready(self) -> Result<Grpc, SendError> {
-        self.0.ready().await.map(Grpc).map_err(|error| lost(&error))
+        let Grpc { requests, lender } = self;
+        requests.ready().await.map(|requests| Grpc { requests, lender }).map_err(|error| lost(&error))
     }
 
     /// Makes one call. Dropping the future resets the stream.
     pub(super) async fn call(mut self, request: Request<()>, message: Rope) -> Result<Accepted, SendError> {
-        let (response, mut stream) = self.0.send_request(request, false).map_err(|error| lost(&error))?;
+        let _lent = self.lender.lend(message.pieces());
+        let (response, mut stream) = self.requests.send_request(request, false).map_err(|error| lost(&error))?;
         // An endpoint that answers before it has read everything may reset the stream: its answer counts, not that.
         let sent = stream.send_data(message, true);
         let response = response.await.map_err(|error| lost(&error))?;
@@ -89,7 +94,7 @@ impl Grpc {
         bytes_max: usize,
         each: &mut dyn FnMut(&[u8]),
     ) -> Result<(), SendError> {
-        let (response, mut stream) = self.0.send_request(request, false).map_err(|error| lost(&error))?;
+        let (response, mut stream) = self.requests.send_request(request, false).map_err(|error| lost(&error))?;
         let sent = stream.send_data(message, true);
         let (head, mut body) = response.await.map_err(|error| lost(&error))?.into_parts();
         sent.ok();

@@ -24,6 +24,11 @@ impl Rope {
             self.pieces.push_back(piece);
         }
     }
+
+    /// Shares of what is left.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Bytes> {
+        self.pieces.iter().cloned()
+    }
 }
 
 impl FromIterator<Bytes> for Rope {
