@@ -266,10 +266,7 @@ fn integer(out: &mut Buffer, tag: u8, key: &[u8], value: i64, around: &[u8]) {
 }
 
 fn double(out: &mut Buffer, tag: u8, key: &[u8], value: f64, around: &[u8]) {
-    let mut encoded = [0u8; 16];
-    encoded[0] = any::DOUBLE;
-    encoded[1..9].copy_from_slice(&value.to_le_bytes());
-    out.key_any(tag, key, &encoded, 9, around);
+    out.key_any(tag, key, &small::fixed(any::DOUBLE, value.to_bits()), 9, around);
 }
 
 /// `AnyValue` of a number token: an integer, else a string if it is one beyond 64 bits, else a double.

@@ -148,16 +148,16 @@ impl Outcome {
     }
 
     fn say_links(&self, say: &mut impl FnMut(String)) {
-        let linked: u64 = self.links.linked.values().sum();
-        let unlinked: u64 = self.links.unlinked.values().sum();
-        let name = |(method, verified): &(Method, bool)| {
-            format!("{}{}", method.name(), if *verified { "" } else { " (span not seen)" })
+        let linked: u64 = self.links.linked.sum();
+        let unlinked: u64 = self.links.unlinked.sum();
+        let name = |(method, verified): (Method, bool)| {
+            format!("{}{}", method.name(), if verified { "" } else { " (span not seen)" })
         };
         let by_method: Vec<_> =
             self.links.linked.iter().map(|(method, count)| format!("{} {count}", name(method))).collect();
         let detail = if by_method.is_empty() { String::new() } else { format!(": {}", by_method.join(", ")) };
         say(format!("linked    {linked} of {}{detail}", linked + unlinked));
-        for (reason, count) in &self.links.unlinked {
+        for (reason, count) in self.links.unlinked.iter() {
             say(format!("unlinked  {count}: {}", reason.reason()));
         }
         for (count, what) in [

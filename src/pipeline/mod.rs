@@ -5,6 +5,7 @@
 //! ship, then the traces with their lines on them, then the summary.
 
 mod carriers;
+mod counted;
 pub mod deliveries;
 mod explain;
 mod finish;

@@ -3,12 +3,12 @@
 //! In go the records of one source after another, out go batches, link rows, lines of text and span events. One `Shipper`
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 
 use bytes::Bytes;
 
+use super::counted::Counted;
 use super::source::SourceSink;
 use crate::assemble::RecordSink;
 use crate::checkpoint::ledger::Ranges;
@@ -49,9 +49,9 @@ pub struct LogOutput {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LinkCounts {
     /// Records by method; `None` in the second place: ids whose span was not seen.
-    pub linked: BTreeMap<(Method, bool), u64>,
+    pub linked: Counted<(Method, bool)>,
     /// Records by reason.
-    pub unlinked: BTreeMap<Unlinked, u64>,
+    pub unlinked: Counted<Unlinked>,
     /// Links below `--min-confidence`, not made.
     pub below_confidence: u64,
     /// Between which times the records lie, ns since the epoch.
@@ -65,12 +65,8 @@ pub struct LinkCounts {
 impl LinkCounts {
     /// Adds another worker's counts.
     pub fn add(&mut self, other: &LinkCounts) {
-        for (method, count) in &other.linked {
-            *self.linked.entry(*method).or_default() += count;
-        }
-        for (reason, count) in &other.unlinked {
-            *self.unlinked.entry(*reason).or_default() += count;
-        }
+        other.linked.iter().for_each(|(method, count)| self.linked.add(method, count));
+        other.unlinked.iter().for_each(|(reason, count)| self.unlinked.add(reason, count));
         self.times = match (self.times, other.times) {
             (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1))),
             (one, two) => one.or(two),
@@ -161,15 +157,15 @@ impl Shipper<'_> {
         match outcome {
             Ok(link) if link.confidence.is_some_and(|confidence| confidence < self.min_confidence) => {
                 self.counts.below_confidence += 1;
-                *self.counts.unlinked.entry(Unlinked::Ambiguous).or_default() += 1;
+                self.counts.unlinked.add(Unlinked::Ambiguous, 1);
                 None
             }
             Ok(link) => {
-                *self.counts.linked.entry((link.method, link.verified)).or_default() += 1;
+                self.counts.linked.add((link.method, link.verified), 1);
                 Some(link)
             }
             Err(reason) => {
-                *self.counts.unlinked.entry(reason).or_default() += 1;
+                self.counts.unlinked.add(reason, 1);
                 None
             }
         }

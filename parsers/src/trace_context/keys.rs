@@ -41,17 +41,36 @@ pub(super) fn classify(key: &[u8]) -> Option<Key> {
     if may_name(key) { classify_end(key) } else { None }
 }
 
+/// All ends that [`may_name`] looks at, each at its place: most keys are told by one comparison.
+const END_PLACES: [[u8; 2]; 64] = {
+    let ends = [*b"id", *b"nt", *b"xt", *b"gs", *b"ce", *b"an", *b"in", *b"b3", *b"tr", *b"sp"];
+    let mut places = [[0; 2]; 64];
+    let mut at = 0;
+    while at < ends.len() {
+        let place = end_place(ends[at]);
+        assert!(places[place][0] == 0, "two ends have one place: another factor is needed");
+        places[place] = ends[at];
+        at += 1;
+    }
+    places
+};
+
+#[inline(always)]
+const fn end_place(end: [u8; 2]) -> usize {
+    (u16::from_le_bytes(end).wrapping_mul(END_FACTOR) >> 10) as usize
+}
+
+const END_FACTOR: u16 = 0x23;
+
 /// Its last bytes and its length tell most keys to name nothing of a trace.
 #[inline(always)]
 pub(super) fn may_name(key: &[u8]) -> bool {
-    /// All that is looked at below, as one comparison of vectors: most keys are told by it.
-    const ENDS: [[u8; 2]; 10] = [*b"id", *b"nt", *b"xt", *b"gs", *b"ce", *b"an", *b"in", *b"b3", *b"tr", *b"sp"];
     let &[.., third, second, last] = key else { return key.eq_ignore_ascii_case(b"b3") };
-    let end = u16::from_le_bytes([second | 0x20, last | 0x20]);
-    if !ENDS.iter().fold(false, |any, one| any | (u16::from_le_bytes(*one) == end)) {
+    let end = [second | 0x20, last | 0x20];
+    if END_PLACES[end_place(end)] != end {
         return false;
     }
-    match (second | 0x20, last | 0x20) {
+    match (end[0], end[1]) {
         // `traceId`, `span_id`, `request-id`; a mark has the bit set.
         (b'i', b'd') => matches!(third | 0x20, b'e' | b'n' | b't' | b'-' | b'.' | 0x7f),
         // `traceparent` and longer ones

@@ -27,19 +27,44 @@ pub(super) fn hex(bytes: &[u8; 16]) -> [u8; 32] {
     out
 }
 
-/// A varint behind its tag: the bytes, and how many of them.
+/// A varint behind its tag: the bytes, and how many of them. They are put together in a register: bytes that are stored
+/// one by one are not there yet when all of them are read.
 #[inline]
 pub(super) fn integer(tag: u8, value: i64) -> ([u8; 16], usize) {
+    /// Of smaller ones, tag and varint make a word.
+    const WORD: u64 = 1 << (7 * 7);
+    let mut rest = value as u64;
+    if rest >= WORD {
+        return large_integer(tag, rest);
+    }
+    let (mut encoded, mut shift) = (u64::from(tag), 8);
+    while rest >= 0x80 {
+        encoded |= (rest & 0x7f | 0x80) << shift;
+        rest >>= 7;
+        shift += 8;
+    }
+    encoded |= rest << shift;
+    (u128::from(encoded).to_le_bytes(), shift / 8 + 1)
+}
+
+#[cold]
+fn large_integer(tag: u8, mut rest: u64) -> ([u8; 16], usize) {
     let mut encoded = [0u8; 16];
     encoded[0] = tag;
-    let (mut rest, mut length) = (value as u64, 1);
-    while rest >= 0x80 && length < 10 {
+    let mut length = 1;
+    while rest >= 0x80 {
         encoded[length] = rest as u8 | 0x80;
         rest >>= 7;
         length += 1;
     }
     encoded[length] = rest as u8;
     (encoded, length + 1)
+}
+
+/// A fixed 64-bit number behind its tag, which takes nine bytes.
+#[inline]
+pub(super) fn fixed(tag: u8, value: u64) -> [u8; 16] {
+    (u128::from(tag) | u128::from(value) << 8).to_le_bytes()
 }
 
 /// What a number token is.
@@ -118,6 +143,17 @@ mod tests {
         for token in ["", "-", ".", "1.", "1.2.3", "x", "-.", "1.x", "1e3", "10000000000000000", "1.0000000000000001"] {
             assert_eq!(bits(token), None, "{token}");
         }
+    }
+
+    #[test]
+    fn integers_are_varints() {
+        for value in [0, 1, 0x7f, 0x80, 300, 0x3fff, 0x4000, (1 << 49) - 1, 1 << 49, i64::MAX, -1, i64::MIN] {
+            let mut expected = vec![0x18];
+            prost::encoding::encode_varint(value as u64, &mut expected);
+            let (encoded, length) = integer(0x18, value);
+            assert_eq!(encoded[..length], expected, "{value}");
+        }
+        assert_eq!(fixed(0x21, 0x0807_0605_0403_0201)[..10], [0x21, 1, 2, 3, 4, 5, 6, 7, 8, 0]);
     }
 
     #[test]
