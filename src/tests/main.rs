@@ -6,6 +6,7 @@ mod accuracy;
 mod backfill_bad_input;
 mod backfill_sending;
 mod backfill_state;
+mod backfill_tls;
 mod backfill_tree;
 mod collector;
 mod convert;

@@ -3,3 +3,4 @@
 pub(crate) mod labelled;
 pub(crate) mod run;
 pub(crate) mod sink;
+pub(crate) mod tls;
