@@ -12,6 +12,8 @@ use super::keys::Key;
 use super::matching::{self, Extent};
 use super::names::Names;
 use super::place::innermost_below;
+use super::rounded::{self, Place};
+use super::sequence::{Bounds, Lines};
 use super::span_index::{Slot, SpanIndex};
 use crate::record::{Producer, Record};
 use spanline_parsers::Format;
@@ -22,6 +24,8 @@ const GROUPS_MAX: usize = 4 << 20;
 const METHODS_MAX: usize = 1 << 12;
 /// Events of a request that are asked for its trace.
 const EVENTS_MAX: usize = 64;
+/// Times with a larger unit tell little of the place within a request.
+const ROUNDED_NS: i64 = 1_000_000;
 /// Belief from which a match is one.
 const SURE: f32 = 0.9;
 
@@ -51,7 +55,38 @@ struct Group {
     unit: i64,
     first: i64,
     last: i64,
+    first_at: Place,
+    last_at: Place,
+    is_opened: bool,
+    is_closed: bool,
     call: Call,
+}
+
+impl Group {
+    fn is_rounded(&self) -> bool {
+        self.unit > ROUNDED_NS
+    }
+
+    fn request(&self, time: &impl Fn(&Slot) -> (i64, i64)) -> rounded::Request {
+        let within = |from: i64| Bounds { from, to: from + self.unit - 1 };
+        let (first, last) = (within(self.first), within(self.last));
+        let known = match &self.call {
+            Call::Known(slot, _) => Some(time(slot)),
+            _ => None,
+        };
+        rounded::Request {
+            method: self.method,
+            first_at: self.first_at,
+            last_at: self.last_at,
+            lines: Lines { first, last, is_opened: self.is_opened, is_closed: self.is_closed },
+            known,
+        }
+    }
+}
+
+/// Where a record stands among those of its source.
+fn place_of(record: &Record<'_>) -> Place {
+    (record.source, u64::from(record.position.file) << 40 | record.position.line.min((1 << 40) - 1))
 }
 
 /// The request that a line of CRI-O names: its id, and the method it calls.
@@ -79,9 +114,12 @@ impl Requests {
     pub(super) fn observe(&mut self, hasher: &Hasher, record: &Record<'_>) {
         let (Some((id, method)), Some(time)) = (named_in(record), record.time) else { return };
         let hash = hasher.of_key(Key::CrioRequest as u64, id);
+        let place = place_of(record);
+        let is_closed = record.entry.body.starts_with(b"Response");
         if let Some(group) = self.groups.get_mut(&hash) {
             group.first = group.first.min(time);
             group.last = group.last.max(time);
+            (group.last_at, group.is_closed) = (place, is_closed);
             return;
         }
         let method = std::str::from_utf8(method).unwrap_or_default();
@@ -92,7 +130,10 @@ impl Requests {
         let method = self.methods.number(method);
         // CRI-O trims zeros at the end of a fraction: fewer digits do not mean a coarser clock, none at all do.
         let unit = if record.time_digits == 0 { unit_of(record) } else { 1 };
-        self.groups.insert(hash, Group { method, unit, first: time, last: time, call: Call::None });
+        let is_opened = record.entry.body.starts_with(b"Request: ");
+        let (first_at, last_at, call) = (place, place, Call::None);
+        let group = Group { method, unit, first: time, last: time, first_at, last_at, is_opened, is_closed, call };
+        self.groups.insert(hash, group);
     }
 
     /// The request a line names, as a number.
@@ -122,6 +163,10 @@ impl Requests {
         }
         taken.sort_unstable();
         let mut calls = self.calls_of(index, resources, open.keys().copied());
+        if self.groups.values().any(Group::is_rounded) {
+            self.assign_rounded(index, &mut open, &calls, &mut taken);
+            taken.sort_unstable();
+        }
         for (method, mut hashes) in open {
             let Some(calls) = calls.get_mut(&method) else { continue };
             calls.retain(|slot| taken.binary_search(slot).is_err());
@@ -167,6 +212,42 @@ impl Requests {
             inner.entry(method).or_insert(slots);
         }
         inner
+    }
+
+    /// The calls of requests whose lines have rounded times: those leave `open`, their calls go to `taken`.
+    fn assign_rounded(
+        &mut self,
+        index: &SpanIndex,
+        open: &mut HashMap<u32, Vec<u64>>,
+        calls: &HashMap<u32, Vec<Slot>>,
+        taken: &mut Vec<Slot>,
+    ) {
+        let time = |slot: &Slot| (index.span(*slot).start, index.span(*slot).end);
+        let free = |slots: &[Slot]| -> Vec<Slot> {
+            let mut free: Vec<Slot> = slots.iter().copied().filter(|slot| taken.binary_search(slot).is_err()).collect();
+            free.sort_unstable_by_key(|slot| (index.span(*slot).start, index.span(*slot).span_id));
+            free
+        };
+        let calls: HashMap<u32, Vec<Slot>> = calls.iter().map(|(method, slots)| (*method, free(slots))).collect();
+        let times = calls.iter().map(|(method, slots)| (*method, slots.iter().map(time).collect())).collect();
+        let mut hashes: Vec<u64> =
+            self.groups.iter().filter(|(_, group)| group.is_rounded()).map(|(id, _)| *id).collect();
+        hashes.sort_unstable_by_key(|hash| (self.groups[hash].first_at, *hash));
+        let requests: Vec<rounded::Request> = hashes.iter().map(|hash| self.groups[hash].request(&time)).collect();
+        for (hash, found) in hashes.iter().zip(rounded::assign(&requests, &times)) {
+            let Some(group) = self.groups.get_mut(hash).filter(|group| group.call == Call::None) else { continue };
+            group.call = match found {
+                Some((call, belief)) if belief >= SURE => Call::Known(calls[&group.method][call], belief),
+                Some((_, belief)) if belief > 0.2 => Call::Ambiguous,
+                _ => Call::None,
+            };
+            if let Call::Known(slot, _) = group.call {
+                taken.push(slot);
+            }
+        }
+        for hashes in open.values_mut() {
+            hashes.retain(|hash| !self.groups[hash].is_rounded());
+        }
     }
 
     fn assign(&mut self, index: &SpanIndex, hashes: &[u64], calls: &[Slot]) {
