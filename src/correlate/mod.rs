@@ -5,6 +5,7 @@
 //! what names requests, never a line. Where spans come from, and where links go, is not known here.
 
 mod conmon_rs;
+mod crio_sites;
 mod engine;
 mod events;
 pub mod explain;

@@ -7,6 +7,7 @@ use spanline_parsers::Format;
 use spanline_parsers::conmon_rs::message;
 
 use super::conmon_rs;
+use super::crio_sites;
 use super::events::Row;
 use super::keys::Key;
 use super::place::{innermost_below, package_of};
@@ -48,7 +49,7 @@ pub(super) fn crio(
             let file = record.entry.text(b"file").and_then(package_of);
             let slot = match record.time {
                 Some(time) if record.time_digits > 0 => innermost_below(index, call, time, file),
-                _ => call,
+                _ => crio_sites::span_of(index, call, &record.entry.body),
             };
             Ok(link(index, slot, Method::Request, belief))
         }

@@ -228,9 +228,12 @@ mod tests {
 
     const SECOND: i64 = 1_000_000_000;
 
+    /// Spans, groups, and for each group its span.
+    type Sample = (Vec<(i64, i64)>, Vec<Lines>, Vec<Option<usize>>);
+
     /// Spans of some milliseconds, `gap` µs apart on average, and their lines in whole seconds; of ten spans `sampled` are
     /// known.
-    fn requests(gap: i64, sampled: i64) -> (Vec<(i64, i64)>, Vec<Lines>, Vec<Option<usize>>) {
+    fn requests(gap: i64, sampled: i64) -> Sample {
         let (mut spans, mut groups, mut truth) = (Vec::new(), Vec::new(), Vec::new());
         let mut state = 7u64;
         let mut random = |below: i64| {
