@@ -87,6 +87,15 @@ impl<'a> Groups<'a> {
         self.groups = groups.map(|group| group.iter().map(|(_, row)| *row).collect()).collect();
     }
 
+    /// Of each template: some of its lines are in a group.
+    pub(super) fn templates(&self, scene: &Scene) -> Vec<bool> {
+        let mut grouped = vec![false; scene.blocks.len()];
+        for row in self.groups.iter().flatten() {
+            grouped[scene.rows[*row as usize].template as usize] = true;
+        }
+        grouped
+    }
+
     /// Of each row: the lines of its group.
     pub(super) fn sizes(&self, scene: &Scene) -> Vec<u32> {
         let mut sizes = vec![1; scene.rows.len()];

@@ -63,6 +63,11 @@ impl Counts {
         self.clues[place.clues] += weight;
         self.sum += weight;
     }
+
+    /// How much weight lies elsewhere, as seen from the start.
+    pub(super) fn distance(&self, other: &Counts) -> f32 {
+        self.start.iter().zip(&other.start).map(|(a, b)| (a - b).abs()).sum()
+    }
 }
 
 /// Spreads each bin over its neighbours.

@@ -131,7 +131,7 @@ impl Engine {
         let scene = Scene::new(&view, ruled.wanted.into_iter());
         self.overflow += scene.overflow;
         let result = associate::associate(&scene, Groups::new(&self.lines, &operations));
-        let choices = choose::choose(index, &operations, &scene, &result);
+        let choices = choose::choose(index, &scene, &result);
         self.take_choices(&scene, &result, &choices);
         for (line, slot) in calls::assign(index, resources, &ruled.calls) {
             let line = &self.lines.rows[line as usize];

@@ -5,6 +5,7 @@
 //! what chance alone gives (clutter). Nothing is weighed here.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::super::span_index::{Slot, SpanIndex};
 use super::times::{Delays, shifted, when};
@@ -46,15 +47,27 @@ pub(super) struct Row {
 
 impl Row {
     /// The places of its pairs.
-    pub(super) fn pairs(&self) -> std::ops::Range<usize> {
+    pub(super) fn pairs(&self) -> Range<usize> {
         self.first as usize..(self.first + self.count) as usize
     }
+}
+
+/// What belongs to one template.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    pub(super) template: usize,
+    pub(super) rows: Range<usize>,
+    pub(super) pairs: Range<usize>,
+    pub(super) kinds: Range<usize>,
+    pub(super) cells: Range<usize>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Scene {
     pub(super) rows: Vec<Row>,
+    /// One for each template, in order.
+    pub(super) blocks: Vec<Block>,
     /// Lines of each template.
     pub(super) template_lines: Vec<u32>,
     /// The service of each template.
@@ -96,11 +109,47 @@ pub(super) struct Pair {
     pub(super) trace: u8,
 }
 
+/// Where bins begin: seven even steps of the logarithm a decade, from 2 µs up.
+const EDGES: [u64; BINS - 14] = edges();
+
+const fn edges() -> [u64; BINS - 14] {
+    // 2 · 10^(step/7) µs, in pm.
+    let decade =
+        [2_000_000_000, 2_778_990_881, 3_861_395_159, 5_365_390_968, 7_455_187_444, 10_358_948_985, 14_393_713_460u64];
+    let mut edges = [0; BINS - 14];
+    let mut step = 0;
+    while step < edges.len() {
+        edges[step] = (decade[step % 7] as u128 * 10u128.pow(step as u32 / 7)).div_ceil(1_000_000) as u64;
+        step += 1;
+    }
+    edges
+}
+
+/// By the number of bits of a distance: the last step that begins no later than all such distances.
+const FIRST_STEPS: [u8; 65] = first_steps();
+
+const fn first_steps() -> [u8; 65] {
+    let mut steps = [0; 65];
+    let mut bits = 1;
+    while bits < 65 {
+        let mut step = steps[bits - 1];
+        while (step as usize) + 1 < EDGES.len() && EDGES[step as usize + 1] <= 1 << (bits - 1) {
+            step += 1;
+        }
+        steps[bits] = step;
+        bits += 1;
+    }
+    steps
+}
+
 /// The bin of a distance in ns.
 pub(super) fn bin(distance: i64) -> u8 {
-    let steps = ((distance.unsigned_abs().max(2_000) as f64 / 2_000.0).log10() * 7.0) as i64;
-    let bin = if distance >= 0 { 14 + steps } else { 13 - steps };
-    bin.clamp(0, BINS as i64 - 1) as u8
+    let length = distance.unsigned_abs();
+    let mut step = FIRST_STEPS[(u64::BITS - length.leading_zeros()) as usize];
+    while EDGES.get(usize::from(step) + 1).is_some_and(|edge| *edge <= length) {
+        step += 1;
+    }
+    if distance >= 0 { 14 + step } else { 13 - step.min(13) }
 }
 
 /// How wide a bin is, ns.
@@ -127,7 +176,15 @@ impl Scene {
         while from < scene.rows.len() {
             let template = scene.rows[from].template;
             let to = from + scene.rows[from..].iter().take_while(|row| row.template == template).count();
+            let (pairs, kinds, cells) = (scene.pairs.len(), scene.kinds.len(), scene.cells);
             scene.pair_up(view, from..to, &mut work);
+            scene.blocks.push(Block {
+                template: template as usize,
+                rows: from..to,
+                pairs: pairs..scene.pairs.len(),
+                kinds: kinds..scene.kinds.len(),
+                cells: cells..scene.cells,
+            });
             scene.shift(view, from..to, &ranges, &mut work);
             work.clear();
             from = to;
@@ -201,7 +258,7 @@ impl Scene {
         }
     }
 
-    fn pair_up(&mut self, view: &View<'_>, range: std::ops::Range<usize>, work: &mut Work) {
+    fn pair_up(&mut self, view: &View<'_>, range: Range<usize>, work: &mut Work) {
         for at in range {
             let row = self.rows[at];
             let line = &view.lines.rows[row.line as usize];
@@ -274,7 +331,7 @@ impl Scene {
     }
 
     /// The same lines at other times: what they share with spans by chance.
-    fn shift(&mut self, view: &View<'_>, range: std::ops::Range<usize>, ranges: &[(i64, i64)], work: &mut Work) {
+    fn shift(&mut self, view: &View<'_>, range: Range<usize>, ranges: &[(i64, i64)], work: &mut Work) {
         const SHARE: f32 = 1.0 / SHIFTS as f32;
         for at in range {
             let row = self.rows[at];
@@ -359,5 +416,18 @@ mod tests {
         let bins: Vec<u8> = distances.iter().map(|distance| bin(*distance)).collect();
         assert!(bins.is_sorted() && bins[3] < bins[4] && bins[4] == bins[5] && bins[5] < bins[6], "{bins:?}");
         assert!((bin(i64::MAX) as usize) < BINS && bin(i64::MIN + 1) == 0);
+    }
+
+    #[test]
+    fn bins_are_even_steps_of_the_logarithm() {
+        for exponent in 0..=820 {
+            let distance = 2_000.0 * 10f64.powf(f64::from(exponent) / 100.0);
+            let step = f64::from(exponent) * 7.0 / 100.0;
+            // Not at the edges, where rounding decides.
+            if (0.01..0.99).contains(&step.fract()) {
+                assert_eq!(usize::from(bin(distance as i64)), 14 + step as usize);
+                assert_eq!(usize::from(bin(-distance as i64)), 13 - (step as usize).min(13));
+            }
+        }
     }
 }
