@@ -23,8 +23,8 @@ const CAPS: usize = 64;
 /// Rounds of giving and taking within each.
 const SHARINGS: usize = 8;
 /// Where every span keeps so much of what it takes, sharing has ended.
-const SHARED: f32 = 0.9999;
-/// A template is still when this share of its lines moved in a round.
+const SHARED: f32 = 0.999;
+/// A template or kind is still when no more than this share of its lines moved in a round.
 const STILL: f32 = 0.001;
 /// The share of a template's lines without a span, before anything is known.
 const NONE_AT_FIRST: f32 = 0.05;
@@ -91,6 +91,8 @@ struct Rounds<'s> {
     habits: Vec<Habit>,
     late: Vec<f32>,
     counts: Vec<Counts>,
+    /// Those that habits were learned from.
+    learned: Vec<Counts>,
     result: Association,
     /// Of each kind: lines of it in all, how many a span may take.
     sums: Vec<f32>,
@@ -99,8 +101,6 @@ struct Rounds<'s> {
     kinds: Vec<u32>,
     taken: Vec<f32>,
     parts: Vec<f32>,
-    /// Counts of a template's kinds in the round before.
-    before: Vec<Counts>,
 }
 
 pub(super) fn place(pair: &Pair) -> Place {
@@ -123,7 +123,7 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>) -> Association {
     rounds.find_late();
     let grouped = groups.templates(scene);
     for (block, is_grouped) in scene.blocks.iter().zip(&grouped) {
-        rounds.learn_habits(block);
+        rounds.learn(block);
         if !is_grouped {
             rounds.run(block, HALF..ROUNDS - 1);
         }
@@ -175,7 +175,8 @@ impl<'s> Rounds<'s> {
         for pair in &scene.pairs {
             kinds[pair.cell as usize] = pair.kind;
         }
-        Rounds { scene, habits, late, counts, result, sums, caps, kinds, taken, parts, before: Vec::new() }
+        let learned = vec![Counts::default(); scene.kinds.len()];
+        Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts }
     }
 
     /// Rounds of one template by itself, until it is still; the last teaches nothing.
@@ -256,22 +257,22 @@ impl<'s> Rounds<'s> {
             if least > SHARED {
                 break;
             }
-            taken[block.cells.clone()].fill(0.0);
             for at in block.rows.clone() {
                 let range = scene.rows[at].pairs();
                 let pairs = &scene.pairs[range.clone()];
+                // A line that gives nothing is as it was.
+                if pairs.iter().all(|pair| parts[pair.cell as usize] >= 1.0) {
+                    continue;
+                }
                 let weights = &mut result.weights[range];
                 let none = &mut result.none[at];
                 let mut all = *none;
-                let mut gives = false;
                 for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
-                    let part = parts[pair.cell as usize];
-                    gives |= part < 1.0;
-                    *weight *= part;
+                    taken[pair.cell as usize] -= *weight;
+                    *weight *= parts[pair.cell as usize];
                     all += *weight;
                 }
-                // A line that gave nothing is as it was.
-                let scale = if gives { 1.0 / all.max(1e-12) } else { 1.0 };
+                let scale = 1.0 / all.max(1e-12);
                 *none *= scale;
                 for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
                     *weight *= scale;
@@ -307,21 +308,19 @@ impl<'s> Rounds<'s> {
 
     /// Habits and shares from the weights; false where they are as they were.
     fn learn(&mut self, block: &Block) -> bool {
-        self.before.clear();
-        self.before.extend_from_slice(&self.counts[block.kinds.clone()]);
         self.count(block);
-        self.learn_habits(block);
-        let moved: f32 =
-            self.before.iter().zip(&self.counts[block.kinds.clone()]).map(|(before, now)| before.distance(now)).sum();
-        moved > STILL * block.rows.len() as f32
-    }
-
-    fn learn_habits(&mut self, block: &Block) {
-        for (habit, counts) in self.habits[block.kinds.clone()].iter_mut().zip(&self.counts[block.kinds.clone()]) {
-            habit.learn(counts);
+        let mut moved = 0.0;
+        for kind in block.kinds.clone() {
+            let distance = self.counts[kind].distance(&self.learned[kind]);
+            moved += distance;
+            if distance > STILL * self.counts[kind].sum.max(1.0) {
+                self.habits[kind].learn(&self.counts[kind]);
+                self.learned[kind].clone_from(&self.counts[kind]);
+            }
         }
         let none = 0.2 + self.result.none[block.rows.clone()].iter().sum::<f32>();
         self.result.none_share[block.template] = none / (block.rows.len() as f32 + 2.0);
+        moved > STILL * block.rows.len() as f32
     }
 
     /// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the

@@ -5,8 +5,9 @@
 
 use super::super::span_index::{Slot, SpanIndex};
 use super::associate::Association;
+use super::bins::{BINS, bin_width};
 use super::habits::smooth;
-use super::scene::{BINS, Block, CLUES, Row, Scene, bin_width};
+use super::scene::{Block, CLUES, Row, Scene};
 
 /// Rounds of learning.
 const ROUNDS: usize = 25;

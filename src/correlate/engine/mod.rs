@@ -5,6 +5,7 @@
 //! operations, and where in them; knows nothing of any program. Rules with explicit evidence come before it.
 
 mod associate;
+mod bins;
 mod calibrate;
 pub(super) mod call_sites;
 mod calls;
@@ -12,7 +13,7 @@ mod choose;
 mod evidence;
 mod groups;
 mod habits;
-mod hash;
+pub(super) mod hash;
 mod lines;
 mod neighbours;
 mod operations;
