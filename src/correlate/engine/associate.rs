@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::groups::Groups;
-use super::habits::{Counts, Habit, Place};
+use super::habits::{Counts, Distances, Habit, Place};
 use super::scene::{Block, Pair, Scene};
 
 /// Rounds of learning.
@@ -91,8 +91,8 @@ struct Rounds<'s> {
     habits: Vec<Habit>,
     late: Vec<f32>,
     counts: Vec<Counts>,
-    /// Those that habits were learned from.
-    learned: Vec<Counts>,
+    /// … as seen from the start, when habits were last learned from them.
+    learned: Vec<Distances>,
     result: Association,
     /// Of each kind: lines of it in all, how many a span may take.
     sums: Vec<f32>,
@@ -110,8 +110,11 @@ pub(super) fn place(pair: &Pair) -> Place {
 /// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over. Until then a
 /// template learns from its own lines only, and so do those without grouped lines afterwards: each runs through its rounds
 /// at once, while its pairs are at hand, and ends early when it is still.
-pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>) -> Association {
-    let mut rounds = Rounds::new(scene);
+pub(super) fn associate(scene: &mut Scene, mut groups: Groups<'_>) -> Association {
+    // Habits hold what is needed of them.
+    let clutter = (std::mem::take(&mut scene.clutter_start), std::mem::take(&mut scene.clutter_end));
+    let scene = &*scene;
+    let mut rounds = Rounds::new(scene, clutter);
     for block in &scene.blocks {
         rounds.run(block, 0..HALF - 1);
     }
@@ -145,22 +148,20 @@ pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, 
 }
 
 impl<'s> Rounds<'s> {
-    fn new(scene: &'s Scene) -> Rounds<'s> {
+    fn new(scene: &'s Scene, clutter: (Vec<Distances>, Vec<Distances>)) -> Rounds<'s> {
         let mut counts = vec![Counts::default(); scene.kinds.len()];
         for pair in &scene.pairs {
             counts[pair.kind as usize].add(place(pair), 1.0);
         }
-        let chance: Vec<Counts> = (0..scene.kinds.len())
-            .map(|kind| Counts {
-                start: scene.clutter_start[kind],
-                end: scene.clutter_end[kind],
-                clues: scene.clutter_clues[kind],
-                sum: 0.0,
-            })
-            .collect();
+        let chance = |kind: usize| Counts {
+            start: clutter.0[kind],
+            end: clutter.1[kind],
+            clues: scene.clutter_clues[kind],
+            sum: 0.0,
+        };
         let lines_of = |kind: usize| scene.template_lines[scene.kinds[kind].0 as usize];
-        let habits =
-            (0..scene.kinds.len()).map(|kind| Habit::new(&chance[kind], &counts[kind], lines_of(kind))).collect();
+        let habit = |kind: usize| Habit::new(&chance(kind), &counts[kind], lines_of(kind));
+        let habits = (0..scene.kinds.len()).map(habit).collect();
         let result = Association {
             weights: vec![1.0; scene.pairs.len()],
             none: vec![0.0; scene.rows.len()],
@@ -175,7 +176,7 @@ impl<'s> Rounds<'s> {
         for pair in &scene.pairs {
             kinds[pair.cell as usize] = pair.kind;
         }
-        let learned = vec![Counts::default(); scene.kinds.len()];
+        let learned = vec![Counts::default().start; scene.kinds.len()];
         Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts }
     }
 
@@ -315,7 +316,7 @@ impl<'s> Rounds<'s> {
             moved += distance;
             if distance > STILL * self.counts[kind].sum.max(1.0) {
                 self.habits[kind].learn(&self.counts[kind]);
-                self.learned[kind].clone_from(&self.counts[kind]);
+                self.learned[kind] = self.counts[kind].start;
             }
         }
         let none = 0.2 + self.result.none[block.rows.clone()].iter().sum::<f32>();

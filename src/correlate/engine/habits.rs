@@ -72,8 +72,8 @@ impl Counts {
     }
 
     /// How much weight lies elsewhere, as seen from the start.
-    pub(super) fn distance(&self, other: &Counts) -> f32 {
-        self.start.iter().zip(&other.start).map(|(a, b)| (a - b).abs()).sum()
+    pub(super) fn distance(&self, start: &Distances) -> f32 {
+        self.start.iter().zip(start).map(|(a, b)| (a - b).abs()).sum()
     }
 }
 

@@ -129,9 +129,9 @@ impl Engine {
             resources,
             trace_words: &trace_words,
         };
-        let scene = Scene::new(&view, ruled.wanted.into_iter());
+        let mut scene = Scene::new(&view, ruled.wanted.into_iter());
         self.overflow += scene.overflow;
-        let result = associate::associate(&scene, Groups::new(&self.lines, &operations));
+        let result = associate::associate(&mut scene, Groups::new(&self.lines, &operations));
         let choices = choose::choose(index, &scene, &result);
         self.take_choices(&scene, &result, &choices);
         for (line, slot) in calls::assign(index, resources, &ruled.calls) {
