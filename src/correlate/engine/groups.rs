@@ -4,9 +4,8 @@
 //! lines were found to agree on a trace; the lines of a group then share the product of what each of them says. A pod or
 //! a user has many traces, and so is no request.
 
-use std::collections::HashMap;
-
 use super::associate::Association;
+use super::hash::NumberMap;
 use super::lines::Lines;
 use super::operations::Operations;
 use super::scene::Scene;
@@ -49,7 +48,7 @@ impl<'a> Groups<'a> {
             .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
             .filter(|run| (2..=LINES_MAX).contains(&run.len()))
             .collect();
-        let mut agreement: HashMap<(u32, u32), (u32, u32)> = HashMap::new();
+        let mut agreement: NumberMap<(u32, u32), (u32, u32)> = NumberMap::default();
         let mut traces = Vec::new();
         for run in &runs {
             traces.clear();
@@ -87,6 +86,15 @@ impl<'a> Groups<'a> {
         self.groups = groups.map(|group| group.iter().map(|(_, row)| *row).collect()).collect();
     }
 
+    /// Of each template: some of its lines are in a group.
+    pub(super) fn templates(&self, scene: &Scene) -> Vec<bool> {
+        let mut grouped = vec![false; scene.blocks.len()];
+        for row in self.groups.iter().flatten() {
+            grouped[scene.rows[*row as usize].template as usize] = true;
+        }
+        grouped
+    }
+
     /// Of each row: the lines of its group.
     pub(super) fn sizes(&self, scene: &Scene) -> Vec<u32> {
         let mut sizes = vec![1; scene.rows.len()];
@@ -111,7 +119,8 @@ impl<'a> Groups<'a> {
     pub(super) fn agree(&self, scene: &Scene, result: &mut Association) {
         let floor = FLOOR.ln();
         let mut sums: Vec<(u32, f32)> = Vec::new();
-        let mut logs: HashMap<u32, f32> = HashMap::new();
+        let mut logs: NumberMap<u32, f32> = NumberMap::default();
+        let mut posterior: NumberMap<u32, f32> = NumberMap::default();
         for group in &self.groups {
             logs.clear();
             let mut none = 0.0;
@@ -128,7 +137,7 @@ impl<'a> Groups<'a> {
             let none = (none / group.len() as f32).clamp(1e-9, 1.0 - 1e-6);
             let base = group.len() as f32 * floor;
             let most = logs.values().map(|log| log + base).fold(none.ln(), f32::max);
-            let mut posterior: HashMap<u32, f32> = HashMap::with_capacity(logs.len());
+            posterior.clear();
             posterior.extend(logs.iter().map(|(trace, log)| (*trace, (log + base - most).exp() * (1.0 - none))));
             let no_span = (none.ln() - most).exp();
             let all = no_span + posterior.values().sum::<f32>();

@@ -4,12 +4,16 @@
 //! pair lies as it does. Distances are spread over neighbouring bins. No line and no span is known here.
 
 use super::super::explain::Factor;
-use super::scene::{BINS, CLUES};
+use super::bins::BINS;
+use super::scene::CLUES;
 
 /// Weights by which a count is spread over its neighbours.
 const KERNEL: [f32; 5] = [0.05, 0.2, 0.5, 0.2, 0.05];
 /// Share of the clutter mixed into a habit, so that nothing is impossible.
 const FLOOR: f32 = 0.2;
+
+/// What a pair has taught itself counts from this share of the habit on.
+const OWN_COUNTS: f32 = 1e-3;
 
 /// A histogram of distances.
 pub(super) type Distances = [f32; BINS];
@@ -23,6 +27,9 @@ pub(super) struct Habit {
     pub(super) clutter_start: Distances,
     pub(super) clutter_end: Distances,
     pub(super) clutter_clues: [f32; CLUES],
+    /// How many times likelier than by chance each distance is, with the part that its side has of the weight.
+    start_factors: Distances,
+    end_factors: Distances,
     /// How much of the weight the distance to the start has (the rest has that to the end).
     pub(super) by_start: f32,
     /// Its lines are written after the span's end, and so not in it.
@@ -63,6 +70,11 @@ impl Counts {
         self.clues[place.clues] += weight;
         self.sum += weight;
     }
+
+    /// How much weight lies elsewhere, as seen from the start.
+    pub(super) fn distance(&self, start: &Distances) -> f32 {
+        self.start.iter().zip(start).map(|(a, b)| (a - b).abs()).sum()
+    }
 }
 
 /// Spreads each bin over its neighbours.
@@ -93,6 +105,8 @@ impl Habit {
             clutter_start,
             clutter_end,
             clutter_clues,
+            start_factors: [0.0; BINS],
+            end_factors: [0.0; BINS],
             is_after: false,
             by_start: 0.5,
             lines,
@@ -123,14 +137,21 @@ impl Habit {
     }
 
     /// How many times likelier than by chance, without what the pair itself (`own`) has taught.
+    #[inline]
     pub(super) fn weight(&self, place: Place, own: f32) -> f32 {
         let own = own / self.lines;
-        let side = |habit: f32, clutter: f32| ln((habit - own).max(0.01 * clutter / self.lines) / clutter);
-        let start = side(self.start[place.start], self.clutter_start[place.start]);
-        let end = side(self.end[place.end], self.clutter_end[place.end]);
+        let (start, end) = (self.start[place.start], self.end[place.end]);
         let clues = self.clues[place.clues] / self.clutter_clues[place.clues];
         let preference = if self.is_after { 1e-4 } else { self.preference };
-        preference * clues * (self.by_start * start + (1.0 - self.by_start) * end).exp()
+        let sides = if own < OWN_COUNTS * start.min(end) {
+            self.start_factors[place.start] * self.end_factors[place.end]
+        } else {
+            let side = |habit: f32, clutter: f32| ln((habit - own).max(0.01 * clutter / self.lines) / clutter);
+            let start = side(start, self.clutter_start[place.start]);
+            let end = side(end, self.clutter_end[place.end]);
+            exp(self.by_start * start + (1.0 - self.by_start) * end)
+        };
+        preference * clues * sides
     }
 
     /// The parts of [`Habit::weight`], as logarithms.
@@ -162,8 +183,13 @@ impl Habit {
     }
 
     fn weigh_sides(&mut self) {
-        let more = gain(&self.start, &self.clutter_start) - gain(&self.end, &self.clutter_end);
+        let least = 0.01 / self.lines;
+        let starts = logs(&self.start, &self.clutter_start, least);
+        let ends = logs(&self.end, &self.clutter_end, least);
+        let more = gain(&self.start, &self.clutter_start, &starts) - gain(&self.end, &self.clutter_end, &ends);
         self.by_start = 1.0 / (1.0 + (-4.0 * more).exp());
+        self.start_factors = starts.map(|log| exp(self.by_start * log));
+        self.end_factors = ends.map(|log| exp((1.0 - self.by_start) * log));
     }
 }
 
@@ -202,18 +228,47 @@ fn ln(number: f32) -> f32 {
     exponent as f32 * std::f32::consts::LN_2 + (0.405_465_1 + series)
 }
 
-/// Information of a habit against its clutter, in nats.
-fn gain(habit: &Distances, clutter: &Distances) -> f32 {
-    let (habits, clutters): (f32, f32) = (habit.iter().sum::<f32>().max(1e-12), clutter.iter().sum());
-    habit
-        .iter()
-        .zip(clutter)
-        .filter(|(habit, _)| **habit > 0.0)
-        .map(|(habit, clutter)| {
-            let share = habit / habits;
-            share * ln(share.max(1e-12) / (clutter / clutters))
-        })
-        .sum()
+/// e to a number, as exact as [`ln`].
+fn exp(number: f32) -> f32 {
+    // Adding it rounds to whole numbers.
+    const ROUND: f32 = 12_582_912.0;
+    let twos = (number * std::f32::consts::LOG2_E).clamp(-126.0, 126.0);
+    let rounded = twos + ROUND;
+    let rest = (twos - (rounded - ROUND)) * std::f32::consts::LN_2;
+    let series = 1.0 + rest * (1.0 + rest * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest / 120.0))));
+    // The last bits of `rounded` are the whole number.
+    f32::from_bits(rounded.to_bits().wrapping_add(127) << 23) * series
+}
+
+/// How many times likelier than by chance each distance is, as logarithms.
+fn logs(habit: &Distances, clutter: &Distances, least: f32) -> Distances {
+    let mut logs = [0.0; BINS];
+    for ((log, habit), clutter) in logs.iter_mut().zip(habit).zip(clutter) {
+        *log = ln((habit / clutter).max(least));
+    }
+    logs
+}
+
+/// Information of a habit against its clutter, in nats. `logs` = ln(habit / clutter), bin by bin.
+fn gain(habit: &Distances, clutter: &Distances, logs: &Distances) -> f32 {
+    let (habits, clutters) = (sum(habit).max(1e-12), sum(clutter));
+    let mut parts = [0.0; BINS];
+    for ((part, habit), log) in parts.iter_mut().zip(habit).zip(logs) {
+        *part = habit * log;
+    }
+    sum(&parts) / habits - ln(habits / clutters)
+}
+
+/// In several sums at once.
+fn sum(numbers: &Distances) -> f32 {
+    let (eights, _) = numbers.as_chunks::<8>();
+    let mut sums = [0.0f32; 8];
+    for eight in eights {
+        for (sum, number) in sums.iter_mut().zip(eight) {
+            *sum += number;
+        }
+    }
+    sums.iter().sum()
 }
 
 #[cfg(test)]
@@ -252,6 +307,14 @@ mod tests {
         for number in [1e-30f32, 1e-9, 0.3, 0.999, 1.0, 1.5, 2.0, 17.3, 4e5, 1e30] {
             assert!((ln(number) - number.ln()).abs() < 2e-4 * number.ln().abs().max(1.0), "{number}: {}", ln(number));
         }
+    }
+
+    #[test]
+    fn the_power_is_exact_enough() {
+        for number in [-80.0f32, -9.0, -0.7, -0.3, 0.0, 0.2, 0.5, 1.0, 17.3, 80.0] {
+            assert!((exp(number) / number.exp() - 1.0).abs() < 1e-4, "{number}: {}", exp(number));
+        }
+        assert!(exp(-1e9) > 0.0 && exp(1e9).is_finite());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! operations, and where in them; knows nothing of any program. Rules with explicit evidence come before it.
 
 mod associate;
+mod bins;
 mod calibrate;
 pub(super) mod call_sites;
 mod calls;
@@ -12,7 +13,7 @@ mod choose;
 mod evidence;
 mod groups;
 mod habits;
-mod hash;
+pub(super) mod hash;
 mod lines;
 mod neighbours;
 mod operations;
@@ -128,10 +129,10 @@ impl Engine {
             resources,
             trace_words: &trace_words,
         };
-        let scene = Scene::new(&view, ruled.wanted.into_iter());
+        let mut scene = Scene::new(&view, ruled.wanted.into_iter());
         self.overflow += scene.overflow;
-        let result = associate::associate(&scene, Groups::new(&self.lines, &operations));
-        let choices = choose::choose(index, &operations, &scene, &result);
+        let result = associate::associate(&mut scene, Groups::new(&self.lines, &operations));
+        let choices = choose::choose(index, &scene, &result);
         self.take_choices(&scene, &result, &choices);
         for (line, slot) in calls::assign(index, resources, &ruled.calls) {
             let line = &self.lines.rows[line as usize];
