@@ -123,6 +123,10 @@ impl Correlator {
             }
         }
         self.requests.settle(&self.index, &of_crio);
+        let requests = &self.requests;
+        self.engine.narrow(&|source, file, offset, second| {
+            requests.bounds(source, file, offset, second).map(|bounds| (bounds.from, bounds.to))
+        });
         let (index, requests) = (&self.index, &self.requests);
         let mut resources: Vec<&[u32]> = vec![&[]; self.writers as usize];
         for writer in self.sources.iter().flatten() {

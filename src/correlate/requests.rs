@@ -13,7 +13,7 @@ use super::keys::Key;
 use super::matching::{self, Extent};
 use super::names::Names;
 use super::place::innermost_below;
-use super::rounded::{self, Place};
+use super::rounded::{self, Clock, Place};
 use super::sequence::{Bounds, Lines};
 use super::span_index::{Slot, SpanIndex};
 use crate::record::{Producer, Record};
@@ -47,6 +47,8 @@ pub(super) struct Requests {
     /// By hash of the id.
     groups: NumberMap<u64, Group>,
     methods: Names,
+    /// What requests with rounded times tell of the times of other lines.
+    clock: Option<Clock>,
     /// Requests beyond the limit.
     pub(super) overflow: u64,
 }
@@ -86,9 +88,13 @@ impl Group {
     }
 }
 
-/// Where a record stands among those of its source.
+/// Where a line stands among those of its source.
+fn place(source: u32, file: u32, offset: u64) -> Place {
+    (source, u64::from(file) << 40 | offset.min((1 << 40) - 1))
+}
+
 fn place_of(record: &Record<'_>) -> Place {
-    (record.source, u64::from(record.position.file) << 40 | record.position.line.min((1 << 40) - 1))
+    place(record.source, record.position.file, record.position.offset)
 }
 
 /// The request that a line of CRI-O names: its id, and the method it calls.
@@ -177,6 +183,12 @@ impl Requests {
         }
     }
 
+    /// Between which times a line was written that says no more than the second, by the requests around it.
+    pub(super) fn bounds(&self, source: u32, file: u32, offset: u64, second: i64) -> Option<Bounds> {
+        let own = Bounds { from: second, to: second + 999_999_999 };
+        Some(self.clock.as_ref()?.bounds(place(source, file, offset), own))
+    }
+
     /// The call of a request.
     pub(super) fn call(&self, hasher: &Hasher, id: &[u8]) -> Option<Call> {
         self.groups.get(&hasher.of_key(Key::CrioRequest as u64, id)).map(|group| group.call)
@@ -236,7 +248,9 @@ impl Requests {
             self.groups.iter().filter(|(_, group)| group.is_rounded()).map(|(id, _)| *id).collect();
         hashes.sort_unstable_by_key(|hash| (self.groups[hash].first_at, *hash));
         let requests: Vec<rounded::Request> = hashes.iter().map(|hash| self.groups[hash].request(&time)).collect();
-        for (hash, found) in hashes.iter().zip(rounded::assign(&requests, &times)) {
+        let (all, clock) = rounded::assign(&requests, &times);
+        self.clock = Some(clock);
+        for (hash, found) in hashes.iter().zip(all) {
             let Some(group) = self.groups.get_mut(hash).filter(|group| group.call == Call::None) else { continue };
             group.call = match found {
                 Some((call, belief)) if belief >= SURE => Call::Known(calls[&group.method][call], belief),

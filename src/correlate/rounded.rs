@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::sequence::{self, Bounds, Lines};
 
-/// Where a line stands: source, then file and line.
+/// Where a line stands: source, then file and offset.
 pub(super) type Place = (u32, u64);
 
 /// A request.
@@ -37,7 +37,10 @@ const PASSES: usize = 4;
 const NEIGHBOURS: usize = 32;
 
 /// For each request the index among its method's calls and the belief; `calls`: start and end, in order of start.
-pub(super) fn assign(requests: &[Request], calls: &HashMap<u32, Vec<(i64, i64)>>) -> Vec<Option<(usize, f32)>> {
+pub(super) fn assign(
+    requests: &[Request],
+    calls: &HashMap<u32, Vec<(i64, i64)>>,
+) -> (Vec<Option<(usize, f32)>>, Clock) {
     let mut by_method: HashMap<u32, Vec<usize>> = HashMap::new();
     let mut order: Vec<usize> = (0..requests.len()).collect();
     order.sort_unstable_by_key(|at| requests[*at].first_at);
@@ -72,7 +75,7 @@ pub(super) fn assign(requests: &[Request], calls: &HashMap<u32, Vec<(i64, i64)>>
             break;
         }
     }
-    found
+    (found, Clock::new(requests, &known))
 }
 
 /// Which calls requests have for sure.
@@ -130,7 +133,8 @@ fn swapped(apart_ns: i64) -> f32 {
 }
 
 /// What is known of the times at which lines were written, by their places.
-struct Clock {
+#[derive(Debug)]
+pub(super) struct Clock {
     /// Places with the latest of the times that all lines from there on are not before.
     from: Vec<(Place, i64)>,
     /// Places with the earliest of the times that all lines up to there are not after.
@@ -162,7 +166,7 @@ impl Clock {
     }
 
     /// Bounds of a line, within those of its own time.
-    fn bounds(&self, place: Place, own: Bounds) -> Bounds {
+    pub(super) fn bounds(&self, place: Place, own: Bounds) -> Bounds {
         let before = self.from.partition_point(|(at, _)| *at <= place).checked_sub(1).map(|at| self.from[at]);
         let after = self.to.get(self.to.partition_point(|(at, _)| *at < place));
         let is_of_source = |at: &Place| at.0 == place.0;
@@ -217,7 +221,7 @@ mod tests {
             request(1, (9, 10), spans[4]),
         ];
         let recorded = [(2, spans[0]), (1, spans[4]), (2, spans[3])];
-        let found = assign(&requests, &calls(&recorded));
+        let (found, _) = assign(&requests, &calls(&recorded));
         assert!(found[4].is_some_and(|(call, belief)| call == 0 && belief > 0.9), "{found:?}");
         assert!([1, 2].iter().all(|at| found[*at].is_none_or(|(_, belief)| belief < 0.2)), "{found:?}");
     }
@@ -227,12 +231,12 @@ mod tests {
         // The second span's request was logged first, and answered much earlier.
         let spans = [(100 * MS, 400 * MS), (100 * MS + 100_000, 200 * MS)];
         let requests = [request(1, (1, 3), spans[1]), request(1, (2, 9), spans[0])];
-        let found = assign(&requests, &calls(&[(1, spans[0]), (1, spans[1])]));
+        let (found, _) = assign(&requests, &calls(&[(1, spans[0]), (1, spans[1])]));
         assert_eq!(found.iter().map(|found| found.map(|(call, _)| call)).collect::<Vec<_>>(), [Some(1), Some(0)]);
         // With answers as close as that, nobody can know.
         let spans = [(100 * MS, 200 * MS), (100 * MS + 50_000, 200 * MS + 50_000)];
         let requests = [request(1, (1, 3), spans[0]), request(1, (2, 4), spans[1])];
-        let found = assign(&requests, &calls(&[(1, spans[0]), (1, spans[1])]));
+        let (found, _) = assign(&requests, &calls(&[(1, spans[0]), (1, spans[1])]));
         assert!(found.iter().flatten().all(|(_, belief)| *belief < 0.9), "{found:?}");
     }
 

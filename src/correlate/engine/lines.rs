@@ -86,6 +86,18 @@ impl Lines {
         });
     }
 
+    /// Lines that say no more than the second, and no more than whose file says it, are given the digits that the bounds
+    /// of their times allow.
+    pub(super) fn narrow(&mut self, bounds: &dyn Fn(u32, u32, u64, i64) -> Option<(i64, i64)>) {
+        for line in self.rows.iter_mut().filter(|line| line.digits == 0 && line.envelope_time == i64::MIN) {
+            if let Some((from, to)) = bounds(line.source, line.file, line.offset, line.time) {
+                line.time = from;
+                // All of the bounds lie within a unit of the last digit.
+                line.digits = (1..=9).rev().find(|digits| 10i64.pow(9 - u32::from(*digits)) >= to - from).unwrap_or(0);
+            }
+        }
+    }
+
     pub(super) fn all_words(&self) -> NumberSet<u32> {
         self.words.iter().copied().collect()
     }

@@ -112,6 +112,12 @@ impl Engine {
         self.lines.overflow + self.overflow
     }
 
+    /// Takes in what is known of the times of lines that say no more than the second: `bounds` of source, file, offset and
+    /// second.
+    pub(super) fn narrow(&mut self, bounds: &dyn Fn(u32, u32, u64, i64) -> Option<(i64, i64)>) {
+        self.lines.narrow(bounds);
+    }
+
     /// Decides all lines. `resources`: those of each writer; `known`: the span of a line that a rule has settled.
     pub(super) fn settle(&mut self, index: &SpanIndex, resources: &[&[u32]], known: &dyn Fn(Hint, u32, i64) -> Known) {
         if index.is_empty() || self.lines.rows.is_empty() {
