@@ -72,7 +72,7 @@ impl Group {
     }
 
     fn request(&self, time: &impl Fn(&Slot) -> (i64, i64)) -> rounded::Request {
-        let within = |from: i64| Bounds { from, to: from + self.unit - 1 };
+        let within = |from: i64| Bounds { from, to: from.saturating_add(self.unit - 1) };
         let (first, last) = (within(self.first), within(self.last));
         let known = match &self.call {
             Call::Known(slot, _) => Some(time(slot)),
@@ -185,7 +185,7 @@ impl Requests {
 
     /// Between which times a line was written that says no more than the second, by the requests around it.
     pub(super) fn bounds(&self, source: u32, file: u32, offset: u64, second: i64) -> Option<Bounds> {
-        let own = Bounds { from: second, to: second + 999_999_999 };
+        let own = Bounds { from: second, to: second.saturating_add(999_999_999) };
         Some(self.clock.as_ref()?.bounds(place(source, file, offset), own))
     }
 

@@ -96,15 +96,15 @@ fn untangle<'r>(found: &mut [Option<(usize, f32)>], spans: &[(i64, i64)], reques
         for (number, first) in matched.iter().enumerate() {
             for second in matched[number + 1..].iter().take(NEIGHBOURS) {
                 let (Some((one, belief)), Some((two, other))) = (found[*first], found[*second]) else { continue };
-                let starts = (spans[two].0 - spans[one].0).abs();
+                let starts = spans[two].0.saturating_sub(spans[one].0).saturating_abs();
                 if starts > TOGETHER_NS || one == two {
                     continue;
                 }
                 let (before, after) = (request(*first), request(*second));
-                let ends = (spans[two].1 - spans[one].1).abs();
+                let ends = spans[two].1.saturating_sub(spans[one].1).saturating_abs();
                 let is_answered = before.lines.is_closed && after.lines.is_closed;
                 let agrees = (before.last_at < after.last_at) == (spans[one].1 < spans[two].1);
-                if is_answered && !agrees && ends > 4 * starts + SURELY_APART_NS {
+                if is_answered && !agrees && ends / 4 > starts + SURELY_APART_NS / 4 {
                     (found[*first], found[*second]) = (Some((two, belief)), Some((one, other)));
                     has_moved = true;
                     continue;

@@ -7,6 +7,8 @@
 //! for any pair of sequences). How lines lie in their span is known here, what they say is not.
 //! <https://doi.org/10.1017/CBO9780511790492> (Durbin et al.: pair hidden Markov models)
 
+use std::collections::HashMap;
+
 /// Between which times something lies, ns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bounds {
@@ -41,34 +43,107 @@ const NARROW_NS: f64 = 1e6;
 /// Weights of long runs of spans without lines end here, so that they stay numbers.
 const SKIPS_MAX: usize = 60;
 /// Spans that are weighed for one group.
-const CANDIDATES_MAX: usize = 4096;
+const CANDIDATES_MAX: usize = 1024;
+
+/// Groups that are weighed together, and pairs of them and spans: longer runs are cut, as if what follows were apart.
+const GROUPS_MAX: usize = 2048;
+const PAIRS_MAX: usize = 1 << 20;
 
 /// For each group the index of its span and the probability. `spans`: (start, end), in order of start.
 pub(super) fn align(spans: &[(i64, i64)], groups: &[Lines]) -> Vec<Option<(usize, f32)>> {
-    let Some(lattice) = Lattice::new(spans, groups) else { return vec![None; groups.len()] };
-    lattice.posteriors()
+    let ranges = ranges(spans, groups);
+    let (Some((first, _)), Some((_, last))) = (ranges.first(), ranges.last()) else { return Vec::new() };
+    let with_candidates = ranges.iter().filter(|(from, to)| from < to).count() as f64;
+    if with_candidates == 0.0 {
+        return vec![None; groups.len()];
+    }
+    let spans_near = (last - first) as f64;
+    let sampled = (spans_near / with_candidates).clamp(0.02, 0.999);
+    let lost = (1.0 - with_candidates / spans_near).clamp(LOST_MIN, 0.5);
+    let mut found = Vec::with_capacity(groups.len());
+    while found.len() < groups.len() {
+        let start = found.len();
+        let length = run(&ranges[start..]);
+        let part = start..start + length;
+        let lattice = Lattice { spans, groups: &groups[part.clone()], ranges: &ranges[part], sampled, lost };
+        found.extend(lattice.posteriors());
+    }
+    once(&mut found);
+    found
+}
+
+/// For each group its candidates among the spans; neither end ever goes back.
+fn ranges(spans: &[(i64, i64)], groups: &[Lines]) -> Vec<(usize, usize)> {
+    let longest = spans.iter().map(|(start, end)| end.saturating_sub(*start)).max().unwrap_or(0).max(FAR_NS);
+    let (mut from, mut to) = (0, 0);
+    let of = |lines: &Lines| {
+        let Bounds { from: earliest, to: latest } = lines.first;
+        let reach = if lines.is_opened { FAR_NS } else { longest };
+        let earliest = earliest.saturating_sub(reach).saturating_sub(CLOCK_NS);
+        from = spans.partition_point(|(start, _)| *start < earliest).max(from);
+        to = spans.partition_point(|(start, _)| *start <= latest.saturating_add(CLOCK_NS)).max(to);
+        to = to.clamp(from, from + CANDIDATES_MAX);
+        (from, to)
+    };
+    groups.iter().map(of).collect()
+}
+
+/// How many groups from the first on share candidates, one with the next.
+fn run(ranges: &[(usize, usize)]) -> usize {
+    let mut pairs = 0;
+    let mut length = 0;
+    for pair in ranges.windows(2) {
+        let [(from, to), (next, _)] = pair else { break };
+        length += 1;
+        pairs += to - from + 1;
+        if next >= to || length >= GROUPS_MAX || pairs >= PAIRS_MAX {
+            return length;
+        }
+    }
+    ranges.len().min(length + 1)
+}
+
+/// A span that two parts of a run both gave away is the one's that is surer.
+fn once(found: &mut [Option<(usize, f32)>]) {
+    let mut owners: HashMap<usize, (usize, f32)> = HashMap::new();
+    for at in 0..found.len() {
+        let Some((span, chance)) = found[at].filter(|(_, chance)| *chance > 0.5) else { continue };
+        match owners.get(&span) {
+            Some((_, other)) if *other >= chance => found[at] = None,
+            Some((owner, _)) => {
+                found[*owner] = None;
+                owners.insert(span, (at, chance));
+            }
+            None => {
+                owners.insert(span, (at, chance));
+            }
+        }
+    }
 }
 
 impl Lines {
     /// Between which times the first and the last line of a span were written, if nothing odd happened.
     pub(super) fn expected(&self, (start, end): (i64, i64)) -> (Bounds, Bounds) {
-        let soon = if self.is_opened { (start + SOON_NS).min(end) } else { end };
-        let late = if self.is_closed { (end - BEFORE_END_NS).max(start) } else { start };
-        (Bounds { from: start - CLOCK_NS, to: soon + CLOCK_NS }, Bounds { from: late - CLOCK_NS, to: end + CLOCK_NS })
+        let soon = if self.is_opened { start.saturating_add(SOON_NS).min(end) } else { end };
+        let late = if self.is_closed { end.saturating_sub(BEFORE_END_NS).max(start) } else { start };
+        (
+            Bounds { from: start.saturating_sub(CLOCK_NS), to: soon.saturating_add(CLOCK_NS) },
+            Bounds { from: late.saturating_sub(CLOCK_NS), to: end.saturating_add(CLOCK_NS) },
+        )
     }
 
     /// Its weight as the lines of a span: 0 where it cannot be.
     fn weight(&self, span: (i64, i64)) -> f64 {
         let (first, last) = self.expected(span);
-        let odd_first = Bounds { from: first.from, to: span.1 + CLOCK_NS };
-        let odd_last = Bounds { from: first.from, to: span.1 + FAR_NS };
+        let odd_first = Bounds { from: first.from, to: span.1.saturating_add(CLOCK_NS) };
+        let odd_last = Bounds { from: first.from, to: span.1.saturating_add(FAR_NS) };
         let fit = |bounds: Bounds, usual: Bounds, odd: Bounds| match () {
             () if bounds.meets(usual) => 1.0,
             () if bounds.meets(odd) => RARE,
             () => 0.0,
         };
         // The closer the bounds around it, the more it says that they hold the span.
-        let width = ((self.first.to - self.first.from) as f64).max(NARROW_NS) / 1e9;
+        let width = (self.first.to.saturating_sub(self.first.from) as f64).max(NARROW_NS) / 1e9;
         fit(self.first, first, odd_first) * fit(self.last, last, odd_last) / width
     }
 }
@@ -86,8 +161,7 @@ impl Bounds {
 struct Lattice<'a> {
     spans: &'a [(i64, i64)],
     groups: &'a [Lines],
-    /// For each group its candidates among the spans; neither end ever goes back.
-    ranges: Vec<(usize, usize)>,
+    ranges: &'a [(usize, usize)],
     /// Share of groups that have a span.
     sampled: f64,
     /// Share of spans that have no group.
@@ -105,30 +179,7 @@ struct Row {
     scale: f64,
 }
 
-impl<'a> Lattice<'a> {
-    fn new(spans: &'a [(i64, i64)], groups: &'a [Lines]) -> Option<Lattice<'a>> {
-        let mut ranges = Vec::with_capacity(groups.len());
-        let (mut from, mut to) = (0, 0);
-        let longest = spans.iter().map(|(start, end)| end - start).max().unwrap_or(0).max(FAR_NS);
-        for lines in groups {
-            let Bounds { from: earliest, to: latest } = lines.first;
-            let reach = if lines.is_opened { FAR_NS } else { longest };
-            from = spans.partition_point(|(start, _)| *start < earliest - reach - CLOCK_NS).max(from);
-            to = spans.partition_point(|(start, _)| *start <= latest + CLOCK_NS).max(to).max(from);
-            ranges.push((from, to.min(from + CANDIDATES_MAX)));
-            to = to.min(from + CANDIDATES_MAX);
-        }
-        let (first, last) = (ranges.first()?.0, ranges.last()?.1);
-        if first == last {
-            return None;
-        }
-        let with_candidates = ranges.iter().filter(|(from, to)| from < to).count() as f64;
-        let spans_near = (last - first) as f64;
-        let sampled = (spans_near / with_candidates).clamp(0.02, 0.999);
-        let lost = (1.0 - with_candidates / spans_near).clamp(LOST_MIN, 0.5);
-        Some(Lattice { spans, groups, ranges, sampled, lost })
-    }
-
+impl Lattice<'_> {
     /// The weight of so many spans without lines.
     fn skips(&self, count: usize) -> f64 {
         self.lost.powi(count.min(SKIPS_MAX) as i32)
@@ -293,6 +344,26 @@ mod tests {
         let right = |at: &usize| truth[*at].is_some_and(|span| found[*at].is_some_and(|(s, p)| s == span && p > 0.9));
         let known = truth.iter().flatten().count();
         assert!((0..groups.len()).filter(right).count() * 10 >= known * 8);
+    }
+
+    #[test]
+    fn long_runs_are_cut_and_no_span_is_given_twice() {
+        let gap = 200_000;
+        let spans: Vec<(i64, i64)> = (0..6_000).map(|n| (n * gap, n * gap + gap / 2)).collect();
+        let all = Bounds { from: 0, to: i64::MAX };
+        let groups = vec![Lines { first: all, last: all, is_opened: true, is_closed: true }; 6_000];
+        let found = align(&spans, &groups);
+        let mut given: Vec<usize> = found.iter().flatten().filter(|(_, p)| *p > 0.5).map(|(span, _)| *span).collect();
+        let count = given.len();
+        given.sort_unstable();
+        given.dedup();
+        assert_eq!(given.len(), count);
+        let far = (i64::MAX - 5, i64::MAX);
+        let late = Bounds { from: i64::MAX - 9, to: i64::MAX };
+        let early = Bounds { from: i64::MIN, to: i64::MIN + 9 };
+        for bounds in [late, early] {
+            align(&[far], &[Lines { first: bounds, last: bounds, is_opened: false, is_closed: false }]);
+        }
     }
 
     #[test]

@@ -93,7 +93,10 @@ impl Lines {
             if let Some((from, to)) = bounds(line.source, line.file, line.offset, line.time) {
                 line.time = from;
                 // All of the bounds lie within a unit of the last digit.
-                line.digits = (1..=9).rev().find(|digits| 10i64.pow(9 - u32::from(*digits)) >= to - from).unwrap_or(0);
+                line.digits = (1..=9)
+                    .rev()
+                    .find(|digits| 10i64.pow(9 - u32::from(*digits)) >= to.saturating_sub(from))
+                    .unwrap_or(0);
             }
         }
     }
