@@ -10,17 +10,24 @@ use std::collections::HashMap;
 use super::groups::Groups;
 use super::habits::{Counts, Habit, Place};
 use super::scene::{Pair, Scene};
+use super::shared::Shared;
 
 /// Rounds of learning.
 const ROUNDS: usize = 13;
-/// Of the spans with lines of a template, this share has the usual number or fewer.
+/// Of the spans with lines of a template, this share has the usual number or fewer: less where many of its lines have no
+/// recorded span, since they often run beside one that has.
 const USUAL_SHARE: f32 = 0.4;
+const USUAL_SHARE_LEAST: f32 = 0.15;
 /// Lines of one template in one span that are told apart.
 const CAPS: usize = 64;
 /// Rounds of giving and taking within each.
 const SHARINGS: usize = 8;
 /// Where every span keeps so much of what it takes, sharing has ended.
 const SHARED: f32 = 0.9999;
+/// A span keeps so much of what it takes at least, where all requests are recorded: more than usual is possible. Where half
+/// or more are not, the rest is likelier another's.
+const KEPT_LEAST: f32 = 0.03;
+const KEPT_LEAST_UNRECORDED: f32 = 1e-5;
 /// The share of a template's lines without a span, before anything is known.
 const NONE_AT_FIRST: f32 = 0.05;
 
@@ -55,6 +62,8 @@ pub(super) struct Association {
     pub(super) habits: Vec<Habit>,
     /// Of each line: lines that name the same request.
     pub(super) group_sizes: Vec<u32>,
+    /// Of each pair: what the words of other lines say.
+    pub(super) shared: Shared,
 }
 
 /// How the lines of a template stand to the ends of their traces' spans.
@@ -93,11 +102,16 @@ struct Rounds<'s> {
     taken: Vec<f32>,
     cell_caps: Vec<f32>,
     parts: Vec<f32>,
+    /// Of each cell: the part that it kept in the round before, where the next begins.
+    kept: Vec<f32>,
+    /// … and keeps at least.
+    least: Vec<f32>,
     caps: Vec<f32>,
 }
 
 pub(super) fn place(pair: &Pair) -> Place {
-    Place { start: usize::from(pair.start_bin), end: usize::from(pair.end_bin), clues: usize::from(pair.clues) }
+    let [start, end, edge, clues] = [pair.start_bin, pair.end_bin, pair.edge_bin, pair.clues].map(usize::from);
+    Place { start, end, edge, clues }
 }
 
 /// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over.
@@ -109,9 +123,10 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>) -> Association {
         rounds.share();
         if round == ROUNDS / 2 {
             groups.find(scene, &rounds.result);
+            rounds.result.shared = groups.shared_words(scene, &rounds.result);
         }
         if round >= ROUNDS / 2 {
-            groups.agree(scene, &mut rounds.result);
+            groups.agree(scene, &mut rounds.result, &rounds.habits);
         }
         if round + 1 < ROUNDS {
             rounds.learn(round);
@@ -142,6 +157,7 @@ impl<'s> Rounds<'s> {
             .map(|kind| Counts {
                 start: scene.clutter_start[kind],
                 end: scene.clutter_end[kind],
+                edge: scene.clutter_edge[kind],
                 clues: scene.clutter_clues[kind],
                 sum: 0.0,
             })
@@ -156,11 +172,12 @@ impl<'s> Rounds<'s> {
             none_share: vec![NONE_AT_FIRST; scene.template_lines.len()],
             habits: Vec::new(),
             group_sizes: Vec::new(),
+            shared: Shared::default(),
         };
-        let [taken, cell_caps, parts] = [0.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
+        let [taken, cell_caps, parts, kept, least] = [0.0, 1.0, 1.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
         let caps = vec![1.0; scene.kinds.len()];
         let late = vec![0.0; scene.kinds.len()];
-        Rounds { scene, habits, late, counts, result, taken, cell_caps, parts, caps }
+        Rounds { scene, habits, late, counts, result, taken, cell_caps, parts, kept, least, caps }
     }
 
     /// The operation that has most of a template is preferred.
@@ -189,6 +206,7 @@ impl<'s> Rounds<'s> {
         for (at, row) in self.scene.rows.iter().enumerate() {
             let range = row.pairs();
             let none = self.result.none_share[row.template as usize];
+            self.result.shared.weigh(row, none, &mut self.result.scores[range.clone()]);
             let sum: f32 = self.result.scores[range.clone()].iter().sum();
             // Habits are shares of all lines of the template, those without a span included.
             let all = sum + none;
@@ -202,22 +220,18 @@ impl<'s> Rounds<'s> {
     /// A span takes a template as often as is usual for it.
     fn share(&mut self) {
         self.find_caps();
-        let Rounds { scene, result, taken, caps, cell_caps, parts, .. } = self;
-        taken.fill(0.0);
-        for (pair, weight) in scene.pairs.iter().zip(&result.weights) {
-            taken[pair.cell as usize] += weight;
-            cell_caps[pair.cell as usize] = caps[pair.kind as usize];
+        let Rounds { scene, result, taken, caps, cell_caps, parts, kept, least, .. } = self;
+        let least_of = |none: &f32| KEPT_LEAST * (KEPT_LEAST_UNRECORDED / KEPT_LEAST).powf((2.0 * none).min(1.0));
+        let of_template: Vec<f32> = result.none_share.iter().map(least_of).collect();
+        for pair in &scene.pairs {
+            let (cell, kind) = (pair.cell as usize, pair.kind as usize);
+            cell_caps[cell] = caps[kind];
+            least[cell] = of_template[scene.kinds[kind].0 as usize];
         }
-        for _ in 0..SHARINGS {
-            let mut least = 1.0f32;
-            for ((part, taken), cap) in parts.iter_mut().zip(taken.iter_mut()).zip(cell_caps.iter()) {
-                *part = (cap / taken.max(1e-9)).min(1.0);
-                least = least.min(*part);
-                *taken = 0.0;
-            }
-            if least > SHARED {
-                break;
-            }
+        // What was given away in the round before is given away first, and got back where too much was.
+        parts.copy_from_slice(kept);
+        for _ in 0..=SHARINGS {
+            taken.fill(0.0);
             for (none, row) in result.none.iter_mut().zip(&scene.rows) {
                 let pairs = &scene.pairs[row.pairs()];
                 let weights = &mut result.weights[row.pairs()];
@@ -225,7 +239,7 @@ impl<'s> Rounds<'s> {
                 let mut gives = false;
                 for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
                     let part = parts[pair.cell as usize];
-                    gives |= part < 1.0;
+                    gives |= part != 1.0;
                     *weight *= part;
                     all += *weight;
                 }
@@ -238,6 +252,16 @@ impl<'s> Rounds<'s> {
                 for (pair, weight) in pairs.iter().zip(weights.iter()) {
                     taken[pair.cell as usize] += weight;
                 }
+            }
+            let mut moved = 0.0f32;
+            for (cell, part) in parts.iter_mut().enumerate() {
+                let next = (kept[cell] * cell_caps[cell] / taken[cell].max(1e-9)).clamp(least[cell], 1.0);
+                *part = next / kept[cell];
+                kept[cell] = next;
+                moved = moved.max((*part - 1.0).abs());
+            }
+            if moved < 1.0 - SHARED {
+                break;
             }
         }
     }
@@ -265,9 +289,11 @@ impl<'s> Rounds<'s> {
             let (sum, all_spans) = (sums[kind], all_spans_of(kind));
             let all: u32 = spans.iter().sum();
             let mut below = 0;
+            let none = self.result.none_share[self.scene.kinds[kind].0 as usize];
+            let share = USUAL_SHARE + (USUAL_SHARE_LEAST - USUAL_SHARE) * (2.0 * none).min(1.0);
             let usual = spans.iter().position(|count| {
                 below += count;
-                below as f32 > USUAL_SHARE * all as f32
+                below as f32 > share * all as f32
             });
             *cap = (usual.unwrap_or(0) as f32 + 1.0).min((sum / all_spans.max(1) as f32).round().max(1.0));
         }

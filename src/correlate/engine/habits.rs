@@ -19,12 +19,14 @@ pub(super) type Distances = [f32; BINS];
 pub(super) struct Habit {
     pub(super) start: Distances,
     pub(super) end: Distances,
+    pub(super) edge: Distances,
     pub(super) clues: [f32; CLUES],
     pub(super) clutter_start: Distances,
     pub(super) clutter_end: Distances,
+    pub(super) clutter_edge: Distances,
     pub(super) clutter_clues: [f32; CLUES],
-    /// How much of the weight the distance to the start has (the rest has that to the end).
-    pub(super) by_start: f32,
+    /// How much of the weight the distances to the start, to the end, and to the nearest edge below have.
+    pub(super) shares: [f32; 3],
     /// Its lines are written after the span's end, and so not in it.
     pub(super) is_after: bool,
     /// Lines of the template.
@@ -38,6 +40,7 @@ pub(super) struct Habit {
 pub(super) struct Place {
     pub(super) start: usize,
     pub(super) end: usize,
+    pub(super) edge: usize,
     pub(super) clues: usize,
 }
 
@@ -46,13 +49,14 @@ pub(super) struct Place {
 pub(super) struct Counts {
     pub(super) start: Distances,
     pub(super) end: Distances,
+    pub(super) edge: Distances,
     pub(super) clues: [f32; CLUES],
     pub(super) sum: f32,
 }
 
 impl Default for Counts {
     fn default() -> Counts {
-        Counts { start: [0.0; BINS], end: [0.0; BINS], clues: [0.0; CLUES], sum: 0.0 }
+        Counts { start: [0.0; BINS], end: [0.0; BINS], edge: [0.0; BINS], clues: [0.0; CLUES], sum: 0.0 }
     }
 }
 
@@ -60,6 +64,7 @@ impl Counts {
     pub(super) fn add(&mut self, place: Place, weight: f32) {
         self.start[place.start] += weight;
         self.end[place.end] += weight;
+        self.edge[place.edge] += weight;
         self.clues[place.clues] += weight;
         self.sum += weight;
     }
@@ -85,22 +90,26 @@ impl Habit {
         let per_line = |counts: &Distances, more: f32| smooth(counts).map(|count| (count + more) / lines);
         let clutter_start = per_line(&chance.start, 0.5 / BINS as f32);
         let clutter_end = per_line(&chance.end, 0.5 / BINS as f32);
+        let clutter_edge = per_line(&chance.edge, 0.5 / BINS as f32);
         let clutter_clues = shares(&chance.clues, &CLUES_BY_CHANCE, 1.0);
         let mut habit = Habit {
             start: per_line(&pairs.start, 0.0),
             end: per_line(&pairs.end, 0.0),
+            edge: per_line(&pairs.edge, 0.0),
             clues: shares(&pairs.clues, &clutter_clues, 0.1),
             clutter_start,
             clutter_end,
+            clutter_edge,
             clutter_clues,
             is_after: false,
-            by_start: 0.5,
+            shares: [0.5, 0.5, 0.0],
             lines,
             preference: 1.0,
         };
         for bin in 0..BINS {
             habit.start[bin] = (habit.start[bin] - habit.clutter_start[bin]).max(0.0);
             habit.end[bin] = (habit.end[bin] - habit.clutter_end[bin]).max(0.0);
+            habit.edge[bin] = (habit.edge[bin] - habit.clutter_edge[bin]).max(0.0);
         }
         habit.weigh_sides();
         habit
@@ -118,27 +127,36 @@ impl Habit {
         };
         self.start = learned(&pairs.start, &self.clutter_start);
         self.end = learned(&pairs.end, &self.clutter_end);
+        self.edge = learned(&pairs.edge, &self.clutter_edge);
         self.clues = shares(&pairs.clues, &self.clutter_clues, 0.3);
         self.weigh_sides();
     }
 
     /// How many times likelier than by chance, without what the pair itself (`own`) has taught.
     pub(super) fn weight(&self, place: Place, own: f32) -> f32 {
-        let own = own / self.lines;
-        let side = |habit: f32, clutter: f32| ln((habit - own).max(0.01 * clutter / self.lines) / clutter);
-        let start = side(self.start[place.start], self.clutter_start[place.start]);
-        let end = side(self.end[place.end], self.clutter_end[place.end]);
+        let sides: f32 = self.sides(place, own).into_iter().sum();
         let clues = self.clues[place.clues] / self.clutter_clues[place.clues];
         let preference = if self.is_after { 1e-4 } else { self.preference };
-        preference * clues * (self.by_start * start + (1.0 - self.by_start) * end).exp()
+        preference * clues * sides.exp()
+    }
+
+    /// What each distance adds to the weight, as logarithms.
+    fn sides(&self, place: Place, own: f32) -> [f32; 3] {
+        let own = own / self.lines;
+        let side = |share: f32, habit: f32, clutter: f32| {
+            // Most habits have one side that tells nearly all.
+            if share < 0.01 { 0.0 } else { share * ln((habit - own).max(0.01 * clutter / self.lines) / clutter) }
+        };
+        [
+            side(self.shares[0], self.start[place.start], self.clutter_start[place.start]),
+            side(self.shares[1], self.end[place.end], self.clutter_end[place.end]),
+            side(self.shares[2], self.edge[place.edge], self.clutter_edge[place.edge]),
+        ]
     }
 
     /// The parts of [`Habit::weight`], as logarithms.
     pub(super) fn factors(&self, place: Place, own: f32) -> Vec<Factor> {
-        let own = own / self.lines;
-        let side = |habit: f32, clutter: f32| ((habit - own).max(0.01 * clutter / self.lines) / clutter).ln();
-        let start = side(self.start[place.start], self.clutter_start[place.start]);
-        let end = side(self.end[place.end], self.clutter_end[place.end]);
+        let [start, end, edge] = self.sides(place, own);
         let clues = (self.clues[place.clues] / self.clutter_clues[place.clues]).ln();
         let clue = match (place.clues % 2, place.clues / 2 % 4, place.clues / 8) {
             (0, 0, 0) => "no word or duration shared",
@@ -154,16 +172,24 @@ impl Habit {
         };
         let preference = if self.is_after { 1e-4 } else { self.preference };
         vec![
-            Factor { name: "distance to its start", weight: self.by_start * start },
-            Factor { name: "distance to its end", weight: (1.0 - self.by_start) * end },
+            Factor { name: "distance to its start", weight: start },
+            Factor { name: "distance to its end", weight: end },
+            Factor { name: "distance to the spans below it", weight: edge },
             Factor { name: clue, weight: clues },
             Factor { name: "operation that has most lines of the kind", weight: preference.max(1e-9).ln() },
         ]
     }
 
     fn weigh_sides(&mut self) {
-        let more = gain(&self.start, &self.clutter_start) - gain(&self.end, &self.clutter_end);
-        self.by_start = 1.0 / (1.0 + (-4.0 * more).exp());
+        let gains = [
+            gain(&self.start, &self.clutter_start),
+            gain(&self.end, &self.clutter_end),
+            gain(&self.edge, &self.clutter_edge),
+        ];
+        let most = gains.into_iter().fold(f32::MIN, f32::max);
+        let parts = gains.map(|gain| (4.0 * (gain - most)).exp());
+        let all: f32 = parts.iter().sum();
+        self.shares = parts.map(|part| part / all);
     }
 }
 
@@ -224,26 +250,26 @@ mod tests {
     fn what_happens_more_often_than_chance_weighs() {
         let (mut chance, mut pairs) = (Counts::default(), Counts::default());
         for number in 0..200 {
-            chance.add(Place { start: 20 + number % 30, end: 20 + number % 40, clues: 0 }, 1.0);
-            pairs.add(Place { start: 20 + number % 30, end: 20 + number % 40, clues: 0 }, 1.0);
-            pairs.add(Place { start: 25, end: 20 + number % 40, clues: 2 }, 1.0);
+            chance.add(Place { start: 20 + number % 30, end: 20 + number % 40, edge: 40, clues: 0 }, 1.0);
+            pairs.add(Place { start: 20 + number % 30, end: 20 + number % 40, edge: 40, clues: 0 }, 1.0);
+            pairs.add(Place { start: 25, end: 20 + number % 40, edge: 40, clues: 2 }, 1.0);
         }
         let habit = Habit::new(&chance, &pairs, 200);
-        let usual = habit.weight(Place { start: 25, end: 30, clues: 2 }, 0.5);
-        let unusual = habit.weight(Place { start: 40, end: 30, clues: 0 }, 0.5);
+        let usual = habit.weight(Place { start: 25, end: 30, edge: 40, clues: 2 }, 0.5);
+        let unusual = habit.weight(Place { start: 40, end: 30, edge: 40, clues: 0 }, 0.5);
         assert!(usual > 20.0 && unusual < 0.5, "{usual} {unusual}");
-        assert!(habit.by_start > 0.9);
+        assert!(habit.shares[0] > 0.9);
     }
 
     #[test]
     fn a_single_line_does_not_explain_itself() {
         let mut pairs = Counts::default();
-        pairs.add(Place { start: 25, end: 30, clues: 0 }, 1.0);
+        pairs.add(Place { start: 25, end: 30, edge: 40, clues: 0 }, 1.0);
         let mut habit = Habit::new(&Counts::default(), &pairs, 1);
         habit.learn(&pairs);
         assert!(
-            habit.weight(Place { start: 25, end: 30, clues: 0 }, 0.5)
-                < habit.weight(Place { start: 25, end: 30, clues: 0 }, 0.0) / 3.0
+            habit.weight(Place { start: 25, end: 30, edge: 40, clues: 0 }, 0.5)
+                < habit.weight(Place { start: 25, end: 30, edge: 40, clues: 0 }, 0.0) / 3.0
         );
     }
 

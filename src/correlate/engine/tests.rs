@@ -249,3 +249,37 @@ fn what_was_considered_is_told() {
     });
     assert!(told > 2000, "{told}");
 }
+
+#[test]
+fn a_line_beside_a_call_is_of_its_request() {
+    let mut service = service(600);
+    let mut random = Random(9);
+    let calls = service.spans.iter().filter(|(_, span)| span.name == "query");
+    let before: Vec<(usize, i64)> = calls.map(|(request, span)| (*request, span.start - 60_000)).collect();
+    service.lines.extend(before.into_iter().map(|(request, time)| Line {
+        time: time - random.below(20_000),
+        text: "about to ask the database".into(),
+        request: None,
+        truth: Some((request, 1)),
+    }));
+    service.lines.sort_by_key(|line| line.time);
+    let links = service.linked(&|_| true, &mut |_, _, _| {});
+    let [labelled, linked, right, _] = service.judge(&|_| true, &links, "about to ask");
+    assert!(right * 100 >= labelled * 90 && right * 100 >= linked * 98, "{right} of {labelled}, {linked} linked");
+}
+
+#[test]
+fn a_word_that_two_lines_share_leads_from_one_to_the_other() {
+    let mut service = service(600);
+    for line in service.lines.iter_mut() {
+        line.request = None;
+        if let (Some((request, _)), "request started" | "still at it" | "request done") =
+            (line.truth, line.text.as_str())
+        {
+            line.text = format!("{} volume-{:06}", line.text, request * 7919 % 1_000_003);
+        }
+    }
+    let links = service.linked(&|_| true, &mut |_, _, _| {});
+    let [labelled, linked, right, _] = service.judge(&|_| true, &links, "still at it");
+    assert!(right * 100 >= labelled * 90 && right * 100 >= linked * 98, "{right} of {labelled}, {linked} linked");
+}
