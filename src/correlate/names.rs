@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::engine::hash::{NumberMap, Seed};
 use super::facts::ResourceFact;
 
 /// Distinct names kept; a program with more has put ids into its span names.
@@ -18,7 +19,7 @@ const RESOURCES_MAX: usize = 1 << 16;
 /// Text ↔ number.
 #[derive(Debug)]
 pub(super) struct Names {
-    numbers: HashMap<Arc<str>, u32>,
+    numbers: NumberMap<Arc<str>, u32>,
     names: Vec<Arc<str>>,
     bytes: usize,
 }
@@ -26,7 +27,9 @@ pub(super) struct Names {
 impl Default for Names {
     fn default() -> Names {
         let empty: Arc<str> = Arc::from("");
-        Names { numbers: HashMap::from([(empty.clone(), 0)]), names: vec![empty], bytes: 0 }
+        let mut numbers = NumberMap::with_hasher(Seed::random());
+        numbers.insert(empty.clone(), 0);
+        Names { numbers, names: vec![empty], bytes: 0 }
     }
 }
 

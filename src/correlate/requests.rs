@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::engine::Hint;
+use super::engine::hash::NumberMap;
 use super::identity::Hasher;
 use super::keys::Key;
 use super::matching::{self, Extent};
@@ -39,7 +40,8 @@ pub(super) enum Call {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    groups: HashMap<u64, Group>,
+    /// By hash of the id.
+    groups: NumberMap<u64, Group>,
     methods: Names,
     /// Requests beyond the limit.
     pub(super) overflow: u64,

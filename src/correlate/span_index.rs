@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::engine::hash::{NumberMap, Seed};
 use super::events::Events;
 use super::facts::{Kind, ResourceFact, SpanFact};
 use super::identity::Hasher;
@@ -82,7 +83,7 @@ impl Span {
 #[derive(Debug)]
 pub struct SpanIndex {
     spans: Vec<Span>,
-    by_id: HashMap<([u8; 16], [u8; 8]), Slot>,
+    by_id: NumberMap<([u8; 16], [u8; 8]), Slot>,
     names: Names,
     resources: Resources,
     pub(super) events: Events,
@@ -112,10 +113,10 @@ struct Tables {
 impl SpanIndex {
     /// An empty index.
     pub fn new(limits: Limits) -> SpanIndex {
-        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
+        let seed = Seed::random().0;
         SpanIndex {
             spans: Vec::new(),
-            by_id: HashMap::new(),
+            by_id: NumberMap::with_hasher(Seed(seed)),
             names: Names::default(),
             resources: Resources::default(),
             events: Events::default(),

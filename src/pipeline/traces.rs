@@ -48,11 +48,14 @@ pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> T
     let mut report = TracesReport::default();
     for path in paths {
         report.files += 1;
-        let mut taken = 0;
+        let (mut taken, mut last_second) = (0, None);
         let result = each_request(path, limits, |_, request| {
             let counts = facts::for_each_fact(&request, |resource, span| {
                 let (start, end) = (span.start, span.end);
-                report.seconds.insert(start.div_euclid(1_000_000_000));
+                let second = start.div_euclid(1_000_000_000);
+                if last_second.replace(second) != Some(second) {
+                    report.seconds.insert(second);
+                }
                 let (first, last) = report.range.unwrap_or((start, end));
                 report.range = Some((first.min(start), last.max(end)));
                 correlator.add_span(resource, span);

@@ -178,6 +178,9 @@ impl TraceFile {
                 }
                 continue;
             }
+            if self.reader.buffer().first() == Some(&b'{') {
+                break;
+            }
             scan.line(&self.value[start..]);
             if scan.ended() || self.reader.fill_buf()?.first() == Some(&b'{') {
                 break;

@@ -18,7 +18,12 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 /// Reads one request (or TracesData, which has the same shape).
 pub(super) fn request(bytes: &[u8]) -> Result<ExportTraceServiceRequest, serde_json::Error> {
-    serde_json::from_slice::<Lenient<ExportTraceServiceRequest>>(bytes).map(|request| request.0)
+    // Text that was checked as a whole need not be checked string by string.
+    let request = match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str::<Lenient<ExportTraceServiceRequest>>(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    request.map(|request| request.0)
 }
 
 /// A message that reads itself from JSON, field by field.
@@ -171,6 +176,9 @@ impl<'de> Deserialize<'de> for Number {
                 Ok(Number::Integer(0))
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
+                if let Ok(number) = text.parse::<u64>() {
+                    return Ok(Number::Integer(i128::from(number)));
+                }
                 if let Ok(number) = text.parse::<i128>() {
                     return Ok(Number::Integer(number));
                 }
@@ -200,16 +208,30 @@ fn enum_number(name: &str) -> Option<i128> {
 fn id_bytes(text: &[u8]) -> Vec<u8> {
     match text.len() {
         32 | 16 => {
-            let digits = text.chunks_exact(2);
-            digits.map(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)).collect::<Option<Vec<u8>>>().unwrap_or_default()
+            let (pairs, _) = text.as_chunks::<2>();
+            let digit = |digit: u8| HEX[usize::from(digit)];
+            if pairs.iter().flatten().any(|byte| digit(*byte) > 15) {
+                return Vec::new();
+            }
+            pairs.iter().map(|[high, low]| digit(*high) << 4 | digit(*low)).collect()
         }
         24 | 12 => STANDARD.decode(text).unwrap_or_default(),
         _ => Vec::new(),
     }
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    (digit as char).to_digit(16).map(|value| value as u8)
+/// What hex digits stand for; more than 15 for all other bytes.
+const HEX: [u8; 256] = hex();
+
+const fn hex() -> [u8; 256] {
+    let mut hex = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        hex[b"0123456789abcdef"[value] as usize] = value as u8;
+        hex[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    hex
 }
 
 impl Message for ExportTraceServiceRequest {

@@ -6,14 +6,18 @@
 //! <https://doi.org/10.1109/MCS.2009.934469> (Bar-Shalom, Daum, Huang: the probabilistic data association filter)
 
 use std::collections::HashMap;
+use std::ops::Range;
 
+use super::ends::{Ends, LATE_SHARE};
 use super::groups::Groups;
-use super::habits::{Counts, Habit, Place};
-use super::scene::{Pair, Scene};
+use super::habits::{Counts, Distances, Habit, Place};
+use super::scene::{Block, Pair, Scene};
 use super::shared::Shared;
 
 /// Rounds of learning.
 const ROUNDS: usize = 13;
+/// Rounds after which groups are found, and lines that come after the end are told.
+const HALF: usize = ROUNDS / 2 + 1;
 /// Of the spans with lines of a template, this share has the usual number or fewer: less where many of its lines have no
 /// recorded span, since they often run beside one that has.
 const USUAL_SHARE: f32 = 0.4;
@@ -23,7 +27,9 @@ const CAPS: usize = 64;
 /// Rounds of giving and taking within each.
 const SHARINGS: usize = 8;
 /// Where every span keeps so much of what it takes, sharing has ended.
-const SHARED: f32 = 0.9999;
+const SHARED: f32 = 0.999;
+/// A template or kind is still when no more than this share of its lines moved in a round.
+const STILL: f32 = 0.001;
 /// A span keeps so much of what it takes at least, where all requests are recorded: more than usual is possible. Where half
 /// or more are not, the rest is likelier another's.
 const KEPT_LEAST: f32 = 0.03;
@@ -33,20 +39,12 @@ const NONE_AT_FIRST: f32 = 0.05;
 
 /// How likely a line is in a span that only waits for something, against others.
 const WAITING: f32 = 0.03;
-/// Round after which lines that come after the end are told.
-const LATE_ROUND: usize = 6;
-/// A kind of line is written after the end when so many, and such a share, certainly are.
-const LATE_MIN: f32 = 1.5;
-const LATE_SHARE: f32 = 0.03;
-/// … unless such kinds are more than this share of a service's lines.
+/// Kinds of lines are not written after the end where such kinds are more than this share of a service's lines.
 const SKEWED_SHARE: f32 = 0.1;
 /// A kind is also written after the end when so many, such a share, certainly are, and so much more often than others …
 const LATE_SURE: f32 = 0.9;
 const LATER: f32 = 5.0;
 const LATER_SHARE: f32 = 0.008;
-/// … and this share is stamped after the end of the trace.
-const ENDED_SHARE: f32 = 0.9;
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Association {
@@ -66,47 +64,23 @@ pub(super) struct Association {
     pub(super) shared: Shared,
 }
 
-/// How the lines of a template stand to the ends of their traces' spans.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ends {
-    all: f32,
-    /// Certainly written after.
-    late: f32,
-    /// Stamped after.
-    ended: f32,
-}
-
-impl Ends {
-    fn is_late(&self) -> bool {
-        self.late >= LATE_MIN && self.late >= LATE_SHARE * self.all
-    }
-
-    fn is_last(&self) -> bool {
-        self.ended >= ENDED_SHARE * self.all
-    }
-
-    fn add(&mut self, other: &Ends) {
-        self.all += other.all;
-        self.late += other.late;
-        self.ended += other.ended;
-    }
-}
-
 struct Rounds<'s> {
     scene: &'s Scene,
     habits: Vec<Habit>,
     late: Vec<f32>,
     counts: Vec<Counts>,
+    /// … as seen from the start, when habits were last learned from them.
+    learned: Vec<Distances>,
     result: Association,
-    /// Of each cell: lines that it takes, how many it may take, and the part of them that it keeps.
-    taken: Vec<f32>,
-    cell_caps: Vec<f32>,
-    parts: Vec<f32>,
-    /// Of each cell: the part that it kept in the round before, where the next begins.
-    kept: Vec<f32>,
-    /// … and keeps at least.
-    least: Vec<f32>,
+    /// Of each kind: lines of it in all, how many a span may take.
+    sums: Vec<f32>,
     caps: Vec<f32>,
+    /// Of each cell: its kind, lines that it takes, and the part of them that it keeps.
+    kinds: Vec<u32>,
+    taken: Vec<f32>,
+    parts: Vec<f32>,
+    /// … in all rounds together: where the next begins.
+    kept: Vec<f32>,
 }
 
 pub(super) fn place(pair: &Pair) -> Place {
@@ -114,24 +88,32 @@ pub(super) fn place(pair: &Pair) -> Place {
     Place { start, end, edge, clues }
 }
 
-/// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over.
-pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>) -> Association {
-    let mut rounds = Rounds::new(scene);
-    for round in 0..ROUNDS {
-        rounds.prefer(round == 0);
-        rounds.weigh();
-        rounds.share();
-        if round == ROUNDS / 2 {
-            groups.find(scene, &rounds.result);
-            rounds.result.shared = groups.shared_words(scene, &rounds.result);
-        }
-        if round >= ROUNDS / 2 {
-            groups.agree(scene, &mut rounds.result, &rounds.habits);
-        }
-        if round + 1 < ROUNDS {
-            rounds.learn(round);
+/// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over. Until then a
+/// template learns from its own lines only, and so do those without grouped lines afterwards: each runs through its rounds
+/// at once, while its pairs are at hand, and ends early when it is still.
+pub(super) fn associate(scene: &mut Scene, mut groups: Groups<'_>) -> Association {
+    // Habits hold what is needed of them.
+    let clutter = [&mut scene.clutter_start, &mut scene.clutter_end, &mut scene.clutter_edge].map(std::mem::take);
+    let scene = &*scene;
+    let mut rounds = Rounds::new(scene, clutter);
+    for block in &scene.blocks {
+        rounds.run(block, 0..HALF - 1);
+    }
+    groups.find(scene, &rounds.result);
+    rounds.result.shared = groups.shared_words(scene, &rounds.result);
+    groups.agree(scene, &mut rounds.result, &rounds.habits);
+    for block in &scene.blocks {
+        rounds.count(block);
+    }
+    rounds.find_late();
+    let grouped = groups.templates(scene);
+    for (block, is_grouped) in scene.blocks.iter().zip(&grouped) {
+        rounds.learn(block);
+        if !is_grouped {
+            rounds.run(block, HALF..ROUNDS - 1);
         }
     }
+    rounds.agree(&mut groups, &grouped);
     rounds.result.group_sizes = groups.sizes(scene);
     rounds.result.habits = rounds.habits;
     rounds.result
@@ -148,23 +130,21 @@ pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, 
 }
 
 impl<'s> Rounds<'s> {
-    fn new(scene: &'s Scene) -> Rounds<'s> {
+    fn new(scene: &'s Scene, [starts, ends, edges]: [Vec<Distances>; 3]) -> Rounds<'s> {
         let mut counts = vec![Counts::default(); scene.kinds.len()];
         for pair in &scene.pairs {
             counts[pair.kind as usize].add(place(pair), 1.0);
         }
-        let chance: Vec<Counts> = (0..scene.kinds.len())
-            .map(|kind| Counts {
-                start: scene.clutter_start[kind],
-                end: scene.clutter_end[kind],
-                edge: scene.clutter_edge[kind],
-                clues: scene.clutter_clues[kind],
-                sum: 0.0,
-            })
-            .collect();
+        let chance = |kind: usize| Counts {
+            start: starts[kind],
+            end: ends[kind],
+            edge: edges[kind],
+            clues: scene.clutter_clues[kind],
+            sum: 0.0,
+        };
         let lines_of = |kind: usize| scene.template_lines[scene.kinds[kind].0 as usize];
-        let habits =
-            (0..scene.kinds.len()).map(|kind| Habit::new(&chance[kind], &counts[kind], lines_of(kind))).collect();
+        let habit = |kind: usize| Habit::new(&chance(kind), &counts[kind], lines_of(kind));
+        let habits = (0..scene.kinds.len()).map(habit).collect();
         let result = Association {
             weights: vec![1.0; scene.pairs.len()],
             none: vec![0.0; scene.rows.len()],
@@ -174,91 +154,118 @@ impl<'s> Rounds<'s> {
             group_sizes: Vec::new(),
             shared: Shared::default(),
         };
-        let [taken, cell_caps, parts, kept, least] = [0.0, 1.0, 1.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
-        let caps = vec![1.0; scene.kinds.len()];
-        let late = vec![0.0; scene.kinds.len()];
-        Rounds { scene, habits, late, counts, result, taken, cell_caps, parts, kept, least, caps }
+        let [taken, parts, kept] = [0.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
+        let [sums, caps, late] = [0.0, 1.0, 0.0].map(|value| vec![value; scene.kinds.len()]);
+        let mut kinds = vec![0; scene.cells];
+        for pair in &scene.pairs {
+            kinds[pair.cell as usize] = pair.kind;
+        }
+        let learned = vec![Counts::default().start; scene.kinds.len()];
+        Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts, kept }
+    }
+
+    /// Rounds of one template by itself, until it is still; the last teaches nothing.
+    fn run(&mut self, block: &Block, rounds: Range<usize>) {
+        for round in rounds {
+            self.weigh(block, round == 0);
+            if !self.learn(block) {
+                break;
+            }
+        }
+        self.weigh(block, false);
+    }
+
+    /// The rounds of templates whose lines name requests: they go on together.
+    fn agree(&mut self, groups: &mut Groups<'_>, grouped: &[bool]) {
+        let scene = self.scene;
+        let blocks = || scene.blocks.iter().zip(grouped).filter(|(_, is_grouped)| **is_grouped).map(|(block, _)| block);
+        for round in HALF..ROUNDS {
+            blocks().for_each(|block| self.weigh(block, false));
+            groups.agree(scene, &mut self.result, &self.habits);
+            if round + 1 == ROUNDS || blocks().filter(|block| self.learn(block)).count() == 0 {
+                break;
+            }
+        }
     }
 
     /// The operation that has most of a template is preferred.
-    fn prefer(&mut self, first: bool) {
-        let mut most = vec![0.0f32; self.scene.template_lines.len()];
+    fn prefer(&mut self, block: &Block, first: bool) {
+        let counts = &self.counts[block.kinds.clone()];
         let sum = |counts: &Counts| if first { 1.0 } else { counts.sum };
-        for ((template, _), counts) in self.scene.kinds.iter().zip(&self.counts) {
-            let most = &mut most[*template as usize];
-            *most = most.max(sum(counts));
-        }
-        for ((habit, (template, _)), counts) in self.habits.iter_mut().zip(&self.scene.kinds).zip(&self.counts) {
-            habit.preference = ((sum(counts) + 0.05) / (most[*template as usize] + 0.05)).powi(2);
+        let most = counts.iter().map(sum).fold(0.0, f32::max);
+        for (habit, counts) in self.habits[block.kinds.clone()].iter_mut().zip(counts) {
+            habit.preference = ((sum(counts) + 0.05) / (most + 0.05)).powi(2);
         }
     }
 
-    /// Each line's candidates against each other and against none.
-    fn weigh(&mut self) {
-        for (pair, (score, weight)) in
-            self.scene.pairs.iter().zip(self.result.scores.iter_mut().zip(&self.result.weights))
-        {
-            *score = self.habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
-            if pair.waits {
-                *score *= WAITING;
-            }
-        }
-        for (at, row) in self.scene.rows.iter().enumerate() {
+    /// Each line's candidates against each other and against none, and what their spans take.
+    fn weigh(&mut self, block: &Block, first: bool) {
+        self.prefer(block, first);
+        let Rounds { scene, habits, result, sums, taken, .. } = self;
+        sums[block.kinds.clone()].fill(0.0);
+        taken[block.cells.clone()].fill(0.0);
+        let none = result.none_share[block.template];
+        for at in block.rows.clone() {
+            let row = &scene.rows[at];
             let range = row.pairs();
-            let none = self.result.none_share[row.template as usize];
-            self.result.shared.weigh(row, none, &mut self.result.scores[range.clone()]);
-            let sum: f32 = self.result.scores[range.clone()].iter().sum();
-            // Habits are shares of all lines of the template, those without a span included.
-            let all = sum + none;
-            for pair in range {
-                self.result.weights[pair] = self.result.scores[pair] / all;
+            let pairs = &scene.pairs[range.clone()];
+            let (weights, scores) = (&mut result.weights[range.clone()], &mut result.scores[range]);
+            for ((pair, score), weight) in pairs.iter().zip(scores.iter_mut()).zip(weights.iter()) {
+                *score = habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
+                if pair.waits {
+                    *score *= WAITING;
+                }
             }
-            self.result.none[at] = none / all;
+            result.shared.weigh(row, none, scores);
+            // Habits are shares of all lines of the template, those without a span included.
+            let all = none + scores.iter().sum::<f32>();
+            for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {
+                *weight = score / all;
+                sums[pair.kind as usize] += *weight;
+                taken[pair.cell as usize] += *weight;
+            }
+            result.none[at] = none / all;
         }
+        self.share(block);
     }
 
     /// A span takes a template as often as is usual for it.
-    fn share(&mut self) {
-        self.find_caps();
-        let Rounds { scene, result, taken, caps, cell_caps, parts, kept, least, .. } = self;
-        let least_of = |none: &f32| KEPT_LEAST * (KEPT_LEAST_UNRECORDED / KEPT_LEAST).powf((2.0 * none).min(1.0));
-        let of_template: Vec<f32> = result.none_share.iter().map(least_of).collect();
-        for pair in &scene.pairs {
-            let (cell, kind) = (pair.cell as usize, pair.kind as usize);
-            cell_caps[cell] = caps[kind];
-            least[cell] = of_template[scene.kinds[kind].0 as usize];
-        }
+    fn share(&mut self, block: &Block) {
+        self.find_caps(block);
+        let Rounds { scene, result, taken, caps, kinds, parts, kept, .. } = self;
+        let unrecorded = (2.0 * result.none_share[block.template]).min(1.0);
+        let least = KEPT_LEAST * (KEPT_LEAST_UNRECORDED / KEPT_LEAST).powf(unrecorded);
         // What was given away in the round before is given away first, and got back where too much was.
-        parts.copy_from_slice(kept);
+        parts[block.cells.clone()].copy_from_slice(&kept[block.cells.clone()]);
         for _ in 0..=SHARINGS {
-            taken.fill(0.0);
-            for (none, row) in result.none.iter_mut().zip(&scene.rows) {
-                let pairs = &scene.pairs[row.pairs()];
-                let weights = &mut result.weights[row.pairs()];
+            for at in block.rows.clone() {
+                let range = scene.rows[at].pairs();
+                let pairs = &scene.pairs[range.clone()];
+                // A line that gives nothing is as it was.
+                if pairs.iter().all(|pair| parts[pair.cell as usize] == 1.0) {
+                    continue;
+                }
+                let weights = &mut result.weights[range];
+                let none = &mut result.none[at];
                 let mut all = *none;
-                let mut gives = false;
                 for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
-                    let part = parts[pair.cell as usize];
-                    gives |= part != 1.0;
-                    *weight *= part;
+                    taken[pair.cell as usize] -= *weight;
+                    *weight *= parts[pair.cell as usize];
                     all += *weight;
                 }
-                // A line that gave nothing is as it was.
-                if gives {
-                    let scale = 1.0 / all.max(1e-12);
-                    weights.iter_mut().for_each(|weight| *weight *= scale);
-                    *none *= scale;
-                }
-                for (pair, weight) in pairs.iter().zip(weights.iter()) {
-                    taken[pair.cell as usize] += weight;
+                let scale = 1.0 / all.max(1e-12);
+                *none *= scale;
+                for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
+                    *weight *= scale;
+                    taken[pair.cell as usize] += *weight;
                 }
             }
             let mut moved = 0.0f32;
-            for (cell, part) in parts.iter_mut().enumerate() {
-                let next = (kept[cell] * cell_caps[cell] / taken[cell].max(1e-9)).clamp(least[cell], 1.0);
-                *part = next / kept[cell];
+            for cell in block.cells.clone() {
+                let next = (kept[cell] * caps[kinds[cell] as usize] / taken[cell].max(1e-9)).clamp(least, 1.0);
+                parts[cell] = next / kept[cell];
                 kept[cell] = next;
-                moved = moved.max((*part - 1.0).abs());
+                moved = moved.max((parts[cell] - 1.0).abs());
             }
             if moved < 1.0 - SHARED {
                 break;
@@ -268,54 +275,45 @@ impl<'s> Rounds<'s> {
 
     /// How many lines of a template a span of an operation has, usually: most spans have so many or more. Not the mean,
     /// since unrecorded requests that come in the same burst would raise it.
-    fn find_caps(&mut self) {
-        self.taken.fill(0.0);
-        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
-            self.taken[pair.cell as usize] += weight;
-        }
-        let mut spans = vec![[0u32; CAPS]; self.scene.kinds.len()];
-        for pair in &self.scene.pairs {
-            let taken = std::mem::take(&mut self.taken[pair.cell as usize]);
+    fn find_caps(&mut self, block: &Block) {
+        let unrecorded = (2.0 * self.result.none_share[block.template]).min(1.0);
+        let share = USUAL_SHARE + (USUAL_SHARE_LEAST - USUAL_SHARE) * unrecorded;
+        let mut spans = vec![[0u32; CAPS]; block.kinds.len()];
+        for cell in block.cells.clone() {
+            let taken = self.taken[cell];
             if taken > 0.5 {
-                spans[pair.kind as usize][(taken.round() as usize).min(CAPS) - 1] += 1;
+                let kind = self.kinds[cell] as usize - block.kinds.start;
+                spans[kind][(taken.round() as usize).min(CAPS) - 1] += 1;
             }
         }
-        let mut sums = vec![0.0f32; self.scene.kinds.len()];
-        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
-            sums[pair.kind as usize] += weight;
-        }
-        let all_spans_of = |kind: usize| self.scene.spans_of[self.scene.kinds[kind].1 as usize];
-        for (kind, (cap, spans)) in self.caps.iter_mut().zip(&spans).enumerate() {
-            let (sum, all_spans) = (sums[kind], all_spans_of(kind));
+        for (kind, spans) in block.kinds.clone().zip(&spans) {
+            let all_spans = self.scene.spans_of[self.scene.kinds[kind].1 as usize];
             let all: u32 = spans.iter().sum();
             let mut below = 0;
-            let none = self.result.none_share[self.scene.kinds[kind].0 as usize];
-            let share = USUAL_SHARE + (USUAL_SHARE_LEAST - USUAL_SHARE) * (2.0 * none).min(1.0);
             let usual = spans.iter().position(|count| {
                 below += count;
                 below as f32 > share * all as f32
             });
-            *cap = (usual.unwrap_or(0) as f32 + 1.0).min((sum / all_spans.max(1) as f32).round().max(1.0));
+            let mean = (self.sums[kind] / all_spans.max(1) as f32).round().max(1.0);
+            self.caps[kind] = (usual.unwrap_or(0) as f32 + 1.0).min(mean);
         }
     }
 
-    /// Habits and shares from the weights.
-    fn learn(&mut self, round: usize) {
-        self.count();
-        if round == LATE_ROUND {
-            self.find_late();
+    /// Habits and shares from the weights; false where they are as they were.
+    fn learn(&mut self, block: &Block) -> bool {
+        self.count(block);
+        let mut moved = 0.0;
+        for kind in block.kinds.clone() {
+            let distance = self.counts[kind].distance(&self.learned[kind]);
+            moved += distance;
+            if distance > STILL * self.counts[kind].sum.max(1.0) {
+                self.habits[kind].learn(&self.counts[kind]);
+                self.learned[kind] = self.counts[kind].start;
+            }
         }
-        for (habit, counts) in self.habits.iter_mut().zip(&self.counts) {
-            habit.learn(counts);
-        }
-        let mut none = vec![0.2f32; self.scene.template_lines.len()];
-        for (row, share) in self.scene.rows.iter().zip(&self.result.none) {
-            none[row.template as usize] += share;
-        }
-        for (share, (none, lines)) in self.result.none_share.iter_mut().zip(none.iter().zip(&self.scene.template_lines))
-        {
-            *share = none / (*lines as f32 + 2.0);
-        }
+        let none = 0.2 + self.result.none[block.rows.clone()].iter().sum::<f32>();
+        self.result.none_share[block.template] = none / (block.rows.len() as f32 + 2.0);
+        moved > STILL * block.rows.len() as f32
     }
 
     /// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
@@ -356,10 +354,12 @@ impl<'s> Rounds<'s> {
         templates
     }
 
-    fn count(&mut self) {
-        self.counts.iter_mut().for_each(|counts| *counts = Counts::default());
-        self.late.fill(0.0);
-        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
+    fn count(&mut self, block: &Block) {
+        self.counts[block.kinds.clone()].fill(Counts::default());
+        self.late[block.kinds.clone()].fill(0.0);
+        for (pair, weight) in
+            self.scene.pairs[block.pairs.clone()].iter().zip(&self.result.weights[block.pairs.clone()])
+        {
             self.counts[pair.kind as usize].add(place(pair), *weight);
             if pair.late {
                 self.late[pair.kind as usize] += weight;

@@ -19,17 +19,19 @@ const NONE_OCCUR: (f32, f32) = (0.02, 0.06);
 const REQUEST_LINES: u32 = 3;
 const KNOWN_OTHERWISE: f32 = 200.0;
 /// Odds in all are believed so far.
-const ALL: f32 = 0.92;
+const ALL: f32 = 0.9;
 /// Added to their logarithm where the text names the span by its duration or by a rare word …
 const NAMES_SPAN: f32 = 2.0;
 /// … per known line beside it, which may be of another goroutine that runs at the same time …
-const SIDE: f32 = -0.45;
+const SIDE: f32 = -0.6;
 /// … by the share of the kind's lines without a span, since learning counts that already …
-const KIND_WITHOUT: f32 = 0.8;
+const KIND_WITHOUT: f32 = 0.5;
 /// … and by how much more than this of the service's lines have none: one that was not recorded then often runs beside
 /// one that was.
 const MOSTLY_WITHOUT: f32 = 0.6;
-const WITHOUT: f32 = -4.0;
+const WITHOUT: f32 = -2.0;
+/// … the more so where other lines of the kind would fit the span as well.
+const RIVALS: f32 = -3.0;
 
 /// What a probability was learned from.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,8 @@ pub(super) struct Learned {
     pub(super) kind_without_span: f32,
     /// Lines that name the same request.
     pub(super) of_request: u32,
+    /// Other lines of the kind stand where the span might have written them.
+    pub(super) has_rivals: bool,
     /// The text holds the span's duration, or a rare word of its trace's spans.
     pub(super) names_span: bool,
     /// Known lines just before and after that are of the trace.
@@ -62,7 +66,8 @@ pub(super) fn calibrated(probability: f32, learned: Learned) -> f32 {
     let believed = ALL * (all_recorded + (some_not - all_recorded) * occur);
     let mut odds = (probability / (1.0 - probability)).ln() * believed;
     odds += if learned.names_span { NAMES_SPAN } else { 0.0 } + SIDE * f32::from(learned.sides.min(2));
-    odds += KIND_WITHOUT * learned.kind_without_span + WITHOUT * (learned.without_span - MOSTLY_WITHOUT).max(0.0);
+    let without = WITHOUT + if learned.has_rivals { RIVALS } else { 0.0 };
+    odds += KIND_WITHOUT * learned.kind_without_span + without * (learned.without_span - MOSTLY_WITHOUT).max(0.0);
     1.0 / (1.0 + (-odds).exp())
 }
 
@@ -70,8 +75,15 @@ pub(super) fn calibrated(probability: f32, learned: Learned) -> f32 {
 mod tests {
     use super::*;
 
-    const LEARNED: Learned =
-        Learned { lines: 1000, without_span: 0.5, kind_without_span: 0.0, of_request: 1, names_span: false, sides: 0 };
+    const LEARNED: Learned = Learned {
+        lines: 1000,
+        without_span: 0.5,
+        kind_without_span: 0.0,
+        of_request: 1,
+        has_rivals: false,
+        names_span: false,
+        sides: 0,
+    };
 
     #[test]
     fn kinds_with_few_lines_are_believed_less() {
@@ -91,7 +103,9 @@ mod tests {
     fn what_names_the_span_counts_and_few_recorded_requests_cost() {
         let usual = calibrated(0.95, LEARNED);
         assert!(calibrated(0.95, Learned { names_span: true, ..LEARNED }) > 0.98);
-        assert!(calibrated(0.95, Learned { without_span: 0.9, ..LEARNED }) < usual - 0.05);
+        let few = Learned { without_span: 0.9, ..LEARNED };
+        assert!(calibrated(0.95, few) < usual - 0.02);
+        assert!(calibrated(0.95, Learned { has_rivals: true, ..few }) < usual - 0.08);
         assert!(calibrated(0.95, Learned { sides: 1, ..LEARNED }) < usual);
     }
 }

@@ -3,17 +3,18 @@
 //! In go the pairs of lines that are sure of their trace, out comes one span for each: time says which spans can hold the
 //! line, what its kind does elsewhere says which of them does.
 
-use super::super::span_index::SpanIndex;
+use super::super::span_index::{Slot, SpanIndex};
 use super::associate::Association;
-use super::groups::add;
+use super::bins::{BINS, bin_width};
 use super::habits::smooth;
-use super::operations::Operations;
-use super::scene::{BINS, Row, Scene, bin_width};
+use super::scene::{Block, CLUES, Row, Scene};
 
 /// Rounds of learning.
 const ROUNDS: usize = 25;
 /// Distances are learned anew in every so many of them.
 const CLOSENESS_EVERY: usize = 4;
+/// Nothing moves any more when the kinds of this share of lines change in a round.
+const STILL: f32 = 0.0005;
 /// Lines that are less sure of their trace teach nothing, and get no span.
 pub(super) const SURE: f32 = 0.5;
 /// Clocks.
@@ -48,72 +49,255 @@ pub(super) struct Choices {
 }
 
 /// Chooses for each row.
-pub(super) fn choose(index: &SpanIndex, operations: &Operations, scene: &Scene, result: &Association) -> Choices {
-    let mut traces: Vec<Option<(u32, f32)>> = Vec::with_capacity(scene.rows.len());
-    let mut sums: Vec<(u32, f32)> = Vec::new();
-    for row in &scene.rows {
-        sums.clear();
-        for pair in row.pairs() {
-            add(&mut sums, operations.trace(scene.pairs[pair].slot), result.weights[pair]);
-        }
-        let best = sums.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
-        traces.push(best.filter(|(_, sum)| *sum >= SURE));
+pub(super) fn choose(index: &SpanIndex, scene: &Scene, result: &Association) -> Choices {
+    let mut choices = Choices { rows: vec![None; scene.rows.len()], weights: vec![0.0; scene.pairs.len()] };
+    let mut found = Candidates { taken: vec![0.0; scene.cells], ..Candidates::default() };
+    let depths = Depths::new(index);
+    for block in &scene.blocks {
+        found.find(scene, block, result);
+        found.like(index, scene, block, &depths);
+        found.share(index, scene, block);
+        found.take(index, scene, &mut choices);
     }
-    let likes = likes(index, operations, scene, &traces);
-    let weights = shares_of_operations(index, scene, &likes);
-    let mut choices = Vec::with_capacity(scene.rows.len());
-    for (row, trace) in scene.rows.iter().zip(&traces) {
-        let start = |pair: u32| index.span(scene.pairs[pair as usize].slot).start;
-        let own = (row.first..row.first + row.count).filter(|pair| likes[*pair as usize] > 0.0);
-        let best = own.max_by(|a, b| {
-            weights[*a as usize].total_cmp(&weights[*b as usize]).then_with(|| start(*a).cmp(&start(*b)))
-        });
-        choices.push(best.zip(*trace).map(|(pair, (_, confidence))| (pair, confidence)));
-    }
-    Choices { rows: choices, weights }
+    choices
 }
 
-/// Of each pair of the right trace: how well the span holds the line; 0 for other traces.
-fn likes(index: &SpanIndex, operations: &Operations, scene: &Scene, traces: &[Option<(u32, f32)>]) -> Vec<f32> {
-    let mut likes = vec![0.0; scene.pairs.len()];
-    let durations = durations(operations, scene, traces);
-    for (row, trace) in scene.rows.iter().zip(traces) {
-        let Some((trace, _)) = trace else { continue };
-        for (pair, like) in scene.pairs[row.pairs()].iter().zip(&mut likes[row.pairs()]) {
-            if operations.trace(pair.slot) != *trace {
-                continue;
+/// A pair of the right trace.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    pair: u32,
+    /// Among those of its template.
+    kind: u32,
+    /// How well the span holds the line, also with how close together lines stand there.
+    like: f32,
+    closeness: f32,
+    /// Its part of the line.
+    weight: f32,
+}
+
+/// The pairs of one template's lines that are sure of their trace.
+#[derive(Debug, Default)]
+struct Candidates {
+    /// (row, probability of its trace, end of its candidates)
+    rows: Vec<(u32, f32, u32)>,
+    list: Vec<Candidate>,
+    /// Of each trace of a row.
+    sums: Vec<f32>,
+    /// Of each cell: its part of lines; all zero between uses.
+    taken: Vec<f32>,
+}
+
+impl Candidates {
+    /// The candidates of each row, in order.
+    fn of_rows<'c>(
+        rows: &'c [(u32, f32, u32)],
+        list: &'c mut [Candidate],
+    ) -> impl Iterator<Item = (u32, f32, &'c mut [Candidate])> {
+        let mut rest = list;
+        let mut start = 0;
+        rows.iter().map(move |(row, probability, end)| {
+            let (own, others) = std::mem::take(&mut rest).split_at_mut((end - start) as usize);
+            (rest, start) = (others, *end);
+            (*row, *probability, own)
+        })
+    }
+
+    /// The right trace of each row, and its pairs.
+    fn find(&mut self, scene: &Scene, block: &Block, result: &Association) {
+        self.rows.clear();
+        self.list.clear();
+        for at in block.rows.clone() {
+            let row = &scene.rows[at];
+            let pairs = &scene.pairs[row.pairs()];
+            self.sums.clear();
+            for (pair, weight) in pairs.iter().zip(&result.weights[row.pairs()]) {
+                let trace = usize::from(pair.trace);
+                if trace >= self.sums.len() {
+                    self.sums.resize(trace + 1, 0.0);
+                }
+                self.sums[trace] += weight;
             }
-            let span = index.span(pair.slot);
-            let time = (time_within(row, span.start, span.end) / MAY_HOLD).clamp(OUTSIDE, 1.0);
-            let depth = index.ancestors(pair.slot).count() as f32;
-            *like = time * durations[pair.kind as usize].weight(pair.clues) * INNER.powf(depth);
+            let best = self.sums.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((trace, probability)) = best.filter(|(_, sum)| *sum >= SURE) else { continue };
+            let own = (row.first..).zip(pairs).filter(|(_, pair)| usize::from(pair.trace) == trace);
+            self.list.extend(own.map(|(number, pair)| Candidate {
+                pair: number,
+                kind: pair.kind - block.kinds.start as u32,
+                like: 0.0,
+                closeness: 0.0,
+                weight: 0.0,
+            }));
+            self.rows.push((at as u32, probability, self.list.len() as u32));
         }
     }
-    likes
+
+    fn like(&mut self, index: &SpanIndex, scene: &Scene, block: &Block, depths: &Depths) {
+        let durations = self.durations(scene, block);
+        for (row, _, own) in Candidates::of_rows(&self.rows, &mut self.list) {
+            let row = &scene.rows[row as usize];
+            for candidate in own {
+                let pair = &scene.pairs[candidate.pair as usize];
+                let span = index.span(pair.slot);
+                let time = (time_within(row, span.start, span.end) / MAY_HOLD).clamp(OUTSIDE, 1.0);
+                candidate.like =
+                    time * durations[candidate.kind as usize].weight(pair.clues) * depths.factor(pair.slot);
+                candidate.closeness = candidate.like;
+            }
+        }
+    }
+
+    fn durations(&self, scene: &Scene, block: &Block) -> Vec<Duration> {
+        let by_chance = |clutter: &[f32; CLUES]| {
+            let hits: f32 = clutter.iter().skip(1).step_by(2).sum();
+            (hits + 0.5) / (clutter.iter().sum::<f32>() + 10.0)
+        };
+        let none_yet = |clutter| Duration { hits: 0.0, pairs: 0.0, by_chance: by_chance(clutter) };
+        let mut durations: Vec<Duration> = scene.clutter_clues[block.kinds.clone()].iter().map(none_yet).collect();
+        for candidate in &self.list {
+            let duration = &mut durations[candidate.kind as usize];
+            duration.hits += f32::from(scene.pairs[candidate.pair as usize].clues & 1);
+            duration.pairs += 1.0;
+        }
+        durations
+    }
+
+    /// The part of each candidate. Learned per (template, operation): which share of the lines that could be in a span of
+    /// the operation is in it, which share of the operation's spans has such a line, and how far from its start or end it
+    /// stands. An operation every span of which has the template is its home, one that has it here and there is beside it.
+    fn share(&mut self, index: &SpanIndex, scene: &Scene, block: &Block) {
+        let could = self.lines_that_could(block.kinds.len());
+        let mut factors = vec![1.0; block.kinds.len()];
+        let [mut counts, mut with_line] = [0.0; 2].map(|zero| vec![zero; block.kinds.len()]);
+        let mut round = 0;
+        while round < ROUNDS {
+            if round > 0 {
+                self.weigh_closeness(index, scene, block.kinds.len());
+            }
+            let stage = round..(round + CLOSENESS_EVERY).min(ROUNDS);
+            let still = stage.clone().find(|_| {
+                let before = std::mem::replace(&mut counts, vec![0.0; block.kinds.len()]);
+                self.weigh(scene, &factors, &mut counts, &mut with_line);
+                for (kind, factor) in factors.iter_mut().enumerate() {
+                    let spans = scene.all_spans_of[scene.kinds[block.kinds.start + kind].1 as usize] as f32;
+                    let covered = ((std::mem::take(&mut with_line[kind]) + 0.05) / (spans + 0.1)).clamp(1e-4, 1.0);
+                    *factor = (counts[kind] + 0.01) / (could[kind] + 0.1) * regularity(covered).powf(REGULARITY);
+                }
+                let moved: f32 = counts.iter().zip(&before).map(|(now, before)| (now - before).abs()).sum();
+                moved <= STILL * self.rows.len() as f32
+            });
+            if still == Some(round) {
+                return;
+            }
+            round = stage.end;
+        }
+    }
+
+    /// Candidates of each row against each other; how many lines of each kind that makes, and how many spans with one.
+    fn weigh(&mut self, scene: &Scene, factors: &[f32], counts: &mut [f32], with_line: &mut [f32]) {
+        let Candidates { rows, list, taken, .. } = self;
+        for (_, _, own) in Candidates::of_rows(rows, list) {
+            let mut all = 0.0;
+            for candidate in own.iter_mut() {
+                candidate.weight = factors[candidate.kind as usize] * candidate.closeness;
+                all += candidate.weight;
+            }
+            let scale = 1.0 / f32::max(all, 1e-30);
+            for candidate in own {
+                candidate.weight *= scale;
+                counts[candidate.kind as usize] += candidate.weight;
+                taken[scene.pairs[candidate.pair as usize].cell as usize] += candidate.weight;
+            }
+        }
+        for candidate in list.iter() {
+            // Each span once.
+            let taken = std::mem::take(&mut taken[scene.pairs[candidate.pair as usize].cell as usize]);
+            with_line[candidate.kind as usize] += taken.min(1.0);
+        }
+    }
+
+    /// Of each kind: lines that might be in a span of it.
+    fn lines_that_could(&mut self, kinds: usize) -> Vec<f32> {
+        let mut could = vec![0.0f32; kinds];
+        let mut seen = Vec::new();
+        for (_, _, own) in Candidates::of_rows(&self.rows, &mut self.list) {
+            seen.clear();
+            for candidate in own {
+                if !seen.contains(&candidate.kind) {
+                    seen.push(candidate.kind);
+                    could[candidate.kind as usize] += 1.0;
+                }
+            }
+        }
+        could
+    }
+
+    /// Likes, and how close together lines of the kind stand where this one does: their number per time, counted from the
+    /// start or the end of the span, without the line itself; at least as if they stood anywhere.
+    fn weigh_closeness(&mut self, index: &SpanIndex, scene: &Scene, kinds: usize) {
+        let mut starts = vec![[0.0f32; BINS]; kinds];
+        let mut ends = starts.clone();
+        let mut sums = vec![0.0f32; kinds];
+        for candidate in &self.list {
+            let (pair, kind) = (&scene.pairs[candidate.pair as usize], candidate.kind as usize);
+            starts[kind][usize::from(pair.start_bin)] += candidate.weight;
+            ends[kind][usize::from(pair.end_bin)] += candidate.weight;
+            sums[kind] += candidate.weight;
+        }
+        for bins in starts.iter_mut().chain(&mut ends) {
+            *bins = smooth(bins);
+        }
+        for (row, _, own) in Candidates::of_rows(&self.rows, &mut self.list) {
+            let row = &scene.rows[row as usize];
+            let same = if row.low == row.time { SAME_EXACT_NS } else { SAME_NS };
+            for candidate in own {
+                let (pair, kind) = (&scene.pairs[candidate.pair as usize], candidate.kind as usize);
+                let weight = 0.5 * candidate.weight;
+                let span = index.span(pair.slot);
+                let length = ((span.end - span.start).max(0) as f32).max(SAME_NS);
+                let per_time = |bins: &[f32; BINS], bin: u8| {
+                    (bins[usize::from(bin)] - weight).max(0.0) / (sums[kind] - weight + 0.5) / bin_width(bin).max(same)
+                };
+                let sides = per_time(&starts[kind], pair.start_bin).max(per_time(&ends[kind], pair.end_bin));
+                candidate.closeness = candidate.like * (sides.max(0.2 / length) * 1e6).powf(CLOSENESS);
+            }
+        }
+    }
+
+    /// The best of each row.
+    fn take(&mut self, index: &SpanIndex, scene: &Scene, choices: &mut Choices) {
+        let start = |candidate: &Candidate| index.span(scene.pairs[candidate.pair as usize].slot).start;
+        for (row, probability, own) in Candidates::of_rows(&self.rows, &mut self.list) {
+            let best = own.iter().max_by(|a, b| a.weight.total_cmp(&b.weight).then_with(|| start(a).cmp(&start(b))));
+            choices.rows[row as usize] = best.map(|best| (best.pair, probability));
+            own.iter().for_each(|own| choices.weights[own.pair as usize] = own.weight);
+        }
+    }
+}
+
+/// How deep spans lie in their traces, and what that counts.
+struct Depths {
+    of: Vec<u8>,
+    factors: Vec<f32>,
+}
+
+impl Depths {
+    fn new(index: &SpanIndex) -> Depths {
+        let depth = |slot| index.ancestors(slot).count().min(usize::from(u8::MAX)) as u8;
+        let of = (0..index.len() as Slot).map(depth).collect();
+        Depths { of, factors: (0..=u8::MAX).map(|depth| INNER.powf(f32::from(depth))).collect() }
+    }
+
+    fn factor(&self, slot: Slot) -> f32 {
+        self.factors[usize::from(self.of[slot as usize])]
+    }
 }
 
 /// How often a span's duration stands in the text, among spans of a kind in the right trace.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Duration {
     hits: f32,
     pairs: f32,
     by_chance: f32,
-}
-
-fn durations(operations: &Operations, scene: &Scene, traces: &[Option<(u32, f32)>]) -> Vec<Duration> {
-    let mut durations = vec![Duration::default(); scene.kinds.len()];
-    for (duration, clutter) in durations.iter_mut().zip(&scene.clutter_clues) {
-        let hits: f32 = clutter.iter().skip(1).step_by(2).sum();
-        duration.by_chance = (hits + 0.5) / (clutter.iter().sum::<f32>() + 10.0);
-    }
-    for (row, trace) in scene.rows.iter().zip(traces) {
-        let Some((trace, _)) = trace else { continue };
-        for pair in scene.pairs[row.pairs()].iter().filter(|pair| operations.trace(pair.slot) == *trace) {
-            durations[pair.kind as usize].hits += f32::from(pair.clues & 1);
-            durations[pair.kind as usize].pairs += 1.0;
-        }
-    }
-    durations
 }
 
 impl Duration {
@@ -143,97 +327,11 @@ fn time_within(row: &Row, start: i64, end: i64) -> f32 {
     ((share(most) - share(least)) / share(late(row.low)).max(1e-6)).clamp(0.0, 1.0)
 }
 
-/// Of each pair: its part of the line. Learned per (template, operation): which share of the lines that could be in a span
-/// of the operation is in it, which share of the operation's spans has such a line, and how far from its start or end it
-/// stands. An operation every span of which has the template is its home, one that has it here and there is beside it.
-fn shares_of_operations(index: &SpanIndex, scene: &Scene, likes: &[f32]) -> Vec<f32> {
-    let could = lines_that_could(scene, likes);
-    let mut factors: Vec<f32> = vec![1.0; scene.kinds.len()];
-    let mut weights = vec![0.0f32; scene.pairs.len()];
-    let mut taken = vec![0.0f32; scene.cells];
-    let mut closeness = likes.to_vec();
-    for round in 0..ROUNDS {
-        if round > 0 && round % CLOSENESS_EVERY == 0 {
-            weigh_closeness(index, scene, &weights, likes, &mut closeness);
-        }
-        let mut counts = vec![0.0f32; scene.kinds.len()];
-        let mut with_line = vec![0.0f32; scene.kinds.len()];
-        taken.fill(0.0);
-        for row in &scene.rows {
-            let range = row.pairs();
-            let part = |pair: usize| factors[scene.pairs[pair].kind as usize] * closeness[pair];
-            let all: f32 = range.clone().map(part).sum();
-            for pair in range {
-                weights[pair] = part(pair) / all.max(1e-30);
-                counts[scene.pairs[pair].kind as usize] += weights[pair];
-                taken[scene.pairs[pair].cell as usize] += weights[pair];
-            }
-        }
-        for pair in &scene.pairs {
-            // Each span once.
-            with_line[pair.kind as usize] += std::mem::take(&mut taken[pair.cell as usize]).min(1.0);
-        }
-        for (kind, factor) in factors.iter_mut().enumerate() {
-            let spans = scene.all_spans_of[scene.kinds[kind].1 as usize] as f32;
-            let covered = ((with_line[kind] + 0.05) / (spans + 0.1)).clamp(1e-4, 1.0);
-            *factor = (counts[kind] + 0.01) / (could[kind] + 0.1) * regularity(covered).powf(REGULARITY);
-        }
-    }
-    weights
-}
-
-/// Of each kind: lines that might be in a span of it.
-fn lines_that_could(scene: &Scene, likes: &[f32]) -> Vec<f32> {
-    let mut could = vec![0.0f32; scene.kinds.len()];
-    let mut seen = Vec::new();
-    for row in &scene.rows {
-        seen.clear();
-        for (pair, _) in scene.pairs[row.pairs()].iter().zip(&likes[row.pairs()]).filter(|(_, like)| **like > 0.0) {
-            if !seen.contains(&pair.kind) {
-                seen.push(pair.kind);
-                could[pair.kind as usize] += 1.0;
-            }
-        }
-    }
-    could
-}
-
 /// What a line costs to tell, when spans have one with this probability: 1 if always, little if seldom.
 fn regularity(share: f32) -> f32 {
     let rest = 1.0 - share;
     let entropy = -share * share.ln() - if rest > 0.0 { rest * rest.ln() } else { 0.0 };
     (-entropy / share).exp()
-}
-
-/// Likes, and how close together lines of the kind stand where this one does: their number per time, counted from the
-/// start or the end of the span, without the line itself; at least as if they stood anywhere.
-fn weigh_closeness(index: &SpanIndex, scene: &Scene, weights: &[f32], likes: &[f32], closeness: &mut [f32]) {
-    let mut starts = vec![[0.0f32; BINS]; scene.kinds.len()];
-    let mut ends = starts.clone();
-    let mut sums = vec![0.0f32; scene.kinds.len()];
-    for (pair, weight) in scene.pairs.iter().zip(weights) {
-        starts[pair.kind as usize][usize::from(pair.start_bin)] += weight;
-        ends[pair.kind as usize][usize::from(pair.end_bin)] += weight;
-        sums[pair.kind as usize] += weight;
-    }
-    for bins in starts.iter_mut().chain(&mut ends) {
-        *bins = smooth(bins);
-    }
-    for row in &scene.rows {
-        let same = if row.low == row.time { SAME_EXACT_NS } else { SAME_NS };
-        for at in row.pairs().filter(|at| likes[*at] > 0.0) {
-            let pair = &scene.pairs[at];
-            let kind = pair.kind as usize;
-            let own = 0.5 * weights[at];
-            let span = index.span(pair.slot);
-            let length = ((span.end - span.start).max(0) as f32).max(SAME_NS);
-            let per_time = |bins: &[f32; BINS], bin: u8| {
-                (bins[usize::from(bin)] - own).max(0.0) / (sums[kind] - own + 0.5) / bin_width(bin).max(same)
-            };
-            let sides = per_time(&starts[kind], pair.start_bin).max(per_time(&ends[kind], pair.end_bin));
-            closeness[at] = likes[at] * (sides.max(0.2 / length) * 1e6).powf(CLOSENESS);
-        }
-    }
 }
 
 #[cfg(test)]

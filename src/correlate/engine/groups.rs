@@ -4,13 +4,13 @@
 //! lines were found to agree on a trace; the lines of a group then share the product of what each of them says. A pod or
 //! a user has many traces, and so is no request.
 
-use std::collections::HashMap;
-
 use super::associate::Association;
+use super::bins::{BINS, bin};
 use super::habits::Habit;
+use super::hash::NumberMap;
 use super::lines::Lines;
 use super::operations::Operations;
-use super::scene::{BINS, Scene, bin};
+use super::scene::Scene;
 use super::shared::Shared;
 
 /// Lines of a group, at most: more is no request.
@@ -78,7 +78,7 @@ impl<'a> Groups<'a> {
             .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
             .filter(|run| (2..=LINES_MAX).contains(&run.len()))
             .collect();
-        let mut agreement: HashMap<(u32, u32), (u32, u32)> = HashMap::new();
+        let mut agreement: NumberMap<(u32, u32), (u32, u32)> = NumberMap::default();
         let mut traces = Vec::new();
         for run in &runs {
             traces.clear();
@@ -113,7 +113,7 @@ impl<'a> Groups<'a> {
             .collect();
         members.sort_unstable();
         let groups = members.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
-        let mut keys: HashMap<(u32, u32), u32> = HashMap::new();
+        let mut keys: NumberMap<(u32, u32), u32> = NumberMap::default();
         self.groups = groups
             .map(|group| {
                 let next = keys.len() as u32;
@@ -121,6 +121,15 @@ impl<'a> Groups<'a> {
                 Group { key, rows: group.iter().map(|(_, row)| *row).collect(), ..Group::default() }
             })
             .collect();
+    }
+
+    /// Of each template: some of its lines are in a group.
+    pub(super) fn templates(&self, scene: &Scene) -> Vec<bool> {
+        let mut grouped = vec![false; scene.blocks.len()];
+        for row in self.groups.iter().flat_map(|group| &group.rows) {
+            grouped[scene.rows[*row as usize].template as usize] = true;
+        }
+        grouped
     }
 
     /// Of each row: the lines of its group.
@@ -228,13 +237,13 @@ impl Group {
 /// Of each key a trace takes as many groups as is usual: else those of requests that were not recorded go to one that runs
 /// beside them.
 fn share(groups: &mut [Group]) {
-    let mut taken: HashMap<(u32, u32), f32> = HashMap::new();
+    let mut taken: NumberMap<(u32, u32), f32> = NumberMap::default();
     for group in groups.iter() {
         for (trace, part) in group.traces.iter().filter(|of| of.1 > SHARED_LEAST) {
             *taken.entry((group.key, *trace)).or_default() += part;
         }
     }
-    let mut counts: HashMap<u32, Vec<u32>> = HashMap::new();
+    let mut counts: NumberMap<u32, Vec<u32>> = NumberMap::default();
     for ((key, _), taken) in taken.iter().filter(|of| *of.1 > 0.5) {
         counts.entry(*key).or_default().push(taken.round() as u32);
     }
@@ -242,7 +251,7 @@ fn share(groups: &mut [Group]) {
         counts.sort_unstable();
         counts.get((counts.len() as f32 * USUAL_SHARE) as usize).copied().unwrap_or(1).max(1) as f32
     };
-    let usual: HashMap<u32, f32> = counts.iter_mut().map(|(key, counts)| (*key, usual(counts))).collect();
+    let usual: NumberMap<u32, f32> = counts.iter_mut().map(|(key, counts)| (*key, usual(counts))).collect();
     for _ in 0..SHARINGS {
         let mut is_shared = true;
         for part in taken.iter_mut() {
@@ -278,9 +287,8 @@ impl Chances {
         let mut open = vec![[0.0f32; BINS]; scene.template_lines.len()];
         for (kind, (template, _)) in scene.kinds.iter().enumerate() {
             let template = *template as usize;
-            let part = habits[kind].preference / scene.template_lines[template].max(1) as f32;
-            for (open, clutter) in open[template].iter_mut().zip(&scene.clutter_end[kind]) {
-                *open += part * clutter;
+            for (open, clutter) in open[template].iter_mut().zip(&habits[kind].clutter_end) {
+                *open += habits[kind].preference * clutter;
             }
         }
         for open in &mut open {

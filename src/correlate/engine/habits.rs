@@ -4,12 +4,18 @@
 //! pair lies as it does. Distances are spread over neighbouring bins. No line and no span is known here.
 
 use super::super::explain::Factor;
-use super::scene::{BINS, CLUES};
+use super::bins::BINS;
+use super::scene::CLUES;
 
 /// Weights by which a count is spread over its neighbours.
 const KERNEL: [f32; 5] = [0.05, 0.2, 0.5, 0.2, 0.05];
 /// Share of the clutter mixed into a habit, so that nothing is impossible.
 const FLOOR: f32 = 0.2;
+
+/// What a pair has taught itself counts from this share of the habit on.
+const OWN_COUNTS: f32 = 1e-3;
+/// A side counts from this part of the weight on.
+const SIDE_LEAST: f32 = 0.01;
 
 /// A histogram of distances.
 pub(super) type Distances = [f32; BINS];
@@ -25,8 +31,12 @@ pub(super) struct Habit {
     pub(super) clutter_end: Distances,
     pub(super) clutter_edge: Distances,
     pub(super) clutter_clues: [f32; CLUES],
+    /// How many times likelier than by chance each distance is, with the part that its side has of the weight.
+    start_factors: Distances,
+    end_factors: Distances,
+    edge_factors: Distances,
     /// How much of the weight the distances to the start, to the end, and to the nearest edge below have.
-    pub(super) shares: [f32; 3],
+    pub(super) sides: [f32; 3],
     /// Its lines are written after the span's end, and so not in it.
     pub(super) is_after: bool,
     /// Lines of the template.
@@ -68,6 +78,11 @@ impl Counts {
         self.clues[place.clues] += weight;
         self.sum += weight;
     }
+
+    /// How much weight lies elsewhere, as seen from the start.
+    pub(super) fn distance(&self, start: &Distances) -> f32 {
+        self.start.iter().zip(start).map(|(a, b)| (a - b).abs()).sum()
+    }
 }
 
 /// Spreads each bin over its neighbours.
@@ -101,8 +116,11 @@ impl Habit {
             clutter_end,
             clutter_edge,
             clutter_clues,
+            start_factors: [0.0; BINS],
+            end_factors: [0.0; BINS],
+            edge_factors: [0.0; BINS],
             is_after: false,
-            shares: [0.5, 0.5, 0.0],
+            sides: [0.5, 0.5, 0.0],
             lines,
             preference: 1.0,
         };
@@ -133,30 +151,38 @@ impl Habit {
     }
 
     /// How many times likelier than by chance, without what the pair itself (`own`) has taught.
+    #[inline]
     pub(super) fn weight(&self, place: Place, own: f32) -> f32 {
-        let sides: f32 = self.sides(place, own).into_iter().sum();
         let clues = self.clues[place.clues] / self.clutter_clues[place.clues];
         let preference = if self.is_after { 1e-4 } else { self.preference };
-        preference * clues * sides.exp()
+        let edge = if self.sides[2] > 0.0 { self.edge[place.edge] } else { f32::MAX };
+        let least = self.start[place.start].min(self.end[place.end]).min(edge);
+        let sides = if own < OWN_COUNTS * least * self.lines {
+            self.start_factors[place.start] * self.end_factors[place.end] * self.edge_factors[place.edge]
+        } else {
+            let [start, end, edge] = self.logs_of_sides(place, own);
+            exp(start + end + edge)
+        };
+        preference * clues * sides
     }
 
     /// What each distance adds to the weight, as logarithms.
-    fn sides(&self, place: Place, own: f32) -> [f32; 3] {
+    fn logs_of_sides(&self, place: Place, own: f32) -> [f32; 3] {
         let own = own / self.lines;
-        let side = |share: f32, habit: f32, clutter: f32| {
-            // Most habits have one side that tells nearly all.
-            if share < 0.01 { 0.0 } else { share * ln((habit - own).max(0.01 * clutter / self.lines) / clutter) }
+        let log = |share: f32, habit: f32, clutter: f32| match share > 0.0 {
+            true => share * ln((habit - own).max(0.01 * clutter / self.lines) / clutter),
+            false => 0.0,
         };
         [
-            side(self.shares[0], self.start[place.start], self.clutter_start[place.start]),
-            side(self.shares[1], self.end[place.end], self.clutter_end[place.end]),
-            side(self.shares[2], self.edge[place.edge], self.clutter_edge[place.edge]),
+            log(self.sides[0], self.start[place.start], self.clutter_start[place.start]),
+            log(self.sides[1], self.end[place.end], self.clutter_end[place.end]),
+            log(self.sides[2], self.edge[place.edge], self.clutter_edge[place.edge]),
         ]
     }
 
     /// The parts of [`Habit::weight`], as logarithms.
     pub(super) fn factors(&self, place: Place, own: f32) -> Vec<Factor> {
-        let [start, end, edge] = self.sides(place, own);
+        let [start, end, edge] = self.logs_of_sides(place, own);
         let clues = (self.clues[place.clues] / self.clutter_clues[place.clues]).ln();
         let clue = match (place.clues % 2, place.clues / 2 % 4, place.clues / 8) {
             (0, 0, 0) => "no word or duration shared",
@@ -181,16 +207,28 @@ impl Habit {
     }
 
     fn weigh_sides(&mut self) {
+        let least = 0.01 / self.lines;
+        let starts = logs(&self.start, &self.clutter_start, least);
+        let ends = logs(&self.end, &self.clutter_end, least);
+        let edges = logs(&self.edge, &self.clutter_edge, least);
         let gains = [
-            gain(&self.start, &self.clutter_start),
-            gain(&self.end, &self.clutter_end),
-            gain(&self.edge, &self.clutter_edge),
+            gain(&self.start, &self.clutter_start, &starts),
+            gain(&self.end, &self.clutter_end, &ends),
+            gain(&self.edge, &self.clutter_edge, &edges),
         ];
         let most = gains.into_iter().fold(f32::MIN, f32::max);
-        let parts = gains.map(|gain| (4.0 * (gain - most)).exp());
+        let parts = gains.map(|gain| exp(4.0 * (gain - most)));
         let all: f32 = parts.iter().sum();
-        self.shares = parts.map(|part| part / all);
+        // One that tells next to nothing is left out.
+        self.sides = parts.map(|part| if part < SIDE_LEAST * all { 0.0 } else { part / all });
+        self.start_factors = factors(self.sides[0], &starts);
+        self.end_factors = factors(self.sides[1], &ends);
+        self.edge_factors = factors(self.sides[2], &edges);
     }
+}
+
+fn factors(share: f32, logs: &Distances) -> Distances {
+    if share > 0.0 { logs.map(|log| exp(share * log)) } else { [1.0; BINS] }
 }
 
 /// What is believed of clues by chance before anything is seen.
@@ -228,18 +266,47 @@ fn ln(number: f32) -> f32 {
     exponent as f32 * std::f32::consts::LN_2 + (0.405_465_1 + series)
 }
 
-/// Information of a habit against its clutter, in nats.
-fn gain(habit: &Distances, clutter: &Distances) -> f32 {
-    let (habits, clutters): (f32, f32) = (habit.iter().sum::<f32>().max(1e-12), clutter.iter().sum());
-    habit
-        .iter()
-        .zip(clutter)
-        .filter(|(habit, _)| **habit > 0.0)
-        .map(|(habit, clutter)| {
-            let share = habit / habits;
-            share * ln(share.max(1e-12) / (clutter / clutters))
-        })
-        .sum()
+/// e to a number, as exact as [`ln`].
+fn exp(number: f32) -> f32 {
+    // Adding it rounds to whole numbers.
+    const ROUND: f32 = 12_582_912.0;
+    let twos = (number * std::f32::consts::LOG2_E).clamp(-126.0, 126.0);
+    let rounded = twos + ROUND;
+    let rest = (twos - (rounded - ROUND)) * std::f32::consts::LN_2;
+    let series = 1.0 + rest * (1.0 + rest * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest / 120.0))));
+    // The last bits of `rounded` are the whole number.
+    f32::from_bits(rounded.to_bits().wrapping_add(127) << 23) * series
+}
+
+/// How many times likelier than by chance each distance is, as logarithms.
+fn logs(habit: &Distances, clutter: &Distances, least: f32) -> Distances {
+    let mut logs = [0.0; BINS];
+    for ((log, habit), clutter) in logs.iter_mut().zip(habit).zip(clutter) {
+        *log = ln((habit / clutter).max(least));
+    }
+    logs
+}
+
+/// Information of a habit against its clutter, in nats. `logs` = ln(habit / clutter), bin by bin.
+fn gain(habit: &Distances, clutter: &Distances, logs: &Distances) -> f32 {
+    let (habits, clutters) = (sum(habit).max(1e-12), sum(clutter));
+    let mut parts = [0.0; BINS];
+    for ((part, habit), log) in parts.iter_mut().zip(habit).zip(logs) {
+        *part = habit * log;
+    }
+    sum(&parts) / habits - ln(habits / clutters)
+}
+
+/// In several sums at once.
+fn sum(numbers: &Distances) -> f32 {
+    let (eights, _) = numbers.as_chunks::<8>();
+    let mut sums = [0.0f32; 8];
+    for eight in eights {
+        for (sum, number) in sums.iter_mut().zip(eight) {
+            *sum += number;
+        }
+    }
+    sums.iter().sum()
 }
 
 #[cfg(test)]
@@ -258,7 +325,7 @@ mod tests {
         let usual = habit.weight(Place { start: 25, end: 30, edge: 40, clues: 2 }, 0.5);
         let unusual = habit.weight(Place { start: 40, end: 30, edge: 40, clues: 0 }, 0.5);
         assert!(usual > 20.0 && unusual < 0.5, "{usual} {unusual}");
-        assert!(habit.shares[0] > 0.9);
+        assert!(habit.sides[0] > 0.9);
     }
 
     #[test]
@@ -278,6 +345,14 @@ mod tests {
         for number in [1e-30f32, 1e-9, 0.3, 0.999, 1.0, 1.5, 2.0, 17.3, 4e5, 1e30] {
             assert!((ln(number) - number.ln()).abs() < 2e-4 * number.ln().abs().max(1.0), "{number}: {}", ln(number));
         }
+    }
+
+    #[test]
+    fn the_power_is_exact_enough() {
+        for number in [-80.0f32, -9.0, -0.7, -0.3, 0.0, 0.2, 0.5, 1.0, 17.3, 80.0] {
+            assert!((exp(number) / number.exp() - 1.0).abs() < 1e-4, "{number}: {}", exp(number));
+        }
+        assert!(exp(-1e9) > 0.0 && exp(1e9).is_finite());
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //!
 //! In go bytes and a seed that is drawn at random, out comes a number. It is not kept beyond the process.
 
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hasher};
+
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The number of a text.
@@ -20,6 +23,57 @@ pub(super) fn fold(seed: u64, bytes: &[u8]) -> u64 {
 pub(super) fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ b ^ 0x2545_f491_4f6c_dd1d) * u128::from(FACTOR);
     (product >> 64) as u64 ^ product as u64 ^ a.rotate_left(23)
+}
+
+/// Tables by numbers that nobody can choose: those given out here, and hashes with a seed.
+pub(in super::super) type NumberMap<K, V> = HashMap<K, V, Seed>;
+pub(super) type NumberSet<K> = HashSet<K, Seed>;
+
+/// Begins the hashes of a table. Where keys come from outside it is drawn at random.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in super::super) struct Seed(pub(in super::super) u64);
+
+impl Seed {
+    /// One that nobody knows.
+    pub(in super::super) fn random() -> Seed {
+        Seed(std::hash::RandomState::new().hash_one(0u8))
+    }
+}
+
+impl BuildHasher for Seed {
+    type Hasher = NumberHasher;
+    fn build_hasher(&self) -> NumberHasher {
+        NumberHasher(self.0)
+    }
+}
+
+/// See [`Seed`].
+#[derive(Debug)]
+pub(in super::super) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = fold(self.0, bytes);
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = mix(self.0, number);
+    }
+
+    // The lengths of ids are always the same.
+    fn write_usize(&mut self, _: usize) {}
 }
 
 #[cfg(test)]

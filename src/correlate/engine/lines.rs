@@ -3,8 +3,7 @@
 //! In go records, out come [`Line`]s with lists of hashes and durations. Bounded: lines beyond the limit are counted and
 //! stay without an inferred link.
 
-use std::collections::HashSet;
-
+use super::hash::NumberSet;
 use super::templates::{self, Template};
 use super::words::{self, Duration};
 use crate::record::{Envelope, Producer, Record};
@@ -87,7 +86,7 @@ impl Lines {
         });
     }
 
-    pub(super) fn all_words(&self) -> HashSet<u32> {
+    pub(super) fn all_words(&self) -> NumberSet<u32> {
         self.words.iter().copied().collect()
     }
 

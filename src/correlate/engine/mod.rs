@@ -5,15 +5,17 @@
 //! operations, and where in them; knows nothing of any program. Rules with explicit evidence come before it.
 
 mod associate;
+mod bins;
 mod calibrate;
 pub(super) mod call_sites;
 mod calls;
 mod choose;
 mod edges;
+mod ends;
 mod evidence;
 mod groups;
 mod habits;
-mod hash;
+pub(super) mod hash;
 mod lines;
 mod neighbours;
 mod operations;
@@ -39,7 +41,7 @@ use groups::Groups;
 use lines::{Line, Lines};
 use neighbours::Neighbours;
 use operations::Operations;
-use scene::Scene;
+use scene::{Pair, Scene};
 use trace_words::TraceWords;
 use view::View;
 
@@ -133,10 +135,10 @@ impl Engine {
             trace_words: &trace_words,
             edges: &edges,
         };
-        let scene = Scene::new(&view, ruled.wanted.into_iter());
+        let mut scene = Scene::new(&view, ruled.wanted.into_iter());
         self.overflow += scene.overflow;
-        let result = associate::associate(&scene, Groups::new(&self.lines, &operations, &ruled.traces));
-        let choices = choose::choose(index, &operations, &scene, &result);
+        let result = associate::associate(&mut scene, Groups::new(&self.lines, &operations, &ruled.traces));
+        let choices = choose::choose(index, &scene, &result);
         self.take_choices(&scene, &result, &choices);
         for (line, slot) in calls::assign(index, resources, &ruled.calls) {
             let line = &self.lines.rows[line as usize];
@@ -191,15 +193,18 @@ impl Engine {
     /// Decisions from what was learned.
     fn take_choices(&mut self, scene: &Scene, result: &Association, choices: &Choices) {
         let without_span = associate::without_span(scene, result);
+        let mut lines_near = vec![0u32; scene.cells];
+        scene.pairs.iter().for_each(|pair| lines_near[pair.cell as usize] += 1);
         for (number, (row, choice)) in scene.rows.iter().zip(&choices.rows).enumerate() {
             let Some((pair, probability)) = *choice else { continue };
             let template = row.template as usize;
-            let clues = scene.pairs[pair as usize].clues;
+            let Pair { clues, cell, .. } = scene.pairs[pair as usize];
             let learned = Learned {
                 lines: scene.template_lines[template],
                 without_span: without_span.get(&scene.template_group[template]).copied().unwrap_or(1.0),
                 kind_without_span: result.none_share[template],
                 of_request: result.group_sizes.get(number).copied().unwrap_or(1),
+                has_rivals: lines_near[cell as usize] > 1,
                 names_span: clues & scene::DURATION > 0 || clues % scene::SIDE >= scene::RARE_WORD,
                 sides: clues / scene::SIDE,
             };

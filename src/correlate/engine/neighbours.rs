@@ -23,17 +23,22 @@ impl Neighbours {
         Neighbours { rows, starts }
     }
 
-    /// How many of the two known lines next to a moment are of this trace.
-    pub(super) fn sides(&self, writer: u32, time: i64, trace: u32) -> u8 {
+    /// The traces of the two known lines next to a moment.
+    pub(super) fn around(&self, writer: u32, time: i64) -> [Option<u32>; 2] {
         let Some([start, end]) = self.starts.get(writer as usize..(writer as usize).saturating_add(2)) else {
-            return 0;
+            return [None; 2];
         };
         let rows = &self.rows[*start as usize..*end as usize];
         let next = rows.partition_point(|row| row.1 < time);
-        let after = rows.get(next).is_some_and(|row| row.1 - time <= NEAR_NS && row.2 == trace);
-        let before = rows[..next].last().is_some_and(|row| time - row.1 <= NEAR_NS && row.2 == trace);
-        u8::from(after) + u8::from(before)
+        let after = rows.get(next).filter(|row| row.1 - time <= NEAR_NS);
+        let before = rows[..next].last().filter(|row| time - row.1 <= NEAR_NS);
+        [before.map(|row| row.2), after.map(|row| row.2)]
     }
+}
+
+/// How many of the known lines around a moment are of this trace.
+pub(super) fn sides(around: [Option<u32>; 2], trace: u32) -> u8 {
+    around.iter().filter(|known| **known == Some(trace)).count() as u8
 }
 
 #[cfg(test)]
@@ -43,11 +48,11 @@ mod tests {
     #[test]
     fn only_near_lines_of_the_same_source_count() {
         let near = Neighbours::new(vec![(1, 1_000, 7), (1, 9_000, 7), (1, 50_000_000, 8), (2, 2_000, 9)]);
-        assert_eq!(near.sides(1, 5_000, 7), 2);
-        assert_eq!(near.sides(1, 500, 7), 1);
-        assert_eq!(near.sides(1, 5_000, 9), 0);
-        assert_eq!(near.sides(1, 40_000_000, 7), 0);
-        assert_eq!(near.sides(2, 2_500, 9), 1);
-        assert_eq!(near.sides(5, 0, 9) + near.sides(u32::MAX, 0, 9), 0);
+        assert_eq!(sides(near.around(1, 5_000), 7), 2);
+        assert_eq!(sides(near.around(1, 500), 7), 1);
+        assert_eq!(sides(near.around(1, 5_000), 9), 0);
+        assert_eq!(sides(near.around(1, 40_000_000), 7), 0);
+        assert_eq!(sides(near.around(2, 2_500), 9), 1);
+        assert_eq!(sides(near.around(5, 0), 9) + sides(near.around(u32::MAX, 0), 9), 0);
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::super::span_index::{Slot, SpanIndex};
 use super::call_sites;
+use super::hash::NumberMap;
 
 /// Operations told apart; further ones are one.
 const OPERATIONS_MAX: usize = 1 << 16;
@@ -48,8 +49,8 @@ impl Operations {
     }
 
     fn number_operations(&mut self, index: &SpanIndex) {
-        let mut names: HashMap<u32, u64> = HashMap::new();
-        let mut numbers: HashMap<(u32, u64, u8), u32> = HashMap::new();
+        let mut names: NumberMap<u32, u64> = NumberMap::default();
+        let mut numbers: NumberMap<(u32, u64, u8), u32> = NumberMap::default();
         self.of.reserve(index.len());
         for slot in 0..index.len() as Slot {
             let span = index.span(slot);

@@ -4,14 +4,14 @@
 //! have in common: the distance to the span's start and end, and which clues hit. The same look-up at shifted times tells
 //! what chance alone gives (clutter). Nothing is weighed here.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use super::super::span_index::{Slot, SpanIndex};
+use super::bins::{BINS, bin};
+use super::hash::NumberMap;
 use super::times::{Delays, shifted, when};
 use super::view::View;
 
-/// Bins of distances: a signed logarithmic scale, 7 a decade from 2 µs.
-pub(super) const BINS: usize = 72;
 /// Kinds of clues together: a duration in the text that is the span's (1), words they share (2, 4, 6), known lines just
 /// before or after that are of the trace (8 one, 16 both).
 pub(super) const CLUES: usize = 24;
@@ -25,8 +25,11 @@ const LATE_NS: i64 = 2_000;
 const PAIRS_MAX: usize = 24 << 20;
 /// Pairs of template and operation kept: each takes some kilobytes.
 const KINDS_MAX: usize = 1 << 16;
-/// Times at which chance is measured, per line.
+/// Times at which chance is measured, per line: so many where a template has few lines, fewer where it has many.
 const SHIFTS: usize = 8;
+const SHIFTS_OF_TEMPLATE: usize = 2_000;
+/// … of which so many tell of clues.
+const CLUE_SHIFTS: usize = 3;
 /// Rarer kinds of lines are taken together.
 const RARE: u32 = 4;
 
@@ -48,15 +51,27 @@ pub(super) struct Row {
 
 impl Row {
     /// The places of its pairs.
-    pub(super) fn pairs(&self) -> std::ops::Range<usize> {
+    pub(super) fn pairs(&self) -> Range<usize> {
         self.first as usize..(self.first + self.count) as usize
     }
+}
+
+/// What belongs to one template.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    pub(super) template: usize,
+    pub(super) rows: Range<usize>,
+    pub(super) pairs: Range<usize>,
+    pub(super) kinds: Range<usize>,
+    pub(super) cells: Range<usize>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Scene {
     pub(super) rows: Vec<Row>,
+    /// One for each template, in order.
+    pub(super) blocks: Vec<Block>,
     /// Lines of each template.
     pub(super) template_lines: Vec<u32>,
     /// The service of each template.
@@ -101,19 +116,6 @@ pub(super) struct Pair {
     pub(super) trace: u8,
 }
 
-/// The bin of a distance in ns.
-pub(super) fn bin(distance: i64) -> u8 {
-    let steps = ((distance.unsigned_abs().max(2_000) as f64 / 2_000.0).log10() * 7.0) as i64;
-    let bin = if distance >= 0 { 14 + steps } else { 13 - steps };
-    bin.clamp(0, BINS as i64 - 1) as u8
-}
-
-/// How wide a bin is, ns.
-pub(super) fn bin_width(bin: u8) -> f32 {
-    let step = (i32::from(bin) - 14).max(13 - i32::from(bin)) as f32;
-    2_000.0 * (10f32.powf((step + 1.0) / 7.0) - 10f32.powf(step / 7.0))
-}
-
 impl Scene {
     /// Looks all of these lines up.
     pub(super) fn new(view: &View<'_>, wanted: impl Iterator<Item = u32>) -> Scene {
@@ -132,7 +134,15 @@ impl Scene {
         while from < scene.rows.len() {
             let template = scene.rows[from].template;
             let to = from + scene.rows[from..].iter().take_while(|row| row.template == template).count();
+            let (pairs, kinds, cells) = (scene.pairs.len(), scene.kinds.len(), scene.cells);
             scene.pair_up(view, from..to, &mut work);
+            scene.blocks.push(Block {
+                template: template as usize,
+                rows: from..to,
+                pairs: pairs..scene.pairs.len(),
+                kinds: kinds..scene.kinds.len(),
+                cells: cells..scene.cells,
+            });
             scene.shift(view, from..to, &ranges, &mut work);
             work.clear();
             from = to;
@@ -146,7 +156,7 @@ impl Scene {
     }
 
     fn count_spans(&mut self, view: &View<'_>, ranges: &[(i64, i64)]) {
-        let mut of_resource: HashMap<u32, (i64, i64)> = HashMap::new();
+        let mut of_resource: NumberMap<u32, (i64, i64)> = NumberMap::default();
         for (range, resources) in ranges.iter().zip(view.resources).filter(|(range, _)| range.0 <= range.1) {
             for resource in *resources {
                 let all = of_resource.entry(*resource).or_insert(*range);
@@ -165,7 +175,7 @@ impl Scene {
     fn place_rows(&mut self, view: &View<'_>, wanted: impl Iterator<Item = u32>) {
         let wanted: Vec<u32> = wanted.collect();
         let line_of = |at: &u32| &view.lines.rows[*at as usize];
-        let mut fine: HashMap<(u32, u64), (u32, u8)> = HashMap::new();
+        let mut fine: NumberMap<(u32, u64), (u32, u8)> = NumberMap::default();
         for line in wanted.iter().map(line_of) {
             let group = view.operations.group_of_writer(line.writer);
             let entry = fine.entry((group, line.template.fine)).or_default();
@@ -173,7 +183,7 @@ impl Scene {
             entry.1 = entry.1.max(line.digits);
         }
         let delays = Delays::new(wanted.iter().map(line_of));
-        let mut numbers: HashMap<(u32, u64), u32> = HashMap::new();
+        let mut numbers: NumberMap<(u32, u64), u32> = NumberMap::default();
         for at in &wanted {
             let line = line_of(at);
             let group = view.operations.group_of_writer(line.writer);
@@ -206,12 +216,13 @@ impl Scene {
         }
     }
 
-    fn pair_up(&mut self, view: &View<'_>, range: std::ops::Range<usize>, work: &mut Work) {
+    fn pair_up(&mut self, view: &View<'_>, range: Range<usize>, work: &mut Work) {
         for at in range {
             let row = self.rows[at];
             let line = &view.lines.rows[row.line as usize];
             view.open_at(&row, row.time, &mut work.open);
             view.words_of(line, &mut work.words);
+            let near = view.neighbours.around(line.writer, row.time);
             self.rows[at].first = self.pairs.len() as u32;
             work.traces.clear();
             let mut is_whole = true;
@@ -245,7 +256,7 @@ impl Scene {
                     start_bin: bin(row.time - span.start),
                     end_bin: bin(span.end - row.time),
                     edge_bin: bin(view.edges.distance(*slot, row.time)),
-                    clues: view.clues(line, &work.words, row.time, *slot),
+                    clues: view.clues(line, &work.words, near, *slot),
                     late: false,
                     ended: false,
                     waits: view.outlives_parent(*slot, row.low),
@@ -281,30 +292,30 @@ impl Scene {
     }
 
     /// The same lines at other times: what they share with spans by chance.
-    fn shift(&mut self, view: &View<'_>, range: std::ops::Range<usize>, ranges: &[(i64, i64)], work: &mut Work) {
-        const SHARE: f32 = 1.0 / SHIFTS as f32;
+    fn shift(&mut self, view: &View<'_>, range: Range<usize>, ranges: &[(i64, i64)], work: &mut Work) {
+        let shifts = (SHIFTS_OF_TEMPLATE / range.len().max(1)).clamp(1, SHIFTS);
+        let (share, clue_share) = (1.0 / shifts as f32, 1.0 / shifts.min(CLUE_SHIFTS) as f32);
         for at in range {
             let row = self.rows[at];
             let line = &view.lines.rows[row.line as usize];
             let range = ranges.get(line.writer as usize).copied().unwrap_or((row.time, row.time));
-            for number in 0..SHIFTS {
+            view.words_of(line, &mut work.words);
+            for number in 0..shifts {
                 let time = shifted(row.time, range, &mut work.random);
                 view.open_at(&row, time, &mut work.open);
-                if number == 0 {
-                    view.words_of(line, &mut work.words);
-                }
+                let near = view.neighbours.around(line.writer, time);
                 for slot in &work.open {
                     let kind = work.kind_of[view.operations.of(*slot) as usize] as usize;
                     if kind == u32::MAX as usize {
                         continue;
                     }
                     let span = view.index.span(*slot);
-                    self.clutter_start[kind][bin(time - span.start) as usize] += SHARE;
-                    self.clutter_end[kind][bin(span.end - time) as usize] += SHARE;
-                    self.clutter_edge[kind][bin(view.edges.distance(*slot, time)) as usize] += SHARE;
-                    if number < 3 {
-                        let clues = view.clues(line, &work.words, time, *slot);
-                        self.clutter_clues[kind][clues as usize] += 1.0 / 3.0;
+                    self.clutter_start[kind][bin(time - span.start) as usize] += share;
+                    self.clutter_end[kind][bin(span.end - time) as usize] += share;
+                    self.clutter_edge[kind][bin(view.edges.distance(*slot, time)) as usize] += share;
+                    if number < CLUE_SHIFTS {
+                        let clues = view.clues(line, &work.words, near, *slot);
+                        self.clutter_clues[kind][clues as usize] += clue_share;
                     }
                 }
             }
@@ -355,17 +366,4 @@ fn writer_ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
         ranges[writer] = (ranges[writer].0.min(row.time), ranges[writer].1.max(row.time));
     }
     ranges
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bins_are_in_order_and_tell_signs_apart() {
-        let distances = [-9_000_000_000, -1_000_000, -3_000, -1, 0, 1_999, 3_000, 1_000_000, 60_000_000_000];
-        let bins: Vec<u8> = distances.iter().map(|distance| bin(*distance)).collect();
-        assert!(bins.is_sorted() && bins[3] < bins[4] && bins[4] == bins[5] && bins[5] < bins[6], "{bins:?}");
-        assert!((bin(i64::MAX) as usize) < BINS && bin(i64::MIN + 1) == 0);
-    }
 }

@@ -3,9 +3,8 @@
 //! In go the words of spans and of lines, out comes whether a trace holds a word, and whether the word is rare: one that few
 //! traces hold names a thing, one that many hold a kind. Kept are numbers, eight bytes per trace and word.
 
-use std::collections::{HashMap, HashSet};
-
 use super::super::span_index::{Slot, SpanIndex};
+use super::hash::{NumberMap, NumberSet};
 use super::operations::Operations;
 
 /// A word is rare that is held by at most this share of traces, or by so many.
@@ -20,11 +19,11 @@ pub(super) struct TraceWords {
     /// trace << 32 | word, in order
     rows: Vec<u64>,
     /// Words that lines and spans hold, and whether they are rare.
-    known: HashMap<u32, bool>,
+    known: NumberMap<u32, bool>,
 }
 
 impl TraceWords {
-    pub(super) fn new(index: &SpanIndex, operations: &Operations, of_lines: &HashSet<u32>) -> TraceWords {
+    pub(super) fn new(index: &SpanIndex, operations: &Operations, of_lines: &NumberSet<u32>) -> TraceWords {
         let mut rows = Vec::new();
         for slot in 0..index.len() as Slot {
             let trace = u64::from(operations.trace(slot)) << 32;
@@ -33,7 +32,7 @@ impl TraceWords {
         }
         rows.sort_unstable();
         rows.dedup();
-        let mut traces: HashMap<u32, u32> = HashMap::new();
+        let mut traces: NumberMap<u32, u32> = NumberMap::default();
         let mut with_words = 0;
         for of_trace in rows.chunk_by(|a, b| a >> 32 == b >> 32) {
             with_words += 1;

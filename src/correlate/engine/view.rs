@@ -7,7 +7,7 @@ use super::super::facts::Kind;
 use super::super::span_index::{Slot, SpanIndex};
 use super::edges::Edges;
 use super::lines::{Line, Lines};
-use super::neighbours::Neighbours;
+use super::neighbours::{Neighbours, sides};
 use super::operations::Operations;
 use super::scene::Row;
 use super::trace_words::TraceWords;
@@ -74,14 +74,15 @@ impl View<'_> {
         into.extend(self.lines.words(line).iter().filter_map(known));
     }
 
-    /// Which clues a line and a span share, see [`super::scene::CLUES`].
-    pub(super) fn clues(&self, line: &Line, words: &[(u32, bool)], time: i64, slot: Slot) -> u8 {
+    /// Which clues a line and a span share, see [`super::scene::CLUES`]. `near`: traces of the known lines beside it.
+    pub(super) fn clues(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2], slot: Slot) -> u8 {
         let span = self.index.span(slot);
         let length = span.end - span.start;
         let fits = |nanos: i64, unit: i64| (length - nanos).abs() <= (nanos / 50).max(60_000).max(unit);
         let duration = self.lines.durations(line).iter().any(|found| fits(found.nanos, found.unit));
-        let sides = self.neighbours.sides(line.writer, time, self.operations.trace(slot));
-        u8::from(duration) + 2 * self.word_clue(words, slot) + 8 * sides
+        let word = if words.is_empty() { 0 } else { self.word_clue(words, slot) };
+        let sides = if near == [None; 2] { 0 } else { sides(near, self.operations.trace(slot)) };
+        u8::from(duration) + 2 * word + 8 * sides
     }
 
     /// 0 no word, 1 one that many traces hold, 2 a rare one of the trace, 3 a rare one of the span or one above it.

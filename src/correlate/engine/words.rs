@@ -19,34 +19,50 @@ pub(super) struct Duration {
     pub(super) unit: i64,
 }
 
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b':' | b'@' | b'-') || byte >= 0x80
+/// What a byte is to a word.
+const IN_WORD: u8 = 1;
+const DIGIT: u8 = 2;
+const SLASH: u8 = 4;
+const COLON: u8 = 8;
+const CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        classes[at] = match byte {
+            b'0'..=b'9' => IN_WORD | DIGIT,
+            b'/' => IN_WORD | SLASH,
+            b':' => IN_WORD | COLON,
+            b'_' | b'.' | b'@' | b'-' | b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => IN_WORD,
+            _ => 0,
+        };
+        at += 1;
+    }
+    classes
 }
 
 /// Hashes of the words of a text that may name something: those with a digit or a slash, and the parts between slashes
 /// and colons. Dates and times name nothing.
 pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room: usize) {
-    let mut at = 0;
-    while at < text.len() && into.len() < room {
-        if !is_word_byte(text[at]) {
-            at += 1;
+    let mut rest = text;
+    while !rest.is_empty() && into.len() < room {
+        let mut all = 0;
+        let class = |byte: &u8| CLASSES[usize::from(*byte)];
+        let length = rest.iter().map(class).take_while(|class| *class != 0).inspect(|class| all |= class).count();
+        let word = &rest[..length];
+        rest = rest.get(length + 1..).unwrap_or_default();
+        if length < WORD_MIN || all & (DIGIT | SLASH) == 0 {
             continue;
         }
-        let start = at;
-        let (mut digit, mut slash, mut colon) = (false, false, false);
-        while at < text.len() && is_word_byte(text[at]) {
-            digit |= text[at].is_ascii_digit();
-            slash |= text[at] == b'/';
-            colon |= text[at] == b':';
-            at += 1;
-        }
-        let word = trim(&text[start..at]);
-        if !(WORD_MIN..=WORD_MAX).contains(&word.len()) || !(digit || slash) || is_time(word) {
+        let word = trim(word);
+        if !(WORD_MIN..=WORD_MAX).contains(&word.len()) || is_time(word) {
             continue;
         }
         add(seed, word, into);
-        if slash || colon {
-            let least = if colon { PART_MIN } else { WORD_MIN };
+        if all & (SLASH | COLON) != 0 {
+            let least = if all & COLON != 0 { PART_MIN } else { WORD_MIN };
             for part in word.split(|byte| matches!(byte, b'/' | b':')) {
                 if part.len() >= least && part.len() < word.len() && part.iter().any(u8::is_ascii_digit) {
                     add(seed, part, into);
@@ -94,11 +110,9 @@ fn trim(mut word: &[u8]) -> &[u8] {
 /// Durations of a text: `271.595ms`, `1.2s`, `35µs`, `17us`.
 pub(super) fn durations(text: &[u8], into: &mut Vec<Duration>, room: usize) {
     let mut at = 0;
-    while at < text.len() && into.len() < room {
-        if !text[at].is_ascii_digit() {
-            at += 1;
-            continue;
-        }
+    while into.len() < room {
+        let Some(next) = text[at..].iter().position(u8::is_ascii_digit) else { break };
+        at += next;
         let start = at;
         while at < text.len() && (text[at].is_ascii_digit() || text[at] == b'.') {
             at += 1;

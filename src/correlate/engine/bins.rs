@@ -1,0 +1,81 @@
+//! Distances in time, coarsely.
+//!
+//! In go nanoseconds with their sign, out comes the number of a bin: even steps of the logarithm, found without one. What
+//! lies in the bins is counted elsewhere.
+
+/// Bins of distances: a signed logarithmic scale, 7 a decade from 2 µs.
+pub(super) const BINS: usize = 72;
+/// Where bins begin: seven even steps of the logarithm a decade, from 2 µs up.
+const EDGES: [u64; BINS - 14] = edges();
+
+const fn edges() -> [u64; BINS - 14] {
+    // 2 · 10^(step/7) µs, in pm.
+    let decade =
+        [2_000_000_000, 2_778_990_881, 3_861_395_159, 5_365_390_968, 7_455_187_444, 10_358_948_985, 14_393_713_460u64];
+    let mut edges = [0; BINS - 14];
+    let mut step = 0;
+    while step < edges.len() {
+        edges[step] = (decade[step % 7] as u128 * 10u128.pow(step as u32 / 7)).div_ceil(1_000_000) as u64;
+        step += 1;
+    }
+    edges
+}
+
+/// By the number of bits of a distance: the last step that begins no later than all such distances.
+const FIRST_STEPS: [u8; 65] = first_steps();
+
+const fn first_steps() -> [u8; 65] {
+    let mut steps = [0; 65];
+    let mut bits = 1;
+    while bits < 65 {
+        let mut step = steps[bits - 1];
+        while (step as usize) + 1 < EDGES.len() && EDGES[step as usize + 1] <= 1 << (bits - 1) {
+            step += 1;
+        }
+        steps[bits] = step;
+        bits += 1;
+    }
+    steps
+}
+
+/// The bin of a distance in ns.
+pub(super) fn bin(distance: i64) -> u8 {
+    let length = distance.unsigned_abs();
+    let mut step = FIRST_STEPS[(u64::BITS - length.leading_zeros()) as usize];
+    while EDGES.get(usize::from(step) + 1).is_some_and(|edge| *edge <= length) {
+        step += 1;
+    }
+    if distance >= 0 { 14 + step } else { 13 - step.min(13) }
+}
+
+/// How wide a bin is, ns.
+pub(super) fn bin_width(bin: u8) -> f32 {
+    let step = (i32::from(bin) - 14).max(13 - i32::from(bin)) as f32;
+    2_000.0 * (10f32.powf((step + 1.0) / 7.0) - 10f32.powf(step / 7.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_in_order_and_tell_signs_apart() {
+        let distances = [-9_000_000_000, -1_000_000, -3_000, -1, 0, 1_999, 3_000, 1_000_000, 60_000_000_000];
+        let bins: Vec<u8> = distances.iter().map(|distance| bin(*distance)).collect();
+        assert!(bins.is_sorted() && bins[3] < bins[4] && bins[4] == bins[5] && bins[5] < bins[6], "{bins:?}");
+        assert!((bin(i64::MAX) as usize) < BINS && bin(i64::MIN + 1) == 0);
+    }
+
+    #[test]
+    fn bins_are_even_steps_of_the_logarithm() {
+        for exponent in 0..=820 {
+            let distance = 2_000.0 * 10f64.powf(f64::from(exponent) / 100.0);
+            let step = f64::from(exponent) * 7.0 / 100.0;
+            // Not at the edges, where rounding decides.
+            if (0.01..0.99).contains(&step.fract()) {
+                assert_eq!(usize::from(bin(distance as i64)), 14 + step as usize);
+                assert_eq!(usize::from(bin(-distance as i64)), 13 - (step as usize).min(13));
+            }
+        }
+    }
+}
