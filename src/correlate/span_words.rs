@@ -9,7 +9,8 @@ use super::span_index::Slot;
 
 /// Attributes looked at per span.
 const ATTRIBUTES_MAX: usize = 64;
-/// Words kept per span.
+/// Words kept of one value, and per span.
+const WORDS_OF_VALUE_MAX: usize = 16;
 const WORDS_MAX: usize = 48;
 /// Bytes of a value that are looked at.
 const VALUE_MAX: usize = 1024;
@@ -41,7 +42,8 @@ impl SpanWords {
                 continue;
             }
             let value = value.as_bytes();
-            words::words(self.seed, &value[..value.len().min(VALUE_MAX)], &mut self.scratch);
+            let room = self.scratch.len() + WORDS_OF_VALUE_MAX;
+            words::words(self.seed, &value[..value.len().min(VALUE_MAX)], &mut self.scratch, room);
             if self.scratch.len() >= WORDS_MAX {
                 break;
             }

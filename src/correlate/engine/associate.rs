@@ -8,16 +8,20 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::ends::{Ends, LATE_SHARE};
 use super::groups::Groups;
 use super::habits::{Counts, Distances, Habit, Place};
 use super::scene::{Block, Pair, Scene};
+use super::shared::Shared;
 
 /// Rounds of learning.
 const ROUNDS: usize = 13;
 /// Rounds after which groups are found, and lines that come after the end are told.
 const HALF: usize = ROUNDS / 2 + 1;
-/// Of the spans with lines of a template, this share has the usual number or fewer.
+/// Of the spans with lines of a template, this share has the usual number or fewer: less where many of its lines have no
+/// recorded span, since they often run beside one that has.
 const USUAL_SHARE: f32 = 0.4;
+const USUAL_SHARE_LEAST: f32 = 0.15;
 /// Lines of one template in one span that are told apart.
 const CAPS: usize = 64;
 /// Rounds of giving and taking within each.
@@ -26,23 +30,21 @@ const SHARINGS: usize = 8;
 const SHARED: f32 = 0.999;
 /// A template or kind is still when no more than this share of its lines moved in a round.
 const STILL: f32 = 0.001;
+/// A span keeps so much of what it takes at least, where all requests are recorded: more than usual is possible. Where half
+/// or more are not, the rest is likelier another's.
+const KEPT_LEAST: f32 = 0.03;
+const KEPT_LEAST_UNRECORDED: f32 = 1e-5;
 /// The share of a template's lines without a span, before anything is known.
 const NONE_AT_FIRST: f32 = 0.05;
 
 /// How likely a line is in a span that only waits for something, against others.
 const WAITING: f32 = 0.03;
-/// A kind of line is written after the end when so many, and such a share, certainly are.
-const LATE_MIN: f32 = 1.5;
-const LATE_SHARE: f32 = 0.03;
-/// … unless such kinds are more than this share of a service's lines.
+/// Kinds of lines are not written after the end where such kinds are more than this share of a service's lines.
 const SKEWED_SHARE: f32 = 0.1;
 /// A kind is also written after the end when so many, such a share, certainly are, and so much more often than others …
 const LATE_SURE: f32 = 0.9;
 const LATER: f32 = 5.0;
 const LATER_SHARE: f32 = 0.008;
-/// … and this share is stamped after the end of the trace.
-const ENDED_SHARE: f32 = 0.9;
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Association {
@@ -58,32 +60,8 @@ pub(super) struct Association {
     pub(super) habits: Vec<Habit>,
     /// Of each line: lines that name the same request.
     pub(super) group_sizes: Vec<u32>,
-}
-
-/// How the lines of a template stand to the ends of their traces' spans.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ends {
-    all: f32,
-    /// Certainly written after.
-    late: f32,
-    /// Stamped after.
-    ended: f32,
-}
-
-impl Ends {
-    fn is_late(&self) -> bool {
-        self.late >= LATE_MIN && self.late >= LATE_SHARE * self.all
-    }
-
-    fn is_last(&self) -> bool {
-        self.ended >= ENDED_SHARE * self.all
-    }
-
-    fn add(&mut self, other: &Ends) {
-        self.all += other.all;
-        self.late += other.late;
-        self.ended += other.ended;
-    }
+    /// Of each pair: what the words of other lines say.
+    pub(super) shared: Shared,
 }
 
 struct Rounds<'s> {
@@ -101,10 +79,13 @@ struct Rounds<'s> {
     kinds: Vec<u32>,
     taken: Vec<f32>,
     parts: Vec<f32>,
+    /// … in all rounds together: where the next begins.
+    kept: Vec<f32>,
 }
 
 pub(super) fn place(pair: &Pair) -> Place {
-    Place { start: usize::from(pair.start_bin), end: usize::from(pair.end_bin), clues: usize::from(pair.clues) }
+    let [start, end, edge, clues] = [pair.start_bin, pair.end_bin, pair.edge_bin, pair.clues].map(usize::from);
+    Place { start, end, edge, clues }
 }
 
 /// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over. Until then a
@@ -112,14 +93,15 @@ pub(super) fn place(pair: &Pair) -> Place {
 /// at once, while its pairs are at hand, and ends early when it is still.
 pub(super) fn associate(scene: &mut Scene, mut groups: Groups<'_>) -> Association {
     // Habits hold what is needed of them.
-    let clutter = (std::mem::take(&mut scene.clutter_start), std::mem::take(&mut scene.clutter_end));
+    let clutter = [&mut scene.clutter_start, &mut scene.clutter_end, &mut scene.clutter_edge].map(std::mem::take);
     let scene = &*scene;
     let mut rounds = Rounds::new(scene, clutter);
     for block in &scene.blocks {
         rounds.run(block, 0..HALF - 1);
     }
     groups.find(scene, &rounds.result);
-    groups.agree(scene, &mut rounds.result);
+    rounds.result.shared = groups.shared_words(scene, &rounds.result);
+    groups.agree(scene, &mut rounds.result, &rounds.habits);
     for block in &scene.blocks {
         rounds.count(block);
     }
@@ -131,7 +113,7 @@ pub(super) fn associate(scene: &mut Scene, mut groups: Groups<'_>) -> Associatio
             rounds.run(block, HALF..ROUNDS - 1);
         }
     }
-    rounds.agree(&groups, &grouped);
+    rounds.agree(&mut groups, &grouped);
     rounds.result.group_sizes = groups.sizes(scene);
     rounds.result.habits = rounds.habits;
     rounds.result
@@ -148,14 +130,15 @@ pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, 
 }
 
 impl<'s> Rounds<'s> {
-    fn new(scene: &'s Scene, clutter: (Vec<Distances>, Vec<Distances>)) -> Rounds<'s> {
+    fn new(scene: &'s Scene, [starts, ends, edges]: [Vec<Distances>; 3]) -> Rounds<'s> {
         let mut counts = vec![Counts::default(); scene.kinds.len()];
         for pair in &scene.pairs {
             counts[pair.kind as usize].add(place(pair), 1.0);
         }
         let chance = |kind: usize| Counts {
-            start: clutter.0[kind],
-            end: clutter.1[kind],
+            start: starts[kind],
+            end: ends[kind],
+            edge: edges[kind],
             clues: scene.clutter_clues[kind],
             sum: 0.0,
         };
@@ -169,15 +152,16 @@ impl<'s> Rounds<'s> {
             none_share: vec![NONE_AT_FIRST; scene.template_lines.len()],
             habits: Vec::new(),
             group_sizes: Vec::new(),
+            shared: Shared::default(),
         };
-        let [taken, parts] = [0.0, 1.0].map(|value| vec![value; scene.cells]);
+        let [taken, parts, kept] = [0.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
         let [sums, caps, late] = [0.0, 1.0, 0.0].map(|value| vec![value; scene.kinds.len()]);
         let mut kinds = vec![0; scene.cells];
         for pair in &scene.pairs {
             kinds[pair.cell as usize] = pair.kind;
         }
         let learned = vec![Counts::default().start; scene.kinds.len()];
-        Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts }
+        Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts, kept }
     }
 
     /// Rounds of one template by itself, until it is still; the last teaches nothing.
@@ -192,12 +176,12 @@ impl<'s> Rounds<'s> {
     }
 
     /// The rounds of templates whose lines name requests: they go on together.
-    fn agree(&mut self, groups: &Groups<'_>, grouped: &[bool]) {
+    fn agree(&mut self, groups: &mut Groups<'_>, grouped: &[bool]) {
         let scene = self.scene;
         let blocks = || scene.blocks.iter().zip(grouped).filter(|(_, is_grouped)| **is_grouped).map(|(block, _)| block);
         for round in HALF..ROUNDS {
             blocks().for_each(|block| self.weigh(block, false));
-            groups.agree(scene, &mut self.result);
+            groups.agree(scene, &mut self.result, &self.habits);
             if round + 1 == ROUNDS || blocks().filter(|block| self.learn(block)).count() == 0 {
                 break;
             }
@@ -222,18 +206,19 @@ impl<'s> Rounds<'s> {
         taken[block.cells.clone()].fill(0.0);
         let none = result.none_share[block.template];
         for at in block.rows.clone() {
-            let range = scene.rows[at].pairs();
+            let row = &scene.rows[at];
+            let range = row.pairs();
             let pairs = &scene.pairs[range.clone()];
             let (weights, scores) = (&mut result.weights[range.clone()], &mut result.scores[range]);
-            // Habits are shares of all lines of the template, those without a span included.
-            let mut all = none;
             for ((pair, score), weight) in pairs.iter().zip(scores.iter_mut()).zip(weights.iter()) {
                 *score = habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
                 if pair.waits {
                     *score *= WAITING;
                 }
-                all += *score;
             }
+            result.shared.weigh(row, none, scores);
+            // Habits are shares of all lines of the template, those without a span included.
+            let all = none + scores.iter().sum::<f32>();
             for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {
                 *weight = score / all;
                 sums[pair.kind as usize] += *weight;
@@ -247,22 +232,17 @@ impl<'s> Rounds<'s> {
     /// A span takes a template as often as is usual for it.
     fn share(&mut self, block: &Block) {
         self.find_caps(block);
-        let Rounds { scene, result, taken, caps, kinds, parts, .. } = self;
-        for _ in 0..SHARINGS {
-            let mut least = 1.0f32;
-            for cell in block.cells.clone() {
-                let part = (caps[kinds[cell] as usize] / taken[cell].max(1e-9)).min(1.0);
-                parts[cell] = part;
-                least = least.min(part);
-            }
-            if least > SHARED {
-                break;
-            }
+        let Rounds { scene, result, taken, caps, kinds, parts, kept, .. } = self;
+        let unrecorded = (2.0 * result.none_share[block.template]).min(1.0);
+        let least = KEPT_LEAST * (KEPT_LEAST_UNRECORDED / KEPT_LEAST).powf(unrecorded);
+        // What was given away in the round before is given away first, and got back where too much was.
+        parts[block.cells.clone()].copy_from_slice(&kept[block.cells.clone()]);
+        for _ in 0..=SHARINGS {
             for at in block.rows.clone() {
                 let range = scene.rows[at].pairs();
                 let pairs = &scene.pairs[range.clone()];
                 // A line that gives nothing is as it was.
-                if pairs.iter().all(|pair| parts[pair.cell as usize] >= 1.0) {
+                if pairs.iter().all(|pair| parts[pair.cell as usize] == 1.0) {
                     continue;
                 }
                 let weights = &mut result.weights[range];
@@ -280,12 +260,24 @@ impl<'s> Rounds<'s> {
                     taken[pair.cell as usize] += *weight;
                 }
             }
+            let mut moved = 0.0f32;
+            for cell in block.cells.clone() {
+                let next = (kept[cell] * caps[kinds[cell] as usize] / taken[cell].max(1e-9)).clamp(least, 1.0);
+                parts[cell] = next / kept[cell];
+                kept[cell] = next;
+                moved = moved.max((parts[cell] - 1.0).abs());
+            }
+            if moved < 1.0 - SHARED {
+                break;
+            }
         }
     }
 
     /// How many lines of a template a span of an operation has, usually: most spans have so many or more. Not the mean,
     /// since unrecorded requests that come in the same burst would raise it.
     fn find_caps(&mut self, block: &Block) {
+        let unrecorded = (2.0 * self.result.none_share[block.template]).min(1.0);
+        let share = USUAL_SHARE + (USUAL_SHARE_LEAST - USUAL_SHARE) * unrecorded;
         let mut spans = vec![[0u32; CAPS]; block.kinds.len()];
         for cell in block.cells.clone() {
             let taken = self.taken[cell];
@@ -300,7 +292,7 @@ impl<'s> Rounds<'s> {
             let mut below = 0;
             let usual = spans.iter().position(|count| {
                 below += count;
-                below as f32 > USUAL_SHARE * all as f32
+                below as f32 > share * all as f32
             });
             let mean = (self.sums[kind] / all_spans.max(1) as f32).round().max(1.0);
             self.caps[kind] = (usual.unwrap_or(0) as f32 + 1.0).min(mean);

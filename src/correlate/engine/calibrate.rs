@@ -18,6 +18,20 @@ const NONE_OCCUR: (f32, f32) = (0.02, 0.06);
 /// one with so many.
 const REQUEST_LINES: u32 = 3;
 const KNOWN_OTHERWISE: f32 = 200.0;
+/// Odds in all are believed so far.
+const ALL: f32 = 0.9;
+/// Added to their logarithm where the text names the span by its duration or by a rare word …
+const NAMES_SPAN: f32 = 2.0;
+/// … per known line beside it, which may be of another goroutine that runs at the same time …
+const SIDE: f32 = -0.6;
+/// … by the share of the kind's lines without a span, since learning counts that already …
+const KIND_WITHOUT: f32 = 0.5;
+/// … and by how much more than this of the service's lines have none: one that was not recorded then often runs beside
+/// one that was.
+const MOSTLY_WITHOUT: f32 = 0.6;
+const WITHOUT: f32 = -2.0;
+/// … the more so where other lines of the kind would fit the span as well.
+const RIVALS: f32 = -3.0;
 
 /// What a probability was learned from.
 #[derive(Debug, Clone, Copy)]
@@ -26,16 +40,22 @@ pub(super) struct Learned {
     pub(super) lines: u32,
     /// Share of the service's lines without a span.
     pub(super) without_span: f32,
+    /// … and of the kind's.
+    pub(super) kind_without_span: f32,
     /// Lines that name the same request.
     pub(super) of_request: u32,
-    /// Known lines just before and after are of the trace.
-    pub(super) is_amid: bool,
+    /// Other lines of the kind stand where the span might have written them.
+    pub(super) has_rivals: bool,
+    /// The text holds the span's duration, or a rare word of its trace's spans.
+    pub(super) names_span: bool,
+    /// Known lines just before and after that are of the trace.
+    pub(super) sides: u8,
 }
 
 /// The probability that a link is right.
 pub(super) fn calibrated(probability: f32, learned: Learned) -> f32 {
     let mut lines = learned.lines as f32;
-    if learned.of_request >= REQUEST_LINES || learned.is_amid {
+    if learned.of_request >= REQUEST_LINES || learned.sides >= 2 {
         lines = lines.max(KNOWN_OTHERWISE);
     }
     let known = lines / (lines + HALF_BELIEVED);
@@ -43,7 +63,11 @@ pub(super) fn calibrated(probability: f32, learned: Learned) -> f32 {
     let all_recorded = 1.0 + (ALL_RECORDED - 1.0) * known;
     let some_not = (BELIEVED * known).max(BELIEVED_LEAST);
     let probability = probability.clamp(1e-4, 1.0 - 1e-4);
-    let odds = (probability / (1.0 - probability)).ln() * (all_recorded + (some_not - all_recorded) * occur);
+    let believed = ALL * (all_recorded + (some_not - all_recorded) * occur);
+    let mut odds = (probability / (1.0 - probability)).ln() * believed;
+    odds += if learned.names_span { NAMES_SPAN } else { 0.0 } + SIDE * f32::from(learned.sides.min(2));
+    let without = WITHOUT + if learned.has_rivals { RIVALS } else { 0.0 };
+    odds += KIND_WITHOUT * learned.kind_without_span + without * (learned.without_span - MOSTLY_WITHOUT).max(0.0);
     1.0 / (1.0 + (-odds).exp())
 }
 
@@ -51,18 +75,37 @@ pub(super) fn calibrated(probability: f32, learned: Learned) -> f32 {
 mod tests {
     use super::*;
 
+    const LEARNED: Learned = Learned {
+        lines: 1000,
+        without_span: 0.5,
+        kind_without_span: 0.0,
+        of_request: 1,
+        has_rivals: false,
+        names_span: false,
+        sides: 0,
+    };
+
     #[test]
     fn kinds_with_few_lines_are_believed_less() {
-        let at = |lines, without_span, of_request| {
-            calibrated(0.98, Learned { lines, without_span, of_request, is_amid: false })
-        };
+        let at =
+            |lines, without_span, of_request| calibrated(0.98, Learned { lines, without_span, of_request, ..LEARNED });
         assert!(at(5, 0.5, 1) < 0.9 && at(1000, 0.5, 1) > 0.95 && at(1000, 0.5, 1) < 0.98);
         assert!(at(5, 0.5, 4) > at(5, 0.5, 1));
         assert!(at(1000, 0.0, 1) > 0.98);
         for probability in [0.0, 1.0, f32::NAN] {
-            let learned = Learned { lines: 0, without_span: 0.5, of_request: 0, is_amid: true };
+            let learned = Learned { lines: 0, of_request: 0, sides: 2, ..LEARNED };
             let found = calibrated(probability, learned);
             assert!(probability.is_nan() || (0.0..=1.0).contains(&found));
         }
+    }
+
+    #[test]
+    fn what_names_the_span_counts_and_few_recorded_requests_cost() {
+        let usual = calibrated(0.95, LEARNED);
+        assert!(calibrated(0.95, Learned { names_span: true, ..LEARNED }) > 0.98);
+        let few = Learned { without_span: 0.9, ..LEARNED };
+        assert!(calibrated(0.95, few) < usual - 0.02);
+        assert!(calibrated(0.95, Learned { has_rivals: true, ..few }) < usual - 0.08);
+        assert!(calibrated(0.95, Learned { sides: 1, ..LEARNED }) < usual);
     }
 }

@@ -147,6 +147,15 @@ const CRIO: &Rows = &[
     ("signals/", "", Site::Elsewhere),
     ("metrics/", "", Site::Elsewhere),
     ("", "Found exit code for", Site::Elsewhere),
+    // What follows the exit of a container.
+    ("storage/runtime.go", "Unmounted container", Site::Elsewhere),
+    ("oci/runtime_oci.go", "Skipping status update", Site::Elsewhere),
+    // Layers of an image are copied and unpacked by goroutines of their own.
+    ("copy/single.go", "Checking if we can reuse blob", Site::Elsewhere),
+    ("copy/single.go", "Skipping blob", Site::Elsewhere),
+    ("copy/single.go", "Failed to retrieve partial blob", Site::Elsewhere),
+    ("compression/compression.go", "Detected compression format", Site::Elsewhere),
+    ("overlay/overlay.go", "Applying tar in", Site::Elsewhere),
 ];
 
 /// containerd: what follows events of shims and images, by its message alone.
@@ -171,6 +180,9 @@ const CONTAINERD: &[&str] = &[
     "skip loading plugin",
     "Failed to handle backOff event",
     "Failed to handle event",
+    "failed sending message on channel",
+    // The reporter of progress.
+    "stop pulling image",
 ];
 
 /// Spans that only wait for a process to end, on a goroutine of their own: containerd writes no line in them.

@@ -5,10 +5,13 @@
 //! a user has many traces, and so is no request.
 
 use super::associate::Association;
+use super::bins::{BINS, bin};
+use super::habits::Habit;
 use super::hash::NumberMap;
 use super::lines::Lines;
 use super::operations::Operations;
 use super::scene::Scene;
+use super::shared::Shared;
 
 /// Lines of a group, at most: more is no request.
 const LINES_MAX: usize = 400;
@@ -20,18 +23,45 @@ const AGREE: f32 = 0.93;
 const SEEN_MIN: u32 = 20;
 /// Each line's evidence counts at least so much, lest one line rule out a trace.
 const FLOOR: f32 = 0.02;
+/// Of the traces with groups of a key, this share has the usual number or fewer.
+const USUAL_SHARE: f32 = 0.4;
+/// Rounds of giving and taking.
+const SHARINGS: usize = 12;
+/// Smaller parts of a group take nothing from others.
+const SHARED_LEAST: f32 = 1e-4;
+/// Requests that by chance were open all the while, at least.
+const CHANCE_MIN: f32 = 0.1;
 
 /// See the module.
 pub(super) struct Groups<'a> {
     lines: &'a Lines,
     operations: &'a Operations,
-    /// Rows of each group.
-    groups: Vec<Vec<u32>>,
+    /// Lines that rules have settled, with their trace.
+    known: &'a [(u32, u32)],
+    groups: Vec<Group>,
+}
+
+/// Lines that name one request.
+#[derive(Debug, Default)]
+struct Group {
+    /// Number of the key that names it.
+    key: u32,
+    rows: Vec<u32>,
+    /// Traces it may be of, and the probabilities of each and of none.
+    traces: Vec<(u32, f32)>,
+    none: f32,
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn new(lines: &'a Lines, operations: &'a Operations) -> Groups<'a> {
-        Groups { lines, operations, groups: Vec::new() }
+    pub(super) fn new(lines: &'a Lines, operations: &'a Operations, known: &'a [(u32, u32)]) -> Groups<'a> {
+        Groups { lines, operations, known, groups: Vec::new() }
+    }
+
+    /// What lines that name no request share with others.
+    pub(super) fn shared_words(&self, scene: &Scene, so_far: &Association) -> Shared {
+        let sizes = self.sizes(scene);
+        let is_grouped = |row: usize| sizes[row] > 1;
+        Shared::find(self.lines, self.operations, scene, so_far, self.known, &is_grouped)
     }
 
     /// Learns which keys name requests, and who belongs together.
@@ -83,13 +113,20 @@ impl<'a> Groups<'a> {
             .collect();
         members.sort_unstable();
         let groups = members.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
-        self.groups = groups.map(|group| group.iter().map(|(_, row)| *row).collect()).collect();
+        let mut keys: NumberMap<(u32, u32), u32> = NumberMap::default();
+        self.groups = groups
+            .map(|group| {
+                let next = keys.len() as u32;
+                let key = *keys.entry(key_of(runs[group[0].0 as usize][0])).or_insert(next);
+                Group { key, rows: group.iter().map(|(_, row)| *row).collect(), ..Group::default() }
+            })
+            .collect();
     }
 
     /// Of each template: some of its lines are in a group.
     pub(super) fn templates(&self, scene: &Scene) -> Vec<bool> {
         let mut grouped = vec![false; scene.blocks.len()];
-        for row in self.groups.iter().flatten() {
+        for row in self.groups.iter().flat_map(|group| &group.rows) {
             grouped[scene.rows[*row as usize].template as usize] = true;
         }
         grouped
@@ -99,8 +136,8 @@ impl<'a> Groups<'a> {
     pub(super) fn sizes(&self, scene: &Scene) -> Vec<u32> {
         let mut sizes = vec![1; scene.rows.len()];
         for group in &self.groups {
-            for row in group {
-                sizes[*row as usize] = group.len() as u32;
+            for row in &group.rows {
+                sizes[*row as usize] = group.rows.len() as u32;
             }
         }
         sizes
@@ -115,44 +152,68 @@ impl<'a> Groups<'a> {
         sums.into_iter().find(|(_, sum)| *sum > SURE).map(|(trace, _)| trace)
     }
 
-    /// One trace for each group.
-    pub(super) fn agree(&self, scene: &Scene, result: &mut Association) {
-        let floor = FLOOR.ln();
+    /// One trace for each group, and of each key no more groups for a trace than is usual.
+    pub(super) fn agree(&mut self, scene: &Scene, result: &mut Association, habits: &[Habit]) {
+        let mut groups = std::mem::take(&mut self.groups);
+        let chances = Chances::new(scene, habits);
         let mut sums: Vec<(u32, f32)> = Vec::new();
-        let mut logs: NumberMap<u32, f32> = NumberMap::default();
-        let mut posterior: NumberMap<u32, f32> = NumberMap::default();
-        for group in &self.groups {
-            logs.clear();
-            let mut none = 0.0;
-            for row in group {
-                self.weights_by_trace(scene, result, *row, &mut sums);
-                // Against none, given that its request was recorded: what spans take already is in it.
-                let share = result.none_share[scene.rows[*row as usize].template as usize];
-                let against = result.none[*row as usize].max(1e-12) / share.max(1e-6) * (1.0 - share).max(0.01);
-                for (trace, sum) in &sums {
-                    *logs.entry(*trace).or_default() += (sum / against + 1e-30).ln().max(floor) - floor;
-                }
-                none += share;
-            }
-            let none = (none / group.len() as f32).clamp(1e-9, 1.0 - 1e-6);
-            let base = group.len() as f32 * floor;
-            let most = logs.values().map(|log| log + base).fold(none.ln(), f32::max);
-            posterior.clear();
-            posterior.extend(logs.iter().map(|(trace, log)| (*trace, (log + base - most).exp() * (1.0 - none))));
-            let no_span = (none.ln() - most).exp();
-            let all = no_span + posterior.values().sum::<f32>();
-            for row in group {
+        for group in &mut groups {
+            self.weigh(scene, result, &chances, group, &mut sums);
+        }
+        share(&mut groups);
+        for group in &groups {
+            for row in &group.rows {
                 self.weights_by_trace(scene, result, *row, &mut sums);
                 let place = &scene.rows[*row as usize];
                 for pair in place.pairs() {
                     let trace = self.operations.trace(scene.pairs[pair].slot);
                     let sum = sums.iter().find(|(other, _)| *other == trace).map_or(1.0, |(_, sum)| *sum);
-                    let share = posterior.get(&trace).copied().unwrap_or(0.0) / all;
+                    let at = group.traces.binary_search_by_key(&trace, |of| of.0);
+                    let share = at.map_or(0.0, |at| group.traces[at].1);
                     result.weights[pair] = share * result.weights[pair].max(1e-30) / sum.max(1e-30);
                 }
-                result.none[*row as usize] = no_span / all;
+                result.none[*row as usize] = group.none;
             }
         }
+        self.groups = groups;
+    }
+
+    /// The traces that a group may be of.
+    fn weigh(
+        &self,
+        scene: &Scene,
+        result: &Association,
+        chances: &Chances,
+        group: &mut Group,
+        sums: &mut Vec<(u32, f32)>,
+    ) {
+        let floor = FLOOR.ln();
+        let by_chance = chances.open_during(scene, &group.rows);
+        let mut all: Vec<(u32, f32)> = Vec::new();
+        let mut none = 0.0;
+        for row in &group.rows {
+            self.weights_by_trace(scene, result, *row, sums);
+            // Against none, given that its request was recorded: what spans take already is in it.
+            let template = scene.rows[*row as usize].template as usize;
+            let share = result.none_share[template];
+            let against = result.none[*row as usize].max(1e-12) / share.max(1e-6) * (1.0 - share).max(0.01);
+            // Each line alone has to choose among all requests that are open, the group does so once.
+            let once = chances.open(template) / against;
+            all.extend(sums.iter().map(|(trace, sum)| (*trace, (sum * once + 1e-30).ln().max(floor) - floor)));
+            none += share;
+        }
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let none = (none / group.rows.len() as f32).clamp(1e-9, 1.0 - 1e-6);
+        let base = group.rows.len() as f32 * floor - by_chance.ln();
+        let logs = all.chunk_by(|a, b| a.0 == b.0).map(|run| (run[0].0, base + run.iter().map(|of| of.1).sum::<f32>()));
+        group.traces.clear();
+        group.traces.extend(logs);
+        let most = group.traces.iter().map(|of| of.1).fold(none.ln(), f32::max);
+        group.none = (none.ln() - most).exp();
+        for (_, log) in &mut group.traces {
+            *log = (*log - most).exp() * (1.0 - none);
+        }
+        group.scale();
     }
 
     fn weights_by_trace(&self, scene: &Scene, result: &Association, row: u32, sums: &mut Vec<(u32, f32)>) {
@@ -161,6 +222,98 @@ impl<'a> Groups<'a> {
         for pair in row.pairs() {
             add(sums, self.operations.trace(scene.pairs[pair].slot), result.weights[pair].max(1e-30));
         }
+    }
+}
+
+impl Group {
+    fn scale(&mut self) {
+        let sum = self.none + self.traces.iter().map(|of| of.1).sum::<f32>();
+        let scale = 1.0 / sum.max(1e-30);
+        self.none *= scale;
+        self.traces.iter_mut().for_each(|of| of.1 *= scale);
+    }
+}
+
+/// Of each key a trace takes as many groups as is usual: else those of requests that were not recorded go to one that runs
+/// beside them.
+fn share(groups: &mut [Group]) {
+    let mut taken: NumberMap<(u32, u32), f32> = NumberMap::default();
+    for group in groups.iter() {
+        for (trace, part) in group.traces.iter().filter(|of| of.1 > SHARED_LEAST) {
+            *taken.entry((group.key, *trace)).or_default() += part;
+        }
+    }
+    let mut counts: NumberMap<u32, Vec<u32>> = NumberMap::default();
+    for ((key, _), taken) in taken.iter().filter(|of| *of.1 > 0.5) {
+        counts.entry(*key).or_default().push(taken.round() as u32);
+    }
+    let usual = |counts: &mut Vec<u32>| {
+        counts.sort_unstable();
+        counts.get((counts.len() as f32 * USUAL_SHARE) as usize).copied().unwrap_or(1).max(1) as f32
+    };
+    let usual: NumberMap<u32, f32> = counts.iter_mut().map(|(key, counts)| (*key, usual(counts))).collect();
+    for _ in 0..SHARINGS {
+        let mut is_shared = true;
+        for part in taken.iter_mut() {
+            let cap = usual.get(&part.0.0).copied().unwrap_or(1.0);
+            is_shared &= *part.1 <= cap * 1.001;
+            *part.1 = (cap / part.1.max(1e-9)).min(1.0);
+        }
+        if is_shared {
+            break;
+        }
+        for group in groups.iter_mut() {
+            for (trace, part) in group.traces.iter_mut() {
+                *part *= taken.get(&(group.key, *trace)).copied().unwrap_or(1.0);
+            }
+            group.scale();
+        }
+        taken.values_mut().for_each(|taken| *taken = 0.0);
+        for group in groups.iter() {
+            for (trace, part) in &group.traces {
+                if let Some(taken) = taken.get_mut(&(group.key, *trace)) {
+                    *taken += part;
+                }
+            }
+        }
+    }
+}
+
+/// How many requests are open where chance puts a template's lines, by how long they still are.
+struct Chances(Vec<[f32; BINS]>);
+
+impl Chances {
+    fn new(scene: &Scene, habits: &[Habit]) -> Chances {
+        let mut open = vec![[0.0f32; BINS]; scene.template_lines.len()];
+        for (kind, (template, _)) in scene.kinds.iter().enumerate() {
+            let template = *template as usize;
+            for (open, clutter) in open[template].iter_mut().zip(&habits[kind].clutter_end) {
+                *open += habits[kind].preference * clutter;
+            }
+        }
+        for open in &mut open {
+            for bin in (1..BINS).rev() {
+                open[bin - 1] += open[bin];
+            }
+        }
+        Chances(open)
+    }
+
+    fn open(&self, template: usize) -> f32 {
+        self.0[template][0].max(1.0)
+    }
+
+    /// … from the first to the last line of a group.
+    fn open_during(&self, scene: &Scene, group: &[u32]) -> f32 {
+        let times = || group.iter().map(|row| &scene.rows[*row as usize]);
+        let first = times().min_by_key(|row| row.time);
+        let last = times().map(|row| row.time).max();
+        let chance = first.zip(last).map(|(first, last)| {
+            let all = &self.0[first.template as usize];
+            // Where fewer than one is open, a line alone knows that already.
+            all[usize::from(bin(last - first.time))] / all[0].clamp(1e-6, 1.0)
+        });
+        chance.unwrap_or(1.0).max(CHANCE_MIN)
     }
 }
 

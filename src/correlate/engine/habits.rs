@@ -14,6 +14,8 @@ const FLOOR: f32 = 0.2;
 
 /// What a pair has taught itself counts from this share of the habit on.
 const OWN_COUNTS: f32 = 1e-3;
+/// A side counts from this part of the weight on.
+const SIDE_LEAST: f32 = 0.01;
 
 /// A histogram of distances.
 pub(super) type Distances = [f32; BINS];
@@ -23,15 +25,18 @@ pub(super) type Distances = [f32; BINS];
 pub(super) struct Habit {
     pub(super) start: Distances,
     pub(super) end: Distances,
+    pub(super) edge: Distances,
     pub(super) clues: [f32; CLUES],
     pub(super) clutter_start: Distances,
     pub(super) clutter_end: Distances,
+    pub(super) clutter_edge: Distances,
     pub(super) clutter_clues: [f32; CLUES],
     /// How many times likelier than by chance each distance is, with the part that its side has of the weight.
     start_factors: Distances,
     end_factors: Distances,
-    /// How much of the weight the distance to the start has (the rest has that to the end).
-    pub(super) by_start: f32,
+    edge_factors: Distances,
+    /// How much of the weight the distances to the start, to the end, and to the nearest edge below have.
+    pub(super) sides: [f32; 3],
     /// Its lines are written after the span's end, and so not in it.
     pub(super) is_after: bool,
     /// Lines of the template.
@@ -45,6 +50,7 @@ pub(super) struct Habit {
 pub(super) struct Place {
     pub(super) start: usize,
     pub(super) end: usize,
+    pub(super) edge: usize,
     pub(super) clues: usize,
 }
 
@@ -53,13 +59,14 @@ pub(super) struct Place {
 pub(super) struct Counts {
     pub(super) start: Distances,
     pub(super) end: Distances,
+    pub(super) edge: Distances,
     pub(super) clues: [f32; CLUES],
     pub(super) sum: f32,
 }
 
 impl Default for Counts {
     fn default() -> Counts {
-        Counts { start: [0.0; BINS], end: [0.0; BINS], clues: [0.0; CLUES], sum: 0.0 }
+        Counts { start: [0.0; BINS], end: [0.0; BINS], edge: [0.0; BINS], clues: [0.0; CLUES], sum: 0.0 }
     }
 }
 
@@ -67,6 +74,7 @@ impl Counts {
     pub(super) fn add(&mut self, place: Place, weight: f32) {
         self.start[place.start] += weight;
         self.end[place.end] += weight;
+        self.edge[place.edge] += weight;
         self.clues[place.clues] += weight;
         self.sum += weight;
     }
@@ -97,24 +105,29 @@ impl Habit {
         let per_line = |counts: &Distances, more: f32| smooth(counts).map(|count| (count + more) / lines);
         let clutter_start = per_line(&chance.start, 0.5 / BINS as f32);
         let clutter_end = per_line(&chance.end, 0.5 / BINS as f32);
+        let clutter_edge = per_line(&chance.edge, 0.5 / BINS as f32);
         let clutter_clues = shares(&chance.clues, &CLUES_BY_CHANCE, 1.0);
         let mut habit = Habit {
             start: per_line(&pairs.start, 0.0),
             end: per_line(&pairs.end, 0.0),
+            edge: per_line(&pairs.edge, 0.0),
             clues: shares(&pairs.clues, &clutter_clues, 0.1),
             clutter_start,
             clutter_end,
+            clutter_edge,
             clutter_clues,
             start_factors: [0.0; BINS],
             end_factors: [0.0; BINS],
+            edge_factors: [0.0; BINS],
             is_after: false,
-            by_start: 0.5,
+            sides: [0.5, 0.5, 0.0],
             lines,
             preference: 1.0,
         };
         for bin in 0..BINS {
             habit.start[bin] = (habit.start[bin] - habit.clutter_start[bin]).max(0.0);
             habit.end[bin] = (habit.end[bin] - habit.clutter_end[bin]).max(0.0);
+            habit.edge[bin] = (habit.edge[bin] - habit.clutter_edge[bin]).max(0.0);
         }
         habit.weigh_sides();
         habit
@@ -132,6 +145,7 @@ impl Habit {
         };
         self.start = learned(&pairs.start, &self.clutter_start);
         self.end = learned(&pairs.end, &self.clutter_end);
+        self.edge = learned(&pairs.edge, &self.clutter_edge);
         self.clues = shares(&pairs.clues, &self.clutter_clues, 0.3);
         self.weigh_sides();
     }
@@ -139,27 +153,36 @@ impl Habit {
     /// How many times likelier than by chance, without what the pair itself (`own`) has taught.
     #[inline]
     pub(super) fn weight(&self, place: Place, own: f32) -> f32 {
-        let own = own / self.lines;
-        let (start, end) = (self.start[place.start], self.end[place.end]);
         let clues = self.clues[place.clues] / self.clutter_clues[place.clues];
         let preference = if self.is_after { 1e-4 } else { self.preference };
-        let sides = if own < OWN_COUNTS * start.min(end) {
-            self.start_factors[place.start] * self.end_factors[place.end]
+        let edge = if self.sides[2] > 0.0 { self.edge[place.edge] } else { f32::MAX };
+        let least = self.start[place.start].min(self.end[place.end]).min(edge);
+        let sides = if own < OWN_COUNTS * least * self.lines {
+            self.start_factors[place.start] * self.end_factors[place.end] * self.edge_factors[place.edge]
         } else {
-            let side = |habit: f32, clutter: f32| ln((habit - own).max(0.01 * clutter / self.lines) / clutter);
-            let start = side(start, self.clutter_start[place.start]);
-            let end = side(end, self.clutter_end[place.end]);
-            exp(self.by_start * start + (1.0 - self.by_start) * end)
+            let [start, end, edge] = self.logs_of_sides(place, own);
+            exp(start + end + edge)
         };
         preference * clues * sides
     }
 
+    /// What each distance adds to the weight, as logarithms.
+    fn logs_of_sides(&self, place: Place, own: f32) -> [f32; 3] {
+        let own = own / self.lines;
+        let log = |share: f32, habit: f32, clutter: f32| match share > 0.0 {
+            true => share * ln((habit - own).max(0.01 * clutter / self.lines) / clutter),
+            false => 0.0,
+        };
+        [
+            log(self.sides[0], self.start[place.start], self.clutter_start[place.start]),
+            log(self.sides[1], self.end[place.end], self.clutter_end[place.end]),
+            log(self.sides[2], self.edge[place.edge], self.clutter_edge[place.edge]),
+        ]
+    }
+
     /// The parts of [`Habit::weight`], as logarithms.
     pub(super) fn factors(&self, place: Place, own: f32) -> Vec<Factor> {
-        let own = own / self.lines;
-        let side = |habit: f32, clutter: f32| ((habit - own).max(0.01 * clutter / self.lines) / clutter).ln();
-        let start = side(self.start[place.start], self.clutter_start[place.start]);
-        let end = side(self.end[place.end], self.clutter_end[place.end]);
+        let [start, end, edge] = self.logs_of_sides(place, own);
         let clues = (self.clues[place.clues] / self.clutter_clues[place.clues]).ln();
         let clue = match (place.clues % 2, place.clues / 2 % 4, place.clues / 8) {
             (0, 0, 0) => "no word or duration shared",
@@ -175,8 +198,9 @@ impl Habit {
         };
         let preference = if self.is_after { 1e-4 } else { self.preference };
         vec![
-            Factor { name: "distance to its start", weight: self.by_start * start },
-            Factor { name: "distance to its end", weight: (1.0 - self.by_start) * end },
+            Factor { name: "distance to its start", weight: start },
+            Factor { name: "distance to its end", weight: end },
+            Factor { name: "distance to the spans below it", weight: edge },
             Factor { name: clue, weight: clues },
             Factor { name: "operation that has most lines of the kind", weight: preference.max(1e-9).ln() },
         ]
@@ -186,11 +210,25 @@ impl Habit {
         let least = 0.01 / self.lines;
         let starts = logs(&self.start, &self.clutter_start, least);
         let ends = logs(&self.end, &self.clutter_end, least);
-        let more = gain(&self.start, &self.clutter_start, &starts) - gain(&self.end, &self.clutter_end, &ends);
-        self.by_start = 1.0 / (1.0 + (-4.0 * more).exp());
-        self.start_factors = starts.map(|log| exp(self.by_start * log));
-        self.end_factors = ends.map(|log| exp((1.0 - self.by_start) * log));
+        let edges = logs(&self.edge, &self.clutter_edge, least);
+        let gains = [
+            gain(&self.start, &self.clutter_start, &starts),
+            gain(&self.end, &self.clutter_end, &ends),
+            gain(&self.edge, &self.clutter_edge, &edges),
+        ];
+        let most = gains.into_iter().fold(f32::MIN, f32::max);
+        let parts = gains.map(|gain| exp(4.0 * (gain - most)));
+        let all: f32 = parts.iter().sum();
+        // One that tells next to nothing is left out.
+        self.sides = parts.map(|part| if part < SIDE_LEAST * all { 0.0 } else { part / all });
+        self.start_factors = factors(self.sides[0], &starts);
+        self.end_factors = factors(self.sides[1], &ends);
+        self.edge_factors = factors(self.sides[2], &edges);
     }
+}
+
+fn factors(share: f32, logs: &Distances) -> Distances {
+    if share > 0.0 { logs.map(|log| exp(share * log)) } else { [1.0; BINS] }
 }
 
 /// What is believed of clues by chance before anything is seen.
@@ -279,26 +317,26 @@ mod tests {
     fn what_happens_more_often_than_chance_weighs() {
         let (mut chance, mut pairs) = (Counts::default(), Counts::default());
         for number in 0..200 {
-            chance.add(Place { start: 20 + number % 30, end: 20 + number % 40, clues: 0 }, 1.0);
-            pairs.add(Place { start: 20 + number % 30, end: 20 + number % 40, clues: 0 }, 1.0);
-            pairs.add(Place { start: 25, end: 20 + number % 40, clues: 2 }, 1.0);
+            chance.add(Place { start: 20 + number % 30, end: 20 + number % 40, edge: 40, clues: 0 }, 1.0);
+            pairs.add(Place { start: 20 + number % 30, end: 20 + number % 40, edge: 40, clues: 0 }, 1.0);
+            pairs.add(Place { start: 25, end: 20 + number % 40, edge: 40, clues: 2 }, 1.0);
         }
         let habit = Habit::new(&chance, &pairs, 200);
-        let usual = habit.weight(Place { start: 25, end: 30, clues: 2 }, 0.5);
-        let unusual = habit.weight(Place { start: 40, end: 30, clues: 0 }, 0.5);
+        let usual = habit.weight(Place { start: 25, end: 30, edge: 40, clues: 2 }, 0.5);
+        let unusual = habit.weight(Place { start: 40, end: 30, edge: 40, clues: 0 }, 0.5);
         assert!(usual > 20.0 && unusual < 0.5, "{usual} {unusual}");
-        assert!(habit.by_start > 0.9);
+        assert!(habit.sides[0] > 0.9);
     }
 
     #[test]
     fn a_single_line_does_not_explain_itself() {
         let mut pairs = Counts::default();
-        pairs.add(Place { start: 25, end: 30, clues: 0 }, 1.0);
+        pairs.add(Place { start: 25, end: 30, edge: 40, clues: 0 }, 1.0);
         let mut habit = Habit::new(&Counts::default(), &pairs, 1);
         habit.learn(&pairs);
         assert!(
-            habit.weight(Place { start: 25, end: 30, clues: 0 }, 0.5)
-                < habit.weight(Place { start: 25, end: 30, clues: 0 }, 0.0) / 3.0
+            habit.weight(Place { start: 25, end: 30, edge: 40, clues: 0 }, 0.5)
+                < habit.weight(Place { start: 25, end: 30, edge: 40, clues: 0 }, 0.0) / 3.0
         );
     }
 

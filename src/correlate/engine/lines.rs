@@ -15,6 +15,8 @@ const LINES_MAX: usize = 8 << 20;
 const DURATIONS_MAX: usize = 3;
 /// Keys with values kept of one line.
 const PAIRS_MAX: usize = 8;
+/// Words kept of one line.
+const WORDS_MAX: usize = 16;
 /// Bytes of a text that are looked at.
 const TEXT_MAX: usize = 2048;
 
@@ -62,9 +64,7 @@ impl Lines {
             self.overflow += 1;
             return;
         }
-        let words = list(&mut self.words, |list| {
-            words::words(seed, &record.payload[..record.payload.len().min(TEXT_MAX)], list);
-        });
+        let words = list(&mut self.words, |list| words_of(seed, record, list));
         let pairs = list(&mut self.pairs, |list| pairs_of(seed, record, list));
         let durations = list(&mut self.durations, |list| durations_of(record, list));
         self.rows.push(Line {
@@ -129,6 +129,21 @@ fn list<T>(all: &mut Vec<T>, fill: impl FnOnce(&mut Vec<T>)) -> (u32, u8) {
 
 fn slice<T>(all: &[T], (start, count): (u32, u8)) -> &[T] {
     all.get(start as usize..start as usize + usize::from(count)).unwrap_or_default()
+}
+
+/// Words of the text and of values: a time is none.
+fn words_of(seed: u64, record: &Record<'_>, into: &mut Vec<u32>) {
+    let room = into.len() + WORDS_MAX;
+    let body = &record.entry.body;
+    words::words(seed, &body[..body.len().min(TEXT_MAX)], into, room);
+    for field in &record.entry.fields {
+        let value: &[u8] = match &field.value {
+            Value::Text(text) | Value::Json(text) => text,
+            Value::Number(number) => number,
+            _ => continue,
+        };
+        words::words(seed, &value[..value.len().min(TEXT_MAX)], into, room);
+    }
 }
 
 fn pairs_of(seed: u64, record: &Record<'_>, into: &mut Vec<u64>) {

@@ -10,6 +10,8 @@ mod calibrate;
 pub(super) mod call_sites;
 mod calls;
 mod choose;
+mod edges;
+mod ends;
 mod evidence;
 mod groups;
 mod habits;
@@ -18,6 +20,7 @@ mod lines;
 mod neighbours;
 mod operations;
 mod scene;
+mod shared;
 mod templates;
 mod times;
 mod trace_words;
@@ -32,12 +35,13 @@ use call_sites::Site;
 use calls::Call;
 pub(super) use calls::method_number;
 use choose::Choices;
+use edges::Edges;
 use evidence::{Evidence, Story};
 use groups::Groups;
 use lines::{Line, Lines};
 use neighbours::Neighbours;
 use operations::Operations;
-use scene::Scene;
+use scene::{Pair, Scene};
 use trace_words::TraceWords;
 use view::View;
 
@@ -124,9 +128,10 @@ impl Engine {
             return;
         }
         let operations = Operations::new(index, resources.iter().copied());
-        let ruled = self.apply_rules(&operations, resources, known);
-        let neighbours = Neighbours::new(ruled.settled);
+        let mut ruled = self.apply_rules(&operations, resources, known);
+        let neighbours = Neighbours::new(std::mem::take(&mut ruled.settled));
         let trace_words = TraceWords::new(index, &operations, &self.lines.all_words());
+        let edges = Edges::new(index);
         let view = View {
             index,
             lines: &self.lines,
@@ -134,10 +139,11 @@ impl Engine {
             neighbours: &neighbours,
             resources,
             trace_words: &trace_words,
+            edges: &edges,
         };
         let mut scene = Scene::new(&view, ruled.wanted.into_iter());
         self.overflow += scene.overflow;
-        let result = associate::associate(&mut scene, Groups::new(&self.lines, &operations));
+        let result = associate::associate(&mut scene, Groups::new(&self.lines, &operations, &ruled.traces));
         let choices = choose::choose(index, &scene, &result);
         self.take_choices(&scene, &result, &choices);
         for (line, slot) in calls::assign(index, resources, &ruled.calls) {
@@ -173,10 +179,10 @@ impl Engine {
             }
             match found {
                 Known::Nothing => ruled.wanted.push(at as u32),
-                Known::Span(slot) => ruled.settled.push((line.writer, line.time, operations.trace(slot))),
+                Known::Span(slot) => ruled.settle(at, line, operations.trace(slot)),
                 Known::Linked(slot, relation) => {
                     if relation == Relation::Within {
-                        ruled.settled.push((line.writer, line.time, operations.trace(slot)));
+                        ruled.settle(at, line, operations.trace(slot));
                     }
                     self.decisions.push(Decision::new(line, slot, ENTITY_CONFIDENCE, Method::Entity, relation));
                 }
@@ -193,14 +199,20 @@ impl Engine {
     /// Decisions from what was learned.
     fn take_choices(&mut self, scene: &Scene, result: &Association, choices: &Choices) {
         let without_span = associate::without_span(scene, result);
+        let mut lines_near = vec![0u32; scene.cells];
+        scene.pairs.iter().for_each(|pair| lines_near[pair.cell as usize] += 1);
         for (number, (row, choice)) in scene.rows.iter().zip(&choices.rows).enumerate() {
             let Some((pair, probability)) = *choice else { continue };
             let template = row.template as usize;
+            let Pair { clues, cell, .. } = scene.pairs[pair as usize];
             let learned = Learned {
                 lines: scene.template_lines[template],
                 without_span: without_span.get(&scene.template_group[template]).copied().unwrap_or(1.0),
+                kind_without_span: result.none_share[template],
                 of_request: result.group_sizes.get(number).copied().unwrap_or(1),
-                is_amid: scene.pairs[pair as usize].clues >= scene::AMID,
+                has_rivals: lines_near[cell as usize] > 1,
+                names_span: clues & scene::DURATION > 0 || clues % scene::SIDE >= scene::RARE_WORD,
+                sides: clues / scene::SIDE,
             };
             let confidence = calibrate::calibrated(probability, learned);
             let line = &self.lines.rows[row.line as usize];
@@ -234,9 +246,18 @@ struct Ruled {
     wanted: Vec<u32>,
     /// (writer, time, trace) of those whose trace is known.
     settled: Vec<(u32, i64, u32)>,
+    /// (line, trace) of them.
+    traces: Vec<(u32, u32)>,
     calls: Vec<Call>,
     /// By line, where evidence is kept.
     known: Vec<Known>,
+}
+
+impl Ruled {
+    fn settle(&mut self, at: usize, line: &Line, trace: u32) {
+        self.settled.push((line.writer, line.time, trace));
+        self.traces.push((at as u32, trace));
+    }
 }
 
 /// What rules know of a line.

@@ -15,8 +15,10 @@ use super::view::View;
 /// Kinds of clues together: a duration in the text that is the span's (1), words they share (2, 4, 6), known lines just
 /// before or after that are of the trace (8 one, 16 both).
 pub(super) const CLUES: usize = 24;
-/// Clues from here on: known lines on both sides are of the trace.
-pub(super) const AMID: u8 = 16;
+/// Of them: the duration, a rare word, and a known line beside it.
+pub(super) const DURATION: u8 = 1;
+pub(super) const RARE_WORD: u8 = 4;
+pub(super) const SIDE: u8 = 8;
 /// Ends are read after the line is written, but for what clocks round away.
 const LATE_NS: i64 = 2_000;
 /// Pairs kept in all.
@@ -81,6 +83,7 @@ pub(super) struct Scene {
     pub(super) kinds: Vec<(u32, u32)>,
     pub(super) clutter_start: Vec<[f32; BINS]>,
     pub(super) clutter_end: Vec<[f32; BINS]>,
+    pub(super) clutter_edge: Vec<[f32; BINS]>,
     pub(super) clutter_clues: Vec<[f32; CLUES]>,
     /// Lines some of whose spans were beyond a limit.
     pub(super) overflow: u64,
@@ -100,6 +103,8 @@ pub(super) struct Pair {
     pub(super) cell: u32,
     pub(super) start_bin: u8,
     pub(super) end_bin: u8,
+    /// Of the distance to the nearest end or start of a span below.
+    pub(super) edge_bin: u8,
     pub(super) clues: u8,
     /// The line was certainly written after the span's end.
     pub(super) late: bool,
@@ -250,6 +255,7 @@ impl Scene {
                     cell: *cell,
                     start_bin: bin(row.time - span.start),
                     end_bin: bin(span.end - row.time),
+                    edge_bin: bin(view.edges.distance(*slot, row.time)),
                     clues: view.clues(line, &work.words, near, *slot),
                     late: false,
                     ended: false,
@@ -263,6 +269,7 @@ impl Scene {
         }
         self.clutter_start.resize(self.kinds.len(), [0.0; BINS]);
         self.clutter_end.resize(self.kinds.len(), [0.0; BINS]);
+        self.clutter_edge.resize(self.kinds.len(), [0.0; BINS]);
         self.clutter_clues.resize(self.kinds.len(), [0.0; CLUES]);
     }
 
@@ -305,6 +312,7 @@ impl Scene {
                     let span = view.index.span(*slot);
                     self.clutter_start[kind][bin(time - span.start) as usize] += share;
                     self.clutter_end[kind][bin(span.end - time) as usize] += share;
+                    self.clutter_edge[kind][bin(view.edges.distance(*slot, time)) as usize] += share;
                     if number < CLUE_SHIFTS {
                         let clues = view.clues(line, &work.words, near, *slot);
                         self.clutter_clues[kind][clues as usize] += clue_share;

@@ -5,6 +5,7 @@
 
 use super::super::facts::Kind;
 use super::super::span_index::{Slot, SpanIndex};
+use super::edges::Edges;
 use super::lines::{Line, Lines};
 use super::neighbours::{Neighbours, sides};
 use super::operations::Operations;
@@ -31,6 +32,7 @@ pub(super) struct View<'a> {
     /// Resources of each writer.
     pub(super) resources: &'a [&'a [u32]],
     pub(super) trace_words: &'a TraceWords,
+    pub(super) edges: &'a Edges,
 }
 
 impl View<'_> {

@@ -5,10 +5,9 @@
 
 use super::hash::fold;
 
-/// Words kept of one text.
-const WORDS_MAX: usize = 16;
-/// Shorter ones say nothing.
+/// Shorter ones say nothing, nor do shorter parts after a colon.
 const WORD_MIN: usize = 5;
+const PART_MIN: usize = 8;
 /// Longer ones are no ids.
 const WORD_MAX: usize = 256;
 
@@ -24,6 +23,7 @@ pub(super) struct Duration {
 const IN_WORD: u8 = 1;
 const DIGIT: u8 = 2;
 const SLASH: u8 = 4;
+const COLON: u8 = 8;
 const CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
@@ -34,7 +34,8 @@ const fn classes() -> [u8; 256] {
         classes[at] = match byte {
             b'0'..=b'9' => IN_WORD | DIGIT,
             b'/' => IN_WORD | SLASH,
-            b'_' | b'.' | b':' | b'@' | b'-' | b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => IN_WORD,
+            b':' => IN_WORD | COLON,
+            b'_' | b'.' | b'@' | b'-' | b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => IN_WORD,
             _ => 0,
         };
         at += 1;
@@ -42,9 +43,9 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// Hashes of the words of a text that may name something: those with a digit or a slash, and the parts between slashes.
-pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>) {
-    let room = into.len() + WORDS_MAX;
+/// Hashes of the words of a text that may name something: those with a digit or a slash, and the parts between slashes
+/// and colons. Dates and times name nothing.
+pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room: usize) {
     let mut rest = text;
     while !rest.is_empty() && into.len() < room {
         let mut all = 0;
@@ -56,19 +57,29 @@ pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>) {
             continue;
         }
         let word = trim(word);
-        if !(WORD_MIN..=WORD_MAX).contains(&word.len()) {
+        if !(WORD_MIN..=WORD_MAX).contains(&word.len()) || is_time(word) {
             continue;
         }
         add(seed, word, into);
-        if all & SLASH != 0 {
-            for part in word.split(|byte| *byte == b'/') {
-                if part.len() >= WORD_MIN && part.len() < word.len() && part.iter().any(u8::is_ascii_digit) {
+        if all & (SLASH | COLON) != 0 {
+            let least = if all & COLON != 0 { PART_MIN } else { WORD_MIN };
+            for part in word.split(|byte| matches!(byte, b'/' | b':')) {
+                if part.len() >= least && part.len() < word.len() && part.iter().any(u8::is_ascii_digit) {
                     add(seed, part, into);
                 }
             }
         }
     }
     into.truncate(room);
+}
+
+/// `2026-11-23…`, `09:12:31…`
+fn is_time(word: &[u8]) -> bool {
+    let is_like = |form: &[u8]| {
+        let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+        word.len() >= form.len() && word.iter().zip(form).all(fits)
+    };
+    is_like(b"00:00:00") || is_like(b"0000-00-00")
 }
 
 fn add(seed: u64, word: &[u8], into: &mut Vec<u32>) {
@@ -202,12 +213,12 @@ mod tests {
     #[test]
     fn words_that_may_be_ids_are_found_in_both_texts() {
         let (mut line, mut attribute) = (Vec::new(), Vec::new());
-        words(1, br#"GET "/v1/orders/o-99123" took long, user=u12345."#, &mut line);
-        words(1, b"/v1/orders/o-99123", &mut attribute);
+        words(1, br#"GET "/v1/orders/o-99123" took long, user=u12345. at 09:12:31.5"#, &mut line, 16);
+        words(1, b"/v1/orders/o-99123", &mut attribute, 16);
         assert!(attribute.iter().all(|word| line.contains(word)) && attribute.len() == 2);
         assert!(line.contains(&word_hash(1, b"u12345")));
         line.clear();
-        words(1, b"no ids here at all", &mut line);
+        words(1, b"no ids here at all, 2026-11-23T09:12:31Z", &mut line, 16);
         assert!(line.is_empty());
     }
 
