@@ -5,7 +5,6 @@
 //! polls the connection, then [`Drain`]s. A flush asked for by the connection is therefore left to the driver. Bytes of a
 //! message that was [lent](Lender::lend) are kept by a share of it, all others by a copy.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +12,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::rope::Rope;
 
 /// Enough for two or three messages' worth of frames per system call, little enough to stay in the cache.
 const GATHER_BYTES: usize = 256 * 1024;
@@ -39,11 +40,9 @@ struct Inner<S> {
     stream: S,
     lent: Arc<Mutex<Vec<Bytes>>>,
     /// What is to be written, in order.
-    pieces: VecDeque<Bytes>,
+    pieces: Rope,
     /// Copied bytes behind the last piece.
     copied: BytesMut,
-    /// Bytes of all of them.
-    length: usize,
 }
 
 /// Splits a stream into what the connection writes to, what its driver drains, and what senders lend their bytes to.
@@ -52,9 +51,8 @@ pub(super) fn gather<S>(stream: S) -> (Gather<S>, Drain<S>, Lender) {
     let inner = Inner {
         stream,
         lent: Arc::clone(&lent),
-        pieces: VecDeque::new(),
+        pieces: Rope::default(),
         copied: BytesMut::with_capacity(COPIED_BYTES),
-        length: 0,
     };
     let inner = Arc::new(Mutex::new(inner));
     (Gather(Arc::clone(&inner)), Drain(inner), Lender(lent))
@@ -93,12 +91,15 @@ impl Drop for Lent {
 }
 
 impl<S> Inner<S> {
+    fn length(&self) -> usize {
+        self.pieces.remaining() + self.copied.len()
+    }
+
     fn push(&mut self, bytes: &[u8]) {
-        self.length += bytes.len();
         match self.shared(bytes) {
             Some(share) => {
                 self.end_copied();
-                self.pieces.push_back(share);
+                self.pieces.push(share);
             }
             None => self.copied.extend_from_slice(bytes),
         }
@@ -119,7 +120,7 @@ impl<S> Inner<S> {
     fn end_copied(&mut self) {
         if !self.copied.is_empty() {
             let copied = self.copied.split().freeze();
-            self.pieces.push_back(copied);
+            self.pieces.push(copied);
         }
     }
 }
@@ -128,40 +129,24 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
     /// Writes what is gathered.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.end_copied();
-        while self.length > 0 {
+        while self.pieces.has_remaining() {
             let mut slices = [IoSlice::new(&[]); PIECES_MAX];
-            let mut filled = 0;
-            for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-                *slice = IoSlice::new(piece);
-                filled += 1;
-            }
+            let filled = self.pieces.chunks_vectored(&mut slices);
             let count = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..filled]))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.advance(count);
+            self.pieces.advance(count);
         }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    fn advance(&mut self, mut count: usize) {
-        self.length -= count;
-        while let Some(front) = self.pieces.front_mut() {
-            if count < front.len() {
-                front.advance(count);
-                return;
-            }
-            count -= front.len();
-            self.pieces.pop_front();
-        }
-    }
-
     /// Room for at least one byte.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.length >= GATHER_BYTES {
+        if self.length() >= GATHER_BYTES {
             ready!(self.poll_drain(cx))?;
         }
-        Poll::Ready(Ok(GATHER_BYTES - self.length))
+        Poll::Ready(Ok(GATHER_BYTES - self.length()))
     }
 }
 
@@ -267,13 +252,13 @@ mod tests {
         for piece in [&lent[..9], &lent[10..10 + SHARED_MIN], &[7; SHARED_MIN], &lent[SHARED_MIN..]] {
             inner.push(piece);
         }
-        let places: Vec<_> = inner.pieces.iter().map(|piece| piece.as_ptr()).collect();
+        let places: Vec<_> = inner.pieces.pieces().map(|piece| piece.as_ptr()).collect();
         assert_eq!(places[1], lent[10..].as_ptr());
         assert_eq!(places[3], lent[SHARED_MIN..].as_ptr());
         assert!(!lent.as_ptr_range().contains(&places[0]) && !lent.as_ptr_range().contains(&places[2]));
         drop(guard);
         inner.push(&lent);
-        assert_eq!((inner.pieces.len(), inner.copied.len()), (4, lent.len()));
+        assert_eq!((inner.pieces.pieces().count(), inner.copied.len()), (4, lent.len()));
     }
 
     proptest! {
