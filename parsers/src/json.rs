@@ -97,44 +97,25 @@ enum State {
 /// find it.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
-    key: Key<'a>,
+    /// Without its quotes.
+    raw_key: &'a [u8],
+    key_escaped: bool,
     /// The value as it stands.
     pub raw: &'a [u8],
     marked: bool,
-}
-
-/// The key of a member as it stands, without its quotes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Key<'a> {
-    raw: &'a [u8],
-    escaped: bool,
-}
-
-impl<'a> Key<'a> {
-    /// Without its escapes.
-    #[inline(always)]
-    pub(crate) fn text(&self) -> Text<'a> {
-        if self.escaped { unescaped_key(self.raw) } else { Cow::Borrowed(self.raw) }
-    }
-
-    /// Where it has no escapes: no key that has a meaning is written with one.
-    #[inline(always)]
-    pub(crate) fn plain(&self) -> &'a [u8] {
-        if self.escaped { b"" } else { self.raw }
-    }
 }
 
 impl<'a> Member<'a> {
     /// The key without its escapes.
     #[inline(always)]
     pub fn key(&self) -> Text<'a> {
-        self.key.text()
+        if self.key_escaped { unescaped_key(self.raw_key) } else { Cow::Borrowed(self.raw_key) }
     }
 
     /// The key, where it has no escapes: no key that has a meaning is written with one.
     #[inline(always)]
     pub fn plain_key(&self) -> &'a [u8] {
-        self.key.plain()
+        if self.key_escaped { b"" } else { self.raw_key }
     }
 
     /// As [`value`], without a second look.
@@ -164,13 +145,6 @@ impl<'a> Members<'a> {
     /// The next member; the iterator gives the same as a pair.
     #[inline(always)]
     pub fn member(&mut self) -> Option<Member<'a>> {
-        let key = self.key()?;
-        self.whole(key)
-    }
-
-    /// The key of the next member, whose value has to be taken next: [`Members::value`] or [`Members::whole`].
-    #[inline(always)]
-    pub(crate) fn key(&mut self) -> Option<Key<'a>> {
         let text = self.text;
         let at = step(text, &mut self.at, &mut self.state, b'}')?;
         // Until the member is whole, nothing is well.
@@ -178,45 +152,22 @@ impl<'a> Members<'a> {
         if text.get(at) != Some(&b'"') {
             return None;
         }
-        let (end, escaped) = string_end(text, at + 1)?;
-        self.at = match text.get(end..)? {
-            [b':', b'!'..=0xff, ..] => end + 1,
+        let (key_end, key_escaped) = string_end(text, at + 1)?;
+        let start = match text.get(key_end..)? {
+            [b':', b'!'..=0xff, ..] => key_end + 1,
             _ => {
-                let colon = blanks(text, end);
+                let colon = blanks(text, key_end);
                 if text.get(colon) != Some(&b':') {
                     return None;
                 }
                 blanks(text, colon + 1)
             }
         };
-        Some(Key { raw: &text[at + 1..end - 1], escaped })
-    }
-
-    /// The value behind a key.
-    #[inline(always)]
-    pub(crate) fn value(&mut self) -> Option<Value<'a>> {
-        let (text, start) = (self.text, self.at);
-        let (end, value) = if let b'"' = text.get(start)? {
-            let (end, escaped) = string_end(text, start + 1)?;
-            let plain = Value::Text(Cow::Borrowed(&text[start + 1..end - 1]));
-            (end, if escaped { Value::Text(unquote(&text[start..end], true)) } else { plain })
-        } else {
-            let shape = scan(text, start, DEPTH_MAX - 1)?;
-            (shape.end, shape.value(&text[start..shape.end]))
-        };
-        self.at = end;
-        self.state = State::Within;
-        Some(value)
-    }
-
-    /// The member that a key begins.
-    #[inline(always)]
-    pub(crate) fn whole(&mut self, key: Key<'a>) -> Option<Member<'a>> {
-        let (text, start) = (self.text, self.at);
         let shape = scan(text, start, DEPTH_MAX - 1)?;
         self.at = shape.end;
         self.state = State::Within;
-        Some(Member { key, raw: &text[start..shape.end], marked: shape.marked })
+        let raw_key = &text[at + 1..key_end - 1];
+        Some(Member { raw_key, key_escaped, raw: &text[start..shape.end], marked: shape.marked })
     }
 }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use crate::continuation;
 use crate::entry::{CodeSite, Entry, Field, Format, Severity, Text, Value};
-use crate::json::{self, Member, Members};
+use crate::json::{self, Member};
 use crate::klog_json;
 
 mod level;
@@ -29,7 +29,9 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     };
     let tail = is_klog.or_else(|| {
         let mut reader = Reader::new(entry);
-        reader.members(&mut members);
+        while let Some(member) = members.member() {
+            reader.member(member);
+        }
         let end = members.end()?;
         reader.finish(&record[..end]);
         behind(record, end)
@@ -199,19 +201,11 @@ impl<'e, 'a> Reader<'e, 'a> {
     }
 
     #[inline]
-    fn members(&mut self, members: &mut Members<'a>) {
-        while let Some(key) = members.key() {
-            self.order += 1;
-            match role(key.plain()) {
-                Role::Plain => {
-                    let Some(value) = members.value() else { return };
-                    self.entry.fields.push(Field { key: key.text(), value });
-                }
-                role => {
-                    let Some(member) = members.whole(key) else { return };
-                    self.special(role, member);
-                }
-            }
+    fn member(&mut self, member: Member<'a>) {
+        self.order += 1;
+        match role(member.plain_key()) {
+            Role::Plain => self.keep(member),
+            role => self.special(role, member),
         }
     }
 
