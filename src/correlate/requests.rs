@@ -41,6 +41,17 @@ pub(super) enum Call {
     None,
 }
 
+impl Call {
+    /// From the match that was found among the calls of a method.
+    fn of(found: Option<(usize, f32)>, calls: &[Slot]) -> Call {
+        match found {
+            Some((call, belief)) if belief >= SURE => Call::Known(calls[call], belief),
+            Some((_, belief)) if belief > 0.2 => Call::Ambiguous,
+            _ => Call::None,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
@@ -252,11 +263,8 @@ impl Requests {
         self.clock = Some(clock);
         for (hash, found) in hashes.iter().zip(all) {
             let Some(group) = self.groups.get_mut(hash).filter(|group| group.call == Call::None) else { continue };
-            group.call = match found {
-                Some((call, belief)) if belief >= SURE => Call::Known(calls[&group.method][call], belief),
-                Some((_, belief)) if belief > 0.2 => Call::Ambiguous,
-                _ => Call::None,
-            };
+            let Some(calls) = calls.get(&group.method) else { continue };
+            group.call = Call::of(found, calls);
             if let Call::Known(slot, _) = group.call {
                 taken.push(slot);
             }
@@ -279,11 +287,7 @@ impl Requests {
             .collect();
         for (hash, found) in hashes.iter().zip(matching::assign(&spans, &groups)) {
             let Some(group) = self.groups.get_mut(hash) else { continue };
-            group.call = match found {
-                Some((span, belief)) if belief >= SURE => Call::Known(calls[span], belief),
-                Some((_, belief)) if belief > 0.2 => Call::Ambiguous,
-                _ => Call::None,
-            };
+            group.call = Call::of(found, calls);
         }
     }
 }

@@ -180,11 +180,6 @@ struct Row {
 }
 
 impl Lattice<'_> {
-    /// The weight of so many spans without lines.
-    fn skips(&self, count: usize) -> f64 {
-        self.lost.powi(count.min(SKIPS_MAX) as i32)
-    }
-
     fn weight(&self, group: usize, span: usize) -> f64 {
         self.sampled * self.groups[group].weight(self.spans[span])
     }
@@ -218,7 +213,7 @@ impl Lattice<'_> {
         let mut best = vec![None; self.groups.len()];
         let (Some(end), Some(&(_, last))) = (rows.last(), self.ranges.last()) else { return best };
         let mut after: Vec<f64> =
-            (0..end.open.len()).map(|column| self.skips(last - (end.base + column).min(last))).collect();
+            (0..end.open.len()).map(|column| skips(self.lost, last - (end.base + column).min(last))).collect();
         let total: f64 = end.open.iter().zip(&after).map(|(open, after)| open * after).sum();
         if total <= 0.0 {
             return best;
@@ -231,7 +226,7 @@ impl Lattice<'_> {
                 let place = row.base + column;
                 match place.checked_sub(after_base) {
                     Some(at) => after.get(at).copied().unwrap_or(0.0),
-                    None => after.first().copied().unwrap_or(0.0) * self.skips(after_base - place),
+                    None => after.first().copied().unwrap_or(0.0) * skips(self.lost, after_base - place),
                 }
             };
             let mut before = vec![0.0; row.open.len()];
@@ -258,9 +253,9 @@ impl Lattice<'_> {
 impl Row {
     /// Leaves out the spans before `from`, and makes room up to `to`.
     fn begin_at(&mut self, from: usize, to: usize, lost: f64) {
-        let skips = |count: usize| lost.powi(count.min(SKIPS_MAX) as i32);
         let gone = (from - self.base).min(self.open.len());
-        let passed: f64 = self.open.drain(..gone).enumerate().map(|(at, sum)| sum * skips(from - self.base - at)).sum();
+        let passed: f64 =
+            self.open.drain(..gone).enumerate().map(|(at, sum)| sum * skips(lost, from - self.base - at)).sum();
         self.base = from;
         self.open.resize(to - from + 1, 0.0);
         self.open[0] += passed;
@@ -271,6 +266,11 @@ impl Row {
             skipped = (open + skipped) * lost;
         }
     }
+}
+
+/// The weight of so many spans without lines, of which `lost` is one's.
+fn skips(lost: f64, count: usize) -> f64 {
+    lost.powi(count.min(SKIPS_MAX) as i32)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub(super) struct Gather<S>(Arc<Mutex<Inner<S>>>);
 pub(super) struct Drain<S>(Arc<Mutex<Inner<S>>>);
 
 /// Says which bytes are shared.
+#[derive(Clone)]
 pub(super) struct Lender(Arc<Mutex<Vec<Bytes>>>);
 
 struct Inner<S> {
@@ -64,12 +65,6 @@ impl Lender {
         let pieces: Vec<Bytes> = pieces.filter(|piece| piece.len() >= SHARED_MIN).collect();
         lock(&self.0).extend(pieces.iter().cloned());
         Lent { pieces, all: Arc::clone(&self.0) }
-    }
-}
-
-impl Clone for Lender {
-    fn clone(&self) -> Lender {
-        Lender(Arc::clone(&self.0))
     }
 }
 
