@@ -260,6 +260,21 @@ impl Format {
     }
 }
 
+/// A number of a key's length and its first and last bytes, by which most different keys are told apart. Multiplied by an
+/// odd factor, its high bits make a place in a table.
+#[inline(always)]
+pub const fn key_mix(key: &[u8]) -> u32 {
+    let (head, tail) = match (key.first_chunk(), key.last_chunk()) {
+        (Some(head), Some(tail)) => (u32::from_le_bytes(*head), u32::from_le_bytes(*tail)),
+        _ => match *key {
+            [] => (0, 0),
+            [first] => (first as u32, 0),
+            [first, .., last] => (first as u32, last as u32),
+        },
+    };
+    (head ^ tail.rotate_left(13)).wrapping_add(key.len() as u32)
+}
+
 impl<'a> Entry<'a> {
     /// Empties the entry, keeping the room of its fields.
     pub fn clear(&mut self) {

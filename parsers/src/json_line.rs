@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use crate::continuation;
-use crate::entry::{CodeSite, Entry, Field, Format, Severity, Text, Value};
+use crate::entry::{CodeSite, Entry, Field, Format, Severity, Text, Value, key_mix};
 use crate::json::{self, Member};
 use crate::klog_json;
 
@@ -146,16 +146,7 @@ const PLACE_BITS: u32 = 10;
 /// A place for every key, by its length and its first and last bytes. No two of the names have the same.
 #[inline(always)]
 const fn place(key: &[u8]) -> usize {
-    let (head, tail) = match (key.first_chunk(), key.last_chunk()) {
-        (Some(head), Some(tail)) => (u32::from_le_bytes(*head), u32::from_le_bytes(*tail)),
-        _ => match *key {
-            [] => (0, 0),
-            [first] => (first as u32, 0),
-            [first, .., last] => (first as u32, last as u32),
-        },
-    };
-    let mix = (head ^ tail.rotate_left(13)).wrapping_add(key.len() as u32);
-    (mix.wrapping_mul(FACTOR) >> (u32::BITS - PLACE_BITS)) as usize
+    (key_mix(key).wrapping_mul(FACTOR) >> (u32::BITS - PLACE_BITS)) as usize
 }
 
 const FACTOR: u32 = 0xcd61_3e31;

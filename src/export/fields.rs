@@ -4,6 +4,7 @@
 //! then those of its envelope, then what the header and the reader say. No writer drops or renames any; how a value is
 //! spelled is theirs. Nothing is allocated for a record of [`FEW`] fields or less.
 
+use spanline_parsers::entry::key_mix;
 use spanline_parsers::{Field, Value};
 
 use crate::record::{Link, Record, Stream};
@@ -146,21 +147,10 @@ fn are_plain(fields: &[Field<'_>]) -> bool {
     let mut met = 0;
     for field in fields {
         let key: &[u8] = &field.key;
-        let (head, tail) = match (key.first_chunk(), key.last_chunk()) {
-            (Some(head), Some(tail)) => {
-                met |= u64::from(matches!(head, b"proc" | b"code" | b"log." | b"span"));
-                (u32::from_le_bytes(*head), u32::from_le_bytes(*tail))
-            }
-            _ => match *key {
-                [] => return false,
-                [first] => (first.into(), 0),
-                [first, .., last] => (first.into(), last.into()),
-            },
-        };
-        let mix = (head ^ tail.rotate_left(13)).wrapping_add(key.len() as u32);
-        let place = mix.wrapping_mul(0x9e37_79b1) >> 22;
+        let is_odd = key.is_empty() || matches!(key.first_chunk(), Some(b"proc" | b"code" | b"log." | b"span"));
+        let place = key_mix(key).wrapping_mul(0x9e37_79b1) >> 22;
         let (word, bit) = ((place >> 6) as usize, 1u64 << (place & 63));
-        met |= seen[word] & bit;
+        met |= seen[word] & bit | u64::from(is_odd);
         seen[word] |= bit;
     }
     met == 0
