@@ -9,7 +9,8 @@
 use std::borrow::Cow;
 
 pub(crate) use scan::plain_end;
-use scan::{Shape, blanks, plain_length, scan, string_end};
+pub use scan::string_end;
+use scan::{Shape, blanks, plain_length, scan};
 
 use crate::entry::{Text, Value};
 use crate::value;

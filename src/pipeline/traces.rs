@@ -14,12 +14,14 @@ use prost::Message;
 use super::ship::{BatchSink, LedgerKeys, Tap};
 use crate::cli::EventName;
 use crate::correlate::Correlator;
+use crate::correlate::facts::{ResourceFact, SpanFact};
 use crate::export::span_event::event_for;
 use crate::export::{Batch, Group};
 use crate::otlp::annotate::{self, SpanEvents};
 use crate::otlp::{Signal, protobuf};
 use crate::record::{Link, Receipt, Record, Relation};
-use crate::spans::{facts, file::Limits, file::TraceFile};
+use crate::spans::facts::FactCounts;
+use crate::spans::file::{Counts, Limits, TraceFile};
 
 /// Spans in one request, whatever the file had: keeps requests far below every server's limit.
 pub(super) const REQUEST_BYTES: usize = 1 << 20;
@@ -48,36 +50,48 @@ pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> T
     let mut report = TracesReport::default();
     for path in paths {
         report.files += 1;
-        let (mut taken, mut last_second) = (0, None);
-        let result = each_request(path, limits, |_, request| {
-            let counts = facts::for_each_fact(&request, |resource, span| {
-                let (start, end) = (span.start, span.end);
-                let second = start.div_euclid(1_000_000_000);
-                if last_second.replace(second) != Some(second) {
-                    report.seconds.insert(second);
-                }
-                let (first, last) = report.range.unwrap_or((start, end));
-                report.range = Some((first.min(start), last.max(end)));
-                correlator.add_span(resource, span);
-            });
-            taken += counts.spans + counts.own + counts.invalid;
-            report.spans += counts.spans;
-            report.own += counts.own;
-            report.invalid += counts.invalid;
-            Ok(())
+        let mut last_second = None;
+        let (range, seconds) = (&mut report.range, &mut report.seconds);
+        let result = each_fact(path, limits, &mut |resource, span| {
+            let (start, end) = (span.start, span.end);
+            let second = start.div_euclid(1_000_000_000);
+            if last_second.replace(second) != Some(second) {
+                seconds.insert(second);
+            }
+            let (first, last) = range.unwrap_or((start, end));
+            *range = Some((first.min(start), last.max(end)));
+            correlator.add_span(resource, span);
         });
         match result {
-            Ok(problem) => report.failures.extend(problem),
-            Err(error) => {
-                report.failures.push(format!("{}: {error}", path.display()));
-                continue;
+            Ok((counts, problem)) => {
+                report.spans += counts.spans;
+                report.own += counts.own;
+                report.invalid += counts.invalid;
+                report.failures.extend(problem);
+                if counts.spans + counts.own + counts.invalid == 0 {
+                    report.failures.push(format!("{}: holds no span", path.display()));
+                }
             }
-        }
-        if taken == 0 {
-            report.failures.push(format!("{}: holds no span", path.display()));
+            Err(error) => report.failures.push(format!("{}: {error}", path.display())),
         }
     }
     report
+}
+
+/// Calls for each span; returns how many there were, and a message if something in the file was wrong.
+fn each_fact(
+    path: &Path,
+    limits: Limits,
+    each: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>),
+) -> io::Result<(FactCounts, Option<String>)> {
+    let mut file = TraceFile::open(path, limits)?;
+    let mut sum = FactCounts::default();
+    while let Some(counts) = file.next_facts(each)? {
+        sum.spans += counts.spans;
+        sum.own += counts.own;
+        sum.invalid += counts.invalid;
+    }
+    Ok((sum, problem_of(path, file.counts())))
 }
 
 /// Calls for each request with its number; returns a message if something in the file was wrong.
@@ -92,7 +106,10 @@ pub(super) fn each_request(
         each(number, request)?;
         number += 1;
     }
-    let counts = file.counts();
+    Ok(problem_of(path, file.counts()))
+}
+
+fn problem_of(path: &Path, counts: &Counts) -> Option<String> {
     let mut parts = Vec::new();
     if let Some((place, problem)) = &counts.first_problem {
         parts.push(format!("{} of its requests cannot be read, the first at {place}: {problem}", counts.broken.max(1)));
@@ -106,7 +123,7 @@ pub(super) fn each_request(
     if counts.cut {
         parts.push("it goes on beyond the limit (raise --max-decompressed-bytes)".to_owned());
     }
-    Ok((!parts.is_empty()).then(|| format!("{}: {}", path.display(), parts.join("; "))))
+    (!parts.is_empty()).then(|| format!("{}: {}", path.display(), parts.join("; ")))
 }
 
 /// Span events of linked records, kept until the spans of one destination are written.

@@ -62,21 +62,26 @@ fn resource_fact(resource: &Resource) -> ResourceFact<'_> {
             fact.pid = number(attribute).unwrap_or(0);
             continue;
         }
-        let Some(value) = text(attribute) else { continue };
-        let place = match attribute.key.as_str() {
-            "service.name" => &mut fact.service,
-            "k8s.pod.uid" => &mut fact.pod_uid,
-            "k8s.namespace.name" => &mut fact.namespace,
-            "k8s.pod.name" => &mut fact.pod,
-            "k8s.container.name" => &mut fact.container,
-            "container.id" => &mut fact.container_id,
-            "host.name" => &mut fact.host,
-            "service.instance.id" => &mut fact.instance,
-            _ => continue,
-        };
-        *place = value;
+        if let (Some(place), Some(value)) = (place_of_resource(&mut fact, &attribute.key), text(attribute)) {
+            *place = value;
+        }
     }
     fact
+}
+
+/// Where the text of a resource's attribute goes.
+pub(super) fn place_of_resource<'f, 'a>(fact: &'f mut ResourceFact<'a>, key: &str) -> Option<&'f mut &'a str> {
+    Some(match key {
+        "service.name" => &mut fact.service,
+        "k8s.pod.uid" => &mut fact.pod_uid,
+        "k8s.namespace.name" => &mut fact.namespace,
+        "k8s.pod.name" => &mut fact.pod,
+        "k8s.container.name" => &mut fact.container,
+        "container.id" => &mut fact.container_id,
+        "host.name" => &mut fact.host,
+        "service.instance.id" => &mut fact.instance,
+        _ => return None,
+    })
 }
 
 /// Fills `fact`, keeping the room of its lists; false where ids or times are not valid.

@@ -11,9 +11,12 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use prost::Message;
 
-use super::json;
+use super::facts::{self, FactCounts};
+use super::{json, json_facts};
+use crate::correlate::facts::{ResourceFact, SpanFact};
 
 /// What a file may cost.
 #[derive(Debug, Clone, Copy)]
@@ -109,16 +112,52 @@ impl TraceFile {
     /// The next request that can be read; `None` at the end. A file that breaks off (a truncated `.gz`) ends there, with
     /// that as a counted problem; an error is one of the disk.
     pub fn next_request(&mut self) -> io::Result<Option<ExportTraceServiceRequest>> {
+        self.next(|content: Content<'_>| content.request())
+    }
+
+    /// Hands the spans of the next request that can be read to `sink`; otherwise as [`TraceFile::next_request`].
+    pub fn next_facts(
+        &mut self,
+        sink: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>),
+    ) -> io::Result<Option<FactCounts>> {
+        self.next(|content: Content<'_>| {
+            let quick = match content {
+                Content::Json(text) => json_facts::for_each_fact(text, sink),
+                _ => None,
+            };
+            match quick {
+                Some(counts) => Ok(counts),
+                None => Ok(facts::for_each_fact(&content.request()?, |resource, span| sink(resource, span))),
+            }
+        })
+    }
+
+    /// What `read` makes of the next request that it can read.
+    fn next<R>(&mut self, mut read: impl FnMut(Content<'_>) -> Result<R, String>) -> io::Result<Option<R>> {
         while !self.ended {
-            let request = match self.kind {
+            let place = match self.kind {
                 Kind::Json => self.next_json(),
                 Kind::Protobuf => self.next_resource(),
                 Kind::LengthPrefixed => self.next_prefixed(),
             };
-            match request {
-                Ok(Some(request)) => {
-                    self.counts.requests += 1;
-                    return Ok(Some(request));
+            match place {
+                Ok(Some(place)) => {
+                    let value = self.value.as_slice();
+                    let content = match self.kind {
+                        Kind::Json => Content::Json(value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(value)),
+                        Kind::Protobuf => Content::Resource(value),
+                        Kind::LengthPrefixed => Content::Request(value),
+                    };
+                    match read(content) {
+                        Ok(found) => {
+                            self.counts.requests += 1;
+                            return Ok(Some(found));
+                        }
+                        Err(why) => {
+                            self.counts.broken += 1;
+                            self.problem(place, why);
+                        }
+                    }
                 }
                 Ok(None) => {}
                 Err(error) if breaks_off(&error) => {
@@ -149,8 +188,8 @@ impl TraceFile {
     /// value = line *( line )     ; lines are taken until all brackets are closed
     ///
     /// A line that begins with `{` in the first column begins a new value, whatever came before: so a line that was cut
-    /// costs itself and not the rest of the file.
-    fn next_json(&mut self) -> io::Result<Option<ExportTraceServiceRequest>> {
+    /// costs itself and not the rest of the file. As all of these: fills `value`, and tells at which place it began.
+    fn next_json(&mut self) -> io::Result<Option<u64>> {
         let first_line = self.place + 1;
         let mut scan = Scan::default();
         self.value.clear();
@@ -186,14 +225,7 @@ impl TraceFile {
                 break;
             }
         }
-        match json::request(self.value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.value)) {
-            Ok(request) => Ok(Some(request)),
-            Err(error) => {
-                self.counts.broken += 1;
-                self.problem(first_line, error.to_string());
-                Ok(None)
-            }
-        }
+        Ok(Some(first_line))
     }
 
     /// Passes over the lines that belong to a value which was given up.
@@ -221,7 +253,7 @@ impl TraceFile {
     }
 
     /// request = *( %x0A length resource-spans / unknown-field )
-    fn next_resource(&mut self) -> io::Result<Option<ExportTraceServiceRequest>> {
+    fn next_resource(&mut self) -> io::Result<Option<u64>> {
         let Some(tag) = self.varint()? else {
             self.ended = true;
             return Ok(None);
@@ -237,16 +269,12 @@ impl TraceFile {
             5 => 4,
             _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a trace file")),
         };
-        if !self.take_bytes(length)? || tag != 10 {
-            return Ok(None);
-        }
-        // The bytes of one `resource_spans`, put back behind their tag and length, are a request.
-        let resource = opentelemetry_proto::tonic::trace::v1::ResourceSpans::decode(self.value.as_slice());
-        Ok(self.decoded(resource.map(|resource| ExportTraceServiceRequest { resource_spans: vec![resource] })))
+        let is_resource = self.take_bytes(length)? && tag == 10;
+        Ok(is_resource.then_some(self.place))
     }
 
     /// prefixed = 4OCTET request      ; big-endian length
-    fn next_prefixed(&mut self) -> io::Result<Option<ExportTraceServiceRequest>> {
+    fn next_prefixed(&mut self) -> io::Result<Option<u64>> {
         if self.reader.fill_buf()?.is_empty() {
             self.ended = true;
             return Ok(None);
@@ -254,18 +282,7 @@ impl TraceFile {
         let mut length = [0; 4];
         self.place += 1;
         self.reader.read_exact(&mut length)?;
-        if !self.take_bytes(u64::from(u32::from_be_bytes(length)))? {
-            return Ok(None);
-        }
-        let request = ExportTraceServiceRequest::decode(self.value.as_slice());
-        Ok(self.decoded(request))
-    }
-
-    fn decoded(
-        &mut self,
-        request: Result<ExportTraceServiceRequest, prost::DecodeError>,
-    ) -> Option<ExportTraceServiceRequest> {
-        request.map_err(|error| self.broken(error.to_string())).ok()
+        Ok(self.take_bytes(u64::from(u32::from_be_bytes(length)))?.then_some(self.place))
     }
 
     /// Reads `length` bytes into `value`; false where they are too many (they are passed over).
@@ -297,6 +314,27 @@ impl TraceFile {
             }
         }
         Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a trace file"))
+    }
+}
+
+/// The bytes of one request, or of one resource's spans, which are a request of their own.
+#[derive(Clone, Copy)]
+enum Content<'v> {
+    Json(&'v [u8]),
+    Request(&'v [u8]),
+    Resource(&'v [u8]),
+}
+
+impl Content<'_> {
+    fn request(self) -> Result<ExportTraceServiceRequest, String> {
+        match self {
+            Content::Json(text) => json::request(text).map_err(|error| error.to_string()),
+            Content::Request(bytes) => ExportTraceServiceRequest::decode(bytes).map_err(|error| error.to_string()),
+            Content::Resource(bytes) => match ResourceSpans::decode(bytes) {
+                Ok(resource) => Ok(ExportTraceServiceRequest { resource_spans: vec![resource] }),
+                Err(error) => Err(error.to_string()),
+            },
+        }
     }
 }
 

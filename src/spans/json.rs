@@ -206,18 +206,32 @@ fn enum_number(name: &str) -> Option<i128> {
 
 /// id = 32HEX / 16HEX, any case / 24BASE64 / 12BASE64
 fn id_bytes(text: &[u8]) -> Vec<u8> {
+    let hex = |text: &[u8]| match text.len() {
+        32 => hex_id::<16>(text).map(Vec::from),
+        _ => hex_id::<8>(text).map(Vec::from),
+    };
     match text.len() {
-        32 | 16 => {
-            let (pairs, _) = text.as_chunks::<2>();
-            let digit = |digit: u8| HEX[usize::from(digit)];
-            if pairs.iter().flatten().any(|byte| digit(*byte) > 15) {
-                return Vec::new();
-            }
-            pairs.iter().map(|[high, low]| digit(*high) << 4 | digit(*low)).collect()
-        }
+        32 | 16 => hex(text).unwrap_or_default(),
         24 | 12 => STANDARD.decode(text).unwrap_or_default(),
         _ => Vec::new(),
     }
+}
+
+/// An id of so many bytes, in hex of any case.
+#[inline]
+pub(super) fn hex_id<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
+    let (pairs, rest) = text.as_ref().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    let mut id = [0; N];
+    let mut all = 0;
+    for (byte, [high, low]) in id.iter_mut().zip(pairs) {
+        let (high, low) = (HEX[usize::from(*high)], HEX[usize::from(*low)]);
+        all |= high | low;
+        *byte = high << 4 | low & 15;
+    }
+    (all <= 15).then_some(id)
 }
 
 /// What hex digits stand for; more than 15 for all other bytes.

@@ -7,3 +7,4 @@ pub mod facts;
 pub mod file;
 pub mod jaeger;
 mod json;
+mod json_facts;

@@ -107,7 +107,7 @@ fn key_end(text: &[u8], at: usize, gaps: &mut usize) -> Option<usize> {
 ///
 /// Returns the end and whether there are escapes.
 #[inline(always)]
-pub(super) fn string_end(text: &[u8], start: usize) -> Option<(usize, bool)> {
+pub fn string_end(text: &[u8], start: usize) -> Option<(usize, bool)> {
     let at = plain_end(text, start);
     match text.get(at)? {
         b'"' => Some((at + 1, false)),
