@@ -34,25 +34,28 @@ impl Intervals {
     /// their start.
     pub(super) fn open(&self, start_max: i64, end_min: i64, room: usize, into: &mut Vec<u32>) {
         let count = self.starts.partition_point(|start| *start <= start_max);
-        let mut node = 1usize;
+        if count == 0 {
+            return;
+        }
         let room = into.len() + room;
-        while count > 0 && into.len() < room {
-            let depth = node.ilog2();
-            let width = self.leaves >> depth;
-            let first = (node - (1 << depth)) * width;
-            if first >= count {
-                return;
-            }
+        // Leaves below a node are so many bits further on.
+        let (mut node, mut height) = (1usize, self.leaves.ilog2());
+        let end = self.leaves + count;
+        while node << height < end {
             if self.latest_end[node] >= end_min {
-                if node < self.leaves {
-                    node *= 2;
+                if height > 0 {
+                    (node, height) = (2 * node, height - 1);
                     continue;
                 }
-                into.push(self.slots[first]);
+                into.push(self.slots[node - self.leaves]);
+                if into.len() >= room {
+                    return;
+                }
             }
             // On to the next subtree to the right.
             node += 1;
-            node >>= node.trailing_zeros();
+            let up = node.trailing_zeros();
+            (node, height) = (node >> up, height + up);
             if node == 1 {
                 return;
             }

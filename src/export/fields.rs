@@ -171,7 +171,12 @@ pub fn sent<'r>(link: Option<&Link>, sighting: &Sighting<'r>, mut give: impl FnM
 
 /// A confidence with four decimals, so that 0.9 does not become 0.8999999761581421.
 pub fn ratio(confidence: f32) -> f64 {
-    (f64::from(confidence.clamp(0.0, 1.0)) * 1e4).round() / 1e4
+    f64::from(ten_thousandths(confidence)) / 1e4
+}
+
+/// … in units of the last of them.
+pub fn ten_thousandths(confidence: f32) -> u32 {
+    (f64::from(confidence.clamp(0.0, 1.0)) * 1e4).round() as u32
 }
 
 /// The last of equal keys wins: for each key, does it?

@@ -7,6 +7,7 @@
 use spanline_parsers::Value;
 
 use super::fields::{self, Attribute, Keys, Sighting};
+use super::links;
 use super::resource::{self, ResourceValue};
 use super::spell;
 use crate::record::{Envelope, Link, Record};
@@ -116,27 +117,8 @@ fn written_ids(out: &mut Vec<u8>, record: &Record<'_>) {
 }
 
 fn link_object(out: &mut Vec<u8>, link: &Link) {
-    out.extend_from_slice(b",\"link\":{\"trace_id\":\"");
-    spell::hex(out, &link.trace_id);
-    out.extend_from_slice(b"\",\"span_id\":");
-    if link.span_id == [0; 8] {
-        out.extend_from_slice(b"null");
-    } else {
-        out.push(b'"');
-        spell::hex(out, &link.span_id);
-        out.push(b'"');
-    }
-    out.extend_from_slice(b",\"method\":\"");
-    out.extend_from_slice(link.method.name().as_bytes());
-    out.extend_from_slice(b"\",\"confidence\":");
-    match link.confidence {
-        Some(confidence) => out.extend_from_slice(fields::ratio(confidence).to_string().as_bytes()),
-        None => out.extend_from_slice(b"null"),
-    }
-    out.extend_from_slice(b",\"relation\":\"");
-    out.extend_from_slice(link.relation.name().as_bytes());
-    out.extend_from_slice(b"\",\"verified\":");
-    out.extend_from_slice(if link.verified { b"true" } else { b"false" });
+    out.extend_from_slice(b",\"link\":{");
+    links::members(out, link);
     out.push(b'}');
 }
 

@@ -5,8 +5,7 @@
 
 use std::io::{self, Write};
 
-use crate::export::fields::ratio;
-use crate::export::spell;
+use crate::export::{fields, spell};
 use crate::record::{Link, Position};
 
 /// Writes rows for one run.
@@ -61,16 +60,25 @@ impl<W: Write> LinkRows<W> {
 fn row(out: &mut Vec<u8>, file: &str, position: Position, link: Option<&Link>) {
     out.extend_from_slice(b"{\"file\":");
     spell::json_string(out, file.as_bytes());
-    for (name, number) in [("line", position.line), ("lines", u64::from(position.lines)), ("offset", position.offset)] {
-        out.extend_from_slice(format!(",\"{name}\":{number}").as_bytes());
+    out.extend_from_slice(b",\"line\":");
+    spell::decimal(out, position.line);
+    out.extend_from_slice(b",\"lines\":");
+    spell::decimal(out, position.lines.into());
+    out.extend_from_slice(b",\"offset\":");
+    spell::decimal(out, position.offset);
+    out.push(b',');
+    match link {
+        Some(link) => members(out, link),
+        None => out.extend_from_slice(
+            b"\"trace_id\":null,\"span_id\":null,\"method\":null,\"confidence\":null,\"relation\":null,\"verified\":null",
+        ),
     }
-    let Some(link) = link else {
-        out.extend_from_slice(
-            b",\"trace_id\":null,\"span_id\":null,\"method\":null,\"confidence\":null,\"relation\":null,\"verified\":null}\n",
-        );
-        return;
-    };
-    out.extend_from_slice(b",\"trace_id\":\"");
+    out.extend_from_slice(b"}\n");
+}
+
+/// The members of an object that tell a link.
+pub(super) fn members(out: &mut Vec<u8>, link: &Link) {
+    out.extend_from_slice(b"\"trace_id\":\"");
     spell::hex(out, &link.trace_id);
     out.extend_from_slice(b"\",\"span_id\":");
     if link.span_id == [0; 8] {
@@ -80,14 +88,17 @@ fn row(out: &mut Vec<u8>, file: &str, position: Position, link: Option<&Link>) {
         spell::hex(out, &link.span_id);
         out.push(b'"');
     }
-    let confidence = link.confidence.map_or("null".to_owned(), |confidence| ratio(confidence).to_string());
-    let rest = format!(
-        ",\"method\":\"{}\",\"confidence\":{confidence},\"relation\":\"{}\",\"verified\":{}}}\n",
-        link.method.name(),
-        link.relation.name(),
-        link.verified
-    );
-    out.extend_from_slice(rest.as_bytes());
+    out.extend_from_slice(b",\"method\":\"");
+    out.extend_from_slice(link.method.name().as_bytes());
+    out.extend_from_slice(b"\",\"confidence\":");
+    match link.confidence {
+        Some(confidence) => spell::ten_thousandths(out, fields::ten_thousandths(confidence)),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b",\"relation\":\"");
+    out.extend_from_slice(link.relation.name().as_bytes());
+    out.extend_from_slice(b"\",\"verified\":");
+    out.extend_from_slice(if link.verified { b"true" } else { b"false" });
 }
 
 #[cfg(test)]

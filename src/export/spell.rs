@@ -29,10 +29,28 @@ pub fn signed(out: &mut Vec<u8>, number: i64) {
     decimal(out, number.unsigned_abs());
 }
 
+/// A number in units of 0.0001, as a decimal fraction without zeros at its end.
+pub fn ten_thousandths(out: &mut Vec<u8>, number: u32) {
+    decimal(out, u64::from(number / 10_000));
+    let mut fraction = number % 10_000;
+    if fraction > 0 {
+        out.push(b'.');
+        let mut width = 4;
+        while fraction.is_multiple_of(10) {
+            (fraction, width) = (fraction / 10, width - 1);
+        }
+        padded(out, fraction.into(), width);
+    }
+}
+
 /// Bytes in lower-case hex.
 pub fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    for bytes in bytes.chunks(16) {
+        let mut digits = [[0; 2]; 16];
+        for (pair, byte) in digits.iter_mut().zip(bytes) {
+            *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+        }
+        out.extend_from_slice(digits[..bytes.len()].as_flattened());
     }
 }
 
@@ -248,6 +266,15 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn fractions_are_spelled_as_numbers_are() {
+        for number in (0..=10_000).chain([10_001, 25_000]) {
+            let mut out = Vec::new();
+            ten_thousandths(&mut out, number);
+            assert_eq!(String::from_utf8(out).unwrap(), (f64::from(number) / 1e4).to_string());
+        }
     }
 
     #[test]

@@ -81,11 +81,13 @@ struct Rounds<'s> {
     parts: Vec<f32>,
     /// … in all rounds together: where the next begins.
     kept: Vec<f32>,
+    /// Rows some of whose spans keep less than they take.
+    giving: Vec<usize>,
 }
 
+#[inline]
 pub(super) fn place(pair: &Pair) -> Place {
-    let [start, end, edge, clues] = [pair.start_bin, pair.end_bin, pair.edge_bin, pair.clues].map(usize::from);
-    Place { start, end, edge, clues }
+    Place { start: pair.start_bin, end: pair.end_bin, edge: pair.edge_bin, clues: pair.clues }
 }
 
 /// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over. Until then a
@@ -161,7 +163,8 @@ impl<'s> Rounds<'s> {
             kinds[pair.cell as usize] = pair.kind;
         }
         let learned = vec![Counts::default().start; scene.kinds.len()];
-        Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts, kept }
+        let giving = Vec::new();
+        Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts, kept, giving }
     }
 
     /// Rounds of one template by itself, until it is still; the last teaches nothing.
@@ -232,19 +235,22 @@ impl<'s> Rounds<'s> {
     /// A span takes a template as often as is usual for it.
     fn share(&mut self, block: &Block) {
         self.find_caps(block);
-        let Rounds { scene, result, taken, caps, kinds, parts, kept, .. } = self;
+        let Rounds { scene, result, taken, caps, kinds, parts, kept, giving, .. } = self;
         let unrecorded = (2.0 * result.none_share[block.template]).min(1.0);
         let least = KEPT_LEAST * (KEPT_LEAST_UNRECORDED / KEPT_LEAST).powf(unrecorded);
         // What was given away in the round before is given away first, and got back where too much was.
         parts[block.cells.clone()].copy_from_slice(&kept[block.cells.clone()]);
+        let mut grows = true;
         for _ in 0..=SHARINGS {
-            for at in block.rows.clone() {
+            // Lines all of whose spans keep everything are as they were.
+            if std::mem::take(&mut grows) {
+                let gives = |pair: &Pair| parts[pair.cell as usize] != 1.0 || kept[pair.cell as usize] != 1.0;
+                giving.clear();
+                giving.extend(block.rows.clone().filter(|at| scene.pairs[scene.rows[*at].pairs()].iter().any(gives)));
+            }
+            for at in giving.iter().copied() {
                 let range = scene.rows[at].pairs();
                 let pairs = &scene.pairs[range.clone()];
-                // A line that gives nothing is as it was.
-                if pairs.iter().all(|pair| parts[pair.cell as usize] == 1.0) {
-                    continue;
-                }
                 let weights = &mut result.weights[range];
                 let none = &mut result.none[at];
                 let mut all = *none;
@@ -262,8 +268,14 @@ impl<'s> Rounds<'s> {
             }
             let mut moved = 0.0f32;
             for cell in block.cells.clone() {
-                let next = (kept[cell] * caps[kinds[cell] as usize] / taken[cell].max(1e-9)).clamp(least, 1.0);
+                let cap = caps[kinds[cell] as usize];
+                if kept[cell] == 1.0 && taken[cell] <= cap {
+                    parts[cell] = 1.0;
+                    continue;
+                }
+                let next = (kept[cell] * cap / taken[cell].max(1e-9)).clamp(least, 1.0);
                 parts[cell] = next / kept[cell];
+                grows |= kept[cell] == 1.0;
                 kept[cell] = next;
                 moved = moved.max((parts[cell] - 1.0).abs());
             }

@@ -21,6 +21,9 @@ const fn edges() -> [u64; BINS - 14] {
     edges
 }
 
+/// Where the last bin would end.
+const LAST_END: u64 = (EDGES[BINS - 15] as u128 * 2_778_990_881 / 2_000_000_000) as u64;
+
 /// By the number of bits of a distance: the last step that begins no later than all such distances.
 const FIRST_STEPS: [u8; 65] = first_steps();
 
@@ -50,8 +53,9 @@ pub(super) fn bin(distance: i64) -> u8 {
 
 /// How wide a bin is, ns.
 pub(super) fn bin_width(bin: u8) -> f32 {
-    let step = (i32::from(bin) - 14).max(13 - i32::from(bin)) as f32;
-    2_000.0 * (10f32.powf((step + 1.0) / 7.0) - 10f32.powf(step / 7.0))
+    let step = usize::from(if bin >= 14 { bin - 14 } else { 13 - bin });
+    let next = EDGES.get(step + 1).copied().unwrap_or(LAST_END);
+    EDGES.get(step).map_or(0.0, |edge| (next - edge) as f32)
 }
 
 #[cfg(test)]
@@ -73,6 +77,9 @@ mod tests {
             let step = f64::from(exponent) * 7.0 / 100.0;
             // Not at the edges, where rounding decides.
             if (0.01..0.99).contains(&step.fract()) {
+                let width = 2_000.0 * (10f64.powf((step.floor() + 1.0) / 7.0) - 10f64.powf(step.floor() / 7.0));
+                let found = f64::from(bin_width(bin(distance as i64)));
+                assert!(step as usize >= BINS - 14 || (found / width - 1.0).abs() < 1e-3, "{step}: {found}, {width}");
                 assert_eq!(usize::from(bin(distance as i64)), 14 + step as usize);
                 assert_eq!(usize::from(bin(-distance as i64)), 13 - (step as usize).min(13));
             }

@@ -7,7 +7,6 @@ use super::super::explain::{CANDIDATES_MAX, Candidate, Factor, KindOfLine, Reaso
 use super::super::span_index::{Slot, SpanIndex};
 use super::associate::{Association, place};
 use super::choose::Choices;
-use super::groups::add;
 use super::lines::{Line, Lines};
 use super::operations::Operations;
 use super::scene::Scene;
@@ -128,9 +127,8 @@ impl Evidence {
     fn probability(&self, row: u32, pair: u32) -> f32 {
         let mut sums = Vec::new();
         let trace = |pair: u32| self.operations.trace(self.scene.pairs[pair as usize].slot);
-        for other in self.scene.rows[row as usize].pairs() {
-            add(&mut sums, trace(other as u32), self.result.weights[other]);
-        }
+        let row_of = &self.scene.rows[row as usize];
+        self.scene.sums_by_trace(&self.operations, &self.result.weights, row_of, 0.0, &mut sums);
         let of_trace = sums.iter().find(|(number, _)| *number == trace(pair)).map_or(0.0, |(_, sum)| *sum);
         match self.choices.rows[row as usize] {
             Some((chosen, _)) if trace(chosen) == trace(pair) => of_trace * self.choices.weights[pair as usize],

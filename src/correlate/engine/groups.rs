@@ -10,7 +10,7 @@ use super::habits::Habit;
 use super::hash::NumberMap;
 use super::lines::Lines;
 use super::operations::Operations;
-use super::scene::Scene;
+use super::scene::{Scene, TRACES_MAX};
 use super::shared::Shared;
 
 /// Lines of a group, at most: more is no request.
@@ -82,7 +82,8 @@ impl<'a> Groups<'a> {
         let mut traces = Vec::new();
         for run in &runs {
             traces.clear();
-            traces.extend(run.iter().filter_map(|(_, _, row)| self.sure_trace(scene, so_far, *row as usize)));
+            let sure = |row: u32| scene.sure_trace(self.operations, &so_far.weights, &scene.rows[row as usize], SURE);
+            traces.extend(run.iter().filter_map(|(_, _, row)| sure(*row)));
             if traces.len() < 2 {
                 continue;
             }
@@ -143,15 +144,6 @@ impl<'a> Groups<'a> {
         sizes
     }
 
-    fn sure_trace(&self, scene: &Scene, so_far: &Association, row: usize) -> Option<u32> {
-        let row = &scene.rows[row];
-        let mut sums: Vec<(u32, f32)> = Vec::new();
-        for pair in row.pairs() {
-            add(&mut sums, self.operations.trace(scene.pairs[pair].slot), so_far.weights[pair]);
-        }
-        sums.into_iter().find(|(_, sum)| *sum > SURE).map(|(trace, _)| trace)
-    }
-
     /// One trace for each group, and of each key no more groups for a trace than is usual.
     pub(super) fn agree(&mut self, scene: &Scene, result: &mut Association, habits: &[Habit]) {
         let mut groups = std::mem::take(&mut self.groups);
@@ -163,14 +155,22 @@ impl<'a> Groups<'a> {
         share(&mut groups);
         for group in &groups {
             for row in &group.rows {
-                self.weights_by_trace(scene, result, *row, &mut sums);
                 let place = &scene.rows[*row as usize];
-                for pair in place.pairs() {
-                    let trace = self.operations.trace(scene.pairs[pair].slot);
-                    let sum = sums.iter().find(|(other, _)| *other == trace).map_or(1.0, |(_, sum)| *sum);
-                    let at = group.traces.binary_search_by_key(&trace, |of| of.0);
-                    let share = at.map_or(0.0, |at| group.traces[at].1);
-                    result.weights[pair] = share * result.weights[pair].max(1e-30) / sum.max(1e-30);
+                scene.sums_by_trace(self.operations, &result.weights, place, 1e-30, &mut sums);
+                // What each trace's pairs are to be taken times.
+                for (trace, sum) in &mut sums {
+                    let at = group.traces.binary_search_by_key(trace, |of| of.0);
+                    *sum = at.map_or(0.0, |at| group.traces[at].1) / sum.max(1e-30);
+                }
+                for (pair, weight) in scene.pairs[place.pairs()].iter().zip(&mut result.weights[place.pairs()]) {
+                    let number = usize::from(pair.trace);
+                    let scale = if number < TRACES_MAX {
+                        sums.get(number).map(|(_, scale)| *scale)
+                    } else {
+                        let trace = self.operations.trace(pair.slot);
+                        sums.iter().find(|(other, _)| *other == trace).map(|(_, scale)| *scale)
+                    };
+                    *weight = scale.unwrap_or(0.0) * weight.max(1e-30);
                 }
                 result.none[*row as usize] = group.none;
             }
@@ -192,7 +192,7 @@ impl<'a> Groups<'a> {
         let mut all: Vec<(u32, f32)> = Vec::new();
         let mut none = 0.0;
         for row in &group.rows {
-            self.weights_by_trace(scene, result, *row, sums);
+            scene.sums_by_trace(self.operations, &result.weights, &scene.rows[*row as usize], 1e-30, sums);
             // Against none, given that its request was recorded: what spans take already is in it.
             let template = scene.rows[*row as usize].template as usize;
             let share = result.none_share[template];
@@ -214,14 +214,6 @@ impl<'a> Groups<'a> {
             *log = (*log - most).exp() * (1.0 - none);
         }
         group.scale();
-    }
-
-    fn weights_by_trace(&self, scene: &Scene, result: &Association, row: u32, sums: &mut Vec<(u32, f32)>) {
-        sums.clear();
-        let row = &scene.rows[row as usize];
-        for pair in row.pairs() {
-            add(sums, self.operations.trace(scene.pairs[pair].slot), result.weights[pair].max(1e-30));
-        }
     }
 }
 
@@ -320,12 +312,4 @@ impl Chances {
 /// Service and key of a run; the value is left out.
 fn key_of(row: (u32, u64, u32)) -> (u32, u32) {
     (row.0, (row.1 >> 32) as u32)
-}
-
-/// Adds to the sum of a trace.
-pub(super) fn add(sums: &mut Vec<(u32, f32)>, trace: u32, weight: f32) {
-    match sums.iter_mut().find(|(other, _)| *other == trace) {
-        Some((_, sum)) => *sum += weight,
-        None => sums.push((trace, weight)),
-    }
 }

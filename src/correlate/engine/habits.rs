@@ -31,10 +31,12 @@ pub(super) struct Habit {
     pub(super) clutter_end: Distances,
     pub(super) clutter_edge: Distances,
     pub(super) clutter_clues: [f32; CLUES],
-    /// How many times likelier than by chance each distance is, with the part that its side has of the weight.
-    start_factors: Distances,
-    end_factors: Distances,
-    edge_factors: Distances,
+    /// Of each distance to the start, to the end and to the nearest edge below.
+    start_likely: [Likely; BINS],
+    end_likely: [Likely; BINS],
+    edge_likely: [Likely; BINS],
+    /// How many times likelier than by chance each clue is.
+    clue_factors: [f32; CLUES],
     /// How much of the weight the distances to the start, to the end, and to the nearest edge below have.
     pub(super) sides: [f32; 3],
     /// Its lines are written after the span's end, and so not in it.
@@ -45,13 +47,24 @@ pub(super) struct Habit {
     pub(super) preference: f32,
 }
 
+/// How many times likelier than by chance a distance is, with the part that its side has of the weight; and from which own
+/// part on a pair counts as having taught that itself.
+#[derive(Debug, Clone, Copy)]
+struct Likely {
+    factor: f32,
+    own_counts: f32,
+}
+
+/// Where a side tells nothing.
+const ANY: Likely = Likely { factor: 1.0, own_counts: f32::MAX };
+
 /// Where a pair lies.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) edge: usize,
-    pub(super) clues: usize,
+    pub(super) start: u8,
+    pub(super) end: u8,
+    pub(super) edge: u8,
+    pub(super) clues: u8,
 }
 
 /// Counts of one kind: of pairs by their weight, and of those that are others'.
@@ -72,10 +85,10 @@ impl Default for Counts {
 
 impl Counts {
     pub(super) fn add(&mut self, place: Place, weight: f32) {
-        self.start[place.start] += weight;
-        self.end[place.end] += weight;
-        self.edge[place.edge] += weight;
-        self.clues[place.clues] += weight;
+        self.start[usize::from(place.start)] += weight;
+        self.end[usize::from(place.end)] += weight;
+        self.edge[usize::from(place.edge)] += weight;
+        self.clues[usize::from(place.clues)] += weight;
         self.sum += weight;
     }
 
@@ -116,9 +129,10 @@ impl Habit {
             clutter_end,
             clutter_edge,
             clutter_clues,
-            start_factors: [0.0; BINS],
-            end_factors: [0.0; BINS],
-            edge_factors: [0.0; BINS],
+            start_likely: [ANY; BINS],
+            end_likely: [ANY; BINS],
+            edge_likely: [ANY; BINS],
+            clue_factors: [1.0; CLUES],
             is_after: false,
             sides: [0.5, 0.5, 0.0],
             lines,
@@ -153,37 +167,38 @@ impl Habit {
     /// How many times likelier than by chance, without what the pair itself (`own`) has taught.
     #[inline]
     pub(super) fn weight(&self, place: Place, own: f32) -> f32 {
-        let clues = self.clues[place.clues] / self.clutter_clues[place.clues];
         let preference = if self.is_after { 1e-4 } else { self.preference };
-        let edge = if self.sides[2] > 0.0 { self.edge[place.edge] } else { f32::MAX };
-        let least = self.start[place.start].min(self.end[place.end]).min(edge);
-        let sides = if own < OWN_COUNTS * least * self.lines {
-            self.start_factors[place.start] * self.end_factors[place.end] * self.edge_factors[place.edge]
+        let start = self.start_likely[usize::from(place.start)];
+        let end = self.end_likely[usize::from(place.end)];
+        let edge = self.edge_likely[usize::from(place.edge)];
+        let sides = if own < start.own_counts.min(end.own_counts).min(edge.own_counts) {
+            start.factor * end.factor * edge.factor
         } else {
             let [start, end, edge] = self.logs_of_sides(place, own);
             exp(start + end + edge)
         };
-        preference * clues * sides
+        preference * self.clue_factors[usize::from(place.clues)] * sides
     }
 
     /// What each distance adds to the weight, as logarithms.
     fn logs_of_sides(&self, place: Place, own: f32) -> [f32; 3] {
         let own = own / self.lines;
+        let [at_start, at_end, at_edge] = [place.start, place.end, place.edge].map(usize::from);
         let log = |share: f32, habit: f32, clutter: f32| match share > 0.0 {
             true => share * ln((habit - own).max(0.01 * clutter / self.lines) / clutter),
             false => 0.0,
         };
         [
-            log(self.sides[0], self.start[place.start], self.clutter_start[place.start]),
-            log(self.sides[1], self.end[place.end], self.clutter_end[place.end]),
-            log(self.sides[2], self.edge[place.edge], self.clutter_edge[place.edge]),
+            log(self.sides[0], self.start[at_start], self.clutter_start[at_start]),
+            log(self.sides[1], self.end[at_end], self.clutter_end[at_end]),
+            log(self.sides[2], self.edge[at_edge], self.clutter_edge[at_edge]),
         ]
     }
 
     /// The parts of [`Habit::weight`], as logarithms.
     pub(super) fn factors(&self, place: Place, own: f32) -> Vec<Factor> {
         let [start, end, edge] = self.logs_of_sides(place, own);
-        let clues = (self.clues[place.clues] / self.clutter_clues[place.clues]).ln();
+        let clues = self.clue_factors[usize::from(place.clues)].ln();
         let clue = match (place.clues % 2, place.clues / 2 % 4, place.clues / 8) {
             (0, 0, 0) => "no word or duration shared",
             (1, 0, 0) => "its duration stands in the text",
@@ -221,14 +236,23 @@ impl Habit {
         let all: f32 = parts.iter().sum();
         // One that tells next to nothing is left out.
         self.sides = parts.map(|part| if part < SIDE_LEAST * all { 0.0 } else { part / all });
-        self.start_factors = factors(self.sides[0], &starts);
-        self.end_factors = factors(self.sides[1], &ends);
-        self.edge_factors = factors(self.sides[2], &edges);
+        self.start_likely = likely(self.sides[0], &starts, &self.start, self.lines);
+        self.end_likely = likely(self.sides[1], &ends, &self.end, self.lines);
+        self.edge_likely = likely(self.sides[2], &edges, &self.edge, self.lines);
+        for (factor, (own, clutter)) in self.clue_factors.iter_mut().zip(self.clues.iter().zip(&self.clutter_clues)) {
+            *factor = own / clutter;
+        }
     }
 }
 
-fn factors(share: f32, logs: &Distances) -> Distances {
-    if share > 0.0 { logs.map(|log| exp(share * log)) } else { [1.0; BINS] }
+fn likely(share: f32, logs: &Distances, habit: &Distances, lines: f32) -> [Likely; BINS] {
+    let mut all = [ANY; BINS];
+    if share > 0.0 {
+        for (likely, (log, habit)) in all.iter_mut().zip(logs.iter().zip(habit)) {
+            *likely = Likely { factor: exp(share * log), own_counts: OWN_COUNTS * habit * lines };
+        }
+    }
+    all
 }
 
 /// What is believed of clues by chance before anything is seen.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::super::span_index::{Slot, SpanIndex};
 use super::bins::{BINS, bin};
 use super::hash::NumberMap;
+use super::operations::Operations;
 use super::times::{Delays, shifted, when};
 use super::view::View;
 
@@ -30,6 +31,8 @@ const SHIFTS: usize = 8;
 const SHIFTS_OF_TEMPLATE: usize = 2_000;
 /// … of which so many tell of clues.
 const CLUE_SHIFTS: usize = 3;
+/// Traces of a line that have a number of their own: all beyond share the last.
+pub(super) const TRACES_MAX: usize = u8::MAX as usize;
 /// Rarer kinds of lines are taken together.
 const RARE: u32 = 4;
 
@@ -153,6 +156,53 @@ impl Scene {
             }
         }
         scene
+    }
+
+    /// Of each trace of a row: what its pairs have together, `least` each.
+    pub(super) fn sums_by_trace(
+        &self,
+        operations: &Operations,
+        weights: &[f32],
+        row: &Row,
+        least: f32,
+        sums: &mut Vec<(u32, f32)>,
+    ) {
+        sums.clear();
+        for (pair, weight) in self.pairs[row.pairs()].iter().zip(&weights[row.pairs()]) {
+            let (number, weight) = (usize::from(pair.trace), weight.max(least));
+            // Traces are numbered as they come.
+            match sums.get_mut(number) {
+                Some((_, sum)) if number < TRACES_MAX => *sum += weight,
+                _ if number < TRACES_MAX => sums.push((operations.trace(pair.slot), weight)),
+                _ => {
+                    let trace = operations.trace(pair.slot);
+                    match sums.iter_mut().find(|(other, _)| *other == trace) {
+                        Some((_, sum)) => *sum += weight,
+                        None => sums.push((trace, weight)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The trace that has more than `sure` of a row.
+    pub(super) fn sure_trace(&self, operations: &Operations, weights: &[f32], row: &Row, sure: f32) -> Option<u32> {
+        let pairs = || self.pairs[row.pairs()].iter().zip(&weights[row.pairs()]);
+        let mut sums = [0.0; TRACES_MAX + 1];
+        let mut count = 0;
+        for (pair, weight) in pairs() {
+            let number = usize::from(pair.trace);
+            sums[number] += weight;
+            count = count.max(number + 1);
+        }
+        if count > TRACES_MAX {
+            let mut all = Vec::new();
+            self.sums_by_trace(operations, weights, row, 0.0, &mut all);
+            return all.into_iter().find(|(_, sum)| *sum > sure).map(|(trace, _)| trace);
+        }
+        let number = sums[..count].iter().position(|sum| *sum > sure)?;
+        let (pair, _) = pairs().find(|(pair, _)| usize::from(pair.trace) == number)?;
+        Some(operations.trace(pair.slot))
     }
 
     fn count_spans(&mut self, view: &View<'_>, ranges: &[(i64, i64)]) {
@@ -342,7 +392,7 @@ fn number_in(traces: &mut Vec<u32>, trace: u32) -> u8 {
         traces.push(trace);
         traces.len() - 1
     });
-    number.min(usize::from(u8::MAX)) as u8
+    number.min(TRACES_MAX) as u8
 }
 
 impl Work {

@@ -5,7 +5,6 @@
 //! trace against the other traces that were open. Lines that rules have settled count like those. Nothing is kept as text.
 
 use super::associate::Association;
-use super::groups::add;
 use super::lines::{Line, Lines};
 use super::operations::Operations;
 use super::scene::{Row, Scene};
@@ -70,7 +69,8 @@ impl Shared {
         known: &[(u32, u32)],
         is_grouped: &dyn Fn(usize) -> bool,
     ) -> Shared {
-        let sure: Vec<Option<u32>> = scene.rows.iter().map(|row| sure_trace(operations, scene, so_far, row)).collect();
+        let sure_trace = |row: &Row| scene.sure_trace(operations, &so_far.weights, row, SURE);
+        let sure: Vec<Option<u32>> = scene.rows.iter().map(sure_trace).collect();
         let held = Held::new(lines, scene, &sure, known);
         let mut tally = Tally::new(scene.template_lines.len());
         let mut outcomes = vec![0u8; scene.pairs.len()];
@@ -102,14 +102,6 @@ impl Shared {
         }
         Shared { outcomes, factors: tally.factors() }
     }
-}
-
-fn sure_trace(operations: &Operations, scene: &Scene, so_far: &Association, row: &Row) -> Option<u32> {
-    let mut sums: Vec<(u32, f32)> = Vec::new();
-    for pair in row.pairs() {
-        add(&mut sums, operations.trace(scene.pairs[pair].slot), so_far.weights[pair]);
-    }
-    sums.into_iter().find(|(_, sum)| *sum > SURE).map(|(trace, _)| trace)
 }
 
 /// Words by the traces whose lines hold them.
