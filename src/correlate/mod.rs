@@ -94,6 +94,16 @@ impl Correlator {
         self.index.add(resource, span);
     }
 
+    /// Whether the lines of a source can teach anything in the first pass. Lines of a journal have origins of their own: a
+    /// container has none, nor have the logs of the API server.
+    pub fn learns_from(&self, origin: &Origin) -> bool {
+        self.engine.keeps_evidence()
+            || match origin.producer {
+                Producer::Audit | Producer::ApiServer => false,
+                _ => origin.pod.is_none() || !process::resources_of(origin, self.index.resources()).is_empty(),
+            }
+    }
+
     /// First pass: learns which lines belong to one request.
     pub fn observe(&mut self, record: &Record<'_>) {
         if self.index.is_empty() {
@@ -106,8 +116,9 @@ impl Correlator {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
             self.rounded.push((identity, record.source, record.position.offset));
         }
-        if let Some(writer) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
-            self.engine.observe(&self.index, record, writer, hints::of(&self.index, &self.requests, record));
+        if let Some((writer, is_traced)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
+            let hint = || hints::of(&self.index, &self.requests, record);
+            self.engine.observe(&self.index, record, writer, is_traced, hint);
         }
     }
 
@@ -117,7 +128,6 @@ impl Correlator {
         self.rounded.sort_unstable();
         let mut of_crio: Vec<u32> = Vec::new();
         for source in self.sources.iter_mut().flatten() {
-            source.resources = process::resources_of(&source.origin, self.index.resources());
             if source.origin.producer == Producer::Crio {
                 of_crio.extend(&source.resources);
             }
@@ -202,8 +212,8 @@ impl Correlator {
         }
     }
 
-    /// The number of a record's writer, where it can be kept.
-    fn remember_source(&mut self, record: &Record<'_>) -> Option<u32> {
+    /// The number of a record's writer, where it can be kept, and whether it has spans.
+    fn remember_source(&mut self, record: &Record<'_>) -> Option<(u32, bool)> {
         let at = record.source as usize;
         if at >= SOURCES_MAX {
             return None;
@@ -213,15 +223,17 @@ impl Correlator {
         }
         let writers = &mut self.sources[at];
         if let Some(known) = writers.iter().find(|writer| writer.origin == *record.origin) {
-            return Some(known.number);
+            return Some((known.number, !known.resources.is_empty()));
         }
         if writers.len() >= WRITERS_MAX {
             return None;
         }
         let number = self.writers;
         self.writers += 1;
-        writers.push(Source { number, origin: record.origin.clone(), resources: Vec::new() });
-        Some(number)
+        let resources = process::resources_of(record.origin, self.index.resources());
+        let is_traced = !resources.is_empty();
+        writers.push(Source { number, origin: record.origin.clone(), resources });
+        Some((number, is_traced))
     }
 
     /// Which of the lines that are equal but for their time this is, and how many there are.

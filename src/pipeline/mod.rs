@@ -132,9 +132,13 @@ impl<'a> Run<'a> {
 
     /// First pass: what belongs together.
     fn observe(&self, correlator: &mut Correlator) {
-        let mut observer = Observer(correlator);
-        for index in 0..self.sources.len() {
-            self.read(index, &mut observer);
+        for (index, source) in self.sources.iter().enumerate() {
+            if correlator.learns_from(&source.origin) {
+                self.read(index, &mut Observer(correlator));
+            } else {
+                let bytes = source.files.iter().map(|file| file.size).sum();
+                self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+            }
         }
         correlator.settle();
     }

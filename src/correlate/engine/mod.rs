@@ -96,14 +96,34 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Keeps what is needed of a record.
-    pub(super) fn observe(&mut self, index: &SpanIndex, record: &Record<'_>, writer: u32, hint: Hint) {
+    /// Keeps what is needed of a record. `is_traced`: its writer has spans.
+    pub(super) fn observe(
+        &mut self,
+        index: &SpanIndex,
+        record: &Record<'_>,
+        writer: u32,
+        is_traced: bool,
+        hint: impl FnOnce() -> Hint,
+    ) {
+        // Who has no spans, or writes outside of requests, teaches nothing.
+        if !is_traced && !self.keeps_evidence {
+            return;
+        }
+        let hint = hint();
+        if hint == Hint::Outside && !self.keeps_evidence {
+            return;
+        }
         self.lines.add(index.words.seed(), record, writer, hint);
     }
 
     /// Keeps what the next [`Engine::settle`] learns of each line, for [`Engine::story`].
     pub(super) fn keep_evidence(&mut self) {
         self.keeps_evidence = true;
+    }
+
+    /// See [`Engine::keep_evidence`].
+    pub(super) fn keeps_evidence(&self) -> bool {
+        self.keeps_evidence
     }
 
     /// What was considered for a record, where that was kept.

@@ -50,12 +50,49 @@ fn tells_kind(key: &[u8]) -> bool {
     matches!(last, b"logger" | b"component" | b"method" | b"module" | b"target" | b"level" | b"event")
 }
 
+/// What a byte is to the kind of a word.
+const BLANK: u8 = 1;
+const DIGIT: u8 = 2;
+const EQUALS: u8 = 4;
+const NOT_UPPER: u8 = 8;
+const CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [NOT_UPPER; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        if byte.is_ascii_whitespace() {
+            classes[at] |= BLANK;
+        } else if byte.is_ascii_digit() {
+            classes[at] |= DIGIT;
+        } else if byte == b'=' {
+            classes[at] |= EQUALS;
+        } else if byte.is_ascii_uppercase() {
+            classes[at] = 0;
+        }
+        at += 1;
+    }
+    classes
+}
+
 /// Numbers of the first words, and of the first two of them.
 fn words(seed: u64, body: &[u8]) -> (u64, u64) {
-    let line = memchr::memchr(b'\n', body).map_or(body, |end| &body[..end]);
+    let head = &body[..body.len().min(400)];
+    let line = memchr::memchr(b'\n', head).map_or(head, |end| &head[..end]);
     let (mut all, mut first_two, mut last, mut count) = (seed, seed, 0, 0);
-    for word in line[..line.len().min(400)].split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
-        let number = number_of(seed, word);
+    let mut rest = line;
+    while !rest.is_empty() && count < WORDS_MAX {
+        let mut found = 0;
+        let class = |byte: &u8| CLASSES[usize::from(*byte)];
+        let length =
+            rest.iter().map(class).take_while(|class| class & BLANK == 0).inspect(|class| found |= class).count();
+        let word = &rest[..length];
+        rest = rest.get(length + 1..).unwrap_or_default();
+        if word.is_empty() {
+            continue;
+        }
+        let number = number_of(seed, word, found);
         if number == VALUE && last == VALUE {
             continue;
         }
@@ -65,19 +102,18 @@ fn words(seed: u64, body: &[u8]) -> (u64, u64) {
         if count <= 2 {
             first_two = all;
         }
-        if count == WORDS_MAX {
-            break;
-        }
     }
     (all, first_two)
 }
 
-fn number_of(seed: u64, word: &[u8]) -> u64 {
-    if let Some(at) = memchr::memchr(b'=', word) {
+/// `found`: the classes of its bytes.
+fn number_of(seed: u64, word: &[u8], found: u8) -> u64 {
+    if found & EQUALS != 0 {
+        let at = memchr::memchr(b'=', word).unwrap_or(0);
         return fold(seed, &word[..=at]);
     }
-    let is_value = word.iter().any(u8::is_ascii_digit)
-        || word.len() == 3 && word.iter().all(u8::is_ascii_uppercase)
+    let is_value = found & DIGIT != 0
+        || word.len() == 3 && found & NOT_UPPER == 0
         || word.len() > 40
         || matches!(word, [b'"', .., b'"'] | [b'\'', .., b'\'']);
     if is_value { VALUE } else { fold(seed, word) }

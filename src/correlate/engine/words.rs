@@ -21,7 +21,6 @@ pub(super) struct Duration {
 
 /// What a byte is to a word.
 const IN_WORD: u8 = 1;
-const DIGIT: u8 = 2;
 const SLASH: u8 = 4;
 const COLON: u8 = 8;
 const CLASSES: [u8; 256] = classes();
@@ -32,10 +31,9 @@ const fn classes() -> [u8; 256] {
     while at < 256 {
         let byte = at as u8;
         classes[at] = match byte {
-            b'0'..=b'9' => IN_WORD | DIGIT,
             b'/' => IN_WORD | SLASH,
             b':' => IN_WORD | COLON,
-            b'_' | b'.' | b'@' | b'-' | b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => IN_WORD,
+            b'_' | b'.' | b'@' | b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => IN_WORD,
             _ => 0,
         };
         at += 1;
@@ -46,17 +44,18 @@ const fn classes() -> [u8; 256] {
 /// Hashes of the words of a text that may name something: those with a digit or a slash, and the parts between slashes
 /// and colons. Dates and times name nothing.
 pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room: usize) {
-    let mut rest = text;
-    while !rest.is_empty() && into.len() < room {
+    let class = |byte: &u8| CLASSES[usize::from(*byte)];
+    let mut from = 0;
+    while into.len() < room {
+        // Most words have neither.
+        let Some(mark) = digit_or_slash(text, from) else { break };
+        let start = text[from..mark].iter().rposition(|byte| class(byte) == 0).map_or(from, |before| from + before + 1);
         let mut all = 0;
-        let class = |byte: &u8| CLASSES[usize::from(*byte)];
-        let length = rest.iter().map(class).take_while(|class| *class != 0).inspect(|class| all |= class).count();
-        let word = &rest[..length];
-        rest = rest.get(length + 1..).unwrap_or_default();
-        if length < WORD_MIN || all & (DIGIT | SLASH) == 0 {
-            continue;
-        }
-        let word = trim(word);
+        let in_word = |class: &u8| *class != 0;
+        let end = mark + text[mark..].iter().map(class).take_while(in_word).inspect(|class| all |= class).count();
+        from = end;
+        all |= text[start..mark].iter().map(class).fold(0, |all, class| all | class);
+        let word = trim(&text[start..end]);
         if !(WORD_MIN..=WORD_MAX).contains(&word.len()) || is_time(word) {
             continue;
         }
@@ -71,6 +70,25 @@ pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room:
         }
     }
     into.truncate(room);
+}
+
+/// The next digit or slash: they are neighbours in ASCII.
+fn digit_or_slash(text: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = text.get(from..)?.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // No byte borrows from the next.
+        let from_slash = (word | HIGH) - ONES * u64::from(b'/');
+        let behind_nine = (word | HIGH) - ONES * u64::from(b'9' + 1);
+        let found = from_slash & !behind_nine & !word & HIGH;
+        if found != 0 {
+            return Some(from + 8 * at + (found.trailing_zeros() / 8) as usize);
+        }
+    }
+    let at = rest.iter().position(|byte| matches!(byte, b'/'..=b'9'))?;
+    Some(text.len() - rest.len() + at)
 }
 
 /// `2026-11-23…`, `09:12:31…`
@@ -109,36 +127,39 @@ fn trim(mut word: &[u8]) -> &[u8] {
 
 /// Durations of a text: `271.595ms`, `1.2s`, `35µs`, `17us`.
 pub(super) fn durations(text: &[u8], into: &mut Vec<Duration>, room: usize) {
-    let mut at = 0;
-    while into.len() < room {
-        let Some(next) = text[at..].iter().position(u8::is_ascii_digit) else { break };
-        at += next;
-        let start = at;
-        while at < text.len() && (text[at].is_ascii_digit() || text[at] == b'.') {
-            at += 1;
+    // All units end alike.
+    for at in memchr::memchr_iter(b's', text) {
+        if into.len() >= room {
+            break;
         }
-        let before = start.checked_sub(1).map_or(b' ', |before| text[before]);
-        if before.is_ascii_alphanumeric() || matches!(before, b'-' | b'_' | b'/' | b'.') || before >= 0x80 {
+        let Some((scale, end)) = unit(&text[..at]) else { continue };
+        let after = text.get(at + 1).copied().unwrap_or(b' ');
+        if after.is_ascii_alphanumeric() || after == b'_' {
             continue;
         }
-        let Some((scale, length)) = unit(&text[at..]) else { continue };
-        let after = text.get(at + length).copied().unwrap_or(b' ');
-        if !(after.is_ascii_alphanumeric() || after == b'_') {
-            into.extend(number(&text[start..at], scale));
+        let is_in = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+        let start = text[..end].iter().rposition(|byte| !is_in(byte)).map_or(0, |before| before + 1);
+        let before = start.checked_sub(1).map_or(b' ', |before| text[before]);
+        // A number does not begin with its dot.
+        let begins = text[start].is_ascii_digit();
+        if !begins || before.is_ascii_alphanumeric() || matches!(before, b'-' | b'_' | b'/') || before >= 0x80 {
+            continue;
         }
-        at += length;
+        into.extend(number(&text[start..end], scale));
     }
 }
 
+/// What stands behind a number, up to the `s` that ends it: the unit's scale, and where the number ends.
 fn unit(text: &[u8]) -> Option<(i64, usize)> {
-    match text {
-        [b'm', b's', ..] => Some((1_000_000, 2)),
-        [b's', ..] => Some((1_000_000_000, 1)),
-        [b'u', b's', ..] => Some((1_000, 2)),
-        [b'n', b's', ..] => Some((1, 2)),
-        [0xc2, 0xb5, b's', ..] | [0xce, 0xbc, b's', ..] => Some((1_000, 3)),
-        _ => None,
-    }
+    let (scale, length) = match text {
+        [.., b'0'..=b'9' | b'.'] => (1_000_000_000, 0),
+        [.., b'0'..=b'9' | b'.', b'm'] => (1_000_000, 1),
+        [.., b'0'..=b'9' | b'.', b'u'] => (1_000, 1),
+        [.., b'0'..=b'9' | b'.', b'n'] => (1, 1),
+        [.., b'0'..=b'9' | b'.', 0xc2, 0xb5] | [.., b'0'..=b'9' | b'.', 0xce, 0xbc] => (1_000, 2),
+        _ => return None,
+    };
+    Some((scale, text.len() - length))
 }
 
 /// Digits with at most one dot, in units of `scale` ns.
@@ -177,16 +198,16 @@ pub(super) fn pairs(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
     while into.len() < room {
         let Some(at) = memchr::memchr2(b'=', b':', &text[from..]).map(|at| from + at) else { break };
         from = at + 1;
-        let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
-        let key_len = text[..at].iter().rev().take(48).take_while(|byte| is_key(byte)).count();
-        if key_len == 0 {
-            continue;
-        }
         let mut value = &text[at + 1..];
         if text[at] == b':' {
             // `Id: value`, not the colon of a time.
             let Some(rest) = value.strip_prefix(b" ") else { continue };
             value = rest;
+        }
+        let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+        let key_len = text[..at].iter().rev().take(48).take_while(|byte| is_key(byte)).count();
+        if key_len == 0 {
+            continue;
         }
         value = value.strip_prefix(b"\"").unwrap_or(value);
         let length = value
