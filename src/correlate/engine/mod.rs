@@ -18,6 +18,7 @@ mod habits;
 pub(super) mod hash;
 mod lines;
 mod neighbours;
+mod open;
 mod operations;
 mod scene;
 mod shared;
@@ -40,6 +41,7 @@ use evidence::{Evidence, Story};
 use groups::Groups;
 use lines::{Line, Lines};
 use neighbours::Neighbours;
+use open::OpenSpans;
 use operations::Operations;
 use scene::{Pair, Scene};
 use trace_words::TraceWords;
@@ -152,6 +154,9 @@ impl Engine {
         let neighbours = Neighbours::new(std::mem::take(&mut ruled.settled));
         let trace_words = TraceWords::new(index, &operations, &self.lines.all_words());
         let edges = Edges::new(index);
+        let of_writer = |line: &Line| resources.get(line.writer as usize).copied().unwrap_or_default();
+        let writers = self.lines.rows.chunk_by(|a, b| (a.writer, a.producer) == (b.writer, b.producer));
+        let open = OpenSpans::new(index, &operations, writers.map(|run| (run[0].producer, of_writer(&run[0]))));
         let view = View {
             index,
             lines: &self.lines,
@@ -160,6 +165,7 @@ impl Engine {
             resources,
             trace_words: &trace_words,
             edges: &edges,
+            open: &open,
         };
         let mut scene = Scene::new(&view, ruled.wanted.into_iter());
         self.overflow += scene.overflow;

@@ -8,10 +8,10 @@ use super::super::span_index::{Slot, SpanIndex};
 use super::edges::Edges;
 use super::lines::{Line, Lines};
 use super::neighbours::{Neighbours, sides};
+use super::open::OpenSpans;
 use super::operations::Operations;
 use super::scene::Row;
 use super::trace_words::TraceWords;
-use crate::record::Producer;
 
 /// A span may begin so much after its line.
 const BEFORE_NS: i64 = 50_000;
@@ -33,6 +33,7 @@ pub(super) struct View<'a> {
     pub(super) resources: &'a [&'a [u32]],
     pub(super) trace_words: &'a TraceWords,
     pub(super) edges: &'a Edges,
+    pub(super) open: &'a OpenSpans,
 }
 
 impl View<'_> {
@@ -41,13 +42,8 @@ impl View<'_> {
         into.clear();
         let Line { writer, producer, .. } = self.lines.rows[row.line as usize];
         for resource in self.resources.get(writer as usize).copied().unwrap_or_default() {
-            self.index.open_between(*resource, time + BEFORE_NS, time - row.slack, OPEN_MAX, into);
-        }
-        match producer {
-            // Writes no line while it calls another: an error is told after the call's span has ended.
-            Producer::Kubelet => into.retain(|slot| self.index.span(*slot).kind != Kind::Client),
-            Producer::Containerd => into.retain(|slot| !self.operations.only_waits(*slot)),
-            _ => {}
+            let times = (time + BEFORE_NS, time - row.slack);
+            self.open.between(self.index, (producer, *resource), times, OPEN_MAX, into);
         }
         if into.len() > PAIRS_PER_LINE_MAX {
             // Short spans say more than long ones.
