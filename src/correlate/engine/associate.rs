@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::at_hand::AtHand;
 use super::ends::{Ends, LATE_SHARE};
 use super::groups::Groups;
 use super::habits::{Counts, Distances, Habit, Place};
@@ -81,7 +82,8 @@ struct Rounds<'s> {
     parts: Vec<f32>,
     /// … in all rounds together: where the next begins.
     kept: Vec<f32>,
-    /// Rows some of whose spans keep less than they take.
+    /// The template at hand, and those of its rows some of whose spans keep less than they take.
+    hand: AtHand,
     giving: Vec<usize>,
 }
 
@@ -105,11 +107,13 @@ pub(super) fn associate(scene: &mut Scene, mut groups: Groups<'_>) -> Associatio
     rounds.result.shared = groups.shared_words(scene, &rounds.result);
     groups.agree(scene, &mut rounds.result, &rounds.habits);
     for block in &scene.blocks {
+        rounds.hand.load(scene, block, &rounds.result);
         rounds.count(block);
     }
     rounds.find_late();
     let grouped = groups.templates(scene);
     for (block, is_grouped) in scene.blocks.iter().zip(&grouped) {
+        rounds.hand.load(scene, block, &rounds.result);
         rounds.learn(block);
         if !is_grouped {
             rounds.run(block, HALF..ROUNDS - 1);
@@ -163,19 +167,22 @@ impl<'s> Rounds<'s> {
             kinds[pair.cell as usize] = pair.kind;
         }
         let learned = vec![Counts::default().start; scene.kinds.len()];
-        let giving = Vec::new();
-        Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts, kept, giving }
+        let (hand, giving) = Default::default();
+        Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts, kept, hand, giving }
     }
 
     /// Rounds of one template by itself, until it is still; the last teaches nothing.
     fn run(&mut self, block: &Block, rounds: Range<usize>) {
+        self.hand.load(self.scene, block, &self.result);
         for round in rounds {
             self.weigh(block, round == 0);
             if !self.learn(block) {
                 break;
             }
+            self.hand.leave_out(&mut self.result, &self.taken);
         }
         self.weigh(block, false);
+        self.hand.store(&mut self.result);
     }
 
     /// The rounds of templates whose lines name requests: they go on together.
@@ -183,9 +190,21 @@ impl<'s> Rounds<'s> {
         let scene = self.scene;
         let blocks = || scene.blocks.iter().zip(grouped).filter(|(_, is_grouped)| **is_grouped).map(|(block, _)| block);
         for round in HALF..ROUNDS {
-            blocks().for_each(|block| self.weigh(block, false));
+            for block in blocks() {
+                self.hand.load(scene, block, &self.result);
+                self.weigh(block, false);
+                self.hand.store(&mut self.result);
+            }
             groups.agree(scene, &mut self.result, &self.habits);
-            if round + 1 == ROUNDS || blocks().filter(|block| self.learn(block)).count() == 0 {
+            if round + 1 == ROUNDS {
+                break;
+            }
+            let mut moves = false;
+            for block in blocks() {
+                self.hand.load(scene, block, &self.result);
+                moves |= self.learn(block);
+            }
+            if !moves {
                 break;
             }
         }
@@ -204,22 +223,22 @@ impl<'s> Rounds<'s> {
     /// Each line's candidates against each other and against none, and what their spans take.
     fn weigh(&mut self, block: &Block, first: bool) {
         self.prefer(block, first);
-        let Rounds { scene, habits, result, sums, taken, .. } = self;
+        let Rounds { habits, result, sums, taken, hand, .. } = self;
+        let AtHand { rows, pairs, numbers, weights, scores, .. } = hand;
         sums[block.kinds.clone()].fill(0.0);
         taken[block.cells.clone()].fill(0.0);
         let none = result.none_share[block.template];
-        for at in block.rows.clone() {
-            let row = &scene.rows[at];
+        for row in rows {
             let range = row.pairs();
-            let pairs = &scene.pairs[range.clone()];
-            let (weights, scores) = (&mut result.weights[range.clone()], &mut result.scores[range]);
+            let pairs = &pairs[range.clone()];
+            let (weights, scores) = (&mut weights[range.clone()], &mut scores[range.clone()]);
             for ((pair, score), weight) in pairs.iter().zip(scores.iter_mut()).zip(weights.iter()) {
                 *score = habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
                 if pair.waits {
                     *score *= WAITING;
                 }
             }
-            result.shared.weigh(row, none, scores);
+            result.shared.weigh(block.template, &numbers[range], none, scores);
             // Habits are shares of all lines of the template, those without a span included.
             let all = none + scores.iter().sum::<f32>();
             for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {
@@ -227,7 +246,7 @@ impl<'s> Rounds<'s> {
                 sums[pair.kind as usize] += *weight;
                 taken[pair.cell as usize] += *weight;
             }
-            result.none[at] = none / all;
+            row.none = none / all;
         }
         self.share(block);
     }
@@ -235,7 +254,7 @@ impl<'s> Rounds<'s> {
     /// A span takes a template as often as is usual for it.
     fn share(&mut self, block: &Block) {
         self.find_caps(block);
-        let Rounds { scene, result, taken, caps, kinds, parts, kept, giving, .. } = self;
+        let Rounds { result, taken, caps, kinds, parts, kept, giving, hand, .. } = self;
         let unrecorded = (2.0 * result.none_share[block.template]).min(1.0);
         let least = KEPT_LEAST * (KEPT_LEAST_UNRECORDED / KEPT_LEAST).powf(unrecorded);
         // What was given away in the round before is given away first, and got back where too much was.
@@ -246,13 +265,13 @@ impl<'s> Rounds<'s> {
             if std::mem::take(&mut grows) {
                 let gives = |pair: &Pair| parts[pair.cell as usize] != 1.0 || kept[pair.cell as usize] != 1.0;
                 giving.clear();
-                giving.extend(block.rows.clone().filter(|at| scene.pairs[scene.rows[*at].pairs()].iter().any(gives)));
+                giving.extend((0..hand.rows.len()).filter(|at| hand.pairs[hand.rows[*at].pairs()].iter().any(gives)));
             }
             for at in giving.iter().copied() {
-                let range = scene.rows[at].pairs();
-                let pairs = &scene.pairs[range.clone()];
-                let weights = &mut result.weights[range];
-                let none = &mut result.none[at];
+                let range = hand.rows[at].pairs();
+                let pairs = &hand.pairs[range.clone()];
+                let weights = &mut hand.weights[range];
+                let none = &mut hand.rows[at].none;
                 let mut all = *none;
                 for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
                     taken[pair.cell as usize] -= *weight;
@@ -267,7 +286,7 @@ impl<'s> Rounds<'s> {
                 }
             }
             let mut moved = 0.0f32;
-            for cell in block.cells.clone() {
+            for cell in hand.cells.iter().map(|cell| *cell as usize) {
                 let cap = caps[kinds[cell] as usize];
                 if kept[cell] == 1.0 && taken[cell] <= cap {
                     parts[cell] = 1.0;
@@ -291,7 +310,7 @@ impl<'s> Rounds<'s> {
         let unrecorded = (2.0 * self.result.none_share[block.template]).min(1.0);
         let share = USUAL_SHARE + (USUAL_SHARE_LEAST - USUAL_SHARE) * unrecorded;
         let mut spans = vec![[0u32; CAPS]; block.kinds.len()];
-        for cell in block.cells.clone() {
+        for cell in self.hand.cells.iter().map(|cell| *cell as usize) {
             let taken = self.taken[cell];
             if taken > 0.5 {
                 let kind = self.kinds[cell] as usize - block.kinds.start;
@@ -323,7 +342,7 @@ impl<'s> Rounds<'s> {
                 self.learned[kind] = self.counts[kind].start;
             }
         }
-        let none = 0.2 + self.result.none[block.rows.clone()].iter().sum::<f32>();
+        let none = 0.2 + self.hand.rows.iter().map(|row| row.none).sum::<f32>();
         self.result.none_share[block.template] = none / (block.rows.len() as f32 + 2.0);
         moved > STILL * block.rows.len() as f32
     }
@@ -369,9 +388,7 @@ impl<'s> Rounds<'s> {
     fn count(&mut self, block: &Block) {
         self.counts[block.kinds.clone()].fill(Counts::default());
         self.late[block.kinds.clone()].fill(0.0);
-        for (pair, weight) in
-            self.scene.pairs[block.pairs.clone()].iter().zip(&self.result.weights[block.pairs.clone()])
-        {
+        for (pair, weight) in self.hand.pairs.iter().zip(&self.hand.weights) {
             self.counts[pair.kind as usize].add(place(pair), *weight);
             if pair.late {
                 self.late[pair.kind as usize] += weight;

@@ -49,6 +49,9 @@ impl Edges {
     /// there is none.
     pub(super) fn distance(&self, slot: Slot, time: i64) -> i64 {
         let range = self.firsts[slot as usize] as usize..self.firsts[slot as usize + 1] as usize;
+        if range.is_empty() {
+            return i64::MAX;
+        }
         let (starts, ends) = (&self.starts[range.clone()], &self.ends[range]);
         let next = starts.get(starts.partition_point(|start| *start <= time));
         let last = ends.partition_point(|end| *end <= time).checked_sub(1).map(|at| ends[at]);

@@ -94,6 +94,11 @@ impl Operations {
         self.trace[slot as usize]
     }
 
+    /// Traces are numbered below.
+    pub(super) fn traces(&self) -> usize {
+        self.traces
+    }
+
     /// Operations are numbered below.
     pub(super) fn count(&self) -> usize {
         self.count

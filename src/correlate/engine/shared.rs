@@ -45,15 +45,15 @@ impl Shared {
         }
     }
 
-    /// Weighs the scores of a row's pairs against each other, and less against no span: what an exit or a clean-up writes
+    /// Weighs the scores of pairs of a line against each other, and less against no span: what an exit or a clean-up writes
     /// of a container shares its id too. `none`: the share of the kind's lines without a span.
-    pub(super) fn weigh(&self, row: &Row, none: f32, scores: &mut [f32]) {
-        if self.outcomes.is_empty() || row.pairs().all(|pair| self.outcomes[pair] == 0) {
+    pub(super) fn weigh(&self, template: usize, pairs: &[u32], none: f32, scores: &mut [f32]) {
+        if self.outcomes.is_empty() || pairs.iter().all(|pair| self.outcomes[*pair as usize] == 0) {
             return;
         }
         let before: f32 = scores.iter().sum();
-        for (score, pair) in scores.iter_mut().zip(row.pairs()) {
-            *score *= self.factor(pair, row.template);
+        for (score, pair) in scores.iter_mut().zip(pairs) {
+            *score *= self.factor(*pair as usize, template as u32);
         }
         let after: f32 = scores.iter().sum();
         let scale = (before / after.max(1e-20)).powf(1.0 - AGAINST_NONE * (1.0 - none).powi(2));

@@ -16,8 +16,9 @@ const ROWS_MAX: usize = 32 << 20;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct TraceWords {
-    /// trace << 32 | word, in order
+    /// trace << 32 | word, in order, and where each trace's begin.
     rows: Vec<u64>,
+    starts: Vec<u32>,
     /// Words that lines and spans hold, and whether they are rare.
     known: NumberMap<u32, bool>,
 }
@@ -42,7 +43,14 @@ impl TraceWords {
         }
         let few = RARE_TRACES.max((with_words as f32 * RARE_SHARE) as u32);
         let known = traces.into_iter().map(|(word, count)| (word, count <= few)).collect();
-        TraceWords { rows, known }
+        let mut starts = vec![0; operations.traces() + 1];
+        for row in &rows {
+            starts[(row >> 32) as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        TraceWords { rows, starts, known }
     }
 
     /// Whether a word is rare, where spans hold it.
@@ -52,6 +60,7 @@ impl TraceWords {
 
     /// A span of the trace holds the word.
     pub(super) fn holds(&self, trace: u32, word: u32) -> bool {
-        self.rows.binary_search(&(u64::from(trace) << 32 | u64::from(word))).is_ok()
+        let range = self.starts[trace as usize] as usize..self.starts[trace as usize + 1] as usize;
+        self.rows[range].binary_search(&(u64::from(trace) << 32 | u64::from(word))).is_ok()
     }
 }
