@@ -94,13 +94,14 @@ impl Correlator {
         self.index.add(resource, span);
     }
 
-    /// Whether the lines of a source can teach anything in the first pass. Lines of a journal have origins of their own: a
-    /// container has none, nor have the logs of the API server.
-    pub fn learns_from(&self, origin: &Origin) -> bool {
+    /// First pass: a source begins. False where its lines teach nothing, and need not be observed: those of a container
+    /// without spans, and the logs of the API server. (Lines of a journal have origins of their own.)
+    pub fn source_begins(&mut self, source: u32, origin: &Origin) -> bool {
+        let is_traced = self.remember_source(source, origin).is_none_or(|(_, is_traced)| is_traced);
         self.engine.keeps_evidence()
             || match origin.producer {
                 Producer::Audit | Producer::ApiServer => false,
-                _ => origin.pod.is_none() || !process::resources_of(origin, self.index.resources()).is_empty(),
+                _ => origin.pod.is_none() || is_traced,
             }
     }
 
@@ -109,7 +110,7 @@ impl Correlator {
         if self.index.is_empty() {
             return;
         }
-        let writer = self.remember_source(record);
+        let writer = self.remember_source(record.source, record.origin);
         self.requests.observe(&self.index.hasher, record);
         let is_rounded = record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX;
         if let Some((id, _)) = requests::named_in(record).filter(|_| is_rounded) {
@@ -212,9 +213,9 @@ impl Correlator {
         }
     }
 
-    /// The number of a record's writer, where it can be kept, and whether it has spans.
-    fn remember_source(&mut self, record: &Record<'_>) -> Option<(u32, bool)> {
-        let at = record.source as usize;
+    /// The number of a writer, where it can be kept, and whether it has spans.
+    fn remember_source(&mut self, source: u32, origin: &Origin) -> Option<(u32, bool)> {
+        let at = source as usize;
         if at >= SOURCES_MAX {
             return None;
         }
@@ -222,7 +223,7 @@ impl Correlator {
             self.sources.resize_with(at + 1, Vec::new);
         }
         let writers = &mut self.sources[at];
-        if let Some(known) = writers.iter().find(|writer| writer.origin == *record.origin) {
+        if let Some(known) = writers.iter().find(|writer| writer.origin == *origin) {
             return Some((known.number, !known.resources.is_empty()));
         }
         if writers.len() >= WRITERS_MAX {
@@ -230,9 +231,9 @@ impl Correlator {
         }
         let number = self.writers;
         self.writers += 1;
-        let resources = process::resources_of(record.origin, self.index.resources());
+        let resources = process::resources_of(origin, self.index.resources());
         let is_traced = !resources.is_empty();
-        writers.push(Source { number, origin: record.origin.clone(), resources });
+        writers.push(Source { number, origin: origin.clone(), resources });
         Some((number, is_traced))
     }
 

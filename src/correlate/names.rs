@@ -131,11 +131,11 @@ pub(super) struct Resources {
 
 impl Resources {
     /// The number of a resource, a new one if need be. Beyond the limit all share the last.
-    pub(super) fn number(&mut self, fact: &ResourceFact<'_>, hash: u64) -> u32 {
+    pub(super) fn number(&mut self, fact: &ResourceFact<'_>, hash: impl FnOnce() -> u64) -> u32 {
         if self.list.get(self.last).is_some_and(|resource| resource.is(fact)) {
             return self.last as u32;
         }
-        let numbers = self.numbers.entry(hash).or_default();
+        let numbers = self.numbers.entry(hash()).or_default();
         let known = numbers.iter().find(|number| self.list[**number as usize].is(fact));
         self.last = match known {
             Some(number) => *number as usize,

@@ -146,7 +146,7 @@ impl SpanIndex {
             scope: self.names.number(fact.scope),
             resource: self
                 .resources
-                .number(resource, self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
+                .number(resource, || self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
             kind: fact.kind,
         };
         let next = self.spans.len() as Slot;
@@ -173,8 +173,10 @@ impl SpanIndex {
         let mut tables = Tables { parents: spans.iter().map(parent).collect(), ..Tables::default() };
         tables.order_children(spans);
         tables.order_traces(spans);
-        tables.by_span_id = (0..spans.len() as Slot).collect();
-        tables.by_span_id.sort_unstable_by_key(|slot| spans[*slot as usize].span_id);
+        let mut by_span_id: Vec<(u64, Slot)> =
+            spans.iter().zip(0..).map(|(span, slot)| (u64::from_be_bytes(span.span_id), slot)).collect();
+        by_span_id.sort_unstable();
+        tables.by_span_id = by_span_id.into_iter().map(|(_, slot)| slot).collect();
         let mut by_resource = vec![Vec::new(); self.resources.list().len()];
         for (slot, span) in spans.iter().enumerate() {
             by_resource[span.resource as usize].push((span.start, span.end, slot as Slot));
@@ -346,11 +348,14 @@ impl Tables {
     }
 
     fn order_traces(&mut self, spans: &[Span]) {
-        self.by_trace = (0..spans.len() as Slot).collect();
-        self.by_trace.sort_unstable_by_key(|slot| {
-            let span = &spans[*slot as usize];
-            (trace_order(span), span.start, std::cmp::Reverse(span.end))
-        });
+        let order = |(span, slot): (&Span, Slot)| {
+            // The low half first; numbers of big-endian bytes are in the order of the bytes.
+            let id = u128::from_be_bytes(span.trace_id).rotate_left(64);
+            (id, span.start, std::cmp::Reverse(span.end), slot)
+        };
+        let mut by_trace: Vec<_> = spans.iter().zip(0..).map(order).collect();
+        by_trace.sort_unstable();
+        self.by_trace = by_trace.into_iter().map(|row| row.3).collect();
         for (at, slot) in self.by_trace.iter().enumerate() {
             self.traces.entry(low_half_of(&spans[*slot as usize].trace_id)).or_insert(at as u32);
         }

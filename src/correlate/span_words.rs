@@ -48,13 +48,19 @@ impl SpanWords {
                 break;
             }
         }
-        self.rows.extend(self.scratch.iter().take(WORDS_MAX).map(|word| u64::from(slot) << 32 | u64::from(*word)));
+        self.scratch.truncate(WORDS_MAX);
+        self.scratch.sort_unstable();
+        self.scratch.dedup();
+        self.rows.extend(self.scratch.iter().map(|word| u64::from(slot) << 32 | u64::from(*word)));
     }
 
     /// Between the passes: all of so many spans are in.
     pub(super) fn settle(&mut self, spans: usize) {
-        self.rows.sort_unstable();
-        self.rows.dedup();
+        // Only a span that came again is out of order.
+        if !self.rows.is_sorted() {
+            self.rows.sort_unstable();
+            self.rows.dedup();
+        }
         self.starts.clear();
         self.starts.resize(spans + 1, 0);
         for row in &self.rows {

@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
     /// First pass: what belongs together.
     fn observe(&self, correlator: &mut Correlator) {
         for (index, source) in self.sources.iter().enumerate() {
-            if correlator.learns_from(&source.origin) {
+            if correlator.source_begins(index as u32, &source.origin) {
                 self.read(index, &mut Observer(correlator));
             } else {
                 let bytes = source.files.iter().map(|file| file.size).sum();

@@ -149,6 +149,11 @@ impl Shipper<'_> {
         }
     }
 
+    fn uid(&mut self, record: &Record<'_>) -> [u8; 16] {
+        let writer = self.source.writer(record, self.keys);
+        writer.uids.next(record.payload, record.envelope_time.or(record.time))
+    }
+
     fn link(&mut self, record: &Record<'_>) -> Option<Link> {
         let outcome = match self.correlator {
             Some(correlator) => correlator.link(record),
@@ -229,10 +234,9 @@ impl SourceState {
 
 impl RecordSink for Shipper<'_> {
     fn record(&mut self, record: &Record<'_>) {
-        let keys = self.keys;
-        let writer = self.source.writer(record, keys);
         // Records out of the window count among equals too, so that a narrower window gives the same ids.
-        let uid = writer.uids.next(record.payload, record.envelope_time.or(record.time));
+        let needs_uid = !self.logs.is_empty() || !self.taps.is_empty();
+        let uid = if needs_uid { self.uid(record) } else { [0; 16] };
         let outside = |time: i64| {
             self.window.0.is_some_and(|since| time < since) || self.window.1.is_some_and(|until| time >= until)
         };

@@ -256,6 +256,7 @@ impl<'t> Cursor<'t> {
     fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.text.as_bytes().get(self.at)? {
+                byte @ b'!'.. => return Some(byte),
                 b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
                 byte => return Some(byte),
             }
@@ -358,6 +359,10 @@ impl<'t> Cursor<'t> {
 
     fn attributes(&mut self, into: &mut Vec<Attribute<'t>>) -> Option<()> {
         self.elements(|cursor| {
+            if let Some(attribute) = cursor.usual_attribute() {
+                into.push(attribute);
+                return Some(());
+            }
             let mut attribute = Attribute::default();
             cursor.members(|cursor, key| {
                 match key {
@@ -370,6 +375,32 @@ impl<'t> Cursor<'t> {
             into.push(attribute);
             Some(())
         })
+    }
+
+    /// An attribute with text, as most are, without blanks between; else nothing is taken.
+    #[inline(always)]
+    fn usual_attribute(&mut self) -> Option<Attribute<'t>> {
+        let bytes = self.text.as_bytes();
+        let (key, at) = self.plain_behind(self.at, b"{\"key\":\"")?;
+        let (value, at) = self.plain_behind(at, b",\"value\":{\"stringValue\":\"")?;
+        bytes.get(at..)?.starts_with(b"}}").then(|| {
+            self.at = at + 2;
+            Attribute { key: Cow::Borrowed(key), value: Value::Text(Cow::Borrowed(value)) }
+        })
+    }
+
+    /// The string without escapes whose first quote ends what stands before it, and where it ends.
+    #[inline(always)]
+    fn plain_behind(&self, at: usize, before: &[u8]) -> Option<(&'t str, usize)> {
+        let bytes = self.text.as_bytes();
+        if !bytes.get(at..)?.starts_with(before) {
+            return None;
+        }
+        let start = at + before.len();
+        match json::string_end(bytes, start)? {
+            (end, false) => Some((&self.text[start..end - 1], end)),
+            _ => None,
+        }
     }
 
     fn value(&mut self) -> Option<Value<'t>> {

@@ -157,7 +157,8 @@ impl Engine {
         let edges = Edges::new(index);
         let of_writer = |line: &Line| resources.get(line.writer as usize).copied().unwrap_or_default();
         let writers = self.lines.rows.chunk_by(|a, b| (a.writer, a.producer) == (b.writer, b.producer));
-        let open = OpenSpans::new(index, &operations, writers.map(|run| (run[0].producer, of_writer(&run[0]))));
+        let writers = writers.map(|run| (run[0].writer, run[0].producer, of_writer(&run[0])));
+        let open = OpenSpans::new(index, &operations, writers);
         let view = View {
             index,
             lines: &self.lines,

@@ -1,72 +1,83 @@
 //! Which spans of a process may hold lines at a moment.
 //!
 //! In go the spans and who writes the lines, out come those that are open then. Programs of which it is known that they
-//! write no line in some spans have tables without these, made when first asked for. Nothing is weighed here.
+//! write no line in some spans have tables without these. Nothing is weighed here.
 
 use super::super::facts::Kind;
 use super::super::intervals::Intervals;
 use super::super::span_index::{Slot, SpanIndex};
+use super::hash::NumberMap;
 use super::operations::Operations;
 use crate::record::Producer;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct OpenSpans {
-    /// By resource, for kubelet and for containerd.
-    held: Vec<[Option<Intervals>; 2]>,
+    tables: Vec<Intervals>,
+    /// Of each writer.
+    of_writer: Vec<Option<u32>>,
 }
 
 impl OpenSpans {
-    /// `writers`: who writes, with the resources of its spans.
+    /// `writers`: number, who it is, and the resources of its spans.
     pub(super) fn new<'a>(
         index: &SpanIndex,
         operations: &Operations,
-        writers: impl Iterator<Item = (Producer, &'a [u32])>,
+        writers: impl Iterator<Item = (u32, Producer, &'a [u32])>,
     ) -> OpenSpans {
         let mut open = OpenSpans::default();
-        for (producer, resources) in writers {
-            let Some(rule) = rule_of(producer) else { continue };
-            for resource in resources {
-                let at = *resource as usize;
-                if at >= open.held.len() {
-                    open.held.resize_with(at + 1, Default::default);
+        let mut numbers: NumberMap<(u8, &[u32]), u32> = NumberMap::default();
+        // By resource, the sets it is in.
+        let mut sets_of: Vec<Vec<u32>> = vec![Vec::new(); index.resources().len()];
+        let mut rules = Vec::new();
+        for (writer, producer, resources) in writers {
+            let at = writer as usize;
+            if at >= open.of_writer.len() {
+                open.of_writer.resize(at + 1, None);
+            }
+            let next = numbers.len() as u32;
+            let number = *numbers.entry((rule_of(producer), resources)).or_insert(next);
+            if number == next {
+                rules.push(rule_of(producer));
+                resources.iter().for_each(|resource| sets_of[*resource as usize].push(number));
+            }
+            open.of_writer[at] = Some(number);
+        }
+        let mut spans = vec![Vec::new(); numbers.len()];
+        for slot in 0..index.len() as Slot {
+            let span = index.span(slot);
+            for number in &sets_of[span.resource as usize] {
+                let holds = match rules[*number as usize] {
+                    // Writes no line while it calls another: an error is told after the call's span has ended.
+                    NO_CLIENTS => span.kind != Kind::Client,
+                    NO_WAITING => !operations.only_waits(slot),
+                    _ => true,
+                };
+                if holds {
+                    spans[*number as usize].push((span.start, span.end, slot));
                 }
-                open.held[at][rule].get_or_insert_with(|| {
-                    let holds = |slot: &Slot| match producer {
-                        // Writes no line while it calls another: an error is told after the call's span has ended.
-                        Producer::Kubelet => index.span(*slot).kind != Kind::Client,
-                        _ => !operations.only_waits(*slot),
-                    };
-                    let own = |slot: &Slot| index.span(*slot).resource == *resource;
-                    let spans = (0..index.len() as Slot).filter(own).filter(holds);
-                    Intervals::new(spans.map(|slot| (index.span(slot).start, index.span(slot).end, slot)).collect())
-                });
             }
         }
+        open.tables = spans.into_iter().map(Intervals::new).collect();
         open
     }
 
-    /// Spans that begin no later than `start_max` and end no earlier than `end_min`, up to `room`.
-    pub(super) fn between(
-        &self,
-        index: &SpanIndex,
-        (producer, resource): (Producer, u32),
-        (start_max, end_min): (i64, i64),
-        room: usize,
-        into: &mut Vec<Slot>,
-    ) {
-        let held = rule_of(producer).and_then(|rule| self.held.get(resource as usize)?[rule].as_ref());
-        match held {
-            Some(held) => held.open(start_max, end_min, room, into),
-            None => index.open_between(resource, start_max, end_min, room, into),
+    /// Spans of a writer that begin no later than `start_max` and end no earlier than `end_min`, up to `room`.
+    pub(super) fn between(&self, writer: u32, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Slot>) {
+        if let Some(Some(number)) = self.of_writer.get(writer as usize) {
+            self.tables[*number as usize].open(start_max, end_min, room, into);
         }
     }
 }
 
-fn rule_of(producer: Producer) -> Option<usize> {
+const ALL: u8 = 0;
+const NO_CLIENTS: u8 = 1;
+const NO_WAITING: u8 = 2;
+
+fn rule_of(producer: Producer) -> u8 {
     match producer {
-        Producer::Kubelet => Some(0),
-        Producer::Containerd => Some(1),
-        _ => None,
+        Producer::Kubelet => NO_CLIENTS,
+        Producer::Containerd => NO_WAITING,
+        _ => ALL,
     }
 }

@@ -40,11 +40,8 @@ impl View<'_> {
     /// Spans that are open for a line at a time.
     pub(super) fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Slot>) {
         into.clear();
-        let Line { writer, producer, .. } = self.lines.rows[row.line as usize];
-        for resource in self.resources.get(writer as usize).copied().unwrap_or_default() {
-            let times = (time + BEFORE_NS, time - row.slack);
-            self.open.between(self.index, (producer, *resource), times, OPEN_MAX, into);
-        }
+        let writer = self.lines.rows[row.line as usize].writer;
+        self.open.between(writer, time + BEFORE_NS, time - row.slack, OPEN_MAX, into);
         if into.len() > PAIRS_PER_LINE_MAX {
             // Short spans say more than long ones.
             let length = |slot: &Slot| self.index.span(*slot).end - self.index.span(*slot).start;
