@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::ends::{Ends, LATE_SHARE};
+use super::ends::{self, Ends, LATE_SHARE, MISSING_LEAST};
 use super::groups::Groups;
 use super::habits::{Counts, Distances, Habit, Place};
 use super::scene::{Block, Pair, Scene};
@@ -321,6 +321,7 @@ impl<'s> Rounds<'s> {
     /// as one in all services.
     fn find_late(&mut self) {
         let templates = self.ends_of_templates();
+        let missing = ends::missing(&templates, &self.scene.template_group, &self.scene.template_message);
         // Where much of a service's lines come late, its clocks differ, and being late says nothing.
         let mut of_service: HashMap<u32, (f32, f32, f32)> = HashMap::new();
         let mut of_message: HashMap<u64, Ends> = HashMap::new();
@@ -339,7 +340,9 @@ impl<'s> Rounds<'s> {
             let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
             let message = of_message.get(&self.scene.template_message[template]).copied().unwrap_or_default();
             let is_later = message.late >= LATE_SURE.max((LATER_SHARE + LATER * usual / all.max(1.0)) * message.all);
-            habit.is_after = is_late || is_later && message.is_last() && ends.is_last();
+            habit.is_after = is_late
+                || is_later && message.is_last() && ends.is_last()
+                || ends.is_last() && missing[template] >= MISSING_LEAST;
         }
     }
 
