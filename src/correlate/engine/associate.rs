@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::crowding::crowding;
 use super::ends::{self, Ends, LATE_SHARE, MISSING_LEAST};
 use super::groups::Groups;
 use super::habits::{Counts, Distances, Habit, Place};
@@ -56,6 +57,8 @@ pub(super) struct Association {
     pub(super) scores: Vec<f32>,
     /// Of each template: the share of lines without a span.
     pub(super) none_share: Vec<f32>,
+    /// Of each template: how many times more spans are open than by chance, when its lines are written.
+    pub(super) crowding: Vec<f32>,
     /// Of each kind.
     pub(super) habits: Vec<Habit>,
     /// Of each line: lines that name the same request.
@@ -106,6 +109,7 @@ pub(super) fn associate(scene: &mut Scene, mut groups: Groups<'_>) -> Associatio
         rounds.count(block);
     }
     rounds.find_late();
+    rounds.result.crowding = crowding(scene, &rounds.result, &rounds.habits);
     let grouped = groups.templates(scene);
     for (block, is_grouped) in scene.blocks.iter().zip(&grouped) {
         rounds.learn(block);
@@ -150,6 +154,7 @@ impl<'s> Rounds<'s> {
             none: vec![0.0; scene.rows.len()],
             scores: vec![0.0; scene.pairs.len()],
             none_share: vec![NONE_AT_FIRST; scene.template_lines.len()],
+            crowding: vec![1.0; scene.template_lines.len()],
             habits: Vec::new(),
             group_sizes: Vec::new(),
             shared: Shared::default(),
@@ -201,6 +206,7 @@ impl<'s> Rounds<'s> {
     /// Each line's candidates against each other and against none, and what their spans take.
     fn weigh(&mut self, block: &Block, first: bool) {
         self.prefer(block, first);
+        let alone = 1.0 / self.result.crowding[block.template];
         let Rounds { scene, habits, result, sums, taken, .. } = self;
         sums[block.kinds.clone()].fill(0.0);
         taken[block.cells.clone()].fill(0.0);
@@ -212,6 +218,7 @@ impl<'s> Rounds<'s> {
             let (weights, scores) = (&mut result.weights[range.clone()], &mut result.scores[range]);
             for ((pair, score), weight) in pairs.iter().zip(scores.iter_mut()).zip(weights.iter()) {
                 *score = habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
+                *score *= alone;
                 if pair.waits {
                     *score *= WAITING;
                 }

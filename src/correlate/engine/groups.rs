@@ -155,7 +155,7 @@ impl<'a> Groups<'a> {
     /// One trace for each group, and of each key no more groups for a trace than is usual.
     pub(super) fn agree(&mut self, scene: &Scene, result: &mut Association, habits: &[Habit]) {
         let mut groups = std::mem::take(&mut self.groups);
-        let chances = Chances::new(scene, habits);
+        let chances = Chances::new(scene, habits, &result.crowding);
         let mut sums: Vec<(u32, f32)> = Vec::new();
         for group in &mut groups {
             self.weigh(scene, result, &chances, group, &mut sums);
@@ -283,12 +283,12 @@ fn share(groups: &mut [Group]) {
 struct Chances(Vec<[f32; BINS]>);
 
 impl Chances {
-    fn new(scene: &Scene, habits: &[Habit]) -> Chances {
+    fn new(scene: &Scene, habits: &[Habit], crowding: &[f32]) -> Chances {
         let mut open = vec![[0.0f32; BINS]; scene.template_lines.len()];
         for (kind, (template, _)) in scene.kinds.iter().enumerate() {
             let template = *template as usize;
             for (open, clutter) in open[template].iter_mut().zip(&habits[kind].clutter_end) {
-                *open += habits[kind].preference * clutter;
+                *open += crowding[template] * habits[kind].preference * clutter;
             }
         }
         for open in &mut open {
