@@ -9,11 +9,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::at_hand::AtHand;
-use super::ends::{Ends, LATE_SHARE};
+use super::crowding::crowding;
 use super::groups::Groups;
-use super::habits::{Counts, Distances, Habit, Place};
+use super::habits::Habit;
+use super::late::written_after;
 use super::scene::{Block, Pair, Scene};
 use super::shared::Shared;
+use super::usual::{STILL, Usual, place};
 
 /// Rounds of learning.
 const ROUNDS: usize = 13;
@@ -29,8 +31,6 @@ const CAPS: usize = 64;
 const SHARINGS: usize = 8;
 /// Where every span keeps so much of what it takes, sharing has ended.
 const SHARED: f32 = 0.999;
-/// A template or kind is still when no more than this share of its lines moved in a round.
-const STILL: f32 = 0.001;
 /// A span keeps so much of what it takes at least, where all requests are recorded: more than usual is possible. Where half
 /// or more are not, the rest is likelier another's.
 const KEPT_LEAST: f32 = 0.03;
@@ -40,14 +40,8 @@ const NONE_AT_FIRST: f32 = 0.05;
 
 /// How likely a line is in a span that only waits for something, against others.
 const WAITING: f32 = 0.03;
-/// Kinds of lines are not written after the end where such kinds are more than this share of a service's lines.
-const SKEWED_SHARE: f32 = 0.1;
-/// A kind is also written after the end when so many, such a share, certainly are, and so much more often than others …
-const LATE_SURE: f32 = 0.9;
-const LATER: f32 = 5.0;
-const LATER_SHARE: f32 = 0.008;
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Association {
     /// Of each pair.
     pub(super) weights: Vec<f32>,
@@ -57,8 +51,12 @@ pub(super) struct Association {
     pub(super) scores: Vec<f32>,
     /// Of each template: the share of lines without a span.
     pub(super) none_share: Vec<f32>,
-    /// Of each kind.
-    pub(super) habits: Vec<Habit>,
+    /// Of each template: how many times more spans are open than by chance, when its lines are written.
+    pub(super) crowding: Vec<f32>,
+    /// Of each kind, as the operation that has most of its template: see [`Habit::preference`].
+    pub(super) preference: Vec<f32>,
+    /// Of each kind, where they are kept.
+    pub(super) habits: Vec<Option<Habit>>,
     /// Of each line: lines that name the same request.
     pub(super) group_sizes: Vec<u32>,
     /// Of each pair: what the words of other lines say.
@@ -67,11 +65,10 @@ pub(super) struct Association {
 
 struct Rounds<'s> {
     scene: &'s Scene,
-    habits: Vec<Habit>,
-    late: Vec<f32>,
-    counts: Vec<Counts>,
-    /// … as seen from the start, when habits were last learned from them.
-    learned: Vec<Distances>,
+    /// Habits of the template at hand.
+    usual: Usual,
+    /// Of each kind: its lines are written after the span's end.
+    after: Vec<bool>,
     result: Association,
     /// Of each kind: lines of it in all, how many a span may take.
     sums: Vec<f32>,
@@ -87,41 +84,37 @@ struct Rounds<'s> {
     giving: Vec<usize>,
 }
 
-#[inline]
-pub(super) fn place(pair: &Pair) -> Place {
-    Place { start: pair.start_bin, end: pair.end_bin, edge: pair.edge_bin, clues: pair.clues }
-}
-
 /// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over. Until then a
 /// template learns from its own lines only, and so do those without grouped lines afterwards: each runs through its rounds
-/// at once, while its pairs are at hand, and ends early when it is still.
-pub(super) fn associate(scene: &mut Scene, mut groups: Groups<'_>) -> Association {
-    // Habits hold what is needed of them.
-    let clutter = [&mut scene.clutter_start, &mut scene.clutter_end, &mut scene.clutter_edge].map(std::mem::take);
-    let scene = &*scene;
-    let mut rounds = Rounds::new(scene, clutter);
+/// at once, while its pairs are at hand, and ends early when it is still. `keeps_habits`: for whoever asks why.
+pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: bool) -> Association {
+    let mut rounds = Rounds::new(scene);
     for block in &scene.blocks {
+        rounds.usual.begin(scene, block);
         rounds.run(block, 0..HALF - 1);
     }
     groups.find(scene, &rounds.result);
     rounds.result.shared = groups.shared_words(scene, &rounds.result);
-    groups.agree(scene, &mut rounds.result, &rounds.habits);
-    for block in &scene.blocks {
-        rounds.hand.load(scene, block, &rounds.result);
-        rounds.count(block);
+    groups.agree(scene, &mut rounds.result);
+    rounds.after = written_after(scene, &rounds.result.weights);
+    rounds.result.crowding = crowding(scene, &rounds.result);
+    if keeps_habits {
+        rounds.result.habits = vec![None; scene.kinds.len()];
     }
-    rounds.find_late();
     let grouped = groups.templates(scene);
+    let mut together = Vec::new();
     for (block, is_grouped) in scene.blocks.iter().zip(&grouped) {
         rounds.hand.load(scene, block, &rounds.result);
-        rounds.learn(block);
-        if !is_grouped {
+        rounds.go_on(block);
+        if *is_grouped {
+            together.push((block, std::mem::take(&mut rounds.usual)));
+        } else {
             rounds.run(block, HALF..ROUNDS - 1);
+            rounds.keep_habits(block);
         }
     }
-    rounds.agree(&mut groups, &grouped);
+    rounds.agree(&mut groups, &mut together);
     rounds.result.group_sizes = groups.sizes(scene);
-    rounds.result.habits = rounds.habits;
     rounds.result
 }
 
@@ -136,39 +129,27 @@ pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, 
 }
 
 impl<'s> Rounds<'s> {
-    fn new(scene: &'s Scene, [starts, ends, edges]: [Vec<Distances>; 3]) -> Rounds<'s> {
-        let mut counts = vec![Counts::default(); scene.kinds.len()];
-        for pair in &scene.pairs {
-            counts[pair.kind as usize].add(place(pair), 1.0);
-        }
-        let chance = |kind: usize| Counts {
-            start: starts[kind],
-            end: ends[kind],
-            edge: edges[kind],
-            clues: scene.clutter_clues[kind],
-            sum: 0.0,
-        };
-        let lines_of = |kind: usize| scene.template_lines[scene.kinds[kind].0 as usize];
-        let habit = |kind: usize| Habit::new(&chance(kind), &counts[kind], lines_of(kind));
-        let habits = (0..scene.kinds.len()).map(habit).collect();
+    fn new(scene: &'s Scene) -> Rounds<'s> {
         let result = Association {
             weights: vec![1.0; scene.pairs.len()],
             none: vec![0.0; scene.rows.len()],
             scores: vec![0.0; scene.pairs.len()],
             none_share: vec![NONE_AT_FIRST; scene.template_lines.len()],
+            crowding: vec![1.0; scene.template_lines.len()],
+            preference: vec![1.0; scene.kinds.len()],
             habits: Vec::new(),
             group_sizes: Vec::new(),
             shared: Shared::default(),
         };
         let [taken, parts, kept] = [0.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
-        let [sums, caps, late] = [0.0, 1.0, 0.0].map(|value| vec![value; scene.kinds.len()]);
+        let [sums, caps] = [0.0, 1.0].map(|value| vec![value; scene.kinds.len()]);
         let mut kinds = vec![0; scene.cells];
         for pair in &scene.pairs {
             kinds[pair.cell as usize] = pair.kind;
         }
-        let learned = vec![Counts::default().start; scene.kinds.len()];
-        let (hand, giving) = Default::default();
-        Rounds { scene, habits, late, counts, learned, result, sums, caps, kinds, taken, parts, kept, hand, giving }
+        let (usual, hand, giving) = Default::default();
+        let after = vec![false; scene.kinds.len()];
+        Rounds { scene, usual, after, result, sums, caps, kinds, taken, parts, kept, hand, giving }
     }
 
     /// Rounds of one template by itself, until it is still; the last teaches nothing.
@@ -183,57 +164,70 @@ impl<'s> Rounds<'s> {
         }
         self.weigh(block, false);
         self.hand.store(&mut self.result);
+        self.store_preference(block);
     }
 
     /// The rounds of templates whose lines name requests: they go on together.
-    fn agree(&mut self, groups: &mut Groups<'_>, grouped: &[bool]) {
-        let scene = self.scene;
-        let blocks = || scene.blocks.iter().zip(grouped).filter(|(_, is_grouped)| **is_grouped).map(|(block, _)| block);
+    fn agree(&mut self, groups: &mut Groups<'_>, together: &mut [(&Block, Usual)]) {
         for round in HALF..ROUNDS {
-            for block in blocks() {
-                self.hand.load(scene, block, &self.result);
+            for (block, usual) in together.iter_mut() {
+                std::mem::swap(usual, &mut self.usual);
+                self.hand.load(self.scene, block, &self.result);
                 self.weigh(block, false);
                 self.hand.store(&mut self.result);
+                self.store_preference(block);
+                std::mem::swap(usual, &mut self.usual);
             }
-            groups.agree(scene, &mut self.result, &self.habits);
+            groups.agree(self.scene, &mut self.result);
             if round + 1 == ROUNDS {
                 break;
             }
             let mut moves = false;
-            for block in blocks() {
-                self.hand.load(scene, block, &self.result);
+            for (block, usual) in together.iter_mut() {
+                std::mem::swap(usual, &mut self.usual);
+                self.hand.load(self.scene, block, &self.result);
                 moves |= self.learn(block);
+                std::mem::swap(usual, &mut self.usual);
             }
             if !moves {
                 break;
             }
         }
+        for (block, usual) in together {
+            std::mem::swap(usual, &mut self.usual);
+            self.keep_habits(block);
+        }
     }
 
-    /// The operation that has most of a template is preferred.
-    fn prefer(&mut self, block: &Block, first: bool) {
-        let counts = &self.counts[block.kinds.clone()];
-        let sum = |counts: &Counts| if first { 1.0 } else { counts.sum };
-        let most = counts.iter().map(sum).fold(0.0, f32::max);
-        for (habit, counts) in self.habits[block.kinds.clone()].iter_mut().zip(counts) {
-            habit.preference = ((sum(counts) + 0.05) / (most + 0.05)).powi(2);
+    fn store_preference(&mut self, block: &Block) {
+        for (preference, habit) in self.result.preference[block.kinds.clone()].iter_mut().zip(&self.usual.habits) {
+            *preference = habit.preference;
+        }
+    }
+
+    fn keep_habits(&mut self, block: &Block) {
+        if let Some(kept) = self.result.habits.get_mut(block.kinds.clone()) {
+            kept.iter_mut().zip(&self.usual.habits).for_each(|(kept, habit)| *kept = Some(habit.clone()));
         }
     }
 
     /// Each line's candidates against each other and against none, and what their spans take.
     fn weigh(&mut self, block: &Block, first: bool) {
-        self.prefer(block, first);
-        let Rounds { habits, result, sums, taken, hand, .. } = self;
+        self.usual.prefer(first);
+        let alone = 1.0 / self.result.crowding[block.template];
+        let Rounds { usual, result, sums, taken, hand, .. } = self;
         let AtHand { rows, pairs, numbers, weights, scores, .. } = hand;
         sums[block.kinds.clone()].fill(0.0);
         taken[block.cells.clone()].fill(0.0);
+        let (habits, base) = (&usual.habits, block.kinds.start);
         let none = result.none_share[block.template];
         for row in rows {
             let range = row.pairs();
             let pairs = &pairs[range.clone()];
             let (weights, scores) = (&mut weights[range.clone()], &mut scores[range.clone()]);
             for ((pair, score), weight) in pairs.iter().zip(scores.iter_mut()).zip(weights.iter()) {
-                *score = habits[pair.kind as usize].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
+                *score = habits[pair.kind as usize - base].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
+                *score *= alone;
                 if pair.waits {
                     *score *= WAITING;
                 }
@@ -332,67 +326,19 @@ impl<'s> Rounds<'s> {
 
     /// Habits and shares from the weights; false where they are as they were.
     fn learn(&mut self, block: &Block) -> bool {
-        self.count(block);
-        let mut moved = 0.0;
-        for kind in block.kinds.clone() {
-            let distance = self.counts[kind].distance(&self.learned[kind]);
-            moved += distance;
-            if distance > STILL * self.counts[kind].sum.max(1.0) {
-                self.habits[kind].learn(&self.counts[kind]);
-                self.learned[kind] = self.counts[kind].start;
-            }
-        }
-        let none = 0.2 + self.hand.rows.iter().map(|row| row.none).sum::<f32>();
-        self.result.none_share[block.template] = none / (block.rows.len() as f32 + 2.0);
+        let moved = self.usual.learn(block, &self.hand);
+        self.count_none(block);
         moved > STILL * block.rows.len() as f32
     }
 
-    /// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
-    /// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
-    /// as one in all services.
-    fn find_late(&mut self) {
-        let templates = self.ends_of_templates();
-        // Where much of a service's lines come late, its clocks differ, and being late says nothing.
-        let mut of_service: HashMap<u32, (f32, f32, f32)> = HashMap::new();
-        let mut of_message: HashMap<u64, Ends> = HashMap::new();
-        for (template, ends) in templates.iter().enumerate() {
-            let service = of_service.entry(self.scene.template_group[template]).or_default();
-            service.0 += if ends.is_late() { ends.all } else { 0.0 };
-            service.1 += ends.all;
-            service.2 += if ends.is_last() { 0.0 } else { ends.late };
-            of_message.entry(self.scene.template_message[template]).or_default().add(ends);
-        }
-        for (kind, habit) in self.habits.iter_mut().enumerate() {
-            let template = self.scene.kinds[kind].0 as usize;
-            let ends = &templates[template];
-            let (late, all, usual) = of_service.get(&self.scene.template_group[template]).copied().unwrap_or_default();
-            let own = self.late[kind] >= 0.3 * LATE_SHARE * self.counts[kind].sum;
-            let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
-            let message = of_message.get(&self.scene.template_message[template]).copied().unwrap_or_default();
-            let is_later = message.late >= LATE_SURE.max((LATER_SHARE + LATER * usual / all.max(1.0)) * message.all);
-            habit.is_after = is_late || is_later && message.is_last() && ends.is_last();
-        }
+    /// The same where no habits are left of the rounds before.
+    fn go_on(&mut self, block: &Block) {
+        self.usual.go_on(self.scene, block, &self.hand, &self.after);
+        self.count_none(block);
     }
 
-    fn ends_of_templates(&self) -> Vec<Ends> {
-        let mut templates = vec![Ends::default(); self.scene.template_lines.len()];
-        for (pair, weight) in self.scene.pairs.iter().zip(&self.result.weights) {
-            let ends = &mut templates[self.scene.kinds[pair.kind as usize].0 as usize];
-            ends.all += weight;
-            ends.late += if pair.late { *weight } else { 0.0 };
-            ends.ended += if pair.ended { *weight } else { 0.0 };
-        }
-        templates
-    }
-
-    fn count(&mut self, block: &Block) {
-        self.counts[block.kinds.clone()].fill(Counts::default());
-        self.late[block.kinds.clone()].fill(0.0);
-        for (pair, weight) in self.hand.pairs.iter().zip(&self.hand.weights) {
-            self.counts[pair.kind as usize].add(place(pair), *weight);
-            if pair.late {
-                self.late[pair.kind as usize] += weight;
-            }
-        }
+    fn count_none(&mut self, block: &Block) {
+        let none = 0.2 + self.hand.rows.iter().map(|row| row.none).sum::<f32>();
+        self.result.none_share[block.template] = none / (block.rows.len() as f32 + 2.0);
     }
 }

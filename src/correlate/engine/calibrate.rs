@@ -26,12 +26,9 @@ const NAMES_SPAN: f32 = 2.0;
 const SIDE: f32 = -0.6;
 /// … by the share of the kind's lines without a span, since learning counts that already …
 const KIND_WITHOUT: f32 = 0.5;
-/// … and by how much more than this of the service's lines have none: one that was not recorded then often runs beside
-/// one that was.
+/// … and, where more than this of the service's lines have none, for an operation that seldom has lines of the kind.
 const MOSTLY_WITHOUT: f32 = 0.6;
-const WITHOUT: f32 = -2.0;
-/// … the more so where other lines of the kind would fit the span as well.
-const RIVALS: f32 = -3.0;
+const SELDOM: f32 = -5.0;
 
 /// What a probability was learned from.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +41,8 @@ pub(super) struct Learned {
     pub(super) kind_without_span: f32,
     /// Lines that name the same request.
     pub(super) of_request: u32,
-    /// Other lines of the kind stand where the span might have written them.
-    pub(super) has_rivals: bool,
+    /// How much of the kind the span's operation has, against the one with most.
+    pub(super) preference: f32,
     /// The text holds the span's duration, or a rare word of its trace's spans.
     pub(super) names_span: bool,
     /// Known lines just before and after that are of the trace.
@@ -66,8 +63,8 @@ pub(super) fn calibrated(probability: f32, learned: Learned) -> f32 {
     let believed = ALL * (all_recorded + (some_not - all_recorded) * occur);
     let mut odds = (probability / (1.0 - probability)).ln() * believed;
     odds += if learned.names_span { NAMES_SPAN } else { 0.0 } + SIDE * f32::from(learned.sides.min(2));
-    let without = WITHOUT + if learned.has_rivals { RIVALS } else { 0.0 };
-    odds += KIND_WITHOUT * learned.kind_without_span + without * (learned.without_span - MOSTLY_WITHOUT).max(0.0);
+    let seldom = SELDOM * (1.0 - learned.preference).max(0.0) * (learned.without_span - MOSTLY_WITHOUT).max(0.0);
+    odds += KIND_WITHOUT * learned.kind_without_span + seldom;
     1.0 / (1.0 + (-odds).exp())
 }
 
@@ -80,7 +77,7 @@ mod tests {
         without_span: 0.5,
         kind_without_span: 0.0,
         of_request: 1,
-        has_rivals: false,
+        preference: 1.0,
         names_span: false,
         sides: 0,
     };
@@ -100,12 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn what_names_the_span_counts_and_few_recorded_requests_cost() {
+    fn what_names_the_span_counts_and_operations_with_few_of_the_kind_cost() {
         let usual = calibrated(0.95, LEARNED);
         assert!(calibrated(0.95, Learned { names_span: true, ..LEARNED }) > 0.98);
+        let seldom = Learned { preference: 0.2, ..LEARNED };
+        assert_eq!(calibrated(0.95, seldom), usual);
         let few = Learned { without_span: 0.9, ..LEARNED };
-        assert!(calibrated(0.95, few) < usual - 0.02);
-        assert!(calibrated(0.95, Learned { has_rivals: true, ..few }) < usual - 0.08);
+        assert!(calibrated(0.95, Learned { without_span: 0.9, ..seldom }) < calibrated(0.95, few) - 0.05);
         assert!(calibrated(0.95, Learned { sides: 1, ..LEARNED }) < usual);
     }
 }

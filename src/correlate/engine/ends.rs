@@ -3,6 +3,8 @@
 //! In go weights of lines whose spans had ended, out comes whether a kind of line is written after the end of the spans
 //! that it seems to belong to. Counted elsewhere; here is only what so many mean.
 
+use std::collections::HashMap;
+
 /// A kind of line is written after the end when so many, and such a share, certainly are.
 const LATE_MIN: f32 = 1.5;
 pub(super) const LATE_SHARE: f32 = 0.03;
@@ -10,6 +12,14 @@ pub(super) const LATE_SHARE: f32 = 0.03;
 const ENDED_LEAST: f32 = 0.5;
 /// Lines are the last of a trace of which this share is stamped after the end of the trace.
 const ENDED_SHARE: f32 = 0.9;
+
+/// Other kinds are last too of which this share is, and say what is usual where they have so many lines …
+const LAST_SHARE: f32 = 0.8;
+const OTHERS_LEAST: f32 = 20.0;
+/// … against which a line that was stamped before the end counts so much.
+const BEFORE: f32 = 4.0;
+/// Of a kind so many of whose lines would have been stamped before the end, none was: it is written after.
+pub(super) const MISSING_LEAST: f32 = 4.0;
 
 /// How the lines of a template stand to the ends of their traces' spans.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +47,26 @@ impl Ends {
     }
 }
 
+/// Of each kind of line: how many more of it should have been stamped before the end, were it written before the end as
+/// other last lines of its service are. The same message counts as one in all services.
+pub(super) fn missing(templates: &[Ends], services: &[u32], messages: &[u64]) -> Vec<f32> {
+    let mut of_service: HashMap<u32, Ends> = HashMap::new();
+    for (ends, service) in templates.iter().zip(services).filter(|(ends, _)| ends.ended >= LAST_SHARE * ends.all) {
+        of_service.entry(*service).or_default().add(ends);
+    }
+    let mut of_message: HashMap<u64, f32> = HashMap::new();
+    for ((ends, service), message) in templates.iter().zip(services).zip(messages) {
+        let mut others = of_service.get(service).copied().unwrap_or_default();
+        if ends.ended >= LAST_SHARE * ends.all {
+            others.all -= ends.all;
+            others.ended -= ends.ended;
+        }
+        let usual = if others.all < OTHERS_LEAST { 0.0 } else { (others.all - others.ended).max(0.0) / others.all };
+        *of_message.entry(*message).or_default() += usual * ends.all - BEFORE * (ends.all - ends.ended);
+    }
+    messages.iter().map(|message| of_message[message].max(0.0)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +77,16 @@ mod tests {
         assert!(ends.is_late() && ends.is_last());
         assert!(!Ends { ended: 20.0, ..ends }.is_late());
         assert!(!Ends { late: 1.0, ..ends }.is_late());
+    }
+
+    #[test]
+    fn of_lines_before_the_end_some_are_stamped_before_it() {
+        let kinds = |idle: f32| {
+            let last = |ended| Ends { all: 100.0, late: 0.0, ended };
+            missing(&[last(93.0), last(idle), Ends { ended: 10.0, ..last(0.0) }], &[1; 3], &[1, 2, 3])
+        };
+        assert!(kinds(100.0)[1] >= MISSING_LEAST && kinds(97.0)[1] < MISSING_LEAST);
+        assert_eq!((kinds(100.0)[0], kinds(100.0)[2]), (0.0, 0.0));
+        assert_eq!(missing(&[Ends { all: 100.0, late: 0.0, ended: 100.0 }], &[1], &[1]), [0.0]);
     }
 }

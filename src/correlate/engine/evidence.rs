@@ -5,11 +5,12 @@
 
 use super::super::explain::{CANDIDATES_MAX, Candidate, Factor, KindOfLine, Reason};
 use super::super::span_index::{Slot, SpanIndex};
-use super::associate::{Association, place};
+use super::associate::Association;
 use super::choose::Choices;
 use super::lines::{Line, Lines};
 use super::operations::Operations;
 use super::scene::Scene;
+use super::usual::place;
 use super::{Hint, Known};
 use crate::record::Record;
 
@@ -138,13 +139,15 @@ impl Evidence {
 
     fn factors(&self, row: u32, pair: u32) -> Vec<Factor> {
         let own = &self.scene.pairs[pair as usize];
-        let habit = &self.result.habits[own.kind as usize];
+        let habit = self.result.habits.get(own.kind as usize).and_then(Option::as_ref);
         let weight = self.result.weights[pair as usize];
-        let mut factors = habit.factors(place(own), 0.5 * weight);
+        let mut factors = habit.map_or_else(Vec::new, |habit| habit.factors(place(own), 0.5 * weight));
         let none = self.result.none[row as usize];
         let share = self.result.none_share[self.scene.rows[row as usize].template as usize];
         let shared = self.result.shared.factor(pair as usize, self.scene.rows[row as usize].template);
         factors.push(Factor { name: "words that other lines of its trace hold", weight: shared.ln() });
+        let crowding = self.result.crowding[self.scene.rows[row as usize].template as usize];
+        factors.push(Factor { name: "how much else runs when such lines are written", weight: -crowding.ln() });
         // What is left between the evidence of the line alone and the outcome: other lines, and what spans take.
         let alone = self.result.scores[pair as usize] / share.max(1e-6);
         let others = (weight.max(1e-9) / none.max(1e-9)).ln() - alone.max(1e-12).ln();

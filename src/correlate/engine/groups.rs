@@ -6,7 +6,7 @@
 
 use super::associate::Association;
 use super::bins::{BINS, bin};
-use super::habits::Habit;
+use super::habits;
 use super::hash::NumberMap;
 use super::lines::Lines;
 use super::operations::Operations;
@@ -145,9 +145,9 @@ impl<'a> Groups<'a> {
     }
 
     /// One trace for each group, and of each key no more groups for a trace than is usual.
-    pub(super) fn agree(&mut self, scene: &Scene, result: &mut Association, habits: &[Habit]) {
+    pub(super) fn agree(&mut self, scene: &Scene, result: &mut Association) {
         let mut groups = std::mem::take(&mut self.groups);
-        let chances = Chances::new(scene, habits);
+        let chances = Chances::new(scene, result);
         let mut sums: Vec<(u32, f32)> = Vec::new();
         for group in &mut groups {
             self.weigh(scene, result, &chances, group, &mut sums);
@@ -275,13 +275,13 @@ fn share(groups: &mut [Group]) {
 struct Chances(Vec<[f32; BINS]>);
 
 impl Chances {
-    fn new(scene: &Scene, habits: &[Habit]) -> Chances {
+    fn new(scene: &Scene, result: &Association) -> Chances {
         let mut open = vec![[0.0f32; BINS]; scene.template_lines.len()];
         for (kind, (template, _)) in scene.kinds.iter().enumerate() {
             let template = *template as usize;
-            for (open, clutter) in open[template].iter_mut().zip(&habits[kind].clutter_end) {
-                *open += habits[kind].preference * clutter;
-            }
+            let clutter = habits::clutter(&scene.clutter_end[kind], scene.template_lines[template].max(1) as f32);
+            let share = result.crowding[template] * result.preference[kind];
+            open[template].iter_mut().zip(&clutter).for_each(|(open, clutter)| *open += share * clutter);
         }
         for open in &mut open {
             for bin in (1..BINS).rev() {

@@ -112,22 +112,18 @@ pub(super) fn smooth(counts: &Distances) -> Distances {
 }
 
 impl Habit {
-    /// From counts at shifted times, and all pairs as they are.
-    pub(super) fn new(chance: &Counts, pairs: &Counts, lines: u32) -> Habit {
+    /// From counts at shifted times: nothing is usual yet.
+    pub(super) fn by_chance(chance: &Counts, lines: u32) -> Habit {
         let lines = lines.max(1) as f32;
-        let per_line = |counts: &Distances, more: f32| smooth(counts).map(|count| (count + more) / lines);
-        let clutter_start = per_line(&chance.start, 0.5 / BINS as f32);
-        let clutter_end = per_line(&chance.end, 0.5 / BINS as f32);
-        let clutter_edge = per_line(&chance.edge, 0.5 / BINS as f32);
         let clutter_clues = shares(&chance.clues, &CLUES_BY_CHANCE, 1.0);
-        let mut habit = Habit {
-            start: per_line(&pairs.start, 0.0),
-            end: per_line(&pairs.end, 0.0),
-            edge: per_line(&pairs.edge, 0.0),
-            clues: shares(&pairs.clues, &clutter_clues, 0.1),
-            clutter_start,
-            clutter_end,
-            clutter_edge,
+        Habit {
+            start: [0.0; BINS],
+            end: [0.0; BINS],
+            edge: [0.0; BINS],
+            clues: clutter_clues,
+            clutter_start: clutter(&chance.start, lines),
+            clutter_end: clutter(&chance.end, lines),
+            clutter_edge: clutter(&chance.edge, lines),
             clutter_clues,
             start_likely: [ANY; BINS],
             end_likely: [ANY; BINS],
@@ -137,12 +133,24 @@ impl Habit {
             sides: [0.5, 0.5, 0.0],
             lines,
             preference: 1.0,
-        };
-        for bin in 0..BINS {
-            habit.start[bin] = (habit.start[bin] - habit.clutter_start[bin]).max(0.0);
-            habit.end[bin] = (habit.end[bin] - habit.clutter_end[bin]).max(0.0);
-            habit.edge[bin] = (habit.edge[bin] - habit.clutter_edge[bin]).max(0.0);
         }
+    }
+
+    /// From counts at shifted times, and all pairs as they are.
+    pub(super) fn new(chance: &Counts, pairs: &Counts, lines: u32) -> Habit {
+        let mut habit = Habit::by_chance(chance, lines);
+        let lines = habit.lines;
+        let beyond = |counts: &Distances, clutter: &Distances| {
+            let mut beyond = smooth(counts);
+            for (bin, clutter) in beyond.iter_mut().zip(clutter) {
+                *bin = (*bin / lines - clutter).max(0.0);
+            }
+            beyond
+        };
+        habit.start = beyond(&pairs.start, &habit.clutter_start);
+        habit.end = beyond(&pairs.end, &habit.clutter_end);
+        habit.edge = beyond(&pairs.edge, &habit.clutter_edge);
+        habit.clues = shares(&pairs.clues, &habit.clutter_clues, 0.1);
         habit.weigh_sides();
         habit
     }
@@ -253,6 +261,11 @@ fn likely(share: f32, logs: &Distances, habit: &Distances, lines: f32) -> [Likel
         }
     }
     all
+}
+
+/// What chance gives of each distance, per line of the template. `counts`: at shifted times.
+pub(super) fn clutter(counts: &Distances, lines: f32) -> Distances {
+    smooth(counts).map(|count| (count + 0.5 / BINS as f32) / lines)
 }
 
 /// What is believed of clues by chance before anything is seen.

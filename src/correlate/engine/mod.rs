@@ -11,12 +11,14 @@ mod calibrate;
 pub(super) mod call_sites;
 mod calls;
 mod choose;
+mod crowding;
 mod edges;
 mod ends;
 mod evidence;
 mod groups;
 mod habits;
 pub(super) mod hash;
+mod late;
 mod lines;
 mod neighbours;
 mod open;
@@ -26,6 +28,7 @@ mod shared;
 mod templates;
 mod times;
 mod trace_words;
+mod usual;
 mod view;
 pub(super) mod words;
 
@@ -44,7 +47,7 @@ use lines::{Line, Lines};
 use neighbours::Neighbours;
 use open::OpenSpans;
 use operations::Operations;
-use scene::{Pair, Scene};
+use scene::{Pair, Row, Scene};
 use trace_words::TraceWords;
 use view::View;
 
@@ -169,9 +172,10 @@ impl Engine {
             edges: &edges,
             open: &open,
         };
-        let mut scene = Scene::new(&view, ruled.wanted.into_iter());
+        let scene = Scene::new(&view, ruled.wanted.into_iter());
         self.overflow += scene.overflow;
-        let result = associate::associate(&mut scene, Groups::new(&self.lines, &operations, &ruled.traces));
+        let groups = Groups::new(&self.lines, &operations, &ruled.traces);
+        let result = associate::associate(&scene, groups, self.keeps_evidence);
         let choices = choose::choose(index, &scene, &result);
         self.take_choices(&scene, &result, &choices);
         for (line, slot) in calls::assign(index, resources, &ruled.calls) {
@@ -227,18 +231,16 @@ impl Engine {
     /// Decisions from what was learned.
     fn take_choices(&mut self, scene: &Scene, result: &Association, choices: &Choices) {
         let without_span = associate::without_span(scene, result);
-        let mut lines_near = vec![0u32; scene.cells];
-        scene.pairs.iter().for_each(|pair| lines_near[pair.cell as usize] += 1);
         for (number, (row, choice)) in scene.rows.iter().zip(&choices.rows).enumerate() {
             let Some((pair, probability)) = *choice else { continue };
             let template = row.template as usize;
-            let Pair { clues, cell, .. } = scene.pairs[pair as usize];
+            let Pair { clues, .. } = scene.pairs[pair as usize];
             let learned = Learned {
                 lines: scene.template_lines[template],
                 without_span: without_span.get(&scene.template_group[template]).copied().unwrap_or(1.0),
                 kind_without_span: result.none_share[template],
                 of_request: result.group_sizes.get(number).copied().unwrap_or(1),
-                has_rivals: lines_near[cell as usize] > 1,
+                preference: preference(scene, result, row, pair),
                 names_span: clues & scene::DURATION > 0 || clues % scene::SIDE >= scene::RARE_WORD,
                 sides: clues / scene::SIDE,
             };
@@ -265,6 +267,14 @@ impl Engine {
             has_event: false,
         })
     }
+}
+
+/// How much of a row's template is in the operation that makes it likeliest of the pair's trace, against that with most.
+fn preference(scene: &Scene, result: &Association, row: &Row, pair: u32) -> f32 {
+    let trace = scene.pairs[pair as usize].trace;
+    let of_trace = row.pairs().filter(|other| scene.pairs[*other].trace == trace);
+    let likeliest = of_trace.max_by(|a, b| result.weights[*a].total_cmp(&result.weights[*b]));
+    likeliest.map_or(1.0, |pair| result.preference[scene.pairs[pair].kind as usize])
 }
 
 /// What rules have settled before learning.

@@ -1,0 +1,69 @@
+//! Kinds of lines that are written when the span they seem to belong to is over.
+//!
+//! In go pairs with their weights, out comes for each kind whether its lines are written after the span's end, and so not in
+//! it. What single numbers mean is said in `ends`.
+
+use std::collections::HashMap;
+
+use super::ends::{self, Ends, LATE_SHARE, MISSING_LEAST};
+use super::scene::Scene;
+
+/// Kinds of lines are not written after the end where such kinds are more than this share of a service's lines.
+const SKEWED_SHARE: f32 = 0.1;
+/// A kind is also written after the end when so many, such a share, certainly are, and so much more often than others …
+const LATE_SURE: f32 = 0.9;
+const LATER: f32 = 5.0;
+const LATER_SHARE: f32 = 0.008;
+
+/// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
+/// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
+/// as one in all services.
+pub(super) fn written_after(scene: &Scene, weights: &[f32]) -> Vec<bool> {
+    let templates = ends_of_templates(scene, weights);
+    let missing = ends::missing(&templates, &scene.template_group, &scene.template_message);
+    // Where much of a service's lines come late, its clocks differ, and being late says nothing.
+    let mut of_service: HashMap<u32, (f32, f32, f32)> = HashMap::new();
+    let mut of_message: HashMap<u64, Ends> = HashMap::new();
+    for (template, ends) in templates.iter().enumerate() {
+        let service = of_service.entry(scene.template_group[template]).or_default();
+        service.0 += if ends.is_late() { ends.all } else { 0.0 };
+        service.1 += ends.all;
+        service.2 += if ends.is_last() { 0.0 } else { ends.late };
+        of_message.entry(scene.template_message[template]).or_default().add(ends);
+    }
+    let (lines, late_lines) = late_lines(scene, weights);
+    let is_after = |(kind, (template, _)): (usize, &(u32, u32))| {
+        let template = *template as usize;
+        let ends = &templates[template];
+        let (late, all, usual) = of_service.get(&scene.template_group[template]).copied().unwrap_or_default();
+        let own = late_lines[kind] >= 0.3 * LATE_SHARE * lines[kind];
+        let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
+        let message = of_message.get(&scene.template_message[template]).copied().unwrap_or_default();
+        let is_later = message.late >= LATE_SURE.max((LATER_SHARE + LATER * usual / all.max(1.0)) * message.all);
+        is_late
+            || is_later && message.is_last() && ends.is_last()
+            || ends.is_last() && missing[template] >= MISSING_LEAST
+    };
+    scene.kinds.iter().enumerate().map(is_after).collect()
+}
+
+fn ends_of_templates(scene: &Scene, weights: &[f32]) -> Vec<Ends> {
+    let mut templates = vec![Ends::default(); scene.template_lines.len()];
+    for (pair, weight) in scene.pairs.iter().zip(weights) {
+        let ends = &mut templates[scene.kinds[pair.kind as usize].0 as usize];
+        ends.all += weight;
+        ends.late += if pair.late { *weight } else { 0.0 };
+        ends.ended += if pair.ended { *weight } else { 0.0 };
+    }
+    templates
+}
+
+/// Of each kind: its lines, and those that are certainly late.
+fn late_lines(scene: &Scene, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let [mut lines, mut late] = [0.0; 2].map(|zero| vec![zero; scene.kinds.len()]);
+    for (pair, weight) in scene.pairs.iter().zip(weights) {
+        lines[pair.kind as usize] += weight;
+        late[pair.kind as usize] += if pair.late { *weight } else { 0.0 };
+    }
+    (lines, late)
+}

@@ -1,0 +1,107 @@
+//! Habits of one template: those of its kinds, while it runs through its rounds.
+//!
+//! In go the template's pairs with their weights, out come habits that hold them against chance. What a habit takes is much
+//! more than what it is made of, so that only those at hand are kept.
+
+use super::at_hand::AtHand;
+use super::habits::{Counts, Distances, Habit, Place};
+use super::scene::{Block, Pair, Scene};
+
+/// A kind is still when no more than this share of its lines moved in a round.
+pub(super) const STILL: f32 = 0.001;
+
+/// See the module. Kinds are numbered from the block's first.
+#[derive(Debug, Default)]
+pub(super) struct Usual {
+    pub(super) habits: Vec<Habit>,
+    pub(super) counts: Vec<Counts>,
+    /// … as seen from the start, when habits were last learned from them.
+    learned: Vec<Distances>,
+}
+
+#[inline]
+pub(super) fn place(pair: &Pair) -> Place {
+    Place { start: pair.start_bin, end: pair.end_bin, edge: pair.edge_bin, clues: pair.clues }
+}
+
+impl Usual {
+    /// Begins with all pairs of a block as they are.
+    pub(super) fn begin(&mut self, scene: &Scene, block: &Block) {
+        self.clear(block);
+        for pair in &scene.pairs[block.pairs.clone()] {
+            self.counts[pair.kind as usize - block.kinds.start].add(place(pair), 1.0);
+        }
+        self.habits.clear();
+        for (kind, pairs) in block.kinds.clone().zip(&self.counts) {
+            self.habits.push(Habit::new(&chance(scene, kind), pairs, lines(scene, block)));
+        }
+    }
+
+    /// Goes on with pairs that have weights. `after`: of each kind, see [`Habit::is_after`].
+    pub(super) fn go_on(&mut self, scene: &Scene, block: &Block, hand: &AtHand, after: &[bool]) {
+        self.clear(block);
+        self.count(block, hand);
+        self.habits.clear();
+        for (kind, pairs) in block.kinds.clone().zip(&self.counts) {
+            let mut habit = Habit::by_chance(&chance(scene, kind), lines(scene, block));
+            habit.is_after = after[kind];
+            habit.learn(pairs);
+            self.habits.push(habit);
+        }
+        for (learned, counts) in self.learned.iter_mut().zip(&self.counts) {
+            *learned = counts.start;
+        }
+    }
+
+    fn clear(&mut self, block: &Block) {
+        self.counts.clear();
+        self.counts.resize(block.kinds.len(), Counts::default());
+        self.learned.clear();
+        self.learned.resize(block.kinds.len(), Counts::default().start);
+    }
+
+    /// The operation that has most of a template is preferred.
+    pub(super) fn prefer(&mut self, first: bool) {
+        let sum = |counts: &Counts| if first { 1.0 } else { counts.sum };
+        let most = self.counts.iter().map(sum).fold(0.0, f32::max);
+        for (habit, counts) in self.habits.iter_mut().zip(&self.counts) {
+            habit.preference = ((sum(counts) + 0.05) / (most + 0.05)).powi(2);
+        }
+    }
+
+    fn count(&mut self, block: &Block, hand: &AtHand) {
+        self.counts.fill(Counts::default());
+        for (pair, weight) in hand.pairs.iter().zip(&hand.weights) {
+            self.counts[pair.kind as usize - block.kinds.start].add(place(pair), *weight);
+        }
+    }
+
+    /// From the weights of the last round; how many lines moved.
+    pub(super) fn learn(&mut self, block: &Block, hand: &AtHand) -> f32 {
+        self.count(block, hand);
+        let mut moved = 0.0;
+        for ((habit, counts), learned) in self.habits.iter_mut().zip(&self.counts).zip(&mut self.learned) {
+            let distance = counts.distance(learned);
+            moved += distance;
+            if distance > STILL * counts.sum.max(1.0) {
+                habit.learn(counts);
+                *learned = counts.start;
+            }
+        }
+        moved
+    }
+}
+
+fn lines(scene: &Scene, block: &Block) -> u32 {
+    scene.template_lines[block.template]
+}
+
+fn chance(scene: &Scene, kind: usize) -> Counts {
+    Counts {
+        start: scene.clutter_start[kind],
+        end: scene.clutter_end[kind],
+        edge: scene.clutter_edge[kind],
+        clues: scene.clutter_clues[kind],
+        sum: 0.0,
+    }
+}
