@@ -42,8 +42,8 @@ struct Found<'t> {
     /// Name, and the group it is in.
     scopes: Vec<(Cow<'t, str>, usize)>,
     spans: Vec<Span<'t>>,
-    /// Those of all spans, and of all events.
-    attributes: Vec<Attribute<'t>>,
+    /// Those of all spans.
+    attributes: Vec<(Cow<'t, str>, Cow<'t, str>)>,
     events: Vec<Event<'t>>,
 }
 
@@ -61,11 +61,18 @@ struct Span<'t> {
     events: Range<usize>,
 }
 
+/// See [`EventFact`].
 #[derive(Default)]
 struct Event<'t> {
     time: u64,
     name: Cow<'t, str>,
-    attributes: Range<usize>,
+    message: Option<Cow<'t, str>>,
+    request_id: Option<Cow<'t, str>>,
+    leveled: bool,
+    target: Option<Cow<'t, str>>,
+    line: u32,
+    has_attributes: bool,
+    is_own: bool,
 }
 
 #[derive(Default)]
@@ -83,9 +90,9 @@ enum Value<'t> {
     Other,
 }
 
-impl Attribute<'_> {
-    fn text(&self) -> Option<&str> {
-        match &self.value {
+impl<'t> Attribute<'t> {
+    fn text(self) -> Option<Cow<'t, str>> {
+        match self.value {
             Value::Text(text) => Some(text),
             _ => None,
         }
@@ -107,7 +114,7 @@ impl<'t> Found<'t> {
         self.groups.push(Vec::new());
         cursor.members(|cursor, key| match key {
             "resource" => cursor.members(|cursor, key| match key {
-                "attributes" => cursor.attributes(&mut self.groups[number]),
+                "attributes" => cursor.attributes(|attribute| self.groups[number].push(attribute)),
                 _ => cursor.pass_over(key),
             }),
             "scopeSpans" => cursor.elements(|cursor| self.scope(cursor, number)),
@@ -145,12 +152,17 @@ impl<'t> Found<'t> {
                 "endTimeUnixNano" => span.end = cursor.number()?,
                 "attributes" if span.attributes.is_empty() => {
                     let from = attributes.len();
-                    cursor.attributes(attributes)?;
+                    // Only text can be a line's as well.
+                    cursor.attributes(|own| {
+                        if let Value::Text(text) = own.value {
+                            attributes.push((own.key, text));
+                        }
+                    })?;
                     span.attributes = from..attributes.len();
                 }
                 "events" if span.events.is_empty() => {
                     let from = events.len();
-                    cursor.elements(|cursor| event(cursor, attributes).map(|event| events.push(event)))?;
+                    cursor.elements(|cursor| event(cursor).map(|event| events.push(event)))?;
                     span.events = from..events.len();
                 }
                 // The last of several counts: rare enough to be left to others.
@@ -186,25 +198,33 @@ impl<'t> Found<'t> {
             fact.kind = Kind::from_number(i32::try_from(span.kind).unwrap_or_default());
             (fact.start, fact.end) = (start, end.max(start));
             let attributes = &self.attributes[span.attributes.clone()];
-            fact.attributes.extend(attributes.iter().filter_map(|own| Some((&*own.key, own.text()?))));
-            let events = &self.events[span.events.clone()];
-            fact.events.extend(events.iter().filter_map(|event| event_fact(event, &self.attributes)));
+            fact.attributes.extend(attributes.iter().map(|(key, text)| (&**key, &**text)));
+            fact.events.extend(self.events[span.events.clone()].iter().filter_map(event_fact));
             sink(&resources[*group], &fact);
         }
         counts
     }
 }
 
-fn event<'t>(cursor: &mut Cursor<'t>, attributes: &mut Vec<Attribute<'t>>) -> Option<Event<'t>> {
+fn event<'t>(cursor: &mut Cursor<'t>) -> Option<Event<'t>> {
     let mut event = Event::default();
     cursor.members(|cursor, key| {
         match key {
             "timeUnixNano" => event.time = cursor.number()?,
             "name" => event.name = cursor.string()?,
-            "attributes" if event.attributes.is_empty() => {
-                let from = attributes.len();
-                cursor.attributes(attributes)?;
-                event.attributes = from..attributes.len();
+            "attributes" if !event.has_attributes => {
+                event.has_attributes = true;
+                cursor.attributes(|attribute| match &*attribute.key {
+                    OWN_EVENT_KEY => event.is_own = true,
+                    "log.message" => event.message = attribute.text(),
+                    "id" => event.request_id = attribute.text(),
+                    "level" => event.leveled = true,
+                    "target" => event.target = attribute.text(),
+                    "code.line.number" | "code.lineno" => {
+                        event.line = attribute.number().and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
+                    }
+                    _ => {}
+                })?;
             }
             "attributes" => return None,
             _ => return cursor.pass_over(key),
@@ -219,29 +239,28 @@ fn resource_fact<'f>(attributes: &'f [Attribute<'_>]) -> ResourceFact<'f> {
     for attribute in attributes {
         if attribute.key == "process.pid" {
             fact.pid = attribute.number().unwrap_or(0);
-        } else if let (Some(place), Some(text)) = (place_of_resource(&mut fact, &attribute.key), attribute.text()) {
+        } else if let (Some(place), Value::Text(text)) =
+            (place_of_resource(&mut fact, &attribute.key), &attribute.value)
+        {
             *place = text;
         }
     }
     fact
 }
 
-fn event_fact<'f>(event: &'f Event<'_>, attributes: &'f [Attribute<'_>]) -> Option<EventFact<'f>> {
-    let mut fact = EventFact { time: i64::try_from(event.time).ok()?, name: &event.name, ..EventFact::default() };
-    for attribute in &attributes[event.attributes.clone()] {
-        match &*attribute.key {
-            OWN_EVENT_KEY => return None,
-            "log.message" => fact.message = attribute.text(),
-            "id" => fact.request_id = attribute.text(),
-            "level" => fact.leveled = true,
-            "target" => fact.target = attribute.text(),
-            "code.line.number" | "code.lineno" => {
-                fact.line = attribute.number().and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
-            }
-            _ => {}
-        }
+fn event_fact<'f>(event: &'f Event<'_>) -> Option<EventFact<'f>> {
+    if event.is_own {
+        return None;
     }
-    Some(fact)
+    Some(EventFact {
+        time: i64::try_from(event.time).ok()?,
+        name: &event.name,
+        message: event.message.as_deref(),
+        request_id: event.request_id.as_deref(),
+        leveled: event.leveled,
+        target: event.target.as_deref(),
+        line: event.line,
+    })
 }
 
 /// A place in a request. Everything answers `None` to what is not JSON, or not the usual one.
@@ -357,10 +376,11 @@ impl<'t> Cursor<'t> {
         Some(())
     }
 
-    fn attributes(&mut self, into: &mut Vec<Attribute<'t>>) -> Option<()> {
+    #[inline(always)]
+    fn attributes(&mut self, mut each: impl FnMut(Attribute<'t>)) -> Option<()> {
         self.elements(|cursor| {
             if let Some(attribute) = cursor.usual_attribute() {
-                into.push(attribute);
+                each(attribute);
                 return Some(());
             }
             let mut attribute = Attribute::default();
@@ -372,20 +392,35 @@ impl<'t> Cursor<'t> {
                 }
                 Some(())
             })?;
-            into.push(attribute);
+            each(attribute);
             Some(())
         })
     }
 
-    /// An attribute with text, as most are, without blanks between; else nothing is taken.
+    /// An attribute as most are: text or a number as text, without blanks between; else nothing is taken.
     #[inline(always)]
     fn usual_attribute(&mut self) -> Option<Attribute<'t>> {
-        let bytes = self.text.as_bytes();
         let (key, at) = self.plain_behind(self.at, b"{\"key\":\"")?;
-        let (value, at) = self.plain_behind(at, b",\"value\":{\"stringValue\":\"")?;
-        bytes.get(at..)?.starts_with(b"}}").then(|| {
-            self.at = at + 2;
-            Attribute { key: Cow::Borrowed(key), value: Value::Text(Cow::Borrowed(value)) }
+        let rest = self.text.as_bytes().get(at..)?.strip_prefix(b",\"value\":{\"")?;
+        let start = at + b",\"value\":{\"".len();
+        let (value, end) = match rest.first()? {
+            b's' => {
+                let (text, end) = self.plain_behind(start, b"stringValue\":\"")?;
+                (Value::Text(Cow::Borrowed(text)), end)
+            }
+            b'i' => {
+                let (digits, end) = self.plain_behind(start, b"intValue\":\"")?;
+                // Twenty digits may be too many.
+                if digits.is_empty() || digits.len() > 19 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return None;
+                }
+                (Value::Number(digits.bytes().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))), end)
+            }
+            _ => return None,
+        };
+        self.text.as_bytes().get(end..)?.starts_with(b"}}").then(|| {
+            self.at = end + 2;
+            Attribute { key: Cow::Borrowed(key), value }
         })
     }
 

@@ -24,30 +24,35 @@ const fn edges() -> [u64; BINS - 14] {
 /// Where the last bin would end.
 const LAST_END: u64 = (EDGES[BINS - 15] as u128 * 2_778_990_881 / 2_000_000_000) as u64;
 
-/// By the number of bits of a distance: the last step that begins no later than all such distances.
-const FIRST_STEPS: [u8; 65] = first_steps();
+/// By the number of bits of a distance and its four highest behind the first: the last step that begins no later than all
+/// such distances. A step is wider than what such distances differ by, so that at most one begins among them.
+const FIRST_STEPS: [u8; 65 << 4] = first_steps();
 
-const fn first_steps() -> [u8; 65] {
-    let mut steps = [0; 65];
-    let mut bits = 1;
-    while bits < 65 {
-        let mut step = steps[bits - 1];
-        while (step as usize) + 1 < EDGES.len() && EDGES[step as usize + 1] <= 1 << (bits - 1) {
+const fn first_steps() -> [u8; 65 << 4] {
+    let mut steps = [0; 65 << 4];
+    let mut at = 1 << 4;
+    while at < steps.len() {
+        let (bits, highest) = (at >> 4, at as u128 & 15);
+        let least = (16 | highest) << bits >> 5;
+        let mut step = steps[at - 1];
+        while (step as usize) + 1 < EDGES.len() && EDGES[step as usize + 1] as u128 <= least {
             step += 1;
         }
-        steps[bits] = step;
-        bits += 1;
+        steps[at] = step;
+        at += 1;
     }
     steps
 }
 
 /// The bin of a distance in ns.
+#[inline]
 pub(super) fn bin(distance: i64) -> u8 {
     let length = distance.unsigned_abs();
-    let mut step = FIRST_STEPS[(u64::BITS - length.leading_zeros()) as usize];
-    while EDGES.get(usize::from(step) + 1).is_some_and(|edge| *edge <= length) {
-        step += 1;
-    }
+    let zeros = length.leading_zeros();
+    // Behind the first bit that is set.
+    let highest = length.checked_shl(zeros + 1).unwrap_or(0) >> 60;
+    let step = FIRST_STEPS[((u64::BITS - zeros) as usize) << 4 | highest as usize];
+    let step = step + u8::from(EDGES.get(usize::from(step) + 1).is_some_and(|edge| *edge <= length));
     if distance >= 0 { 14 + step } else { 13 - step.min(13) }
 }
 
@@ -68,6 +73,15 @@ mod tests {
         let bins: Vec<u8> = distances.iter().map(|distance| bin(*distance)).collect();
         assert!(bins.is_sorted() && bins[3] < bins[4] && bins[4] == bins[5] && bins[5] < bins[6], "{bins:?}");
         assert!((bin(i64::MAX) as usize) < BINS && bin(i64::MIN + 1) == 0);
+    }
+
+    #[test]
+    fn every_step_begins_at_its_edge() {
+        for (step, edge) in EDGES.iter().enumerate().skip(1) {
+            assert_eq!((bin(*edge as i64 - 1), bin(*edge as i64)), (13 + step as u8, 14 + step as u8));
+            let far = (*edge as i64).saturating_mul(13) / 11;
+            assert!(bin(far) as usize == 14 + step, "{far}");
+        }
     }
 
     #[test]
