@@ -50,6 +50,8 @@ pub struct EventFact<'a> {
 /// Whose spans these are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct ResourceFact<'a> {
+    /// Spans that come with the same number, other than 0, have the same resource.
+    pub run: u64,
     /// `service.name`
     pub service: &'a str,
     /// `k8s.pod.uid`

@@ -127,11 +127,16 @@ pub(super) struct Resources {
     numbers: HashMap<u64, Vec<u32>>,
     /// Spans come in runs of one resource.
     last: usize,
+    last_run: u64,
 }
 
 impl Resources {
     /// The number of a resource, a new one if need be. Beyond the limit all share the last.
     pub(super) fn number(&mut self, fact: &ResourceFact<'_>, hash: impl FnOnce() -> u64) -> u32 {
+        if fact.run != 0 && fact.run == self.last_run {
+            return self.last as u32;
+        }
+        self.last_run = fact.run;
         if self.list.get(self.last).is_some_and(|resource| resource.is(fact)) {
             return self.last as u32;
         }

@@ -4,6 +4,8 @@
 //! `spanline`, events with `spanline.link.method`) is left out, since it proves nothing. Spans without valid ids or
 //! times are counted and left out.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -55,8 +57,14 @@ pub fn for_each_fact<'a>(
     counts
 }
 
+/// A number for the spans of one resource of one request, which no others of this process have.
+pub(super) fn next_run() -> u64 {
+    static RUNS: AtomicU64 = AtomicU64::new(1);
+    RUNS.fetch_add(1, Ordering::Relaxed)
+}
+
 fn resource_fact(resource: &Resource) -> ResourceFact<'_> {
-    let mut fact = ResourceFact::default();
+    let mut fact = ResourceFact { run: next_run(), ..ResourceFact::default() };
     for attribute in &resource.attributes {
         if attribute.key == "process.pid" {
             fact.pid = number(attribute).unwrap_or(0);

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use spanline_parsers::json;
 
-use super::facts::{FactCounts, OWN_EVENT_KEY, OWN_SCOPE, place_of_resource};
+use super::facts::{FactCounts, OWN_EVENT_KEY, OWN_SCOPE, next_run, place_of_resource};
 use super::json::hex_id;
 use crate::correlate::facts::{EventFact, Kind, ResourceFact, SpanFact};
 
@@ -235,7 +235,7 @@ fn event<'t>(cursor: &mut Cursor<'t>) -> Option<Event<'t>> {
 }
 
 fn resource_fact<'f>(attributes: &'f [Attribute<'_>]) -> ResourceFact<'f> {
-    let mut fact = ResourceFact::default();
+    let mut fact = ResourceFact { run: next_run(), ..ResourceFact::default() };
     for attribute in attributes {
         if attribute.key == "process.pid" {
             fact.pid = attribute.number().unwrap_or(0);
@@ -479,17 +479,21 @@ mod tests {
     use super::*;
     use crate::spans::{facts, json as messages};
 
+    fn print(resource: &ResourceFact<'_>, span: &SpanFact<'_>) -> String {
+        format!("{:?} {span:?}", ResourceFact { run: 0, ..*resource })
+    }
+
     /// Every fact, as it prints.
     fn quick(text: &[u8]) -> Option<(Vec<String>, FactCounts)> {
         let mut all = Vec::new();
-        let counts = for_each_fact(text, &mut |resource, span| all.push(format!("{resource:?} {span:?}")))?;
+        let counts = for_each_fact(text, &mut |resource, span| all.push(print(resource, span)))?;
         Some((all, counts))
     }
 
     fn slow(text: &[u8]) -> Option<(Vec<String>, FactCounts)> {
         let mut all = Vec::new();
         let request = messages::request(text).ok()?;
-        let counts = facts::for_each_fact(&request, |resource, span| all.push(format!("{resource:?} {span:?}")));
+        let counts = facts::for_each_fact(&request, |resource, span| all.push(print(resource, span)));
         Some((all, counts))
     }
 

@@ -229,14 +229,25 @@ impl Group {
 /// Of each key a trace takes as many groups as is usual: else those of requests that were not recorded go to one that runs
 /// beside them.
 fn share(groups: &mut [Group]) {
-    let mut taken: NumberMap<(u32, u32), f32> = NumberMap::default();
+    // (key, trace) → its place in `taken`.
+    let mut places: NumberMap<(u32, u32), u32> = NumberMap::default();
+    let mut keys: Vec<u32> = Vec::new();
+    let mut taken: Vec<f32> = Vec::new();
     for group in groups.iter() {
         for (trace, part) in group.traces.iter().filter(|of| of.1 > SHARED_LEAST) {
-            *taken.entry((group.key, *trace)).or_default() += part;
+            let at = *places.entry((group.key, *trace)).or_insert(taken.len() as u32) as usize;
+            if at == taken.len() {
+                keys.push(group.key);
+                taken.push(0.0);
+            }
+            taken[at] += part;
         }
     }
+    let place = |key: u32, trace: u32| places.get(&(key, trace)).copied().unwrap_or(u32::MAX) as usize;
+    let place_of: Vec<usize> =
+        groups.iter().flat_map(|group| group.traces.iter().map(|of| place(group.key, of.0))).collect();
     let mut counts: NumberMap<u32, Vec<u32>> = NumberMap::default();
-    for ((key, _), taken) in taken.iter().filter(|of| *of.1 > 0.5) {
+    for (key, taken) in keys.iter().zip(&taken).filter(|of| *of.1 > 0.5) {
         counts.entry(*key).or_default().push(taken.round() as u32);
     }
     let usual = |counts: &mut Vec<u32>| {
@@ -244,28 +255,27 @@ fn share(groups: &mut [Group]) {
         counts.get((counts.len() as f32 * USUAL_SHARE) as usize).copied().unwrap_or(1).max(1) as f32
     };
     let usual: NumberMap<u32, f32> = counts.iter_mut().map(|(key, counts)| (*key, usual(counts))).collect();
+    let caps: Vec<f32> = keys.iter().map(|key| usual.get(key).copied().unwrap_or(1.0)).collect();
     for _ in 0..SHARINGS {
         let mut is_shared = true;
-        for part in taken.iter_mut() {
-            let cap = usual.get(&part.0.0).copied().unwrap_or(1.0);
-            is_shared &= *part.1 <= cap * 1.001;
-            *part.1 = (cap / part.1.max(1e-9)).min(1.0);
+        for (part, cap) in taken.iter_mut().zip(&caps) {
+            is_shared &= *part <= cap * 1.001;
+            *part = (cap / part.max(1e-9)).min(1.0);
         }
         if is_shared {
             break;
         }
+        let mut places = place_of.iter();
         for group in groups.iter_mut() {
-            for (trace, part) in group.traces.iter_mut() {
-                *part *= taken.get(&(group.key, *trace)).copied().unwrap_or(1.0);
+            for ((_, part), place) in group.traces.iter_mut().zip(places.by_ref()) {
+                *part *= taken.get(*place).copied().unwrap_or(1.0);
             }
             group.scale();
         }
-        taken.values_mut().for_each(|taken| *taken = 0.0);
-        for group in groups.iter() {
-            for (trace, part) in &group.traces {
-                if let Some(taken) = taken.get_mut(&(group.key, *trace)) {
-                    *taken += part;
-                }
+        taken.fill(0.0);
+        for ((_, part), place) in groups.iter().flat_map(|group| &group.traces).zip(&place_of) {
+            if let Some(taken) = taken.get_mut(*place) {
+                *taken += part;
             }
         }
     }

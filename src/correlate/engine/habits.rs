@@ -100,12 +100,13 @@ impl Counts {
 
 /// Spreads each bin over its neighbours.
 pub(super) fn smooth(counts: &Distances) -> Distances {
+    const EACH_SIDE: usize = KERNEL.len() / 2;
+    let mut padded = [0.0; BINS + 2 * EACH_SIDE];
+    padded[EACH_SIDE..EACH_SIDE + BINS].copy_from_slice(counts);
     let mut spread = [0.0; BINS];
-    for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count != 0.0) {
-        for (step, share) in KERNEL.iter().enumerate() {
-            if let Some(bin) = (at + step).checked_sub(2).filter(|bin| *bin < BINS) {
-                spread[bin] += count * share;
-            }
+    for (step, share) in KERNEL.iter().enumerate() {
+        for (spread, count) in spread.iter_mut().zip(&padded[step..step + BINS]) {
+            *spread += count * share;
         }
     }
     spread
@@ -304,7 +305,7 @@ fn ln(number: f32) -> f32 {
 }
 
 /// e to a number, as exact as [`ln`].
-fn exp(number: f32) -> f32 {
+pub(super) fn exp(number: f32) -> f32 {
     // Adding it rounds to whole numbers.
     const ROUND: f32 = 12_582_912.0;
     let twos = (number * std::f32::consts::LOG2_E).clamp(-126.0, 126.0);

@@ -3,6 +3,7 @@
 //! In go the times of lines, out come bounds for each, the usual delay of each writer's runtime, and other moments of the
 //! same writer. No span is known here.
 
+use super::habits::exp;
 use super::lines::Line;
 
 /// Spans may have ended so long before their lines: clocks that are read one after the other, and the runtime that takes
@@ -10,14 +11,15 @@ use super::lines::Line;
 const AFTER_EXACT_NS: i64 = 50_000;
 const AFTER_RUNTIME_NS: i64 = 5_000_000;
 /// Chance is measured so far away: near enough to be in the same burst of requests, by even steps of the logarithm.
-const NEAREST_NS: f64 = 20e6;
-const FARTHEST_NS: f64 = 6e9;
+const NEAREST_NS: f32 = 20e6;
+/// ln(6 s / 20 ms)
+const STEPS: f32 = 5.703_782_5;
 
 /// A time 20 ms to 6 s away, within the times of the source where that is possible.
 pub(super) fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
     *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    let part = (*random >> 33) as f64 / (1u64 << 31) as f64;
-    let far = (NEAREST_NS * (FARTHEST_NS / NEAREST_NS).powf(part)) as i64;
+    let part = (*random >> 33) as f32 / (1u64 << 31) as f32;
+    let far = (NEAREST_NS * exp(STEPS * part)) as i64;
     let far = if *random >> 32 & 1 == 0 { far } else { -far };
     match () {
         () if (low..=high).contains(&(time + far)) => time + far,
