@@ -43,6 +43,10 @@ const WRITERS_MAX: usize = 256;
 /// Lines with whole seconds whose order is remembered.
 const ROUNDED_MAX: usize = 8 << 20;
 
+/// Lines so much before the first span of their writer, or after the last, have none: what was not traced any more says
+/// nothing of the share of requests that were recorded. More than any clock or rounded time is off.
+const MARGIN_NS: i64 = 5_000_000_000;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Correlator {
@@ -63,6 +67,8 @@ struct Source {
     number: u32,
     origin: Origin,
     resources: Vec<u32>,
+    /// While it has spans, and a little longer.
+    range: (i64, i64),
 }
 
 /// What correlation could not keep.
@@ -97,7 +103,7 @@ impl Correlator {
     /// First pass: a source begins. False where its lines teach nothing, and need not be observed: those of a container
     /// without spans, and the logs of the API server. (Lines of a journal have origins of their own.)
     pub fn source_begins(&mut self, source: u32, origin: &Origin) -> bool {
-        let is_traced = self.remember_source(source, origin).is_none_or(|(_, is_traced)| is_traced);
+        let is_traced = self.remember_source(source, origin).is_none_or(|(_, range)| range.0 <= range.1);
         self.engine.keeps_evidence()
             || match origin.producer {
                 Producer::Audit | Producer::ApiServer => false,
@@ -117,7 +123,8 @@ impl Correlator {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
             self.rounded.push((identity, record.source, record.position.offset));
         }
-        if let Some((writer, is_traced)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
+        if let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
+            let is_traced = record.time.is_some_and(|time| range.0 <= time && time <= range.1);
             let hint = || hints::of(&self.index, &self.requests, record);
             self.engine.observe(&self.index, record, writer, is_traced, hint);
         }
@@ -213,8 +220,8 @@ impl Correlator {
         }
     }
 
-    /// The number of a writer, where it can be kept, and whether it has spans.
-    fn remember_source(&mut self, source: u32, origin: &Origin) -> Option<(u32, bool)> {
+    /// The number of a writer, where it can be kept, and while it has spans.
+    fn remember_source(&mut self, source: u32, origin: &Origin) -> Option<(u32, (i64, i64))> {
         let at = source as usize;
         if at >= SOURCES_MAX {
             return None;
@@ -224,7 +231,7 @@ impl Correlator {
         }
         let writers = &mut self.sources[at];
         if let Some(known) = writers.iter().find(|writer| writer.origin == *origin) {
-            return Some((known.number, !known.resources.is_empty()));
+            return Some((known.number, known.range));
         }
         if writers.len() >= WRITERS_MAX {
             return None;
@@ -232,9 +239,10 @@ impl Correlator {
         let number = self.writers;
         self.writers += 1;
         let resources = process::resources_of(origin, self.index.resources());
-        let is_traced = !resources.is_empty();
-        writers.push(Source { number, origin: origin.clone(), resources });
-        Some((number, is_traced))
+        let (from, to) = self.index.range_of(&resources);
+        let range = (from.saturating_sub(MARGIN_NS), to.saturating_add(MARGIN_NS));
+        writers.push(Source { number, origin: origin.clone(), resources, range });
+        Some((number, range))
     }
 
     /// Which of the lines that are equal but for their time this is, and how many there are.

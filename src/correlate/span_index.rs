@@ -86,6 +86,8 @@ pub struct SpanIndex {
     by_id: NumberMap<([u8; 16], [u8; 8]), Slot>,
     names: Names,
     resources: Resources,
+    /// Of each resource: from its first span's start to its last one's end.
+    ranges: Vec<(i64, i64)>,
     pub(super) events: Events,
     pub(super) keys: Keys,
     pub(super) words: SpanWords,
@@ -119,6 +121,7 @@ impl SpanIndex {
             by_id: NumberMap::with_hasher(Seed(seed)),
             names: Names::default(),
             resources: Resources::default(),
+            ranges: Vec::new(),
             events: Events::default(),
             keys: Keys::default(),
             words: SpanWords::new(seed),
@@ -149,6 +152,11 @@ impl SpanIndex {
                 .number(resource, || self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
             kind: fact.kind,
         };
+        if span.resource as usize >= self.ranges.len() {
+            self.ranges.resize(span.resource as usize + 1, (i64::MAX, i64::MIN));
+        }
+        let range = &mut self.ranges[span.resource as usize];
+        *range = (range.0.min(span.start), range.1.max(span.end));
         let next = self.spans.len() as Slot;
         let slot = *self.by_id.entry((fact.trace_id, fact.span_id)).or_insert(next);
         if slot == next {
@@ -218,6 +226,12 @@ impl SpanIndex {
     /// The resource of a number.
     pub fn resource(&self, number: u32) -> &Resource {
         &self.resources.list()[number as usize]
+    }
+
+    /// From the first start to the last end of the spans of these resources; nothing lies in it where there is none.
+    pub(super) fn range_of(&self, resources: &[u32]) -> (i64, i64) {
+        let ranges = resources.iter().filter_map(|resource| self.ranges.get(*resource as usize));
+        ranges.fold((i64::MAX, i64::MIN), |all, range| (all.0.min(range.0), all.1.max(range.1)))
     }
 
     /// All resources, by number.

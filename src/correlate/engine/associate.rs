@@ -120,7 +120,8 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: boo
 
 /// Of each service: the share of its lines without a span.
 pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, f32> {
-    let mut sums: HashMap<u32, (f32, f32)> = HashMap::new();
+    let gone = |(group, lines): (&u32, &u32)| (*group, (*lines as f32, *lines as f32));
+    let mut sums: HashMap<u32, (f32, f32)> = scene.without_pairs.iter().map(gone).collect();
     for (row, none) in scene.rows.iter().zip(&result.none) {
         let sum = sums.entry(scene.template_group[row.template as usize]).or_default();
         *sum = (sum.0 + none, sum.1 + 1.0);

@@ -114,7 +114,7 @@ impl Evidence {
             Known::Linked(slot, _) => of_span(slot, "the pod's only span that is open"),
             Known::Call(..) => Story { reason: Some(Reason::RequestNotRecorded), ..Story::default() },
             Known::NoSpan => {
-                let reason = match self.lines.rows[line as usize].hint {
+                let reason = match self.lines.hint(&self.lines.rows[line as usize]) {
                     Hint::Request(_) => Reason::RequestNotRecorded,
                     Hint::Pod(..) => Reason::NoSpanNear,
                     _ => Reason::OutsideRequests,

@@ -32,11 +32,13 @@ pub(super) struct Line {
     /// [`i64::MIN`] where there is none.
     pub(super) envelope_time: i64,
     pub(super) template: Template,
-    /// What a rule made of it; see `rules`.
-    pub(super) hint: super::Hint,
-    words: (u32, u8),
-    pairs: (u32, u8),
-    durations: (u32, u8),
+    /// What a rule made of it, by its place among all.
+    hint: u32,
+    words: u32,
+    pairs: u32,
+    durations: u32,
+    /// How many words, pairs and durations.
+    counts: [u8; 3],
     /// Digits of the second.
     pub(super) digits: u8,
     pub(super) from_payload: bool,
@@ -52,6 +54,8 @@ pub(super) struct Lines {
     words: Vec<u32>,
     pairs: Vec<u64>,
     durations: Vec<Duration>,
+    /// What rules made of lines; of most, nothing.
+    hints: Vec<super::Hint>,
     /// Lines beyond the limit.
     pub(super) overflow: u64,
 }
@@ -67,6 +71,13 @@ impl Lines {
         let words = list(&mut self.words, |list| words_of(seed, record, list));
         let pairs = list(&mut self.pairs, |list| pairs_of(seed, record, list));
         let durations = list(&mut self.durations, |list| durations_of(record, list));
+        let hint = match hint {
+            super::Hint::None => u32::MAX,
+            hint => {
+                self.hints.push(hint);
+                self.hints.len() as u32 - 1
+            }
+        };
         self.rows.push(Line {
             source: record.source,
             writer,
@@ -76,9 +87,10 @@ impl Lines {
             envelope_time: record.envelope_time.unwrap_or(i64::MIN),
             template: templates::of(seed, record),
             hint,
-            words,
-            pairs,
-            durations,
+            words: words.0,
+            pairs: pairs.0,
+            durations: durations.0,
+            counts: [words.1, pairs.1, durations.1],
             digits: record.time_digits,
             from_payload: !matches!(record.entry.time, Time::None),
             from_journal: record.envelope == Envelope::Journal,
@@ -105,16 +117,21 @@ impl Lines {
         self.words.iter().copied().collect()
     }
 
+    /// What a rule made of a line; see `rules`.
+    pub(super) fn hint(&self, line: &Line) -> super::Hint {
+        self.hints.get(line.hint as usize).copied().unwrap_or_default()
+    }
+
     pub(super) fn words(&self, line: &Line) -> &[u32] {
-        slice(&self.words, line.words)
+        slice(&self.words, line.words, line.counts[0])
     }
 
     pub(super) fn pairs(&self, line: &Line) -> &[u64] {
-        slice(&self.pairs, line.pairs)
+        slice(&self.pairs, line.pairs, line.counts[1])
     }
 
     pub(super) fn durations(&self, line: &Line) -> &[Duration] {
-        slice(&self.durations, line.durations)
+        slice(&self.durations, line.durations, line.counts[2])
     }
 }
 
@@ -127,7 +144,7 @@ fn list<T>(all: &mut Vec<T>, fill: impl FnOnce(&mut Vec<T>)) -> (u32, u8) {
     (start as u32, (all.len() - start) as u8)
 }
 
-fn slice<T>(all: &[T], (start, count): (u32, u8)) -> &[T] {
+fn slice<T>(all: &[T], start: u32, count: u8) -> &[T] {
     all.get(start as usize..start as usize + usize::from(count)).unwrap_or_default()
 }
 

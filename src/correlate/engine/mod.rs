@@ -205,7 +205,7 @@ impl Engine {
             if resources.get(line.writer as usize).is_none_or(|found| found.is_empty()) {
                 continue;
             }
-            let found = known(line.hint, line.writer, line.time);
+            let found = known(self.lines.hint(line), line.writer, line.time);
             if let Some(known) = ruled.known.get_mut(at) {
                 *known = found;
             }

@@ -88,6 +88,8 @@ pub(super) struct Scene {
     pub(super) clutter_end: Vec<[f32; BINS]>,
     pub(super) clutter_edge: Vec<[f32; BINS]>,
     pub(super) clutter_clues: Vec<[f32; CLUES]>,
+    /// Of each service: lines of templates that were left out, since no span was open at any line of theirs.
+    pub(super) without_pairs: NumberMap<u32, u32>,
     /// Lines some of whose spans were beyond a limit.
     pub(super) overflow: u64,
     /// Distinct (span, template).
@@ -133,29 +135,61 @@ impl Scene {
         };
         let ranges = writer_ranges(&scene.rows, view);
         scene.count_spans(view, &ranges);
-        let mut from = 0;
+        let (mut from, mut kept) = (0, 0);
         while from < scene.rows.len() {
             let template = scene.rows[from].template;
-            let to = from + scene.rows[from..].iter().take_while(|row| row.template == template).count();
+            let count = scene.rows[from..].iter().take_while(|row| row.template == template).count();
+            scene.rows.copy_within(from..from + count, kept);
+            from += count;
+            let rows = kept..kept + count;
             let (pairs, kinds, cells) = (scene.pairs.len(), scene.kinds.len(), scene.cells);
-            scene.pair_up(view, from..to, &mut work);
+            scene.renumber(template as usize, rows.clone());
+            scene.pair_up(view, rows.clone(), &mut work);
+            if scene.pairs.len() == pairs {
+                // Nothing was open at any of its lines: there is nothing to learn or to decide.
+                *scene.without_pairs.entry(scene.template_group[scene.blocks.len()]).or_default() += count as u32;
+                continue;
+            }
+            kept = rows.end;
+            scene.shift(view, rows.clone(), &ranges, &mut work);
             scene.blocks.push(Block {
-                template: template as usize,
-                rows: from..to,
+                template: scene.blocks.len(),
+                rows,
                 pairs: pairs..scene.pairs.len(),
                 kinds: kinds..scene.kinds.len(),
                 cells: cells..scene.cells,
             });
-            scene.shift(view, from..to, &ranges, &mut work);
             work.clear();
-            from = to;
         }
+        scene.keep(kept);
         for pair in &scene.pairs {
             if !std::mem::replace(&mut seen[pair.slot as usize], true) {
                 scene.spans_of[view.operations.of(pair.slot) as usize] += 1;
             }
         }
         scene
+    }
+
+    /// Gives the next template that is kept its number. Those before it are kept or gone: its place is free.
+    fn renumber(&mut self, template: usize, rows: Range<usize>) {
+        let number = self.blocks.len();
+        self.template_lines[number] = self.template_lines[template];
+        self.template_group[number] = self.template_group[template];
+        self.template_message[number] = self.template_message[template];
+        self.rows[rows].iter_mut().for_each(|row| row.template = number as u32);
+    }
+
+    /// Gives back the room of what was left out.
+    fn keep(&mut self, rows: usize) {
+        let templates = self.blocks.len();
+        for of_templates in [&mut self.template_lines, &mut self.template_group] {
+            of_templates.truncate(templates);
+            of_templates.shrink_to_fit();
+        }
+        self.template_message.truncate(templates);
+        self.template_message.shrink_to_fit();
+        self.rows.truncate(rows);
+        self.rows.shrink_to_fit();
     }
 
     /// Of each trace of a row: what its pairs have together, `least` each.
