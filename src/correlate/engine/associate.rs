@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::beside::Beside;
 use super::crowding::crowding;
 use super::ends::{self, Ends, LATE_SHARE, MISSING_LEAST};
 use super::groups::Groups;
@@ -65,6 +66,8 @@ pub(super) struct Association {
     pub(super) group_sizes: Vec<u32>,
     /// Of each pair: what the words of other lines say.
     pub(super) shared: Shared,
+    /// … and what the lines next to it say.
+    pub(super) beside: Beside,
 }
 
 struct Rounds<'s> {
@@ -104,6 +107,7 @@ pub(super) fn associate(scene: &mut Scene, mut groups: Groups<'_>) -> Associatio
     }
     groups.find(scene, &rounds.result);
     rounds.result.shared = groups.shared_words(scene, &rounds.result);
+    rounds.result.beside = groups.beside(scene, &rounds.result);
     groups.agree(scene, &mut rounds.result, &rounds.habits);
     for block in &scene.blocks {
         rounds.count(block);
@@ -158,6 +162,7 @@ impl<'s> Rounds<'s> {
             habits: Vec::new(),
             group_sizes: Vec::new(),
             shared: Shared::default(),
+            beside: Beside::default(),
         };
         let [taken, parts, kept] = [0.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
         let [sums, caps, late] = [0.0, 1.0, 0.0].map(|value| vec![value; scene.kinds.len()]);
@@ -224,6 +229,7 @@ impl<'s> Rounds<'s> {
                 }
             }
             result.shared.weigh(row, none, scores);
+            result.beside.weigh(row, scores);
             // Habits are shares of all lines of the template, those without a span included.
             let all = none + scores.iter().sum::<f32>();
             for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {

@@ -59,6 +59,7 @@ fn seen(scene: &Scene, so_far: &Association, habits: &[Habit], block: &Block) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::beside::Beside;
     use super::super::habits::{Counts, Place};
     use super::super::scene::{Pair, Row};
     use super::super::shared::Shared;
@@ -92,6 +93,7 @@ mod tests {
             habits: Vec::new(),
             group_sizes: Vec::new(),
             shared: Shared::default(),
+            beside: Beside::default(),
         };
         let mut chance = Counts::default();
         chance.add(Place { start: 30, end: 30, edge: 30, clues: 0 }, 100.0);

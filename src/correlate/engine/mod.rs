@@ -5,6 +5,7 @@
 //! operations, and where in them; knows nothing of any program. Rules with explicit evidence come before it.
 
 mod associate;
+mod beside;
 mod bins;
 mod calibrate;
 pub(super) mod call_sites;

@@ -104,7 +104,7 @@ impl Shared {
     }
 }
 
-fn sure_trace(operations: &Operations, scene: &Scene, so_far: &Association, row: &Row) -> Option<u32> {
+pub(super) fn sure_trace(operations: &Operations, scene: &Scene, so_far: &Association, row: &Row) -> Option<u32> {
     let mut sums: Vec<(u32, f32)> = Vec::new();
     for pair in row.pairs() {
         add(&mut sums, operations.trace(scene.pairs[pair].slot), so_far.weights[pair]);
