@@ -354,7 +354,7 @@ impl<'s> Rounds<'s> {
             let message = of_message.get(&self.scene.template_message[template]).copied().unwrap_or_default();
             let is_later = message.late >= LATE_SURE.max((LATER_SHARE + LATER * usual / all.max(1.0)) * message.all);
             habit.is_after = is_late
-                || is_later && message.is_last() && ends.is_last()
+                || is_later && message.is_mostly_last() && ends.is_last()
                 || ends.is_last() && missing[template] >= MISSING_LEAST;
         }
     }

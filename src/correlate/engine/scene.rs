@@ -184,6 +184,7 @@ impl Scene {
         }
         let delays = Delays::new(wanted.iter().map(line_of));
         let mut numbers: NumberMap<(u32, u64), u32> = NumberMap::default();
+        let mut messages = Vec::new();
         for at in &wanted {
             let line = line_of(at);
             let group = view.operations.group_of_writer(line.writer);
@@ -192,6 +193,9 @@ impl Scene {
             let Some((time, low, slack)) = when(line, digits) else { continue };
             let next = numbers.len() as u32;
             let template = *numbers.entry((group, kind)).or_insert(next);
+            if template == next {
+                messages.push(line.template.message_of(kind));
+            }
             self.rows.push(Row {
                 line: *at,
                 template,
@@ -206,9 +210,8 @@ impl Scene {
         self.rows.sort_by_key(|row| row.template);
         self.template_lines = vec![0; numbers.len()];
         self.template_group = vec![0; numbers.len()];
-        self.template_message = vec![0; numbers.len()];
-        for ((group, message), template) in &numbers {
-            self.template_message[*template as usize] = *message;
+        self.template_message = messages;
+        for ((group, _), template) in &numbers {
             self.template_group[*template as usize] = *group;
         }
         for row in &self.rows {
