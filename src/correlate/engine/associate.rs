@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::at_hand::AtHand;
+use super::beside::Beside;
 use super::crowding::crowding;
 use super::groups::Groups;
 use super::habits::Habit;
@@ -61,6 +62,8 @@ pub(super) struct Association {
     pub(super) group_sizes: Vec<u32>,
     /// Of each pair: what the words of other lines say.
     pub(super) shared: Shared,
+    /// … and what the lines next to it say.
+    pub(super) beside: Beside,
 }
 
 struct Rounds<'s> {
@@ -95,6 +98,7 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: boo
     }
     groups.find(scene, &rounds.result);
     rounds.result.shared = groups.shared_words(scene, &rounds.result);
+    rounds.result.beside = groups.beside(scene, &rounds.result);
     groups.agree(scene, &mut rounds.result);
     rounds.after = written_after(scene, &rounds.result.weights);
     rounds.result.crowding = crowding(scene, &rounds.result);
@@ -141,6 +145,7 @@ impl<'s> Rounds<'s> {
             habits: Vec::new(),
             group_sizes: Vec::new(),
             shared: Shared::default(),
+            beside: Beside::default(),
         };
         let [taken, parts, kept] = [0.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
         let [sums, caps] = [0.0, 1.0].map(|value| vec![value; scene.kinds.len()]);
@@ -233,7 +238,9 @@ impl<'s> Rounds<'s> {
                     *score *= WAITING;
                 }
             }
-            result.shared.weigh(block.template, &numbers[range], none, scores);
+            let numbers = &numbers[range];
+            result.shared.weigh(block.template, numbers, none, scores);
+            result.beside.weigh(block.template, numbers, scores);
             // Habits are shares of all lines of the template, those without a span included.
             let all = none + scores.iter().sum::<f32>();
             for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {

@@ -13,7 +13,7 @@ const BELIEVED_LEAST: f32 = 0.46;
 /// … and where they do not.
 const ALL_RECORDED: f32 = 1.4;
 /// Shares of a service's lines without a span between which both are mixed.
-const NONE_OCCUR: (f32, f32) = (0.02, 0.06);
+const NONE_OCCUR: (f32, f32) = (0.02, 0.1);
 /// Lines of a request speak for each other, known lines for what stands amid them: a kind with few lines then counts as
 /// one with so many.
 const REQUEST_LINES: u32 = 3;

@@ -12,6 +12,7 @@ pub(super) const LATE_SHARE: f32 = 0.03;
 const ENDED_LEAST: f32 = 0.5;
 /// Lines are the last of a trace of which this share is stamped after the end of the trace.
 const ENDED_SHARE: f32 = 0.9;
+const MOSTLY_ENDED: f32 = 0.7;
 
 /// Other kinds are last too of which this share is, and say what is usual where they have so many lines …
 const LAST_SHARE: f32 = 0.8;
@@ -38,6 +39,11 @@ impl Ends {
 
     pub(super) fn is_last(&self) -> bool {
         self.ended >= ENDED_SHARE * self.all
+    }
+
+    /// … as far as they are not taken for those of other traces.
+    pub(super) fn is_mostly_last(&self) -> bool {
+        self.ended >= MOSTLY_ENDED * self.all
     }
 
     pub(super) fn add(&mut self, other: &Ends) {

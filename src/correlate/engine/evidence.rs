@@ -148,6 +148,8 @@ impl Evidence {
         factors.push(Factor { name: "words that other lines of its trace hold", weight: shared.ln() });
         let crowding = self.result.crowding[self.scene.rows[row as usize].template as usize];
         factors.push(Factor { name: "how much else runs when such lines are written", weight: -crowding.ln() });
+        let beside = self.result.beside.factor(pair as usize, self.scene.rows[row as usize].template);
+        factors.push(Factor { name: "lines next to it are of another trace or of none", weight: beside.ln() });
         // What is left between the evidence of the line alone and the outcome: other lines, and what spans take.
         let alone = self.result.scores[pair as usize] / share.max(1e-6);
         let others = (weight.max(1e-9) / none.max(1e-9)).ln() - alone.max(1e-12).ln();

@@ -5,6 +5,7 @@
 //! a user has many traces, and so is no request.
 
 use super::associate::Association;
+use super::beside::Beside;
 use super::bins::{BINS, bin};
 use super::habits;
 use super::hash::NumberMap;
@@ -62,6 +63,11 @@ impl<'a> Groups<'a> {
         let sizes = self.sizes(scene);
         let is_grouped = |row: usize| sizes[row] > 1;
         Shared::find(self.lines, self.operations, scene, so_far, self.known, &is_grouped)
+    }
+
+    /// What is known of the lines next to each.
+    pub(super) fn beside(&self, scene: &Scene, so_far: &Association) -> Beside {
+        Beside::find(self.lines, self.operations, scene, so_far, self.known)
     }
 
     /// Learns which keys name requests, and who belongs together.

@@ -41,7 +41,7 @@ pub(super) fn written_after(scene: &Scene, weights: &[f32]) -> Vec<bool> {
         let message = of_message.get(&scene.template_message[template]).copied().unwrap_or_default();
         let is_later = message.late >= LATE_SURE.max((LATER_SHARE + LATER * usual / all.max(1.0)) * message.all);
         is_late
-            || is_later && message.is_last() && ends.is_last()
+            || is_later && message.is_mostly_last() && ends.is_last()
             || ends.is_last() && missing[template] >= MISSING_LEAST
     };
     scene.kinds.iter().enumerate().map(is_after).collect()

@@ -6,6 +6,7 @@
 
 mod associate;
 mod at_hand;
+mod beside;
 mod bins;
 mod calibrate;
 pub(super) mod call_sites;
@@ -23,6 +24,7 @@ mod lines;
 mod neighbours;
 mod open;
 mod operations;
+mod rows;
 mod scene;
 mod shared;
 mod templates;

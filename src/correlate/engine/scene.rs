@@ -10,7 +10,9 @@ use super::super::span_index::{Slot, SpanIndex};
 use super::bins::{BINS, bin};
 use super::hash::NumberMap;
 use super::operations::Operations;
-use super::times::{Delays, shifted, when};
+use super::rows;
+pub(super) use super::rows::Row;
+use super::times::shifted;
 use super::view::View;
 
 /// Kinds of clues together: a duration in the text that is the span's (1), words they share (2, 4, 6), known lines just
@@ -33,31 +35,6 @@ const SHIFTS_OF_TEMPLATE: usize = 2_000;
 const CLUE_SHIFTS: usize = 3;
 /// Traces of a line that have a number of their own: all beyond share the last.
 pub(super) const TRACES_MAX: usize = u8::MAX as usize;
-/// Rarer kinds of lines are taken together.
-const RARE: u32 = 4;
-
-/// A line that looks for its span.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
-    pub(super) line: u32,
-    pub(super) template: u32,
-    /// When it was written, and how much earlier it may have been.
-    pub(super) time: i64,
-    pub(super) low: i64,
-    pub(super) slack: i64,
-    /// How much later than written lines of its writer are usually stamped.
-    pub(super) delay: i64,
-    /// Its pairs.
-    pub(super) first: u32,
-    pub(super) count: u32,
-}
-
-impl Row {
-    /// The places of its pairs.
-    pub(super) fn pairs(&self) -> Range<usize> {
-        self.first as usize..(self.first + self.count) as usize
-    }
-}
 
 /// What belongs to one template.
 #[derive(Debug, Clone)]
@@ -125,7 +102,7 @@ impl Scene {
     /// Looks all of these lines up.
     pub(super) fn new(view: &View<'_>, wanted: impl Iterator<Item = u32>) -> Scene {
         let mut scene = Scene::default();
-        scene.place_rows(view, wanted);
+        rows::place(&mut scene, view, wanted);
         scene.spans_of = vec![0; view.operations.count()];
         let mut seen = vec![false; view.index.len()];
         let mut work = Work {
@@ -133,7 +110,7 @@ impl Scene {
             cell_of: vec![u32::MAX; view.index.len()],
             ..Work::default()
         };
-        let ranges = writer_ranges(&scene.rows, view);
+        let ranges = rows::ranges(&scene.rows, view);
         scene.count_spans(view, &ranges);
         let (mut from, mut kept) = (0, 0);
         while from < scene.rows.len() {
@@ -143,7 +120,7 @@ impl Scene {
             from += count;
             let rows = kept..kept + count;
             let (pairs, kinds, cells) = (scene.pairs.len(), scene.kinds.len(), scene.cells);
-            scene.renumber(template as usize, rows.clone());
+            rows::renumber(&mut scene, template as usize, rows.clone());
             scene.pair_up(view, rows.clone(), &mut work);
             if scene.pairs.len() == pairs {
                 // Nothing was open at any of its lines: there is nothing to learn or to decide.
@@ -161,35 +138,13 @@ impl Scene {
             });
             work.clear();
         }
-        scene.keep(kept);
+        rows::keep(&mut scene, kept);
         for pair in &scene.pairs {
             if !std::mem::replace(&mut seen[pair.slot as usize], true) {
                 scene.spans_of[view.operations.of(pair.slot) as usize] += 1;
             }
         }
         scene
-    }
-
-    /// Gives the next template that is kept its number. Those before it are kept or gone: its place is free.
-    fn renumber(&mut self, template: usize, rows: Range<usize>) {
-        let number = self.blocks.len();
-        self.template_lines[number] = self.template_lines[template];
-        self.template_group[number] = self.template_group[template];
-        self.template_message[number] = self.template_message[template];
-        self.rows[rows].iter_mut().for_each(|row| row.template = number as u32);
-    }
-
-    /// Gives back the room of what was left out.
-    fn keep(&mut self, rows: usize) {
-        let templates = self.blocks.len();
-        for of_templates in [&mut self.template_lines, &mut self.template_group] {
-            of_templates.truncate(templates);
-            of_templates.shrink_to_fit();
-        }
-        self.template_message.truncate(templates);
-        self.template_message.shrink_to_fit();
-        self.rows.truncate(rows);
-        self.rows.shrink_to_fit();
     }
 
     /// Of each trace of a row: what its pairs have together, `least` each.
@@ -253,50 +208,6 @@ impl Scene {
             if of_resource.get(&span.resource).is_some_and(|range| span.start <= range.1 && span.end >= range.0) {
                 self.all_spans_of[view.operations.of(slot) as usize] += 1;
             }
-        }
-    }
-
-    fn place_rows(&mut self, view: &View<'_>, wanted: impl Iterator<Item = u32>) {
-        let wanted: Vec<u32> = wanted.collect();
-        let line_of = |at: &u32| &view.lines.rows[*at as usize];
-        let mut fine: NumberMap<(u32, u64), (u32, u8)> = NumberMap::default();
-        for line in wanted.iter().map(line_of) {
-            let group = view.operations.group_of_writer(line.writer);
-            let entry = fine.entry((group, line.template.fine)).or_default();
-            entry.0 += 1;
-            entry.1 = entry.1.max(line.digits);
-        }
-        let delays = Delays::new(wanted.iter().map(line_of));
-        let mut numbers: NumberMap<(u32, u64), u32> = NumberMap::default();
-        for at in &wanted {
-            let line = line_of(at);
-            let group = view.operations.group_of_writer(line.writer);
-            let (count, digits) = fine.get(&(group, line.template.fine)).copied().unwrap_or_default();
-            let kind = if count < RARE { line.template.coarse } else { line.template.fine };
-            let Some((time, low, slack)) = when(line, digits) else { continue };
-            let next = numbers.len() as u32;
-            let template = *numbers.entry((group, kind)).or_insert(next);
-            self.rows.push(Row {
-                line: *at,
-                template,
-                time,
-                low,
-                slack,
-                delay: delays.of(line.writer),
-                first: 0,
-                count: 0,
-            });
-        }
-        self.rows.sort_by_key(|row| row.template);
-        self.template_lines = vec![0; numbers.len()];
-        self.template_group = vec![0; numbers.len()];
-        self.template_message = vec![0; numbers.len()];
-        for ((group, message), template) in &numbers {
-            self.template_message[*template as usize] = *message;
-            self.template_group[*template as usize] = *group;
-        }
-        for row in &self.rows {
-            self.template_lines[row.template as usize] += 1;
         }
     }
 
@@ -438,16 +349,4 @@ impl Work {
             self.cell_of[slot as usize] = u32::MAX;
         }
     }
-}
-
-fn writer_ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
-    let mut ranges: Vec<(i64, i64)> = Vec::new();
-    for row in rows {
-        let writer = view.lines.rows[row.line as usize].writer as usize;
-        if writer >= ranges.len() {
-            ranges.resize(writer + 1, (i64::MAX, i64::MIN));
-        }
-        ranges[writer] = (ranges[writer].0.min(row.time), ranges[writer].1.max(row.time));
-    }
-    ranges
 }

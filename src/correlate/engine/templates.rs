@@ -1,7 +1,7 @@
 //! The kind of a line: what stays when its values are taken out.
 //!
-//! In goes a record, out come two numbers: a fine one (words without digits, names of fields, source file) and a coarse
-//! one that more lines share, for kinds that are too rare to learn from. No table, no parsing: the same text gives the
+//! In goes a record, out come three numbers: a fine one (words without digits, names of fields, source file), a coarse
+//! one that more lines share, for kinds that are too rare to learn from, and one of the words alone. No table, no parsing: the same text gives the
 //! same number in every process with the same seed.
 
 use super::hash::{fold, mix};
@@ -20,6 +20,15 @@ const VALUE: u64 = 0x5661_6c75_6500;
 pub(super) struct Template {
     pub(super) fine: u64,
     pub(super) coarse: u64,
+    /// What it says, in whichever format and service; 0 where it has no words.
+    pub(super) message: u32,
+}
+
+impl Template {
+    /// What lines say that are of this kind, fine or coarse.
+    pub(super) fn message_of(&self, kind: u64) -> u64 {
+        if kind == self.fine && self.message != 0 { u64::from(self.message) } else { kind }
+    }
 }
 
 /// The kind of a record.
@@ -41,7 +50,8 @@ pub(super) fn of(seed: u64, record: &Record<'_>) -> Template {
         }
     }
     let (words, first_two) = words(seed, &entry.body);
-    Template { fine: mix(mix(head, fields), words), coarse: mix(head, first_two) }
+    let message = if words == seed { 0 } else { (words >> 32) as u32 };
+    Template { fine: mix(mix(head, fields), words), coarse: mix(head, first_two), message }
 }
 
 /// Fields whose values are few and say what the line is about.

@@ -1,0 +1,120 @@
+//! Lines that look for their spans, by what they say.
+//!
+//! In go lines, out come rows in the order of their templates. What too few lines say is taken together; templates at whose
+//! lines nothing is open are left out again. No span is looked up here.
+
+use std::ops::Range;
+
+use super::hash::NumberMap;
+use super::scene::Scene;
+use super::times::{Delays, when};
+use super::view::View;
+
+/// Rarer kinds of lines are taken together.
+const RARE: u32 = 4;
+
+/// A line that looks for its span.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) line: u32,
+    pub(super) template: u32,
+    /// When it was written, and how much earlier it may have been.
+    pub(super) time: i64,
+    pub(super) low: i64,
+    pub(super) slack: i64,
+    /// How much later than written lines of its writer are usually stamped.
+    pub(super) delay: i64,
+    /// Its pairs.
+    pub(super) first: u32,
+    pub(super) count: u32,
+}
+
+impl Row {
+    /// The places of its pairs.
+    pub(super) fn pairs(&self) -> Range<usize> {
+        self.first as usize..(self.first + self.count) as usize
+    }
+}
+
+/// Lines in the order of their templates, and what is known of these.
+pub(super) fn place(scene: &mut Scene, view: &View<'_>, wanted: impl Iterator<Item = u32>) {
+    let wanted: Vec<u32> = wanted.collect();
+    let line_of = |at: &u32| &view.lines.rows[*at as usize];
+    let mut fine: NumberMap<(u32, u64), (u32, u8)> = NumberMap::default();
+    for line in wanted.iter().map(line_of) {
+        let group = view.operations.group_of_writer(line.writer);
+        let entry = fine.entry((group, line.template.fine)).or_default();
+        entry.0 += 1;
+        entry.1 = entry.1.max(line.digits);
+    }
+    let delays = Delays::new(wanted.iter().map(line_of));
+    let mut numbers: NumberMap<(u32, u64), u32> = NumberMap::default();
+    let mut messages = Vec::new();
+    for at in &wanted {
+        let line = line_of(at);
+        let group = view.operations.group_of_writer(line.writer);
+        let (count, digits) = fine.get(&(group, line.template.fine)).copied().unwrap_or_default();
+        let kind = if count < RARE { line.template.coarse } else { line.template.fine };
+        let Some((time, low, slack)) = when(line, digits) else { continue };
+        let next = numbers.len() as u32;
+        let template = *numbers.entry((group, kind)).or_insert(next);
+        if template == next {
+            messages.push(line.template.message_of(kind));
+        }
+        scene.rows.push(Row {
+            line: *at,
+            template,
+            time,
+            low,
+            slack,
+            delay: delays.of(line.writer),
+            first: 0,
+            count: 0,
+        });
+    }
+    scene.rows.sort_by_key(|row| row.template);
+    scene.template_lines = vec![0; numbers.len()];
+    scene.template_group = vec![0; numbers.len()];
+    scene.template_message = messages;
+    for ((group, _), template) in &numbers {
+        scene.template_group[*template as usize] = *group;
+    }
+    for row in &scene.rows {
+        scene.template_lines[row.template as usize] += 1;
+    }
+}
+
+/// Gives the next template that is kept its number. Those before it are kept or gone: its place is free.
+pub(super) fn renumber(scene: &mut Scene, template: usize, rows: Range<usize>) {
+    let number = scene.blocks.len();
+    scene.template_lines[number] = scene.template_lines[template];
+    scene.template_group[number] = scene.template_group[template];
+    scene.template_message[number] = scene.template_message[template];
+    scene.rows[rows].iter_mut().for_each(|row| row.template = number as u32);
+}
+
+/// Gives back the room of what was left out.
+pub(super) fn keep(scene: &mut Scene, rows: usize) {
+    let templates = scene.blocks.len();
+    for of_templates in [&mut scene.template_lines, &mut scene.template_group] {
+        of_templates.truncate(templates);
+        of_templates.shrink_to_fit();
+    }
+    scene.template_message.truncate(templates);
+    scene.template_message.shrink_to_fit();
+    scene.rows.truncate(rows);
+    scene.rows.shrink_to_fit();
+}
+
+/// From the first to the last line of each writer.
+pub(super) fn ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
+    let mut ranges: Vec<(i64, i64)> = Vec::new();
+    for row in rows {
+        let writer = view.lines.rows[row.line as usize].writer as usize;
+        if writer >= ranges.len() {
+            ranges.resize(writer + 1, (i64::MAX, i64::MIN));
+        }
+        ranges[writer] = (ranges[writer].0.min(row.time), ranges[writer].1.max(row.time));
+    }
+    ranges
+}
