@@ -7,6 +7,7 @@ use crate::record::{Envelope, Method, Position, Stream};
 use spanline_parsers::{CodeSite, Entry, Format, Text, TraceContext, Value};
 
 const CRIO: ResourceFact<'static> = ResourceFact {
+    run: 0,
     service: "crio",
     host: "node-1",
     pid: 7,

@@ -9,6 +9,7 @@ use crate::record::{Envelope, Link, Origin, Position, Producer, Record, Stream};
 use spanline_parsers::{Entry, Format, Text, Time, Value};
 
 const SHOP: ResourceFact<'static> = ResourceFact {
+    run: 0,
     service: "shop",
     host: "",
     pid: 7,
