@@ -13,7 +13,7 @@ use super::beside::Beside;
 use super::crowding::crowding;
 use super::groups::Groups;
 use super::habits::Habit;
-use super::late::written_after;
+use super::late::{self, AFTER_END};
 use super::scene::{Block, Pair, Scene};
 use super::shared::Shared;
 use super::usual::{STILL, Usual, place};
@@ -72,6 +72,8 @@ struct Rounds<'s> {
     usual: Usual,
     /// Of each kind: its lines are written after the span's end.
     after: Vec<bool>,
+    /// Of each template, see [`late::after_end`].
+    after_end: Vec<f32>,
     result: Association,
     /// Of each kind: lines of it in all, how many a span may take.
     sums: Vec<f32>,
@@ -100,7 +102,8 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: boo
     rounds.result.shared = groups.shared_words(scene, &rounds.result);
     rounds.result.beside = groups.beside(scene, &rounds.result);
     groups.agree(scene, &mut rounds.result);
-    rounds.after = written_after(scene, &rounds.result.weights);
+    rounds.after = late::written_after(scene, &rounds.result.weights);
+    rounds.after_end = late::after_end(scene, &rounds.result.weights);
     rounds.result.crowding = crowding(scene, &rounds.result);
     if keeps_habits {
         rounds.result.habits = vec![None; scene.kinds.len()];
@@ -155,7 +158,8 @@ impl<'s> Rounds<'s> {
         }
         let (usual, hand, giving) = Default::default();
         let after = vec![false; scene.kinds.len()];
-        Rounds { scene, usual, after, result, sums, caps, kinds, taken, parts, kept, hand, giving }
+        let after_end = vec![AFTER_END; scene.template_lines.len()];
+        Rounds { scene, usual, after, after_end, result, sums, caps, kinds, taken, parts, kept, hand, giving }
     }
 
     /// Rounds of one template by itself, until it is still; the last teaches nothing.
@@ -221,6 +225,7 @@ impl<'s> Rounds<'s> {
     fn weigh(&mut self, block: &Block, first: bool) {
         self.usual.prefer(first);
         let alone = 1.0 / self.result.crowding[block.template];
+        let after_end = self.after_end[block.template];
         let Rounds { usual, result, sums, taken, hand, .. } = self;
         let AtHand { rows, pairs, numbers, weights, scores, .. } = hand;
         sums[block.kinds.clone()].fill(0.0);
@@ -234,6 +239,9 @@ impl<'s> Rounds<'s> {
             for ((pair, score), weight) in pairs.iter().zip(scores.iter_mut()).zip(weights.iter()) {
                 *score = habits[pair.kind as usize - base].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
                 *score *= alone;
+                if pair.late {
+                    *score *= after_end;
+                }
                 if pair.waits {
                     *score *= WAITING;
                 }

@@ -6,7 +6,16 @@
 use std::collections::HashMap;
 
 use super::ends::{self, Ends, LATE_SHARE, MISSING_LEAST};
+use super::hash::NumberMap;
 use super::scene::Scene;
+
+/// How likely a line is in a span that had certainly ended, against others, before anything is known of the clocks. One
+/// request often goes on just when another has ended (it had a lock, or the only worker), so that being close to that end
+/// is usual for its lines: without this, half of all beginnings end up there.
+pub(super) const AFTER_END: f32 = 0.1;
+/// That share of pairs that are right, and of others, is late before any is counted, which weighs like so many pairs.
+const LATE_AT_FIRST: f32 = 0.1;
+const PAIRS_AT_FIRST: f32 = 5.0;
 
 /// Kinds of lines are not written after the end where such kinds are more than this share of a service's lines.
 const SKEWED_SHARE: f32 = 0.1;
@@ -47,6 +56,38 @@ pub(super) fn written_after(scene: &Scene, weights: &[f32]) -> Vec<bool> {
     scene.kinds.iter().enumerate().map(is_after).collect()
 }
 
+/// Of each template: how likely a line is in a span that had certainly ended, against others: by how often lines of its
+/// service are. Where clocks differ that is no less than by chance.
+pub(super) fn after_end(scene: &Scene, weights: &[f32]) -> Vec<f32> {
+    #[derive(Default, Clone, Copy)]
+    struct Pairs {
+        all: f32,
+        late: f32,
+    }
+    impl Pairs {
+        fn add(&mut self, weight: f32, is_late: bool) {
+            self.all += weight;
+            self.late += if is_late { weight } else { 0.0 };
+        }
+
+        fn share(self, at_first: f32) -> f32 {
+            (self.late + PAIRS_AT_FIRST * at_first) / (self.all + PAIRS_AT_FIRST)
+        }
+    }
+    let mut services: NumberMap<u32, [Pairs; 2]> = NumberMap::default();
+    for (pair, weight) in scene.pairs.iter().zip(weights) {
+        let template = scene.kinds[pair.kind as usize].0 as usize;
+        let [right, others] = services.entry(scene.template_group[template]).or_default();
+        right.add(*weight, pair.late);
+        others.add(1.0 - weight, pair.late);
+    }
+    let factor = |service: &u32| {
+        let [right, others] = services.get(service).copied().unwrap_or_default();
+        (right.share(AFTER_END * LATE_AT_FIRST) / others.share(LATE_AT_FIRST)).clamp(AFTER_END, 1.0)
+    };
+    scene.template_group.iter().map(factor).collect()
+}
+
 fn ends_of_templates(scene: &Scene, weights: &[f32]) -> Vec<Ends> {
     let mut templates = vec![Ends::default(); scene.template_lines.len()];
     for (pair, weight) in scene.pairs.iter().zip(weights) {
@@ -66,4 +107,30 @@ fn late_lines(scene: &Scene, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
         late[pair.kind as usize] += if pair.late { *weight } else { 0.0 };
     }
     (lines, late)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::Pair;
+    use super::*;
+
+    #[test]
+    fn ended_spans_count_where_clocks_differ() {
+        let pair = |late| {
+            let (start_bin, end_bin, edge_bin) = (20, 20, 20);
+            let [ended, waits] = [false; 2];
+            Pair { slot: 0, kind: 0, cell: 0, start_bin, end_bin, edge_bin, clues: 0, late, ended, waits, trace: 0 }
+        };
+        // Of each line, the right pair and another.
+        let factor = |right_late: usize, others_late: usize| {
+            let late = |count| (0..100).map(move |at| pair(at < count));
+            let (kinds, template_group) = (vec![(0, 0)], vec![7]);
+            let pairs = late(right_late).chain(late(others_late)).collect();
+            let weights = [vec![1.0; 100], vec![0.0; 100]].concat();
+            after_end(&Scene { pairs, kinds, template_group, ..Scene::default() }, &weights)[0]
+        };
+        assert_eq!(factor(0, 30), AFTER_END);
+        assert_eq!(factor(40, 40), 1.0);
+        assert!((0.3..0.7).contains(&factor(10, 20)));
+    }
 }
