@@ -228,9 +228,8 @@ impl Outcome {
             for (reason, count) in &summary.dropped_by_reason {
                 say(format!("          {count} not taken by it: {reason}"));
             }
-            if summary.left > 0 {
-                let why = if self.stopped { "stopped before they were delivered" } else { "time was up (--retry-for)" };
-                say(format!("          {} left: {why}", summary.left));
+            for (reason, count) in &summary.left_by_reason {
+                say(format!("          {count} left for another run: {reason}"));
             }
         }
         if self.dry_run {

@@ -97,3 +97,25 @@ fn files_that_begin_alike_keep_their_own_places() {
     let stored = background.sink.stored();
     assert_eq!((stored.get("first"), stored.get("other")), (Some(&1), Some(&1)));
 }
+
+#[test]
+fn what_a_destination_refused_as_a_whole_is_sent_by_the_next_run() {
+    let place = Place::new();
+    place.write("a.log", "one\ntwo\n");
+    for script in [
+        Script { unauthorized: true, ..Script::default() },
+        Script { not_implemented: true, ..Script::default() },
+        Script { all_wrong: true, ..Script::default() },
+    ] {
+        let background = Background::start(script);
+        let url = background.url();
+        let run = || place.run(&["backfill", "a.log", "--to", &url, "--state", "state"]);
+        let refused = run();
+        refused.text(1);
+        refused.says("2 left for another run");
+        background.sink.follow(Script::default());
+        run().text(0);
+        let stored = background.sink.stored();
+        assert_eq!((stored.get("one"), stored.get("two")), (Some(&1), Some(&1)));
+    }
+}
