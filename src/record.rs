@@ -78,9 +78,11 @@ pub struct Position {
     pub lines: u32,
     /// Byte offset of the first physical line (in the decompressed stream).
     pub offset: u64,
+    /// Byte offset behind the last physical line and its line feed, which may still be to come.
+    pub end: u64,
 }
 
-/// The records of one source that a batch holds: their ordinals `from..to`, counted in reading order.
+/// The records of one source that a batch holds, in reading order: those of logs by their bytes `from..to`, spans by ordinals.
 ///
 /// It comes back once a destination has taken them, or they were given up on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]

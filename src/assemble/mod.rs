@@ -177,6 +177,7 @@ impl Assembler {
     #[inline]
     fn physical<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, bytes: &'c [u8], offset: u64, sink: &mut S) {
         self.counts.lines += 1;
+        let length = bytes.len();
         let bytes = match self.crlf {
             Some(true) => bytes.strip_suffix(b"\r").unwrap_or(bytes),
             _ => bytes,
@@ -185,17 +186,19 @@ impl Assembler {
         if line.content.first() == Some(&0) && self.settings.drop_nul_lines && is_nul_line(&line.content) {
             self.counts.nul_lines += 1;
         } else {
-            let meta = self.meta(&line, offset);
+            let meta = self.meta(&line, offset, length);
             self.taken(work, line, meta, 1, sink);
         }
         self.line += 1;
     }
 
-    fn meta(&self, line: &Line<'_>, offset: u64) -> Meta {
+    /// `length`: bytes of the line, without its line feed.
+    fn meta(&self, line: &Line<'_>, offset: u64, length: usize) -> Meta {
         Meta {
             file: self.file,
             line: self.line,
             offset,
+            end: offset + length as u64 + 1,
             envelope: line.envelope,
             stream: line.stream,
             time: line.time,
@@ -249,7 +252,7 @@ impl Assembler {
         let number = work.slots[at].partial;
         let number = match number.and_then(|number| work.queue.get(number)) {
             Some(parts) => {
-                parts.logical.append(&line.content, b"", lines);
+                parts.logical.append(&line.content, b"", lines, meta.end);
                 number.unwrap_or_default()
             }
             None => {
@@ -270,8 +273,8 @@ impl Assembler {
     fn joined(&mut self, work: &mut Work<'_>, at: usize, number: u64) {
         let Some(parts) = work.queue.get(number) else { return };
         let content = std::mem::take(&mut parts.logical.content);
-        let lines = parts.logical.lines;
-        if self.takes(work, at, &content, lines) {
+        let (meta, lines) = (parts.logical.meta, parts.logical.lines);
+        if self.takes(work, at, &content, &meta, lines) {
             if let Some(parts) = work.queue.get(number) {
                 parts.state = State::Gone;
             }
@@ -289,7 +292,7 @@ impl Assembler {
     /// A whole line: the next of the open record, or the first of a new one.
     #[inline]
     fn logical<'c>(&mut self, work: &mut Work<'c>, at: usize, line: Line<'c>, meta: Meta, lines: u32) {
-        if self.takes(work, at, &line.content, lines) {
+        if self.takes(work, at, &line.content, &meta, lines) {
             return;
         }
         let state = Open::start(&line.content);
@@ -302,7 +305,7 @@ impl Assembler {
 
     /// Whether the slot's open record takes a line; then it has it.
     #[inline]
-    fn takes(&self, work: &mut Work<'_>, at: usize, content: &[u8], lines: u32) -> bool {
+    fn takes(&self, work: &mut Work<'_>, at: usize, content: &[u8], meta: &Meta, lines: u32) -> bool {
         let Some((number, state)) = &mut work.slots[at].open else { return false };
         let Some(open) = work.queue.get(*number) else { return false };
         if !state.takes(&open.logical.content, content) {
@@ -310,7 +313,7 @@ impl Assembler {
         }
         let fits = open.logical.content.len() + content.len() <= self.settings.record_bytes_max;
         if fits {
-            open.logical.append(content, b"\n", lines);
+            open.logical.append(content, b"\n", lines, meta.end);
         }
         fits
     }
@@ -390,7 +393,7 @@ impl Assembler {
         sink.record(&Record {
             source: self.source,
             origin: &self.origins[meta.origin as usize],
-            position: Position { file: meta.file, line: meta.line, lines, offset: meta.offset },
+            position: Position { file: meta.file, line: meta.line, lines, offset: meta.offset, end: meta.end },
             envelope: meta.envelope,
             stream: meta.stream,
             time: time.map(|(nanos, _)| nanos),

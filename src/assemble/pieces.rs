@@ -21,7 +21,7 @@ impl Assembler {
         self.counts.lines += 1;
         self.counts.cut += 1;
         let line = decode::line(bytes, self.settings.envelopes);
-        let meta = self.meta(&line, offset);
+        let meta = self.meta(&line, offset, bytes.len());
         let at = self.slot(work, line.stream as u64);
         self.close(work, at);
         self.cut = Some((meta, 1));
@@ -38,8 +38,9 @@ impl Assembler {
         more: bool,
         sink: &mut S,
     ) {
-        let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset), 1));
-        let logical = Logical { meta: Meta { offset, ..meta }, content: Cow::Borrowed(bytes), lines: 0, journal: None };
+        let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset, bytes.len()), 1));
+        let place = Meta { offset, end: offset + bytes.len() as u64 + 1, ..meta };
+        let logical = Logical { meta: place, content: Cow::Borrowed(bytes), lines: 0, journal: None };
         work.queue.push(logical, piece + 1, State::Done);
         self.give_ready(work, sink);
         if more {

@@ -15,6 +15,8 @@ pub(super) struct Meta {
     pub(super) file: u32,
     pub(super) line: u64,
     pub(super) offset: u64,
+    /// Behind its last line so far.
+    pub(super) end: u64,
     pub(super) envelope: Envelope,
     pub(super) stream: Stream,
     pub(super) time: Option<(i64, u8)>,
@@ -31,11 +33,12 @@ pub(super) struct Logical<'c> {
 }
 
 impl Logical<'_> {
-    pub(super) fn append(&mut self, content: &[u8], between: &[u8], lines: u32) {
+    pub(super) fn append(&mut self, content: &[u8], between: &[u8], lines: u32, end: u64) {
         let joined = self.content.to_mut();
         joined.extend_from_slice(between);
         joined.extend_from_slice(content);
         self.lines += lines;
+        self.meta.end = end;
     }
 
     pub(super) fn into_owned(self) -> Logical<'static> {

@@ -119,3 +119,29 @@ fn what_a_destination_refused_as_a_whole_is_sent_by_the_next_run() {
         assert_eq!((stored.get("one"), stored.get("two")), (Some(&1), Some(&1)));
     }
 }
+
+#[test]
+fn the_last_record_is_sent_again_if_it_has_grown() {
+    for (before, after, whole) in [
+        ("2026-11-23T09:59:00.1Z stdout F half", " line\n", "half line"),
+        ("2026-11-23T09:59:00.1Z stdout P half", "\n2026-11-23T09:59:00.1Z stdout F  line\n", "half line"),
+        ("a word\n", "\tat its margin\n", "a word\n\tat its margin"),
+        ("a word", "\n", "a word"),
+    ] {
+        let place = Place::new();
+        // More than what tells files apart: a small file that grows is another one.
+        let lines: String = (0..100).map(|n| format!("2026-11-23T09:14:51.1Z stdout F number {n}\n")).collect();
+        let background = Background::start(Script::default());
+        let url = background.url();
+        let run = || place.run(&["backfill", "a.log", "--to", &url, "--state", "state"]);
+        place.write("a.log", format!("{lines}{before}"));
+        run().text(0);
+        place.write("a.log", format!("{lines}{before}{after}"));
+        let again = run();
+        again.text(0);
+        let known = if after == "\n" { 101 } else { 100 };
+        again.says(&format!("{known} records acknowledged in an earlier run"));
+        let stored = background.sink.stored();
+        assert_eq!((stored.get(whole), stored.get("number 99")), (Some(&1), Some(&1)), "{whole}");
+    }
+}
