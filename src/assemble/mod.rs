@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use spanline_parsers::continuation::Open;
 use spanline_parsers::detect::{self, Expect};
+use spanline_parsers::journal::Transport;
 use spanline_parsers::{Entry, Field, Format, klog};
 
 use crate::calendar::Calendar;
@@ -203,6 +204,7 @@ impl Assembler {
             stream: line.stream,
             time: line.time,
             origin: 0,
+            is_whole: false,
         }
     }
 
@@ -221,6 +223,8 @@ impl Assembler {
             meta.envelope = Envelope::Journal;
             meta.time = line.time;
             (meta.origin, key) = self.journal_writer(entry);
+            // Only what goes through a pipe is taken apart into lines.
+            meta.is_whole = entry.transport.is_some_and(|transport| transport != Transport::Stdout);
         }
         let at = self.slot(work, key);
         if line.partial || work.slots[at].partial.is_some() {
@@ -252,11 +256,11 @@ impl Assembler {
         let number = work.slots[at].partial;
         let number = match number.and_then(|number| work.queue.get(number)) {
             Some(parts) => {
-                parts.logical.append(&line.content, b"", lines, meta.end);
+                parts.logical.append(&line.content, b"", lines, &meta);
                 number.unwrap_or_default()
             }
             None => {
-                let logical = Logical { meta, content: line.content, lines, journal: line.journal };
+                let logical = Logical::new(meta, line.content, lines, line.journal);
                 work.queue.push(logical, 0, State::Open)
             }
         };
@@ -296,7 +300,7 @@ impl Assembler {
             return;
         }
         let state = Open::start(&line.content);
-        let logical = Logical { meta, content: line.content, lines, journal: line.journal };
+        let logical = Logical::new(meta, line.content, lines, line.journal);
         let number = work.queue.push(logical, 0, State::Open);
         if let Some((done, _)) = work.slots[at].open.replace((number, state)) {
             work.done(done);
@@ -308,12 +312,12 @@ impl Assembler {
     fn takes(&self, work: &mut Work<'_>, at: usize, content: &[u8], meta: &Meta, lines: u32) -> bool {
         let Some((number, state)) = &mut work.slots[at].open else { return false };
         let Some(open) = work.queue.get(*number) else { return false };
-        if !state.takes(&open.logical.content, content) {
+        if !state.takes(&open.logical.content, content) || meta.is_whole || !meta.follows(open.logical.last_time) {
             return false;
         }
         let fits = open.logical.content.len() + content.len() <= self.settings.record_bytes_max;
         if fits {
-            open.logical.append(content, b"\n", lines, meta.end);
+            open.logical.append(content, b"\n", lines, meta);
         }
         fits
     }
@@ -351,7 +355,7 @@ impl Assembler {
         if item.state == State::Gone {
             return;
         }
-        let Logical { meta, content, lines, journal } = item.logical;
+        let Logical { meta, content, lines, journal, .. } = item.logical;
         match content {
             Cow::Borrowed(content) => {
                 detect::payload(content, self.settings.expect, entry);

@@ -25,7 +25,7 @@ impl Assembler {
         let at = self.slot(work, line.stream as u64);
         self.close(work, at);
         self.cut = Some((meta, 1));
-        work.queue.push(Logical { meta, content: line.content, lines: 1, journal: None }, 1, State::Done);
+        work.queue.push(Logical::new(meta, line.content, 1, None), 1, State::Done);
         self.give_ready(work, sink);
     }
 
@@ -40,7 +40,7 @@ impl Assembler {
     ) {
         let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset, bytes.len()), 1));
         let place = Meta { offset, end: offset + bytes.len() as u64 + 1, ..meta };
-        let logical = Logical { meta: place, content: Cow::Borrowed(bytes), lines: 0, journal: None };
+        let logical = Logical::new(place, Cow::Borrowed(bytes), 0, None);
         work.queue.push(logical, piece + 1, State::Done);
         self.give_ready(work, sink);
         if more {

@@ -21,6 +21,25 @@ pub(super) struct Meta {
     pub(super) stream: Stream,
     pub(super) time: Option<(i64, u8)>,
     pub(super) origin: u32,
+    /// A record by itself, whatever stands before it.
+    pub(super) is_whole: bool,
+}
+
+/// Writers give a record of several lines out in one go, and a runtime stamps each line as it reads it: what comes later
+/// than this, in ns, was written by itself.
+const APART_MAX: i64 = 1_000_000_000;
+/// The same in a journal, where each line is an entry: journald takes what was written in one go at once.
+const APART_MAX_IN_JOURNAL: i64 = 50_000_000;
+
+impl Meta {
+    /// Whether a line may go on the record whose last line came with `before`. Without times its text alone decides.
+    pub(super) fn follows(&self, before: Option<(i64, u8)>) -> bool {
+        let max = if self.envelope == Envelope::Journal { APART_MAX_IN_JOURNAL } else { APART_MAX };
+        match (before, self.time) {
+            (Some((before, _)), Some((now, _))) => now.saturating_sub(before) <= max,
+            _ => true,
+        }
+    }
 }
 
 /// A line, or lines, joined so far.
@@ -29,16 +48,31 @@ pub(super) struct Logical<'c> {
     pub(super) meta: Meta,
     pub(super) content: Text<'c>,
     pub(super) lines: u32,
+    /// The envelope's time of its last line so far.
+    pub(super) last_time: Option<(i64, u8)>,
     pub(super) journal: Option<Box<journal::Entry<'c>>>,
 }
 
+impl<'c> Logical<'c> {
+    #[inline]
+    pub(super) fn new(
+        meta: Meta,
+        content: Text<'c>,
+        lines: u32,
+        journal: Option<Box<journal::Entry<'c>>>,
+    ) -> Logical<'c> {
+        Logical { meta, content, lines, last_time: meta.time, journal }
+    }
+}
+
 impl Logical<'_> {
-    pub(super) fn append(&mut self, content: &[u8], between: &[u8], lines: u32, end: u64) {
+    pub(super) fn append(&mut self, content: &[u8], between: &[u8], lines: u32, last: &Meta) {
         let joined = self.content.to_mut();
         joined.extend_from_slice(between);
         joined.extend_from_slice(content);
         self.lines += lines;
-        self.meta.end = end;
+        self.meta.end = last.end;
+        self.last_time = last.time;
     }
 
     pub(super) fn into_owned(self) -> Logical<'static> {
@@ -46,6 +80,7 @@ impl Logical<'_> {
             meta: self.meta,
             content: Cow::Owned(self.content.into_owned()),
             lines: self.lines,
+            last_time: self.last_time,
             journal: self.journal.map(|entry| Box::new(entry.into_owned())),
         }
     }

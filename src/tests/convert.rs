@@ -128,6 +128,54 @@ fn two_streams_come_in_the_order_of_their_first_lines() {
     assert_eq!(records[0]["attributes"]["log.iostream"], "stdout");
 }
 
+/// Bodies of records of these lines.
+fn bodies(lines: &[&str], from: &str) -> Vec<String> {
+    let run = Place::new().pipe(&["convert", "--from", from], lines.join("\n").as_bytes());
+    run.json(0).iter().map(|record| record["body"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn lines_that_came_apart_are_no_record_together() {
+    let klog = "I1123 09:00:00.000000       1 a.go:12] free text";
+    for (first, second) in [("hello", "  indented"), (klog, "plain"), (klog, "")] {
+        for (later, count) in [("00.9", 1), ("01.2", 2)] {
+            let cri = |second: &str, text: &str| format!("2026-11-23T09:00:{second}Z stdout F {text}");
+            let lines = [cri("00.1", first), cri(later, second)];
+            assert_eq!(bodies(&[&lines[0], &lines[1]], "auto").len(), count, "{lines:?}");
+            let docker = |second: &str, text: &str| {
+                format!(r#"{{"log":"{text}\n","stream":"stdout","time":"2026-11-23T09:00:{second}Z"}}"#)
+            };
+            let lines = [docker("00.1", first), docker(later, second)];
+            assert_eq!(bodies(&[&lines[0], &lines[1]], "auto").len(), count, "{lines:?}");
+        }
+    }
+    // Each line is measured from the one before it, and parts of a line belong together whenever they come.
+    let slow =
+        ["2026-11-23T09:00:00Z stdout F a", "2026-11-23T09:00:01Z stdout F  b", "2026-11-23T09:00:02Z stdout F  c"];
+    assert_eq!(bodies(&slow, "auto"), ["a\n b\n c"]);
+    let parts = ["2026-11-23T09:00:00Z stdout P a", "2026-11-23T10:00:00Z stdout F b"];
+    assert_eq!(bodies(&parts, "auto"), ["ab"]);
+}
+
+#[test]
+fn an_entry_of_a_journal_is_a_record_unless_it_cannot_stand_alone() {
+    let entry = |usec: u64, transport: &str, message: &str| {
+        json!({"__REALTIME_TIMESTAMP": (1_795_436_491_000_000 + usec).to_string(), "_PID": "7", "_COMM": "x",
+            "_TRANSPORT": transport, "MESSAGE": message})
+        .to_string()
+    };
+    let pair = |gap: u64, transport: &str, first: &str, second: &str| {
+        bodies(&[&entry(0, transport, first), &entry(gap, transport, second)], "auto").len()
+    };
+    let panic = ("panic: no", "\t/app/main.go:12 +0x1d");
+    assert_eq!(pair(30_000, "stdout", panic.0, panic.1), 1);
+    assert_eq!(pair(90_000, "stdout", panic.0, panic.1), 2);
+    assert_eq!(pair(0, "journal", panic.0, panic.1), 2);
+    let conmon_rs = ("DEBUG a::b: 418: received frame", " INFO a::b: 400: Received SIGINT");
+    assert_eq!(pair(0, "stdout", conmon_rs.0, conmon_rs.1), 2);
+    assert_eq!(bodies(&[conmon_rs.0, conmon_rs.1], "conmonrs"), ["received frame", "Received SIGINT"]);
+}
+
 #[test]
 fn a_cri_line_passed_on_by_a_program_stays_whole() {
     let line = "2026-11-23T09:14:51.1Z stdout F 2026-01-02T03:04:05.678901234Z stderr F inner\n";
