@@ -167,9 +167,7 @@ impl Assembler {
 
     /// Nothing more is awaited for a slot: its partial line is whole, its record complete.
     fn close(&mut self, work: &mut Work<'_>, at: usize) {
-        if let Some(parts) = work.slots[at].partial.take() {
-            self.joined(work, at, parts);
-        }
+        self.end_parts(work, at);
         if let Some((open, _)) = work.slots[at].open.take() {
             work.done(open);
         }
@@ -246,31 +244,8 @@ impl Assembler {
             self.close(work, oldest);
             work.slots.swap_remove(oldest);
         }
-        work.slots.push(Slot { key, partial: None, open: None });
+        work.slots.push(Slot { key, partial: None, pieces: 0, open: None });
         work.slots.len() - 1
-    }
-
-    /// A part of a line: joined with those before it; the last one makes it whole.
-    #[cold]
-    fn part<'c>(&mut self, work: &mut Work<'c>, at: usize, line: Line<'c>, meta: Meta, lines: u32) {
-        let number = work.slots[at].partial;
-        let number = match number.and_then(|number| work.queue.get(number)) {
-            Some(parts) => {
-                parts.logical.append(&line.content, b"", lines, &meta);
-                number.unwrap_or_default()
-            }
-            None => {
-                let logical = Logical::new(meta, line.content, lines, line.journal);
-                work.queue.push(logical, 0, State::Open)
-            }
-        };
-        let length = work.queue.get(number).map_or(0, |parts| parts.logical.content.len());
-        if line.partial && length <= self.settings.record_bytes_max {
-            work.slots[at].partial = Some(number);
-        } else {
-            work.slots[at].partial = None;
-            self.joined(work, at, number);
-        }
     }
 
     /// A line that came in parts is whole: the next of the open record, or the first of a new one.

@@ -111,6 +111,8 @@ pub(super) enum State {
 pub(super) struct Slot {
     pub(super) key: u64,
     pub(super) partial: Option<u64>,
+    /// Pieces given out of the line that comes in parts, as it is longer than the limit.
+    pub(super) pieces: u32,
     pub(super) open: Option<(u64, Open)>,
 }
 

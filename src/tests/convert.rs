@@ -177,6 +177,22 @@ fn an_entry_of_a_journal_is_a_record_unless_it_cannot_stand_alone() {
 }
 
 #[test]
+fn a_line_in_parts_that_is_longer_than_the_limit_comes_in_marked_pieces() {
+    let part = |tag: &str| format!("2026-11-23T09:00:00Z stdout {tag} {}\n", "x".repeat(500));
+    let text = format!("{}{}{}", part("P").repeat(6), part("F"), "2026-11-23T09:00:00Z stdout F   next\n");
+    let run = Place::new().pipe(&["convert", "--max-line-bytes", "1024"], text.as_bytes());
+    let pieces: Vec<_> = run
+        .json(0)
+        .iter()
+        .map(|record| (record["attributes"]["spanline.record.piece"].as_u64(), record["body"].as_str().unwrap().len()))
+        .collect();
+    assert_eq!(pieces, [(Some(1), 1000), (Some(2), 1000), (Some(3), 1000), (Some(4), 500), (None, 6)]);
+    let place = Place::new();
+    place.write("a.log", &text);
+    place.run(&["backfill", "a.log", "--max-line-bytes", "1024"]).says("longer than the limit");
+}
+
+#[test]
 fn a_cri_line_passed_on_by_a_program_stays_whole() {
     let line = "2026-11-23T09:14:51.1Z stdout F 2026-01-02T03:04:05.678901234Z stderr F inner\n";
     let records = Place::new().pipe(&["convert"], line.as_bytes()).json(0);
