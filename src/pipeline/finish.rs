@@ -346,6 +346,7 @@ fn view_of<'h>(held: &'h HeldLines, line: &'h HeldLine) -> LineView<'h> {
         severity: line.severity,
         source: &held.sources[line.source as usize],
         message: &line.message,
+        fields: &line.fields,
         method: line.link.map(|link| link.method),
         relation: line.link.map_or(Relation::Within, |link| link.relation),
         confidence: line.link.and_then(|link| link.confidence),
