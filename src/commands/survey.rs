@@ -13,7 +13,6 @@ use spanline_parsers::{Entry, Time, pod_path};
 
 use crate::decode::{self, Envelopes};
 use crate::input::discover::{Found, FoundFile};
-use crate::input::read;
 use crate::record::{Origin, Pod, Producer};
 
 /// How much of a file tells what it is.
@@ -48,7 +47,7 @@ pub fn sources(found: &mut Found) -> Vec<Source> {
     let mut groups: BTreeMap<(usize, String), Vec<(FoundFile, Sniffed)>> = BTreeMap::new();
     let mut first_seen: HashMap<String, usize> = HashMap::new();
     for (index, file) in std::mem::take(&mut found.files).into_iter().enumerate() {
-        let sniffed = sniff(&file.path);
+        let sniffed = sniff(&file);
         if let Some(reason) = sniffed.leave_out.filter(|_| !file.named) {
             *found.left_out.entry(reason).or_default() += 1;
             continue;
@@ -228,10 +227,10 @@ impl Sniffed {
     }
 }
 
-fn sniff(path: &Path) -> Sniffed {
+fn sniff(file: &FoundFile) -> Sniffed {
     let mut head = Vec::new();
     // What can't be read is met again, and said, when the file is read.
-    if let Ok(input) = read::open(path, None) {
+    if let Ok(input) = file.open(None) {
         let _ = input.take(SNIFF_BYTES as u64).read_to_end(&mut head);
     }
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -75,7 +75,37 @@ pub enum ReadError {
 /// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed. `count` grows by the
 /// bytes that come from the disk.
 pub fn open(path: &Path, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
-    let mut file = File::open(path)?;
+    unpacked(File::open(path)?, count)
+}
+
+/// The same for a file that must lie in one of these folders, if there are any. What was opened is looked at, not the path:
+/// a link may have come in its place.
+pub fn open_within(path: &Path, roots: &[PathBuf], count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
+    let file = File::open(path)?;
+    if let Some(place) = place(&file)
+        && !roots.is_empty()
+        && !roots.iter().any(|root| place.starts_with(root))
+    {
+        return Err(io::Error::other("a link now leads out of the given folders; it was left out"));
+    }
+    unpacked(file, count)
+}
+
+/// Where an open file lies, if the system tells.
+fn place(file: &File) -> Option<PathBuf> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+        None
+    }
+}
+
+fn unpacked(mut file: File, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
     let mut magic = [0u8; 4];
     let got = read_full(&mut file, &mut magic)?;
     // A pipe cannot be set back: what was taken from it is put before the rest.

@@ -12,7 +12,7 @@ use crate::assemble::{AssembleSettings, Assembler, Counts, RecordSink};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::commands::survey::Source;
 use crate::decode::Envelopes;
-use crate::input::read::{self, ChunkReader, ReadLimits};
+use crate::input::read::{ChunkReader, ReadLimits};
 use crate::record::Origin;
 use spanline_parsers::detect::Expect;
 
@@ -93,7 +93,7 @@ pub fn read_source<S: SourceSink>(
     let mut fingerprints = HashSet::new();
     for (at, file) in source.files.iter().enumerate() {
         assembler.next_file(at as u32);
-        let input = match read::open(&file.path, Some(reading.bytes_read.clone())) {
+        let input = match file.open(Some(reading.bytes_read.clone())) {
             Ok(input) => input,
             Err(error) => {
                 report.failures.push(format!("{}: {error}", file.shown));
