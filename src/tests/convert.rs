@@ -177,6 +177,22 @@ fn an_entry_of_a_journal_is_a_record_unless_it_cannot_stand_alone() {
 }
 
 #[test]
+fn a_pipe_is_unpacked_as_a_file_is() {
+    let place = Place::new();
+    let packed = gzip(b"one\ntwo\n");
+    for bytes in [&packed[..], &zstd::encode_all(&b"one\ntwo\n"[..], 0).unwrap(), b"one\ntwo\n"] {
+        let records = place.pipe(&["convert"], bytes).json(0);
+        assert_eq!((records.len(), &records[1]["body"]), (2, &json!("two")));
+    }
+    for short in [&b""[..], b"\x1f", b"(", b"(\xb5"] {
+        assert_eq!(place.pipe(&["convert"], short).json(0).len(), usize::from(!short.is_empty()));
+    }
+    place.pipe(&["convert"], &packed[..packed.len() - 9]).says("cut off before its end").text(1);
+    let large = gzip("a line\n".repeat(1000).as_bytes());
+    place.pipe(&["convert", "--max-decompressed-bytes", "1000"], &large).says("--max-decompressed-bytes").text(1);
+}
+
+#[test]
 fn a_line_in_parts_that_is_longer_than_the_limit_comes_in_marked_pieces() {
     let part = |tag: &str| format!("2026-11-23T09:00:00Z stdout {tag} {}\n", "x".repeat(500));
     let text = format!("{}{}{}", part("P").repeat(6), part("F"), "2026-11-23T09:00:00Z stdout F   next\n");
