@@ -145,3 +145,19 @@ fn the_last_record_is_sent_again_if_it_has_grown() {
         assert_eq!((stored.get(whole), stored.get("number 99")), (Some(&1), Some(&1)), "{whole}");
     }
 }
+
+#[test]
+fn two_runs_do_not_share_a_state_folder() {
+    let place = Place::new();
+    numbered(&place);
+    let background = Background::start(Script { pause: Duration::from_millis(300), ..Script::default() });
+    let url = background.url();
+    let arguments = ["backfill", "a.log", "--to", &url, "--state", "state", "--compression", "none"];
+    let first = place.spawn(&arguments);
+    wait_until(|| background.sink.requests() > 0);
+    let second = place.run(&arguments);
+    second.text(1);
+    second.says("state folder state is in use by another run");
+    assert_eq!(ran(first.wait_with_output().unwrap()).code, Some(0));
+    place.run(&arguments).text(0);
+}
