@@ -31,6 +31,9 @@ const SLOTS_MAX: usize = 64;
 /// their first lines; more than so many do not wait.
 const READY_MAX: usize = 1024;
 
+/// What some editors and Windows programs put before the first line of a file; it is no part of the line.
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Takes records as they are complete.
 pub trait RecordSink {
     /// One record.
@@ -122,10 +125,14 @@ impl Assembler {
             (rest, offset) = (after, offset + taken);
         }
         if self.crlf.is_none() && !rest.is_empty() {
-            let first = first_line(rest).0;
+            let (first, after, taken) = first_line(rest.strip_prefix(BOM).unwrap_or(rest));
             // In a CRI file it was the program that wrote the CR: the runtime ends its lines with LF.
             let is_cri = || decode::line(first, self.settings.envelopes).envelope == Envelope::Cri;
             self.crlf = Some(first.ends_with(b"\r") && !is_cri());
+            if offset == 0 && rest.starts_with(BOM) && !(chunk.cut && after.is_empty()) {
+                self.physical(&mut work, first, 0, sink);
+                (rest, offset) = (after, BOM.len() as u64 + taken);
+            }
         }
         let body = if chunk.cut { &rest[..memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1)] } else { rest };
         let mut start = 0;

@@ -11,6 +11,7 @@ use spanline_parsers::detect::{self, Expect};
 use spanline_parsers::rotation::{self, Age};
 use spanline_parsers::{Entry, Time, pod_path};
 
+use crate::assemble::BOM;
 use crate::decode::{self, Envelopes};
 use crate::input::discover::{Found, FoundFile};
 use crate::record::{Origin, Pod, Producer};
@@ -233,13 +234,14 @@ fn sniff(file: &FoundFile) -> Sniffed {
     if let Ok(input) = file.open(None) {
         let _ = input.take(SNIFF_BYTES as u64).read_to_end(&mut head);
     }
+    let head = head.strip_prefix(BOM).unwrap_or(&head);
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut sniffed = Sniffed {
-        leave_out: leave_out(&head, first),
+        leave_out: leave_out(head, first),
         is_kubernetes_audit: first.starts_with(b"{") && memchr::memmem::find(first, b"audit.k8s.io/").is_some(),
         times: SampleTimes::default(),
     };
-    let whole = memchr::memrchr(b'\n', &head).map_or(&head[..], |end| &head[..end]);
+    let whole = memchr::memrchr(b'\n', head).map_or(head, |end| &head[..end]);
     let mut entry = Entry::default();
     for bytes in whole.split(|byte| *byte == b'\n').take(200) {
         let line = decode::line(bytes, Envelopes::Auto);

@@ -128,6 +128,24 @@ fn two_streams_come_in_the_order_of_their_first_lines() {
     assert_eq!(records[0]["attributes"]["log.iostream"], "stdout");
 }
 
+#[test]
+fn a_byte_order_mark_does_not_hide_the_format_of_the_first_line() {
+    let place = Place::new();
+    for (line, format) in [
+        ("I1123 09:14:51.123456    1 a.go:12] \"hi\"", "klog"),
+        (r#"{"ts":1795425291.1,"msg":"hi"}"#, "json"),
+        ("time=\"2026-11-23T09:14:51Z\" level=info msg=hi", "logrus"),
+    ] {
+        for end in ["", "\n", "\r\n", "\nnext\n"] {
+            let records = place.pipe(&["convert"], format!("\u{feff}{line}{end}").as_bytes()).json(0);
+            let first = &records[0];
+            assert!(first["format"].as_str().unwrap().contains(format), "{first}");
+            assert_eq!((&first["body"], &first["offset"]), (&json!("hi"), &json!(0)));
+            assert_eq!(records.len(), if end == "\nnext\n" { 2 } else { 1 });
+        }
+    }
+}
+
 /// Bodies of records of these lines.
 fn bodies(lines: &[&str], from: &str) -> Vec<String> {
     let run = Place::new().pipe(&["convert", "--from", from], lines.join("\n").as_bytes());
