@@ -67,6 +67,8 @@ fn a_year_and_a_zone_are_taken_as_given() {
     let new_year = "I1231 23:59:59.000000    1 a.go:12] hi\nI0101 00:00:00.000000    1 a.go:12] hi\n";
     let records = Place::new().pipe(&["convert", "--year", "2020", "--zone", "UTC"], new_year.as_bytes()).json(0);
     assert_eq!(records[1]["time"], "2020-01-01T00:00:00.000000000Z");
+    let records = Place::new().pipe(&["convert", "--year", "2023", "--zone", "UTC"], leap.as_bytes()).json(0);
+    assert_eq!(records[0]["time"], json!(null));
 }
 
 #[test]
