@@ -24,6 +24,8 @@ use crate::record::Receipt;
 
 /// Failures in a row of everything there is, after which a batch is halved to find out whether it is to blame.
 const FAILURES_TO_PROBE: u32 = 4;
+/// Failures of one request, while no other is taken, after which it is said: a few seconds.
+const FAILURES_TO_SAY: u32 = 4;
 /// Requests that may be wasted on finding the records that a destination calls wrong; each batch it takes earns some.
 const BISECTIONS_MAX: u32 = 256;
 /// What a taken batch earns.
@@ -254,6 +256,10 @@ impl Deliver {
         if self.health.passes == 0 && self.summary.requests == 0 {
             let (name, limit) = (&self.options.name, self.retry_limit());
             self.note(format!("{name} does not take anything yet ({error}); trying again {limit}"));
+        }
+        if job.failures == FAILURES_TO_SAY && self.health.passes > 0 && self.health.passes == job.passes_at_first {
+            let (name, limit) = (&self.options.name, self.retry_limit());
+            self.note(format!("{name} takes nothing any more ({error}); trying again {limit}"));
         }
         if self.options.retry_for.is_some_and(|limit| age >= limit) {
             return self.give_up(job);
