@@ -236,7 +236,7 @@ impl Unlinked {
     /// The words of the summary.
     pub fn reason(self) -> &'static str {
         match self {
-            Unlinked::NoTraces => "no traces given and no id in the record",
+            Unlinked::NoTraces => "no spans given and no id in the record",
             Unlinked::NoTime => "record without a time",
             Unlinked::NoSpanNear => "no span of its writer at its time",
             Unlinked::NoEvidence => "nothing but time speaks for a span",

@@ -15,6 +15,7 @@ pub mod ship;
 pub mod source;
 mod store;
 mod story;
+mod summary;
 pub mod taps;
 pub mod traces;
 mod zones;

@@ -48,7 +48,9 @@ pub struct SourceReport {
     pub counts: Counts,
     /// Files read to their end.
     pub files_read: u64,
-    /// One message for each file that was not.
+    /// Files read in part.
+    pub files_cut: u64,
+    /// One message for each file that was not read to its end.
     pub failures: Vec<String>,
 }
 
@@ -57,6 +59,7 @@ impl SourceReport {
     pub fn add(&mut self, other: SourceReport) {
         self.counts.add(&other.counts);
         self.files_read += other.files_read;
+        self.files_cut += other.files_cut;
         self.failures.extend(other.failures);
     }
 }
@@ -117,6 +120,7 @@ pub fn read_source<S: SourceSink>(
                     break;
                 }
                 Err(error) => {
+                    report.files_cut += 1;
                     report.failures.push(format!("{}: {error}", file.shown));
                     break;
                 }
