@@ -294,14 +294,18 @@ impl Assembler {
     fn takes(&self, work: &mut Work<'_>, at: usize, content: &[u8], meta: &Meta, lines: u32) -> bool {
         let Some((number, state)) = &mut work.slots[at].open else { return false };
         let Some(open) = work.queue.get(*number) else { return false };
-        if !state.takes(&open.logical.content, content) || meta.is_whole || !meta.follows(open.logical.last_time) {
-            return false;
+        state.takes(&open.logical.content, content) && self.goes_on(&mut open.logical, content, meta, lines)
+    }
+
+    /// A line that goes on by its text is appended, unless it came too late or is too long.
+    #[cold]
+    fn goes_on(&self, open: &mut Logical<'_>, content: &[u8], meta: &Meta, lines: u32) -> bool {
+        let fits = open.content.len() + content.len() <= self.settings.record_bytes_max;
+        let goes_on = fits && open.is_followed_by(meta);
+        if goes_on {
+            open.append(content, b"\n", lines, meta);
         }
-        let fits = open.logical.content.len() + content.len() <= self.settings.record_bytes_max;
-        if fits {
-            open.logical.append(content, b"\n", lines, meta);
-        }
-        fits
+        goes_on
     }
 
     /// Gives out what is complete, in order, up to the first record that is open. Where too many wait for that one, they

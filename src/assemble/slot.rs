@@ -31,25 +31,14 @@ const APART_MAX: i64 = 1_000_000_000;
 /// The same in a journal, where each line is an entry: journald takes what was written in one go at once.
 const APART_MAX_IN_JOURNAL: i64 = 50_000_000;
 
-impl Meta {
-    /// Whether a line may go on the record whose last line came with `before`. Without times its text alone decides.
-    pub(super) fn follows(&self, before: Option<(i64, u8)>) -> bool {
-        let max = if self.envelope == Envelope::Journal { APART_MAX_IN_JOURNAL } else { APART_MAX };
-        match (before, self.time) {
-            (Some((before, _)), Some((now, _))) => now.saturating_sub(before) <= max,
-            _ => true,
-        }
-    }
-}
-
 /// A line, or lines, joined so far.
 #[derive(Debug)]
 pub(super) struct Logical<'c> {
     pub(super) meta: Meta,
     pub(super) content: Text<'c>,
     pub(super) lines: u32,
-    /// The envelope's time of its last line so far.
-    pub(super) last_time: Option<(i64, u8)>,
+    /// How much later than its first line the last one so far came, in ns.
+    pub(super) later: i64,
     pub(super) journal: Option<Box<journal::Entry<'c>>>,
 }
 
@@ -61,7 +50,7 @@ impl<'c> Logical<'c> {
         lines: u32,
         journal: Option<Box<journal::Entry<'c>>>,
     ) -> Logical<'c> {
-        Logical { meta, content, lines, last_time: meta.time, journal }
+        Logical { meta, content, lines, later: 0, journal }
     }
 }
 
@@ -72,7 +61,19 @@ impl Logical<'_> {
         joined.extend_from_slice(content);
         self.lines += lines;
         self.meta.end = last.end;
-        self.last_time = last.time;
+        if let (Some((first, _)), Some((last, _))) = (self.meta.time, last.time) {
+            self.later = last.saturating_sub(first);
+        }
+    }
+
+    /// Whether a line may go on the record by when it came. Without times its text alone decides.
+    pub(super) fn is_followed_by(&self, line: &Meta) -> bool {
+        let apart_max = if line.envelope == Envelope::Journal { APART_MAX_IN_JOURNAL } else { APART_MAX };
+        match (self.meta.time, line.time) {
+            _ if line.is_whole => false,
+            (Some((first, _)), Some((now, _))) => now.saturating_sub(first.saturating_add(self.later)) <= apart_max,
+            _ => true,
+        }
     }
 
     pub(super) fn into_owned(self) -> Logical<'static> {
@@ -80,7 +81,7 @@ impl Logical<'_> {
             meta: self.meta,
             content: Cow::Owned(self.content.into_owned()),
             lines: self.lines,
-            last_time: self.last_time,
+            later: self.later,
             journal: self.journal.map(|entry| Box::new(entry.into_owned())),
         }
     }
