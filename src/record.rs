@@ -78,9 +78,11 @@ pub struct Position {
     pub lines: u32,
     /// Byte offset of the first physical line (in the decompressed stream).
     pub offset: u64,
+    /// Byte offset behind the last physical line and its line feed, which may still be to come.
+    pub end: u64,
 }
 
-/// The records of one source that a batch holds: their ordinals `from..to`, counted in reading order.
+/// The records of one source that a batch holds, in reading order: those of logs by their bytes `from..to`, spans by ordinals.
 ///
 /// It comes back once a destination has taken them, or they were given up on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -234,7 +236,7 @@ impl Unlinked {
     /// The words of the summary.
     pub fn reason(self) -> &'static str {
         match self {
-            Unlinked::NoTraces => "no traces given and no id in the record",
+            Unlinked::NoTraces => "no spans given and no id in the record",
             Unlinked::NoTime => "record without a time",
             Unlinked::NoSpanNear => "no span of its writer at its time",
             Unlinked::NoEvidence => "nothing but time speaks for a span",

@@ -1,9 +1,11 @@
 //! Which physical lines make one record.
 //!
 //! In goes one line after the other (payloads, envelopes removed, of one stream), out comes whether the next one
-//! belongs to the record that is open. No bytes are kept: a few flags of the first line and of what followed decide. A
-//! line without a time is no continuation by that alone; only its shape, or klog's own rules, make it one.
+//! belongs to the record that is open. No bytes are kept: a few flags of the first line and of what followed decide. Only
+//! its shape, or klog's own rules, make a line a continuation; one that is a record by itself is none. Whether it came too
+//! late to be one is the caller's to judge.
 
+use crate::detect::stands_alone;
 use crate::entry::{Entry, Text, Value};
 use crate::klog;
 use crate::klog_values;
@@ -13,10 +15,8 @@ use memchr::{memchr, memmem};
 /// The field that holds a stack trace behind a record.
 pub const STACK_KEY: &[u8] = b"exception.stacktrace";
 
-/// The record that is open.
-///
-/// Its first line is not read until a line comes that does not begin a record by itself: most records are over before
-/// what they are matters.
+/// The record that is open. Its first line is not read until a line comes that does not begin a record by itself: most
+/// records are over before what they are matters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Open {
     body: Body,
@@ -153,8 +153,9 @@ impl Open {
         if next.trim_ascii().is_empty() {
             return self.blank();
         }
-        self.indented = true;
-        self.body != Body::Blank
+        // conmon-rs writes ` INFO …`.
+        self.indented = !(next[0] == b' ' && next.get(1).is_some_and(u8::is_ascii_uppercase) && stands_alone(next));
+        self.indented && self.body != Body::Blank
     }
 
     /// Inside of `key=<`: lines begin with a TAB up to ` >`. Anything else shows that the value was cut off.
@@ -174,7 +175,7 @@ impl Open {
     }
 
     fn free_line(&mut self, next: &[u8]) -> bool {
-        !(begins_record(next) || self.prefixed && klog::find_header(next).is_some())
+        !(begins_record(next) || self.prefixed && klog::find_header(next).is_some() || stands_alone(next))
     }
 
     /// A line at the margin that continues a record by its shape.

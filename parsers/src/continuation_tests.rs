@@ -37,6 +37,13 @@ fn indented_lines_go_on() {
 }
 
 #[test]
+fn a_line_that_is_a_whole_record_is_no_continuation() {
+    let server = " INFO signal: conmonrs::server: 400: Received SIGINT";
+    check(&["DEBUG a::b: 418: received frame", server, &format!("{server}\n  and more")]);
+    check(&[&format!("{HEAD}a\nb"), "ERROR:root:no", "[2026-01-02 03:04:05] x", &format!("{HEAD}a\n INFO is a word")]);
+}
+
+#[test]
 fn structured_klog_ends_with_its_line() {
     check(&[&format!("{HEAD}\"a\" b=\"c\""), "plain", &format!("{HEAD}\"a\""), "plain"]);
 }

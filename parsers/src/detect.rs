@@ -3,7 +3,7 @@
 //! In goes one payload (no envelope), out comes a filled [`Entry`] with its trace context. Nothing is refused: a line that
 //! no parser fits is text with the line as its body.
 
-use crate::entry::{Entry, Format, Text, Time};
+use crate::entry::{Entry, Format, Severity, Text, Time};
 use crate::{
     access, conmon, conmon_rs, glog, json_line, klog, log4j, logfmt, logrus, plain, python, spring, syslog,
     trace_context,
@@ -102,6 +102,14 @@ pub(crate) fn inner<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
         entry.clear();
         plain::fallback(line, entry);
     }
+}
+
+/// Is the line a whole record of a format that says when or how bad it is? Asked only of lines that would continue another
+/// one: they look like free text at their first bytes.
+#[inline(never)]
+pub(crate) fn stands_alone(line: &[u8]) -> bool {
+    let mut entry = Entry::default();
+    recognised(line, true, &mut entry) && (entry.severity != Severity::UNKNOWN || entry.time != Time::None)
 }
 
 /// Chooses by the first byte and tries what can begin so. `outer`: prefixes that wrap other formats are looked for.

@@ -56,7 +56,9 @@ impl Assembler {
             let piece = &text[at..at + taken];
             let lines = memchr::memchr_iter(b'\n', piece).count() as u32;
             let line = decode::from_journal(journal_export::entry(piece));
-            let meta = self.meta(&Line::bare(b""), self.carried_offset + at as u64);
+            // The empty line behind an entry may still be to come.
+            let length = piece.trim_ascii_end().len();
+            let meta = self.meta(&Line::bare(b""), self.carried_offset + at as u64, length);
             self.counts.lines += u64::from(lines);
             self.taken(&mut work, line, meta, lines, sink);
             self.line += u64::from(lines);

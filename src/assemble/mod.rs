@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use spanline_parsers::continuation::Open;
 use spanline_parsers::detect::{self, Expect};
+use spanline_parsers::journal::Transport;
 use spanline_parsers::{Entry, Field, Format, klog};
 
 use crate::calendar::Calendar;
@@ -29,6 +30,9 @@ const SLOTS_MAX: usize = 64;
 /// Records that are complete while an older one of another stream is open wait for it, so that all come in the order of
 /// their first lines; more than so many do not wait.
 const READY_MAX: usize = 1024;
+
+/// What some editors and Windows programs put before the first line of a file; it is no part of the line.
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Takes records as they are complete.
 pub trait RecordSink {
@@ -121,10 +125,14 @@ impl Assembler {
             (rest, offset) = (after, offset + taken);
         }
         if self.crlf.is_none() && !rest.is_empty() {
-            let first = first_line(rest).0;
+            let (first, after, taken) = first_line(rest.strip_prefix(BOM).unwrap_or(rest));
             // In a CRI file it was the program that wrote the CR: the runtime ends its lines with LF.
             let is_cri = || decode::line(first, self.settings.envelopes).envelope == Envelope::Cri;
             self.crlf = Some(first.ends_with(b"\r") && !is_cri());
+            if offset == 0 && rest.starts_with(BOM) && !(chunk.cut && after.is_empty()) {
+                self.physical(&mut work, first, 0, sink);
+                (rest, offset) = (after, BOM.len() as u64 + taken);
+            }
         }
         let body = if chunk.cut { &rest[..memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1)] } else { rest };
         let mut start = 0;
@@ -166,9 +174,7 @@ impl Assembler {
 
     /// Nothing more is awaited for a slot: its partial line is whole, its record complete.
     fn close(&mut self, work: &mut Work<'_>, at: usize) {
-        if let Some(parts) = work.slots[at].partial.take() {
-            self.joined(work, at, parts);
-        }
+        self.end_parts(work, at);
         if let Some((open, _)) = work.slots[at].open.take() {
             work.done(open);
         }
@@ -177,6 +183,7 @@ impl Assembler {
     #[inline]
     fn physical<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, bytes: &'c [u8], offset: u64, sink: &mut S) {
         self.counts.lines += 1;
+        let length = bytes.len();
         let bytes = match self.crlf {
             Some(true) => bytes.strip_suffix(b"\r").unwrap_or(bytes),
             _ => bytes,
@@ -185,21 +192,24 @@ impl Assembler {
         if line.content.first() == Some(&0) && self.settings.drop_nul_lines && is_nul_line(&line.content) {
             self.counts.nul_lines += 1;
         } else {
-            let meta = self.meta(&line, offset);
+            let meta = self.meta(&line, offset, length);
             self.taken(work, line, meta, 1, sink);
         }
         self.line += 1;
     }
 
-    fn meta(&self, line: &Line<'_>, offset: u64) -> Meta {
+    /// `length`: bytes of the line, without its line feed.
+    fn meta(&self, line: &Line<'_>, offset: u64, length: usize) -> Meta {
         Meta {
             file: self.file,
             line: self.line,
             offset,
+            end: offset + length as u64 + 1,
             envelope: line.envelope,
             stream: line.stream,
             time: line.time,
             origin: 0,
+            is_whole: false,
         }
     }
 
@@ -218,6 +228,8 @@ impl Assembler {
             meta.envelope = Envelope::Journal;
             meta.time = line.time;
             (meta.origin, key) = self.journal_writer(entry);
+            // Only what goes through a pipe is taken apart into lines.
+            meta.is_whole = entry.transport.is_some_and(|transport| transport != Transport::Stdout);
         }
         let at = self.slot(work, key);
         if line.partial || work.slots[at].partial.is_some() {
@@ -239,39 +251,16 @@ impl Assembler {
             self.close(work, oldest);
             work.slots.swap_remove(oldest);
         }
-        work.slots.push(Slot { key, partial: None, open: None });
+        work.slots.push(Slot { key, partial: None, pieces: 0, open: None });
         work.slots.len() - 1
-    }
-
-    /// A part of a line: joined with those before it; the last one makes it whole.
-    #[cold]
-    fn part<'c>(&mut self, work: &mut Work<'c>, at: usize, line: Line<'c>, meta: Meta, lines: u32) {
-        let number = work.slots[at].partial;
-        let number = match number.and_then(|number| work.queue.get(number)) {
-            Some(parts) => {
-                parts.logical.append(&line.content, b"", lines);
-                number.unwrap_or_default()
-            }
-            None => {
-                let logical = Logical { meta, content: line.content, lines, journal: line.journal };
-                work.queue.push(logical, 0, State::Open)
-            }
-        };
-        let length = work.queue.get(number).map_or(0, |parts| parts.logical.content.len());
-        if line.partial && length <= self.settings.record_bytes_max {
-            work.slots[at].partial = Some(number);
-        } else {
-            work.slots[at].partial = None;
-            self.joined(work, at, number);
-        }
     }
 
     /// A line that came in parts is whole: the next of the open record, or the first of a new one.
     fn joined(&mut self, work: &mut Work<'_>, at: usize, number: u64) {
         let Some(parts) = work.queue.get(number) else { return };
         let content = std::mem::take(&mut parts.logical.content);
-        let lines = parts.logical.lines;
-        if self.takes(work, at, &content, lines) {
+        let (meta, lines) = (parts.logical.meta, parts.logical.lines);
+        if self.takes(work, at, &content, &meta, lines) {
             if let Some(parts) = work.queue.get(number) {
                 parts.state = State::Gone;
             }
@@ -289,11 +278,11 @@ impl Assembler {
     /// A whole line: the next of the open record, or the first of a new one.
     #[inline]
     fn logical<'c>(&mut self, work: &mut Work<'c>, at: usize, line: Line<'c>, meta: Meta, lines: u32) {
-        if self.takes(work, at, &line.content, lines) {
+        if self.takes(work, at, &line.content, &meta, lines) {
             return;
         }
         let state = Open::start(&line.content);
-        let logical = Logical { meta, content: line.content, lines, journal: line.journal };
+        let logical = Logical::new(meta, line.content, lines, line.journal);
         let number = work.queue.push(logical, 0, State::Open);
         if let Some((done, _)) = work.slots[at].open.replace((number, state)) {
             work.done(done);
@@ -302,17 +291,21 @@ impl Assembler {
 
     /// Whether the slot's open record takes a line; then it has it.
     #[inline]
-    fn takes(&self, work: &mut Work<'_>, at: usize, content: &[u8], lines: u32) -> bool {
+    fn takes(&self, work: &mut Work<'_>, at: usize, content: &[u8], meta: &Meta, lines: u32) -> bool {
         let Some((number, state)) = &mut work.slots[at].open else { return false };
         let Some(open) = work.queue.get(*number) else { return false };
-        if !state.takes(&open.logical.content, content) {
-            return false;
+        state.takes(&open.logical.content, content) && self.goes_on(&mut open.logical, content, meta, lines)
+    }
+
+    /// A line that goes on by its text is appended, unless it came too late or is too long.
+    #[cold]
+    fn goes_on(&self, open: &mut Logical<'_>, content: &[u8], meta: &Meta, lines: u32) -> bool {
+        let fits = open.content.len() + content.len() <= self.settings.record_bytes_max;
+        let goes_on = fits && open.is_followed_by(meta);
+        if goes_on {
+            open.append(content, b"\n", lines, meta);
         }
-        let fits = open.logical.content.len() + content.len() <= self.settings.record_bytes_max;
-        if fits {
-            open.logical.append(content, b"\n", lines);
-        }
-        fits
+        goes_on
     }
 
     /// Gives out what is complete, in order, up to the first record that is open. Where too many wait for that one, they
@@ -348,7 +341,7 @@ impl Assembler {
         if item.state == State::Gone {
             return;
         }
-        let Logical { meta, content, lines, journal } = item.logical;
+        let Logical { meta, content, lines, journal, .. } = item.logical;
         match content {
             Cow::Borrowed(content) => {
                 detect::payload(content, self.settings.expect, entry);
@@ -390,7 +383,7 @@ impl Assembler {
         sink.record(&Record {
             source: self.source,
             origin: &self.origins[meta.origin as usize],
-            position: Position { file: meta.file, line: meta.line, lines, offset: meta.offset },
+            position: Position { file: meta.file, line: meta.line, lines, offset: meta.offset, end: meta.end },
             envelope: meta.envelope,
             stream: meta.stream,
             time: time.map(|(nanos, _)| nanos),

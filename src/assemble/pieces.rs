@@ -1,7 +1,7 @@
-//! Lines that are longer than the limit: given out in marked pieces, each a record of its own.
+//! Lines that come in parts: joined up to the limit; what is longer is given out in marked pieces, each a record of its own.
 //!
-//! In go the parts of a line as they were read, out come records that bear the number of their piece and the envelope of the
-//! first one. Pieces are never joined again.
+//! In go the parts of a line as they were read or as the runtime wrote them, out come whole lines, or records that bear the
+//! number of their piece. Pieces are never joined again.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,55 @@ use super::{Assembler, RecordSink, Work};
 use crate::decode::{self, Line};
 
 impl Assembler {
+    /// A part of a line as the runtime cut it: joined with those before it; the last one makes it whole.
+    #[cold]
+    pub(super) fn part<'c>(&mut self, work: &mut Work<'c>, at: usize, line: Line<'c>, meta: Meta, lines: u32) {
+        let begun = work.slots[at].partial;
+        let number = match begun.and_then(|number| work.queue.get(number)) {
+            Some(parts) if parts.logical.content.len() + line.content.len() <= self.settings.record_bytes_max => {
+                parts.logical.append(&line.content, b"", lines, &meta);
+                begun.unwrap_or_default()
+            }
+            full => {
+                if full.is_some() {
+                    self.cut_parts(work, at);
+                }
+                work.queue.push(Logical::new(meta, line.content, lines, line.journal), 0, State::Open)
+            }
+        };
+        work.slots[at].partial = Some(number);
+        if !line.partial {
+            self.end_parts(work, at);
+        }
+    }
+
+    /// What was joined so far is as long as a record may be: it becomes a piece.
+    fn cut_parts(&mut self, work: &mut Work<'_>, at: usize) {
+        let slot = &mut work.slots[at];
+        let (number, open) = (slot.partial.take(), slot.open.take());
+        slot.pieces += 1;
+        if slot.pieces == 1 {
+            self.counts.cut += 1;
+        }
+        let piece = slot.pieces;
+        if let Some((open, _)) = open {
+            work.done(open);
+        }
+        if let Some(item) = number.and_then(|number| work.queue.get(number)) {
+            (item.piece, item.state) = (piece, State::Done);
+        }
+    }
+
+    /// The last part was read: the line is whole, or the last piece of it.
+    pub(super) fn end_parts(&mut self, work: &mut Work<'_>, at: usize) {
+        if work.slots[at].pieces > 0 {
+            self.cut_parts(work, at);
+            work.slots[at].pieces = 0;
+        } else if let Some(number) = work.slots[at].partial.take() {
+            self.joined(work, at, number);
+        }
+    }
+
     /// The first piece of a line that is longer than the limit.
     pub(super) fn first_piece<'c, S: RecordSink>(
         &mut self,
@@ -21,11 +70,11 @@ impl Assembler {
         self.counts.lines += 1;
         self.counts.cut += 1;
         let line = decode::line(bytes, self.settings.envelopes);
-        let meta = self.meta(&line, offset);
+        let meta = self.meta(&line, offset, bytes.len());
         let at = self.slot(work, line.stream as u64);
         self.close(work, at);
         self.cut = Some((meta, 1));
-        work.queue.push(Logical { meta, content: line.content, lines: 1, journal: None }, 1, State::Done);
+        work.queue.push(Logical::new(meta, line.content, 1, None), 1, State::Done);
         self.give_ready(work, sink);
     }
 
@@ -38,8 +87,9 @@ impl Assembler {
         more: bool,
         sink: &mut S,
     ) {
-        let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset), 1));
-        let logical = Logical { meta: Meta { offset, ..meta }, content: Cow::Borrowed(bytes), lines: 0, journal: None };
+        let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset, bytes.len()), 1));
+        let place = Meta { offset, end: offset + bytes.len() as u64 + 1, ..meta };
+        let logical = Logical::new(place, Cow::Borrowed(bytes), 0, None);
         work.queue.push(logical, piece + 1, State::Done);
         self.give_ready(work, sink);
         if more {

@@ -15,11 +15,21 @@ pub(super) struct Meta {
     pub(super) file: u32,
     pub(super) line: u64,
     pub(super) offset: u64,
+    /// Behind its last line so far.
+    pub(super) end: u64,
     pub(super) envelope: Envelope,
     pub(super) stream: Stream,
     pub(super) time: Option<(i64, u8)>,
     pub(super) origin: u32,
+    /// A record by itself, whatever stands before it.
+    pub(super) is_whole: bool,
 }
+
+/// Writers give a record of several lines out in one go, and a runtime stamps each line as it reads it: what comes later
+/// than this, in ns, was written by itself.
+const APART_MAX: i64 = 1_000_000_000;
+/// The same in a journal, where each line is an entry: journald takes what was written in one go at once.
+const APART_MAX_IN_JOURNAL: i64 = 50_000_000;
 
 /// A line, or lines, joined so far.
 #[derive(Debug)]
@@ -27,15 +37,43 @@ pub(super) struct Logical<'c> {
     pub(super) meta: Meta,
     pub(super) content: Text<'c>,
     pub(super) lines: u32,
+    /// How much later than its first line the last one so far came, in ns.
+    pub(super) later: i64,
     pub(super) journal: Option<Box<journal::Entry<'c>>>,
 }
 
+impl<'c> Logical<'c> {
+    #[inline]
+    pub(super) fn new(
+        meta: Meta,
+        content: Text<'c>,
+        lines: u32,
+        journal: Option<Box<journal::Entry<'c>>>,
+    ) -> Logical<'c> {
+        Logical { meta, content, lines, later: 0, journal }
+    }
+}
+
 impl Logical<'_> {
-    pub(super) fn append(&mut self, content: &[u8], between: &[u8], lines: u32) {
+    pub(super) fn append(&mut self, content: &[u8], between: &[u8], lines: u32, last: &Meta) {
         let joined = self.content.to_mut();
         joined.extend_from_slice(between);
         joined.extend_from_slice(content);
         self.lines += lines;
+        self.meta.end = last.end;
+        if let (Some((first, _)), Some((last, _))) = (self.meta.time, last.time) {
+            self.later = last.saturating_sub(first);
+        }
+    }
+
+    /// Whether a line may go on the record by when it came. Without times its text alone decides.
+    pub(super) fn is_followed_by(&self, line: &Meta) -> bool {
+        let apart_max = if line.envelope == Envelope::Journal { APART_MAX_IN_JOURNAL } else { APART_MAX };
+        match (self.meta.time, line.time) {
+            _ if line.is_whole => false,
+            (Some((first, _)), Some((now, _))) => now.saturating_sub(first.saturating_add(self.later)) <= apart_max,
+            _ => true,
+        }
     }
 
     pub(super) fn into_owned(self) -> Logical<'static> {
@@ -43,6 +81,7 @@ impl Logical<'_> {
             meta: self.meta,
             content: Cow::Owned(self.content.into_owned()),
             lines: self.lines,
+            later: self.later,
             journal: self.journal.map(|entry| Box::new(entry.into_owned())),
         }
     }
@@ -73,6 +112,8 @@ pub(super) enum State {
 pub(super) struct Slot {
     pub(super) key: u64,
     pub(super) partial: Option<u64>,
+    /// Pieces given out of the line that comes in parts, as it is longer than the limit.
+    pub(super) pieces: u32,
     pub(super) open: Option<(u64, Open)>,
 }
 

@@ -136,6 +136,13 @@ impl Calendar {
     }
 
     fn date(&mut self, date: Date, envelope: Option<i64>) -> Option<i64> {
+        // Pinned to a year without it, 29 February is no time.
+        if (date.month, date.day) == (2, 29)
+            && let (None, Some(year)) = (date.year, self.settings.year)
+            && !is_date(Some(year), date.month, date.day)
+        {
+            return None;
+        }
         if let Some(envelope) = envelope
             && let Some((local, year)) = self.near_envelope(date, envelope)
         {

@@ -1,7 +1,7 @@
 //! Ranges of acknowledged records, per destination and file.
 //!
-//! In go ranges in any order, out comes whether a record lies in one. Ranges that touch become one, so a finished file
-//! takes one range whatever its size.
+//! In go ranges in any order, out comes whether a record lies in one as a whole: one that has grown since does not. Ranges
+//! that touch become one, so a finished file takes one range whatever its size.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -56,6 +56,11 @@ impl Ranges {
         self.ends.insert(from, to);
     }
 
+    /// Does a range hold all of this one?
+    pub fn holds(&self, from: u64, to: u64) -> bool {
+        self.ends.range(..=from).next_back().is_some_and(|(_, end)| from < *end && to <= *end)
+    }
+
     /// Does a range hold this place?
     pub fn contains(&self, at: u64) -> bool {
         self.ends.range(..=at).next_back().is_some_and(|(_, end)| at < *end)
@@ -83,6 +88,10 @@ mod tests {
             }
             for (at, held) in model.iter().enumerate() {
                 prop_assert_eq!(ranges.contains(at as u64), *held);
+                for to in at + 1..model.len() {
+                    let all = model[at..to].iter().all(|held| *held);
+                    prop_assert_eq!(ranges.holds(at as u64, to as u64), all);
+                }
             }
             for pair in ranges.list().windows(2) {
                 prop_assert!(pair[0].1 < pair[1].0);

@@ -1,12 +1,13 @@
 //! The ledgers as a file: versioned, with a checksum, replaced in one step.
 //!
 //! In goes a folder, out come ledgers by destination; a damaged file is set aside and said. Writing goes to a new file,
-//! to the disk, and then over the old one, so that a crash leaves one of the two whole.
+//! to the disk, and then over the old one, so that a crash leaves one of the two whole. One run at a time has a folder.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,8 @@ use super::ledger::Ledger;
 
 const VERSION: u32 = 1;
 const FILE_NAME: &str = "backfill.json";
+/// Locked while a run has the folder; the system lets go of it however the run ends.
+const LOCK_NAME: &str = "lock";
 
 /// Ledgers by destination.
 pub type Ledgers = BTreeMap<String, Ledger>;
@@ -29,6 +32,11 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another run has the folder.
+    #[error(
+        "state folder {0} is in use by another run; wait for its end, or give each run a --state folder of its own"
+    )]
+    InUse(PathBuf),
     /// Written by a newer spanline.
     #[error(
         "state {path} has version {version}, this spanline knows version {VERSION}; use the newer one, or another --state folder"
@@ -45,6 +53,7 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
+    _lock: Arc<File>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,10 +70,21 @@ struct WrittenFile {
 }
 
 impl Store {
-    /// Opens the folder, making it if it is not there.
+    /// Opens the folder for this run alone, making it if it is not there.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
         fs::create_dir_all(folder).map_err(|source| StoreError::Io { path: folder.into(), source })?;
-        Ok(Store { folder: folder.into() })
+        let path = folder.join(LOCK_NAME);
+        let failed = |source| StoreError::Io { path: path.clone(), source };
+        let lock = File::create(&path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Store { folder: folder.into(), _lock: Arc::new(lock) }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(folder.into())),
+            // A file system without locks does not keep anybody from running.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Ok(Store { folder: folder.into(), _lock: Arc::new(lock) })
+            }
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -141,6 +161,16 @@ fn ledgers(written: &Written) -> Option<Ledgers> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_open_once_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let message = Store::open(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("in use by another run"), "{message}");
+        drop(store);
+        Store::open(folder.path()).unwrap();
+    }
 
     #[test]
     fn what_was_saved_is_loaded_and_damage_is_set_aside() {

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use spanline_parsers::detect::Expect;
@@ -199,27 +199,34 @@ struct Piped {
 }
 
 impl Piped {
-    fn new(mut input: impl Read + Send + 'static) -> Piped {
+    fn new(input: impl Read + Send + 'static) -> Piped {
         let (give, pieces) = sync_channel(2);
-        std::thread::spawn(move || {
-            loop {
-                let mut piece = vec![0; WRITE_BYTES];
-                let result = match input.read(&mut piece) {
-                    Ok(0) => break,
-                    Ok(got) => {
-                        piece.truncate(got);
-                        Ok(piece)
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => Err(error),
-                };
-                let failed = result.is_err();
-                if give.send(result).is_err() || failed {
-                    break;
-                }
-            }
+        std::thread::spawn(move || match read::unpacked(input) {
+            Ok(input) => pass_on(input, &give),
+            // Nobody listens only once the run has ended.
+            Err(error) => drop(give.send(Err(error))),
         });
         Piped { pieces, piece: Vec::new(), at: 0 }
+    }
+}
+
+/// Reads to the end, or until nobody takes any more.
+fn pass_on(mut input: impl Read, give: &SyncSender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut piece = vec![0; WRITE_BYTES];
+        let result = match input.read(&mut piece) {
+            Ok(0) => return,
+            Ok(got) => {
+                piece.truncate(got);
+                Ok(piece)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let failed = result.is_err();
+        if give.send(result).is_err() || failed {
+            return;
+        }
     }
 }
 

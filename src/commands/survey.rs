@@ -11,9 +11,9 @@ use spanline_parsers::detect::{self, Expect};
 use spanline_parsers::rotation::{self, Age};
 use spanline_parsers::{Entry, Time, pod_path};
 
+use crate::assemble::BOM;
 use crate::decode::{self, Envelopes};
 use crate::input::discover::{Found, FoundFile};
-use crate::input::read;
 use crate::record::{Origin, Pod, Producer};
 
 /// How much of a file tells what it is.
@@ -48,7 +48,7 @@ pub fn sources(found: &mut Found) -> Vec<Source> {
     let mut groups: BTreeMap<(usize, String), Vec<(FoundFile, Sniffed)>> = BTreeMap::new();
     let mut first_seen: HashMap<String, usize> = HashMap::new();
     for (index, file) in std::mem::take(&mut found.files).into_iter().enumerate() {
-        let sniffed = sniff(&file.path);
+        let sniffed = sniff(&file);
         if let Some(reason) = sniffed.leave_out.filter(|_| !file.named) {
             *found.left_out.entry(reason).or_default() += 1;
             continue;
@@ -228,19 +228,20 @@ impl Sniffed {
     }
 }
 
-fn sniff(path: &Path) -> Sniffed {
+fn sniff(file: &FoundFile) -> Sniffed {
     let mut head = Vec::new();
     // What can't be read is met again, and said, when the file is read.
-    if let Ok(input) = read::open(path, None) {
+    if let Ok(input) = file.open(None) {
         let _ = input.take(SNIFF_BYTES as u64).read_to_end(&mut head);
     }
+    let head = head.strip_prefix(BOM).unwrap_or(&head);
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut sniffed = Sniffed {
-        leave_out: leave_out(&head, first),
+        leave_out: leave_out(head, first),
         is_kubernetes_audit: first.starts_with(b"{") && memchr::memmem::find(first, b"audit.k8s.io/").is_some(),
         times: SampleTimes::default(),
     };
-    let whole = memchr::memrchr(b'\n', &head).map_or(&head[..], |end| &head[..end]);
+    let whole = memchr::memrchr(b'\n', head).map_or(head, |end| &head[..end]);
     let mut entry = Entry::default();
     for bytes in whole.split(|byte| *byte == b'\n').take(200) {
         let line = decode::line(bytes, Envelopes::Auto);

@@ -4,6 +4,9 @@
 //! batch leaves memory by one of these only. A full channel is how a slow destination slows the readers. What a failure
 //! means is decided in [`retry`](super::retry); encoding and compression are done before, except for the rare halves of
 //! a batch.
+//!
+//! Dropped, and so never sent again, is a record that is refused by itself: alone, by a destination that takes others. What
+//! is refused otherwise (a wrong token, path or service) says nothing of the records: they are left for another run.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,9 +20,12 @@ use super::job::{Job, Options, reached, repacked};
 use super::retry::{Health, Random, Verdict};
 use super::ship::{Event, Parcel, Summary};
 use crate::otlp::{Accepted, Class, Client, Code, Compression, SendError, Signal};
+use crate::record::Receipt;
 
 /// Failures in a row of everything there is, after which a batch is halved to find out whether it is to blame.
 const FAILURES_TO_PROBE: u32 = 4;
+/// Failures of one request, while no other is taken, after which it is said: a few seconds.
+const FAILURES_TO_SAY: u32 = 4;
 /// Requests that may be wasted on finding the records that a destination calls wrong; each batch it takes earns some.
 const BISECTIONS_MAX: u32 = 256;
 /// What a taken batch earns.
@@ -30,6 +36,8 @@ const NOTES_MAX: usize = 50;
 const DROP_AFTER: Duration = Duration::from_secs(60);
 /// Batches that may wait for a retry, as a multiple of those in flight: enough for others to pass a poisonous one.
 const WAITING_PER_FLIGHT: usize = 2;
+/// Why records are left by a destination that took nothing in time.
+const TIME_WAS_UP: &str = "time was up (--retry-for)";
 
 /// Delivers to one destination.
 pub struct Deliver {
@@ -52,17 +60,18 @@ pub struct Deliver {
     bisections: u32,
     /// Compressions that the destination does not understand.
     refused: Option<Compression>,
-    ended: Option<Ended>,
+    /// Why nothing more is sent: everything is left for this reason.
+    ended: Option<String>,
+    /// Records that were refused alone before anything was taken: dropped if something will be, else left.
+    unproven: Vec<Refused>,
     notes: HashSet<String>,
 }
 
-/// Why nothing more is sent.
-#[derive(Debug, Clone)]
-enum Ended {
-    /// There is no such service; everything is dropped for this reason.
-    NotImplemented(String),
-    /// It took nothing for too long; everything is left for this reason.
-    GivenUp(String),
+/// A record that was refused for good, without its bytes.
+struct Refused {
+    receipts: Vec<Receipt>,
+    records: u64,
+    reason: String,
 }
 
 /// What a task comes back with: the parcel, if it had to be packed anew, and the outcome.
@@ -95,6 +104,7 @@ impl Deliver {
             bisections: BISECTIONS_MAX,
             refused: None,
             ended: None,
+            unproven: Vec::new(),
             notes: HashSet::new(),
         }
     }
@@ -104,11 +114,11 @@ impl Deliver {
         let mut open = true;
         loop {
             if self.ended.is_some() {
-                self.settle_waiting();
+                self.leave_waiting();
             }
             self.launch_due();
             if !open && self.flying.is_empty() && self.waiting.is_empty() {
-                return self.summary;
+                return self.into_summary();
             }
             let room = self.flying.len() < self.options.in_flight
                 && self.waiting.len() < self.options.in_flight * WAITING_PER_FLIGHT;
@@ -185,8 +195,7 @@ impl Deliver {
             }
             // Sending does not panic; if it does all the same, the batch is not lost with it.
             Err(error) => {
-                job.last_error = error.to_string();
-                self.left(job);
+                self.left(job, error.to_string());
             }
         }
     }
@@ -196,6 +205,7 @@ impl Deliver {
         let rejected = accepted.rejected.min(count);
         let bytes = job.parcel.body_len() as u64;
         self.health.pass();
+        self.drop_unproven();
         self.connect_failures = 0;
         self.hold_until = None;
         self.bisections = (self.bisections + BISECTIONS_EARNED).min(BISECTIONS_MAX);
@@ -230,14 +240,13 @@ impl Deliver {
             Class::NotImplemented => self.latch(job, error),
             Class::Encoding if job.parcel.compression != Compression::None => self.refuse_encoding(job, error),
             Class::TooLarge if !is_alone => self.split(&job),
-            Class::TooLarge => self.dropped(job, format!("too large for the destination ({error})")),
-            Class::BadData if !is_alone && self.bisections > 0 => {
+            Class::TooLarge => self.refused_alone(job, format!("too large for the destination ({error})")),
+            Class::BadData if is_alone => self.refused_alone(job, format!("refused for good ({error})")),
+            Class::BadData if self.bisections > 0 => {
                 self.bisections -= 1;
                 self.split(&job);
             }
-            Class::BadData | Class::Encoding | Class::Permanent => {
-                self.dropped(job, format!("refused for good ({error})"));
-            }
+            Class::BadData | Class::Encoding | Class::Permanent => self.refused(job, error),
         }
     }
 
@@ -247,6 +256,10 @@ impl Deliver {
         if self.health.passes == 0 && self.summary.requests == 0 {
             let (name, limit) = (&self.options.name, self.retry_limit());
             self.note(format!("{name} does not take anything yet ({error}); trying again {limit}"));
+        }
+        if job.failures == FAILURES_TO_SAY && self.health.passes > 0 && self.health.passes == job.passes_at_first {
+            let (name, limit) = (&self.options.name, self.retry_limit());
+            self.note(format!("{name} takes nothing any more ({error}); trying again {limit}"));
         }
         if self.options.retry_for.is_some_and(|limit| age >= limit) {
             return self.give_up(job);
@@ -323,19 +336,54 @@ impl Deliver {
         self.waiting.push(job);
     }
 
-    /// There is no such service: says so once, and drops this and everything to come.
+    /// The destination refuses for a reason that may not lie in the records: they are left for another run.
+    fn refused(&mut self, job: Job, error: &SendError) {
+        let name = &self.options.name;
+        self.note(format!(
+            "{name} refuses requests ({error}): their records are left for another run; check its address and --header"
+        ));
+        self.left(job, format!("refused for good ({error})"));
+    }
+
+    /// A record is refused alone. Where others are taken it is to blame; else the destination may refuse everything.
+    fn refused_alone(&mut self, job: Job, reason: String) {
+        if self.health.passes > 0 {
+            return self.dropped(job, reason);
+        }
+        let records = job.count();
+        self.unproven.push(Refused { receipts: job.parcel.batch.receipts, records, reason });
+    }
+
+    /// Something was taken: what was refused alone before is to blame itself.
+    fn drop_unproven(&mut self) {
+        for Refused { receipts, records, reason } in std::mem::take(&mut self.unproven) {
+            *self.summary.dropped_by_reason.entry(reason.clone()).or_default() += records;
+            self.tell(Event::Dropped { receipts, records, reason });
+        }
+    }
+
+    /// The end: nothing was ever taken by which records that were refused alone could be judged.
+    fn into_summary(mut self) -> Summary {
+        for Refused { receipts, records, reason } in std::mem::take(&mut self.unproven) {
+            *self.summary.left_by_reason.entry(reason.clone()).or_default() += records;
+            self.tell(Event::Left { receipts, records, reason });
+        }
+        self.summary
+    }
+
+    /// There is no such service: says so once, and leaves this and everything to come.
     fn latch(&mut self, job: Job, error: &SendError) {
         let name = &self.options.name;
         let note = match job.parcel.batch.signal {
             Signal::Logs => format!(
-                "{name} has no logs service ({error}): records for it are dropped and counted. Plain Jaeger stores only \
+                "{name} has no logs service ({error}): records for it are left and counted. Plain Jaeger stores only \
                  traces; give it the lines as span events with jaeger=URL"
             ),
-            Signal::Traces => format!("{name} has no trace service ({error}): spans for it are dropped and counted"),
+            Signal::Traces => format!("{name} has no trace service ({error}): spans for it are left and counted"),
         };
         self.note(note);
         let reason = format!("no such service ({})", error.code);
-        self.ended = Some(Ended::NotImplemented(reason));
+        self.ended = Some(reason);
         self.waiting.push(job);
     }
 
@@ -344,28 +392,20 @@ impl Deliver {
         if self.health.passes == job.passes_at_first {
             let (name, limit) = (&self.options.name, self.retry_limit());
             self.note(format!("{name} took nothing {limit} ({}); given up", job.last_error));
-            self.ended = Some(Ended::GivenUp(job.last_error.clone()));
+            self.ended = Some(TIME_WAS_UP.to_owned());
         }
-        self.left(job);
+        self.left(job, TIME_WAS_UP.to_owned());
     }
 
-    /// Settles everything that waits, once nothing more is sent.
-    fn settle_waiting(&mut self) {
-        for mut job in std::mem::take(&mut self.waiting) {
-            match self.ended.clone() {
-                Some(Ended::NotImplemented(reason)) => self.dropped(job, reason),
-                Some(Ended::GivenUp(reason)) => {
-                    job.last_error = reason;
-                    self.left(job);
-                }
-                None => {}
-            }
+    /// Leaves everything that waits, once nothing more is sent.
+    fn leave_waiting(&mut self) {
+        for job in std::mem::take(&mut self.waiting) {
+            self.left(job, self.ended.clone().unwrap_or_default());
         }
     }
 
     /// Leaves everything: what flies, what waits, what lies in the channel.
     async fn abandon(mut self) -> Summary {
-        let reason = "stopped before it was delivered".to_owned();
         // What lands at this very moment still counts.
         while let Some(joined) = self.flying.try_join_next_with_id() {
             self.landed(joined);
@@ -376,9 +416,9 @@ impl Deliver {
         while let Ok(parcel) = self.parcels.try_recv() {
             self.waiting.push(Job::new(parcel, Instant::now()));
         }
-        self.ended.get_or_insert(Ended::GivenUp(reason));
-        self.settle_waiting();
-        self.summary
+        self.ended.get_or_insert("stopped before they were delivered".to_owned());
+        self.leave_waiting();
+        self.into_summary()
     }
 
     fn dropped(&mut self, job: Job, reason: String) {
@@ -387,10 +427,10 @@ impl Deliver {
         self.tell(Event::Dropped { receipts: job.parcel.batch.receipts, records, reason });
     }
 
-    fn left(&mut self, job: Job) {
+    fn left(&mut self, job: Job, reason: String) {
         let records = job.count();
-        self.summary.left += records;
-        self.tell(Event::Left { receipts: job.parcel.batch.receipts, records, reason: job.last_error });
+        *self.summary.left_by_reason.entry(reason.clone()).or_default() += records;
+        self.tell(Event::Left { receipts: job.parcel.batch.receipts, records, reason });
     }
 
     fn retry_limit(&self) -> String {

@@ -62,6 +62,8 @@ pub struct Place {
     pub key: u32,
     /// Offset of the record's first byte.
     pub offset: u64,
+    /// Offset behind its last one.
+    pub end: u64,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ struct OpenGroup {
     key: u32,
     from: u64,
     last: u64,
+    end: u64,
 }
 
 impl LogBatcher {
@@ -92,6 +95,7 @@ impl LogBatcher {
         group.ends.push(end as u32);
         group.ordinals.push((place.offset - group.from) as u32);
         group.last = place.offset;
+        group.end = group.end.max(place.end);
         self.bytes += end - before;
         if self.bytes >= BATCH_BYTES { self.take() } else { None }
     }
@@ -115,6 +119,7 @@ impl LogBatcher {
                     key: place.key,
                     from: place.offset,
                     last: place.offset,
+                    end: place.end,
                 });
                 self.groups.len() - 1
             }
@@ -140,7 +145,7 @@ impl LogBatcher {
             } else {
                 group.items.into_written().into()
             };
-            batch.receipts.push(Receipt { source: group.key, from: group.from, to: group.last + 1 });
+            batch.receipts.push(Receipt { source: group.key, from: group.from, to: group.end });
             batch.groups.push(Group {
                 resource: group.resource,
                 scope: self.scope.clone(),

@@ -48,7 +48,7 @@ pub enum Event {
         /// Bytes of the request as sent.
         bytes: u64,
     },
-    /// Given up on purpose and counted: the destination will never take them.
+    /// Given up on purpose and counted: the destination, which takes others, will never take these.
     Dropped {
         /// What is acknowledged nevertheless.
         receipts: Vec<Receipt>,
@@ -57,13 +57,13 @@ pub enum Event {
         /// Why, in words that are alike for alike causes.
         reason: String,
     },
-    /// Not delivered when time was up; they are still to be sent by another run.
+    /// Not delivered; they are still to be sent by another run.
     Left {
         /// What is not acknowledged.
         receipts: Vec<Receipt>,
         /// Records not delivered.
         records: u64,
-        /// The last error.
+        /// Why, in words that are alike for alike causes.
         reason: String,
     },
     /// A line for the user: what happened, what it costs, what to change.
@@ -87,8 +87,8 @@ pub struct Summary {
     pub rejected: u64,
     /// Records given up on purpose, by reason.
     pub dropped_by_reason: BTreeMap<String, u64>,
-    /// Records not delivered when time was up.
-    pub left: u64,
+    /// Records not delivered, by reason; they are still to be sent by another run.
+    pub left_by_reason: BTreeMap<String, u64>,
 }
 
 impl Summary {
@@ -97,8 +97,13 @@ impl Summary {
         self.dropped_by_reason.values().sum()
     }
 
+    /// Records not delivered that are still to be sent.
+    pub fn left(&self) -> u64 {
+        self.left_by_reason.values().sum()
+    }
+
     /// Whether every record was taken.
     pub fn is_complete(&self) -> bool {
-        self.rejected == 0 && self.left == 0 && self.dropped_by_reason.is_empty()
+        self.rejected == 0 && self.left_by_reason.is_empty() && self.dropped_by_reason.is_empty()
     }
 }

@@ -41,24 +41,37 @@ pub fn write(
     });
     let indent = line.used();
     let mut further = message(&mut line, record.entry.severity, &record.entry.body, tag.as_deref());
-    let mut value_text = Vec::new();
-    fields::each(record, sighting, Keys::AsWritten, |key, value| {
-        // Where a line was written and from which file is for machines; `explain` tells it.
-        if line.left() < 3 || matches!(value, Attribute::Text(_)) && key.starts_with(b"log.") {
-            return;
-        }
-        value_text.clear();
-        plain(&mut value_text, value);
-        line.put(" ", Paint::Plain);
-        line.put(key, Paint::Dim);
-        line.put("=", Paint::Dim);
-        line.put(&value_text, Paint::Dim);
-    });
+    let mut beside = Vec::new();
+    fields(&mut beside, record, sighting);
+    put_fields(&mut line, &beside);
     if let Some(tag) = tag {
         right(&mut line, &tag);
     }
     line.end();
     further_lines(out, &mut further, indent, style);
+}
+
+/// fields = *( SP key "=" value ), all that a record says beside its message.
+///
+/// Where a line was written and from which file is for machines; `explain` tells it.
+pub(crate) fn fields(out: &mut Vec<u8>, record: &Record<'_>, sighting: &Sighting<'_>) {
+    fields::each(record, sighting, Keys::AsWritten, |key, value| {
+        if matches!(value, Attribute::Text(_)) && key.starts_with(b"log.") {
+            return;
+        }
+        out.push(b' ');
+        out.extend_from_slice(key);
+        out.push(b'=');
+        plain(out, value);
+    });
+}
+
+/// Puts [`fields`] behind a message, as far as there is room.
+pub(crate) fn put_fields(line: &mut Line<'_>, fields: &[u8]) {
+    // Of less nothing could be read.
+    if line.left() >= 3 {
+        line.put(fields, Paint::Dim);
+    }
 }
 
 /// Who wrote it: pod and container, else the service, else the unit.

@@ -64,6 +64,8 @@ pub struct LineView<'a> {
     pub source: &'a str,
     /// What it says.
     pub message: &'a [u8],
+    /// What else it says, as [`text::fields`] spells it.
+    pub fields: &'a [u8],
     /// How its link was found; `None` for a line without one.
     pub method: Option<Method>,
     /// How it stands to its span.
@@ -266,6 +268,7 @@ fn log_line(out: &mut Vec<u8>, one: &LineView<'_>, depth: Option<usize>, style: 
     let column = line.used();
     let tag = one.method.map(|method| text::tag(method, one.relation, one.confidence, None));
     let mut further = text::message(&mut line, one.severity, one.message, tag.as_deref());
+    text::put_fields(&mut line, one.fields);
     if let Some(tag) = tag {
         text::right(&mut line, &tag);
     }
@@ -330,6 +333,7 @@ mod tests {
             severity,
             source: if span == 1 { "kubelet" } else { "crio" },
             message: message.as_bytes(),
+            fields: if span == 3 { b" pod=web-0" } else { b"" },
             method: Some(Method::Entity),
             relation: Relation::Within,
             confidence: Some(0.98),
@@ -371,7 +375,7 @@ trace abababababababababababababababab  5 lines, 4 spans
                                             │ second
 │ 09:14:51.972 WARN  kubelet              slow                                           entity 0.98
 │ ▸ StartContainer  crio  200 ms  +700 ms  failed
-│ │ 09:14:52.032 ERROR crio                 cannot start                                 entity 0.98
+│ │ 09:14:52.032 ERROR crio                 cannot start pod=web-0                       entity 0.98
                                             │ stack 1
                                             │ stack 2
   … 1 span without a line

@@ -2,15 +2,25 @@
 //!
 //! In go paths as given, out come files in a fixed order, each once, with the name it is shown under, and what was left
 //! out with the reason. Contents are not looked at, and what the lines mean is not known here.
+//!
+//! A container that may write below /var/log can plant links there: one is followed only to what lies under the given
+//! folders, or where kubelet's own links lead. What the user names himself may lie anywhere.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::read;
 
 /// Folders nested deeper are not entered.
 const DEPTH_MAX: usize = 64;
+
+/// Where kubelet's links lead: `containers/` to `pods/`, and both to docker's files.
+const KUBELET_ROOTS: [&str; 2] = ["/var/log/pods", "/var/lib/docker/containers"];
 
 /// A file to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +35,15 @@ pub struct FoundFile {
     pub linked_as: Vec<String>,
     /// Named on the command line itself.
     pub named: bool,
+    /// Folders that it must lie in when it is opened; none if it was named.
+    pub roots: Arc<[PathBuf]>,
+}
+
+impl FoundFile {
+    /// Opens it; see [`read::open_within`].
+    pub fn open(&self, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
+        read::open_within(&self.path, &self.roots, count)
+    }
 }
 
 /// What is under the paths.
@@ -40,7 +59,13 @@ pub struct Found {
 
 /// Looks under the paths. `skip` are files that are read as something else (traces, links, outputs).
 pub fn find(paths: &[PathBuf], skip: &[PathBuf]) -> Found {
-    let mut walk = Walk { skip: skip.iter().filter_map(|path| path.canonicalize().ok()).collect(), ..Walk::default() };
+    find_within(paths, skip, &KUBELET_ROOTS.map(PathBuf::from))
+}
+
+fn find_within(paths: &[PathBuf], skip: &[PathBuf], roots: &[PathBuf]) -> Found {
+    let roots = paths.iter().chain(roots).filter_map(|path| path.canonicalize().ok()).collect();
+    let skip = skip.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let mut walk = Walk { skip, roots, ..Walk::default() };
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => walk.folder(path, &path.to_string_lossy(), DEPTH_MAX),
@@ -59,6 +84,8 @@ pub fn find(paths: &[PathBuf], skip: &[PathBuf]) -> Found {
 struct Walk {
     found: Found,
     skip: HashSet<PathBuf>,
+    /// Where links may lead.
+    roots: Arc<[PathBuf]>,
     /// Canonical path → index in `found.files`.
     known: HashMap<PathBuf, usize>,
     links: Vec<(PathBuf, PathBuf, String)>,
@@ -106,6 +133,9 @@ impl Walk {
     /// Links to files are kept for the end: what they lead to may be met under its own name.
     fn link(&mut self, path: PathBuf, shown: String) {
         match path.canonicalize() {
+            Ok(target) if !self.roots.iter().any(|root| target.starts_with(root)) => {
+                self.leave_out("link that leads out of the given folders (name its target to read it)");
+            }
             Ok(target) if target.is_file() => self.links.push((target, path, shown)),
             Ok(_) => self.leave_out("link to a folder"),
             Err(_) => self.leave_out("link that leads nowhere"),
@@ -127,6 +157,7 @@ impl Walk {
             size: metadata.len(),
             linked_as: Vec::new(),
             named,
+            roots: if named { Arc::default() } else { self.roots.clone() },
         });
     }
 
@@ -143,10 +174,11 @@ impl Walk {
                     self.leave_out("link to a file that is read under its own name");
                 }
                 None if self.refused.contains(&target) => self.leave_out("link to a file that is left out"),
-                None => match fs::metadata(&path) {
+                None => match fs::metadata(&target) {
                     Ok(metadata) => {
                         let before = self.found.files.len();
-                        self.file(&path, shown, &metadata, false);
+                        // The link may be set elsewhere meanwhile: its target is what was looked at.
+                        self.file(&target, shown, &metadata, false);
                         if let Some(file) = self.found.files.get_mut(before) {
                             file.linked_as.push(name);
                         }
@@ -268,6 +300,36 @@ mod tests {
         assert_eq!(found.left_out["link to a folder"], 1);
         assert!(found.errors.is_empty());
         assert_eq!(find(&[root.join("no")], &[]).errors.len(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_are_followed_only_to_the_given_folders_and_where_kubelets_lead() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let (root, docker) = (folder.path().join("log"), folder.path().join("docker"));
+        fs::create_dir_all(root.join("pods")).unwrap();
+        fs::create_dir_all(&docker).unwrap();
+        for path in [folder.path().join("shadow"), docker.join("a-json.log"), root.join("real.txt")] {
+            fs::write(path, "x\n").unwrap();
+        }
+        symlink(folder.path().join("shadow"), root.join("pods/0.log")).unwrap();
+        symlink("../../shadow", root.join("pods/1.log")).unwrap();
+        symlink(docker.join("a-json.log"), root.join("pods/2.log")).unwrap();
+        symlink("../real.txt", root.join("pods/3.log")).unwrap();
+        let names = |found: &Found| -> Vec<String> {
+            let name = |file: &FoundFile| file.shown.rsplit('/').next().unwrap_or_default().to_owned();
+            found.files.iter().map(name).collect()
+        };
+        let found = find_within(&[root.clone()], &[], &[docker.clone()]);
+        assert_eq!(names(&found), ["real.txt", "2.log"]);
+        assert_eq!(found.left_out["link that leads out of the given folders (name its target to read it)"], 2);
+        assert_eq!(names(&find(&[root.join("pods/0.log")], &[])), ["0.log"]);
+        // A link that was set elsewhere since is not read.
+        let mut file = found.files[0].clone();
+        assert!(file.open(None).is_ok());
+        file.path = root.join("pods/0.log");
+        assert!(file.open(None).is_err());
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! line that is longer than the limit. What the lines mean is not known here.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -75,18 +75,57 @@ pub enum ReadError {
 /// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed. `count` grows by the
 /// bytes that come from the disk.
 pub fn open(path: &Path, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
-    let mut file = File::open(path)?;
-    let mut magic = [0u8; 4];
-    let got = read_full(&mut file, &mut magic)?;
-    // A pipe cannot be set back: what was taken from it is put before the rest.
-    let is_set_back = file.seek(SeekFrom::Start(0)).is_ok();
-    let before = if is_set_back { Vec::new() } else { magic[..got].to_vec() };
-    let file = Counted { file, count };
-    let input = io::Cursor::new(before).chain(file);
-    Ok(match &magic[..got] {
-        [0x1f, 0x8b, ..] => Box::new(Members::new(BufReader::with_capacity(64 * 1024, input))),
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(input)?),
-        _ => Box::new(input),
+    unpacked(Counted { file: File::open(path)?, count })
+}
+
+/// The same for a file that must lie in one of these folders, if there are any. What was opened is looked at, not the path:
+/// a link may have come in its place.
+pub fn open_within(path: &Path, roots: &[PathBuf], count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
+    let file = File::open(path)?;
+    if let Some(place) = place(&file)
+        && !roots.is_empty()
+        && !roots.iter().any(|root| place.starts_with(root))
+    {
+        return Err(io::Error::other("a link now leads out of the given folders; it was left out"));
+    }
+    unpacked(Counted { file, count })
+}
+
+/// Where an open file lies, if the system tells.
+fn place(file: &File) -> Option<PathBuf> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+        None
+    }
+}
+
+/// What gzip and zstd begin with.
+const MAGICS: [&[u8]; 2] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
+
+/// A stream without its compression, which its first bytes tell. No more is awaited of a stream than shows that it has none.
+pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    let mut start = Vec::new();
+    while MAGICS.iter().any(|magic| start.len() < magic.len() && magic.starts_with(&start)) {
+        let mut byte = [0];
+        match input.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) => start.push(byte[0]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let magic = MAGICS.iter().position(|magic| start == *magic);
+    let input = io::Cursor::new(start).chain(input);
+    Ok(match magic {
+        Some(0) => Box::new(Members::new(BufReader::with_capacity(64 * 1024, input))),
+        Some(_) => Box::new(zstd::stream::read::Decoder::new(input)?),
+        None => Box::new(input),
     })
 }
 
@@ -104,19 +143,6 @@ impl Read for Counted {
         }
         Ok(got)
     }
-}
-
-fn read_full(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
-    let mut got = 0;
-    while got < into.len() {
-        match input.read(&mut into[got..]) {
-            Ok(0) => break,
-            Ok(n) => got += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(got)
 }
 
 impl<R: Read> ChunkReader<R> {

@@ -25,7 +25,7 @@ pub struct Accepted {
 
 /// The request was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{code}: {message}")]
+#[error("{code}{}{message}", if message.is_empty() { "" } else { ": " })]
 pub struct SendError {
     /// What to do about it.
     pub class: Class,

@@ -1,7 +1,7 @@
 //! All destinations at work on one thread, and what they acknowledged in the ledgers.
 //!
 //! In go batches through bounded channels, out come summaries; notes go to the user at once, receipts to the ledgers, and
-//! these to the state folder every second and at the end. How a destination is treated is not decided here.
+//! these to the state folder as they come and at the end. How a destination is treated is not decided here.
 
 use std::collections::HashMap;
 use std::io;
@@ -24,8 +24,12 @@ use crate::record::Receipt;
 const CHANNEL_BATCHES: usize = 2;
 /// How long requests under way may take to end after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often the state is written.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How often the state is written, if that is done quickly: what comes between is sent again after a crash.
+const SAVE_SOONEST: Duration = Duration::from_millis(100);
+/// How often it is written at least, while anything is acknowledged.
+const SAVE_LATEST: Duration = Duration::from_secs(1);
+/// Between two times it rests so many times as long as the last one took.
+const SAVE_REST: u32 = 20;
 
 /// A destination to deliver to.
 #[derive(Debug, Clone)]
@@ -47,6 +51,8 @@ struct Inner {
     names: Vec<String>,
     before: Ledgers,
     now: Ledgers,
+    /// Additions to `now`.
+    additions: u64,
     keys: Vec<u128>,
     known: HashMap<u128, u32>,
 }
@@ -64,10 +70,20 @@ impl Acknowledged {
 
     fn add(&self, destination: &str, receipts: &[Receipt]) {
         let mut inner = self.lock();
+        inner.additions += 1;
         for receipt in receipts {
             let Some(key) = inner.keys.get(receipt.source as usize).copied() else { continue };
             inner.now.entry(destination.to_owned()).or_default().add(key, receipt.from, receipt.to);
         }
+    }
+
+    /// What is acknowledged by now, if anything was added since so many additions.
+    fn newer(&self, additions: &mut u64) -> Option<Ledgers> {
+        let inner = self.lock();
+        if inner.additions == std::mem::replace(additions, inner.additions) {
+            return None;
+        }
+        Some(inner.now.clone())
     }
 
     /// What is acknowledged by now.
@@ -190,16 +206,22 @@ async fn heed(name: String, mut told: mpsc::UnboundedReceiver<Event>, acknowledg
 }
 
 async fn save_often(store: Store, acknowledged: Arc<Acknowledged>, say: Say) {
-    let mut failed = false;
+    let (mut failed, mut additions, mut pause) = (false, 0, SAVE_SOONEST);
     loop {
-        tokio::time::sleep(SAVE_EVERY).await;
-        match store.save(&acknowledged.ledgers()) {
-            Ok(()) => failed = false,
-            Err(error) if !failed => {
+        tokio::time::sleep(pause).await;
+        let Some(ledgers) = acknowledged.newer(&mut additions) else { continue };
+        let (start, to) = (Instant::now(), store.clone());
+        // It waits for the disk: the requests of this thread go on meanwhile. The runtime ends after it, so that the last
+        // writing is never at the same time.
+        let saved = tokio::task::spawn_blocking(move || to.save(&ledgers)).await;
+        pause = (start.elapsed() * SAVE_REST).clamp(SAVE_SOONEST, SAVE_LATEST);
+        match saved {
+            Ok(Err(error)) if !failed => {
                 failed = true;
                 say(&format!("{error}; a run that is started again would send again what was sent since"));
             }
-            Err(_) => {}
+            Ok(Ok(())) => failed = false,
+            Ok(Err(_)) | Err(_) => {}
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::record::Record;
 /// Lines of a trace that are told; a trace has rarely a thousand.
 const LINES_MAX: usize = 100_000;
 
+/// Files named to choose from.
+const NAMES_MAX: usize = 4;
+
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
@@ -72,8 +75,7 @@ pub fn explain(
     let missing = match wanted {
         Wanted::Line { file, .. } if matching.is_empty() => Some(format!("no log file {file} was found")),
         Wanted::Line { file, .. } if matching.len() > 1 => {
-            let names: Vec<&str> = matching.iter().map(String::as_str).collect();
-            Some(format!("{file} may be any of {}", names.join(", ")))
+            Some(format!("{file} may be any of {}: give more of its path", listed(&matching)))
         }
         Wanted::Line { file, line } => match stories.last() {
             Some(line) => {
@@ -95,6 +97,14 @@ pub fn explain(
         outcome.failures.push(format!("{left_out} further lines of the trace are left out"));
     }
     Ok(outcome.all_failures().cloned().collect())
+}
+
+/// The first few names, and how many more there are.
+fn listed(names: &BTreeSet<String>) -> String {
+    let shown: Vec<&str> = names.iter().take(NAMES_MAX).map(String::as_str).collect();
+    let more = names.len() - shown.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(", "))
 }
 
 /// Whether the parts of the shorter path are the last ones of the longer.
@@ -152,6 +162,13 @@ impl SourceSink for Teller<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_files_a_few_are_named() {
+        let names = |count: usize| (0..count).map(|at| format!("{at}/0.log")).collect();
+        assert_eq!(listed(&names(2)), "0/0.log, 1/0.log");
+        assert_eq!(listed(&names(9)), "0/0.log, 1/0.log, 2/0.log, 3/0.log and 5 more");
+    }
 
     #[test]
     fn a_file_is_named_by_its_end() {

@@ -1,7 +1,7 @@
-//! The end of a run: traces with their lines on the terminal or in files, the summary, the exit code.
+//! The end of a run: traces with their lines on the terminal or in files, the exit code.
 //!
-//! In go what was held and counted, out come text and a sum that says what was read, linked, sent, and what was not. No
-//! record is read here.
+//! In go what was held and counted, out come text, files and the exit code; the sum in words is [`summary`]'s. No record is
+//! read here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use super::taps::HeldLine;
 use super::*;
 use crate::cli::View;
 use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
-use crate::record::{Method, Relation};
+use crate::record::Relation;
 
 /// What a run came to.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Outcome {
     pub failures: Vec<String>,
     /// The traces.
     pub traces: TracesReport,
+    /// Of the files that held them, those that a store's traces were brought into.
+    pub from_stores: u64,
     /// Spans that did not fit into the index.
     pub spans_evicted: u64,
     /// Requests that did not fit into what is kept to link lines by.
@@ -50,8 +52,8 @@ pub struct Outcome {
     pub delivered: Vec<(String, Summary)>,
     /// Ctrl-C.
     pub stopped: bool,
-    dry_run: bool,
-    zone_given: bool,
+    pub(super) dry_run: bool,
+    pub(super) zone_given: bool,
 }
 
 impl Outcome {
@@ -62,6 +64,7 @@ impl Outcome {
             left_out: found.left_out.clone(),
             failures,
             traces: TracesReport::default(),
+            from_stores: 0,
             spans_evicted: 0,
             requests_over_limit: 0,
             lines_over_limit: 0,
@@ -99,156 +102,16 @@ impl Outcome {
     pub fn all_failures(&self) -> impl Iterator<Item = &String> {
         self.failures.iter().chain(&self.traces.failures).chain(&self.read.failures)
     }
-
-    /// The summary for the user.
-    pub fn summary(&self) -> String {
-        let mut text = String::new();
-        let counts = &self.read.counts;
-        let mut say = |line: String| {
-            text.push_str(&line);
-            text.push('\n');
-        };
-        say(format!(
-            "read      {} in {}, {} lines, {}, {} records",
-            counted(self.read.files_read, "file"),
-            counted(self.sources as u64, "source"),
-            counts.lines,
-            size(counts.bytes),
-            counts.records
-        ));
-        let name = |(envelope, format, count): (_, spanline_parsers::Format, u64)| {
-            format!("{}{} {count}", crate::export::json::envelope(envelope), format.name())
-        };
-        let formats: Vec<String> = counts.by_format().into_iter().map(name).collect();
-        say(format!("formats   {}", formats.join(", ")));
-        for (count, what) in [
-            (counts.cut, "lines longer than the limit, cut into pieces (--max-line-bytes)"),
-            (counts.nul_lines, "lines of NUL bytes, left out"),
-            (counts.damaged, "damaged entries of a journal, passed over"),
-            (self.lines_left_out, "lines not shown: more than --max-held-bytes"),
-            (self.events_left_out, "span events not made: more than --max-held-bytes"),
-            (self.spans_evicted, "spans not kept: more than --max-spans"),
-            (self.requests_over_limit, "requests not kept to link lines by: beyond the limit"),
-            (self.lines_over_limit, "lines not kept to infer links from: beyond the limit"),
-            (self.traces.invalid, "spans without valid ids or times, left out"),
-        ] {
-            if count > 0 {
-                say(format!("          {count} {what}"));
-            }
-        }
-        for (reason, count) in &self.left_out {
-            say(format!("left out  {}: {reason}", counted(*count, "file")));
-        }
-        if self.traces.files > 0 {
-            say(format!("traces    {} in {}", counted(self.traces.spans, "span"), counted(self.traces.files, "file")));
-        }
-        self.say_links(&mut say);
-        self.say_delivered(&mut say);
-        text
-    }
-
-    fn say_links(&self, say: &mut impl FnMut(String)) {
-        let linked: u64 = self.links.linked.sum();
-        let unlinked: u64 = self.links.unlinked.sum();
-        let name = |(method, verified): (Method, bool)| {
-            format!("{}{}", method.name(), if verified { "" } else { " (span not seen)" })
-        };
-        let by_method: Vec<_> =
-            self.links.linked.iter().map(|(method, count)| format!("{} {count}", name(method))).collect();
-        let detail = if by_method.is_empty() { String::new() } else { format!(": {}", by_method.join(", ")) };
-        say(format!("linked    {linked} of {}{detail}", linked + unlinked));
-        for (reason, count) in self.links.unlinked.iter() {
-            say(format!("unlinked  {count}: {}", reason.reason()));
-        }
-        for (count, what) in [
-            (self.links.below_confidence, "links below --min-confidence, not made (counted above as unlinked)"),
-            (self.links.outside_window, "records outside --since and --until, left out"),
-            (self.links.acknowledged_before, "records acknowledged in an earlier run, not sent again"),
-        ] {
-            if count > 0 {
-                say(format!("          {count} {what}"));
-            }
-        }
-        if let Some(why) = self.why_little_is_linked() {
-            say(format!("          {why}"));
-        }
-    }
-
-    /// With traces given and little linked, what the reason may be.
-    fn why_little_is_linked(&self) -> Option<String> {
-        let (first, last) = self.traces.range?;
-        let verified: u64 = self.links.linked.iter().filter(|((_, seen), _)| *seen).map(|(_, count)| count).sum();
-        if verified * 50 > self.read.counts.records || self.read.counts.records == 0 {
-            return None;
-        }
-        let (from, to) = self.links.times?;
-        let between = |first: i64, last: i64| format!("{} to {}", spelled_time(first), spelled_time(last));
-        if to < first || from > last {
-            let apart = (first - to).max(from - last) / 1_000_000_000;
-            let zone = if self.zone_given { "" } else { "; if their clock had another zone, give --zone" };
-            return Some(format!(
-                "why so few: the lines lie beside the spans by {} (lines {}, spans {}){zone}",
-                spelled_span(apart),
-                between(from, to),
-                between(first, last)
-            ));
-        }
-        Some(format!(
-            "why so few: nothing ties these lines to the spans (no id, event, request, pod or habit; spans {})",
-            between(first, last)
-        ))
-    }
-
-    fn say_delivered(&self, say: &mut impl FnMut(String)) {
-        if self.carriers > 0 {
-            let carriers = counted(self.carriers, "small span");
-            say(format!("events    {} on {carriers} under the spans they belong to", self.events));
-        } else if self.events > 0 {
-            say(format!("events    {} put on the spans given", self.events));
-        }
-        for (count, what) in [
-            (self.events_known, "stored already, not sent again"),
-            (self.events_homeless, "not sent: their spans are shorter than 1 µs, and so are those above"),
-        ] {
-            if count > 0 {
-                say(format!("          {count} {what}"));
-            }
-        }
-        for (name, summary) in &self.delivered {
-            say(format!(
-                "sent      {name}: {} in {}, {} ({} before compression)",
-                counted(summary.records, "item"),
-                counted(summary.requests, "request"),
-                size(summary.bytes_sent),
-                size(summary.bytes_raw)
-            ));
-            if summary.rejected > 0 {
-                say(format!("          {} rejected by it", summary.rejected));
-            }
-            for (reason, count) in &summary.dropped_by_reason {
-                say(format!("          {count} not taken by it: {reason}"));
-            }
-            if summary.left > 0 {
-                let why = if self.stopped { "stopped before they were delivered" } else { "time was up (--retry-for)" };
-                say(format!("          {} left: {why}", summary.left));
-            }
-        }
-        if self.dry_run {
-            say("sent      nothing: --dry-run".to_owned());
-        }
-        for failure in self.all_failures() {
-            say(format!("failed    {failure}"));
-        }
-    }
 }
 
 /// 0: all was read and delivered; 1: something was not; 130: stopped by Ctrl-C.
 pub fn exit_code(outcome: &Outcome) -> u8 {
     let undelivered = outcome.delivered.iter().any(|(_, summary)| !summary.is_complete());
     let unread = outcome.all_failures().next().is_some();
+    let not_shown = outcome.lines_left_out + outcome.events_left_out > 0;
     match () {
         () if outcome.stopped => 130,
-        () if undelivered || unread => 1,
+        () if undelivered || unread || not_shown => 1,
         () => 0,
     }
 }
@@ -347,6 +210,7 @@ fn view_of<'h>(held: &'h HeldLines, line: &'h HeldLine) -> LineView<'h> {
         severity: line.severity,
         source: &held.sources[line.source as usize],
         message: &line.message,
+        fields: &line.fields,
         method: line.link.map(|link| link.method),
         relation: line.link.map_or(Relation::Within, |link| link.relation),
         confidence: line.link.and_then(|link| link.confidence),
@@ -368,29 +232,4 @@ fn spans_of<'c>(correlator: &'c Correlator, trace_id: &[u8; 16]) -> Vec<SpanView
         }
     };
     index.by_trace(trace_id, false).iter().map(view).collect()
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
-}
-
-pub(super) fn spelled_time(nanos: i64) -> String {
-    chrono::DateTime::from_timestamp_nanos(nanos).format("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-fn spelled_span(seconds: i64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{:.1} h", seconds as f64 / 3600.0),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }

@@ -52,6 +52,7 @@ impl Learned {
                 spools.extend(store::bring(&config, from, window, &mut outcome, say)?);
             }
         }
+        outcome.from_stores = spools.len() as u64;
         config.traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
         let progress = progress::Progress::start(&sources, !config.traces.is_empty(), say);
         let mut correlator = load_traces(&config, &mut outcome, say);

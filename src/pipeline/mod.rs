@@ -15,6 +15,7 @@ pub mod ship;
 pub mod source;
 mod store;
 mod story;
+mod summary;
 pub mod taps;
 pub mod traces;
 mod zones;
@@ -84,8 +85,10 @@ pub enum PipelineError {
 
 /// Runs a backfill. `stop` ends it early; `say` tells the user something at once.
 pub fn backfill(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Result<Outcome, PipelineError> {
+    // First of all: a folder that another run has is said before anything is read or written.
+    let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
     let (learned, mut outcome) = Learned::new(config, false, stop, say)?;
-    let result = learned.run(stop).ship(learned.correlator.as_ref(), &mut outcome, say);
+    let result = learned.run(stop).ship(learned.correlator.as_ref(), store.as_ref(), &mut outcome, say);
     learned.progress.finish();
     result?;
     outcome.stopped = stop.load(Ordering::Relaxed);
@@ -144,18 +147,23 @@ impl<'a> Run<'a> {
     }
 
     /// Second pass: link, and ship to every destination.
-    fn ship(&self, correlator: Option<&Correlator>, outcome: &mut Outcome, say: &Say) -> Result<(), PipelineError> {
+    fn ship(
+        &self,
+        correlator: Option<&Correlator>,
+        store: Option<&Store>,
+        outcome: &mut Outcome,
+        say: &Say,
+    ) -> Result<(), PipelineError> {
         let config = self.config;
         let mut outputs = Outputs::open(config)?;
-        let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
-        let (before, message) = store.as_ref().map_or(Ok((Ledgers::new(), None)), Store::load)?;
+        let (before, message) = store.map_or(Ok((Ledgers::new(), None)), Store::load)?;
         message.iter().for_each(|message| say(message));
         let targets = targets(config);
         let names = targets.iter().map(|(_, target, _)| target.name.clone()).collect();
         let acknowledged = Arc::new(Acknowledged::new(names, before));
         let endpoints = targets.iter().map(|(_, target, _)| target.clone()).collect();
         let (deliveries, ways) =
-            Deliveries::start(endpoints, config.retry_for, acknowledged.clone(), store.clone(), say.clone())
+            Deliveries::start(endpoints, config.retry_for, acknowledged.clone(), store.cloned(), say.clone())
                 .map_err(PipelineError::Destination)?;
         let is_logs: Vec<bool> = targets.iter().map(|(_, _, is_logs)| *is_logs).collect();
         let workers = if outputs.wants_order() { 1 } else { config.workers.min(self.sources.len()).max(1) };
@@ -168,7 +176,7 @@ impl<'a> Run<'a> {
         }
         drop(ways);
         let summaries = deliveries.finish()?;
-        if let Some(store) = &store {
+        if let Some(store) = store {
             store.save(&acknowledged.ledgers())?;
         }
         outcome.delivered = targets.into_iter().map(|(_, target, _)| target.name).zip(summaries).collect();

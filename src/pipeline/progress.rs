@@ -28,15 +28,16 @@ impl Progress {
     /// Starts to show how much of the sources is read; `twice` if each is read two times.
     pub(super) fn start(sources: &[Source], twice: bool, say: &Say) -> Progress {
         let bytes: u64 = sources.iter().flat_map(|source| &source.files).map(|file| file.size).sum();
-        let total = bytes * if twice { 2 } else { 1 };
+        // Of two passes each moves it by half: what is shown are the bytes that there are.
+        let passes = if twice { 2 } else { 1 };
         let bytes_read = Arc::new(AtomicU64::new(0));
         let done = Arc::new(AtomicBool::new(false));
         let (count, ended, say) = (bytes_read.clone(), done.clone(), say.clone());
         let show = move || {
             if std::io::stderr().is_terminal() {
-                bar(total, &count, &ended);
+                bar(bytes, passes, &count, &ended);
             } else {
-                lines(total, &count, &ended, &say);
+                lines(bytes, passes, &count, &ended, &say);
             }
         };
         // Without a thread nothing is shown, and nothing else is lost.
@@ -59,26 +60,26 @@ impl Progress {
     }
 }
 
-fn bar(total: u64, count: &AtomicU64, done: &AtomicBool) {
+fn bar(total: u64, passes: u64, count: &AtomicU64, done: &AtomicBool) {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     let shape = "{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
     if let Ok(style) = ProgressStyle::with_template(shape) {
         bar.set_style(style);
     }
     while !done.load(Ordering::Relaxed) {
-        bar.set_position(count.load(Ordering::Relaxed));
+        bar.set_position(count.load(Ordering::Relaxed) / passes);
         std::thread::park_timeout(DRAW_EVERY);
     }
     bar.finish_and_clear();
 }
 
-fn lines(total: u64, count: &AtomicU64, done: &AtomicBool, say: &Say) {
+fn lines(total: u64, passes: u64, count: &AtomicU64, done: &AtomicBool, say: &Say) {
     let start = Instant::now();
     let mut next = SAY_EVERY;
     while !done.load(Ordering::Relaxed) {
         if start.elapsed() >= next {
             next += SAY_EVERY;
-            let read = count.load(Ordering::Relaxed);
+            let read = count.load(Ordering::Relaxed) / passes;
             let percent = (read * 100).checked_div(total).unwrap_or(100).min(100);
             say(&format!("read {} MiB of {} MiB ({percent} %)", read >> 20, total >> 20));
         }

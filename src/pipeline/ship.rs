@@ -275,11 +275,11 @@ impl Shipper<'_> {
         let beside = Beside { uid, link, observed: self.observed, file_attributes };
         let writer = &self.source.writers[self.source.last];
         let Some((_, key, acknowledged)) = &writer.place else { return };
-        let place = Place { key: *key, offset: record.position.offset };
+        let place = Place { key: *key, offset: record.position.offset, end: record.position.end };
         let mut known = 0;
         for output in &mut self.logs {
             let acknowledged = acknowledged.get(output.destination).and_then(Option::as_ref);
-            if acknowledged.is_some_and(|ranges| ranges.contains(place.offset)) {
+            if acknowledged.is_some_and(|ranges| ranges.holds(place.offset, place.end)) {
                 known += 1;
                 continue;
             }

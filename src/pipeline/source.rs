@@ -12,7 +12,7 @@ use crate::assemble::{AssembleSettings, Assembler, Counts, RecordSink};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::commands::survey::Source;
 use crate::decode::Envelopes;
-use crate::input::read::{self, ChunkReader, ReadLimits};
+use crate::input::read::{ChunkReader, ReadLimits};
 use crate::record::Origin;
 use spanline_parsers::detect::Expect;
 
@@ -48,7 +48,9 @@ pub struct SourceReport {
     pub counts: Counts,
     /// Files read to their end.
     pub files_read: u64,
-    /// One message for each file that was not.
+    /// Files read in part.
+    pub files_cut: u64,
+    /// One message for each file that was not read to its end.
     pub failures: Vec<String>,
 }
 
@@ -57,6 +59,7 @@ impl SourceReport {
     pub fn add(&mut self, other: SourceReport) {
         self.counts.add(&other.counts);
         self.files_read += other.files_read;
+        self.files_cut += other.files_cut;
         self.failures.extend(other.failures);
     }
 }
@@ -93,7 +96,7 @@ pub fn read_source<S: SourceSink>(
     let mut fingerprints = HashSet::new();
     for (at, file) in source.files.iter().enumerate() {
         assembler.next_file(at as u32);
-        let input = match read::open(&file.path, Some(reading.bytes_read.clone())) {
+        let input = match file.open(Some(reading.bytes_read.clone())) {
             Ok(input) => input,
             Err(error) => {
                 report.failures.push(format!("{}: {error}", file.shown));
@@ -117,6 +120,7 @@ pub fn read_source<S: SourceSink>(
                     break;
                 }
                 Err(error) => {
+                    report.files_cut += 1;
                     report.failures.push(format!("{}: {error}", file.shown));
                     break;
                 }

@@ -130,7 +130,7 @@ pub(super) fn bring(
     outcome.failures.extend(brought.missing.iter().map(|missing| format!("{}: {missing}", store.name)));
     output.flush().map_err(|source| PipelineError::Output { path: spool.path.clone(), source })?;
     if brought.traces == 0 {
-        let between = [brought.from, to].map(super::finish::spelled_time);
+        let between = [brought.from, to].map(super::summary::spelled_time);
         say(&format!("{}: no traces between {} and {}", store.name, between[0], between[1]));
         return Ok(None);
     }

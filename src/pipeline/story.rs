@@ -7,6 +7,7 @@ use spanline_parsers::Severity;
 
 use crate::correlate::explain::{Candidate, Explanation, Factor};
 use crate::correlate::span_index::SpanIndex;
+use crate::export::fields::Sighting;
 use crate::export::terminal::{Line, Paint, Style};
 use crate::export::trace_view::duration;
 use crate::export::{json, spell, text};
@@ -36,6 +37,8 @@ pub(super) struct LineStory {
     pub(super) source: String,
     /// What it says, its beginning.
     pub(super) message: Vec<u8>,
+    /// What else it says.
+    pub(super) fields: Vec<u8>,
     /// What the correlator tells.
     pub(super) explanation: Explanation,
 }
@@ -44,6 +47,9 @@ impl LineStory {
     /// Keeps what is told of a record.
     pub(super) fn new(record: &Record<'_>, file: &str, explanation: Explanation) -> LineStory {
         let message = &record.entry.body;
+        let mut fields = Vec::new();
+        text::fields(&mut fields, record, &Sighting::default());
+        fields.truncate(MESSAGE_BYTES_MAX);
         LineStory {
             file: file.to_owned(),
             position: record.position,
@@ -53,6 +59,7 @@ impl LineStory {
             format: format!("{}{}", json::envelope(record.envelope), record.entry.format.name()),
             source: text::source(record.origin).to_owned(),
             message: message[..message.len().min(MESSAGE_BYTES_MAX)].to_vec(),
+            fields,
             explanation,
         }
     }
@@ -74,6 +81,7 @@ pub(super) fn write_line(out: &mut Vec<u8>, story: &LineStory, min_confidence: f
     text::level(&mut line, story.severity);
     let column = line.used();
     let mut further = text::message(&mut line, story.severity, &story.message, None);
+    text::put_fields(&mut line, &story.fields);
     line.end();
     text::further_lines(out, &mut further, column, style);
     out.push(b'\n');
@@ -221,6 +229,7 @@ fn line_of_trace(out: &mut Vec<u8>, story: &LineStory, index: &SpanIndex, min_co
     text::level(&mut line, story.severity);
     let column = line.used();
     let mut further = text::message(&mut line, story.severity, &story.message, None);
+    text::put_fields(&mut line, &story.fields);
     line.end();
     text::further_lines(out, &mut further, column, style);
     let mut line = Line::begin(out, style);

@@ -85,6 +85,8 @@ pub struct HeldLine {
     pub source: u32,
     /// What it says.
     pub message: Box<[u8]>,
+    /// What else it says, as it is shown behind the message.
+    pub fields: Box<[u8]>,
 }
 
 /// Lines kept until all is read.
@@ -110,7 +112,9 @@ impl HeldLines {
 
 impl Tap for HeldLines {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], _: &str) {
-        let cost = record.entry.body.len() as u64 + size_of::<HeldLine>() as u64;
+        let mut fields = Vec::new();
+        text::fields(&mut fields, record, &Sighting::default());
+        let cost = (record.entry.body.len() + fields.len() + size_of::<HeldLine>()) as u64;
         if self.bytes + cost > self.bytes_max {
             self.left_out += 1;
             return;
@@ -127,6 +131,7 @@ impl Tap for HeldLines {
             severity: record.entry.severity,
             source: self.sources.len() as u32 - 1,
             message: record.entry.body.to_vec().into(),
+            fields: fields.into(),
         });
     }
 }

@@ -14,12 +14,19 @@ use super::{Say, Source};
 use crate::calendar::{CalendarSettings, Zone};
 use crate::config::BackfillConfig;
 
-/// Zones differ from UTC by multiples of this, in seconds.
-const STEP: i64 = 15 * 60;
-/// The widest zones, east and west.
-const OFFSETS: std::ops::RangeInclusive<i64> = -12 * 3600 / STEP..=14 * 3600 / STEP;
-/// Another zone than the local one must explain this many more of the sampled lines, in percent.
-const MARGIN_PERCENT: usize = 10;
+/// Zones that are no whole hours east of UTC, in minutes.
+const PARTS_OF_HOURS: [i64; 12] = [-570, -270, -210, -150, 210, 270, 330, 345, 390, 570, 630, 765];
+/// The widest zones, west and east, in hours.
+const HOURS: std::ops::RangeInclusive<i64> = -12..=14;
+/// Another zone than the local one is believed only if so many seconds of the lines, and as many of the others, fall
+/// together: with a few, some zone fits by chance.
+const SECONDS_MIN: usize = 20;
+/// The same seconds lie so far apart at least: the lines of one burst say no more than one of them.
+const STRETCH_MIN: i64 = 60;
+/// It must explain at least this share of the sampled seconds, in percent, …
+const SHARE_MIN_PERCENT: usize = 50;
+/// … and so many times as many as any other zone.
+const TIMES_OTHERS: usize = 2;
 
 /// How each source's calendar begins.
 pub(super) fn calendars(
@@ -42,14 +49,15 @@ pub(super) fn calendars(
         let age = || newest_change(source).map(|nanos| year_and_month(nanos.div_euclid(86_400_000_000_000)));
         if let Some(fit) = fit(&local, &seconds, settings.year, settings.zone) {
             settings.year_hint = Some(fit.year_hint);
-            if settings.zone.is_none() && fit.is_clear(settings.fallback_zone) {
-                settings.fallback_zone = Zone::Fixed(fit.offset as i32);
-                if fit.offset != 0 && said.insert(fit.offset) {
-                    say(&format!(
-                        "{}: its times have no zone; {} fits the spans and the other logs best (--zone says otherwise)",
-                        source.files.first().map_or("", |file| file.shown.as_str()),
-                        spelled(fit.offset)
-                    ));
+            let other = offset_of(settings.fallback_zone);
+            if settings.zone.is_none() && fit.offset != other {
+                let is_clear = fit.is_clear();
+                if is_clear {
+                    settings.fallback_zone = Zone::Fixed(fit.offset as i32);
+                }
+                if (is_clear || fit.hits > fit.hits_at(other)) && said.insert((fit.offset, is_clear)) {
+                    let file = source.files.first().map_or("", |file| file.shown.as_str());
+                    say(&note(file, &fit, is_clear, !traces.seconds.is_empty()));
                 }
             }
         } else {
@@ -59,6 +67,32 @@ pub(super) fn calendars(
     };
     let mut calendar = calendar;
     sources.iter().map(&mut calendar).collect()
+}
+
+/// What is said of a file whose times have no zone.
+fn note(file: &str, fit: &Fit, is_clear: bool, has_spans: bool) -> String {
+    let (zone, others) =
+        (spelled(fit.offset), if has_spans { "the spans and the other logs" } else { "the other logs" });
+    if is_clear {
+        format!("{file}: its times have no zone; {zone} fits {others} best (--zone says otherwise)")
+    } else {
+        format!(
+            "{file}: its times have no zone and are taken as local; {others} hint at {zone}, but not enough (--zone)"
+        )
+    }
+}
+
+/// Seconds east of UTC, today: without changes of the clock also when the lines were written.
+fn offset_of(zone: Zone) -> i64 {
+    match zone {
+        Zone::Fixed(seconds) => i64::from(seconds),
+        Zone::Named(_) | Zone::Local => i64::from(chrono::Local::now().offset().local_minus_utc()),
+    }
+}
+
+/// Offsets of the zones that there are, in seconds.
+fn offsets() -> impl Iterator<Item = i64> {
+    HOURS.map(|hours| hours * 3600).chain(PARTS_OF_HOURS.map(|minutes| minutes * 60))
 }
 
 /// ±hh:mm
@@ -75,22 +109,28 @@ struct Fit {
     year_hint: (i32, u8),
     /// Sampled seconds at which spans or siblings were at work.
     hits: usize,
-    /// The same for each offset.
+    /// Seconds of spans and siblings that are met so.
+    met: usize,
+    /// From the first of these seconds to the last.
+    stretch: i64,
+    /// All sampled seconds.
+    sampled: usize,
+    /// The hits of each offset.
     all: Vec<(i64, usize)>,
 }
 
 impl Fit {
-    /// Does it explain clearly more than the zone that would be taken otherwise?
-    fn is_clear(&self, otherwise: Zone) -> bool {
-        let other = match otherwise {
-            Zone::Fixed(seconds) => i64::from(seconds),
-            Zone::Named(_) | Zone::Local => {
-                // The local zone's offset at that time is one of these; without changes of the clock it is today's.
-                i64::from(chrono::Local::now().offset().local_minus_utc())
-            }
-        };
-        let hits = self.all.iter().find(|(offset, _)| *offset == other).map_or(0, |(_, hits)| *hits);
-        self.hits > 0 && self.hits * 100 > hits * (100 + MARGIN_PERCENT)
+    fn hits_at(&self, offset: i64) -> usize {
+        self.all.iter().find(|(other, _)| *other == offset).map_or(0, |(_, hits)| *hits)
+    }
+
+    /// Is it more than chance, and clearly better than any other zone?
+    fn is_clear(&self) -> bool {
+        let others = self.all.iter().filter(|(offset, _)| *offset != self.offset).map(|(_, hits)| *hits).max();
+        self.hits.min(self.met) >= SECONDS_MIN
+            && self.stretch >= STRETCH_MIN
+            && self.hits * 100 >= self.sampled * SHARE_MIN_PERCENT
+            && self.hits >= others.unwrap_or(0) * TIMES_OTHERS
     }
 }
 
@@ -108,18 +148,19 @@ fn fit(local: &[Time], seconds: &BTreeSet<i64>, year: Option<i32>, zone: Option<
         if *start > last + 86_400 || *end < first - 86_400 {
             continue;
         }
-        let count = |offset: i64| {
-            let active = |time: &&i64| seconds.range(*time - offset - 1..=*time - offset + 1).next().is_some();
-            times.iter().filter(active).count()
-        };
+        let near = |time: i64, offset: i64| seconds.range(time - offset - 1..=time - offset + 1);
+        let count = |offset: i64| times.iter().filter(|time| near(**time, offset).next().is_some()).count();
         let pinned = match zone {
             Some(Zone::Fixed(seconds)) => vec![(i64::from(seconds), count(i64::from(seconds)))],
-            _ => OFFSETS.map(|step| (step * STEP, count(step * STEP))).collect(),
+            _ => offsets().map(|offset| (offset, count(offset))).collect(),
         };
         let (offset, hits) = pinned.iter().copied().max_by_key(|(offset, hits)| (*hits, -offset.abs()))?;
         if best.as_ref().is_none_or(|best| hits > best.hits) {
             let month = year_and_month(start.div_euclid(86_400)).1;
-            best = Some(Fit { offset, year_hint: (year, month), hits, all: pinned });
+            let met: BTreeSet<i64> = times.iter().flat_map(|time| near(*time, offset)).copied().collect();
+            let stretch = met.first().zip(met.last()).map_or(0, |(first, last)| last - first);
+            let (year_hint, met, sampled) = ((year, month), met.len(), times.len());
+            best = Some(Fit { offset, year_hint, hits, met, stretch, sampled, all: pinned });
         }
     }
     best
@@ -167,9 +208,34 @@ mod tests {
         let lines: Vec<Time> = (0..200).map(|second| klog(11, 23, 14 * 3600 + 43 * 60 + second)).collect();
         let fit = fit(&lines, &seconds, None, None).unwrap();
         assert_eq!((fit.offset, fit.year_hint), (19_800, (2026, 11)));
-        assert!(fit.is_clear(Zone::Fixed(0)));
-        // A zone that explains as much is not left for another.
-        assert!(!fit.is_clear(Zone::Fixed(19_800)));
+        assert!(fit.is_clear());
+    }
+
+    #[test]
+    fn a_zone_is_not_guessed_on_thin_evidence() {
+        let nine = days_from_civil(2026, 11, 23) * 86_400 + 9 * 3600;
+        let lines = |count: i64, step: i64| -> Vec<Time> {
+            (0..count).map(|line| klog(11, 23, 10 * 3600 + line * step)).collect()
+        };
+        let clear = |lines: &[Time], seconds: &[i64]| {
+            let seconds = seconds.iter().map(|second| nine + second).collect();
+            fit(lines, &seconds, None, None).is_some_and(|fit| fit.is_clear())
+        };
+        let dense: Vec<i64> = (0..200).collect();
+        assert!(clear(&lines(200, 1), &dense));
+        // One line of another file, or two; a burst; a stretch that is met only in part; an hour that others fill, too.
+        assert!(!clear(&lines(200, 1), &[0]));
+        assert!(!clear(&lines(200, 1), &[-60, 1800]));
+        assert!(!clear(&lines(1, 1), &dense));
+        assert!(!clear(&lines(30, 1), &dense[..30]));
+        assert!(!clear(&lines(200, 1), &dense[..80]));
+        assert!(!clear(&lines(200, 1), &(0..7200).collect::<Vec<_>>()));
+    }
+
+    #[test]
+    fn only_zones_that_there_are_are_looked_for() {
+        assert!(offsets().all(|offset| offset % 900 == 0) && offsets().any(|offset| offset == 20_700));
+        assert!(!offsets().any(|offset| [900, 1800, 2700].contains(&offset.abs())));
     }
 
     #[test]

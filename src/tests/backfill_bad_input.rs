@@ -27,6 +27,30 @@ fn a_file_that_cannot_be_read_to_its_end_does_not_stop_the_others() {
 }
 
 #[test]
+fn what_is_not_shown_for_want_of_room_is_said_and_ends_with_1() {
+    let place = Place::new();
+    place.write("a.log", LINE.repeat(100));
+    place.run(&["backfill", "a.log", "--max-held-bytes", "1000"]).says("not shown: more than --max-held-bytes").text(1);
+    place.run(&["backfill", "a.log"]).text(0);
+}
+
+#[test]
+fn the_summary_counts_what_was_begun() {
+    let place = Place::new();
+    let whole = gzip("packed\n".repeat(5000).as_bytes());
+    place.write("a.log.gz", &whole[..whole.len() / 2]);
+    place.run(&["backfill", "a.log.gz"]).says("1 file (1 not to the end) in 1 source").text(1);
+    place.write("b.log", "one\n");
+    place.run(&["backfill", "b.log"]).says("1 file in 1 source, 1 line, 4 B, 1 record\n").text(0);
+    std::fs::create_dir(place.path("empty")).unwrap();
+    let run = place.run(&["backfill", "empty"]);
+    assert!(!run.err.contains("formats"), "{}", run.err);
+    // A file of traces that holds none.
+    place.write("t.jsonl", "");
+    place.run(&["backfill", "b.log", "--traces", "t.jsonl"]).says("no spans given").says("holds no span").text(1);
+}
+
+#[test]
 fn junk_long_lines_and_nul_are_accounted_for() {
     let place = Place::new();
     // A small generator: what it gives looks random and is the same each time.

@@ -59,7 +59,7 @@ fn a_store_without_logs_is_said_once_and_names_the_other_way() {
         let run = place.run(&["backfill", "a.log", "--to", &format!("{}{path}", background.url())]);
         run.text(1);
         assert_eq!(run.err.matches("jaeger=URL").count(), 1, "{}", run.err);
-        run.says("no logs service").says(&format!("{} not taken by it", LINES + 1));
+        run.says("no logs service").says(&format!("{} left for another run", LINES + 1));
     }
 }
 

@@ -97,3 +97,67 @@ fn files_that_begin_alike_keep_their_own_places() {
     let stored = background.sink.stored();
     assert_eq!((stored.get("first"), stored.get("other")), (Some(&1), Some(&1)));
 }
+
+#[test]
+fn what_a_destination_refused_as_a_whole_is_sent_by_the_next_run() {
+    let place = Place::new();
+    place.write("a.log", "one\ntwo\n");
+    for script in [
+        Script { unauthorized: true, ..Script::default() },
+        Script { not_implemented: true, ..Script::default() },
+        Script { all_wrong: true, ..Script::default() },
+    ] {
+        let background = Background::start(script);
+        let url = background.url();
+        let run = || place.run(&["backfill", "a.log", "--to", &url, "--state", "state"]);
+        let refused = run();
+        refused.text(1);
+        refused.says("2 left for another run");
+        background.sink.follow(Script::default());
+        run().text(0);
+        let stored = background.sink.stored();
+        assert_eq!((stored.get("one"), stored.get("two")), (Some(&1), Some(&1)));
+    }
+}
+
+#[test]
+fn the_last_record_is_sent_again_if_it_has_grown() {
+    for (before, after, whole) in [
+        ("2026-11-23T09:59:00.1Z stdout F half", " line\n", "half line"),
+        ("2026-11-23T09:59:00.1Z stdout P half", "\n2026-11-23T09:59:00.1Z stdout F  line\n", "half line"),
+        ("a word\n", "\tat its margin\n", "a word\n\tat its margin"),
+        ("a word", "\n", "a word"),
+    ] {
+        let place = Place::new();
+        // More than what tells files apart: a small file that grows is another one.
+        let lines: String = (0..100).map(|n| format!("2026-11-23T09:14:51.1Z stdout F number {n}\n")).collect();
+        let background = Background::start(Script::default());
+        let url = background.url();
+        let run = || place.run(&["backfill", "a.log", "--to", &url, "--state", "state"]);
+        place.write("a.log", format!("{lines}{before}"));
+        run().text(0);
+        place.write("a.log", format!("{lines}{before}{after}"));
+        let again = run();
+        again.text(0);
+        let known = if after == "\n" { 101 } else { 100 };
+        again.says(&format!("{known} records acknowledged in an earlier run"));
+        let stored = background.sink.stored();
+        assert_eq!((stored.get(whole), stored.get("number 99")), (Some(&1), Some(&1)), "{whole}");
+    }
+}
+
+#[test]
+fn two_runs_do_not_share_a_state_folder() {
+    let place = Place::new();
+    numbered(&place);
+    let background = Background::start(Script { pause: Duration::from_millis(300), ..Script::default() });
+    let url = background.url();
+    let arguments = ["backfill", "a.log", "--to", &url, "--state", "state", "--compression", "none"];
+    let first = place.spawn(&arguments);
+    wait_until(|| background.sink.requests() > 0);
+    let second = place.run(&arguments);
+    second.text(1);
+    second.says("state folder state is in use by another run");
+    assert_eq!(ran(first.wait_with_output().unwrap()).code, Some(0));
+    place.run(&arguments).text(0);
+}

@@ -179,3 +179,21 @@ fn only_records_of_the_asked_time_are_taken() {
     run.says("50 records outside --since and --until").text(0);
     assert_eq!(otlp_records(&place.read("out/logs.jsonl")).len(), 10);
 }
+
+#[test]
+fn the_text_shows_the_fields_that_convert_shows() {
+    let place = Place::new();
+    place.write(
+        "kubelet.log",
+        "E1123 09:14:51.123456    1 a.go:12] \"Error syncing pod, skipping\" err=\"no net\" n=1\n",
+    );
+    let shown = |command: &[&str]| {
+        let run = place.run(command);
+        let text = run.text(0);
+        text[text.find("Error syncing").unwrap()..].lines().next().unwrap().to_owned()
+    };
+    let expected = "Error syncing pod, skipping err=\"no net\" n=1";
+    let text = shown(&["backfill", "kubelet.log"]);
+    assert!(text.starts_with(expected), "{text}");
+    assert_eq!(text, shown(&["convert", "--to", "text", "kubelet.log"]));
+}

@@ -67,6 +67,8 @@ fn a_year_and_a_zone_are_taken_as_given() {
     let new_year = "I1231 23:59:59.000000    1 a.go:12] hi\nI0101 00:00:00.000000    1 a.go:12] hi\n";
     let records = Place::new().pipe(&["convert", "--year", "2020", "--zone", "UTC"], new_year.as_bytes()).json(0);
     assert_eq!(records[1]["time"], "2020-01-01T00:00:00.000000000Z");
+    let records = Place::new().pipe(&["convert", "--year", "2023", "--zone", "UTC"], leap.as_bytes()).json(0);
+    assert_eq!(records[0]["time"], json!(null));
 }
 
 #[test]
@@ -126,6 +128,104 @@ fn two_streams_come_in_the_order_of_their_first_lines() {
     let seen: Vec<_> = records.iter().map(|r| (r["body"].as_str().unwrap(), r["lines"].as_u64().unwrap())).collect();
     assert_eq!(seen, [("one still one", 2), ("two\n  more of two", 2), ("three\r", 1)]);
     assert_eq!(records[0]["attributes"]["log.iostream"], "stdout");
+}
+
+#[test]
+fn a_byte_order_mark_does_not_hide_the_format_of_the_first_line() {
+    let place = Place::new();
+    for (line, format) in [
+        ("I1123 09:14:51.123456    1 a.go:12] \"hi\"", "klog"),
+        (r#"{"ts":1795425291.1,"msg":"hi"}"#, "json"),
+        ("time=\"2026-11-23T09:14:51Z\" level=info msg=hi", "logrus"),
+    ] {
+        for end in ["", "\n", "\r\n", "\nnext\n"] {
+            let records = place.pipe(&["convert"], format!("\u{feff}{line}{end}").as_bytes()).json(0);
+            let first = &records[0];
+            assert!(first["format"].as_str().unwrap().contains(format), "{first}");
+            assert_eq!((&first["body"], &first["offset"]), (&json!("hi"), &json!(0)));
+            assert_eq!(records.len(), if end == "\nnext\n" { 2 } else { 1 });
+        }
+    }
+}
+
+/// Bodies of records of these lines.
+fn bodies(lines: &[&str], from: &str) -> Vec<String> {
+    let run = Place::new().pipe(&["convert", "--from", from], lines.join("\n").as_bytes());
+    run.json(0).iter().map(|record| record["body"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn lines_that_came_apart_are_no_record_together() {
+    let klog = "I1123 09:00:00.000000       1 a.go:12] free text";
+    for (first, second) in [("hello", "  indented"), (klog, "plain"), (klog, "")] {
+        for (later, count) in [("00.9", 1), ("01.2", 2)] {
+            let cri = |second: &str, text: &str| format!("2026-11-23T09:00:{second}Z stdout F {text}");
+            let lines = [cri("00.1", first), cri(later, second)];
+            assert_eq!(bodies(&[&lines[0], &lines[1]], "auto").len(), count, "{lines:?}");
+            let docker = |second: &str, text: &str| {
+                format!(r#"{{"log":"{text}\n","stream":"stdout","time":"2026-11-23T09:00:{second}Z"}}"#)
+            };
+            let lines = [docker("00.1", first), docker(later, second)];
+            assert_eq!(bodies(&[&lines[0], &lines[1]], "auto").len(), count, "{lines:?}");
+        }
+    }
+    // Each line is measured from the one before it, and parts of a line belong together whenever they come.
+    let slow =
+        ["2026-11-23T09:00:00Z stdout F a", "2026-11-23T09:00:01Z stdout F  b", "2026-11-23T09:00:02Z stdout F  c"];
+    assert_eq!(bodies(&slow, "auto"), ["a\n b\n c"]);
+    let parts = ["2026-11-23T09:00:00Z stdout P a", "2026-11-23T10:00:00Z stdout F b"];
+    assert_eq!(bodies(&parts, "auto"), ["ab"]);
+}
+
+#[test]
+fn an_entry_of_a_journal_is_a_record_unless_it_cannot_stand_alone() {
+    let entry = |usec: u64, transport: &str, message: &str| {
+        json!({"__REALTIME_TIMESTAMP": (1_795_436_491_000_000 + usec).to_string(), "_PID": "7", "_COMM": "x",
+            "_TRANSPORT": transport, "MESSAGE": message})
+        .to_string()
+    };
+    let pair = |gap: u64, transport: &str, first: &str, second: &str| {
+        bodies(&[&entry(0, transport, first), &entry(gap, transport, second)], "auto").len()
+    };
+    let panic = ("panic: no", "\t/app/main.go:12 +0x1d");
+    assert_eq!(pair(30_000, "stdout", panic.0, panic.1), 1);
+    assert_eq!(pair(90_000, "stdout", panic.0, panic.1), 2);
+    assert_eq!(pair(0, "journal", panic.0, panic.1), 2);
+    let conmon_rs = ("DEBUG a::b: 418: received frame", " INFO a::b: 400: Received SIGINT");
+    assert_eq!(pair(0, "stdout", conmon_rs.0, conmon_rs.1), 2);
+    assert_eq!(bodies(&[conmon_rs.0, conmon_rs.1], "conmonrs"), ["received frame", "Received SIGINT"]);
+}
+
+#[test]
+fn a_pipe_is_unpacked_as_a_file_is() {
+    let place = Place::new();
+    let packed = gzip(b"one\ntwo\n");
+    for bytes in [&packed[..], &zstd::encode_all(&b"one\ntwo\n"[..], 0).unwrap(), b"one\ntwo\n"] {
+        let records = place.pipe(&["convert"], bytes).json(0);
+        assert_eq!((records.len(), &records[1]["body"]), (2, &json!("two")));
+    }
+    for short in [&b""[..], b"\x1f", b"(", b"(\xb5"] {
+        assert_eq!(place.pipe(&["convert"], short).json(0).len(), usize::from(!short.is_empty()));
+    }
+    place.pipe(&["convert"], &packed[..packed.len() - 9]).says("cut off before its end").text(1);
+    let large = gzip("a line\n".repeat(1000).as_bytes());
+    place.pipe(&["convert", "--max-decompressed-bytes", "1000"], &large).says("--max-decompressed-bytes").text(1);
+}
+
+#[test]
+fn a_line_in_parts_that_is_longer_than_the_limit_comes_in_marked_pieces() {
+    let part = |tag: &str| format!("2026-11-23T09:00:00Z stdout {tag} {}\n", "x".repeat(500));
+    let text = format!("{}{}{}", part("P").repeat(6), part("F"), "2026-11-23T09:00:00Z stdout F   next\n");
+    let run = Place::new().pipe(&["convert", "--max-line-bytes", "1024"], text.as_bytes());
+    let pieces: Vec<_> = run
+        .json(0)
+        .iter()
+        .map(|record| (record["attributes"]["spanline.record.piece"].as_u64(), record["body"].as_str().unwrap().len()))
+        .collect();
+    assert_eq!(pieces, [(Some(1), 1000), (Some(2), 1000), (Some(3), 1000), (Some(4), 500), (None, 6)]);
+    let place = Place::new();
+    place.write("a.log", &text);
+    place.run(&["backfill", "a.log", "--max-line-bytes", "1024"]).says("longer than the limit");
 }
 
 #[test]

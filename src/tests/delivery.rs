@@ -127,7 +127,7 @@ fn check_stored(sink: &Sink, outcome: &Outcome, missing: &[&str]) {
         assert_eq!(outcome.acknowledged().get(&ordinal), Some(&1), "{ordinal}");
     }
     assert_eq!(outcome.summary.records, BATCHES * RECORDS - missing.len() as u64);
-    assert_eq!(outcome.summary.left, 0);
+    assert_eq!(outcome.summary.left(), 0);
 }
 
 #[tokio::test]
@@ -165,9 +165,9 @@ async fn what_is_too_large_is_split_until_it_fits() {
         check_stored(&sink, &outcome, &[]);
         let sink = Sink::start(Script { bytes_max: Some(1), ..Script::default() }, 0).await;
         let outcome = deliver(sink.address.port(), &plan).await;
-        assert_eq!(outcome.summary.dropped(), BATCHES * RECORDS);
-        assert_eq!(outcome.acknowledged().len() as u64, BATCHES * RECORDS);
-        assert_eq!(sink.stored().len(), 0);
+        // Nothing was ever taken: the refusals say nothing of the records.
+        assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, BATCHES * RECORDS));
+        assert_eq!((outcome.acknowledged().len(), sink.stored().len()), (0, 0));
     }
 }
 
@@ -193,12 +193,26 @@ async fn a_record_that_is_wrong_takes_no_other_with_it() {
 }
 
 #[tokio::test]
+async fn what_is_refused_as_a_whole_is_left_for_another_run() {
+    for plan in [GRPC, HTTP] {
+        for script in
+            [Script { unauthorized: true, ..Script::default() }, Script { all_wrong: true, ..Script::default() }]
+        {
+            let sink = Sink::start(script, 0).await;
+            let outcome = deliver(sink.address.port(), &plan).await;
+            assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, BATCHES * RECORDS));
+            assert_eq!((outcome.acknowledged().len(), outcome.left().len() as u64), (0, BATCHES * RECORDS));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_missing_service_is_said_once_and_everything_is_counted() {
     for plan in [GRPC, HTTP] {
         let sink = Sink::start(Script { not_implemented: true, ..Script::default() }, 0).await;
         let outcome = deliver(sink.address.port(), &plan).await;
-        assert_eq!(outcome.summary.dropped(), BATCHES * RECORDS);
-        assert_eq!(outcome.acknowledged().len() as u64, BATCHES * RECORDS);
+        assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, BATCHES * RECORDS));
+        assert_eq!((outcome.acknowledged().len(), outcome.left().len() as u64), (0, BATCHES * RECORDS));
         assert!(sink.requests() <= 4, "only what was in flight is sent");
         let notes = outcome.notes();
         assert_eq!(notes.len(), 1, "{notes:?}");
@@ -271,7 +285,7 @@ async fn an_endpoint_that_is_not_there_is_said_at_once_and_waited_for() {
 async fn what_is_not_delivered_when_time_is_up_is_left_and_counted() {
     let port = Sink::start(Script::default(), 0).await.address.port();
     let outcome = deliver(port, &Plan { retry_for: Duration::from_millis(200), ..GRPC }).await;
-    assert_eq!((outcome.summary.left, outcome.left().len() as u64), (BATCHES * RECORDS, BATCHES * RECORDS));
+    assert_eq!((outcome.summary.left(), outcome.left().len() as u64), (BATCHES * RECORDS, BATCHES * RECORDS));
     assert!(outcome.notes().last().unwrap().contains("given up"), "{:?}", outcome.notes());
 }
 
@@ -279,7 +293,7 @@ async fn what_is_not_delivered_when_time_is_up_is_left_and_counted() {
 async fn a_deadline_leaves_what_is_in_flight_unacknowledged() {
     let sink = Sink::start(Script { hang: 2, ..Script::default() }, 0).await;
     let outcome = deliver(sink.address.port(), &Plan { deadline: Some(Duration::from_millis(700)), ..GRPC }).await;
-    assert_eq!(outcome.summary.left, 2 * RECORDS);
+    assert_eq!(outcome.summary.left(), 2 * RECORDS);
     assert_eq!(outcome.summary.records, (BATCHES - 2) * RECORDS);
     let both = outcome.left().len() + outcome.acknowledged().len();
     assert_eq!(both as u64, BATCHES * RECORDS);

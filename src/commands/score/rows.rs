@@ -13,6 +13,9 @@ use crate::commands::survey;
 use crate::input::{discover, read};
 use crate::record::Producer;
 
+/// What to do about files in the places of one another.
+const ORDER: &str = "the order is: score TRUTH LINKS";
+
 /// Why there is no score.
 #[derive(Debug, thiserror::Error)]
 pub enum ScoreError {
@@ -77,6 +80,8 @@ struct TruthRow {
     #[serde(default)]
     class: String,
     quirk: Option<serde::de::IgnoredAny>,
+    /// Only a links file has it.
+    lines: Option<serde::de::IgnoredAny>,
 }
 
 /// One record of the links file.
@@ -94,6 +99,8 @@ pub(super) struct LinkRow {
     pub(super) confidence: Option<f64>,
     pub(super) relation: Option<String>,
     pub(super) verified: Option<bool>,
+    /// Only the truth has it.
+    class: Option<serde::de::IgnoredAny>,
 }
 
 fn one() -> u64 {
@@ -151,7 +158,11 @@ fn each_line(path: &Path, mut each: impl FnMut(&[u8]) -> Result<(), String>) -> 
 /// Calls `each` with every row of a links file.
 pub(super) fn each_link(path: &Path, mut each: impl FnMut(&LinkRow)) -> Result<(), ScoreError> {
     each_line(path, |text| {
-        each(&serde_json::from_slice(text).map_err(|error| error.to_string())?);
+        let row: LinkRow = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        if row.class.is_some() {
+            return Err(format!("this is a row of a truth, and no link; {ORDER}"));
+        }
+        each(&row);
         Ok(())
     })
 }
@@ -163,6 +174,9 @@ impl Truth {
         let mut classes: HashMap<String, u16> = HashMap::new();
         each_line(path, |text| {
             let row: TruthRow = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+            if row.lines.is_some() {
+                return Err(format!("this is a row of a links file, and no truth; {ORDER}"));
+            }
             let ids = match ids(row.trace_id.as_deref())? {
                 Some(trace_id) => Some((trace_id, ids(row.span_id.as_deref())?)),
                 None => None,

@@ -35,6 +35,18 @@ fn config(folder: &Path, truth: &[String], links: &[String]) -> ScoreConfig {
     config
 }
 
+#[test]
+fn files_in_the_places_of_one_another_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let truth = [truth_row("a.log", 1, None, "none")];
+    let links = [link_row("a.log", 1, 1, None, 0.0)];
+    assert!(score(&config(folder.path(), &truth, &links)).is_ok());
+    for (truth, links) in [(&links, &links), (&truth, &truth), (&links, &truth)] {
+        let message = score(&config(folder.path(), truth, links)).unwrap_err().to_string();
+        assert!(message.contains("the order is: score TRUTH LINKS"), "{message}");
+    }
+}
+
 fn scene(folder: &Path) -> ScoreConfig {
     let (a, b) = ("aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb");
     let kubelet = "logs/kubelet.log";

@@ -27,6 +27,10 @@ use tokio::net::TcpListener;
 pub(crate) struct Script {
     /// No such service.
     pub(crate) not_implemented: bool,
+    /// The token is wrong.
+    pub(crate) unauthorized: bool,
+    /// Every request is wrong.
+    pub(crate) all_wrong: bool,
     /// Says so of a compression.
     pub(crate) refused_encoding: Option<&'static str>,
     /// So many requests are refused for now, with this `Retry-After` in seconds.
@@ -72,6 +76,7 @@ enum Answer {
     Unavailable(Option<u32>),
     TooLarge,
     NotImplemented,
+    Unauthorized,
     Encoding,
     Wrong,
     Hang,
@@ -217,6 +222,12 @@ impl State {
         if script.not_implemented {
             return Answer::NotImplemented;
         }
+        if script.unauthorized {
+            return Answer::Unauthorized;
+        }
+        if script.all_wrong {
+            return Answer::Wrong;
+        }
         if script.refused_encoding == Some(encoding) {
             return Answer::Encoding;
         }
@@ -270,6 +281,7 @@ fn grpc_reply(answer: &Answer) -> Reply {
         Answer::Unavailable(after) => (14, "try%20later", after.map(retry_info)),
         Answer::TooLarge => (8, "grpc: received message larger than max (1 vs. 0)", None),
         Answer::NotImplemented => (12, "unknown service opentelemetry.proto.collector.logs.v1.LogsService", None),
+        Answer::Unauthorized => (16, "wrong token", None),
         Answer::Encoding => (12, "grpc: Decompressor is not installed for grpc-encoding \"zstd\"", None),
         Answer::Wrong => (3, "wrong record", None),
         Answer::Hang | Answer::Cut => unreachable!(),
@@ -308,6 +320,7 @@ fn http_reply(answer: &Answer) -> Reply {
         Answer::Unavailable(_) => (503, b"\x08\x0e\x12\x09try later".to_vec()),
         Answer::TooLarge => (400, b"\x08\x03\x12\x1bhttp: request body too large".to_vec()),
         Answer::NotImplemented => (404, b"404 page not found".to_vec()),
+        Answer::Unauthorized => (401, b"wrong token".to_vec()),
         Answer::Encoding => (400, b"unsupported \"Content-Encoding\": zstd".to_vec()),
         Answer::Wrong => (400, b"\x08\x03\x12\x0cwrong record".to_vec()),
         Answer::Hang | Answer::Cut => unreachable!(),

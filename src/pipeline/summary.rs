@@ -1,0 +1,192 @@
+//! What a run came to, in words.
+//!
+//! In goes an [`Outcome`], out come the lines of the summary: what was read, linked, sent, and what was not, each with its
+//! count and what to change. Nothing is counted here.
+
+use super::finish::Outcome;
+use crate::record::Method;
+
+impl Outcome {
+    /// The summary for the user.
+    pub fn summary(&self) -> String {
+        let mut text = String::new();
+        let counts = &self.read.counts;
+        let mut say = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        let cut = match self.read.files_cut {
+            0 => String::new(),
+            cut => format!(" ({cut} not to the end)"),
+        };
+        say(format!(
+            "read      {}{cut} in {}, {}, {}, {}",
+            counted(self.read.files_read + self.read.files_cut, "file"),
+            counted(self.sources as u64, "source"),
+            counted(counts.lines, "line"),
+            size(counts.bytes),
+            counted(counts.records, "record")
+        ));
+        let name = |(envelope, format, count): (_, spanline_parsers::Format, u64)| {
+            format!("{}{} {count}", crate::export::json::envelope(envelope), format.name())
+        };
+        let formats: Vec<String> = counts.by_format().into_iter().map(name).collect();
+        if !formats.is_empty() {
+            say(format!("formats   {}", formats.join(", ")));
+        }
+        for (count, name, what) in [
+            (counts.cut, "line", "longer than the limit, cut into pieces (--max-line-bytes)"),
+            (counts.nul_lines, "line", "of NUL bytes, left out"),
+            (counts.damaged, "entry", "of a journal damaged, passed over"),
+            (self.lines_left_out, "line", "not shown: more than --max-held-bytes"),
+            (self.events_left_out, "span event", "not made: more than --max-held-bytes"),
+            (self.spans_evicted, "span", "not kept: more than --max-spans"),
+            (self.requests_over_limit, "request", "not kept to link lines by: beyond the limit"),
+            (self.lines_over_limit, "line", "not kept to infer links from: beyond the limit"),
+            (self.traces.invalid, "span", "without valid ids or times, left out"),
+        ] {
+            if count > 0 {
+                say(format!("          {} {what}", counted(count, name)));
+            }
+        }
+        for (reason, count) in &self.left_out {
+            say(format!("left out  {}: {reason}", counted(*count, "file")));
+        }
+        if self.traces.files > 0 {
+            let files = self.traces.files - self.from_stores.min(self.traces.files);
+            let places = [(files, "file", "in"), (self.from_stores, "Jaeger", "from")];
+            let places = places.into_iter().filter(|(count, ..)| *count > 0);
+            let places: Vec<_> = places.map(|(count, name, at)| format!("{at} {}", counted(count, name))).collect();
+            say(format!("traces    {} {}", counted(self.traces.spans, "span"), places.join(" and ")));
+        }
+        self.say_links(&mut say);
+        self.say_delivered(&mut say);
+        text
+    }
+
+    fn say_links(&self, say: &mut impl FnMut(String)) {
+        let linked: u64 = self.links.linked.sum();
+        let unlinked: u64 = self.links.unlinked.sum();
+        let name = |(method, verified): (Method, bool)| {
+            format!("{}{}", method.name(), if verified { "" } else { " (span not seen)" })
+        };
+        let by_method: Vec<_> =
+            self.links.linked.iter().map(|(method, count)| format!("{} {count}", name(method))).collect();
+        let detail = if by_method.is_empty() { String::new() } else { format!(": {}", by_method.join(", ")) };
+        say(format!("linked    {linked} of {}{detail}", linked + unlinked));
+        for (reason, count) in self.links.unlinked.iter() {
+            say(format!("unlinked  {count}: {}", reason.reason()));
+        }
+        for (count, name, what) in [
+            (self.links.below_confidence, "link", "below --min-confidence, not made (counted above as unlinked)"),
+            (self.links.outside_window, "record", "outside --since and --until, left out"),
+            (self.links.acknowledged_before, "record", "acknowledged in an earlier run, not sent again"),
+        ] {
+            if count > 0 {
+                say(format!("          {} {what}", counted(count, name)));
+            }
+        }
+        if let Some(why) = self.why_little_is_linked() {
+            say(format!("          {why}"));
+        }
+    }
+
+    /// With traces given and little linked, what the reason may be.
+    fn why_little_is_linked(&self) -> Option<String> {
+        let (first, last) = self.traces.range?;
+        let verified: u64 = self.links.linked.iter().filter(|((_, seen), _)| *seen).map(|(_, count)| count).sum();
+        if verified * 50 > self.read.counts.records || self.read.counts.records == 0 {
+            return None;
+        }
+        if self.spans_evicted > 0 {
+            let evicted = counted(self.spans_evicted, "span");
+            return Some(format!("why so few: {evicted} did not fit (raise --max-spans); lines may belong to these"));
+        }
+        let (from, to) = self.links.times?;
+        let between = |first: i64, last: i64| format!("{} to {}", spelled_time(first), spelled_time(last));
+        if to < first || from > last {
+            let apart = (first - to).max(from - last) / 1_000_000_000;
+            let zone = if self.zone_given { "" } else { "; if their clock had another zone, give --zone" };
+            return Some(format!(
+                "why so few: the lines lie beside the spans by {} (lines {}, spans {}){zone}",
+                spelled_span(apart),
+                between(from, to),
+                between(first, last)
+            ));
+        }
+        Some(format!(
+            "why so few: nothing ties these lines to the spans (no id, event, request, pod or habit; spans {})",
+            between(first, last)
+        ))
+    }
+
+    fn say_delivered(&self, say: &mut impl FnMut(String)) {
+        if self.carriers > 0 {
+            let carriers = counted(self.carriers, "small span");
+            say(format!("events    {} on {carriers} under the spans they belong to", self.events));
+        } else if self.events > 0 {
+            say(format!("events    {} made for the spans given", self.events));
+        }
+        for (count, what) in [
+            (self.events_known, "stored already, not sent again"),
+            (self.events_homeless, "not sent: their spans are shorter than 1 µs, and so are those above"),
+        ] {
+            if count > 0 {
+                say(format!("          {count} {what}"));
+            }
+        }
+        for (name, summary) in &self.delivered {
+            say(format!(
+                "sent      {name}: {} in {}, {} ({} before compression)",
+                counted(summary.records, "item"),
+                counted(summary.requests, "request"),
+                size(summary.bytes_sent),
+                size(summary.bytes_raw)
+            ));
+            if summary.rejected > 0 {
+                say(format!("          {} rejected by it", summary.rejected));
+            }
+            for (reason, count) in &summary.dropped_by_reason {
+                say(format!("          {count} not taken by it: {reason}"));
+            }
+            for (reason, count) in &summary.left_by_reason {
+                say(format!("          {count} left for another run: {reason}"));
+            }
+        }
+        if self.dry_run {
+            say("sent      nothing: --dry-run".to_owned());
+        }
+        for failure in self.all_failures() {
+            say(format!("failed    {failure}"));
+        }
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    match what.strip_suffix('y') {
+        _ if count == 1 => format!("{count} {what}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {what}s"),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+pub(super) fn spelled_time(nanos: i64) -> String {
+    chrono::DateTime::from_timestamp_nanos(nanos).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn spelled_span(seconds: i64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{:.1} h", seconds as f64 / 3600.0),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
