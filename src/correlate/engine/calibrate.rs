@@ -19,7 +19,7 @@ const NONE_OCCUR: (f32, f32) = (0.02, 0.1);
 const REQUEST_LINES: u32 = 3;
 const KNOWN_OTHERWISE: f32 = 200.0;
 /// Odds in all are believed so far.
-const ALL: f32 = 0.9;
+const ALL: f32 = 1.1;
 /// Added to their logarithm where the text names the span by its duration or by a rare word …
 const NAMES_SPAN: f32 = 2.0;
 /// … per known line beside it, which may be of another goroutine that runs at the same time …

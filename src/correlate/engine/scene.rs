@@ -33,6 +33,8 @@ const SHIFTS: usize = 8;
 const SHIFTS_OF_TEMPLATE: usize = 2_000;
 /// … of which so many tell of clues.
 const CLUE_SHIFTS: usize = 3;
+/// What all kinds of lines have by chance counts like so many lines of each.
+const COMMON_LINES: f32 = 100.0;
 /// Traces of a line that have a number of their own: all beyond share the last.
 pub(super) const TRACES_MAX: usize = u8::MAX as usize;
 
@@ -139,12 +141,36 @@ impl Scene {
             work.clear();
         }
         rows::keep(&mut scene, kept);
+        scene.share_chance(view.operations.count());
         for pair in &scene.pairs {
             if !std::mem::replace(&mut seen[pair.slot as usize], true) {
                 scene.spans_of[view.operations.of(pair.slot) as usize] += 1;
             }
         }
         scene
+    }
+
+    /// What runs beside lines of one kind by chance runs beside others of the service too: kinds with few lines know it from
+    /// these. Without that, learning ends up elsewhere with other moments to measure at.
+    fn share_chance(&mut self, operations: usize) {
+        let mut sums = vec![([[0.0f32; BINS]; 3], 0.0f32); operations];
+        for (kind, (template, operation)) in self.kinds.iter().enumerate() {
+            let (sums, lines) = &mut sums[*operation as usize];
+            *lines += self.template_lines[*template as usize] as f32;
+            let own = [&self.clutter_start[kind], &self.clutter_end[kind], &self.clutter_edge[kind]];
+            for (sum, own) in sums.as_flattened_mut().iter_mut().zip(own.into_iter().flatten()) {
+                *sum += own;
+            }
+        }
+        for (kind, (template, operation)) in self.kinds.iter().enumerate() {
+            let (sums, all) = &sums[*operation as usize];
+            let lines = self.template_lines[*template as usize] as f32;
+            let (scale, common) = (lines / (lines + COMMON_LINES), COMMON_LINES / all);
+            let own = [&mut self.clutter_start[kind], &mut self.clutter_end[kind], &mut self.clutter_edge[kind]];
+            for (own, sum) in own.into_iter().flatten().zip(sums.as_flattened()) {
+                *own = (*own + common * sum) * scale;
+            }
+        }
     }
 
     /// Of each trace of a row: what its pairs have together, `least` each.
