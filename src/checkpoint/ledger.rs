@@ -56,6 +56,12 @@ impl Ranges {
         self.ends.insert(from, to);
     }
 
+    /// The ranges of both.
+    pub fn joined(mut self, other: Ranges) -> Ranges {
+        other.ends.into_iter().for_each(|(from, to)| self.add(from, to));
+        self
+    }
+
     /// Does a range hold all of this one?
     pub fn holds(&self, from: u64, to: u64) -> bool {
         self.ends.range(..=from).next_back().is_some_and(|(_, end)| from < *end && to <= *end)

@@ -321,7 +321,7 @@ mod tests {
             let name = |file: &FoundFile| file.shown.rsplit('/').next().unwrap_or_default().to_owned();
             found.files.iter().map(name).collect()
         };
-        let found = find_within(&[root.clone()], &[], &[docker.clone()]);
+        let found = find_within(std::slice::from_ref(&root), &[], std::slice::from_ref(&docker));
         assert_eq!(names(&found), ["real.txt", "2.log"]);
         assert_eq!(found.left_out["link that leads out of the given folders (name its target to read it)"], 2);
         assert_eq!(names(&find(&[root.join("pods/0.log")], &[])), ["0.log"]);

@@ -314,6 +314,10 @@ mod tests {
         fn key(&self, _: u128) -> (u32, Vec<Option<Ranges>>) {
             (0, vec![None])
         }
+
+        fn key_and_earlier(&self, key: u128, _: &[u128]) -> (u32, Vec<Option<Ranges>>) {
+            self.key(key)
+        }
     }
 
     fn span(id: u8, parent: u8, length: u64) -> Span {

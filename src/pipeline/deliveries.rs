@@ -94,6 +94,10 @@ impl Acknowledged {
 
 impl LedgerKeys for Acknowledged {
     fn key(&self, key: u128) -> (u32, Vec<Option<Ranges>>) {
+        self.key_and_earlier(key, &[])
+    }
+
+    fn key_and_earlier(&self, key: u128, earlier: &[u128]) -> (u32, Vec<Option<Ranges>>) {
         let mut inner = self.lock();
         let index = match inner.known.get(&key) {
             Some(index) => *index,
@@ -104,7 +108,11 @@ impl LedgerKeys for Acknowledged {
                 index
             }
         };
-        let ranges = |name: &String| inner.before.get(name)?.ranges(key).cloned();
+        let ranges = |name: &String| {
+            let ledger = inner.before.get(name)?;
+            let all = std::iter::once(&key).chain(earlier).filter_map(|key| ledger.ranges(*key));
+            all.cloned().reduce(Ranges::joined)
+        };
         (index, inner.names.iter().map(ranges).collect())
     }
 }

@@ -46,7 +46,7 @@ use crate::spans::file::Limits as TraceLimits;
 use deliveries::{Acknowledged, Deliveries, Say, Target, Way};
 use learned::Learned;
 use ship::{LinkCounts, LogOutput, Shipper, SourceState, Tap};
-use source::{Reading, SourceReport, SourceSink, read_source};
+use source::{Fingerprints, Reading, SourceReport, SourceSink, read_source};
 use taps::{HeldLines, LogsFile};
 use traces::{HeldEvents, TracesReport};
 
@@ -290,7 +290,7 @@ impl RecordSink for Observer<'_> {
 }
 
 impl SourceSink for Observer<'_> {
-    fn file_begins(&mut self, _: u32, _: u64) {}
+    fn file_begins(&mut self, _: u32, _: &Fingerprints) {}
     fn given_up_to(&mut self, _: Option<(u32, u64)>) {}
 }
 

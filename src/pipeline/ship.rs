@@ -9,7 +9,7 @@ use std::io::BufWriter;
 use bytes::Bytes;
 
 use super::counted::Counted;
-use super::source::SourceSink;
+use super::source::{Fingerprints, SourceSink};
 use crate::assemble::RecordSink;
 use crate::checkpoint::ledger::Ranges;
 use crate::commands::survey::Source;
@@ -31,6 +31,9 @@ pub trait BatchSink {
 pub trait LedgerKeys {
     /// The index of a key, and for each destination what it has acknowledged.
     fn key(&self, key: u128) -> (u32, Vec<Option<Ranges>>);
+
+    /// The same, with what was acknowledged under keys that the same records had before.
+    fn key_and_earlier(&self, key: u128, earlier: &[u128]) -> (u32, Vec<Option<Ranges>>);
 }
 
 /// One destination of logs.
@@ -113,7 +116,7 @@ pub struct SourceState {
     writer: String,
     files: Vec<String>,
     file: u32,
-    fingerprints: Vec<u64>,
+    fingerprints: Vec<Fingerprints>,
     file_attributes: Vec<u8>,
     writers: Vec<WriterState>,
     last: usize,
@@ -205,10 +208,11 @@ impl SourceState {
         let file = record.position.file;
         let writer = &mut self.writers[self.last];
         if writer.place.as_ref().is_none_or(|(of, ..)| *of != file) {
-            let mut name = format!("{}\0{}\0{:?}", self.writer, record.origin.service_name, record.stream).into_bytes();
-            let fingerprint = self.fingerprints.get(file as usize).copied().unwrap_or_default();
-            name.extend_from_slice(&fingerprint.to_le_bytes());
-            let (key, acknowledged) = keys.key(twox_hash::XxHash3_128::oneshot(&name));
+            let name = format!("{}\0{}\0{:?}", self.writer, record.origin.service_name, record.stream);
+            let of = |hash: u64| twox_hash::XxHash3_128::oneshot(&[name.as_bytes(), &hash.to_le_bytes()].concat());
+            let Fingerprints { own, earlier } = self.fingerprints.get(file as usize).cloned().unwrap_or_default();
+            let earlier: Vec<u128> = earlier.into_iter().map(of).collect();
+            let (key, acknowledged) = keys.key_and_earlier(of(own), &earlier);
             writer.place = Some((file, key, acknowledged));
         }
         writer
@@ -298,10 +302,10 @@ impl Shipper<'_> {
 }
 
 impl SourceSink for Shipper<'_> {
-    fn file_begins(&mut self, file: u32, fingerprint: u64) {
+    fn file_begins(&mut self, file: u32, fingerprints: &Fingerprints) {
         self.source.file = file;
-        self.source.fingerprints.resize(file as usize + 1, 0);
-        self.source.fingerprints[file as usize] = fingerprint;
+        self.source.fingerprints.resize(file as usize + 1, Fingerprints::default());
+        self.source.fingerprints[file as usize] = fingerprints.clone();
         self.source.file_attributes = encode::file_attributes(&self.source.files[file as usize]);
         self.source.writers.iter_mut().for_each(|writer| writer.place = None);
     }

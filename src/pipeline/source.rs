@@ -23,8 +23,8 @@ const LONG_FINGERPRINT_BYTES: usize = 64 * 1024;
 
 /// Takes the records of a source, and where they stand.
 pub trait SourceSink: RecordSink {
-    /// A file of the source begins: its place among them, and a hash of its first bytes.
-    fn file_begins(&mut self, file: u32, fingerprint: u64);
+    /// A file of the source begins: its place among them, and what tells it from others.
+    fn file_begins(&mut self, file: u32, fingerprints: &Fingerprints);
 
     /// Records up to this line of this file have been given (`None`: all so far).
     fn given_up_to(&mut self, open: Option<(u32, u64)>);
@@ -64,16 +64,32 @@ impl SourceReport {
     }
 }
 
-/// A hash that tells the file from the others of its source, even from those that begin with the same banner.
-fn fingerprint<R: Read>(reader: &mut ChunkReader<R>, known: &mut HashSet<u64>) -> u64 {
-    let mut hash = twox_hash::XxHash64::oneshot(0, reader.head(FINGERPRINT_BYTES));
-    if known.contains(&hash) {
-        hash = twox_hash::XxHash64::oneshot(1, reader.head(LONG_FINGERPRINT_BYTES));
+/// Hashes of a file's first bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// Tells the file from the others of its source, even from those that begin with the same banner.
+    pub own: u64,
+    /// What it had when it was shorter than it takes to tell files apart.
+    pub earlier: Vec<u64>,
+}
+
+fn fingerprints<R: Read>(reader: &mut ChunkReader<R>, known: &mut HashSet<u64>) -> Fingerprints {
+    let hash = |bytes: &[u8]| twox_hash::XxHash64::oneshot(0, bytes);
+    let head = reader.head(FINGERPRINT_BYTES);
+    // The last line of a short file may be unfinished.
+    let is_short = head.len() < FINGERPRINT_BYTES;
+    let lines = memchr::memrchr(b'\n', head).filter(|_| is_short).map_or(head, |end| &head[..=end]);
+    let shorter = memchr::memchr_iter(b'\n', lines).map(|end| &head[..=end]).filter(|part| part.len() < lines.len());
+    // Those of files that are still there are theirs.
+    let earlier = shorter.map(hash).filter(|hash| !known.contains(hash)).collect();
+    let mut own = hash(lines);
+    if known.contains(&own) {
+        own = twox_hash::XxHash64::oneshot(1, reader.head(LONG_FINGERPRINT_BYTES));
     }
-    while !known.insert(hash) {
-        hash = hash.wrapping_add(1);
+    while !known.insert(own) {
+        own = own.wrapping_add(1);
     }
-    hash
+    Fingerprints { own, earlier }
 }
 
 /// Reads a source.
@@ -93,7 +109,7 @@ pub fn read_source<S: SourceSink>(
     };
     let mut assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
     let mut report = SourceReport::default();
-    let mut fingerprints = HashSet::new();
+    let mut known = HashSet::new();
     for (at, file) in source.files.iter().enumerate() {
         assembler.next_file(at as u32);
         let input = match file.open(Some(reading.bytes_read.clone())) {
@@ -105,7 +121,7 @@ pub fn read_source<S: SourceSink>(
         };
         let mut reader = ChunkReader::new(input, reading.limits);
         reader.paragraphs_if_starts_with(b"__CURSOR=");
-        sink.file_begins(at as u32, fingerprint(&mut reader, &mut fingerprints));
+        sink.file_begins(at as u32, &fingerprints(&mut reader, &mut known));
         loop {
             if reading.stop.load(Ordering::Relaxed) {
                 break;

@@ -161,3 +161,22 @@ fn two_runs_do_not_share_a_state_folder() {
     assert_eq!(ran(first.wait_with_output().unwrap()).code, Some(0));
     place.run(&arguments).text(0);
 }
+
+#[test]
+fn a_small_file_that_grows_is_still_the_same() {
+    let place = Place::new();
+    let background = Background::start(Script::default());
+    let url = background.url();
+    let line = |number: usize| format!("2026-11-23T09:14:{:02}.1Z stdout F number {number}\n", number % 60);
+    let mut text = String::new();
+    for number in 0..60 {
+        text.push_str(&line(number));
+        let half = format!("{text}2026-11-23T09:14:59.1Z stdout F half");
+        place.write("a.log", if number % 7 == 3 { &half } else { &text });
+        place.run(&["backfill", "a.log", "--to", &url, "--state", "state"]).text(0);
+    }
+    let stored = background.sink.stored();
+    for number in 0..60 {
+        assert_eq!(stored.get(&format!("number {number}")), Some(&1), "{number}");
+    }
+}

@@ -300,6 +300,21 @@ async fn a_deadline_leaves_what_is_in_flight_unacknowledged() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_stops_taking_anything_is_said_before_it_is_given_up() {
+    let sink = Arc::new(Sink::start(Script { pause: Duration::from_millis(30), ..Script::default() }, 0).await);
+    let changed = Arc::clone(&sink);
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        changed.follow(Script { unavailable: u32::MAX, ..Script::default() });
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        changed.follow(Script::default());
+    });
+    let outcome = deliver(sink.address.port(), &GRPC).await;
+    check_stored(&sink, &outcome, &[]);
+    assert!(outcome.notes().iter().any(|note| note.contains("takes nothing any more")), "{:?}", outcome.notes());
+}
+
+#[tokio::test]
 async fn an_endpoint_that_recovers_gets_everything() {
     let script = Script { unavailable: u32::MAX, ..Script::default() };
     let sink = Arc::new(Sink::start(script, 0).await);
