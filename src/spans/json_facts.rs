@@ -353,12 +353,14 @@ impl<'t> Cursor<'t> {
             number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
             self.at += 1;
         }
-        let has_digits =
-            self.at > start && (is_text || !matches!(self.text.as_bytes().get(self.at), Some(b'.' | b'e' | b'E')));
-        if is_text {
-            self.take(b'"')?;
-        }
-        has_digits.then_some(number)
+        let behind = self.text.as_bytes().get(self.at);
+        let is_number = match (is_text, &self.text.as_bytes()[start..self.at]) {
+            (_, []) | (false, [b'0', _, ..]) => false,
+            (false, _) => !matches!(behind, Some(b'.' | b'e' | b'E')),
+            (true, _) => behind == Some(&b'"'),
+        };
+        self.at += usize::from(is_text);
+        is_number.then_some(number)
     }
 
     /// A value that tells nothing, unless its key is one that others read.
@@ -464,11 +466,9 @@ impl<'t> Cursor<'t> {
         }
         let digits = &self.text.as_bytes()[self.at + quote + 1..];
         let count = digits.iter().position(|byte| !byte.is_ascii_digit())?;
-        self.at += quote + 1 + count;
-        if quote == 1 {
-            self.take(b'"')?;
-        }
-        (1..19).contains(&count).then_some(Value::Other)
+        let ends = quote == 0 || digits[count] == b'"';
+        self.at += quote + 1 + count + quote;
+        (ends && (1..19).contains(&count) && digits[0] != b'0').then_some(Value::Other)
     }
 }
 
@@ -552,7 +552,8 @@ mod tests {
     }
 
     proptest! {
-        /// What this one reads, the messages read alike, whatever was done to a request.
+        /// What both read is alike, whatever was done to a request; and what this one reads is JSON. (A count that is no
+        /// number makes the messages give up: here nobody asks for it.)
         #[test]
         fn never_says_what_the_messages_do_not(edits in proptest::collection::vec((any::<prop::sample::Index>(), "[\"\\\\{}\\[\\],:0-9a-e_ -]{0,2}"), 1..3)) {
             let mut text = request(SPAN);
@@ -560,8 +561,10 @@ mod tests {
                 let at = at.index(text.len());
                 text.replace_range(at..=at, &with);
             }
-            if let Some(found) = quick(text.as_bytes()) {
-                prop_assert_eq!(slow(text.as_bytes()), Some(found), "{}", text);
+            let found = quick(text.as_bytes());
+            prop_assert!(found.is_none() || serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{}", text);
+            if let (Some(found), Some(slow)) = (found, slow(text.as_bytes())) {
+                prop_assert_eq!(slow, found, "{}", text);
             }
         }
     }
