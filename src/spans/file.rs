@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use prost::Message;
 
 use super::facts::{self, FactCounts};
+use super::json_scan::Scan;
 use super::{json, json_facts};
 use crate::correlate::facts::{ResourceFact, SpanFact};
 
@@ -70,8 +71,6 @@ enum Kind {
 
 /// Bytes looked at to tell what a file holds.
 const HEAD_BYTES: usize = 4096;
-/// Nesting of a JSON value beyond which it is no trace.
-const DEPTH_MAX: u32 = 128;
 
 impl TraceFile {
     /// Opens a file.
@@ -364,55 +363,6 @@ impl Kind {
             _ if printable => Kind::Json,
             [0x0a, ..] => Kind::Protobuf,
             _ => Kind::LengthPrefixed,
-        }
-    }
-}
-
-/// Follows brackets and strings of a JSON value, line by line.
-#[derive(Default)]
-struct Scan {
-    depth: u32,
-    broken: bool,
-}
-
-impl Scan {
-    fn line(&mut self, line: &[u8]) {
-        let mut rest = line;
-        while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']')) {
-            let mark = rest[at];
-            rest = &rest[at + 1..];
-            match mark {
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                _ => match string_end(rest) {
-                    Some(end) => rest = &rest[end..],
-                    // A string does not go on in the next line.
-                    None => {
-                        self.broken = true;
-                        return;
-                    }
-                },
-            }
-            self.broken |= self.depth > DEPTH_MAX;
-        }
-    }
-
-    fn ended(&self) -> bool {
-        self.depth == 0 || self.broken
-    }
-}
-
-/// Where a string ends, its closing quote included.
-fn string_end(text: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        let at = from + memchr::memchr2(b'"', b'\\', &text[from..])?;
-        if text[at] == b'"' {
-            return Some(at + 1);
-        }
-        from = at + 2;
-        if from > text.len() {
-            return None;
         }
     }
 }

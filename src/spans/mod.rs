@@ -7,4 +7,6 @@ pub mod facts;
 pub mod file;
 pub mod jaeger;
 mod json;
+mod json_cursor;
 mod json_facts;
+mod json_scan;

@@ -7,9 +7,9 @@
 /// Lines that a habit must be learned from to be believed by half.
 const HALF_BELIEVED: f32 = 8.0;
 /// How far odds of a well-known kind are believed, where lines without a span occur.
-const BELIEVED: f32 = 0.9;
+const BELIEVED: f32 = 1.1;
 /// … of a kind with few lines, at least.
-const BELIEVED_LEAST: f32 = 0.46;
+const BELIEVED_LEAST: f32 = 0.5;
 /// … and where they do not.
 const ALL_RECORDED: f32 = 1.4;
 /// Shares of a service's lines without a span between which both are mixed.
@@ -19,7 +19,7 @@ const NONE_OCCUR: (f32, f32) = (0.02, 0.1);
 const REQUEST_LINES: u32 = 3;
 const KNOWN_OTHERWISE: f32 = 200.0;
 /// Odds in all are believed so far.
-const ALL: f32 = 1.1;
+const ALL: f32 = 0.9;
 /// Added to their logarithm where the text names the span by its duration or by a rare word …
 const NAMES_SPAN: f32 = 2.0;
 /// … per known line beside it, which may be of another goroutine that runs at the same time …
