@@ -1,13 +1,13 @@
 //! The trace is known: which of its spans?
 //!
 //! In go the pairs of lines that are sure of their trace, out comes one span for each: time says which spans can hold the
-//! line, what its kind does elsewhere says which of them does.
+//! line, what its kind does elsewhere and what its text shares with a span say which of them does.
 
 use super::super::span_index::{Slot, SpanIndex};
 use super::associate::Association;
 use super::bins::{BINS, bin_width};
 use super::habits::smooth;
-use super::scene::{Block, CLUES, Row, Scene};
+use super::scene::{Block, CLUES, DURATION, OWN_WORD, Row, Scene};
 
 /// Rounds of learning.
 const ROUNDS: usize = 25;
@@ -26,6 +26,9 @@ const OUTSIDE: f32 = 0.01;
 const MAY_HOLD: f32 = 1.0 / 30.0;
 /// How much likelier a line is in a span than in the one above it, other things being equal.
 const INNER: f32 = 1.3;
+/// A word of a span's attributes says so much at most: lines tell what they are about to do for a thing as well as what is
+/// done for it further down.
+const WORD_MOST: f32 = 2.0;
 /// How much regularity counts.
 const REGULARITY: f32 = 0.7;
 /// How much it counts that lines of the kind stand close together, as seen from the span's start or end.
@@ -132,33 +135,37 @@ impl Candidates {
     }
 
     fn like(&mut self, index: &SpanIndex, scene: &Scene, block: &Block, depths: &Depths) {
-        let durations = self.durations(scene, block);
+        let durations = self.hits(scene, block, names_duration);
+        let words = self.hits(scene, block, holds_word);
         for (row, _, own) in Candidates::of_rows(&self.rows, &mut self.list) {
             let row = &scene.rows[row as usize];
             for candidate in own {
                 let pair = &scene.pairs[candidate.pair as usize];
                 let span = index.span(pair.slot);
                 let time = (time_within(row, span.start, span.end) / MAY_HOLD).clamp(OUTSIDE, 1.0);
-                candidate.like =
-                    time * durations[candidate.kind as usize].weight(pair.clues) * depths.factor(pair.slot);
+                let kind = candidate.kind as usize;
+                let duration = durations[kind].weight(names_duration(pair.clues));
+                let word = words[kind].weight(holds_word(pair.clues)).clamp(1.0 / WORD_MOST, WORD_MOST);
+                candidate.like = time * duration * word * depths.factor(pair.slot);
                 candidate.closeness = candidate.like;
             }
         }
     }
 
-    fn durations(&self, scene: &Scene, block: &Block) -> Vec<Duration> {
+    /// Of each kind: how often spans have a clue.
+    fn hits(&self, scene: &Scene, block: &Block, has: fn(u8) -> bool) -> Vec<Hits> {
         let by_chance = |clutter: &[f32; CLUES]| {
-            let hits: f32 = clutter.iter().skip(1).step_by(2).sum();
+            let hits: f32 = (0u8..).zip(clutter).filter(|(clues, _)| has(*clues)).map(|(_, share)| share).sum();
             (hits + 0.5) / (clutter.iter().sum::<f32>() + 10.0)
         };
-        let none_yet = |clutter| Duration { hits: 0.0, pairs: 0.0, by_chance: by_chance(clutter) };
-        let mut durations: Vec<Duration> = scene.clutter_clues[block.kinds.clone()].iter().map(none_yet).collect();
+        let none_yet = |clutter| Hits { hits: 0.0, pairs: 0.0, by_chance: by_chance(clutter) };
+        let mut kinds: Vec<Hits> = scene.clutter_clues[block.kinds.clone()].iter().map(none_yet).collect();
         for candidate in &self.list {
-            let duration = &mut durations[candidate.kind as usize];
-            duration.hits += f32::from(scene.pairs[candidate.pair as usize].clues & 1);
-            duration.pairs += 1.0;
+            let kind = &mut kinds[candidate.kind as usize];
+            kind.hits += f32::from(u8::from(has(scene.pairs[candidate.pair as usize].clues)));
+            kind.pairs += 1.0;
         }
-        durations
+        kinds
     }
 
     /// The part of each candidate. Learned per (template, operation): which share of the lines that could be in a span of
@@ -292,18 +299,28 @@ impl Depths {
     }
 }
 
-/// How often a span's duration stands in the text, among spans of a kind in the right trace.
+/// The span's duration stands in the text.
+fn names_duration(clues: u8) -> bool {
+    clues & DURATION != 0
+}
+
+/// A rare word of the attributes of the span, or of one above it, stands in the text.
+fn holds_word(clues: u8) -> bool {
+    clues & OWN_WORD == OWN_WORD
+}
+
+/// How often a clue is there, among spans of a kind in the right trace.
 #[derive(Debug, Clone, Copy)]
-struct Duration {
+struct Hits {
     hits: f32,
     pairs: f32,
     by_chance: f32,
 }
 
-impl Duration {
-    fn weight(&self, clues: u8) -> f32 {
+impl Hits {
+    fn weight(&self, is_hit: bool) -> f32 {
         let hit = (self.hits + self.by_chance) / (self.pairs + 1.0);
-        if clues & 1 != 0 { (hit / self.by_chance).max(1.0) } else { ((1.0 - hit) / (1.0 - self.by_chance)).min(1.0) }
+        if is_hit { (hit / self.by_chance).max(1.0) } else { ((1.0 - hit) / (1.0 - self.by_chance)).min(1.0) }
     }
 }
 

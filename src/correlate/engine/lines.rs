@@ -9,8 +9,9 @@ use super::words::{self, Duration};
 use crate::record::{Envelope, Producer, Record};
 use spanline_parsers::{Time, Value};
 
-/// Lines kept.
+/// Lines kept, and bytes of them: learning takes about as much again.
 const LINES_MAX: usize = 8 << 20;
+const BYTES_MAX: usize = 512 << 20;
 /// Durations kept of one line.
 const DURATIONS_MAX: usize = 3;
 /// Keys with values kept of one line.
@@ -64,7 +65,7 @@ impl Lines {
     /// Keeps what is needed of a record.
     pub(super) fn add(&mut self, seed: u64, record: &Record<'_>, writer: u32, hint: super::Hint) {
         let Some(time) = record.time else { return };
-        if self.rows.len() >= LINES_MAX {
+        if self.rows.len() >= LINES_MAX || self.bytes() >= BYTES_MAX {
             self.overflow += 1;
             return;
         }
@@ -115,6 +116,15 @@ impl Lines {
 
     pub(super) fn all_words(&self) -> NumberSet<u32> {
         self.words.iter().copied().collect()
+    }
+
+    /// Bytes that are kept.
+    fn bytes(&self) -> usize {
+        self.rows.len() * size_of::<Line>()
+            + self.words.len() * size_of::<u32>()
+            + self.pairs.len() * size_of::<u64>()
+            + self.durations.len() * size_of::<Duration>()
+            + self.hints.len() * size_of::<super::Hint>()
     }
 
     /// What a rule made of a line; see `rules`.

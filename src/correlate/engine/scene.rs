@@ -21,6 +21,8 @@ pub(super) const CLUES: usize = 24;
 /// Of them: the duration, a rare word, and a known line beside it.
 pub(super) const DURATION: u8 = 1;
 pub(super) const RARE_WORD: u8 = 4;
+/// … held by the span or one above it: both bits.
+pub(super) const OWN_WORD: u8 = 6;
 pub(super) const SIDE: u8 = 8;
 /// Ends are read after the line is written, but for what clocks round away.
 const LATE_NS: i64 = 2_000;
