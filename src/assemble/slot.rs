@@ -71,7 +71,9 @@ impl Logical<'_> {
         let apart_max = if line.envelope == Envelope::Journal { APART_MAX_IN_JOURNAL } else { APART_MAX };
         match (self.meta.time, line.time) {
             _ if line.is_whole => false,
-            (Some((first, _)), Some((now, _))) => now.saturating_sub(first.saturating_add(self.later)) <= apart_max,
+            (Some((first, _)), Some((now, _))) => {
+                now.abs_diff(first.saturating_add(self.later)) <= apart_max.unsigned_abs()
+            }
             _ => true,
         }
     }

@@ -152,11 +152,7 @@ impl SpanIndex {
                 .number(resource, || self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
             kind: fact.kind,
         };
-        if span.resource as usize >= self.ranges.len() {
-            self.ranges.resize(span.resource as usize + 1, (i64::MAX, i64::MIN));
-        }
-        let range = &mut self.ranges[span.resource as usize];
-        *range = (range.0.min(span.start), range.1.max(span.end));
+        widen(&mut self.ranges, &span);
         let next = self.spans.len() as Slot;
         let slot = *self.by_id.entry((fact.trace_id, fact.span_id)).or_insert(next);
         if slot == next {
@@ -327,6 +323,8 @@ impl SpanIndex {
     fn evict(&mut self) {
         let gone = (self.spans.len() / 4).max(1).min(self.spans.len());
         self.spans.drain(..gone);
+        self.ranges.clear();
+        self.spans.iter().for_each(|span| widen(&mut self.ranges, span));
         self.by_id.clear();
         let ids = self.spans.iter().enumerate();
         self.by_id.extend(ids.map(|(slot, span)| ((span.trace_id, span.span_id), slot as Slot)));
@@ -374,6 +372,15 @@ impl Tables {
             self.traces.entry(low_half_of(&spans[*slot as usize].trace_id)).or_insert(at as u32);
         }
     }
+}
+
+/// Takes a span's time into that of its resource.
+fn widen(ranges: &mut Vec<(i64, i64)>, span: &Span) {
+    let at = span.resource as usize;
+    if at >= ranges.len() {
+        ranges.resize(at + 1, (i64::MAX, i64::MIN));
+    }
+    ranges[at] = (ranges[at].0.min(span.start), ranges[at].1.max(span.end));
 }
 
 fn trace_order(span: &Span) -> (u64, [u8; 16]) {

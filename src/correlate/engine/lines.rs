@@ -40,6 +40,8 @@ pub(super) struct Line {
     durations: u32,
     /// How many words, pairs and durations.
     counts: [u8; 3],
+    /// Others learn from it, and it looks for its span.
+    pub(super) teaches: bool,
     /// Digits of the second.
     pub(super) digits: u8,
     pub(super) from_payload: bool,
@@ -62,16 +64,19 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Keeps what is needed of a record.
-    pub(super) fn add(&mut self, seed: u64, record: &Record<'_>, writer: u32, hint: super::Hint) {
+    /// Keeps what is needed of a record; of one that teaches nothing, where it stands.
+    pub(super) fn add(&mut self, seed: u64, record: &Record<'_>, writer: u32, hint: super::Hint, teaches: bool) {
         let Some(time) = record.time else { return };
         if self.rows.len() >= LINES_MAX || self.bytes() >= BYTES_MAX {
             self.overflow += 1;
             return;
         }
-        let words = list(&mut self.words, |list| words_of(seed, record, list));
-        let pairs = list(&mut self.pairs, |list| pairs_of(seed, record, list));
-        let durations = list(&mut self.durations, |list| durations_of(record, list));
+        let (mut words, mut pairs, mut durations) = Default::default();
+        if teaches {
+            words = list(&mut self.words, |list| words_of(seed, record, list));
+            pairs = list(&mut self.pairs, |list| pairs_of(seed, record, list));
+            durations = list(&mut self.durations, |list| durations_of(record, list));
+        }
         let hint = match hint {
             super::Hint::None => u32::MAX,
             hint => {
@@ -92,6 +97,7 @@ impl Lines {
             pairs: pairs.0,
             durations: durations.0,
             counts: [words.1, pairs.1, durations.1],
+            teaches,
             digits: record.time_digits,
             from_payload: !matches!(record.entry.time, Time::None),
             from_journal: record.envelope == Envelope::Journal,

@@ -113,15 +113,15 @@ impl Engine {
         is_traced: bool,
         hint: impl FnOnce() -> Hint,
     ) {
-        // Who has no spans, or writes outside of requests, teaches nothing.
+        // Who has no spans, or writes outside of requests, teaches nothing, and is kept only for whoever asks why.
         if !is_traced && !self.keeps_evidence {
             return;
         }
         let hint = hint();
-        if hint == Hint::Outside && !self.keeps_evidence {
-            return;
+        let teaches = is_traced && hint != Hint::Outside;
+        if teaches || self.keeps_evidence {
+            self.lines.add(index.words.seed(), record, writer, hint, teaches);
         }
-        self.lines.add(index.words.seed(), record, writer, hint);
     }
 
     /// Keeps what the next [`Engine::settle`] learns of each line, for [`Engine::story`].
@@ -212,6 +212,7 @@ impl Engine {
                 *known = found;
             }
             match found {
+                _ if !line.teaches => {}
                 Known::Nothing => ruled.wanted.push(at as u32),
                 Known::Span(slot) => ruled.settle(at, line, operations.trace(slot)),
                 Known::Linked(slot, relation) => {

@@ -35,6 +35,9 @@ impl OpenSpans {
             if at >= open.of_writer.len() {
                 open.of_writer.resize(at + 1, None);
             }
+            if open.of_writer[at].is_some() {
+                continue;
+            }
             let next = numbers.len() as u32;
             let number = *numbers.entry((rule_of(producer), resources)).or_insert(next);
             if number == next {

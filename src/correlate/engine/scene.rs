@@ -127,8 +127,10 @@ impl Scene {
             rows::renumber(&mut scene, template as usize, rows.clone());
             scene.pair_up(view, rows.clone(), &mut work);
             if scene.pairs.len() == pairs {
-                // Nothing was open at any of its lines: there is nothing to learn or to decide.
-                *scene.without_pairs.entry(scene.template_group[scene.blocks.len()]).or_default() += count as u32;
+                // Nothing was open at any of its lines, unless there is no room: there is nothing to learn or to decide.
+                if pairs < PAIRS_MAX {
+                    *scene.without_pairs.entry(scene.template_group[scene.blocks.len()]).or_default() += count as u32;
+                }
                 continue;
             }
             kept = rows.end;
