@@ -158,14 +158,14 @@ fn bodies(lines: &[&str], from: &str) -> Vec<String> {
 fn lines_that_came_apart_are_no_record_together() {
     let klog = "I1123 09:00:00.000000       1 a.go:12] free text";
     for (first, second) in [("hello", "  indented"), (klog, "plain"), (klog, "")] {
-        for (later, count) in [("00.9", 1), ("01.2", 2)] {
+        for (later, count) in [("05.9", 1), ("06.2", 2), ("05.0", 1), ("03.0", 2)] {
             let cri = |second: &str, text: &str| format!("2026-11-23T09:00:{second}Z stdout F {text}");
-            let lines = [cri("00.1", first), cri(later, second)];
+            let lines = [cri("05.1", first), cri(later, second)];
             assert_eq!(bodies(&[&lines[0], &lines[1]], "auto").len(), count, "{lines:?}");
             let docker = |second: &str, text: &str| {
                 format!(r#"{{"log":"{text}\n","stream":"stdout","time":"2026-11-23T09:00:{second}Z"}}"#)
             };
-            let lines = [docker("00.1", first), docker(later, second)];
+            let lines = [docker("05.1", first), docker(later, second)];
             assert_eq!(bodies(&[&lines[0], &lines[1]], "auto").len(), count, "{lines:?}");
         }
     }
