@@ -1,9 +1,9 @@
 //! One task per destination: sends, retries, holds back.
 //!
-//! In go parcels through a bounded channel, out come events: delivered, dropped on purpose, left when time was up. A
-//! batch leaves memory by one of these only. A full channel is how a slow destination slows the readers. What a failure
-//! means is decided in [`retry`](super::retry); encoding and compression are done before, except for the rare halves of
-//! a batch.
+//! In go parcels through a bounded channel, out come events: delivered, dropped on purpose, left for another run (refused
+//! as a whole, or time was up). A batch leaves memory by one of these only. A full channel is how a slow destination
+//! slows the readers. What a failure means is decided in [`retry`](super::retry); encoding and compression are done
+//! before, except for the rare halves of a batch.
 //!
 //! Dropped, and so never sent again, is a record that is refused by itself: alone, by a destination that takes others. What
 //! is refused otherwise (a wrong token, path or service) says nothing of the records: they are left for another run.
