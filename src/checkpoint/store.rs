@@ -4,7 +4,7 @@
 //! to the disk, and then over the old one, so that a crash leaves one of the two whole. One run at a time has a folder.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,6 +54,7 @@ pub enum StoreError {
 pub struct Store {
     folder: PathBuf,
     _lock: Arc<File>,
+    unlocked: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,16 +76,19 @@ impl Store {
         fs::create_dir_all(folder).map_err(|source| StoreError::Io { path: folder.into(), source })?;
         let path = folder.join(LOCK_NAME);
         let failed = |source| StoreError::Io { path: path.clone(), source };
-        let lock = File::create(&path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Store { folder: folder.into(), _lock: Arc::new(lock) }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(folder.into())),
-            // A file system without locks does not keep anybody from running.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                Ok(Store { folder: folder.into(), _lock: Arc::new(lock) })
-            }
-            Err(TryLockError::Error(source)) => Err(failed(source)),
-        }
+        // Nothing is written to it: what a link leads to stays whole.
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let unlocked = match lock.try_lock() {
+            Ok(()) => None,
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(folder.into())),
+            Err(TryLockError::Error(error)) => Some(unlocked(folder, &error).ok_or(error).map_err(failed)?),
+        };
+        Ok(Store { folder: folder.into(), _lock: Arc::new(lock), unlocked })
+    }
+
+    /// Says so if nothing keeps another run from the folder.
+    pub fn unlocked(&self) -> Option<&str> {
+        self.unlocked.as_deref()
     }
 
     fn path(&self) -> PathBuf {
@@ -141,6 +145,15 @@ impl Store {
     }
 }
 
+/// What to say of a file system that has no locks, or does not give one: that does not keep anybody from running. A lock
+/// that is denied may be another run's.
+fn unlocked(folder: &Path, error: &io::Error) -> Option<String> {
+    let folder = folder.display();
+    (error.kind() != io::ErrorKind::PermissionDenied).then(|| {
+        format!("state folder {folder} cannot be locked ({error}); see to it that no other run uses it meanwhile")
+    })
+}
+
 fn checksum(destinations: &BTreeMap<String, Vec<WrittenFile>>) -> String {
     let text = serde_json::to_vec(destinations).unwrap_or_default();
     format!("{:016x}", twox_hash::XxHash64::oneshot(0, &text))
@@ -169,7 +182,24 @@ mod tests {
         let message = Store::open(folder.path()).unwrap_err().to_string();
         assert!(message.contains("in use by another run"), "{message}");
         drop(store);
-        Store::open(folder.path()).unwrap();
+        assert_eq!(Store::open(folder.path()).unwrap().unlocked(), None);
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_said_and_keeps_nobody_from_running() {
+        let said = |kind: io::ErrorKind| unlocked(Path::new("state"), &kind.into());
+        assert!(said(io::ErrorKind::Unsupported).unwrap().contains("state folder state cannot be locked"));
+        assert_eq!(said(io::ErrorKind::PermissionDenied), None);
+        #[cfg(target_os = "linux")]
+        assert!(unlocked(Path::new("state"), &rustix::io::Errno::NOLCK.into()).is_some());
+    }
+
+    #[test]
+    fn what_the_lock_file_holds_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(LOCK_NAME), "kept").unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        assert_eq!(fs::read(folder.path().join(LOCK_NAME)).unwrap(), b"kept");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! One task per destination: sends, retries, holds back.
 //!
-//! In go parcels through a bounded channel, out come events: delivered, dropped on purpose, left when time was up. A
-//! batch leaves memory by one of these only. A full channel is how a slow destination slows the readers. What a failure
-//! means is decided in [`retry`](super::retry); encoding and compression are done before, except for the rare halves of
-//! a batch.
+//! In go parcels through a bounded channel, out come events: delivered, dropped on purpose, left for another run (refused
+//! as a whole, or time was up). A batch leaves memory by one of these only. A full channel is how a slow destination
+//! slows the readers. What a failure means is decided in [`retry`](super::retry); encoding and compression are done
+//! before, except for the rare halves of a batch.
 //!
 //! Dropped, and so never sent again, is a record that is refused by itself: alone, by a destination that takes others. What
 //! is refused otherwise (a wrong token, path or service) says nothing of the records: they are left for another run.
@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::job::{Job, Options, reached, repacked};
+use super::job::{Job, Options, Words, reached, repacked};
 use super::retry::{Health, Random, Verdict};
 use super::ship::{Event, Parcel, Summary};
 use crate::otlp::{Accepted, Class, Client, Code, Compression, SendError, Signal};
@@ -26,10 +26,13 @@ use crate::record::Receipt;
 const FAILURES_TO_PROBE: u32 = 4;
 /// Failures of one request, while no other is taken, after which it is said: a few seconds.
 const FAILURES_TO_SAY: u32 = 4;
-/// Requests that may be wasted on finding the records that a destination calls wrong; each batch it takes earns some.
+/// Requests that may be wasted on finding the records that a destination calls wrong, or the size that it takes; each batch
+/// it takes earns some.
 const BISECTIONS_MAX: u32 = 256;
 /// What a taken batch earns.
 const BISECTIONS_EARNED: u32 = 16;
+/// Records whose refusal waits for a proof; what is refused beyond is left.
+const UNPROVEN_MAX: usize = 4096;
 /// Notes alike in wording are said once, and no more than this many are said at all.
 const NOTES_MAX: usize = 50;
 /// A lone record is dropped without fresh successes of others only if it fails for this long.
@@ -65,6 +68,7 @@ pub struct Deliver {
     /// Records that were refused alone before anything was taken: dropped if something will be, else left.
     unproven: Vec<Refused>,
     notes: HashSet<String>,
+    words: Words,
 }
 
 /// A record that was refused for good, without its bytes.
@@ -106,6 +110,7 @@ impl Deliver {
             ended: None,
             unproven: Vec::new(),
             notes: HashSet::new(),
+            words: Words::default(),
         }
     }
 
@@ -159,7 +164,10 @@ impl Deliver {
         }
         while self.flying.len() < self.options.in_flight {
             let due = self.waiting.iter().enumerate().filter(|(_, job)| job.due <= now);
-            let Some(index) = due.min_by_key(|(_, job)| job.due).map(|(index, _)| index) else { return };
+            // While nothing was taken, small requests go first: if any size is taken, few tries find it.
+            let is_new = self.health.passes == 0;
+            let first = due.min_by_key(|(_, job)| (if is_new { job.count() } else { 0 }, job.due));
+            let Some((index, _)) = first else { return };
             let mut job = self.waiting.swap_remove(index);
             job.first_try.get_or_insert(now);
             self.launch(job);
@@ -225,6 +233,7 @@ impl Deliver {
     }
 
     fn failed(&mut self, mut job: Job, error: &SendError) {
+        let error = &self.words.first_alike(error);
         self.summary.failures += 1;
         if job.failures == 0 {
             job.passes_at_first = self.health.passes;
@@ -233,20 +242,24 @@ impl Deliver {
         job.unprobed += 1;
         job.last_error = error.to_string();
         let is_alone = job.count() <= 1;
+        let is_new = self.health.passes == 0;
         match error.class {
             Class::Retryable { after } => self.retry(job, error, after),
             // A service that has taken requests exists: what stands before it is confused for a moment.
-            Class::NotImplemented if self.health.passes > 0 => self.retry(job, error, None),
+            Class::NotImplemented if !is_new => self.retry(job, error, None),
             Class::NotImplemented => self.latch(job, error),
             Class::Encoding if job.parcel.compression != Compression::None => self.refuse_encoding(job, error),
-            Class::TooLarge if !is_alone => self.split(&job),
-            Class::TooLarge => self.refused_alone(job, format!("too large for the destination ({error})")),
+            Class::TooLarge | Class::BadData if is_alone && is_new && self.unproven.len() >= UNPROVEN_MAX => {
+                self.refused(job, error);
+            }
+            Class::TooLarge if !is_alone && !is_new => self.split(&job),
+            Class::TooLarge if is_alone => self.refused_alone(job, format!("too large for the destination ({error})")),
             Class::BadData if is_alone => self.refused_alone(job, format!("refused for good ({error})")),
-            Class::BadData if self.bisections > 0 => {
+            Class::TooLarge | Class::BadData if self.bisections > 0 => {
                 self.bisections -= 1;
                 self.split(&job);
             }
-            Class::BadData | Class::Encoding | Class::Permanent => self.refused(job, error),
+            Class::TooLarge | Class::BadData | Class::Encoding | Class::Permanent => self.refused(job, error),
         }
     }
 

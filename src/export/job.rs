@@ -2,6 +2,8 @@
 //!
 //! Values and two waits; what to do with them is [`deliver`](super::deliver)'s.
 
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::retry::{Backoff, Suspicion};
 use super::ship::Parcel;
-use crate::otlp::Compression;
+use crate::otlp::{Class, Code, Compression, SendError};
 
 /// How a destination is treated.
 #[derive(Debug, Clone)]
@@ -59,6 +61,23 @@ impl Job {
     }
 }
 
+/// What a destination said first with each code, and what that means. Its words may hold the number of a request or the
+/// time: told as they come, there would be as many reasons as requests.
+#[derive(Debug, Default)]
+pub(super) struct Words(HashMap<(Code, Discriminant<Class>), String>);
+
+impl Words {
+    /// The error in the words of the first one like it.
+    pub(super) fn first_alike(&mut self, error: &SendError) -> SendError {
+        let mut alike = error.clone();
+        if error.code.is_answer() {
+            let first = self.0.entry((error.code, discriminant(&error.class)));
+            alike.message.clone_from(first.or_insert_with(|| error.message.clone()));
+        }
+        alike
+    }
+}
+
 /// Packs a parcel anew, off the task that does the I/O where that is possible.
 pub(super) async fn repacked(parcel: Parcel, compression: Compression) -> Parcel {
     let batch = parcel.batch.clone();
@@ -81,5 +100,26 @@ pub(super) async fn reached(deadline: &mut watch::Receiver<Option<Instant>>) {
                 }
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_alike_are_told_in_the_words_of_the_first() {
+        let mut words = Words::default();
+        let mut told = |class, code, message: &str| {
+            words.first_alike(&SendError { class, code, message: message.to_owned() }).to_string()
+        };
+        assert_eq!(told(Class::BadData, Code::Http(400), "bad (request 1)"), "HTTP 400: bad (request 1)");
+        assert_eq!(told(Class::BadData, Code::Http(400), "bad (request 2)"), "HTTP 400: bad (request 1)");
+        assert_eq!(told(Class::TooLarge, Code::Http(400), "large (request 3)"), "HTTP 400: large (request 3)");
+        assert_eq!(told(Class::BadData, Code::Http(422), "bad (request 4)"), "HTTP 422: bad (request 4)");
+        // Those are not the destination's words.
+        let lost = Class::Retryable { after: None };
+        assert_eq!(told(lost, Code::Connect, "refused"), "no connection: refused");
+        assert_eq!(told(lost, Code::Connect, "no such host"), "no connection: no such host");
     }
 }

@@ -330,6 +330,35 @@ mod tests {
         assert!(file.open(None).is_ok());
         file.path = root.join("pods/0.log");
         assert!(file.open(None).is_err());
+        // Wherever it leads; the folders above are looked at by where the file lies.
+        file.path = root.join("pods/3.log");
+        assert!(file.open(None).is_err());
+        symlink(folder.path(), root.join("up")).unwrap();
+        file.path = root.join("up/shadow");
+        assert!(file.open(None).is_err());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_pipe_is_left_out_even_if_it_takes_the_place_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let made = std::process::Command::new("mkfifo").arg(folder.path().join(name)).status();
+            made.is_ok_and(|status| status.success())
+        };
+        fs::write(folder.path().join("0.log"), "x\n").unwrap();
+        if !make("1.log") {
+            return;
+        }
+        let found = find(&[folder.path().into()], &[]);
+        assert_eq!((found.files.len(), found.left_out["not a regular file"]), (1, 1));
+        fs::remove_file(folder.path().join("0.log")).unwrap();
+        assert!(make("0.log"));
+        let (sender, opened) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(found.files[0].open(None).map(drop)));
+        // Nobody writes to it: whoever waited for that would wait for ever.
+        let error = opened.recv_timeout(std::time::Duration::from_secs(10)).unwrap().unwrap_err().to_string();
+        assert!(error.contains("no regular file"), "{error}");
     }
 
     #[test]

@@ -79,30 +79,57 @@ pub fn open(path: &Path, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Re
 }
 
 /// The same for a file that must lie in one of these folders, if there are any. What was opened is looked at, not the path:
-/// a link may have come in its place.
+/// a link or a pipe may have come in its place.
 pub fn open_within(path: &Path, roots: &[PathBuf], count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
-    let file = File::open(path)?;
-    if let Some(place) = place(&file)
-        && !roots.is_empty()
-        && !roots.iter().any(|root| place.starts_with(root))
-    {
+    if roots.is_empty() {
+        return open(path, count);
+    }
+    let file = open_in_place(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("is no regular file any more; it was left out"));
+    }
+    if place(&file)?.is_some_and(|place| !roots.iter().any(|root| place.starts_with(root))) {
         return Err(io::Error::other("a link now leads out of the given folders; it was left out"));
     }
     unpacked(Counted { file, count })
 }
 
-/// Where an open file lies, if the system tells.
-fn place(file: &File) -> Option<PathBuf> {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::fd::AsRawFd;
-        std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
+/// Opens what lies at the path, of which links were resolved before: no link at its end is followed, and no writer of a
+/// pipe is awaited.
+#[cfg(unix)]
+fn open_in_place(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    loop {
+        return match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(descriptor) => Ok(descriptor.into()),
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(rustix::io::Errno::LOOP) => Err(io::Error::other("a link has come in its place; it was left out")),
+            Err(error) => Err(error.into()),
+        };
     }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = file;
-        None
+}
+
+#[cfg(not(unix))]
+fn open_in_place(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Where an open file lies; `None` on a system that never tells. One that should and does not is an error: without its
+/// word, a link could lead anywhere.
+#[cfg(target_os = "linux")]
+fn place(file: &File) -> io::Result<Option<PathBuf>> {
+    use std::os::fd::AsRawFd;
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match std::fs::read_link(&link) {
+        Ok(place) => Ok(Some(place)),
+        Err(error) => Err(io::Error::other(format!("{link} does not tell where it lies ({error}); it was left out"))),
     }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn place(_: &File) -> io::Result<Option<PathBuf>> {
+    Ok(None)
 }
 
 /// What gzip and zstd begin with.

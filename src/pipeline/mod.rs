@@ -87,6 +87,9 @@ pub enum PipelineError {
 pub fn backfill(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Result<Outcome, PipelineError> {
     // First of all: a folder that another run has is said before anything is read or written.
     let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
+    if let Some(note) = store.as_ref().and_then(Store::unlocked) {
+        say(note);
+    }
     let (learned, mut outcome) = Learned::new(config, false, stop, say)?;
     let result = learned.run(stop).ship(learned.correlator.as_ref(), store.as_ref(), &mut outcome, say);
     learned.progress.finish();

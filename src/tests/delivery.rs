@@ -163,11 +163,18 @@ async fn what_is_too_large_is_split_until_it_fits() {
         let sink = Sink::start(Script { bytes_max: Some(100), ..Script::default() }, 0).await;
         let outcome = deliver(sink.address.port(), &plan).await;
         check_stored(&sink, &outcome, &[]);
+        // No two records fit.
+        let sink = Sink::start(Script { bytes_max: Some(20), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        check_stored(&sink, &outcome, &[]);
         let sink = Sink::start(Script { bytes_max: Some(1), ..Script::default() }, 0).await;
         let outcome = deliver(sink.address.port(), &plan).await;
         // Nothing was ever taken: the refusals say nothing of the records.
         assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, BATCHES * RECORDS));
         assert_eq!((outcome.acknowledged().len(), sink.stored().len()), (0, 0));
+        // Nor is every record tried alone to find that out.
+        assert!(sink.requests() < 600, "{}", sink.requests());
+        assert!(outcome.summary.left_by_reason.len() <= 2, "{:?}", outcome.summary);
     }
 }
 

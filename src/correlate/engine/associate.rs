@@ -41,6 +41,7 @@ const NONE_AT_FIRST: f32 = 0.05;
 
 /// How likely a line is in a span that only waits for something, against others.
 const WAITING: f32 = 0.03;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Association {

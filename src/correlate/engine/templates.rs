@@ -1,8 +1,8 @@
 //! The kind of a line: what stays when its values are taken out.
 //!
 //! In goes a record, out come three numbers: a fine one (words without digits, names of fields, source file), a coarse
-//! one that more lines share, for kinds that are too rare to learn from, and one of the words alone. No table, no parsing: the same text gives the
-//! same number in every process with the same seed.
+//! one that more lines share, for kinds that are too rare to learn from, and one of the words alone. No table, no
+//! parsing: the same text gives the same number in every process with the same seed.
 
 use super::hash::{fold, mix};
 use crate::record::Record;
