@@ -32,8 +32,9 @@ pub trait LedgerKeys {
     /// The index of a key, and for each destination what it has acknowledged.
     fn key(&self, key: u128) -> (u32, Vec<Option<Ranges>>);
 
-    /// The same, with what was acknowledged under keys that the same records had before.
-    fn key_and_earlier(&self, key: u128, earlier: &[u128]) -> (u32, Vec<Option<Ranges>>);
+    /// The same; a new key takes over what was acknowledged, up to a place, under the last key that is known of those
+    /// that the same records had before.
+    fn key_and_earlier(&self, key: u128, earlier: &[(u128, u64)]) -> (u32, Vec<Option<Ranges>>);
 }
 
 /// One destination of logs.
@@ -130,7 +131,30 @@ struct WriterState {
     resource: Bytes,
     uids: Uids,
     /// Set anew for each file.
-    place: Option<(u32, u32, Vec<Option<Ranges>>)>,
+    place: Option<FilePlace>,
+}
+
+/// A writer's records in one file.
+struct FilePlace {
+    file: u32,
+    /// Of those that end in what the file's fingerprint speaks of.
+    head: KnownKey,
+    /// Of those behind, and where they begin to end.
+    tail: Option<(u64, KnownKey)>,
+}
+
+/// A key of the ledgers, and for each destination what it has acknowledged.
+type KnownKey = (u32, Vec<Option<Ranges>>);
+
+impl FilePlace {
+    /// The key of a record that ends there.
+    #[inline]
+    fn key(&self, end: u64) -> &KnownKey {
+        match &self.tail {
+            Some((from, tail)) if end > *from => tail,
+            _ => &self.head,
+        }
+    }
 }
 
 impl Shipper<'_> {
@@ -207,13 +231,15 @@ impl SourceState {
         }
         let file = record.position.file;
         let writer = &mut self.writers[self.last];
-        if writer.place.as_ref().is_none_or(|(of, ..)| *of != file) {
+        if writer.place.as_ref().is_none_or(|place| place.file != file) {
             let name = format!("{}\0{}\0{:?}", self.writer, record.origin.service_name, record.stream);
             let of = |hash: u64| twox_hash::XxHash3_128::oneshot(&[name.as_bytes(), &hash.to_le_bytes()].concat());
-            let Fingerprints { own, earlier } = self.fingerprints.get(file as usize).cloned().unwrap_or_default();
-            let earlier: Vec<u128> = earlier.into_iter().map(of).collect();
-            let (key, acknowledged) = keys.key_and_earlier(of(own), &earlier);
-            writer.place = Some((file, key, acknowledged));
+            let Fingerprints { own, short, earlier } =
+                self.fingerprints.get(file as usize).cloned().unwrap_or_default();
+            let earlier: Vec<_> = earlier.into_iter().map(|(hash, up_to)| (of(hash), up_to)).collect();
+            let head = keys.key_and_earlier(of(own), &earlier);
+            let tail = short.map(|(from, hash)| (from, keys.key(of(hash))));
+            writer.place = Some(FilePlace { file, head, tail });
         }
         writer
     }
@@ -278,7 +304,8 @@ impl Shipper<'_> {
         };
         let beside = Beside { uid, link, observed: self.observed, file_attributes };
         let writer = &self.source.writers[self.source.last];
-        let Some((_, key, acknowledged)) = &writer.place else { return };
+        let Some(place) = &writer.place else { return };
+        let (key, acknowledged) = place.key(record.position.end);
         let place = Place { key: *key, offset: record.position.offset, end: record.position.end };
         let mut known = 0;
         for output in &mut self.logs {
