@@ -47,3 +47,26 @@ fn one_file_alone_goes_on_an_earlier_one() {
     assert_eq!((times(&background, "some line"), times(&background, "other line")), (1, 1));
     assert_eq!(run(&place, &background, "node", &[]), 0);
 }
+
+#[test]
+fn a_record_that_goes_on_in_the_next_file_is_sent_once() {
+    for lines in [3, 100] {
+        let place = Place::new();
+        let background = Background::start(Script::default());
+        let folder = "pods/shop_web-7d9f5c6b8-abcde_0d1e2f30-4152-6374-8596-a7b8c9dae1f2/app";
+        let line = |text: &str| format!("2026-11-23T09:14:51.100Z stderr F {text}\n");
+        let mut text: String = (0..lines).map(|number| line(&format!("number {number}"))).collect();
+        text.push_str(&line("panic: boom"));
+        place.write(&format!("{folder}/0.log"), &text);
+        run(&place, &background, "pods", &[]);
+        place.write(&format!("{folder}/0.log.20261123-091452"), &text);
+        let frames = ["", "goroutine 1 [running]:", "main.main()", "\t/src/main.go:7 +0x1d"];
+        let after: String = frames.map(|text| line(text).replace(".100Z", ".101Z")).concat();
+        place.write(&format!("{folder}/0.log"), after);
+        run(&place, &background, "pods", &[]);
+        let whole = format!("panic: boom\n{}", frames.join("\n"));
+        assert_eq!(times(&background, &whole), 1, "{:?}", background.sink.stored());
+        assert_eq!(times(&background, "number 2"), 1);
+        assert_eq!(run(&place, &background, "pods", &[]), 0);
+    }
+}
