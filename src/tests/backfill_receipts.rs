@@ -70,3 +70,20 @@ fn a_record_that_goes_on_in_the_next_file_is_sent_once() {
         assert_eq!(run(&place, &background, "pods", &[]), 0);
     }
 }
+
+#[test]
+fn what_a_destination_refuses_once_it_turned_bad_is_sent_by_the_next_run() {
+    let place = Place::new();
+    // Few for each request: enough halving is allowed to come to each record alone.
+    let word = "long ".repeat(10_000);
+    let lines: String = (0..80).map(|n| format!("2026-11-23T09:14:51.1Z stdout F number {n} {word}\n")).collect();
+    place.write("a.log", lines);
+    let background = Background::start(Script { wrong_after: Some(3), ..Script::default() });
+    let url = background.url();
+    let first = place.run(&["backfill", "a.log", "--to", &url, "--state", "state"]);
+    first.text(1);
+    first.says("left for another run");
+    background.sink.follow(Script::default());
+    run(&place, &background, "a.log", &[]);
+    assert_eq!(background.sink.stored().len(), 80);
+}
