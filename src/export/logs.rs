@@ -76,6 +76,8 @@ struct OpenGroup {
     from: u64,
     last: u64,
     end: u64,
+    /// Nothing more is added: the next record of its key comes after one that was left out.
+    is_closed: bool,
 }
 
 impl LogBatcher {
@@ -103,12 +105,14 @@ impl LogBatcher {
     /// The group that goes on with this place: the last one, nearly always. Offsets of a group only grow.
     #[inline]
     fn group(&mut self, place: Place, resource: &Bytes) -> usize {
-        let goes_on = |group: &OpenGroup| {
-            group.key == place.key && group.last <= place.offset && place.offset - group.from < u64::from(u32::MAX)
-        };
-        match self.groups.iter().rposition(goes_on) {
+        let goes_on = |group: &OpenGroup| group.last <= place.offset && place.offset - group.from < u64::from(u32::MAX);
+        let of_key = self.groups.iter().enumerate().rev().filter(|(_, group)| group.key == place.key);
+        // Before one that is closed, all are.
+        match of_key.take_while(|(_, group)| !group.is_closed).find(|(_, group)| goes_on(group)).map(|(at, _)| at) {
             Some(at) => at,
             None => {
+                // Records that are left out make many groups, whose resources count then.
+                self.bytes += resource.len();
                 // Most batches have one group or two: a container's streams.
                 let items = if self.groups.len() < 2 { self.room() } else { Buffer::default() };
                 self.groups.push(OpenGroup {
@@ -120,10 +124,17 @@ impl LogBatcher {
                     from: place.offset,
                     last: place.offset,
                     end: place.end,
+                    is_closed: false,
                 });
                 self.groups.len() - 1
             }
         }
+    }
+
+    /// A record of this key is left out: the receipt of those before must not reach over it.
+    pub fn leave_out(&mut self, key: u32) {
+        let of_key = self.groups.iter_mut().rev().filter(|group| group.key == key);
+        of_key.take_while(|group| !group.is_closed).for_each(|group| group.is_closed = true);
     }
 
     fn room(&self) -> Buffer {

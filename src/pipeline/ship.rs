@@ -272,6 +272,7 @@ impl RecordSink for Shipper<'_> {
         };
         if record.time.is_some_and(outside) {
             self.counts.outside_window += 1;
+            self.leave_out(record);
             return;
         }
         if let Some(time) = record.time {
@@ -293,6 +294,14 @@ impl RecordSink for Shipper<'_> {
 }
 
 impl Shipper<'_> {
+    /// A record is not given to the destinations of logs, so that nothing must acknowledge it.
+    fn leave_out(&mut self, record: &Record<'_>) {
+        let place = self.source.writers.get(self.source.last).and_then(|writer| writer.place.as_ref());
+        if let Some((key, _)) = place.map(|place| place.key(record.position.end)) {
+            self.logs.iter_mut().for_each(|output| output.batcher.leave_out(*key));
+        }
+    }
+
     fn log(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16]) {
         let older;
         let file_attributes = if record.position.file == self.source.file {

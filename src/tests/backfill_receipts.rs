@@ -87,3 +87,15 @@ fn what_a_destination_refuses_once_it_turned_bad_is_sent_by_the_next_run() {
     run(&place, &background, "a.log", &[]);
     assert_eq!(background.sink.stored().len(), 80);
 }
+
+#[test]
+fn what_lay_outside_the_window_is_sent_without_it() {
+    let place = Place::new();
+    let background = Background::start(Script::default());
+    let line = |time: &str| format!("2026-11-23T{time}:00.1Z stdout F at {time}\n");
+    place.write("a.log", ["10:00", "12:00", "10:01"].map(line).concat());
+    run(&place, &background, "a.log", &["--until", "2026-11-23T11:00:00Z"]);
+    assert_eq!(background.sink.stored().len(), 2);
+    run(&place, &background, "a.log", &[]);
+    assert_eq!(["at 10:00", "at 12:00", "at 10:01"].map(|body| times(&background, body)), [1; 3]);
+}
