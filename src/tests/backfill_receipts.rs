@@ -1,5 +1,7 @@
 //! `spanline backfill --state`: what is acknowledged for one text is not taken for another.
 
+use serde_json::json;
+
 use crate::harness::run::{Background, Place};
 use crate::harness::sink::Script;
 
@@ -98,4 +100,27 @@ fn what_lay_outside_the_window_is_sent_without_it() {
     assert_eq!(background.sink.stored().len(), 2);
     run(&place, &background, "a.log", &[]);
     assert_eq!(["at 10:00", "at 12:00", "at 10:01"].map(|body| times(&background, body)), [1; 3]);
+}
+
+#[test]
+fn writers_of_a_journal_do_not_acknowledge_for_one_another() {
+    for (hosts, pids, units) in [
+        (["one", "one"], ["7", "8"], ["x.service", "x.service"]),
+        (["one", "two"], ["7", "8"], ["x.service", "x.service"]),
+        (["one", "one"], ["7", "8"], ["x.service", "y.service"]),
+    ] {
+        let place = Place::new();
+        let background = Background::start(Script::default());
+        let entry = |writer: usize, millis: u64, message: &str| {
+            let time = (1_795_425_291_000_000 + millis * 1000).to_string();
+            json!({"__CURSOR": format!("s={millis}"), "__REALTIME_TIMESTAMP": time, "_HOSTNAME": hosts[writer],
+                "_PID": pids[writer], "SYSLOG_IDENTIFIER": "x", "_SYSTEMD_UNIT": units[writer], "MESSAGE": message})
+        };
+        let entries = [entry(0, 0, "a word"), entry(1, 20, "between"), entry(0, 10, "\tat its margin")];
+        place.write("journal.json", entries.map(|entry| format!("{entry}\n")).concat());
+        run(&place, &background, "journal.json", &["--until", "2026-11-23T09:14:51.015Z"]);
+        assert_eq!(times(&background, "a word\n\tat its margin"), 1, "{:?}", background.sink.stored());
+        run(&place, &background, "journal.json", &[]);
+        assert_eq!((times(&background, "between"), background.sink.stored().len()), (1, 2));
+    }
 }
