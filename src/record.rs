@@ -80,6 +80,9 @@ pub struct Position {
     pub offset: u64,
     /// Byte offset behind the last physical line and its line feed, which may still be to come.
     pub end: u64,
+    /// For a record of several entries of a journal, between which others' may stand: tells its stream or process from
+    /// others. Else 0.
+    pub strand: u64,
 }
 
 /// The records of one source that a batch holds, in reading order: those of logs by their bytes `from..to`, spans by ordinals.

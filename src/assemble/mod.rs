@@ -380,10 +380,12 @@ impl Assembler {
         let time = decode::when(entry.time, meta.time, &mut self.calendar);
         self.counts.records += 1;
         self.counts.count_format(meta.envelope, entry.format);
+        let strand = journal.filter(|_| lines > 1).map_or(0, decode::journal_stream);
+        let Meta { file, line, offset, end, .. } = meta;
         sink.record(&Record {
             source: self.source,
             origin: &self.origins[meta.origin as usize],
-            position: Position { file: meta.file, line: meta.line, lines, offset: meta.offset, end: meta.end },
+            position: Position { file, line, lines, offset, end, strand },
             envelope: meta.envelope,
             stream: meta.stream,
             time: time.map(|(nanos, _)| nanos),

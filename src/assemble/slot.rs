@@ -60,7 +60,8 @@ impl Logical<'_> {
         joined.extend_from_slice(between);
         joined.extend_from_slice(content);
         self.lines += lines;
-        self.meta.end = last.end;
+        // Where it goes on in the next file, places of that file say nothing: it is longer by what was joined.
+        self.meta.end = if last.file == self.meta.file { last.end } else { self.meta.end + content.len() as u64 + 1 };
         if let (Some((first, _)), Some((last, _))) = (self.meta.time, last.time) {
             self.later = last.saturating_sub(first);
         }

@@ -26,6 +26,13 @@ impl Ledger {
         self.files.get(&key)
     }
 
+    /// What was done under one key up to a place is done under another from now on; the rest of it is forgotten.
+    pub fn hand_on(&mut self, from: Key, to: Key, up_to: u64) {
+        for (start, end) in self.files.remove(&from).unwrap_or_default().ends {
+            self.add(to, start, end.min(up_to));
+        }
+    }
+
     /// All that is known, in a fixed order.
     pub fn entries(&self) -> Vec<(Key, Vec<(u64, u64)>)> {
         let mut entries: Vec<_> = self.files.iter().map(|(key, ranges)| (*key, ranges.list())).collect();
@@ -54,12 +61,6 @@ impl Ranges {
             (from, to) = (from.min(start), to.max(end));
         }
         self.ends.insert(from, to);
-    }
-
-    /// The ranges of both.
-    pub fn joined(mut self, other: Ranges) -> Ranges {
-        other.ends.into_iter().for_each(|(from, to)| self.add(from, to));
-        self
     }
 
     /// Does a range hold all of this one?

@@ -61,11 +61,15 @@ pub struct Deliver {
     hold_until: Option<Instant>,
     connect_failures: u32,
     bisections: u32,
+    /// Requests launched so far.
+    launches: u64,
+    /// The youngest launch that was taken.
+    taken: u64,
     /// Compressions that the destination does not understand.
     refused: Option<Compression>,
     /// Why nothing more is sent: everything is left for this reason.
     ended: Option<String>,
-    /// Records that were refused alone before anything was taken: dropped if something will be, else left.
+    /// Records that were refused alone before anything else was taken: dropped if something will be, else left.
     unproven: Vec<Refused>,
     notes: HashSet<String>,
     words: Words,
@@ -76,6 +80,8 @@ struct Refused {
     receipts: Vec<Receipt>,
     records: u64,
     reason: String,
+    /// Launches so far when it, or what it was a part of, failed first.
+    launches_at_first: u64,
 }
 
 /// What a task comes back with: the parcel, if it had to be packed anew, and the outcome.
@@ -106,6 +112,8 @@ impl Deliver {
             hold_until: None,
             connect_failures: 0,
             bisections: BISECTIONS_MAX,
+            launches: 0,
+            taken: 0,
             refused: None,
             ended: None,
             unproven: Vec::new(),
@@ -174,7 +182,9 @@ impl Deliver {
         }
     }
 
-    fn launch(&mut self, job: Job) {
+    fn launch(&mut self, mut job: Job) {
+        self.launches += 1;
+        job.launch = self.launches;
         let client = Arc::clone(&self.client);
         // Cheap: parcels share their bytes.
         let parcel = job.parcel.clone();
@@ -213,6 +223,7 @@ impl Deliver {
         let rejected = accepted.rejected.min(count);
         let bytes = job.parcel.body_len() as u64;
         self.health.pass();
+        self.taken = self.taken.max(job.launch);
         self.drop_unproven();
         self.connect_failures = 0;
         self.hold_until = None;
@@ -238,6 +249,7 @@ impl Deliver {
         if job.failures == 0 {
             job.passes_at_first = self.health.passes;
         }
+        job.launches_at_first.get_or_insert(self.launches);
         job.failures += 1;
         job.unprobed += 1;
         job.last_error = error.to_string();
@@ -333,6 +345,7 @@ impl Deliver {
             // Halves are rare and small: compressing them here costs less than moving them about.
             let mut half = Job::new(Parcel::pack(batch, compression), Instant::now());
             half.first_try = job.first_try;
+            half.launches_at_first = job.launches_at_first;
             half.suspicion = job.suspicion.inherit();
             half.last_error.clone_from(&job.last_error);
             self.waiting.push(half);
@@ -358,26 +371,30 @@ impl Deliver {
         self.left(job, format!("refused for good ({error})"));
     }
 
-    /// A record is refused alone. Where others are taken it is to blame; else the destination may refuse everything.
+    /// A record is refused alone. It is to blame if the destination takes what it is given since; else it may refuse
+    /// everything by now.
     fn refused_alone(&mut self, job: Job, reason: String) {
-        if self.health.passes > 0 {
+        let launches_at_first = job.launches_at_first.unwrap_or(self.launches);
+        if self.taken > launches_at_first {
             return self.dropped(job, reason);
         }
         let records = job.count();
-        self.unproven.push(Refused { receipts: job.parcel.batch.receipts, records, reason });
+        self.unproven.push(Refused { receipts: job.parcel.batch.receipts, records, reason, launches_at_first });
     }
 
-    /// Something was taken: what was refused alone before is to blame itself.
+    /// Something was taken: what was refused alone, and failed before that was sent, is to blame itself.
     fn drop_unproven(&mut self) {
-        for Refused { receipts, records, reason } in std::mem::take(&mut self.unproven) {
+        let taken = self.taken;
+        for refused in self.unproven.extract_if(.., |refused| taken > refused.launches_at_first).collect::<Vec<_>>() {
+            let Refused { receipts, records, reason, .. } = refused;
             *self.summary.dropped_by_reason.entry(reason.clone()).or_default() += records;
             self.tell(Event::Dropped { receipts, records, reason });
         }
     }
 
-    /// The end: nothing was ever taken by which records that were refused alone could be judged.
+    /// The end: nothing more was taken by which records that were refused alone could be judged.
     fn into_summary(mut self) -> Summary {
-        for Refused { receipts, records, reason } in std::mem::take(&mut self.unproven) {
+        for Refused { receipts, records, reason, .. } in std::mem::take(&mut self.unproven) {
             *self.summary.left_by_reason.entry(reason.clone()).or_default() += records;
             self.tell(Event::Left { receipts, records, reason });
         }

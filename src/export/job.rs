@@ -45,14 +45,28 @@ pub(super) struct Job {
     pub(super) unprobed: u32,
     /// Passes of the destination at its first failure.
     pub(super) passes_at_first: u64,
+    /// The number of its last launch.
+    pub(super) launch: u64,
+    /// Launches so far when it failed first, or what it is a part of.
+    pub(super) launches_at_first: Option<u64>,
     pub(super) suspicion: Suspicion,
     pub(super) last_error: String,
 }
 
 impl Job {
     pub(super) fn new(parcel: Parcel, due: Instant) -> Job {
-        let (suspicion, last_error) = (Suspicion::default(), String::new());
-        Job { parcel, due, first_try: None, failures: 0, unprobed: 0, passes_at_first: 0, suspicion, last_error }
+        Job {
+            parcel,
+            due,
+            first_try: None,
+            failures: 0,
+            unprobed: 0,
+            passes_at_first: 0,
+            launch: 0,
+            launches_at_first: None,
+            suspicion: Suspicion::default(),
+            last_error: String::new(),
+        }
     }
 
     /// Records in it.

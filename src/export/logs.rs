@@ -76,6 +76,8 @@ struct OpenGroup {
     from: u64,
     last: u64,
     end: u64,
+    /// Nothing more is added: the next record of its key comes after one that was left out.
+    is_closed: bool,
 }
 
 impl LogBatcher {
@@ -104,11 +106,16 @@ impl LogBatcher {
     #[inline]
     fn group(&mut self, place: Place, resource: &Bytes) -> usize {
         let goes_on = |group: &OpenGroup| {
-            group.key == place.key && group.last <= place.offset && place.offset - group.from < u64::from(u32::MAX)
+            let is_same = group.resource.as_ptr() == resource.as_ptr() || group.resource == *resource;
+            is_same && group.last <= place.offset && place.offset - group.from < u64::from(u32::MAX)
         };
-        match self.groups.iter().rposition(goes_on) {
+        let of_key = self.groups.iter().enumerate().rev().filter(|(_, group)| group.key == place.key);
+        // Before one that is closed, all are.
+        match of_key.take_while(|(_, group)| !group.is_closed).find(|(_, group)| goes_on(group)).map(|(at, _)| at) {
             Some(at) => at,
             None => {
+                // Records that are left out make many groups, whose resources count then.
+                self.bytes += resource.len();
                 // Most batches have one group or two: a container's streams.
                 let items = if self.groups.len() < 2 { self.room() } else { Buffer::default() };
                 self.groups.push(OpenGroup {
@@ -120,10 +127,17 @@ impl LogBatcher {
                     from: place.offset,
                     last: place.offset,
                     end: place.end,
+                    is_closed: false,
                 });
                 self.groups.len() - 1
             }
         }
+    }
+
+    /// A record of this key is left out: the receipt of those before must not reach over it.
+    pub fn leave_out(&mut self, key: u32) {
+        let of_key = self.groups.iter_mut().rev().filter(|group| group.key == key);
+        of_key.take_while(|group| !group.is_closed).for_each(|group| group.is_closed = true);
     }
 
     fn room(&self) -> Buffer {
@@ -156,5 +170,39 @@ impl LogBatcher {
             });
         }
         Some(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(offset: u64) -> Place {
+        Place { key: 7, offset, end: offset + 10 }
+    }
+
+    #[test]
+    fn records_stay_under_their_own_resource() {
+        let mut batcher = LogBatcher::new(Bytes::new());
+        let hosts = [Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+        for (offset, host) in [(0, 0), (10, 1), (20, 0)] {
+            assert!(batcher.add(place(offset), &hosts[host], |items| items.put(b"x")).is_none());
+        }
+        let groups = batcher.take().unwrap().groups;
+        let shown: Vec<_> = groups.iter().map(|group| (&group.resource[..], group.ends.len())).collect();
+        assert_eq!(shown, [(&b"one"[..], 2), (&b"two"[..], 1)]);
+    }
+
+    #[test]
+    fn no_receipt_reaches_over_a_record_that_is_left_out() {
+        let mut batcher = LogBatcher::new(Bytes::new());
+        for offset in [0, 10, 30] {
+            if offset == 30 {
+                batcher.leave_out(7);
+            }
+            assert!(batcher.add(place(offset), &Bytes::new(), |items| items.put(b"x")).is_none());
+        }
+        let receipts = batcher.take().unwrap().receipts;
+        assert_eq!(receipts.iter().map(|receipt| (receipt.from, receipt.to)).collect::<Vec<_>>(), [(0, 20), (30, 40)]);
     }
 }

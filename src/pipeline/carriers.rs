@@ -315,7 +315,7 @@ mod tests {
             (0, vec![None])
         }
 
-        fn key_and_earlier(&self, key: u128, _: &[u128]) -> (u32, Vec<Option<Ranges>>) {
+        fn key_and_earlier(&self, key: u128, _: &[(u128, u64)]) -> (u32, Vec<Option<Ranges>>) {
             self.key(key)
         }
     }

@@ -97,7 +97,7 @@ impl LedgerKeys for Acknowledged {
         self.key_and_earlier(key, &[])
     }
 
-    fn key_and_earlier(&self, key: u128, earlier: &[u128]) -> (u32, Vec<Option<Ranges>>) {
+    fn key_and_earlier(&self, key: u128, earlier: &[(u128, u64)]) -> (u32, Vec<Option<Ranges>>) {
         let mut inner = self.lock();
         let index = match inner.known.get(&key) {
             Some(index) => *index,
@@ -108,11 +108,15 @@ impl LedgerKeys for Acknowledged {
                 index
             }
         };
-        let ranges = |name: &String| {
-            let ledger = inner.before.get(name)?;
-            let all = std::iter::once(&key).chain(earlier).filter_map(|key| ledger.ranges(*key));
-            all.cloned().reduce(Ranges::joined)
-        };
+        let is_known = |key: &u128| inner.before.values().any(|ledger| ledger.ranges(*key).is_some());
+        if !is_known(&key)
+            && let Some((from, up_to)) = earlier.iter().rev().find(|(key, _)| is_known(key)).copied()
+        {
+            // Handed on, not copied: of several files that begin alike, one is the file that it was.
+            let Inner { before, now, .. } = &mut *inner;
+            before.values_mut().chain(now.values_mut()).for_each(|ledger| ledger.hand_on(from, key, up_to));
+        }
+        let ranges = |name: &String| inner.before.get(name)?.ranges(key).cloned();
         (index, inner.names.iter().map(ranges).collect())
     }
 }

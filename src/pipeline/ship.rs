@@ -3,6 +3,7 @@
 //! In go the records of one source after another, out go batches, link rows, lines of text and span events. One `Shipper`
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufWriter;
 
@@ -19,7 +20,7 @@ use crate::export::encode::{self, Beside};
 use crate::export::links::LinkRows;
 use crate::export::logs::{LogBatcher, Place};
 use crate::export::uid::Uids;
-use crate::record::{Link, Method, Origin, Record, Relation, Stream, Unlinked};
+use crate::record::{Envelope, Link, Method, Origin, Position, Record, Relation, Stream, Unlinked};
 
 /// Where encoded logs go: a bounded way to the task that sends them.
 pub trait BatchSink {
@@ -32,8 +33,9 @@ pub trait LedgerKeys {
     /// The index of a key, and for each destination what it has acknowledged.
     fn key(&self, key: u128) -> (u32, Vec<Option<Ranges>>);
 
-    /// The same, with what was acknowledged under keys that the same records had before.
-    fn key_and_earlier(&self, key: u128, earlier: &[u128]) -> (u32, Vec<Option<Ranges>>);
+    /// The same; a new key takes over what was acknowledged, up to a place, under the last key that is known of those
+    /// that the same records had before.
+    fn key_and_earlier(&self, key: u128, earlier: &[(u128, u64)]) -> (u32, Vec<Option<Ranges>>);
 }
 
 /// One destination of logs.
@@ -130,7 +132,35 @@ struct WriterState {
     resource: Bytes,
     uids: Uids,
     /// Set anew for each file.
-    place: Option<(u32, u32, Vec<Option<Ranges>>)>,
+    places: Vec<FilePlace>,
+    /// Which of them stands for a file and strand.
+    known: HashMap<(u32, u64), usize>,
+    /// The one in hand.
+    place: usize,
+}
+
+/// A writer's records in one file, of one strand.
+struct FilePlace {
+    file: u32,
+    strand: u64,
+    /// Of those that end in what the file's fingerprint speaks of.
+    head: KnownKey,
+    /// Of those behind, and where they begin to end.
+    tail: Option<(u64, KnownKey)>,
+}
+
+/// A key of the ledgers, and for each destination what it has acknowledged.
+type KnownKey = (u32, Vec<Option<Ranges>>);
+
+impl FilePlace {
+    /// The key of a record that ends there.
+    #[inline]
+    fn key(&self, end: u64) -> &KnownKey {
+        match &self.tail {
+            Some((from, tail)) if end > *from => tail,
+            _ => &self.head,
+        }
+    }
 }
 
 impl Shipper<'_> {
@@ -205,17 +235,36 @@ impl SourceState {
                 self.writers.len() - 1
             });
         }
-        let file = record.position.file;
-        let writer = &mut self.writers[self.last];
-        if writer.place.as_ref().is_none_or(|(of, ..)| *of != file) {
-            let name = format!("{}\0{}\0{:?}", self.writer, record.origin.service_name, record.stream);
-            let of = |hash: u64| twox_hash::XxHash3_128::oneshot(&[name.as_bytes(), &hash.to_le_bytes()].concat());
-            let Fingerprints { own, earlier } = self.fingerprints.get(file as usize).cloned().unwrap_or_default();
-            let earlier: Vec<u128> = earlier.into_iter().map(of).collect();
-            let (key, acknowledged) = keys.key_and_earlier(of(own), &earlier);
-            writer.place = Some((file, key, acknowledged));
+        let Position { file, strand, .. } = record.position;
+        let writer = &self.writers[self.last];
+        let is = |place: &FilePlace| place.file == file && place.strand == strand;
+        if !writer.places.get(writer.place).is_some_and(is) {
+            let known = writer.known.get(&(file, strand)).copied();
+            let fresh = known.is_none().then(|| self.new_place(record, keys));
+            let writer = &mut self.writers[self.last];
+            writer.place = known.unwrap_or(writer.places.len());
+            writer.known.insert((file, strand), writer.place);
+            writer.places.extend(fresh);
         }
-        writer
+        &mut self.writers[self.last]
+    }
+
+    #[cold]
+    fn new_place(&self, record: &Record<'_>, keys: &(dyn LedgerKeys + Sync)) -> FilePlace {
+        let Position { file, strand, .. } = record.position;
+        let origin = record.origin;
+        let mut name = format!("{}\0{}\0{:?}", self.writer, origin.service_name, record.stream);
+        if record.envelope == Envelope::Journal {
+            // Many write to a journal. A receipt reaches from a record to another, over what others wrote in between.
+            let (host, unit) = (origin.host.as_deref(), origin.unit.as_deref());
+            name.push_str(&format!("\0{}\0{}\0{strand:x}", host.unwrap_or_default(), unit.unwrap_or_default()));
+        }
+        let of = |hash: u64| twox_hash::XxHash3_128::oneshot(&[name.as_bytes(), &hash.to_le_bytes()].concat());
+        let Fingerprints { own, short, earlier } = self.fingerprints.get(file as usize).cloned().unwrap_or_default();
+        let earlier: Vec<_> = earlier.into_iter().map(|(hash, up_to)| (of(hash), up_to)).collect();
+        let head = keys.key_and_earlier(of(own), &earlier);
+        let tail = short.map(|(from, hash)| (from, keys.key(of(hash))));
+        FilePlace { file, strand, head, tail }
     }
 
     fn new_writer(&self, origin: &Origin, address: usize, stream: Stream) -> WriterState {
@@ -231,7 +280,9 @@ impl SourceState {
             stream,
             resource: encode::resource_field(origin).into(),
             uids: Uids::new(&format!("{name}/{stream:?}")),
-            place: None,
+            places: Vec::new(),
+            known: HashMap::new(),
+            place: 0,
         }
     }
 }
@@ -246,6 +297,7 @@ impl RecordSink for Shipper<'_> {
         };
         if record.time.is_some_and(outside) {
             self.counts.outside_window += 1;
+            self.leave_out(record);
             return;
         }
         if let Some(time) = record.time {
@@ -267,6 +319,14 @@ impl RecordSink for Shipper<'_> {
 }
 
 impl Shipper<'_> {
+    /// A record is not given to the destinations of logs, so that nothing must acknowledge it.
+    fn leave_out(&mut self, record: &Record<'_>) {
+        let place = self.source.writers.get(self.source.last).and_then(|writer| writer.places.get(writer.place));
+        if let Some((key, _)) = place.map(|place| place.key(record.position.end)) {
+            self.logs.iter_mut().for_each(|output| output.batcher.leave_out(*key));
+        }
+    }
+
     fn log(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16]) {
         let older;
         let file_attributes = if record.position.file == self.source.file {
@@ -278,7 +338,8 @@ impl Shipper<'_> {
         };
         let beside = Beside { uid, link, observed: self.observed, file_attributes };
         let writer = &self.source.writers[self.source.last];
-        let Some((_, key, acknowledged)) = &writer.place else { return };
+        let Some(place) = writer.places.get(writer.place) else { return };
+        let (key, acknowledged) = place.key(record.position.end);
         let place = Place { key: *key, offset: record.position.offset, end: record.position.end };
         let mut known = 0;
         for output in &mut self.logs {
@@ -307,7 +368,10 @@ impl SourceSink for Shipper<'_> {
         self.source.fingerprints.resize(file as usize + 1, Fingerprints::default());
         self.source.fingerprints[file as usize] = fingerprints.clone();
         self.source.file_attributes = encode::file_attributes(&self.source.files[file as usize]);
-        self.source.writers.iter_mut().for_each(|writer| writer.place = None);
+        for writer in &mut self.source.writers {
+            writer.places.clear();
+            writer.known.clear();
+        }
     }
 
     fn given_up_to(&mut self, open: Option<(u32, u64)>) {

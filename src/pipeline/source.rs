@@ -69,27 +69,35 @@ impl SourceReport {
 pub struct Fingerprints {
     /// Tells the file from the others of its source, even from those that begin with the same banner.
     pub own: u64,
-    /// What it had when it was shorter than it takes to tell files apart.
-    pub earlier: Vec<u64>,
+    /// For a file shorter than it takes to tell files apart: where its whole lines end, which `own` speaks of, and what
+    /// tells it with its unfinished line.
+    pub short: Option<(u64, u64)>,
+    /// What it had when it was even shorter, and how much of it that spoke of; shortest first.
+    pub earlier: Vec<(u64, u64)>,
 }
 
 fn fingerprints<R: Read>(reader: &mut ChunkReader<R>, known: &mut HashSet<u64>) -> Fingerprints {
     let hash = |bytes: &[u8]| twox_hash::XxHash64::oneshot(0, bytes);
     let head = reader.head(FINGERPRINT_BYTES);
-    // The last line of a short file may be unfinished.
+    // The last line of a short file may be unfinished: what is acknowledged of it says nothing of another file that
+    // begins with the same lines.
     let is_short = head.len() < FINGERPRINT_BYTES;
-    let lines = memchr::memrchr(b'\n', head).filter(|_| is_short).map_or(head, |end| &head[..=end]);
+    let lines = if is_short { &head[..memchr::memrchr(b'\n', head).map_or(0, |end| end + 1)] } else { head };
     let shorter = memchr::memchr_iter(b'\n', lines).map(|end| &head[..=end]).filter(|part| part.len() < lines.len());
     // Those of files that are still there are theirs.
-    let earlier = shorter.map(hash).filter(|hash| !known.contains(hash)).collect();
-    let mut own = hash(lines);
+    let of_part = |part: &[u8]| (hash(part), part.len() as u64);
+    let earlier = shorter.map(of_part).filter(|(hash, _)| !known.contains(hash)).collect();
+    let (mut own, up_to) = (hash(lines), lines.len() as u64);
+    let whole = is_short.then(|| head.to_vec());
     if known.contains(&own) {
-        own = twox_hash::XxHash64::oneshot(1, reader.head(LONG_FINGERPRINT_BYTES));
+        own = twox_hash::XxHash64::oneshot(1, if is_short { lines } else { reader.head(LONG_FINGERPRINT_BYTES) });
     }
     while !known.insert(own) {
         own = own.wrapping_add(1);
     }
-    Fingerprints { own, earlier }
+    // With its own as the seed, so that files alike have different ones here too.
+    let short = whole.map(|whole| (up_to, twox_hash::XxHash64::oneshot(own, &whole)));
+    Fingerprints { own, short, earlier }
 }
 
 /// Reads a source.

@@ -4,6 +4,7 @@
 
 mod accuracy;
 mod backfill_bad_input;
+mod backfill_receipts;
 mod backfill_sending;
 mod backfill_state;
 mod backfill_tls;

@@ -31,6 +31,8 @@ pub(crate) struct Script {
     pub(crate) unauthorized: bool,
     /// Every request is wrong.
     pub(crate) all_wrong: bool,
+    /// The same, once so many requests have come.
+    pub(crate) wrong_after: Option<usize>,
     /// Says so of a compression.
     pub(crate) refused_encoding: Option<&'static str>,
     /// So many requests are refused for now, with this `Retry-After` in seconds.
@@ -225,7 +227,7 @@ impl State {
         if script.unauthorized {
             return Answer::Unauthorized;
         }
-        if script.all_wrong {
+        if script.all_wrong || script.wrong_after.is_some_and(|after| stored.requests > after) {
             return Answer::Wrong;
         }
         if script.refused_encoding == Some(encoding) {
