@@ -116,19 +116,42 @@ fn event_fact(event: &Event) -> Option<EventFact<'_>> {
     let time = i64::try_from(event.time_unix_nano).ok()?;
     let mut fact = EventFact { time, name: &event.name, ..EventFact::default() };
     for attribute in &event.attributes {
-        match attribute.key.as_str() {
-            OWN_EVENT_KEY => return None,
-            "log.message" => fact.message = text(attribute),
-            "id" => fact.request_id = text(attribute),
-            "level" => fact.leveled = true,
-            "target" => fact.target = text(attribute),
-            "code.line.number" | "code.lineno" => {
-                fact.line = number(attribute).and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
-            }
-            _ => {}
+        match EventKey::of(&attribute.key) {
+            Some(EventKey::Own) => return None,
+            Some(EventKey::Message) => fact.message = text(attribute),
+            Some(EventKey::RequestId) => fact.request_id = text(attribute),
+            Some(EventKey::Level) => fact.leveled = true,
+            Some(EventKey::Target) => fact.target = text(attribute),
+            Some(EventKey::Line) => fact.line = number(attribute).and_then(|line| line.try_into().ok()).unwrap_or(0),
+            None => {}
         }
     }
     Some(fact)
+}
+
+/// What an attribute of an event tells.
+pub(super) enum EventKey {
+    /// spanline made it.
+    Own,
+    Message,
+    RequestId,
+    Level,
+    Target,
+    Line,
+}
+
+impl EventKey {
+    pub(super) fn of(key: &str) -> Option<EventKey> {
+        Some(match key {
+            OWN_EVENT_KEY => EventKey::Own,
+            "log.message" => EventKey::Message,
+            "id" => EventKey::RequestId,
+            "level" => EventKey::Level,
+            "target" => EventKey::Target,
+            "code.line.number" | "code.lineno" => EventKey::Line,
+            _ => return None,
+        })
+    }
 }
 
 fn text(attribute: &KeyValue) -> Option<&str> {

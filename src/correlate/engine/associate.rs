@@ -96,6 +96,7 @@ struct Rounds<'s> {
 pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: bool) -> Association {
     let mut rounds = Rounds::new(scene);
     for block in &scene.blocks {
+        rounds.hand.load(scene, block, &rounds.result);
         rounds.usual.begin(scene, block);
         rounds.run(block, 0..HALF - 1);
     }
@@ -146,10 +147,7 @@ impl<'s> Rounds<'s> {
             none_share: vec![NONE_AT_FIRST; scene.template_lines.len()],
             crowding: vec![1.0; scene.template_lines.len()],
             preference: vec![1.0; scene.kinds.len()],
-            habits: Vec::new(),
-            group_sizes: Vec::new(),
-            shared: Shared::default(),
-            beside: Beside::default(),
+            ..Association::default()
         };
         let [taken, parts, kept] = [0.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
         let [sums, caps] = [0.0, 1.0].map(|value| vec![value; scene.kinds.len()]);
@@ -163,9 +161,8 @@ impl<'s> Rounds<'s> {
         Rounds { scene, usual, after, after_end, result, sums, caps, kinds, taken, parts, kept, hand, giving }
     }
 
-    /// Rounds of one template by itself, until it is still; the last teaches nothing.
+    /// Rounds of the template at hand by itself, until it is still; the last teaches nothing.
     fn run(&mut self, block: &Block, rounds: Range<usize>) {
-        self.hand.load(self.scene, block, &self.result);
         for round in rounds {
             self.weigh(block, round == 0);
             if !self.learn(block) {

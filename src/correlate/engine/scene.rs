@@ -28,7 +28,7 @@ pub(super) const SIDE: u8 = 8;
 const LATE_NS: i64 = 2_000;
 /// Pairs kept in all.
 const PAIRS_MAX: usize = 24 << 20;
-/// Pairs of template and operation kept: each takes some kilobytes.
+/// Pairs of template and operation kept: each takes a kilobyte.
 const KINDS_MAX: usize = 1 << 16;
 /// Times at which chance is measured, per line: so many where a template has few lines, fewer where it has many.
 const SHIFTS: usize = 8;
