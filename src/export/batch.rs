@@ -169,6 +169,26 @@ impl Batch {
         pieces
     }
 
+    /// The batch but for items that are done, by their ordinals.
+    pub fn without(self, done: impl Fn(u64) -> bool) -> Batch {
+        let mut rest = Batch::new(self.signal);
+        for (mut group, mut receipt) in self.groups.into_iter().zip(self.receipts) {
+            while !group.ends.is_empty() {
+                let ordinal = |at: usize| match &group.ordinals {
+                    None => receipt.from + at as u64,
+                    Some(ordinals) => receipt.from + u64::from(ordinals[at]),
+                };
+                let is_done = done(ordinal(0));
+                let count = (0..group.ends.len()).take_while(|at| done(ordinal(*at)) == is_done).count();
+                let (part, receipt) = group.split_off_front(&mut receipt, count);
+                if !is_done {
+                    rest.push(part, receipt);
+                }
+            }
+        }
+        rest
+    }
+
     /// Two batches with the first and the second half of the items, of which the first is the smaller by at most one;
     /// receipts follow their items. Ordinals without an item go with the item before them.
     pub fn split(mut self) -> (Batch, Batch) {

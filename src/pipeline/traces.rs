@@ -196,9 +196,9 @@ pub fn send(
         each_request(path, limits, |number, mut request| {
             held.events.annotate(&mut request);
             for batch in batches(&request, key, number) {
-                let done =
-                    |receipt: &Receipt| acknowledged.as_ref().is_some_and(|ranges| ranges.contains(receipt.from));
-                if open && !batch.receipts.first().is_some_and(done) {
+                let done = |span: u64| acknowledged.as_ref().is_some_and(|ranges| ranges.contains(span));
+                let batch = batch.without(done);
+                if open && !batch.is_empty() {
                     open = sink.send(batch);
                 }
             }
@@ -212,13 +212,14 @@ fn key_of(path: &Path) -> io::Result<u128> {
     use std::io::Read;
     let mut head = Vec::new();
     File::open(path)?.take(4096).read_to_end(&mut head)?;
-    Ok(twox_hash::XxHash3_128::oneshot_with_seed(1, &head))
+    Ok(twox_hash::XxHash3_128::oneshot_with_seed(2, &head))
 }
 
-/// A request as batches of bounded size. Each has an ordinal of its own, so that the rest of a request that was
-/// acknowledged in part can still be sent.
+/// A request as batches of bounded size. Each span has an ordinal of its own, so that the rest of a request, or of a
+/// batch, that was acknowledged in part can still be sent.
 fn batches(request: &ExportTraceServiceRequest, key: u32, number: u64) -> Vec<Batch> {
-    let mut cutter = Cutter { key, number, done: Vec::new(), groups: Vec::new(), bytes: 0 };
+    let mut cutter =
+        Cutter { key, next: number << SPAN_BITS, done: Vec::new(), batch: Batch::new(Signal::Traces), bytes: 0 };
     for resource_spans in &request.resource_spans {
         let resource = field_1(resource_spans.resource.as_ref());
         for scope_spans in &resource_spans.scope_spans {
@@ -255,14 +256,15 @@ pub(super) fn field_1(message: Option<&impl Message>) -> Bytes {
     field.into()
 }
 
-/// Parts of one request in the ledger: ordinals are `number << PART_BITS | part`.
-const PART_BITS: u32 = 20;
+/// Spans of one request in the ledger: ordinals are `number << SPAN_BITS` and the span's place in the request.
+const SPAN_BITS: u32 = 32;
 
 struct Cutter {
     key: u32,
-    number: u64,
+    /// The next span's ordinal.
+    next: u64,
     done: Vec<Batch>,
-    groups: Vec<Group>,
+    batch: Batch,
     bytes: usize,
 }
 
@@ -271,18 +273,40 @@ impl Cutter {
         if !ends.is_empty() {
             self.bytes += items.len();
             let (items, ends) = (std::mem::take(items).into(), std::mem::take(ends));
-            self.groups.push(Group { items, ends, ..empty.clone() });
+            let from = self.next;
+            self.next += ends.len() as u64;
+            let receipt = Receipt { source: self.key, from, to: self.next };
+            self.batch.push(Group { items, ends, ..empty.clone() }, receipt);
         }
     }
 
     fn cut(&mut self) {
-        if self.groups.is_empty() {
-            return;
+        if !self.batch.groups.is_empty() {
+            self.done.push(std::mem::replace(&mut self.batch, Batch::new(Signal::Traces)));
+            self.bytes = 0;
         }
-        let from = self.number << PART_BITS | self.done.len() as u64;
-        let groups = std::mem::take(&mut self.groups);
-        let receipts = vec![Receipt { source: self.key, from, to: from + 1 }; groups.len()];
-        self.done.push(Batch { signal: Signal::Traces, groups, receipts });
-        self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+
+    use super::*;
+
+    #[test]
+    fn half_of_a_batch_does_not_acknowledge_the_other() {
+        let scope_spans = vec![ScopeSpans { spans: vec![Span::default(); 2], ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }; 3];
+        let mut batches = batches(&ExportTraceServiceRequest { resource_spans }, 5, 1);
+        let (front, back) = batches.remove(0).split();
+        let places = |batch: &Batch| -> Vec<(u64, u64)> {
+            let low = |ordinal: u64| ordinal - (1 << SPAN_BITS);
+            batch.receipts.iter().map(|receipt| (low(receipt.from), low(receipt.to))).collect()
+        };
+        assert_eq!((places(&front), places(&back)), (vec![(0, 2), (2, 3)], vec![(3, 4), (4, 6)]));
+        let rest = back.clone().without(|span| span == (1 << SPAN_BITS) + 4);
+        assert_eq!((places(&rest), rest.count()), (vec![(3, 4), (5, 6)], 2));
+        assert!(back.without(|_| true).is_empty());
     }
 }
