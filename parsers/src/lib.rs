@@ -36,6 +36,7 @@ pub mod spring;
 pub mod syslog;
 pub mod timestamp;
 pub mod trace_context;
+pub mod utiltrace;
 pub mod value;
 
 pub use entry::{CodeSite, Entry, Field, Format, Severity, Text, Time, TraceContext, Value};

@@ -176,6 +176,9 @@ impl Correlator {
         if let Some(result) = rules::crio(&self.index, &self.requests, record, |identity| self.rank(identity, record)) {
             return result;
         }
+        if let Some(result) = rules::trace_block(&self.index, resources, record) {
+            return result;
+        }
         rules::containerd(&self.index, resources, record)
             .or_else(|| rules::conmon_rs(&self.index, record))
             .or_else(|| rules::api_server(&self.index, record))

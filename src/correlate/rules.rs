@@ -3,8 +3,8 @@
 //! In go a record and the index, out comes a link or the reason for none. Every rule is exact by itself; time only
 //! chooses among spans that the id has already named.
 
-use spanline_parsers::Format;
 use spanline_parsers::conmon_rs::message;
+use spanline_parsers::{Format, utiltrace};
 
 use super::conmon_rs;
 use super::crio_sites;
@@ -27,6 +27,12 @@ const CONMON_JOURNAL_NS: i64 = 500_000;
 const EVENTS_MAX: usize = 256;
 /// Stores of traces keep microseconds.
 const STORE_NS: i64 = 1_000;
+/// A block and its span take their times one after the other.
+const TWIN_NS: i64 = 200_000;
+/// A block is written so long after its span's end at most.
+const BLOCK_NS: i64 = 50_000_000;
+/// Spans around a block that are looked at.
+const BLOCK_SPANS_MAX: usize = 1024;
 /// Spans with one audit id that are looked at.
 const AUDIT_SPANS_MAX: usize = 64;
 
@@ -155,10 +161,8 @@ pub(super) fn api_server(index: &SpanIndex, record: &Record<'_>) -> Option<Link>
     }
     let keys: [&[u8]; 2] = [b"audit-ID", b"auditID"];
     let id = keys.iter().find_map(|key| record.entry.text(key)).filter(|id| !id.is_empty())?;
-    let mut servers = index.by_key(Key::Audit, id).take(AUDIT_SPANS_MAX);
-    let is_server = |slot: &Slot| index.span(*slot).kind == super::facts::Kind::Server;
-    let first = servers.next()?;
-    let server = if is_server(&first) { first } else { servers.find(is_server).unwrap_or(first) };
+    let slots: Vec<Slot> = index.by_key(Key::Audit, id).take(AUDIT_SPANS_MAX).collect();
+    let server = request_of(index, &slots)?;
     // The line about a whole request is written after its span's end, others while it is open.
     let is_about_request = record.origin.producer == Producer::Audit || *record.entry.body == *b"HTTP";
     let slot = match record.time {
@@ -168,6 +172,51 @@ pub(super) fn api_server(index: &SpanIndex, record: &Record<'_>) -> Option<Link>
         _ => server,
     };
     Some(link(index, slot, Method::Request, 1.0))
+}
+
+/// Of a `Trace[…]` block: the span of the same name that ended just before and took as long, of the request whose id it
+/// tells; else that request's own.
+pub(super) fn trace_block(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Result<Link, Unlinked>> {
+    if !matches!(record.entry.format, Format::Klog | Format::KlogJson) || !record.entry.body.starts_with(b"Trace[") {
+        return None;
+    }
+    let block = utiltrace::block(&record.entry.body)?;
+    let twin = |slots: &[Slot]| {
+        let took = |slot: &Slot| index.span(*slot).end - index.span(*slot).start;
+        let differs = |slot: &Slot| (took(slot) - block.took).abs();
+        let is_twin = |slot: &&Slot| {
+            index.name(index.span(**slot).name).as_bytes() == block.name && differs(slot) < block.unit.max(TWIN_NS)
+        };
+        let mut twins: Vec<Slot> = slots.iter().filter(is_twin).copied().collect();
+        twins.sort_unstable_by_key(differs);
+        twins
+    };
+    match block.audit_id {
+        Some([]) => Some(Err(Unlinked::NoSpanNear)),
+        Some(id) => {
+            let slots: Vec<Slot> = index.by_key(Key::Audit, id).take(AUDIT_SPANS_MAX).collect();
+            let found = twin(&slots).first().copied().or_else(|| request_of(index, &slots));
+            Some(found.map(|slot| link(index, slot, Method::Request, 1.0)).ok_or(Unlinked::NoSpanNear))
+        }
+        None => {
+            let (time, mut slots) = (record.time?, Vec::new());
+            for resource in resources {
+                let start = time.saturating_sub(block.took).saturating_add(TWIN_NS);
+                index.open_between(*resource, start, time.saturating_sub(BLOCK_NS), BLOCK_SPANS_MAX, &mut slots);
+            }
+            slots.retain(|slot| index.span(*slot).end <= time.saturating_add(STORE_NS));
+            match twin(&slots)[..] {
+                [only] => Some(Ok(link(index, only, Method::Request, 0.99))),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// Of the spans with one audit id, that of the request.
+fn request_of(index: &SpanIndex, slots: &[Slot]) -> Option<Slot> {
+    let is_server = |slot: &&Slot| index.span(**slot).kind == super::facts::Kind::Server;
+    slots.iter().find(is_server).or(slots.first()).copied()
 }
 
 fn link(index: &SpanIndex, slot: Slot, method: Method, confidence: f32) -> Link {

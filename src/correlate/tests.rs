@@ -62,7 +62,11 @@ fn line_of(producer: Producer, time: i64, entry: Entry<'static>) -> Line {
 fn linked(mut correlator: Correlator, lines: &[Line]) -> Vec<Result<(u8, u8, Method), Unlinked>> {
     let mut each = |act: &mut dyn FnMut(&mut Correlator, &Record<'_>)| {
         for (number, line) in lines.iter().enumerate() {
-            let service_name = if line.producer == Producer::Crio { "crio" } else { "other" };
+            let service_name = match line.producer {
+                Producer::Crio => "crio",
+                Producer::ApiServer => "apiserver",
+                _ => "other",
+            };
             let origin = Origin { service_name: service_name.into(), producer: line.producer, ..Origin::default() };
             let record = Record {
                 source: line.producer as u32,
@@ -228,6 +232,47 @@ fn an_audit_id_names_the_request_of_the_api_server() {
     let lines = [line(150_000, b"HTTP", b"a-1"), line(50_000, b"Starting watch", b"a-1"), line(50_000, b"HTTP", b"")];
     let found = linked(correlator(&[(resource, list), (resource, server)]), &lines);
     assert_eq!(found, [Ok((1, 1, Method::Request)), Ok((1, 2, Method::Request)), Err(Unlinked::NoEvidence)]);
+}
+
+#[test]
+fn a_trace_block_is_the_twin_of_its_span() {
+    let audited = |id: u8, name: &'static str, kind, took: i64| {
+        let mut span = span(1, id, 0, name, 1_000_000_000, 1_000_000_000 + took);
+        (span.kind, span.attributes) = (kind, vec![("audit-id", "e507a3fb")]);
+        span
+    };
+    let resource = ResourceFact { service: "apiserver", ..CRIO };
+    let sync = span(2, 4, 0, "Sync", 5_000_000_000, 5_700_000_400);
+    let spans = [
+        (resource, audited(1, "GET /api/v1/pods", Kind::Server, 1_060_000_000)),
+        (resource, audited(2, "List", Kind::Internal, 1_049_863_769)),
+        (resource, audited(3, "List", Kind::Internal, 40_000_000)),
+        (resource, sync),
+    ];
+    let line = |time: i64, text: &'static str| {
+        let entry = Entry { format: Format::Klog, body: Text::Borrowed(text.as_bytes()), ..Entry::default() };
+        line_of(Producer::ApiServer, time, entry)
+    };
+    let lines = [
+        line(
+            2_050_000_000,
+            "Trace[1]: \"List\" audit-id:e507a3fb,verb:LIST (23-Nov-2026 12:20:05.874) (total time: 1049ms):\n\
+             Trace[1]: [1.049863418s] [1.049863418s] END",
+        ),
+        line(2_050_000_000, "Trace[2]: \"Get\" audit-id:e507a3fb (23-Nov-2026 12:20:05.874) (total time: 777ms):"),
+        line(2_050_000_000, "Trace[3]: \"List\" audit-id:0000 (23-Nov-2026 12:20:05.874) (total time: 1049ms):"),
+        line(2_050_000_000, "Trace[4]: \"List\" audit-id:,x:y (23-Nov-2026 12:20:05.874) (total time: 1049ms):"),
+    ];
+    let mut found = linked(correlator(&spans), &lines);
+    assert_eq!(found.split_off(2), [Err(Unlinked::NoSpanNear); 2]);
+    assert_eq!(found, [Ok((1, 2, Method::Request)), Ok((1, 1, Method::Request))]);
+    let index = correlator(&spans);
+    let origin = Origin { service_name: "apiserver".into(), producer: Producer::ApiServer, ..Origin::default() };
+    assert!(!process::resources_of(&origin, index.index.resources()).is_empty());
+    // Without an id of a request the name, the end and the time it took are enough, where only one span has them.
+    let of_sync = |time| line(time, "Trace[5]: \"Sync\" (23-Nov-2026 12:20:05.000) (total time: 700ms):");
+    let found = linked(index, &[of_sync(5_700_100_000), of_sync(6_700_100_000)]);
+    assert_eq!(found, [Ok((2, 4, Method::Request)), Err(Unlinked::NoEvidence)]);
 }
 
 #[test]
