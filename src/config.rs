@@ -3,8 +3,8 @@
 //! In go arguments, the environment and the clock, out come the commands' configurations, or an error that names the flag.
 //! Nothing below this module reads the environment.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::calendar::{CalendarSettings, Zone};
@@ -14,6 +14,7 @@ use crate::cli::{
 };
 use crate::commands::convert::ConvertConfig;
 use crate::commands::score::ScoreConfig;
+use crate::correlate::CallSites;
 use crate::input::read::ReadLimits;
 use crate::otlp::compress::Compression;
 use crate::otlp::endpoint::Endpoint;
@@ -22,6 +23,9 @@ use crate::pipeline::Wanted;
 
 /// A store may have to read a whole day for one answer.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Of a file of call sites.
+const CALL_SITES_BYTES_MAX: u64 = 8 << 20;
 
 /// Why the arguments mean nothing.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +82,8 @@ pub struct BackfillConfig {
     pub dry_run: bool,
     /// Links below are not made.
     pub min_confidence: f32,
+    /// Where programs write their lines.
+    pub call_sites: CallSites,
     /// What names a span event.
     pub event_name: EventName,
     /// How times without a year or zone are read.
@@ -198,6 +204,7 @@ fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, 
         shard: None,
         dry_run: true,
         min_confidence: args.min_confidence,
+        call_sites: args.call_sites.as_deref().map(call_sites).transpose()?.unwrap_or_default(),
         event_name: EventName::Message,
         calendar: calendar(args.year, args.zone.as_deref(), around)?,
         zone_given: args.zone.is_some(),
@@ -212,6 +219,18 @@ fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, 
         width: around.columns.filter(|_| std::io::stdout().is_terminal()),
         now_nanos: around.now_nanos,
     })
+}
+
+/// The rows of `--call-sites`.
+fn call_sites(path: &Path) -> Result<CallSites, ConfigError> {
+    let bad = |reason: String| ConfigError::new("--call-sites", format!("{}: {reason}", path.display()));
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| bad(error.to_string()))?;
+    file.take(CALL_SITES_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| bad(error.to_string()))?;
+    if text.len() as u64 > CALL_SITES_BYTES_MAX {
+        return Err(bad(format!("larger than {CALL_SITES_BYTES_MAX} bytes")));
+    }
+    CallSites::parse(&text).map_err(|error| bad(error.to_string()))
 }
 
 /// What `explain` does: how it reads and links, and what it tells of.

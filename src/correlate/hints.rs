@@ -6,7 +6,7 @@
 use spanline_parsers::{Format, Time, Value, timestamp};
 
 use super::conmon_rs;
-use super::engine::call_sites::{self, Site};
+use super::engine::call_sites::{CallSites, Site};
 use super::engine::{Hint, Known, method_number};
 use super::keys::Key;
 use super::requests::Requests;
@@ -19,26 +19,21 @@ const KLOG_NS: i64 = 1_000;
 const OPEN_MAX: usize = 1024;
 
 /// What a record says.
-pub(super) fn of(index: &SpanIndex, requests: &Requests, record: &Record<'_>) -> Hint {
+pub(super) fn of(index: &SpanIndex, requests: &Requests, sites: &CallSites, record: &Record<'_>) -> Hint {
     match requests.hint(&index.hasher, record) {
         Hint::None => {}
         hint => return hint,
     }
     let entry = record.entry;
+    let site = sites.of(record.origin.producer, file_of(record), &entry.body);
     match record.origin.producer {
-        Producer::Kubelet if matches!(entry.format, Format::Klog | Format::KlogJson) => {
-            let site = call_sites::kubelet(entry.code.map(|code| code.file), &entry.body);
-            match pod_key(index, record) {
-                Some(key) if site != Site::Unknown => Hint::Pod(key, site),
-                _ if site == Site::Elsewhere => Hint::Outside,
-                _ => Hint::None,
-            }
-        }
-        Producer::Crio => match call_sites::crio(entry.text(b"file"), &entry.body) {
-            Site::Elsewhere => Hint::Outside,
+        _ if site == Site::Outside => Hint::Outside,
+        Producer::Kubelet if matches!(entry.format, Format::Klog | Format::KlogJson) => match pod_key(index, record) {
+            Some(key) if site != Site::Unknown => Hint::Pod(key, site),
+            _ if site == Site::Elsewhere => Hint::Outside,
             _ => Hint::None,
         },
-        Producer::Containerd if call_sites::containerd(&entry.body) == Site::Elsewhere => Hint::Outside,
+        _ if site == Site::Elsewhere => Hint::Outside,
         // etcd writes of a request only once, when it is done.
         Producer::Etcd if *entry.body == *b"request stats" => call(record).unwrap_or(Hint::Outside),
         Producer::Etcd => Hint::Outside,
@@ -48,6 +43,15 @@ pub(super) fn of(index: &SpanIndex, requests: &Requests, record: &Record<'_>) ->
         Producer::ApiServer => Hint::Outside,
         Producer::ConmonRs if names_conmon_request(record) => Hint::Outside,
         _ => Hint::None,
+    }
+}
+
+/// The source file that a line names.
+fn file_of<'r>(record: &'r Record<'_>) -> Option<&'r [u8]> {
+    let entry = record.entry;
+    match entry.code {
+        Some(code) => Some(code.file),
+        None => entry.text(b"file").or_else(|| entry.text(b"caller")),
     }
 }
 

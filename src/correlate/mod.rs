@@ -26,6 +26,7 @@ pub mod span_index;
 mod span_words;
 mod written;
 
+pub use engine::call_sites::{CallSiteError, CallSites};
 pub use keys::Key;
 pub use names::Resource;
 
@@ -58,6 +59,8 @@ pub struct Correlator {
     writers: u32,
     /// Lines of CRI-O with whole seconds, by (identity, source, offset): their order is all they have.
     rounded: Vec<(u64, u32, u64)>,
+    /// Where programs write their lines, as the user says.
+    sites: CallSites,
     engine: Engine,
 }
 
@@ -91,8 +94,15 @@ impl Correlator {
             sources: Vec::new(),
             writers: 0,
             rounded: Vec::new(),
+            sites: CallSites::default(),
             engine: Engine::default(),
         }
+    }
+
+    /// With rows of a user on where programs write their lines, before those that are known.
+    pub fn with_call_sites(mut self, sites: CallSites) -> Correlator {
+        self.sites = sites;
+        self
     }
 
     /// Takes in a span.
@@ -125,7 +135,7 @@ impl Correlator {
         }
         if let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
             let is_traced = record.time.is_some_and(|time| range.0 <= time && time <= range.1);
-            let hint = || hints::of(&self.index, &self.requests, record);
+            let hint = || hints::of(&self.index, &self.requests, &self.sites, record);
             self.engine.observe(&self.index, record, writer, is_traced, hint);
         }
     }

@@ -78,7 +78,7 @@ fn load_traces(config: &BackfillConfig, outcome: &mut Outcome, say: &Say) -> Opt
         return None;
     }
     let limits = span_index::Limits { spans_max: config.spans_max, ..span_index::Limits::default() };
-    let mut correlator = Correlator::new(limits);
+    let mut correlator = Correlator::new(limits).with_call_sites(config.call_sites.clone());
     outcome.traces = traces::load(&config.traces, trace_limits(config), &mut correlator);
     outcome.traces.failures.iter().for_each(|failure| say(failure));
     Some(correlator)

@@ -66,6 +66,31 @@ fn why_a_line_has_no_link_is_said() {
 }
 
 #[test]
+fn a_users_call_sites_come_first() {
+    let place = Place::new();
+    let (logs, traces) = node("crio");
+    let entities = |rows: &[serde_json::Value]| rows.iter().filter(|row| row["method"] == "entity").count();
+    assert!(entities(&links(&place, &logs, &traces)) > 10);
+    let run = |rows: &str| {
+        place.write("sites", rows);
+        let arguments =
+            ["backfill", &logs, "--traces", &traces, "--dry-run", "--links", "own.jsonl", "--call-sites", "sites"];
+        place.run(&arguments)
+    };
+    run("# none\nkubelet * out\n").text(0);
+    let rows = place.json_lines("own.jsonl");
+    assert_eq!(entities(&rows), 0);
+    let of_kubelet = |row: &&serde_json::Value| row["file"].to_string().contains("kubelet");
+    assert!(rows.iter().filter(of_kubelet).all(|row| row["method"] != "inferred"));
+    run("kubelet * async\n").text(0);
+    let rows = place.json_lines("own.jsonl");
+    assert!(entities(&rows) > 10 && rows.iter().all(|row| row["method"] != "entity" || row["relation"] == "about"));
+    let failed = run("\nkubelet kubelet.go inside\n");
+    assert_eq!(failed.code, Some(2));
+    failed.says("sites: line 2: no place \"inside\"");
+}
+
+#[test]
 fn what_is_not_there_is_said_with_1() {
     let place = Place::new();
     let (logs, traces) = node("boutique");

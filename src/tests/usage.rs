@@ -6,7 +6,7 @@ use crate::harness::run::Place;
 fn wrong_arguments_end_with_2_and_say_why() {
     let place = Place::new();
     place.write("one.log", "one\n");
-    let cases: [(&[&str], &str); 23] = [
+    let cases: [(&[&str], &str); 24] = [
         (&[], "Usage"),
         (&["unknown"], "unknown"),
         (&["convert", "--from", "x"], "'x'"),
@@ -20,6 +20,7 @@ fn wrong_arguments_end_with_2_and_say_why() {
         (&["backfill", "one.log", "--shard", "2/2"], "--shard"),
         (&["backfill", "one.log", "--since", "yesterday"], "--since"),
         (&["backfill", "one.log", "--min-confidence", "2"], "--min-confidence"),
+        (&["backfill", "one.log", "--call-sites", "missing"], "--call-sites"),
         (&["backfill", "one.log", "--compression", "br"], "--compression"),
         (&["backfill", "one.log", "--retry-for", "x"], "--retry-for"),
         (&["backfill", "one.log", "--to", "otlp=http://127.0.0.1:1", "--header", "x"], "--header"),

@@ -1,8 +1,12 @@
 //! Where programs of a node write their lines: inside a request, or in a loop of their own.
 //!
-//! Data: source file and how the message begins, not line numbers, since those change with each release. The first row
-//! that matches decides; what no row matches is left to learning. From kubelet's and CRI-O's sources.
-//! <https://github.com/kubernetes/kubernetes/tree/master/pkg/kubelet>, <https://github.com/cri-o/cri-o/tree/main/server>
+//! In goes a line's program, source file and message, out comes its [`Site`]. The rows are data, `call_sites.txt`; those of
+//! a user come before them (`--call-sites`). What no row matches is left to learning.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::record::Producer;
 
 /// How a call site stands to the spans open at its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,179 +15,167 @@ pub(in super::super) enum Site {
     Inside,
     /// About a pod, on another goroutine.
     Elsewhere,
+    /// In no request.
+    Outside,
     /// Now here, now there.
     Unknown,
 }
 
-type Rows = [(&'static str, &'static str, Site)];
+/// Rows of a user, at most.
+const ROWS_MAX: usize = 100_000;
 
-/// kubelet: file, start of the message (empty: any), where.
-const KUBELET: &Rows = &[
-    // The loop that receives changes, and pod workers before and after the sync itself.
-    ("kubelet.go", "SyncLoop", Site::Elsewhere),
-    ("kubelet.go", "SyncTerminatingPod enter", Site::Elsewhere),
-    ("kubelet.go", "SyncTerminatingPod exit", Site::Elsewhere),
-    ("kubelet.go", "SyncPod", Site::Inside),
-    ("kubelet.go", "SyncTerminatedPod", Site::Inside),
-    ("kubelet.go", "SyncTerminatingRuntimePod", Site::Elsewhere),
-    ("kubelet.go", "Pod termina", Site::Inside),
-    ("kubelet.go", "Pod is terminated and will need", Site::Inside),
-    ("kubelet.go", "Post-termination container state", Site::Inside),
-    ("kubelet.go", "Creating a mirror pod", Site::Inside),
-    ("kubelet.go", "Trying to delete pod", Site::Inside),
-    ("kubelet.go", "OnPodSandboxReady", Site::Inside),
-    ("kubelet.go", "Successfully updated PodReadyToStartContainers", Site::Elsewhere),
-    ("kubelet.go", "Pod is not runnable", Site::Inside),
-    ("kubelet.go", "Failed to update QoS cgroups", Site::Inside),
-    ("kubelet.go", "Unable to make pod data directories", Site::Inside),
-    ("kubelet.go", "Failed creating a mirror pod", Site::Inside),
-    ("kubelet.go", "Pod has been deleted and must be killed", Site::Elsewhere),
-    ("kubelet.go", "Skipping pod synchronization", Site::Elsewhere),
-    ("kubelet.go", "Container garbage collection", Site::Elsewhere),
-    ("kubelet.go", "Image garbage collection", Site::Elsewhere),
-    ("kubelet.go", "Starting", Site::Elsewhere),
-    ("kubelet.go", "Container runtime status", Site::Elsewhere),
-    ("kubelet.go", "Warning: cgroup check", Site::Elsewhere),
-    ("pod_workers.go", "", Site::Elsewhere),
-    ("config.go", "", Site::Elsewhere),
-    ("file.go", "", Site::Elsewhere),
-    ("file_linux.go", "", Site::Elsewhere),
-    ("topology_manager.go", "", Site::Elsewhere),
-    // Housekeeping shares its file with the status of a pod.
-    ("kubelet_pods.go", "Clean up", Site::Elsewhere),
-    ("kubelet_pods.go", "Orphaned", Site::Elsewhere),
-    ("kubelet_pods.go", "Pod status", Site::Elsewhere),
-    ("kubelet_pods.go", "Generating pod status", Site::Inside),
-    ("kubelet_pods.go", "Got phase for pod", Site::Inside),
-    ("kubelet_pods.go", "Creating hosts mount", Site::Inside),
-    ("kubelet_pods.go", "failed to read memory cgroup", Site::Inside),
-    ("kubelet_pods.go", "Mount cannot be satisfied", Site::Inside),
-    ("kubelet_volumes.go", "", Site::Elsewhere),
-    // The runtime manager works for the sync, and lists pods for anybody.
-    ("kuberuntime_manager.go", "Retrieved pods from runtime", Site::Elsewhere),
-    ("kuberuntime_manager.go", "Container runtime initialized", Site::Elsewhere),
-    ("kuberuntime_manager.go", "", Site::Inside),
-    ("kuberuntime_container.go", "Removing container", Site::Elsewhere),
-    ("scope.go", "RemoveContainer", Site::Unknown),
-    ("kuberuntime_container.go", "", Site::Inside),
-    ("kuberuntime_sandbox.go", "", Site::Inside),
-    ("kuberuntime_image.go", "", Site::Inside),
-    ("kuberuntime_gc.go", "", Site::Unknown),
-    ("util.go", "No sandbox for pod", Site::Inside),
-    ("util.go", "No ready sandbox for pod", Site::Inside),
-    ("util.go", "Multiple sandboxes are ready", Site::Inside),
-    ("util.go", "Tearing down volume", Site::Elsewhere),
-    ("image_manager.go", "", Site::Inside),
-    ("pod_container_manager_linux.go", "", Site::Inside),
-    ("container_manager.go", "Pod contains no container with pinned", Site::Inside),
-    ("cpu_manager.go", "Added Container", Site::Inside),
-    ("cpu_manager.go", "", Site::Elsewhere),
-    ("memory_manager.go", "Added Container", Site::Inside),
-    ("memory_manager.go", "RemoveStaleState", Site::Elsewhere),
-    ("state_mem.go", "Updated container resource information", Site::Inside),
-    ("state_mem.go", "", Site::Elsewhere),
-    ("volume_manager.go", "Waiting for volumes", Site::Inside),
-    ("volume_manager.go", "All volumes are", Site::Inside),
-    ("volume_manager.go", "", Site::Elsewhere),
-    // Volumes are mounted by a reconciler while the sync waits.
-    ("reconciler.go", "", Site::Elsewhere),
-    ("reconciler_common.go", "", Site::Elsewhere),
-    ("reconstruct.go", "", Site::Elsewhere),
-    ("operation_generator.go", "", Site::Elsewhere),
-    ("desired_state_of_world.go", "", Site::Elsewhere),
-    ("desired_state_of_world_populator.go", "", Site::Elsewhere),
-    ("actual_state_of_world.go", "", Site::Elsewhere),
-    ("atomic_writer.go", "", Site::Elsewhere),
-    ("projected.go", "", Site::Elsewhere),
-    ("configmap.go", "", Site::Elsewhere),
-    ("secret.go", "", Site::Elsewhere),
-    ("empty_dir.go", "", Site::Elsewhere),
-    ("empty_dir_linux.go", "", Site::Elsewhere),
-    ("subpath_linux.go", "", Site::Elsewhere),
-    ("mount_linux.go", "", Site::Elsewhere),
-    ("mount_helper_common.go", "", Site::Elsewhere),
-    ("quota_linux.go", "", Site::Elsewhere),
-    ("reflector.go", "", Site::Elsewhere),
-    // Probes, events of containers, status: goroutines of their own.
-    ("generic.go", "", Site::Elsewhere),
-    ("evented.go", "", Site::Elsewhere),
-    ("prober.go", "", Site::Elsewhere),
-    ("exec.go", "", Site::Elsewhere),
-    ("http.go", "", Site::Elsewhere),
-    ("tcp.go", "", Site::Elsewhere),
-    ("worker.go", "Triggered", Site::Elsewhere),
-    ("worker.go", "Probe target container not found", Site::Unknown),
-    ("prober_manager.go", "Failed to trigger", Site::Unknown),
-    ("status_manager.go", "Ignoring same status", Site::Inside),
-    ("status_manager.go", "Marking terminal pod as failed", Site::Inside),
-    ("status_manager.go", "Status for pod updated", Site::Elsewhere),
-    ("status_manager.go", "Patch status", Site::Elsewhere),
-    ("status_manager.go", "", Site::Elsewhere),
-    ("pod_startup_latency_tracker.go", "", Site::Elsewhere),
-    ("pod_container_deletor.go", "", Site::Elsewhere),
-    ("container_log_manager.go", "", Site::Elsewhere),
-    ("event.go", "", Site::Elsewhere),
-    ("eviction_manager.go", "", Site::Elsewhere),
-    ("factory.go", "", Site::Elsewhere),
-    ("manager.go", "", Site::Elsewhere),
-    ("container.go", "", Site::Elsewhere),
-    ("handler.go", "", Site::Elsewhere),
-    ("watcher.go", "", Site::Elsewhere),
-    ("labels.go", "", Site::Unknown),
-    ("kubelet_node_status.go", "", Site::Elsewhere),
-    ("kubelet_nodecache.go", "", Site::Elsewhere),
-    ("setters.go", "", Site::Elsewhere),
-    ("flags.go", "", Site::Elsewhere),
-    ("server.go", "", Site::Elsewhere),
-    ("remote_runtime.go", "ContainerStatus from runtime service failed", Site::Elsewhere),
-    ("remote_runtime.go", "ExecSync", Site::Elsewhere),
-];
+/// The rows that come with the program.
+static OWN: LazyLock<CallSites> =
+    LazyLock::new(|| CallSites::parse(include_str!("call_sites.txt")).unwrap_or_default());
 
-/// CRI-O's lines without a request: what watches exits and files.
-const CRIO: &Rows = &[
-    ("server/server.go", "", Site::Elsewhere),
-    ("hooks/monitor.go", "", Site::Elsewhere),
-    ("watchdog/", "", Site::Elsewhere),
-    ("signals/", "", Site::Elsewhere),
-    ("metrics/", "", Site::Elsewhere),
-    ("", "Found exit code for", Site::Elsewhere),
-    // What follows the exit of a container.
-    ("storage/runtime.go", "Unmounted container", Site::Elsewhere),
-    ("oci/runtime_oci.go", "Skipping status update", Site::Elsewhere),
-    // Layers of an image are copied and unpacked by goroutines of their own.
-    ("copy/single.go", "Checking if we can reuse blob", Site::Elsewhere),
-    ("copy/single.go", "Skipping blob", Site::Elsewhere),
-    ("copy/single.go", "Failed to retrieve partial blob", Site::Elsewhere),
-    ("compression/compression.go", "Detected compression format", Site::Elsewhere),
-    ("overlay/overlay.go", "Applying tar in", Site::Elsewhere),
-];
+/// Call sites by program.
+#[derive(Debug, Clone, Default)]
+pub struct CallSites {
+    programs: HashMap<Producer, Rows>,
+}
 
-/// containerd: what follows events of shims and images, by its message alone.
-const CONTAINERD: &[&str] = &[
-    "shim disconnected",
-    "cleaning up",
-    "warnings while cleaning up",
-    "failed to clean up",
-    "received sandbox",
-    "received container exit event",
-    "received exit event",
-    "TaskExit event",
-    "TaskOOM event",
-    "Container exits event",
-    "Failed to pipe std",
-    "ImageCreate event",
-    "ImageUpdate event",
-    "ImageDelete event",
-    "collecting metrics",
-    "starting plugin",
-    "loading plugin",
-    "skip loading plugin",
-    "Failed to handle backOff event",
-    "Failed to handle event",
-    "failed sending message on channel",
-    // The reporter of progress.
-    "stop pulling image",
-];
+/// Why a file of call sites means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct CallSiteError {
+    /// Its number, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Of one program, numbered in order.
+#[derive(Debug, Clone, Default)]
+struct Rows {
+    count: usize,
+    /// Those with a mere name of a file.
+    by_name: HashMap<Box<[u8]>, Vec<Row>>,
+    others: Vec<(File, Row)>,
+}
+
+#[derive(Debug, Clone)]
+struct Row {
+    number: usize,
+    message: Box<[u8]>,
+    site: Site,
+}
+
+#[derive(Debug, Clone)]
+enum File {
+    Any,
+    /// The end of a path, of more than its last part.
+    End(Box<[u8]>),
+    /// A folder, with `/` at its end.
+    Folder(Box<[u8]>),
+}
+
+impl CallSites {
+    /// From rows `PROGRAM FILE WHERE [START OF THE MESSAGE]`.
+    pub fn parse(text: &str) -> Result<CallSites, CallSiteError> {
+        let mut sites = CallSites::default();
+        for (line, text) in (1..).zip(text.lines()) {
+            let text = text.trim();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            let fail = |reason: String| CallSiteError { line, reason };
+            let (program, rest) = word(text);
+            let (file, rest) = word(rest);
+            let (site, message) = word(rest);
+            let producer = producer(program).ok_or_else(|| fail(format!("no program {program:?}: {PROGRAMS}")))?;
+            let site = match site {
+                "in" => Site::Inside,
+                "async" => Site::Elsewhere,
+                "out" => Site::Outside,
+                "any" => Site::Unknown,
+                "" => return Err(fail("PROGRAM FILE WHERE [START OF THE MESSAGE] are needed".into())),
+                other => return Err(fail(format!("no place {other:?}: in, async, out or any"))),
+            };
+            let rows = sites.programs.entry(producer).or_default();
+            if rows.count >= ROWS_MAX {
+                return Err(fail(format!("more than {ROWS_MAX} rows of {program}")));
+            }
+            rows.push(file, message, site);
+        }
+        Ok(sites)
+    }
+
+    /// Of a line. Without a file (JSON logs may have none) the message alone decides.
+    pub(in super::super) fn of(&self, producer: Producer, file: Option<&[u8]>, message: &[u8]) -> Site {
+        let find = |sites: &CallSites| sites.programs.get(&producer).and_then(|rows| rows.find(file, message));
+        find(self).or_else(|| find(&OWN)).unwrap_or(Site::Unknown)
+    }
+}
+
+const PROGRAMS: &str = "kubelet, crio, containerd, conmon-rs, conmon, pod (any container) or other";
+
+fn producer(program: &str) -> Option<Producer> {
+    Some(match program {
+        "kubelet" => Producer::Kubelet,
+        "crio" => Producer::Crio,
+        "containerd" => Producer::Containerd,
+        "conmon-rs" => Producer::ConmonRs,
+        "conmon" => Producer::Conmon,
+        "pod" => Producer::Pod,
+        "other" => Producer::Other,
+        _ => return None,
+    })
+}
+
+/// The first word, and what follows it.
+fn word(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim_start())
+}
+
+impl Rows {
+    fn push(&mut self, file: &str, message: &str, site: Site) {
+        let row = Row { number: self.count, message: message.as_bytes().into(), site };
+        self.count += 1;
+        let bytes = file.as_bytes();
+        match bytes {
+            b"*" => self.others.push((File::Any, row)),
+            [.., b'/'] => self.others.push((File::Folder(bytes.into()), row)),
+            _ if bytes.contains(&b'/') => self.others.push((File::End(bytes.into()), row)),
+            _ => self.by_name.entry(bytes.into()).or_default().push(row),
+        }
+    }
+
+    /// The first row that fits.
+    fn find(&self, file: Option<&[u8]>, message: &[u8]) -> Option<Site> {
+        let fits = |row: &&Row| message.starts_with(&row.message);
+        let Some(file) = file.map(without_line).filter(|file| !file.is_empty()) else {
+            let rows = self.by_name.values().flatten().chain(self.others.iter().map(|(_, row)| row));
+            let rows = rows.filter(|row| !row.message.is_empty()).filter(fits);
+            return rows.max_by_key(|row| (row.message.len(), std::cmp::Reverse(row.number))).map(|row| row.site);
+        };
+        let name = memchr::memrchr(b'/', file).map_or(file, |at| &file[at + 1..]);
+        let named = self.by_name.get(name).and_then(|rows| rows.iter().find(fits));
+        let other = self.others.iter().find(|(of, row)| of.fits(file) && fits(&row)).map(|(_, row)| row);
+        named.into_iter().chain(other).min_by_key(|row| row.number).map(|row| row.site)
+    }
+}
+
+impl File {
+    fn fits(&self, file: &[u8]) -> bool {
+        match self {
+            File::Any => true,
+            File::End(end) => file.strip_suffix(&**end).is_some_and(|before| matches!(before, [] | [.., b'/'])),
+            File::Folder(folder) => {
+                let mut at = memchr::memmem::find_iter(file, folder);
+                at.any(|at| at == 0 || file[at - 1] == b'/')
+            }
+        }
+    }
+}
+
+/// `server/server.go:871` → `server/server.go`
+fn without_line(file: &[u8]) -> &[u8] {
+    match memchr::memrchr(b':', file) {
+        Some(at) if file[at + 1..].iter().all(u8::is_ascii_digit) => &file[..at],
+        _ => file,
+    }
+}
 
 /// Spans that only wait for a process to end, on a goroutine of their own: containerd writes no line in them.
 const WAITING: &[&str] = &["task.Wait", "process.Wait", "Task/Wait"];
@@ -194,45 +186,48 @@ pub(in super::super) fn only_waits(name: &str) -> bool {
     WAITING.contains(&last)
 }
 
-fn find(rows: &Rows, message: &[u8], is_file: impl Fn(&str) -> bool) -> Site {
-    let matches = |row: &&(&str, &str, Site)| is_file(row.0) && message.starts_with(row.1.as_bytes());
-    rows.iter().find(matches).map_or(Site::Unknown, |row| row.2)
-}
-
-/// Of a line of kubelet. Without a file (JSON logs may have none) the message alone decides.
-pub(in super::super) fn kubelet(file: Option<&[u8]>, message: &[u8]) -> Site {
-    let Some(file) = file.filter(|file| !file.is_empty()) else {
-        let rows = KUBELET.iter().filter(|row| !row.1.is_empty() && message.starts_with(row.1.as_bytes()));
-        return rows.max_by_key(|row| row.1.len()).map_or(Site::Unknown, |row| row.2);
-    };
-    let name = memchr::memrchr(b'/', file).map_or(file, |at| &file[at + 1..]);
-    find(KUBELET, message, |row| row.as_bytes() == name)
-}
-
-/// Of a line of CRI-O that names no request.
-pub(in super::super) fn crio(file: Option<&[u8]>, message: &[u8]) -> Site {
-    let file = file.unwrap_or_default();
-    find(CRIO, message, |row| file.starts_with(row.as_bytes()))
-}
-
-/// Of a line of containerd.
-pub(in super::super) fn containerd(message: &[u8]) -> Site {
-    let is_loop = CONTAINERD.iter().any(|start| message.starts_with(start.as_bytes()));
-    if is_loop { Site::Elsewhere } else { Site::Unknown }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_message_decides_before_the_file() {
-        assert_eq!(kubelet(Some(b"kubelet.go"), b"SyncLoop ADD"), Site::Elsewhere);
-        assert_eq!(kubelet(Some(b"kubelet/kubelet.go"), b"SyncPod enter"), Site::Inside);
-        assert_eq!(kubelet(Some(b"kubelet.go"), b"never seen"), Site::Unknown);
-        assert_eq!(kubelet(None, b"SyncTerminatingPod enter"), Site::Elsewhere);
-        assert_eq!(kubelet(None, b"Generating pod status"), Site::Inside);
-        assert_eq!(crio(Some(b"server/server.go:871"), b"Event: CREATE"), Site::Elsewhere);
-        assert_eq!(crio(Some(b"storage/image.go:1"), b"x"), Site::Unknown);
+    fn the_first_row_that_fits_decides() {
+        let none = CallSites::default();
+        let kubelet =
+            |file: Option<&str>, message: &str| none.of(Producer::Kubelet, file.map(str::as_bytes), message.as_bytes());
+        assert_eq!(kubelet(Some("kubelet.go"), "SyncLoop ADD"), Site::Elsewhere);
+        assert_eq!(kubelet(Some("kubelet/kubelet.go"), "SyncPod enter"), Site::Inside);
+        assert_eq!(kubelet(Some("kubelet.go"), "never seen"), Site::Unknown);
+        assert_eq!(kubelet(None, "SyncTerminatingPod enter"), Site::Elsewhere);
+        assert_eq!(kubelet(None, "Generating pod status"), Site::Inside);
+        let crio = |file: &[u8]| none.of(Producer::Crio, Some(file), b"Event: CREATE");
+        assert_eq!(crio(b"server/server.go:871"), Site::Outside);
+        assert_eq!(crio(b"storage/image.go:1"), Site::Unknown);
+        assert_eq!(crio(b"watchdog/watchdog.go:7"), Site::Outside);
+        assert_eq!(none.of(Producer::Containerd, None, b"TaskExit event in podsandbox"), Site::Outside);
+    }
+
+    #[test]
+    fn a_users_rows_come_first() {
+        let rows = "# mine\n\nkubelet kubelet.go in SyncLoop ADD\npod * out idle, waiting for work\npod web/ any\n";
+        let sites = CallSites::parse(rows).unwrap();
+        assert_eq!(sites.of(Producer::Kubelet, Some(b"kubelet.go"), b"SyncLoop ADD x"), Site::Inside);
+        assert_eq!(sites.of(Producer::Kubelet, Some(b"kubelet.go"), b"SyncLoop DELETE"), Site::Elsewhere);
+        assert_eq!(sites.of(Producer::Pod, None, b"idle, waiting for work: 3"), Site::Outside);
+        assert_eq!(sites.of(Producer::Pod, Some(b"x/web/a.go"), b"served"), Site::Unknown);
+    }
+
+    #[test]
+    fn the_own_rows_are_read() {
+        let own = CallSites::parse(include_str!("call_sites.txt")).unwrap();
+        assert!(own.programs[&Producer::Kubelet].count > 100);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        let fails = |text: &str| CallSites::parse(text).unwrap_err().to_string();
+        assert!(fails("\nkublet x.go in").starts_with("line 2: no program \"kublet\""));
+        assert!(fails("kubelet x.go inside").contains("no place \"inside\""));
+        assert!(fails("kubelet x.go").contains("are needed"));
     }
 }
