@@ -14,6 +14,7 @@ mod hints;
 mod identity;
 mod intervals;
 mod keys;
+mod live;
 mod matching;
 mod names;
 mod place;
@@ -28,10 +29,11 @@ mod written;
 
 pub use engine::call_sites::{CallSiteError, CallSites};
 pub use keys::Key;
+pub use live::Memory;
 pub use names::Resource;
 
 use crate::record::{Link, Origin, Producer, Record, Unlinked};
-use engine::Engine;
+use engine::{Engine, Progress, Writers};
 use explain::Explanation;
 use facts::{ResourceFact, SpanFact};
 use requests::Requests;
@@ -57,11 +59,13 @@ pub struct Correlator {
     sources: Vec<Vec<Source>>,
     /// Number of writers in all.
     writers: u32,
-    /// Lines of CRI-O with whole seconds, by (identity, source, offset): their order is all they have.
-    rounded: Vec<(u64, u32, u64)>,
+    /// Lines of CRI-O with whole seconds, by (identity, source, offset), and their times: their order is all they have.
+    rounded: Vec<(u64, u32, u64, i64)>,
     /// Where programs write their lines, as the user says.
     sites: CallSites,
     engine: Engine,
+    /// Spans and lines come together, and are decided as they go: see [`Correlator::advance`].
+    is_live: bool,
 }
 
 #[derive(Debug)]
@@ -96,6 +100,7 @@ impl Correlator {
             rounded: Vec::new(),
             sites: CallSites::default(),
             engine: Engine::default(),
+            is_live: false,
         }
     }
 
@@ -123,7 +128,7 @@ impl Correlator {
 
     /// First pass: learns which lines belong to one request.
     pub fn observe(&mut self, record: &Record<'_>) {
-        if self.index.is_empty() {
+        if self.index.is_empty() && !self.is_live {
             return;
         }
         let writer = self.remember_source(record.source, record.origin);
@@ -131,10 +136,10 @@ impl Correlator {
         let is_rounded = record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX;
         if let Some((id, _)) = requests::named_in(record).filter(|_| is_rounded) {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
-            self.rounded.push((identity, record.source, record.position.offset));
+            self.rounded.push((identity, record.source, record.position.offset, record.time.unwrap_or_default()));
         }
         if let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
-            let is_traced = record.time.is_some_and(|time| range.0 <= time && time <= range.1);
+            let is_traced = self.is_live || record.time.is_some_and(|time| range.0 <= time && time <= range.1);
             let hint = || hints::of(&self.index, &self.requests, &self.sites, record);
             self.engine.observe(&self.index, record, writer, is_traced, hint);
         }
@@ -142,6 +147,11 @@ impl Correlator {
 
     /// Between the passes: all spans are in, all records were observed.
     pub fn settle(&mut self) {
+        self.decide(None);
+    }
+
+    /// `progress`: of a stream; else all lines are due.
+    fn decide(&mut self, progress: Option<Progress>) {
         self.index.settle();
         self.rounded.sort_unstable();
         let mut of_crio: Vec<u32> = Vec::new();
@@ -157,12 +167,19 @@ impl Correlator {
         });
         let (index, requests) = (&self.index, &self.requests);
         let mut resources: Vec<&[u32]> = vec![&[]; self.writers as usize];
+        let mut ranges = vec![(i64::MAX, i64::MIN); self.writers as usize];
         for writer in self.sources.iter().flatten() {
             resources[writer.number as usize] = &writer.resources;
+            ranges[writer.number as usize] = writer.range;
         }
-        self.engine.settle(index, &resources, &|hint, writer, time| {
+        let writers = Writers { resources: &resources, ranges: progress.map(|_| ranges.as_slice()) };
+        let known = |hint, writer, time| {
             hints::known(index, requests, hint, resources.get(writer as usize).copied().unwrap_or_default(), time)
-        });
+        };
+        match progress {
+            None => self.engine.settle(index, writers, &known),
+            Some(progress) => self.engine.advance(index, writers, &known, progress),
+        }
     }
 
     /// Second pass: the span a record belongs to.
@@ -251,9 +268,7 @@ impl Correlator {
         }
         let number = self.writers;
         self.writers += 1;
-        let resources = process::resources_of(origin, self.index.resources());
-        let (from, to) = self.index.range_of(&resources);
-        let range = (from.saturating_sub(MARGIN_NS), to.saturating_add(MARGIN_NS));
+        let (resources, range) = traced(&self.index, origin);
         writers.push(Source { number, origin: origin.clone(), resources, range });
         Some((number, range))
     }
@@ -264,8 +279,15 @@ impl Correlator {
         let equal = &self.rounded[start..];
         let equal = &equal[..equal.partition_point(|row| row.0 == identity)];
         let own = (identity, record.source, record.position.offset);
-        equal.binary_search(&own).ok().map(|at| (at, equal.len()))
+        equal.binary_search_by_key(&own, |row| (row.0, row.1, row.2)).ok().map(|at| (at, equal.len()))
     }
+}
+
+/// The resources of a writer's spans, and while it has any, with a margin.
+fn traced(index: &SpanIndex, origin: &Origin) -> (Vec<u32>, (i64, i64)) {
+    let resources = process::resources_of(origin, index.resources());
+    let (from, to) = index.range_of(&resources);
+    (resources, (from.saturating_sub(MARGIN_NS), to.saturating_add(MARGIN_NS)))
 }
 
 #[cfg(test)]

@@ -155,6 +155,11 @@ impl Requests {
         self.groups.insert(hash, group);
     }
 
+    /// Those whose last line was before a time are over.
+    pub(super) fn forget_before(&mut self, time: i64) {
+        self.groups.retain(|_, group| group.last >= time);
+    }
+
     /// The request a line names, as a number.
     pub(super) fn hint(&self, hasher: &Hasher, record: &Record<'_>) -> Hint {
         named_in(record).map_or(Hint::None, |(id, _)| Hint::Request(hasher.of_key(Key::CrioRequest as u64, id)))

@@ -319,9 +319,23 @@ impl SpanIndex {
             + self.words.bytes()
     }
 
+    /// The first arrivals go, as far as they ended before a time. What was looked up is found again after the next
+    /// [`SpanIndex::settle`].
+    pub(super) fn forget_before(&mut self, time: i64) {
+        let gone = self.spans.iter().take_while(|span| span.end < time).count();
+        if gone > 0 {
+            self.forget(gone);
+        }
+    }
+
     /// Makes room by a quarter: the oldest arrivals go.
     fn evict(&mut self) {
         let gone = (self.spans.len() / 4).max(1).min(self.spans.len());
+        self.forget(gone);
+        self.counts.evicted += gone as u64;
+    }
+
+    fn forget(&mut self, gone: usize) {
         self.spans.drain(..gone);
         self.ranges.clear();
         self.spans.iter().for_each(|span| widen(&mut self.ranges, span));
@@ -332,7 +346,7 @@ impl SpanIndex {
         self.keys.forget(gone as Slot);
         self.words.forget(gone as Slot);
         self.tables = Tables::default();
-        self.counts.evicted += gone as u64;
+        self.counts.spans = self.spans.len() as u64;
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::process::Stdio;
 
+use spanline::correlate::Memory;
+
 use crate::harness::labelled::Node;
+use crate::harness::replay::replay;
 
 /// node, percent of traces kept, producer, then the least: trace precision, trace recall, exact spans of the right traces
 type Floor = (&'static str, u64, &'static str, f64, f64, f64);
@@ -56,4 +59,19 @@ fn labelled_lines_are_linked_as_well_as_before() {
         }
     }
     assert!(below.is_empty(), "{below:#?}");
+}
+
+/// The same of lines that are decided some seconds after they were written, by what was learned until then.
+const STREAM_FLOORS: &[Floor] = &[("crio", 100, "crio", 0.99, 0.9, 0.9), ("boutique", 100, "pods", 0.99, 0.8, 0.8)];
+
+#[test]
+fn a_stream_is_linked_as_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, percent, producer, precision, recall, exact) in STREAM_FLOORS {
+        let node = Node::new(name, *percent, &folder.path().join(name)).unwrap();
+        replay(&node.logs, &node.traces, &node.links, 10, Memory::default()).unwrap();
+        let tally = &node.score().score.producers[*producer];
+        let reached = (tally.trace_precision().unwrap(), tally.trace_recall().unwrap(), tally.exact().unwrap());
+        assert!(reached.0 >= *precision && reached.1 >= *recall && reached.2 >= *exact, "{name}: {reached:.4?}");
+    }
 }

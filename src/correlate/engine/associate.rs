@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::at_hand::AtHand;
 use super::beside::Beside;
 use super::crowding::crowding;
-use super::groups::Groups;
+use super::groups::{Agreement, Groups};
 use super::habits::Habit;
 use super::late::{self, AFTER_END};
 use super::scene::{Block, Pair, Scene};
@@ -55,12 +55,16 @@ pub(super) struct Association {
     pub(super) none_share: Vec<f32>,
     /// Of each template: how many times more spans are open than by chance, when its lines are written.
     pub(super) crowding: Vec<f32>,
+    /// Of each template: spans of other traces beside its lines.
+    pub(super) seen: Vec<f32>,
     /// Of each kind, as the operation that has most of its template: see [`Habit::preference`].
     pub(super) preference: Vec<f32>,
     /// Of each kind, where they are kept.
     pub(super) habits: Vec<Option<Habit>>,
     /// Of each line: lines that name the same request.
     pub(super) group_sizes: Vec<u32>,
+    /// How well the values of keys agree on a trace.
+    pub(super) agreement: Agreement,
     /// Of each pair: what the words of other lines say.
     pub(super) shared: Shared,
     /// … and what the lines next to it say.
@@ -106,7 +110,7 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: boo
     groups.agree(scene, &mut rounds.result);
     rounds.after = late::written_after(scene, &rounds.result.weights);
     rounds.after_end = late::after_end(scene, &rounds.result.weights);
-    rounds.result.crowding = crowding(scene, &rounds.result);
+    rounds.result.crowding = crowding(scene, &mut rounds.result);
     if keeps_habits {
         rounds.result.habits = vec![None; scene.kinds.len()];
     }
@@ -124,6 +128,7 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: boo
     }
     rounds.agree(&mut groups, &mut together);
     rounds.result.group_sizes = groups.sizes(scene);
+    rounds.result.agreement = std::mem::take(&mut groups.agreement);
     rounds.result
 }
 
@@ -131,6 +136,10 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: boo
 pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, f32> {
     let gone = |(group, lines): (&u32, &u32)| (*group, (*lines as f32, *lines as f32));
     let mut sums: HashMap<u32, (f32, f32)> = scene.without_pairs.iter().map(gone).collect();
+    for (of, group) in scene.recalled.templates.iter().zip(&scene.template_group) {
+        let sum = sums.entry(*group).or_default();
+        *sum = (sum.0 + of.none, sum.1 + of.lines);
+    }
     for (row, none) in scene.rows.iter().zip(&result.none) {
         let sum = sums.entry(scene.template_group[row.template as usize]).or_default();
         *sum = (sum.0 + none, sum.1 + 1.0);
@@ -164,7 +173,12 @@ impl<'s> Rounds<'s> {
     /// Rounds of the template at hand by itself, until it is still; the last teaches nothing.
     fn run(&mut self, block: &Block, rounds: Range<usize>) {
         for round in rounds {
-            self.weigh(block, round == 0);
+            if round == 0 && self.usual.is_known {
+                let before = self.scene.recalled.of(block.template);
+                self.result.none_share[block.template] = (0.2 + before.none) / (before.lines + 2.0);
+                self.hand.weights.fill(0.0);
+            }
+            self.weigh(block, round == 0 && !self.usual.is_known);
             if !self.learn(block) {
                 break;
             }
@@ -340,7 +354,7 @@ impl<'s> Rounds<'s> {
 
     /// Habits and shares from the weights; false where they are as they were.
     fn learn(&mut self, block: &Block) -> bool {
-        let moved = self.usual.learn(block, &self.hand);
+        let moved = self.usual.learn(self.scene, block, &self.hand);
         self.count_none(block);
         moved > STILL * block.rows.len() as f32
     }
@@ -352,7 +366,8 @@ impl<'s> Rounds<'s> {
     }
 
     fn count_none(&mut self, block: &Block) {
-        let none = 0.2 + self.hand.rows.iter().map(|row| row.none).sum::<f32>();
-        self.result.none_share[block.template] = none / (block.rows.len() as f32 + 2.0);
+        let before = self.scene.recalled.of(block.template);
+        let none = 0.2 + self.hand.rows.iter().map(|row| row.none).sum::<f32>() + before.none;
+        self.result.none_share[block.template] = none / (block.rows.len() as f32 + before.lines + 2.0);
     }
 }

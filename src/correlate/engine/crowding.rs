@@ -18,11 +18,12 @@ const LEAST: f32 = 0.1;
 const MOST: f32 = 10.0;
 
 /// Of each template.
-pub(super) fn crowding(scene: &Scene, so_far: &Association) -> Vec<f32> {
+pub(super) fn crowding(scene: &Scene, so_far: &mut Association) -> Vec<f32> {
+    so_far.seen = scene.blocks.iter().map(|block| seen(scene, so_far, block)).collect();
     let mut of_templates = vec![(0.0, 0.0); scene.template_lines.len()];
     let mut of_services: NumberMap<u32, (f32, f32)> = NumberMap::default();
     for block in &scene.blocks {
-        let seen = seen(scene, so_far, block);
+        let seen = so_far.seen[block.template] + scene.recalled.of(block.template).seen;
         let by_chance = scene.clutter_start[block.kinds.clone()]
             .iter()
             .zip(&so_far.preference[block.kinds.clone()])
@@ -85,8 +86,8 @@ mod tests {
             ..Scene::default()
         };
         let weights = scene.pairs.iter().map(|pair| if pair.trace == 0 { 1.0 } else { 0.0 }).collect();
-        let so_far = Association { weights, preference: vec![1.0], ..Association::default() };
-        crowding(&scene, &so_far)[0]
+        let mut so_far = Association { weights, preference: vec![1.0], ..Association::default() };
+        crowding(&scene, &mut so_far)[0]
     }
 
     #[test]

@@ -21,7 +21,10 @@ const SURE: f32 = 0.9;
 /// A key is a request's when so many of the sure lines with one value agree.
 const AGREE: f32 = 0.93;
 /// … of so many.
-const SEEN_MIN: u32 = 20;
+const SEEN_MIN: f32 = 20.0;
+/// What the same key names in other services counts so much, and like so many lines at most.
+const OTHERS_PART: f32 = 0.5;
+const OTHERS_MOST: f32 = 15.0;
 /// Each line's evidence counts at least so much, lest one line rule out a trace.
 const FLOOR: f32 = 0.02;
 /// Of the traces with groups of a key, this share has the usual number or fewer.
@@ -39,8 +42,15 @@ pub(super) struct Groups<'a> {
     operations: &'a Operations,
     /// Lines that rules have settled, with their trace.
     known: &'a [(u32, u32)],
+    /// Of each service and key: values' lines that agreed on a trace before, of so many.
+    before: Option<&'a Agreement>,
     groups: Vec<Group>,
+    /// The same now.
+    pub(super) agreement: Agreement,
 }
+
+/// Of each service and key: values' lines that agreed on a trace, of so many.
+pub(super) type Agreement = NumberMap<(u32, u32), (f32, f32)>;
 
 /// Lines that name one request.
 #[derive(Debug, Default)]
@@ -54,8 +64,13 @@ struct Group {
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn new(lines: &'a Lines, operations: &'a Operations, known: &'a [(u32, u32)]) -> Groups<'a> {
-        Groups { lines, operations, known, groups: Vec::new() }
+    pub(super) fn new(
+        lines: &'a Lines,
+        operations: &'a Operations,
+        known: &'a [(u32, u32)],
+        before: Option<&'a Agreement>,
+    ) -> Groups<'a> {
+        Groups { lines, operations, known, before, groups: Vec::new(), agreement: Agreement::default() }
     }
 
     /// What lines that name no request share with others.
@@ -84,7 +99,7 @@ impl<'a> Groups<'a> {
             .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
             .filter(|run| (2..=LINES_MAX).contains(&run.len()))
             .collect();
-        let mut agreement: NumberMap<(u32, u32), (u32, u32)> = NumberMap::default();
+        let mut agreement = Agreement::default();
         let mut traces = Vec::new();
         for run in &runs {
             traces.clear();
@@ -96,12 +111,25 @@ impl<'a> Groups<'a> {
             traces.sort_unstable();
             let most = traces.chunk_by(|a, b| a == b).map(<[u32]>::len).max().unwrap_or(0);
             let entry = agreement.entry(key_of(run[0])).or_default();
-            entry.0 += most as u32;
-            entry.1 += traces.len() as u32;
+            entry.0 += most as f32;
+            entry.1 += traces.len() as f32;
+        }
+        let mut everywhere: NumberMap<u32, (f32, f32)> = NumberMap::default();
+        for ((_, key), (agree, seen)) in agreement.iter().chain(self.before.into_iter().flatten()) {
+            let all = everywhere.entry(*key).or_default();
+            *all = (all.0 + agree, all.1 + seen);
         }
         let names_request = |key: (u32, u32)| {
-            agreement.get(&key).is_some_and(|(agree, seen)| *seen >= SEEN_MIN && *agree as f32 >= AGREE * *seen as f32)
+            let now = agreement.get(&key).copied().unwrap_or_default();
+            let before = self.before.and_then(|before| before.get(&key)).copied().unwrap_or_default();
+            let own = (now.0 + before.0, now.1 + before.1);
+            let all = everywhere.get(&key.1).copied().unwrap_or_default();
+            let others = (all.0 - own.0, (all.1 - own.1).max(1e-6));
+            let part = (OTHERS_MOST / others.1).min(OTHERS_PART);
+            let (agree, seen) = (own.0 + part * others.0, own.1 + part * others.1);
+            seen >= SEEN_MIN && agree >= AGREE * seen && own.0 >= AGREE * own.1
         };
+        self.agreement = agreement.clone();
         // A line is of its largest group.
         let mut group_of = vec![u32::MAX; scene.rows.len()];
         for (number, run) in runs.iter().enumerate().filter(|(_, run)| names_request(key_of(run[0]))) {

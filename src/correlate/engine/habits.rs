@@ -92,6 +92,24 @@ impl Counts {
         self.sum += weight;
     }
 
+    /// Adds others.
+    pub(super) fn take_in(&mut self, others: &Counts) {
+        for (sums, counts) in self.lists().into_iter().zip(others.clone().lists()) {
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += *count);
+        }
+        self.sum += others.sum;
+    }
+
+    /// Takes all times a part.
+    pub(super) fn scale(&mut self, part: f32) {
+        self.lists().into_iter().flatten().for_each(|count| *count *= part);
+        self.sum *= part;
+    }
+
+    fn lists(&mut self) -> [&mut [f32]; 4] {
+        [&mut self.start, &mut self.end, &mut self.edge, &mut self.clues]
+    }
+
     /// How much weight lies elsewhere, as seen from the start.
     pub(super) fn distance(&self, start: &Distances) -> f32 {
         self.start.iter().zip(start).map(|(a, b)| (a - b).abs()).sum()

@@ -48,6 +48,15 @@ pub(super) struct Line {
     pub(super) from_journal: bool,
     /// Who wrote it.
     pub(super) producer: Producer,
+    /// It was decided; others still learn from it.
+    pub(super) is_decided: bool,
+}
+
+impl Line {
+    /// It is to be decided once all up to `due` are.
+    pub(super) fn is_due(&self, due: i64) -> bool {
+        !self.is_decided && self.time <= due
+    }
 }
 
 /// See the module.
@@ -102,7 +111,24 @@ impl Lines {
             from_payload: !matches!(record.entry.time, Time::None),
             from_journal: record.envelope == Envelope::Journal,
             producer: record.origin.producer,
+            is_decided: false,
         });
+    }
+
+    /// Those up to `due` are decided. What is earlier than `from` is forgotten.
+    pub(super) fn keep(&mut self, from: i64, due: i64) {
+        let all = std::mem::take(self);
+        self.overflow = all.overflow;
+        for line in all.rows.iter().filter(|line| !line.is_due(due) && !line.is_decided || line.time >= from) {
+            let mut kept = Line { is_decided: line.is_decided || line.is_due(due), ..*line };
+            kept.words = copy(&mut self.words, all.words(line));
+            kept.pairs = copy(&mut self.pairs, all.pairs(line));
+            kept.durations = copy(&mut self.durations, all.durations(line));
+            if let Some(hint) = all.hints.get(line.hint as usize) {
+                kept.hint = copy(&mut self.hints, std::slice::from_ref(hint));
+            }
+            self.rows.push(kept);
+        }
     }
 
     /// Lines that say no more than the second, and no more than whose file says it, are given the digits that the bounds
@@ -158,6 +184,11 @@ fn list<T>(all: &mut Vec<T>, fill: impl FnOnce(&mut Vec<T>)) -> (u32, u8) {
         all.truncate(start + usize::from(u8::MAX));
     }
     (start as u32, (all.len() - start) as u8)
+}
+
+fn copy<T: Copy>(all: &mut Vec<T>, list: &[T]) -> u32 {
+    all.extend_from_slice(list);
+    (all.len() - list.len()) as u32
 }
 
 fn slice<T>(all: &[T], start: u32, count: u8) -> &[T] {

@@ -24,6 +24,7 @@ mod lines;
 mod neighbours;
 mod open;
 mod operations;
+mod past;
 mod rows;
 mod scene;
 mod shared;
@@ -49,6 +50,7 @@ use lines::{Line, Lines};
 use neighbours::Neighbours;
 use open::OpenSpans;
 use operations::Operations;
+use past::Past;
 use scene::{Pair, Row, Scene};
 use trace_words::TraceWords;
 use view::View;
@@ -101,6 +103,38 @@ pub(super) struct Engine {
     overflow: u64,
     keeps_evidence: bool,
     evidence: Option<Box<Evidence>>,
+    /// Of a stream.
+    past: Option<Box<Past>>,
+}
+
+/// How far a stream has come, ns since the epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    /// Lines up to here are decided.
+    pub(super) due: i64,
+    /// Earlier ones are forgotten.
+    pub(super) from: i64,
+    /// Half of what was learned is forgotten in each.
+    pub(super) half_life: i64,
+}
+
+/// Writers of lines, by number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Writers<'a> {
+    /// Those of their spans.
+    pub(super) resources: &'a [&'a [u32]],
+    /// While they have spans; where it is not known when a line is read.
+    pub(super) ranges: Option<&'a [(i64, i64)]>,
+}
+
+impl Writers<'_> {
+    /// It may have a span.
+    fn is_traced(&self, line: &Line) -> bool {
+        let at = line.writer as usize;
+        let within = |range: &(i64, i64)| range.0 <= line.time && line.time <= range.1;
+        self.resources.get(at).is_some_and(|found| !found.is_empty())
+            && self.ranges.is_none_or(|ranges| ranges.get(at).is_some_and(within))
+    }
 }
 
 impl Engine {
@@ -150,20 +184,40 @@ impl Engine {
         self.lines.narrow(bounds);
     }
 
-    /// Decides all lines. `resources`: those of each writer; `known`: the span of a line that a rule has settled.
-    pub(super) fn settle(&mut self, index: &SpanIndex, resources: &[&[u32]], known: &dyn Fn(Hint, u32, i64) -> Known) {
+    /// Decides all lines. `known`: the span of a line that a rule has settled.
+    pub(super) fn settle(&mut self, index: &SpanIndex, writers: Writers<'_>, known: &dyn Fn(Hint, u32, i64) -> Known) {
+        self.decide(index, writers, known, i64::MAX);
+        self.overflow += std::mem::take(&mut self.lines).overflow;
+    }
+
+    /// The same while lines still come: those that are not due are left open, and what was learned is kept.
+    pub(super) fn advance(
+        &mut self,
+        index: &SpanIndex,
+        writers: Writers<'_>,
+        known: &dyn Fn(Hint, u32, i64) -> Known,
+        progress: Progress,
+    ) {
+        self.past.get_or_insert_default().fade(progress.due, progress.from, progress.half_life);
+        self.decisions.clear();
+        self.decide(index, writers, known, progress.due);
+        self.lines.keep(progress.from, progress.due);
+    }
+
+    fn decide(&mut self, index: &SpanIndex, writers: Writers<'_>, known: &dyn Fn(Hint, u32, i64) -> Known, due: i64) {
         if index.is_empty() || self.lines.rows.is_empty() {
             return;
         }
+        let resources = writers.resources;
         let operations = Operations::new(index, resources.iter().copied());
-        let mut ruled = self.apply_rules(&operations, resources, known);
+        let mut ruled = self.apply_rules(&operations, writers, known, due);
         let neighbours = Neighbours::new(std::mem::take(&mut ruled.settled));
         let trace_words = TraceWords::new(index, &operations, &self.lines.all_words());
         let edges = Edges::new(index);
         let of_writer = |line: &Line| resources.get(line.writer as usize).copied().unwrap_or_default();
-        let writers = self.lines.rows.chunk_by(|a, b| (a.writer, a.producer) == (b.writer, b.producer));
-        let writers = writers.map(|run| (run[0].writer, run[0].producer, of_writer(&run[0])));
-        let open = OpenSpans::new(index, &operations, writers);
+        let runs = self.lines.rows.chunk_by(|a, b| (a.writer, a.producer) == (b.writer, b.producer));
+        let runs = runs.map(|run| (run[0].writer, run[0].producer, of_writer(&run[0])));
+        let open = OpenSpans::new(index, &operations, runs);
         let view = View {
             index,
             lines: &self.lines,
@@ -174,18 +228,25 @@ impl Engine {
             edges: &edges,
             open: &open,
         };
-        let scene = Scene::new(&view, ruled.wanted.into_iter());
+        let scene = Scene::new(&view, ruled.wanted.into_iter(), self.past.as_deref());
         self.overflow += scene.overflow;
-        let groups = Groups::new(&self.lines, &operations, &ruled.traces);
+        let before = self.past.as_deref().map(|past| &past.keys);
+        let groups = Groups::new(&self.lines, &operations, &ruled.traces, before);
         let result = associate::associate(&scene, groups, self.keeps_evidence);
+        if let Some(past) = &mut self.past {
+            past.learn(&scene, &result, &self.lines, &operations);
+        }
         let choices = choose::choose(index, &scene, &result);
-        self.take_choices(&scene, &result, &choices);
+        self.take_choices(&scene, &result, &choices, due);
         for (line, slot) in calls::assign(index, resources, &ruled.calls) {
             let line = &self.lines.rows[line as usize];
-            self.decisions.push(Decision::new(line, slot, CALL_CONFIDENCE, Method::Request, Relation::Within));
+            if line.is_due(due) {
+                self.decisions.push(Decision::new(line, slot, CALL_CONFIDENCE, Method::Request, Relation::Within));
+            }
         }
-        let lines = std::mem::take(&mut self.lines);
         if self.keeps_evidence {
+            self.overflow += self.lines.overflow;
+            let lines = std::mem::take(&mut self.lines);
             let kept = Evidence::new(lines, operations, scene, result, choices, ruled.known);
             self.evidence = Some(Box::new(kept));
         }
@@ -196,15 +257,16 @@ impl Engine {
     fn apply_rules(
         &mut self,
         operations: &Operations,
-        resources: &[&[u32]],
+        writers: Writers<'_>,
         known: &dyn Fn(Hint, u32, i64) -> Known,
+        due: i64,
     ) -> Ruled {
         let mut ruled = Ruled::default();
         if self.keeps_evidence {
             ruled.known = vec![Known::Nothing; self.lines.rows.len()];
         }
         for (at, line) in self.lines.rows.iter().enumerate() {
-            if resources.get(line.writer as usize).is_none_or(|found| found.is_empty()) {
+            if !writers.is_traced(line) {
                 continue;
             }
             let found = known(self.lines.hint(line), line.writer, line.time);
@@ -219,7 +281,9 @@ impl Engine {
                     if relation == Relation::Within {
                         ruled.settle(at, line, operations.trace(slot));
                     }
-                    self.decisions.push(Decision::new(line, slot, ENTITY_CONFIDENCE, Method::Entity, relation));
+                    if line.is_due(due) {
+                        self.decisions.push(Decision::new(line, slot, ENTITY_CONFIDENCE, Method::Entity, relation));
+                    }
                 }
                 Known::Call(method, start) => {
                     let (writer, end) = (line.writer, line.time);
@@ -232,10 +296,11 @@ impl Engine {
     }
 
     /// Decisions from what was learned.
-    fn take_choices(&mut self, scene: &Scene, result: &Association, choices: &Choices) {
+    fn take_choices(&mut self, scene: &Scene, result: &Association, choices: &Choices, due: i64) {
         let without_span = associate::without_span(scene, result);
         for (number, (row, choice)) in scene.rows.iter().zip(&choices.rows).enumerate() {
-            let Some((pair, probability)) = *choice else { continue };
+            let line = &self.lines.rows[row.line as usize];
+            let Some((pair, probability)) = choice.filter(|_| line.is_due(due)) else { continue };
             let template = row.template as usize;
             let Pair { clues, .. } = scene.pairs[pair as usize];
             let learned = Learned {
@@ -248,7 +313,6 @@ impl Engine {
                 sides: clues / scene::SIDE,
             };
             let confidence = calibrate::calibrated(probability, learned);
-            let line = &self.lines.rows[row.line as usize];
             let slot = scene.pairs[pair as usize].slot;
             self.decisions.push(Decision::new(line, slot, confidence, Method::Inferred, Relation::Within));
         }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::super::span_index::{Slot, SpanIndex};
 use super::call_sites;
-use super::hash::NumberMap;
+use super::hash::{NumberMap, mix};
 
 /// Operations told apart; further ones are one.
 const OPERATIONS_MAX: usize = 1 << 16;
@@ -18,6 +18,8 @@ pub(super) struct Operations {
     of: Vec<u32>,
     /// Of each operation.
     waiting: Vec<bool>,
+    /// What it is in other indexes of the same stream too.
+    keys: Vec<u64>,
     trace: Vec<u32>,
     traces: usize,
     /// Service of each resource.
@@ -60,6 +62,7 @@ impl Operations {
             let number = *numbers.entry(key).or_insert(next);
             if number as usize >= self.waiting.len() {
                 self.waiting.push(call_sites::only_waits(index.name(span.name)));
+                self.keys.push(mix(mix(name, u64::from(key.0)), u64::from(key.2)));
             }
             self.of.push(number);
         }
@@ -87,6 +90,11 @@ impl Operations {
     /// The span only waits for a process to end.
     pub(super) fn only_waits(&self, slot: Slot) -> bool {
         self.waiting[self.of[slot as usize] as usize]
+    }
+
+    /// What tells an operation from others, in all indexes of a stream.
+    pub(super) fn key(&self, operation: u32) -> u64 {
+        self.keys.get(operation as usize).copied().unwrap_or_default()
     }
 
     /// The trace of a span.

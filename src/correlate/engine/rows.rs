@@ -6,12 +6,13 @@
 use std::ops::Range;
 
 use super::hash::NumberMap;
+use super::past::Past;
 use super::scene::Scene;
 use super::times::{Delays, when};
 use super::view::View;
 
 /// Rarer kinds of lines are taken together.
-const RARE: u32 = 4;
+const RARE: f32 = 4.0;
 
 /// A line that looks for its span.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +38,7 @@ impl Row {
 }
 
 /// Lines in the order of their templates, and what is known of these.
-pub(super) fn place(scene: &mut Scene, view: &View<'_>, wanted: impl Iterator<Item = u32>) {
+pub(super) fn place(scene: &mut Scene, view: &View<'_>, wanted: impl Iterator<Item = u32>, past: Option<&Past>) {
     let wanted: Vec<u32> = wanted.collect();
     let line_of = |at: &u32| &view.lines.rows[*at as usize];
     let mut fine: NumberMap<(u32, u64), (u32, u8)> = NumberMap::default();
@@ -49,17 +50,20 @@ pub(super) fn place(scene: &mut Scene, view: &View<'_>, wanted: impl Iterator<It
     }
     let delays = Delays::new(wanted.iter().map(line_of));
     let mut numbers: NumberMap<(u32, u64), u32> = NumberMap::default();
-    let mut messages = Vec::new();
+    let (mut messages, mut kinds) = (Vec::new(), Vec::new());
     for at in &wanted {
         let line = line_of(at);
         let group = view.operations.group_of_writer(line.writer);
         let (count, digits) = fine.get(&(group, line.template.fine)).copied().unwrap_or_default();
-        let kind = if count < RARE { line.template.coarse } else { line.template.fine };
+        let before = past.map_or(0.0, |past| past.lines_of(group, line.template.fine));
+        let is_rare = count as f32 + before < RARE;
+        let kind = if is_rare { line.template.coarse } else { line.template.fine };
         let Some((time, low, slack)) = when(line, digits) else { continue };
         let next = numbers.len() as u32;
         let template = *numbers.entry((group, kind)).or_insert(next);
         if template == next {
             messages.push(line.template.message_of(kind));
+            kinds.push(kind);
         }
         scene.rows.push(Row {
             line: *at,
@@ -76,6 +80,7 @@ pub(super) fn place(scene: &mut Scene, view: &View<'_>, wanted: impl Iterator<It
     scene.template_lines = vec![0; numbers.len()];
     scene.template_group = vec![0; numbers.len()];
     scene.template_message = messages;
+    scene.template_kind = kinds;
     for ((group, _), template) in &numbers {
         scene.template_group[*template as usize] = *group;
     }
@@ -90,6 +95,7 @@ pub(super) fn renumber(scene: &mut Scene, template: usize, rows: Range<usize>) {
     scene.template_lines[number] = scene.template_lines[template];
     scene.template_group[number] = scene.template_group[template];
     scene.template_message[number] = scene.template_message[template];
+    scene.template_kind[number] = scene.template_kind[template];
     scene.rows[rows].iter_mut().for_each(|row| row.template = number as u32);
 }
 
@@ -100,8 +106,10 @@ pub(super) fn keep(scene: &mut Scene, rows: usize) {
         of_templates.truncate(templates);
         of_templates.shrink_to_fit();
     }
-    scene.template_message.truncate(templates);
-    scene.template_message.shrink_to_fit();
+    for of_templates in [&mut scene.template_message, &mut scene.template_kind] {
+        of_templates.truncate(templates);
+        of_templates.shrink_to_fit();
+    }
     scene.rows.truncate(rows);
     scene.rows.shrink_to_fit();
 }

@@ -10,6 +10,7 @@ use super::super::span_index::{Slot, SpanIndex};
 use super::bins::{BINS, bin};
 use super::hash::NumberMap;
 use super::operations::Operations;
+use super::past::{Past, Recalled};
 use super::rows;
 pub(super) use super::rows::Row;
 use super::times::shifted;
@@ -62,6 +63,8 @@ pub(super) struct Scene {
     pub(super) template_group: Vec<u32>,
     /// What each template says, whoever writes it.
     pub(super) template_message: Vec<u64>,
+    /// What tells it from others of its service.
+    pub(super) template_kind: Vec<u64>,
     pub(super) pairs: Vec<Pair>,
     /// (template, operation) of each habit.
     pub(super) kinds: Vec<(u32, u32)>,
@@ -79,6 +82,8 @@ pub(super) struct Scene {
     pub(super) spans_of: Vec<u32>,
     /// Spans of each operation while its process wrote lines.
     pub(super) all_spans_of: Vec<u32>,
+    /// What was known before.
+    pub(super) recalled: Recalled,
 }
 
 /// A line and a span that might have written it.
@@ -104,9 +109,9 @@ pub(super) struct Pair {
 
 impl Scene {
     /// Looks all of these lines up.
-    pub(super) fn new(view: &View<'_>, wanted: impl Iterator<Item = u32>) -> Scene {
+    pub(super) fn new(view: &View<'_>, wanted: impl Iterator<Item = u32>, past: Option<&Past>) -> Scene {
         let mut scene = Scene::default();
-        rows::place(&mut scene, view, wanted);
+        rows::place(&mut scene, view, wanted, past);
         scene.spans_of = vec![0; view.operations.count()];
         let mut seen = vec![false; view.index.len()];
         let mut work = Work {
@@ -145,6 +150,9 @@ impl Scene {
             work.clear();
         }
         rows::keep(&mut scene, kept);
+        if let Some(past) = past {
+            past.recall(&mut scene, view.operations);
+        }
         scene.share_chance(view.operations.count());
         for pair in &scene.pairs {
             if !std::mem::replace(&mut seen[pair.slot as usize], true) {

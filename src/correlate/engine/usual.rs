@@ -10,6 +10,9 @@ use super::scene::{Block, Pair, Scene};
 /// A kind is still when no more than this share of its lines moved in a round.
 pub(super) const STILL: f32 = 0.001;
 
+/// Habits of a kind of line are known from so many before.
+const KNOWN_LINES: f32 = 30.0;
+
 /// See the module. Kinds are numbered from the block's first.
 #[derive(Debug, Default)]
 pub(super) struct Usual {
@@ -17,6 +20,8 @@ pub(super) struct Usual {
     pub(super) counts: Vec<Counts>,
     /// … as seen from the start, when habits were last learned from them.
     learned: Vec<Distances>,
+    /// Enough lines came before to know the habits.
+    pub(super) is_known: bool,
 }
 
 #[inline]
@@ -28,19 +33,35 @@ impl Usual {
     /// Begins with all pairs of a block as they are.
     pub(super) fn begin(&mut self, scene: &Scene, block: &Block) {
         self.clear(block);
+        self.habits.clear();
+        let (all, before) = (lines(scene, block), scene.recalled.of(block.template).lines);
+        self.is_known = before >= KNOWN_LINES;
+        if self.is_known {
+            for (counts, kind) in self.counts.iter_mut().zip(block.kinds.clone()) {
+                counts.take_in(&scene.recalled.pairs[kind]);
+                counts.scale(all as f32 / before);
+                let mut habit = Habit::by_chance(&chance(scene, kind), all);
+                habit.learn(counts);
+                self.habits.push(habit);
+            }
+            return;
+        }
         for pair in &scene.pairs[block.pairs.clone()] {
             self.counts[pair.kind as usize - block.kinds.start].add(place(pair), 1.0);
         }
-        self.habits.clear();
+        if before > 0.0 {
+            let scale = all as f32 / block.rows.len() as f32;
+            self.counts.iter_mut().for_each(|counts| counts.scale(scale));
+        }
         for (kind, pairs) in block.kinds.clone().zip(&self.counts) {
-            self.habits.push(Habit::new(&chance(scene, kind), pairs, lines(scene, block)));
+            self.habits.push(Habit::new(&chance(scene, kind), pairs, all));
         }
     }
 
     /// Goes on with pairs that have weights. `after`: of each kind, see [`Habit::is_after`].
     pub(super) fn go_on(&mut self, scene: &Scene, block: &Block, hand: &AtHand, after: &[bool]) {
         self.clear(block);
-        self.count(block, hand);
+        self.count(scene, block, hand);
         self.habits.clear();
         for (kind, pairs) in block.kinds.clone().zip(&self.counts) {
             let mut habit = Habit::by_chance(&chance(scene, kind), lines(scene, block));
@@ -69,16 +90,19 @@ impl Usual {
         }
     }
 
-    fn count(&mut self, block: &Block, hand: &AtHand) {
-        self.counts.fill(Counts::default());
+    fn count(&mut self, scene: &Scene, block: &Block, hand: &AtHand) {
+        match scene.recalled.pairs.get(block.kinds.clone()) {
+            Some(before) => self.counts.clone_from_slice(before),
+            None => self.counts.fill(Counts::default()),
+        }
         for (pair, weight) in hand.pairs.iter().zip(&hand.weights) {
             self.counts[pair.kind as usize - block.kinds.start].add(place(pair), *weight);
         }
     }
 
     /// From the weights of the last round; how many lines moved.
-    pub(super) fn learn(&mut self, block: &Block, hand: &AtHand) -> f32 {
-        self.count(block, hand);
+    pub(super) fn learn(&mut self, scene: &Scene, block: &Block, hand: &AtHand) -> f32 {
+        self.count(scene, block, hand);
         let mut moved = 0.0;
         for ((habit, counts), learned) in self.habits.iter_mut().zip(&self.counts).zip(&mut self.learned) {
             let distance = counts.distance(learned);
@@ -96,7 +120,7 @@ fn lines(scene: &Scene, block: &Block) -> u32 {
     scene.template_lines[block.template]
 }
 
-fn chance(scene: &Scene, kind: usize) -> Counts {
+pub(super) fn chance(scene: &Scene, kind: usize) -> Counts {
     Counts {
         start: scene.clutter_start[kind],
         end: scene.clutter_end[kind],

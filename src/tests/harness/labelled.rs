@@ -12,12 +12,12 @@ use spanline::input::read;
 
 /// A node with its traces and the truth, ready to be read.
 pub(crate) struct Node {
-    logs: PathBuf,
-    traces: PathBuf,
+    pub(crate) logs: PathBuf,
+    pub(crate) traces: PathBuf,
     truth: PathBuf,
     /// The lines of traces that were dropped, none of which may be linked.
     unsampled: Option<PathBuf>,
-    links: PathBuf,
+    pub(crate) links: PathBuf,
 }
 
 /// What came out.

@@ -1,6 +1,7 @@
 //! What tests talk to.
 
 pub(crate) mod labelled;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod sink;
 pub(crate) mod tls;

@@ -1,0 +1,47 @@
+//! The same while spans and lines come: decisions are made as it goes, habits follow what is usual lately.
+//!
+//! In go span facts and records as they come, and from time to time how far lines are due; out come the links of the lines
+//! that fell due. Bounded: what is older than the memory is forgotten. Where lines wait until then is the caller's.
+
+use super::engine::Progress;
+use super::{Correlator, traced};
+
+/// How a stream is followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Lines that old are still looked at, ns: those of one request tell of each other.
+    pub nanos: i64,
+    /// Half of what was learned is forgotten in each, ns.
+    pub half_life: i64,
+}
+
+/// Spans are kept so much longer than lines: of those that a line of the memory lies in, the end may be told late.
+const SPANS_LONGER_NS: i64 = 10_000_000_000;
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory { nanos: 60_000_000_000, half_life: 600_000_000_000 }
+    }
+}
+
+impl Correlator {
+    /// Spans and lines will come together.
+    pub fn follow(&mut self) {
+        self.is_live = true;
+    }
+
+    /// Decides the lines up to `due` (ns since the epoch) that were observed since the last time: their links are there
+    /// until the next. Call it when the spans they may lie in have come, or the time is up; what comes later for them is
+    /// only learned from.
+    pub fn advance(&mut self, due: i64, memory: Memory) {
+        let from = due.saturating_sub(memory.nanos);
+        let spans_from = from.saturating_sub(SPANS_LONGER_NS);
+        self.index.forget_before(spans_from);
+        self.requests.forget_before(spans_from);
+        self.rounded.retain(|row| row.3 >= spans_from);
+        for writer in self.sources.iter_mut().flatten() {
+            (writer.resources, writer.range) = traced(&self.index, &writer.origin);
+        }
+        self.decide(Some(Progress { due, from, half_life: memory.half_life }));
+    }
+}
