@@ -62,6 +62,8 @@ pub(super) struct Scene {
     pub(super) template_group: Vec<u32>,
     /// What each template says, whoever writes it.
     pub(super) template_message: Vec<u64>,
+    /// The same for templates that differ by a value only.
+    pub(super) template_family: Vec<u32>,
     pub(super) pairs: Vec<Pair>,
     /// (template, operation) of each habit.
     pub(super) kinds: Vec<(u32, u32)>,
