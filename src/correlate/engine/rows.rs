@@ -61,7 +61,10 @@ pub(super) fn place(scene: &mut Scene, view: &View<'_>, wanted: impl Iterator<It
         let line = line_of(at);
         let group = view.operations.group_of_writer(line.writer);
         let (count, digits) = fine.get(&(group, line.template.fine)).copied().unwrap_or_default();
-        let values = with_values.get(&(group, line.template.with_values())).copied().unwrap_or_default();
+        let values = match line.template.values {
+            0 => 0,
+            _ => with_values.get(&(group, line.template.with_values())).copied().unwrap_or_default(),
+        };
         let kind = match () {
             () if values >= SAME_VALUES => line.template.with_values(),
             () if count < RARE => line.template.coarse,

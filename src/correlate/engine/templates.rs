@@ -47,12 +47,13 @@ pub(super) fn of(seed: u64, record: &Record<'_>) -> Template {
     }
     let (mut fields, mut values) = (0u64, 0u64);
     for field in entry.fields.iter().take(FIELDS_MAX) {
-        fields = fields.wrapping_add(fold(seed, &field.key));
+        let key = fold(seed, &field.key);
+        fields = fields.wrapping_add(key);
         let Value::Text(text) = &field.value else { continue };
         if tells_kind(&field.key) && text.len() <= 40 && !text.iter().any(u8::is_ascii_digit) {
             head = mix(head, fold(seed, text));
         } else if may_be_kind(text) {
-            values = values.wrapping_add(mix(fold(seed, &field.key), fold(seed, text)));
+            values = values.wrapping_add(mix(key, fold(seed, text)));
         }
     }
     let (words, first_two) = words(seed, &entry.body, &mut values);
