@@ -1,8 +1,8 @@
 //! The kind of a line: what stays when its values are taken out.
 //!
-//! In goes a record, out come four numbers: a fine one (words without digits, names of fields, source file), a coarse
-//! one that more lines share, for kinds that are too rare to learn from, one of the words alone, and one of short values. No table, no
-//! parsing: the same text gives the same number in every process with the same seed.
+//! In goes a record, out come four numbers: a fine one (words without digits, names of fields, place in the source), a
+//! coarse one that more lines share, for kinds that are too rare to learn from, one of the words alone, and one of its short
+//! values. No table, no parsing: the same text gives the same number in every process with the same seed.
 
 use super::hash::{fold, mix};
 use crate::record::Record;
@@ -58,8 +58,10 @@ pub(super) fn of(seed: u64, record: &Record<'_>) -> Template {
     }
     let (words, first_two) = words(seed, &entry.body, &mut values);
     let message = if words == seed { 0 } else { (words >> 32) as u32 };
+    // What is said alike at two places of a file is written at two places of a request.
+    let place = entry.code.map_or(0, |code| u64::from(code.line));
     Template {
-        fine: mix(mix(head, fields), words),
+        fine: mix(mix(mix(head, fields), words), place),
         coarse: mix(head, first_two),
         message,
         values: (values >> 32) as u32,
