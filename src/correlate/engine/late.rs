@@ -22,7 +22,7 @@ const SKEWED_SHARE: f32 = 0.1;
 /// A kind is also written after the end when so many, such a share, certainly are, and so much more often than those before
 /// it. These are late only when their stamp's delay outlasts what is left of the request, the last of a request at once: by
 /// some times more often, though written before the end.
-const LATE_SURE: f32 = 1.5;
+const LATE_SURE: f32 = 0.9;
 const LATER: f32 = 20.0;
 const LATER_SHARE: f32 = 0.008;
 /// Lines that would have been late among those before it, had there been more of them.
