@@ -138,4 +138,28 @@ mod tests {
         assert!(factor(40, 40) > 0.95);
         assert!((0.3..0.7).contains(&factor(10, 20)));
     }
+
+    #[test]
+    fn last_lines_are_late_more_often_than_those_before_them() {
+        let pair = |kind, late, ended| {
+            let (start_bin, end_bin, edge_bin) = (20, 20, 20);
+            Pair { slot: 0, kind, cell: 0, start_bin, end_bin, edge_bin, clues: 0, late, ended, waits: false, trace: 0 }
+        };
+        // Of a hundred last lines five are late, of those before them so many.
+        let is_after = |late_before: usize| {
+            let last = (0..100).map(|at| pair(0, at < 5, true));
+            let before = (0..300).map(|at| pair(1, at < late_before, at < late_before));
+            let scene = Scene {
+                pairs: last.chain(before).collect(),
+                kinds: vec![(0, 0), (1, 0)],
+                template_lines: vec![100, 300],
+                template_group: vec![7; 2],
+                template_message: vec![1, 2],
+                ..Scene::default()
+            };
+            written_after(&scene, &[1.0; 400])
+        };
+        assert_eq!(is_after(0), [true, false]);
+        assert_eq!(is_after(2), [false, false]);
+    }
 }
