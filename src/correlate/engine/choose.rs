@@ -54,12 +54,18 @@ pub(super) struct Choices {
 /// Chooses for each row.
 pub(super) fn choose(index: &SpanIndex, scene: &Scene, result: &Association) -> Choices {
     let mut choices = Choices { rows: vec![None; scene.rows.len()], weights: vec![0.0; scene.pairs.len()] };
-    let mut found = Candidates { taken: vec![0.0; scene.cells], ..Candidates::default() };
+    let mut found = Candidates { taken: vec![0.0; index.len()], ..Candidates::default() };
     let depths = Depths::new(index);
-    for block in &scene.blocks {
-        found.find(scene, block, result);
-        found.like(index, scene, block, &depths);
-        found.share(index, scene, block);
+    let family = |block: &&Block| scene.template_family[block.template];
+    let mut blocks: Vec<&Block> = scene.blocks.iter().collect();
+    blocks.sort_by_key(family);
+    for blocks in blocks.chunk_by(|a, b| family(a) == family(b)) {
+        found.clear();
+        for block in blocks {
+            found.find(scene, block, result);
+        }
+        found.like(index, scene, &depths);
+        found.share(index, scene);
         found.take(index, scene, &mut choices);
     }
     choices
@@ -69,7 +75,7 @@ pub(super) fn choose(index: &SpanIndex, scene: &Scene, result: &Association) -> 
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     pair: u32,
-    /// Among those of its template.
+    /// Among those of its family of templates.
     kind: u32,
     /// How well the span holds the line, also with how close together lines stand there.
     like: f32,
@@ -78,15 +84,17 @@ struct Candidate {
     weight: f32,
 }
 
-/// The pairs of one template's lines that are sure of their trace.
+/// The pairs of lines that are sure of their trace, of templates that differ by a value only.
 #[derive(Debug, Default)]
 struct Candidates {
     /// (row, probability of its trace, end of its candidates)
     rows: Vec<(u32, f32, u32)>,
     list: Vec<Candidate>,
+    /// Of each kind: its operation, and what chance gives of clues.
+    kinds: Vec<(u32, [f32; CLUES])>,
     /// Of each trace of a row.
     sums: Vec<f32>,
-    /// Of each cell: its part of lines; all zero between uses.
+    /// Of each span: its part of lines; all zero between uses.
     taken: Vec<f32>,
 }
 
@@ -105,10 +113,16 @@ impl Candidates {
         })
     }
 
-    /// The right trace of each row, and its pairs.
-    fn find(&mut self, scene: &Scene, block: &Block, result: &Association) {
+    fn clear(&mut self) {
         self.rows.clear();
         self.list.clear();
+        self.kinds.clear();
+    }
+
+    /// The right trace of each row, and its pairs.
+    fn find(&mut self, scene: &Scene, block: &Block, result: &Association) {
+        let before = self.kinds.len();
+        let kinds: Vec<u32> = block.kinds.clone().map(|kind| self.kind(scene, kind, before)).collect();
         for at in block.rows.clone() {
             let row = &scene.rows[at];
             let pairs = &scene.pairs[row.pairs()];
@@ -125,7 +139,7 @@ impl Candidates {
             let own = (row.first..).zip(pairs).filter(|(_, pair)| usize::from(pair.trace) == trace);
             self.list.extend(own.map(|(number, pair)| Candidate {
                 pair: number,
-                kind: pair.kind - block.kinds.start as u32,
+                kind: kinds[pair.kind as usize - block.kinds.start],
                 like: 0.0,
                 closeness: 0.0,
                 weight: 0.0,
@@ -134,9 +148,25 @@ impl Candidates {
         }
     }
 
-    fn like(&mut self, index: &SpanIndex, scene: &Scene, block: &Block, depths: &Depths) {
-        let durations = self.hits(scene, block, names_duration);
-        let words = self.hits(scene, block, holds_word);
+    /// The number of a kind among those of the family: all of one operation are the same. `before`: those of other templates.
+    fn kind(&mut self, scene: &Scene, kind: usize, before: usize) -> u32 {
+        let (_, operation) = scene.kinds[kind];
+        let clues = &scene.clutter_clues[kind];
+        match self.kinds[..before].iter().position(|known| known.0 == operation) {
+            Some(at) => {
+                self.kinds[at].1.iter_mut().zip(clues).for_each(|(sum, clues)| *sum += clues);
+                at as u32
+            }
+            None => {
+                self.kinds.push((operation, *clues));
+                self.kinds.len() as u32 - 1
+            }
+        }
+    }
+
+    fn like(&mut self, index: &SpanIndex, scene: &Scene, depths: &Depths) {
+        let durations = self.hits(scene, names_duration);
+        let words = self.hits(scene, holds_word);
         for (row, _, own) in Candidates::of_rows(&self.rows, &mut self.list) {
             let row = &scene.rows[row as usize];
             for candidate in own {
@@ -153,13 +183,13 @@ impl Candidates {
     }
 
     /// Of each kind: how often spans have a clue.
-    fn hits(&self, scene: &Scene, block: &Block, has: fn(u8) -> bool) -> Vec<Hits> {
+    fn hits(&self, scene: &Scene, has: fn(u8) -> bool) -> Vec<Hits> {
         let by_chance = |clutter: &[f32; CLUES]| {
             let hits: f32 = (0u8..).zip(clutter).filter(|(clues, _)| has(*clues)).map(|(_, share)| share).sum();
             (hits + 0.5) / (clutter.iter().sum::<f32>() + 10.0)
         };
         let none_yet = |clutter| Hits { hits: 0.0, pairs: 0.0, by_chance: by_chance(clutter) };
-        let mut kinds: Vec<Hits> = scene.clutter_clues[block.kinds.clone()].iter().map(none_yet).collect();
+        let mut kinds: Vec<Hits> = self.kinds.iter().map(|(_, clutter)| none_yet(clutter)).collect();
         for candidate in &self.list {
             let kind = &mut kinds[candidate.kind as usize];
             kind.hits += f32::from(u8::from(has(scene.pairs[candidate.pair as usize].clues)));
@@ -171,21 +201,22 @@ impl Candidates {
     /// The part of each candidate. Learned per (template, operation): which share of the lines that could be in a span of
     /// the operation is in it, which share of the operation's spans has such a line, and how far from its start or end it
     /// stands. An operation every span of which has the template is its home, one that has it here and there is beside it.
-    fn share(&mut self, index: &SpanIndex, scene: &Scene, block: &Block) {
-        let could = self.lines_that_could(block.kinds.len());
-        let mut factors = vec![1.0; block.kinds.len()];
-        let [mut counts, mut with_line] = [0.0; 2].map(|zero| vec![zero; block.kinds.len()]);
+    fn share(&mut self, index: &SpanIndex, scene: &Scene) {
+        let all = self.kinds.len();
+        let could = self.lines_that_could(all);
+        let mut factors = vec![1.0; all];
+        let [mut counts, mut with_line] = [0.0; 2].map(|zero| vec![zero; all]);
         let mut round = 0;
         while round < ROUNDS {
             if round > 0 {
-                self.weigh_closeness(index, scene, block.kinds.len());
+                self.weigh_closeness(index, scene, all);
             }
             let stage = round..(round + CLOSENESS_EVERY).min(ROUNDS);
             let still = stage.clone().find(|_| {
-                let before = std::mem::replace(&mut counts, vec![0.0; block.kinds.len()]);
+                let before = std::mem::replace(&mut counts, vec![0.0; all]);
                 self.weigh(scene, &factors, &mut counts, &mut with_line);
                 for (kind, factor) in factors.iter_mut().enumerate() {
-                    let spans = scene.all_spans_of[scene.kinds[block.kinds.start + kind].1 as usize] as f32;
+                    let spans = scene.all_spans_of[self.kinds[kind].0 as usize] as f32;
                     let covered = ((std::mem::take(&mut with_line[kind]) + 0.05) / (spans + 0.1)).clamp(1e-4, 1.0);
                     *factor = (counts[kind] + 0.01) / (could[kind] + 0.1) * regularity(covered).powf(REGULARITY);
                 }
@@ -212,12 +243,12 @@ impl Candidates {
             for candidate in own {
                 candidate.weight *= scale;
                 counts[candidate.kind as usize] += candidate.weight;
-                taken[scene.pairs[candidate.pair as usize].cell as usize] += candidate.weight;
+                taken[scene.pairs[candidate.pair as usize].slot as usize] += candidate.weight;
             }
         }
         for candidate in list.iter() {
             // Each span once.
-            let taken = std::mem::take(&mut taken[scene.pairs[candidate.pair as usize].cell as usize]);
+            let taken = std::mem::take(&mut taken[scene.pairs[candidate.pair as usize].slot as usize]);
             with_line[candidate.kind as usize] += taken.min(1.0);
         }
     }

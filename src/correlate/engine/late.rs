@@ -19,10 +19,14 @@ const PAIRS_AT_FIRST: f32 = 5.0;
 
 /// Kinds of lines are not written after the end where such kinds are more than this share of a service's lines.
 const SKEWED_SHARE: f32 = 0.1;
-/// A kind is also written after the end when so many, such a share, certainly are, and so much more often than others …
+/// A kind is also written after the end when so many, such a share, certainly are, and so much more often than those before
+/// it. These are late only when their stamp's delay outlasts what is left of the request, the last of a request at once: by
+/// some times more often, though written before the end.
 const LATE_SURE: f32 = 0.9;
-const LATER: f32 = 5.0;
+const LATER: f32 = 20.0;
 const LATER_SHARE: f32 = 0.008;
+/// Lines that would have been late among those before it, had there been more of them.
+const LATE_BEFORE: f32 = 0.3;
 
 /// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
 /// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
@@ -48,7 +52,8 @@ pub(super) fn written_after(scene: &Scene, weights: &[f32]) -> Vec<bool> {
         let own = late_lines[kind] >= 0.3 * LATE_SHARE * lines[kind];
         let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
         let message = of_message.get(&scene.template_message[template]).copied().unwrap_or_default();
-        let is_later = message.late >= LATE_SURE.max((LATER_SHARE + LATER * usual / all.max(1.0)) * message.all);
+        let is_later =
+            message.late >= LATE_SURE.max((LATER_SHARE + LATER * (usual + LATE_BEFORE) / all.max(1.0)) * message.all);
         is_late
             || is_later && message.is_mostly_last() && ends.is_last()
             || ends.is_last() && missing[template] >= MISSING_LEAST
@@ -132,5 +137,29 @@ mod tests {
         assert_eq!(factor(0, 30), AFTER_END);
         assert!(factor(40, 40) > 0.95);
         assert!((0.3..0.7).contains(&factor(10, 20)));
+    }
+
+    #[test]
+    fn last_lines_are_late_more_often_than_those_before_them() {
+        let pair = |kind, late, ended| {
+            let (start_bin, end_bin, edge_bin) = (20, 20, 20);
+            Pair { slot: 0, kind, cell: 0, start_bin, end_bin, edge_bin, clues: 0, late, ended, waits: false, trace: 0 }
+        };
+        // Of a hundred last lines five are late, of those before them so many.
+        let is_after = |late_before: usize| {
+            let last = (0..100).map(|at| pair(0, at < 5, true));
+            let before = (0..300).map(|at| pair(1, at < late_before, at < late_before));
+            let scene = Scene {
+                pairs: last.chain(before).collect(),
+                kinds: vec![(0, 0), (1, 0)],
+                template_lines: vec![100, 300],
+                template_group: vec![7; 2],
+                template_message: vec![1, 2],
+                ..Scene::default()
+            };
+            written_after(&scene, &[1.0; 400])
+        };
+        assert_eq!(is_after(0), [true, false]);
+        assert_eq!(is_after(2), [false, false]);
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Scene {
     pub(super) template_message: Vec<u64>,
     /// What tells it from others of its service.
     pub(super) template_kind: Vec<u64>,
+    /// The same for templates that differ by a value only.
+    pub(super) template_family: Vec<u32>,
     pub(super) pairs: Vec<Pair>,
     /// (template, operation) of each habit.
     pub(super) kinds: Vec<(u32, u32)>,
