@@ -95,6 +95,7 @@ pub struct SpanIndex {
     limits: Limits,
     counts: Counts,
     tables: Tables,
+    is_settled: bool,
 }
 
 /// Orders that are made once all spans of a round are in.
@@ -129,6 +130,7 @@ impl SpanIndex {
             limits,
             counts: Counts::default(),
             tables: Tables::default(),
+            is_settled: false,
         }
     }
 
@@ -152,6 +154,7 @@ impl SpanIndex {
                 .number(resource, || self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
             kind: fact.kind,
         };
+        self.is_settled = false;
         widen(&mut self.ranges, &span);
         let next = self.spans.len() as Slot;
         let slot = *self.by_id.entry((fact.trace_id, fact.span_id)).or_insert(next);
@@ -169,6 +172,9 @@ impl SpanIndex {
 
     /// Makes the look-up tables for all spans taken in so far.
     pub fn settle(&mut self) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
         self.events.settle();
         self.keys.settle();
         self.words.settle(self.spans.len());
