@@ -3,8 +3,8 @@
 //! In goes a configuration, out come the sources, the traces' spans and what was learned from all lines. What becomes of
 //! it, links and shipments or explanations, is not decided here.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use super::deliveries::Say;
 use super::recall::Recall;
@@ -78,6 +78,7 @@ impl Learned {
             bytes_read: self.progress.bytes_read().clone(),
             recall: &self.recall,
             stop,
+            spare: Mutex::default(),
         }
     }
 }

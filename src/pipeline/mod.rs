@@ -115,11 +115,13 @@ struct Run<'a> {
     bytes_read: Arc<AtomicU64>,
     recall: &'a Recall,
     stop: &'a AtomicBool,
+    /// See [`Reading`].
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Run<'_> {
     fn reading(&self) -> Reading<'_> {
-        Reading { limits: self.config.limits, bytes_read: &self.bytes_read, stop: self.stop }
+        Reading { limits: self.config.limits, bytes_read: &self.bytes_read, stop: self.stop, spare: &self.spare }
     }
 
     fn read<S: SourceSink>(&self, index: usize, sink: &mut S) -> SourceReport {
