@@ -24,7 +24,9 @@ mod rounded;
 mod rules;
 mod sequence;
 pub mod span_index;
+mod span_tables;
 mod span_words;
+mod spread;
 mod written;
 
 pub use keys::Key;
