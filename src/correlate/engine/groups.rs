@@ -40,6 +40,8 @@ pub(super) struct Groups<'a> {
     /// Lines that rules have settled, with their trace.
     known: &'a [(u32, u32)],
     groups: Vec<Group>,
+    /// Of each template: some of its lines are in a group.
+    grouped: Vec<bool>,
 }
 
 /// Lines that name one request.
@@ -55,7 +57,7 @@ struct Group {
 
 impl<'a> Groups<'a> {
     pub(super) fn new(lines: &'a Lines, operations: &'a Operations, known: &'a [(u32, u32)]) -> Groups<'a> {
-        Groups { lines, operations, known, groups: Vec::new() }
+        Groups { lines, operations, known, groups: Vec::new(), grouped: Vec::new() }
     }
 
     /// What lines that name no request share with others.
@@ -72,24 +74,24 @@ impl<'a> Groups<'a> {
 
     /// Learns which keys name requests, and who belongs together.
     pub(super) fn find(&mut self, scene: &Scene, so_far: &Association) {
-        let mut keyed: Vec<(u32, u64, u32)> = Vec::new();
+        // (service, key and value, row), as one number: that is quick to compare.
+        let mut keyed: Vec<u128> = Vec::new();
         for (at, row) in scene.rows.iter().enumerate() {
             let line = &self.lines.rows[row.line as usize];
             let group = self.operations.group_of_writer(line.writer);
-            keyed.extend(self.lines.pairs(line).iter().map(|pair| (group, *pair, at as u32)));
+            let keyed_by = |pair: &u64| u128::from(group) << 96 | u128::from(*pair) << 32 | at as u128;
+            keyed.extend(self.lines.pairs(line).iter().map(keyed_by));
         }
         keyed.sort_unstable();
         keyed.dedup();
-        let runs: Vec<&[(u32, u64, u32)]> = keyed
-            .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
-            .filter(|run| (2..=LINES_MAX).contains(&run.len()))
-            .collect();
+        let runs: Vec<&[u128]> =
+            keyed.chunk_by(|a, b| a >> 32 == b >> 32).filter(|run| (2..=LINES_MAX).contains(&run.len())).collect();
         let mut agreement: NumberMap<(u32, u32), (u32, u32)> = NumberMap::default();
         let mut traces = Vec::new();
         for run in &runs {
             traces.clear();
             let sure = |row: u32| scene.sure_trace(self.operations, &so_far.weights, &scene.rows[row as usize], SURE);
-            traces.extend(run.iter().filter_map(|(_, _, row)| sure(*row)));
+            traces.extend(run.iter().filter_map(|keyed| sure(*keyed as u32)));
             if traces.len() < 2 {
                 continue;
             }
@@ -105,8 +107,8 @@ impl<'a> Groups<'a> {
         // A line is of its largest group.
         let mut group_of = vec![u32::MAX; scene.rows.len()];
         for (number, run) in runs.iter().enumerate().filter(|(_, run)| names_request(key_of(run[0]))) {
-            for (_, _, row) in *run {
-                let group = &mut group_of[*row as usize];
+            for keyed in *run {
+                let group = &mut group_of[*keyed as u32 as usize];
                 if *group == u32::MAX || runs[*group as usize].len() < run.len() {
                     *group = number as u32;
                 }
@@ -128,15 +130,15 @@ impl<'a> Groups<'a> {
                 Group { key, rows: group.iter().map(|(_, row)| *row).collect(), ..Group::default() }
             })
             .collect();
+        self.grouped = vec![false; scene.template_lines.len()];
+        for row in self.groups.iter().flat_map(|group| &group.rows) {
+            self.grouped[scene.rows[*row as usize].template as usize] = true;
+        }
     }
 
     /// Of each template: some of its lines are in a group.
-    pub(super) fn templates(&self, scene: &Scene) -> Vec<bool> {
-        let mut grouped = vec![false; scene.blocks.len()];
-        for row in self.groups.iter().flat_map(|group| &group.rows) {
-            grouped[scene.rows[*row as usize].template as usize] = true;
-        }
-        grouped
+    pub(super) fn templates(&self) -> &[bool] {
+        &self.grouped
     }
 
     /// Of each row: the lines of its group.
@@ -153,7 +155,7 @@ impl<'a> Groups<'a> {
     /// One trace for each group, and of each key no more groups for a trace than is usual.
     pub(super) fn agree(&mut self, scene: &Scene, result: &mut Association) {
         let mut groups = std::mem::take(&mut self.groups);
-        let chances = Chances::new(scene, result);
+        let chances = Chances::new(scene, result, &self.grouped);
         let mut sums: Vec<(u32, f32)> = Vec::new();
         for group in &mut groups {
             self.weigh(scene, result, &chances, group, &mut sums);
@@ -291,9 +293,10 @@ fn share(groups: &mut [Group]) {
 struct Chances(Vec<[f32; BINS]>);
 
 impl Chances {
-    fn new(scene: &Scene, result: &Association) -> Chances {
+    /// `grouped`: of each template, whether it is asked for.
+    fn new(scene: &Scene, result: &Association, grouped: &[bool]) -> Chances {
         let mut open = vec![[0.0f32; BINS]; scene.template_lines.len()];
-        for (kind, (template, _)) in scene.kinds.iter().enumerate() {
+        for (kind, (template, _)) in scene.kinds.iter().enumerate().filter(|(_, kind)| grouped[kind.0 as usize]) {
             let template = *template as usize;
             let clutter = habits::clutter(&scene.clutter_end[kind], scene.template_lines[template].max(1) as f32);
             let share = result.crowding[template] * result.preference[kind];
@@ -326,6 +329,6 @@ impl Chances {
 }
 
 /// Service and key of a run; the value is left out.
-fn key_of(row: (u32, u64, u32)) -> (u32, u32) {
-    (row.0, (row.1 >> 32) as u32)
+fn key_of(keyed: u128) -> (u32, u32) {
+    ((keyed >> 96) as u32, (keyed >> 64) as u32)
 }

@@ -27,6 +27,7 @@ mod operations;
 mod rows;
 mod scene;
 mod shared;
+mod sharing;
 mod templates;
 mod times;
 mod trace_words;
