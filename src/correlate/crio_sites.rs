@@ -57,9 +57,19 @@ const SITES: &[(&str, &[&str])] = &[
     ("Expected log file created", &["(*runtimeOCI).ReopenContainerLog"]),
 ];
 
-/// The span of a line with this message, at or below its call.
-pub(super) fn span_of(index: &SpanIndex, call: Slot, message: &[u8]) -> Slot {
-    match SITES.iter().find(|(start, _)| message.starts_with(start.as_bytes())) {
+/// Which row a message is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Site(u8);
+
+/// The row of a message.
+pub(super) fn site_of(message: &[u8]) -> Site {
+    let row = SITES.iter().position(|(start, _)| message.starts_with(start.as_bytes()));
+    Site(row.map_or(u8::MAX, |row| row as u8))
+}
+
+/// The span of a line of this site, at or below its call.
+pub(super) fn span_of(index: &SpanIndex, call: Slot, site: Site) -> Slot {
+    match SITES.get(usize::from(site.0)) {
         Some((_, functions)) => {
             functions.iter().find_map(|function| below(index, call, Function(&[function]))).unwrap_or(call)
         }

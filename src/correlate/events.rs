@@ -6,6 +6,7 @@
 use super::facts::{EventFact, SpanFact};
 use super::identity::Hasher;
 use super::span_index::Slot;
+use super::spread;
 
 /// Keeps events, ordered by (identity, time) once settled.
 #[derive(Debug, Default)]
@@ -32,7 +33,7 @@ impl Events {
     }
 
     pub(super) fn settle(&mut self) {
-        self.rows.sort_unstable();
+        self.rows = spread::sorted(&self.rows, |row| row.identity, |rows| rows.sort_unstable());
         self.rows.dedup();
         self.settled = self.rows.len();
     }

@@ -6,6 +6,7 @@ use super::events::guess;
 use super::facts::SpanFact;
 use super::identity::Hasher;
 use super::span_index::Slot;
+use super::spread;
 
 /// What an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,7 +56,7 @@ impl Keys {
     }
 
     pub(super) fn settle(&mut self) {
-        self.rows.sort_unstable();
+        self.rows = spread::sorted(&self.rows, |row| row.0, |rows| rows.sort_unstable());
         self.rows.dedup();
         self.settled = self.rows.len();
     }

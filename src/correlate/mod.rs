@@ -19,12 +19,15 @@ mod matching;
 mod names;
 mod place;
 mod process;
+pub mod remembered;
 mod requests;
 mod rounded;
 mod rules;
 mod sequence;
 pub mod span_index;
+mod span_tables;
 mod span_words;
+mod spread;
 mod written;
 
 pub use engine::call_sites::{CallSiteError, CallSites};
@@ -37,6 +40,7 @@ use engine::{Engine, Progress, Writers};
 use explain::Explanation;
 use facts::{ResourceFact, SpanFact};
 use requests::Requests;
+use rules::Early;
 use span_index::{Limits, SpanIndex};
 
 /// Sources whose resources are remembered; further ones are looked up for every line.
@@ -110,6 +114,11 @@ impl Correlator {
         self
     }
 
+    /// All spans are in, and can be looked up. Done by [`Correlator::settle`] too, unless no span came since.
+    pub fn settle_spans(&mut self) {
+        self.index.settle();
+    }
+
     /// Takes in a span.
     pub fn add_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
         self.index.add(resource, span);
@@ -134,7 +143,7 @@ impl Correlator {
         let writer = self.remember_source(record.source, record.origin);
         self.requests.observe(&self.index.hasher, record);
         let is_rounded = record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX;
-        if let Some((id, _)) = requests::named_in(record).filter(|_| is_rounded) {
+        if is_rounded && let Some((id, _)) = requests::named_in(record) {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
             self.rounded.push((identity, record.source, record.position.offset, record.time.unwrap_or_default()));
         }
@@ -184,6 +193,12 @@ impl Correlator {
 
     /// Second pass: the span a record belongs to.
     pub fn link(&self, record: &Record<'_>) -> Result<Link, Unlinked> {
+        let place = (record.source, record.position.file, record.position.offset);
+        self.link_of(self.early(record), place, record.time)
+    }
+
+    /// What explicit evidence says of a record. All spans are in; further records may still be to come.
+    fn early<'r>(&self, record: &'r Record<'_>) -> Early<'r> {
         let ad_hoc;
         let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
         let resources = match writers.iter().find(|writer| writer.origin == *record.origin) {
@@ -195,22 +210,35 @@ impl Correlator {
             }
         };
         if let Some(link) = written::link(&self.index, resources, record) {
-            return Ok(link);
+            return Early::Linked(link);
         }
         if self.index.is_empty() {
-            return Err(Unlinked::NoTraces);
+            return Early::Nothing;
         }
-        if let Some(result) = rules::crio(&self.index, &self.requests, record, |identity| self.rank(identity, record)) {
-            return result;
+        if let Some(early) = rules::crio(&self.index, record) {
+            return early;
         }
-        if let Some(result) = rules::trace_block(&self.index, resources, record) {
-            return result;
-        }
-        rules::containerd(&self.index, resources, record)
+        rules::trace_block(&self.index, resources, record)
+            .or_else(|| rules::containerd(&self.index, resources, record))
             .or_else(|| rules::conmon_rs(&self.index, record))
             .or_else(|| rules::api_server(&self.index, record))
-            .or_else(|| self.engine.link(&self.index, record))
-            .ok_or(if record.time.is_none() { Unlinked::NoTime } else { Unlinked::NoEvidence })
+            .map_or(Early::Nothing, Early::Linked)
+    }
+
+    /// The link of a record, by its source, file and offset and what it says by itself, once all were observed.
+    fn link_of(&self, early: Early<'_>, place: (u32, u32, u64), time: Option<i64>) -> Result<Link, Unlinked> {
+        match early {
+            Early::Linked(link) => Ok(link),
+            Early::Named(named) => {
+                let rank = |identity| self.rank((identity, place.0, place.2));
+                rules::of_request(&self.index, &self.requests, &named, time, rank)
+            }
+            Early::Nothing if self.index.is_empty() => Err(Unlinked::NoTraces),
+            Early::Nothing => {
+                let reason = if time.is_none() { Unlinked::NoTime } else { Unlinked::NoEvidence };
+                self.engine.link(&self.index, place).ok_or(reason)
+            }
+        }
     }
 
     /// Has the next [`Correlator::settle`] keep what [`Correlator::explain`] tells. Takes memory, else nothing is kept.
@@ -274,11 +302,10 @@ impl Correlator {
     }
 
     /// Which of the lines that are equal but for their time this is, and how many there are.
-    fn rank(&self, identity: u64, record: &Record<'_>) -> Option<(usize, usize)> {
-        let start = self.rounded.partition_point(|row| row.0 < identity);
+    fn rank(&self, own: (u64, u32, u64)) -> Option<(usize, usize)> {
+        let start = self.rounded.partition_point(|row| row.0 < own.0);
         let equal = &self.rounded[start..];
-        let equal = &equal[..equal.partition_point(|row| row.0 == identity)];
-        let own = (identity, record.source, record.position.offset);
+        let equal = &equal[..equal.partition_point(|row| row.0 == own.0)];
         equal.binary_search_by_key(&own, |row| (row.0, row.1, row.2)).ok().map(|at| (at, equal.len()))
     }
 }

@@ -205,9 +205,9 @@ impl Requests {
         Some(self.clock.as_ref()?.bounds(place(source, file, offset), own))
     }
 
-    /// The call of a request.
-    pub(super) fn call(&self, hasher: &Hasher, id: &[u8]) -> Option<Call> {
-        self.groups.get(&hasher.of_key(Key::CrioRequest as u64, id)).map(|group| group.call)
+    /// The call of a request, by the hash of its id.
+    pub(super) fn call(&self, request: u64) -> Option<Call> {
+        self.groups.get(&request).map(|group| group.call)
     }
 
     /// Spans of the methods' calls: those that CRI-O's own interceptor makes (named with the slash), else the server

@@ -7,7 +7,7 @@ use spanline_parsers::conmon_rs::message;
 use spanline_parsers::{Format, utiltrace};
 
 use super::conmon_rs;
-use super::crio_sites;
+use super::crio_sites::{self, Site};
 use super::events::Row;
 use super::keys::Key;
 use super::place::{innermost_below, package_of};
@@ -25,6 +25,8 @@ const CONMON_CLOSE_NS: i64 = 20_000;
 const CONMON_JOURNAL_NS: i64 = 500_000;
 /// Equal events near a time that are looked at.
 const EVENTS_MAX: usize = 256;
+/// What a time without digits of the second was rounded down to.
+const SECOND_NS: i64 = 1_000_000_000;
 /// Stores of traces keep microseconds.
 const STORE_NS: i64 = 1_000;
 /// A block and its span take their times one after the other.
@@ -36,50 +38,95 @@ const BLOCK_SPANS_MAX: usize = 1024;
 /// Spans with one audit id that are looked at.
 const AUDIT_SPANS_MAX: usize = 64;
 
-/// Of a line of CRI-O: its event, else its request.
-pub(super) fn crio(
-    index: &SpanIndex,
-    requests: &Requests,
-    record: &Record<'_>,
-    rank: impl Fn(u64) -> Option<(usize, usize)>,
-) -> Option<Result<Link, Unlinked>> {
+/// What explicit evidence says of a record when it is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Early<'r> {
+    /// Its link.
+    Linked(Link),
+    /// It names a request: what that says is known once all records were read.
+    Named(Named<'r>),
+    /// Nothing.
+    Nothing,
+}
+
+/// A line of CRI-O that names a request, without its text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'r> {
+    /// Hash of the id.
+    pub(super) request: u64,
+    /// Of a line with whole seconds that is like several events: its rank among its equals may tell which it is.
+    pub(super) identity: Option<u64>,
+    pub(super) within: Within<'r>,
+}
+
+/// What tells a line's span below the call of its request.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Within<'r> {
+    /// Its time, and the package that wrote it.
+    Time(Option<&'r [u8]>),
+    /// What it says.
+    Site(Site),
+}
+
+/// Of a line of CRI-O that names a request: its event, else what is to be asked later.
+pub(super) fn crio<'r>(index: &SpanIndex, record: &'r Record<'_>) -> Option<Early<'r>> {
     let (id, _) = named_in(record)?;
     let identity = index.hasher.of_request_line(id, &record.entry.body);
     let rows = index.events.find(identity);
-    let event = record.time.and_then(|time| crio_event(rows, time, record, || rank(identity)));
+    let is_ranked = record.time.is_some() && record.time_digits == 0 && rows.len() > 1;
+    let event = record.time.filter(|_| !is_ranked).and_then(|time| crio_event(rows, time));
     if let Some(slot) = event {
-        return Some(Ok(link(index, slot, Method::Event, 1.0)));
+        return Some(Early::Linked(link(index, slot, Method::Event, 1.0)));
     }
-    Some(match requests.call(&index.hasher, id) {
+    let within = if record.time.is_some() && record.time_digits > 0 {
+        Within::Time(record.entry.text(b"file").and_then(package_of))
+    } else {
+        Within::Site(crio_sites::site_of(&record.entry.body))
+    };
+    let request = index.hasher.of_key(Key::CrioRequest as u64, id);
+    Some(Early::Named(Named { request, identity: is_ranked.then_some(identity), within }))
+}
+
+/// Equal lines of a request follow each other in the order of their events.
+fn crio_event(rows: &[Row], time: i64) -> Option<Slot> {
+    if let [only] = rows {
+        return Some(only.slot);
+    }
+    let after = rows.partition_point(|row| row.time < time - STORE_NS);
+    let next = rows.get(after).filter(|row| row.time - time <= CRIO_HOOK_NS);
+    next.map(|row| row.slot).or_else(|| only_slot(rows.iter()))
+}
+
+/// Of a line of CRI-O that names a request: its event by its rank among equal lines, else the span of the request.
+pub(super) fn of_request(
+    index: &SpanIndex,
+    requests: &Requests,
+    named: &Named<'_>,
+    time: Option<i64>,
+    rank: impl Fn(u64) -> Option<(usize, usize)>,
+) -> Result<Link, Unlinked> {
+    let ranked = named.identity.zip(time).and_then(|(identity, second)| {
+        let rows = index.events.find(identity);
+        match rank(identity) {
+            Some((at, of)) if of == rows.len() => rows.get(at).map(|row| row.slot),
+            _ => only_slot(rows.iter().filter(|row| (second..second + SECOND_NS).contains(&row.time))),
+        }
+    });
+    if let Some(slot) = ranked {
+        return Ok(link(index, slot, Method::Event, 1.0));
+    }
+    match requests.call(named.request) {
         Some(Call::Known(call, belief)) => {
-            let file = record.entry.text(b"file").and_then(package_of);
-            let slot = match record.time {
-                Some(time) if record.time_digits > 0 => innermost_below(index, call, time, file),
-                _ => crio_sites::span_of(index, call, &record.entry.body),
+            let slot = match (named.within, time) {
+                (Within::Time(package), Some(time)) => innermost_below(index, call, time, package),
+                (Within::Site(site), _) => crio_sites::span_of(index, call, site),
+                (Within::Time(_), None) => call,
             };
             Ok(link(index, slot, Method::Request, belief))
         }
         Some(Call::Ambiguous) => Err(Unlinked::Ambiguous),
         _ => Err(Unlinked::NoSpanNear),
-    })
-}
-
-/// Equal lines of a request follow each other in the order of their events.
-fn crio_event(rows: &[Row], time: i64, record: &Record<'_>, rank: impl Fn() -> Option<(usize, usize)>) -> Option<Slot> {
-    match rows {
-        [] => return None,
-        [only] => return Some(only.slot),
-        _ => {}
     }
-    if record.time_digits == 0 {
-        return match rank() {
-            Some((at, of)) if of == rows.len() => rows.get(at).map(|row| row.slot),
-            _ => only_slot(rows.iter().filter(|row| (time..time + unit_of(record)).contains(&row.time))),
-        };
-    }
-    let after = rows.partition_point(|row| row.time < time - STORE_NS);
-    let next = rows.get(after).filter(|row| row.time - time <= CRIO_HOOK_NS);
-    next.map(|row| row.slot).or_else(|| only_slot(rows.iter()))
 }
 
 fn only_slot<'r>(mut rows: impl Iterator<Item = &'r Row>) -> Option<Slot> {
@@ -176,7 +223,7 @@ pub(super) fn api_server(index: &SpanIndex, record: &Record<'_>) -> Option<Link>
 
 /// Of a `Trace[…]` block: the span of the same name that ended just before and took as long, of the request whose id it
 /// tells; else that request's own.
-pub(super) fn trace_block(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Result<Link, Unlinked>> {
+pub(super) fn trace_block(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Link> {
     if !matches!(record.entry.format, Format::Klog | Format::KlogJson) || !record.entry.body.starts_with(b"Trace[") {
         return None;
     }
@@ -192,11 +239,12 @@ pub(super) fn trace_block(index: &SpanIndex, resources: &[u32], record: &Record<
         twins
     };
     match block.audit_id {
-        Some([]) => Some(Err(Unlinked::NoSpanNear)),
+        // Work of its own.
+        Some([]) => None,
         Some(id) => {
             let slots: Vec<Slot> = index.by_key(Key::Audit, id).take(AUDIT_SPANS_MAX).collect();
             let found = twin(&slots).first().copied().or_else(|| request_of(index, &slots));
-            Some(found.map(|slot| link(index, slot, Method::Request, 1.0)).ok_or(Unlinked::NoSpanNear))
+            found.map(|slot| link(index, slot, Method::Request, 1.0))
         }
         None => {
             let (time, mut slots) = (record.time?, Vec::new());
@@ -206,7 +254,7 @@ pub(super) fn trace_block(index: &SpanIndex, resources: &[u32], record: &Record<
             }
             slots.retain(|slot| index.span(*slot).end <= time.saturating_add(STORE_NS));
             match twin(&slots)[..] {
-                [only] => Some(Ok(link(index, only, Method::Request, 0.99))),
+                [only] => Some(link(index, only, Method::Request, 0.99)),
                 _ => None,
             }
         }

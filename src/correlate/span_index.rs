@@ -4,8 +4,6 @@
 //! trace (also the low half of its id), span, parent, resource and time, event and key. Bounded by count and bytes: the
 //! oldest arrivals are evicted and counted. What a line means is not decided here.
 
-use std::collections::HashMap;
-
 use super::engine::hash::{NumberMap, Seed};
 use super::events::Events;
 use super::facts::{Kind, ResourceFact, SpanFact};
@@ -13,13 +11,14 @@ use super::identity::Hasher;
 use super::intervals::Intervals;
 use super::keys::{Key, Keys};
 use super::names::{Names, Resource, Resources};
+use super::span_tables::{Tables, low_half_of, trace_order};
 use super::span_words::SpanWords;
 
 /// A span's place in the index; another one after each eviction.
 pub type Slot = u32;
 
 /// No span.
-const NONE: Slot = Slot::MAX;
+pub(super) const NONE: Slot = Slot::MAX;
 /// Way up to a root; a trace that is deeper is not followed further.
 const DEPTH_MAX: usize = 64;
 
@@ -95,21 +94,7 @@ pub struct SpanIndex {
     limits: Limits,
     counts: Counts,
     tables: Tables,
-}
-
-/// Orders that are made once all spans of a round are in.
-#[derive(Debug, Default)]
-struct Tables {
-    parents: Vec<Slot>,
-    /// Children of slot i: `children[child_starts[i]..child_starts[i + 1]]`, by start.
-    child_starts: Vec<u32>,
-    children: Vec<Slot>,
-    /// By (low half of the trace id, trace id, start).
-    by_trace: Vec<Slot>,
-    /// Low half of a trace id → its first place in `by_trace`.
-    traces: HashMap<u64, u32>,
-    by_span_id: Vec<Slot>,
-    by_resource: Vec<Intervals>,
+    is_settled: bool,
 }
 
 impl SpanIndex {
@@ -129,6 +114,7 @@ impl SpanIndex {
             limits,
             counts: Counts::default(),
             tables: Tables::default(),
+            is_settled: false,
         }
     }
 
@@ -152,6 +138,7 @@ impl SpanIndex {
                 .number(resource, || self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
             kind: fact.kind,
         };
+        self.is_settled = false;
         widen(&mut self.ranges, &span);
         let next = self.spans.len() as Slot;
         let slot = *self.by_id.entry((fact.trace_id, fact.span_id)).or_insert(next);
@@ -169,24 +156,15 @@ impl SpanIndex {
 
     /// Makes the look-up tables for all spans taken in so far.
     pub fn settle(&mut self) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
         self.events.settle();
         self.keys.settle();
         self.words.settle(self.spans.len());
-        let spans = &self.spans;
         let parent = |span: &Span| self.by_id.get(&(span.trace_id, span.parent_id)).copied().unwrap_or(NONE);
-        let mut tables = Tables { parents: spans.iter().map(parent).collect(), ..Tables::default() };
-        tables.order_children(spans);
-        tables.order_traces(spans);
-        let mut by_span_id: Vec<(u64, Slot)> =
-            spans.iter().zip(0..).map(|(span, slot)| (u64::from_be_bytes(span.span_id), slot)).collect();
-        by_span_id.sort_unstable();
-        tables.by_span_id = by_span_id.into_iter().map(|(_, slot)| slot).collect();
-        let mut by_resource = vec![Vec::new(); self.resources.list().len()];
-        for (slot, span) in spans.iter().enumerate() {
-            by_resource[span.resource as usize].push((span.start, span.end, slot as Slot));
-        }
-        tables.by_resource = by_resource.into_iter().map(Intervals::new).collect();
-        self.tables = tables;
+        let parents = self.spans.iter().map(parent).collect();
+        self.tables = Tables::new(&self.spans, parents, self.resources.list().len());
     }
 
     /// What was taken in.
@@ -296,6 +274,11 @@ impl SpanIndex {
         }
     }
 
+    /// All slots by (start, end).
+    pub(super) fn in_order_of_starts(&self) -> &[Slot] {
+        &self.tables.by_start
+    }
+
     /// All slots in order of their traces.
     pub(super) fn in_order_of_traces(&self) -> &[Slot] {
         &self.tables.by_trace
@@ -308,8 +291,8 @@ impl SpanIndex {
 
     /// Bytes that the index takes, roughly.
     pub fn bytes(&self) -> usize {
-        // Each span in the hash map takes its entry at a load of 7/16 to 7/8, in the tables five numbers and 20 bytes.
-        let per_span = size_of::<Span>() + 60 + 5 * 4 + 20;
+        // Each span in the hash map takes its entry at a load of 7/16 to 7/8, in the tables six numbers and 20 bytes.
+        let per_span = size_of::<Span>() + 60 + 6 * 4 + 20;
         let intervals: usize = self.tables.by_resource.iter().map(Intervals::bytes).sum();
         self.spans.len() * per_span
             + intervals
@@ -336,6 +319,7 @@ impl SpanIndex {
     }
 
     fn forget(&mut self, gone: usize) {
+        self.is_settled = false;
         self.spans.drain(..gone);
         self.ranges.clear();
         self.spans.iter().for_each(|span| widen(&mut self.ranges, span));
@@ -350,44 +334,6 @@ impl SpanIndex {
     }
 }
 
-impl Tables {
-    fn order_children(&mut self, spans: &[Span]) {
-        let mut starts = vec![0u32; spans.len() + 2];
-        for parent in self.parents.iter().filter(|parent| **parent != NONE) {
-            starts[*parent as usize + 2] += 1;
-        }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        let mut children = vec![0; starts[starts.len() - 1] as usize];
-        for (slot, parent) in self.parents.iter().enumerate().filter(|(_, parent)| **parent != NONE) {
-            let place = &mut starts[*parent as usize + 1];
-            children[*place as usize] = slot as Slot;
-            *place += 1;
-        }
-        starts.pop();
-        for range in starts.windows(2) {
-            children[range[0] as usize..range[1] as usize].sort_unstable_by_key(|slot| spans[*slot as usize].start);
-        }
-        self.child_starts = starts;
-        self.children = children;
-    }
-
-    fn order_traces(&mut self, spans: &[Span]) {
-        let order = |(span, slot): (&Span, Slot)| {
-            // The low half first; numbers of big-endian bytes are in the order of the bytes.
-            let id = u128::from_be_bytes(span.trace_id).rotate_left(64);
-            (id, span.start, std::cmp::Reverse(span.end), slot)
-        };
-        let mut by_trace: Vec<_> = spans.iter().zip(0..).map(order).collect();
-        by_trace.sort_unstable();
-        self.by_trace = by_trace.into_iter().map(|row| row.3).collect();
-        for (at, slot) in self.by_trace.iter().enumerate() {
-            self.traces.entry(low_half_of(&spans[*slot as usize].trace_id)).or_insert(at as u32);
-        }
-    }
-}
-
 /// Takes a span's time into that of its resource.
 fn widen(ranges: &mut Vec<(i64, i64)>, span: &Span) {
     let at = span.resource as usize;
@@ -395,14 +341,4 @@ fn widen(ranges: &mut Vec<(i64, i64)>, span: &Span) {
         ranges.resize(at + 1, (i64::MAX, i64::MIN));
     }
     ranges[at] = (ranges[at].0.min(span.start), ranges[at].1.max(span.end));
-}
-
-fn trace_order(span: &Span) -> (u64, [u8; 16]) {
-    (low_half_of(&span.trace_id), span.trace_id)
-}
-
-fn low_half_of(trace_id: &[u8; 16]) -> u64 {
-    let mut low = [0; 8];
-    low.copy_from_slice(&trace_id[8..]);
-    u64::from_be_bytes(low)
 }

@@ -264,7 +264,7 @@ fn a_trace_block_is_the_twin_of_its_span() {
         line(2_050_000_000, "Trace[4]: \"List\" audit-id:,x:y (23-Nov-2026 12:20:05.874) (total time: 1049ms):"),
     ];
     let mut found = linked(correlator(&spans), &lines);
-    assert_eq!(found.split_off(2), [Err(Unlinked::NoSpanNear); 2]);
+    assert_eq!(found.split_off(2), [Err(Unlinked::NoEvidence); 2]);
     assert_eq!(found, [Ok((1, 2, Method::Request)), Ok((1, 1, Method::Request))]);
     let index = correlator(&spans);
     let origin = Origin { service_name: "apiserver".into(), producer: Producer::ApiServer, ..Origin::default() };

@@ -13,6 +13,8 @@ use crate::record::{Link, Position};
 pub struct LinkRows<W> {
     output: W,
     waiting: Vec<(Position, Option<Link>)>,
+    /// How rows of the file at hand begin.
+    start: Vec<u8>,
     text: Vec<u8>,
     failed: Option<io::Error>,
 }
@@ -20,7 +22,7 @@ pub struct LinkRows<W> {
 impl<W: Write> LinkRows<W> {
     /// Rows go to this output.
     pub fn new(output: W) -> LinkRows<W> {
-        LinkRows { output, waiting: Vec::new(), text: Vec::new(), failed: None }
+        LinkRows { output, waiting: Vec::new(), start: Vec::new(), text: Vec::new(), failed: None }
     }
 
     /// Adds a record.
@@ -36,9 +38,18 @@ impl<W: Write> LinkRows<W> {
             Some(open) => self.waiting.partition_point(|(position, _)| (position.file, position.line) < open),
             None => self.waiting.len(),
         };
+        let mut last = None;
         for (position, link) in self.waiting.drain(..known) {
-            let file = files.get(position.file as usize).map_or("", String::as_str);
-            row(&mut self.text, file, position, link.as_ref());
+            if last != Some(position.file) {
+                last = Some(position.file);
+                let file = files.get(position.file as usize).map_or("", String::as_str);
+                self.start.clear();
+                self.start.extend_from_slice(b"{\"file\":");
+                spell::json_string(&mut self.start, file.as_bytes());
+                self.start.extend_from_slice(b",\"line\":");
+            }
+            self.text.extend_from_slice(&self.start);
+            row(&mut self.text, position, link.as_ref());
         }
         if self.failed.is_none()
             && let Err(error) = self.output.write_all(&self.text)
@@ -57,10 +68,8 @@ impl<W: Write> LinkRows<W> {
     }
 }
 
-fn row(out: &mut Vec<u8>, file: &str, position: Position, link: Option<&Link>) {
-    out.extend_from_slice(b"{\"file\":");
-    spell::json_string(out, file.as_bytes());
-    out.extend_from_slice(b",\"line\":");
+/// A row behind the name of its file.
+fn row(out: &mut Vec<u8>, position: Position, link: Option<&Link>) {
     spell::decimal(out, position.line);
     out.extend_from_slice(b",\"lines\":");
     spell::decimal(out, position.lines.into());

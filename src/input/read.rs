@@ -175,9 +175,17 @@ impl Read for Counted {
 impl<R: Read> ChunkReader<R> {
     /// Reads lines.
     pub fn new(input: R, limits: ReadLimits) -> ChunkReader<R> {
+        ChunkReader::with_buffer(input, limits, Vec::new())
+    }
+
+    /// The same with the buffer of a reader before: where files are small, making one is much of the work.
+    pub fn with_buffer(input: R, limits: ReadLimits, mut buffer: Vec<u8>) -> ChunkReader<R> {
+        if buffer.len() < READ_BYTES {
+            buffer = vec![0; READ_BYTES];
+        }
         ChunkReader {
             input,
-            buffer: vec![0; READ_BYTES],
+            buffer,
             filled: 0,
             consumed: 0,
             offset: 0,
@@ -187,6 +195,11 @@ impl<R: Read> ChunkReader<R> {
             paragraph_start: None,
             paragraphs: false,
         }
+    }
+
+    /// The buffer, to be used again; one that has grown is given up.
+    pub fn into_buffer(self) -> Vec<u8> {
+        if self.buffer.len() == READ_BYTES { self.buffer } else { Vec::new() }
     }
 
     /// If the file starts so, read paragraphs (the journal's export format): chunks end at an empty line.

@@ -4,8 +4,10 @@
 //! it, links and shipments or explanations, is not decided here.
 
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use super::deliveries::Say;
+use super::recall::Recall;
 use super::{Outcome, PipelineError, Run, progress, store, trace_limits, traces, zones};
 use crate::calendar::CalendarSettings;
 use crate::commands::survey::{self, Source};
@@ -22,6 +24,7 @@ pub(super) struct Learned {
     pub(super) sources: Vec<Source>,
     calendars: Vec<CalendarSettings>,
     pub(super) correlator: Option<Correlator>,
+    recall: Recall,
     pub(super) progress: progress::Progress,
 }
 
@@ -57,19 +60,26 @@ impl Learned {
         let progress = progress::Progress::start(&sources, !config.traces.is_empty(), say);
         let mut correlator = load_traces(&config, &mut outcome, say);
         let calendars = zones::calendars(&config, &sources, &outcome.traces, say);
-        let mut learned = Learned { config, _spools: spools, sources, calendars, correlator: None, progress };
+        let recall = Recall::default();
+        let mut learned = Learned { config, _spools: spools, sources, calendars, correlator: None, recall, progress };
         if let Some(correlator) = &mut correlator {
-            if keep_evidence {
-                correlator.keep_evidence();
-            }
-            learned.run(stop).observe(correlator);
+            learned.recall = learned.run(stop).observe(correlator, keep_evidence);
         }
         learned.correlator = correlator;
         Ok((learned, outcome))
     }
 
     pub(super) fn run<'a>(&'a self, stop: &'a AtomicBool) -> Run<'a> {
-        Run::new(&self.config, &self.sources, &self.calendars, self.progress.bytes_read().clone(), stop)
+        Run {
+            config: &self.config,
+            sources: &self.sources,
+            origins: self.sources.iter().map(|source| Arc::new(source.origin.clone())).collect(),
+            calendars: &self.calendars,
+            bytes_read: self.progress.bytes_read().clone(),
+            recall: &self.recall,
+            stop,
+            spare: Mutex::default(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod explain;
 mod finish;
 mod learned;
 mod progress;
+mod recall;
 pub mod ship;
 pub mod source;
 mod store;
@@ -29,7 +30,6 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::assemble::RecordSink;
 use crate::calendar::CalendarSettings;
 use crate::checkpoint::store::{Ledgers, Store, StoreError};
 use crate::commands::survey::Source;
@@ -41,12 +41,13 @@ use crate::export::links::LinkRows;
 use crate::export::logs::LogBatcher;
 use crate::export::terminal::Style;
 use crate::input::discover::Found;
-use crate::record::{Origin, Record};
+use crate::record::Origin;
 use crate::spans::file::Limits as TraceLimits;
 use deliveries::{Acknowledged, Deliveries, Say, Target, Way};
 use learned::Learned;
+use recall::{Observer, Recall};
 use ship::{LinkCounts, LogOutput, Shipper, SourceState, Tap};
-use source::{Fingerprints, Reading, SourceReport, SourceSink, read_source};
+use source::{Reading, SourceReport, SourceSink, read_source};
 use taps::{HeldLines, LogsFile};
 use traces::{HeldEvents, TracesReport};
 
@@ -112,23 +113,15 @@ struct Run<'a> {
     origins: Vec<Arc<Origin>>,
     calendars: &'a [CalendarSettings],
     bytes_read: Arc<AtomicU64>,
+    recall: &'a Recall,
     stop: &'a AtomicBool,
+    /// See [`Reading`].
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
-impl<'a> Run<'a> {
-    fn new(
-        config: &'a BackfillConfig,
-        sources: &'a [Source],
-        calendars: &'a [CalendarSettings],
-        bytes_read: Arc<AtomicU64>,
-        stop: &'a AtomicBool,
-    ) -> Run<'a> {
-        let origins = sources.iter().map(|source| Arc::new(source.origin.clone())).collect();
-        Run { config, sources, origins, calendars, bytes_read, stop }
-    }
-
+impl Run<'_> {
     fn reading(&self) -> Reading<'_> {
-        Reading { limits: self.config.limits, bytes_read: &self.bytes_read, stop: self.stop }
+        Reading { limits: self.config.limits, bytes_read: &self.bytes_read, stop: self.stop, spare: &self.spare }
     }
 
     fn read<S: SourceSink>(&self, index: usize, sink: &mut S) -> SourceReport {
@@ -137,16 +130,28 @@ impl<'a> Run<'a> {
     }
 
     /// First pass: what belongs together.
-    fn observe(&self, correlator: &mut Correlator) {
+    fn observe(&self, correlator: &mut Correlator, keep_evidence: bool) -> Recall {
+        if keep_evidence {
+            correlator.keep_evidence();
+        }
+        let mut recall = Recall::new(self.config, keep_evidence);
+        correlator.settle_spans();
         for (index, source) in self.sources.iter().enumerate() {
             if correlator.source_begins(index as u32, &source.origin) {
-                self.read(index, &mut Observer(correlator));
+                let report = self.read(index, &mut Observer { correlator, recall: &mut recall });
+                recall.source_ends(index, report);
             } else {
-                let bytes = source.files.iter().map(|file| file.size).sum();
-                self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+                self.skip(index);
             }
         }
         correlator.settle();
+        recall
+    }
+
+    /// A source is not read in this pass.
+    fn skip(&self, index: usize) {
+        let bytes = self.sources[index].files.iter().map(|file| file.size).sum();
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Second pass: link, and ship to every destination.
@@ -228,7 +233,8 @@ impl<'a> Run<'a> {
                 scope.spawn(move || {
                     while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
                         shipper.source_begins(&self.sources[*index]);
-                        let report = self.read(*index, &mut shipper);
+                        let report = self.recalled(*index, &mut shipper);
+                        let report = report.unwrap_or_else(|| self.read(*index, &mut shipper));
                         total.lock().unwrap_or_else(PoisonError::into_inner).0.add(report);
                     }
                     shipper.flush();
@@ -239,6 +245,16 @@ impl<'a> Run<'a> {
         let (report, counts) = total.into_inner().unwrap_or_else(PoisonError::into_inner);
         outcome.read = report;
         outcome.links = counts;
+    }
+
+    /// Takes a source from what the first pass left of it, if it did.
+    fn recalled(&self, index: usize, shipper: &mut Shipper<'_>) -> Option<SourceReport> {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let report = self.recall.give(index, shipper)?;
+        self.skip(index);
+        Some(report)
     }
 
     /// With one worker the order of the sources; with more the largest first, so that they end together.
@@ -282,19 +298,6 @@ impl<'a> Run<'a> {
             outcome.count_events(events);
         }
     }
-}
-
-struct Observer<'c>(&'c mut Correlator);
-
-impl RecordSink for Observer<'_> {
-    fn record(&mut self, record: &Record<'_>) {
-        self.0.observe(record);
-    }
-}
-
-impl SourceSink for Observer<'_> {
-    fn file_begins(&mut self, _: u32, _: &Fingerprints) {}
-    fn given_up_to(&mut self, _: Option<(u32, u64)>) {}
 }
 
 /// Destinations over the network: their place in the configuration, and whether they take logs.

@@ -192,6 +192,11 @@ impl Shipper<'_> {
             Some(correlator) => correlator.link(record),
             None => written(record).ok_or(Unlinked::NoTraces),
         };
+        self.take(outcome)
+    }
+
+    /// Counts what was found for a record.
+    pub(super) fn take(&mut self, outcome: Result<Link, Unlinked>) -> Option<Link> {
         match outcome {
             Ok(link) if link.confidence.is_some_and(|confidence| confidence < self.min_confidence) => {
                 self.counts.below_confidence += 1;
@@ -207,6 +212,18 @@ impl Shipper<'_> {
                 None
             }
         }
+    }
+
+    /// Whether a time lies in the window; counts it so.
+    pub(super) fn is_in_window(&mut self, time: Option<i64>) -> bool {
+        let Some(time) = time else { return true };
+        if self.window.0.is_some_and(|since| time < since) || self.window.1.is_some_and(|until| time >= until) {
+            self.counts.outside_window += 1;
+            return false;
+        }
+        let (first, last) = self.counts.times.unwrap_or((time, time));
+        self.counts.times = Some((first.min(time), last.max(time)));
+        true
     }
 }
 
@@ -292,17 +309,9 @@ impl RecordSink for Shipper<'_> {
         // Records out of the window count among equals too, so that a narrower window gives the same ids.
         let needs_uid = !self.logs.is_empty() || !self.taps.is_empty();
         let uid = if needs_uid { self.uid(record) } else { [0; 16] };
-        let outside = |time: i64| {
-            self.window.0.is_some_and(|since| time < since) || self.window.1.is_some_and(|until| time >= until)
-        };
-        if record.time.is_some_and(outside) {
-            self.counts.outside_window += 1;
+        if !self.is_in_window(record.time) {
             self.leave_out(record);
             return;
-        }
-        if let Some(time) = record.time {
-            let (first, last) = self.counts.times.unwrap_or((time, time));
-            self.counts.times = Some((first.min(time), last.max(time)));
         }
         let link = self.link(record);
         if let Some(rows) = &mut self.links {

@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 use std::io::Read;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::assemble::{AssembleSettings, Assembler, Counts, RecordSink};
 use crate::calendar::{Calendar, CalendarSettings};
@@ -39,6 +39,18 @@ pub struct Reading<'a> {
     pub bytes_read: &'a Arc<AtomicU64>,
     /// Stop at the next chunk.
     pub stop: &'a AtomicBool,
+    /// Buffers of files that have been read.
+    pub spare: &'a Mutex<Vec<Vec<u8>>>,
+}
+
+impl Reading<'_> {
+    fn take_buffer(&self) -> Vec<u8> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn keep_buffer(&self, buffer: Vec<u8>) {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
 }
 
 /// What reading a source came to.
@@ -127,7 +139,7 @@ pub fn read_source<S: SourceSink>(
                 continue;
             }
         };
-        let mut reader = ChunkReader::new(input, reading.limits);
+        let mut reader = ChunkReader::with_buffer(input, reading.limits, reading.take_buffer());
         reader.paragraphs_if_starts_with(b"__CURSOR=");
         sink.file_begins(at as u32, &fingerprints(&mut reader, &mut known));
         loop {
@@ -150,6 +162,7 @@ pub fn read_source<S: SourceSink>(
                 }
             }
         }
+        reading.keep_buffer(reader.into_buffer());
     }
     assembler.flush(sink);
     sink.given_up_to(None);

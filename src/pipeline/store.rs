@@ -6,8 +6,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use prost::Message;
 
@@ -65,7 +65,8 @@ impl Drop for Spool {
 pub(super) fn window(config: &BackfillConfig, sources: &[Source], stop: &AtomicBool, say: &Say) -> Option<(i64, i64)> {
     let calendars = zones::calendars(config, sources, &super::TracesReport::default(), say);
     let bytes_read = Arc::default();
-    let reading = Reading { limits: config.limits, bytes_read: &bytes_read, stop };
+    let spare = Mutex::default();
+    let reading = Reading { limits: config.limits, bytes_read: &bytes_read, stop, spare: &spare };
     let mut times = Times(None);
     for (index, source) in sources.iter().enumerate() {
         let origin = Arc::new(source.origin.clone());

@@ -238,8 +238,20 @@ impl TraceFile {
 
     /// Appends a line, up to `room` bytes; the rest of a longer one is passed over.
     fn take_line(&mut self, room: usize) -> io::Result<Line> {
-        let start = self.value.len();
-        (&mut self.reader).take(room as u64 + 1).read_until(b'\n', &mut self.value)?;
+        let (start, mut ends) = (self.value.len(), false);
+        let most = start.saturating_add(room).saturating_add(1);
+        while !ends {
+            let read = match self.reader.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            let read = &read[..read.len().min(most - self.value.len())];
+            let read = memchr::memchr(b'\n', read).map_or(read, |end| &read[..=end]);
+            self.value.extend_from_slice(read);
+            ends = read.is_empty() || read.ends_with(b"\n");
+            let taken = read.len();
+            self.reader.consume(taken);
+        }
         if self.value.len() == start {
             return Ok(Line::End);
         }

@@ -126,6 +126,13 @@ impl<'t> Cursor<'t> {
         self.at += usize::from(is_text);
         let start = self.at;
         let mut number = 0u64;
+        // Times have nineteen digits: eight at a time, as long as no more can be too many.
+        while self.at < start + 16
+            && let Some(eight) = self.text.as_bytes()[self.at..].first_chunk().and_then(eight_digits)
+        {
+            number = number * 100_000_000 + eight;
+            self.at += 8;
+        }
         while let Some(digit @ b'0'..=b'9') = self.text.as_bytes().get(self.at) {
             number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
             self.at += 1;
@@ -246,5 +253,47 @@ impl<'t> Cursor<'t> {
         let ends = quote == 0 || digits[count] == b'"';
         self.at += quote + 1 + count + quote;
         (ends && (1..19).contains(&count) && digits[0] != b'0').then_some(Value::Other)
+    }
+}
+
+/// The number that eight digits are.
+#[inline(always)]
+fn eight_digits(text: &[u8; 8]) -> Option<u64> {
+    let text = u64::from_le_bytes(*text);
+    let digits = text ^ 0x3030_3030_3030_3030;
+    // What lies above nine has, with six more, a bit in its upper half.
+    if (digits | digits.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
+        return None;
+    }
+    // Neighbours are taken together: the first digit is the lowest byte.
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_those_of_their_digits(number in prop_oneof![any::<u64>(), 0u64..1_000_000_000], tail in "[,}. e]?") {
+            let text = format!("{number}{tail}");
+            let mut cursor = Cursor { text: &text, at: 0 };
+            let expected = (!tail.starts_with(['.', 'e'])).then_some(number);
+            prop_assert_eq!(cursor.number(), expected);
+        }
+    }
+
+    #[test]
+    fn eight_bytes_are_digits_or_not() {
+        assert_eq!(eight_digits(b"12345678"), Some(12_345_678));
+        assert_eq!(eight_digits(b"99999999"), Some(99_999_999));
+        assert_eq!(eight_digits(b"00000000"), Some(0));
+        for other in [b"1234567:", b"/2345678", b"1234567\xb0", b"12 45678", b"12345\xff78", b"?2345678"] {
+            assert_eq!(eight_digits(other), None);
+        }
+        assert_eq!(Cursor { text: "18446744073709551616", at: 0 }.number(), None);
     }
 }

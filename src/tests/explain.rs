@@ -47,6 +47,25 @@ fn a_line_and_a_trace_are_explained_as_they_are_linked() {
 }
 
 #[test]
+fn links_are_the_same_whether_lines_are_read_again_or_remembered() {
+    for name in ["crio", "containerd"] {
+        let (place, (logs, traces)) = (Place::new(), node(name));
+        let window = ["--min-confidence", "0.5", "--since", "2020-01-01T00:00:00Z"];
+        let run = |other: &[&str]| {
+            let args = ["backfill", &logs, "--traces", &traces, "--links", "links.jsonl"];
+            let run = place.run(&[&args[..], &window, other].concat());
+            run.text(0);
+            let counts = run.err.lines().filter(|line| line.contains("linked")).map(str::to_owned);
+            let counts: Vec<String> = counts.collect();
+            (place.read("links.jsonl"), counts)
+        };
+        let again = run(&["--to", "file=out"]);
+        assert!(!again.0.is_empty() && !again.1.is_empty());
+        assert_eq!(run(&["--dry-run"]), again, "{name}");
+    }
+}
+
+#[test]
 fn why_a_line_has_no_link_is_said() {
     let place = Place::new();
     let (logs, traces) = node("crio");

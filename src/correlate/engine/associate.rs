@@ -11,31 +11,19 @@ use std::ops::Range;
 use super::at_hand::AtHand;
 use super::beside::Beside;
 use super::crowding::crowding;
-use super::groups::{Agreement, Groups};
+use super::groups::Groups;
 use super::habits::Habit;
-use super::late::{self, AFTER_END};
-use super::scene::{Block, Pair, Scene};
+use super::late::{AFTER_END, Late};
+use super::request_keys::Agreement;
+use super::scene::{Block, Scene};
 use super::shared::Shared;
+use super::sharing::Sharing;
 use super::usual::{STILL, Usual, place};
 
 /// Rounds of learning.
 const ROUNDS: usize = 13;
 /// Rounds after which groups are found, and lines that come after the end are told.
 const HALF: usize = ROUNDS / 2 + 1;
-/// Of the spans with lines of a template, this share has the usual number or fewer: less where many of its lines have no
-/// recorded span, since they often run beside one that has.
-const USUAL_SHARE: f32 = 0.4;
-const USUAL_SHARE_LEAST: f32 = 0.15;
-/// Lines of one template in one span that are told apart.
-const CAPS: usize = 64;
-/// Rounds of giving and taking within each.
-const SHARINGS: usize = 8;
-/// Where every span keeps so much of what it takes, sharing has ended.
-const SHARED: f32 = 0.999;
-/// A span keeps so much of what it takes at least, where all requests are recorded: more than usual is possible. Where half
-/// or more are not, the rest is likelier another's.
-const KEPT_LEAST: f32 = 0.03;
-const KEPT_LEAST_UNRECORDED: f32 = 1e-5;
 /// The share of a template's lines without a span, before anything is known.
 const NONE_AT_FIRST: f32 = 0.05;
 
@@ -77,21 +65,12 @@ struct Rounds<'s> {
     usual: Usual,
     /// Of each kind: its lines are written after the span's end.
     after: Vec<bool>,
-    /// Of each template, see [`late::after_end`].
+    /// Of each template, see [`Late::after_end`].
     after_end: Vec<f32>,
     result: Association,
-    /// Of each kind: lines of it in all, how many a span may take.
-    sums: Vec<f32>,
-    caps: Vec<f32>,
-    /// Of each cell: its kind, lines that it takes, and the part of them that it keeps.
-    kinds: Vec<u32>,
-    taken: Vec<f32>,
-    parts: Vec<f32>,
-    /// … in all rounds together: where the next begins.
-    kept: Vec<f32>,
-    /// The template at hand, and those of its rows some of whose spans keep less than they take.
+    sharing: Sharing,
+    /// The template at hand.
     hand: AtHand,
-    giving: Vec<usize>,
 }
 
 /// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over. Until then a
@@ -108,15 +87,15 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: boo
     rounds.result.shared = groups.shared_words(scene, &rounds.result);
     rounds.result.beside = groups.beside(scene, &rounds.result);
     groups.agree(scene, &mut rounds.result);
-    rounds.after = late::written_after(scene, &rounds.result.weights);
-    rounds.after_end = late::after_end(scene, &rounds.result.weights);
+    let late = Late::new(scene, &rounds.result.weights);
+    rounds.after = late.written_after(scene);
+    rounds.after_end = late.after_end(scene);
     rounds.result.crowding = crowding(scene, &mut rounds.result);
     if keeps_habits {
         rounds.result.habits = vec![None; scene.kinds.len()];
     }
-    let grouped = groups.templates(scene);
     let mut together = Vec::new();
-    for (block, is_grouped) in scene.blocks.iter().zip(&grouped) {
+    for (block, is_grouped) in scene.blocks.iter().zip(groups.templates()) {
         rounds.hand.load(scene, block, &rounds.result);
         rounds.go_on(block);
         if *is_grouped {
@@ -158,16 +137,10 @@ impl<'s> Rounds<'s> {
             preference: vec![1.0; scene.kinds.len()],
             ..Association::default()
         };
-        let [taken, parts, kept] = [0.0, 1.0, 1.0].map(|value| vec![value; scene.cells]);
-        let [sums, caps] = [0.0, 1.0].map(|value| vec![value; scene.kinds.len()]);
-        let mut kinds = vec![0; scene.cells];
-        for pair in &scene.pairs {
-            kinds[pair.cell as usize] = pair.kind;
-        }
-        let (usual, hand, giving) = Default::default();
+        let (usual, hand) = Default::default();
         let after = vec![false; scene.kinds.len()];
         let after_end = vec![AFTER_END; scene.template_lines.len()];
-        Rounds { scene, usual, after, after_end, result, sums, caps, kinds, taken, parts, kept, hand, giving }
+        Rounds { scene, usual, after, after_end, result, sharing: Sharing::new(scene), hand }
     }
 
     /// Rounds of the template at hand by itself, until it is still; the last teaches nothing.
@@ -182,7 +155,7 @@ impl<'s> Rounds<'s> {
             if !self.learn(block) {
                 break;
             }
-            self.hand.leave_out(&mut self.result, &self.taken);
+            self.hand.leave_out(&mut self.result, &self.sharing.cells);
         }
         self.weigh(block, false);
         self.hand.store(&mut self.result);
@@ -207,8 +180,7 @@ impl<'s> Rounds<'s> {
             let mut moves = false;
             for (block, usual) in together.iter_mut() {
                 std::mem::swap(usual, &mut self.usual);
-                self.hand.load(self.scene, block, &self.result);
-                moves |= self.learn(block);
+                moves |= self.learn_all(block);
                 std::mem::swap(usual, &mut self.usual);
             }
             if !moves {
@@ -238,10 +210,10 @@ impl<'s> Rounds<'s> {
         self.usual.prefer(first);
         let alone = 1.0 / self.result.crowding[block.template];
         let after_end = self.after_end[block.template];
-        let Rounds { usual, result, sums, taken, hand, .. } = self;
+        let Rounds { usual, result, sharing: Sharing { sums, cells, .. }, hand, .. } = self;
         let AtHand { rows, pairs, numbers, weights, scores, .. } = hand;
         sums[block.kinds.clone()].fill(0.0);
-        taken[block.cells.clone()].fill(0.0);
+        cells[block.cells.clone()].iter_mut().for_each(|cell| cell.taken = 0.0);
         let (habits, base) = (&usual.habits, block.kinds.start);
         let none = result.none_share[block.template];
         for row in rows {
@@ -266,96 +238,26 @@ impl<'s> Rounds<'s> {
             for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {
                 *weight = score / all;
                 sums[pair.kind as usize] += *weight;
-                taken[pair.cell as usize] += *weight;
+                cells[pair.cell as usize].taken += *weight;
             }
             row.none = none / all;
         }
-        self.share(block);
-    }
-
-    /// A span takes a template as often as is usual for it.
-    fn share(&mut self, block: &Block) {
-        self.find_caps(block);
-        let Rounds { result, taken, caps, kinds, parts, kept, giving, hand, .. } = self;
-        let unrecorded = (2.0 * result.none_share[block.template]).min(1.0);
-        let least = KEPT_LEAST * (KEPT_LEAST_UNRECORDED / KEPT_LEAST).powf(unrecorded);
-        // What was given away in the round before is given away first, and got back where too much was.
-        parts[block.cells.clone()].copy_from_slice(&kept[block.cells.clone()]);
-        let mut grows = true;
-        for _ in 0..=SHARINGS {
-            // Lines all of whose spans keep everything are as they were.
-            if std::mem::take(&mut grows) {
-                let gives = |pair: &Pair| parts[pair.cell as usize] != 1.0 || kept[pair.cell as usize] != 1.0;
-                giving.clear();
-                giving.extend((0..hand.rows.len()).filter(|at| hand.pairs[hand.rows[*at].pairs()].iter().any(gives)));
-            }
-            for at in giving.iter().copied() {
-                let range = hand.rows[at].pairs();
-                let pairs = &hand.pairs[range.clone()];
-                let weights = &mut hand.weights[range];
-                let none = &mut hand.rows[at].none;
-                let mut all = *none;
-                for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
-                    taken[pair.cell as usize] -= *weight;
-                    *weight *= parts[pair.cell as usize];
-                    all += *weight;
-                }
-                let scale = 1.0 / all.max(1e-12);
-                *none *= scale;
-                for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
-                    *weight *= scale;
-                    taken[pair.cell as usize] += *weight;
-                }
-            }
-            let mut moved = 0.0f32;
-            for cell in hand.cells.iter().map(|cell| *cell as usize) {
-                let cap = caps[kinds[cell] as usize];
-                if kept[cell] == 1.0 && taken[cell] <= cap {
-                    parts[cell] = 1.0;
-                    continue;
-                }
-                let next = (kept[cell] * cap / taken[cell].max(1e-9)).clamp(least, 1.0);
-                parts[cell] = next / kept[cell];
-                grows |= kept[cell] == 1.0;
-                kept[cell] = next;
-                moved = moved.max((parts[cell] - 1.0).abs());
-            }
-            if moved < 1.0 - SHARED {
-                break;
-            }
-        }
-    }
-
-    /// How many lines of a template a span of an operation has, usually: most spans have so many or more. Not the mean,
-    /// since unrecorded requests that come in the same burst would raise it.
-    fn find_caps(&mut self, block: &Block) {
-        let unrecorded = (2.0 * self.result.none_share[block.template]).min(1.0);
-        let share = USUAL_SHARE + (USUAL_SHARE_LEAST - USUAL_SHARE) * unrecorded;
-        let mut spans = vec![[0u32; CAPS]; block.kinds.len()];
-        for cell in self.hand.cells.iter().map(|cell| *cell as usize) {
-            let taken = self.taken[cell];
-            if taken > 0.5 {
-                let kind = self.kinds[cell] as usize - block.kinds.start;
-                spans[kind][(taken.round() as usize).min(CAPS) - 1] += 1;
-            }
-        }
-        for (kind, spans) in block.kinds.clone().zip(&spans) {
-            let all_spans = self.scene.spans_of[self.scene.kinds[kind].1 as usize];
-            let all: u32 = spans.iter().sum();
-            let mut below = 0;
-            let usual = spans.iter().position(|count| {
-                below += count;
-                below as f32 > share * all as f32
-            });
-            let mean = (self.sums[kind] / all_spans.max(1) as f32).round().max(1.0);
-            self.caps[kind] = (usual.unwrap_or(0) as f32 + 1.0).min(mean);
-        }
+        self.sharing.share(self.scene, block, none, &mut self.hand);
     }
 
     /// Habits and shares from the weights; false where they are as they were.
     fn learn(&mut self, block: &Block) -> bool {
-        let moved = self.usual.learn(self.scene, block, &self.hand);
+        let moved = self.usual.learn(self.scene, block, &self.hand.pairs, &self.hand.weights);
         self.count_none(block);
+        moved > STILL * block.rows.len() as f32
+    }
+
+    /// The same of all pairs of a block that is not at hand.
+    fn learn_all(&mut self, block: &Block) -> bool {
+        let (pairs, weights) = (&self.scene.pairs[block.pairs.clone()], &self.result.weights[block.pairs.clone()]);
+        let moved = self.usual.learn(self.scene, block, pairs, weights);
+        let none = self.result.none[block.rows.clone()].iter().sum::<f32>();
+        self.keep_none_share(block, none);
         moved > STILL * block.rows.len() as f32
     }
 
@@ -366,8 +268,13 @@ impl<'s> Rounds<'s> {
     }
 
     fn count_none(&mut self, block: &Block) {
+        let none = self.hand.rows.iter().map(|row| row.none).sum::<f32>();
+        self.keep_none_share(block, none);
+    }
+
+    fn keep_none_share(&mut self, block: &Block, none: f32) {
         let before = self.scene.recalled.of(block.template);
-        let none = 0.2 + self.hand.rows.iter().map(|row| row.none).sum::<f32>() + before.none;
-        self.result.none_share[block.template] = none / (block.rows.len() as f32 + before.lines + 2.0);
+        let (none, lines) = (none + before.none, block.rows.len() as f32 + before.lines);
+        self.result.none_share[block.template] = (0.2 + none) / (lines + 2.0);
     }
 }

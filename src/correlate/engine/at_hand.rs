@@ -5,6 +5,7 @@
 
 use super::associate::Association;
 use super::scene::{Block, Pair, Scene};
+use super::sharing::Cell;
 
 /// A pair with less of its line is left out, what remains of it stays as it is.
 const LEAST: f32 = 1e-6;
@@ -72,8 +73,8 @@ impl AtHand {
         }
     }
 
-    /// Gives back what has no part any more. `taken`: what each cell takes.
-    pub(super) fn leave_out(&mut self, result: &mut Association, taken: &[f32]) {
+    /// Gives back what has no part any more.
+    pub(super) fn leave_out(&mut self, result: &mut Association, cells: &[Cell]) {
         let mut to = 0;
         for row in &mut self.rows {
             let from = row.pairs();
@@ -94,6 +95,6 @@ impl AtHand {
         self.numbers.truncate(to);
         self.weights.truncate(to);
         self.scores.truncate(to);
-        self.cells.retain(|cell| taken[*cell as usize] >= LEAST);
+        self.cells.retain(|cell| cells[*cell as usize].taken >= LEAST);
     }
 }

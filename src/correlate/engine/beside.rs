@@ -10,7 +10,7 @@ use super::associate::Association;
 use super::hash::NumberMap;
 use super::lines::Lines;
 use super::operations::Operations;
-use super::scene::{Row, Scene};
+use super::scene::{Row, Scene, TRACES_MAX};
 
 /// Farther lines are no neighbours.
 const NEAR_NS: i64 = 2_000_000;
@@ -73,17 +73,25 @@ impl Beside {
         let sure: Vec<Sure> = scene.rows.iter().zip(&so_far.none).map(of_row).collect();
         let mut tally = Tally::new(scene);
         let mut outcomes = vec![0u8; scene.pairs.len()];
-        let mut traces = Vec::new();
+        let mut traces: Vec<u32> = Vec::new();
+        let mut of_traces: Vec<u8> = Vec::new();
         for ((row, own), sides) in scene.rows.iter().zip(&sure).zip(sides(lines, scene, &sure, settled)) {
             traces.clear();
-            for at in row.pairs() {
-                let trace = operations.trace(scene.pairs[at].slot);
-                let outcome = outcome(sides, trace);
-                outcomes[at] = outcome;
-                // Each trace once.
-                if !traces.contains(&trace) {
+            of_traces.clear();
+            for (pair, into) in scene.pairs[row.pairs()].iter().zip(&mut outcomes[row.pairs()]) {
+                // Each trace once: they are numbered as they come, but for those beyond the last number.
+                if let Some(outcome) = of_traces.get(usize::from(pair.trace))
+                    && usize::from(pair.trace) < TRACES_MAX
+                {
+                    *into = *outcome;
+                    continue;
+                }
+                let trace = operations.trace(pair.slot);
+                *into = outcome(sides, trace);
+                of_traces.push(*into);
+                if usize::from(pair.trace) < TRACES_MAX || !traces.contains(&trace) {
                     traces.push(trace);
-                    tally.count(row.template, outcome, *own, trace);
+                    tally.count(row.template, *into, *own, trace);
                 }
             }
         }

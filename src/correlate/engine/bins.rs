@@ -6,13 +6,14 @@
 /// Bins of distances: a signed logarithmic scale, 7 a decade from 2 µs.
 pub(super) const BINS: usize = 72;
 /// Where bins begin: seven even steps of the logarithm a decade, from 2 µs up.
-const EDGES: [u64; BINS - 14] = edges();
+const EDGES: [u64; STEPS] = edges();
+const STEPS: usize = BINS - 14;
 
-const fn edges() -> [u64; BINS - 14] {
+const fn edges() -> [u64; STEPS] {
     // 2 · 10^(step/7) µs, in pm.
     let decade =
         [2_000_000_000, 2_778_990_881, 3_861_395_159, 5_365_390_968, 7_455_187_444, 10_358_948_985, 14_393_713_460u64];
-    let mut edges = [0; BINS - 14];
+    let mut edges = [0; STEPS];
     let mut step = 0;
     while step < edges.len() {
         edges[step] = (decade[step % 7] as u128 * 10u128.pow(step as u32 / 7)).div_ceil(1_000_000) as u64;
@@ -22,16 +23,17 @@ const fn edges() -> [u64; BINS - 14] {
 }
 
 /// Where the last bin would end.
-const LAST_END: u64 = (EDGES[BINS - 15] as u128 * 2_778_990_881 / 2_000_000_000) as u64;
+const LAST_END: u64 = (EDGES[STEPS - 1] as u128 * 2_778_990_881 / 2_000_000_000) as u64;
 
 /// By the number of bits of a distance and its four highest behind the first: the last step that begins no later than all
 /// such distances. A step is wider than what such distances differ by, so that at most one begins among them.
-const FIRST_STEPS: [u8; 65 << 4] = first_steps();
+/// (Of tables as long as a power of two no place is outside.)
+const FIRST_STEPS: [u8; 1 << 11] = first_steps();
 
-const fn first_steps() -> [u8; 65 << 4] {
-    let mut steps = [0; 65 << 4];
+const fn first_steps() -> [u8; 1 << 11] {
+    let mut steps = [0; 1 << 11];
     let mut at = 1 << 4;
-    while at < steps.len() {
+    while at < 65 << 4 {
         let (bits, highest) = (at >> 4, at as u128 & 15);
         let least = (16 | highest) << bits >> 5;
         let mut step = steps[at - 1];
@@ -44,17 +46,33 @@ const fn first_steps() -> [u8; 65 << 4] {
     steps
 }
 
+/// Where the step after each begins; none does after the last. Exact: all are far below 2^53.
+const NEXT_EDGES: [f64; 64] = next_edges();
+
+const fn next_edges() -> [f64; 64] {
+    let mut next = [f64::INFINITY; 64];
+    let mut step = 1;
+    while step < STEPS {
+        next[step - 1] = EDGES[step] as f64;
+        step += 1;
+    }
+    next
+}
+
 /// The bin of a distance in ns.
 #[inline]
-pub(super) fn bin(distance: i64) -> u8 {
-    let length = distance.unsigned_abs();
-    let zeros = length.leading_zeros();
-    // Behind the first bit that is set.
-    let highest = length.checked_shl(zeros + 1).unwrap_or(0) >> 60;
-    let step = FIRST_STEPS[((u64::BITS - zeros) as usize) << 4 | highest as usize];
-    let step = step + u8::from(EDGES.get(usize::from(step) + 1).is_some_and(|edge| *edge <= length));
-    if distance >= 0 { 14 + step } else { 13 - step.min(13) }
+pub(super) const fn bin(distance: i64) -> u8 {
+    // Its exponent is the number of bits, behind it stand those behind the first one. Rounded are only distances that lie
+    // beyond all edges.
+    let bits = (distance as f64).to_bits() & (u64::MAX >> 1);
+    let highest = ((bits >> 48) as usize).saturating_sub(1022 << 4);
+    let step = FIRST_STEPS[highest & 0x7ff];
+    let step = step + (NEXT_EDGES[step as usize & 63] <= f64::from_bits(bits)) as u8;
+    if distance >= 0 { 14 + step } else { 13u8.saturating_sub(step) }
 }
+
+/// Where nothing is near.
+pub(super) const FAR: u8 = bin(i64::MAX);
 
 /// How wide a bin is, ns.
 pub(super) fn bin_width(bin: u8) -> f32 {

@@ -5,6 +5,7 @@
 //! process; what a server does for its caller begins and ends unseen by the caller's lines.
 
 use super::super::span_index::{Slot, SpanIndex};
+use super::bins::{FAR, bin};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -45,9 +46,16 @@ impl Edges {
         Edges { firsts, starts, ends }
     }
 
+    /// The bin of the distance of a moment.
+    #[inline]
+    pub(super) fn bin(&self, slot: Slot, time: i64) -> u8 {
+        // Most spans have none below.
+        if self.firsts[slot as usize] == self.firsts[slot as usize + 1] { FAR } else { bin(self.distance(slot, time)) }
+    }
+
     /// From the last end before a moment, or, negative, to the next start after it, whichever is nearer; far away where
     /// there is none.
-    pub(super) fn distance(&self, slot: Slot, time: i64) -> i64 {
+    fn distance(&self, slot: Slot, time: i64) -> i64 {
         let range = self.firsts[slot as usize] as usize..self.firsts[slot as usize + 1] as usize;
         if range.is_empty() {
             return i64::MAX;

@@ -11,6 +11,7 @@ use super::habits;
 use super::hash::NumberMap;
 use super::lines::Lines;
 use super::operations::Operations;
+use super::request_keys::{self, Agreement, RequestKeys};
 use super::scene::{Scene, TRACES_MAX};
 use super::shared::Shared;
 
@@ -18,13 +19,6 @@ use super::shared::Shared;
 const LINES_MAX: usize = 400;
 /// A line is sure of its trace from here.
 const SURE: f32 = 0.9;
-/// A key is a request's when so many of the sure lines with one value agree.
-const AGREE: f32 = 0.93;
-/// … of so many.
-const SEEN_MIN: f32 = 20.0;
-/// What the same key names in other services counts so much, and like so many lines at most.
-const OTHERS_PART: f32 = 0.5;
-const OTHERS_MOST: f32 = 15.0;
 /// Each line's evidence counts at least so much, lest one line rule out a trace.
 const FLOOR: f32 = 0.02;
 /// Of the traces with groups of a key, this share has the usual number or fewer.
@@ -45,12 +39,11 @@ pub(super) struct Groups<'a> {
     /// Of each service and key: values' lines that agreed on a trace before, of so many.
     before: Option<&'a Agreement>,
     groups: Vec<Group>,
-    /// The same now.
+    /// Of each template: some of its lines are in a group.
+    grouped: Vec<bool>,
+    /// How well the values of keys agree on a trace now.
     pub(super) agreement: Agreement,
 }
-
-/// Of each service and key: values' lines that agreed on a trace, of so many.
-pub(super) type Agreement = NumberMap<(u32, u32), (f32, f32)>;
 
 /// Lines that name one request.
 #[derive(Debug, Default)]
@@ -70,7 +63,8 @@ impl<'a> Groups<'a> {
         known: &'a [(u32, u32)],
         before: Option<&'a Agreement>,
     ) -> Groups<'a> {
-        Groups { lines, operations, known, before, groups: Vec::new(), agreement: Agreement::default() }
+        let (groups, grouped, agreement) = Default::default();
+        Groups { lines, operations, known, before, groups, grouped, agreement }
     }
 
     /// What lines that name no request share with others.
@@ -87,54 +81,32 @@ impl<'a> Groups<'a> {
 
     /// Learns which keys name requests, and who belongs together.
     pub(super) fn find(&mut self, scene: &Scene, so_far: &Association) {
-        let mut keyed: Vec<(u32, u64, u32)> = Vec::new();
+        // (service, key and value, row), as one number: that is quick to compare.
+        let mut keyed: Vec<u128> = Vec::new();
         for (at, row) in scene.rows.iter().enumerate() {
             let line = &self.lines.rows[row.line as usize];
             let group = self.operations.group_of_writer(line.writer);
-            keyed.extend(self.lines.pairs(line).iter().map(|pair| (group, *pair, at as u32)));
+            let keyed_by = |pair: &u64| u128::from(group) << 96 | u128::from(*pair) << 32 | at as u128;
+            keyed.extend(self.lines.pairs(line).iter().map(keyed_by));
         }
         keyed.sort_unstable();
         keyed.dedup();
-        let runs: Vec<&[(u32, u64, u32)]> = keyed
-            .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
-            .filter(|run| (2..=LINES_MAX).contains(&run.len()))
-            .collect();
-        let mut agreement = Agreement::default();
+        let runs: Vec<&[u128]> =
+            keyed.chunk_by(|a, b| a >> 32 == b >> 32).filter(|run| (2..=LINES_MAX).contains(&run.len())).collect();
+        self.agreement = Agreement::default();
         let mut traces = Vec::new();
         for run in &runs {
             traces.clear();
             let sure = |row: u32| scene.sure_trace(self.operations, &so_far.weights, &scene.rows[row as usize], SURE);
-            traces.extend(run.iter().filter_map(|(_, _, row)| sure(*row)));
-            if traces.len() < 2 {
-                continue;
-            }
-            traces.sort_unstable();
-            let most = traces.chunk_by(|a, b| a == b).map(<[u32]>::len).max().unwrap_or(0);
-            let entry = agreement.entry(key_of(run[0])).or_default();
-            entry.0 += most as f32;
-            entry.1 += traces.len() as f32;
+            traces.extend(run.iter().filter_map(|keyed| sure(*keyed as u32)));
+            request_keys::count(&mut self.agreement, key_of(run[0]), &mut traces);
         }
-        let mut everywhere: NumberMap<u32, (f32, f32)> = NumberMap::default();
-        for ((_, key), (agree, seen)) in agreement.iter().chain(self.before.into_iter().flatten()) {
-            let all = everywhere.entry(*key).or_default();
-            *all = (all.0 + agree, all.1 + seen);
-        }
-        let names_request = |key: (u32, u32)| {
-            let now = agreement.get(&key).copied().unwrap_or_default();
-            let before = self.before.and_then(|before| before.get(&key)).copied().unwrap_or_default();
-            let own = (now.0 + before.0, now.1 + before.1);
-            let all = everywhere.get(&key.1).copied().unwrap_or_default();
-            let others = (all.0 - own.0, (all.1 - own.1).max(1e-6));
-            let part = (OTHERS_MOST / others.1).min(OTHERS_PART);
-            let (agree, seen) = (own.0 + part * others.0, own.1 + part * others.1);
-            seen >= SEEN_MIN && agree >= AGREE * seen && own.0 >= AGREE * own.1
-        };
-        self.agreement = agreement.clone();
+        let keys = RequestKeys::new(&self.agreement, self.before);
         // A line is of its largest group.
         let mut group_of = vec![u32::MAX; scene.rows.len()];
-        for (number, run) in runs.iter().enumerate().filter(|(_, run)| names_request(key_of(run[0]))) {
-            for (_, _, row) in *run {
-                let group = &mut group_of[*row as usize];
+        for (number, run) in runs.iter().enumerate().filter(|(_, run)| keys.names_request(key_of(run[0]))) {
+            for keyed in *run {
+                let group = &mut group_of[*keyed as u32 as usize];
                 if *group == u32::MAX || runs[*group as usize].len() < run.len() {
                     *group = number as u32;
                 }
@@ -156,15 +128,15 @@ impl<'a> Groups<'a> {
                 Group { key, rows: group.iter().map(|(_, row)| *row).collect(), ..Group::default() }
             })
             .collect();
+        self.grouped = vec![false; scene.template_lines.len()];
+        for row in self.groups.iter().flat_map(|group| &group.rows) {
+            self.grouped[scene.rows[*row as usize].template as usize] = true;
+        }
     }
 
     /// Of each template: some of its lines are in a group.
-    pub(super) fn templates(&self, scene: &Scene) -> Vec<bool> {
-        let mut grouped = vec![false; scene.blocks.len()];
-        for row in self.groups.iter().flat_map(|group| &group.rows) {
-            grouped[scene.rows[*row as usize].template as usize] = true;
-        }
-        grouped
+    pub(super) fn templates(&self) -> &[bool] {
+        &self.grouped
     }
 
     /// Of each row: the lines of its group.
@@ -181,7 +153,7 @@ impl<'a> Groups<'a> {
     /// One trace for each group, and of each key no more groups for a trace than is usual.
     pub(super) fn agree(&mut self, scene: &Scene, result: &mut Association) {
         let mut groups = std::mem::take(&mut self.groups);
-        let chances = Chances::new(scene, result);
+        let chances = Chances::new(scene, result, &self.grouped);
         let mut sums: Vec<(u32, f32)> = Vec::new();
         for group in &mut groups {
             self.weigh(scene, result, &chances, group, &mut sums);
@@ -319,9 +291,10 @@ fn share(groups: &mut [Group]) {
 struct Chances(Vec<[f32; BINS]>);
 
 impl Chances {
-    fn new(scene: &Scene, result: &Association) -> Chances {
+    /// `grouped`: of each template, whether it is asked for.
+    fn new(scene: &Scene, result: &Association, grouped: &[bool]) -> Chances {
         let mut open = vec![[0.0f32; BINS]; scene.template_lines.len()];
-        for (kind, (template, _)) in scene.kinds.iter().enumerate() {
+        for (kind, (template, _)) in scene.kinds.iter().enumerate().filter(|(_, kind)| grouped[kind.0 as usize]) {
             let template = *template as usize;
             let clutter = habits::clutter(&scene.clutter_end[kind], scene.template_lines[template].max(1) as f32);
             let share = result.crowding[template] * result.preference[kind];
@@ -354,6 +327,6 @@ impl Chances {
 }
 
 /// Service and key of a run; the value is left out.
-fn key_of(row: (u32, u64, u32)) -> (u32, u32) {
-    (row.0, (row.1 >> 32) as u32)
+fn key_of(keyed: u128) -> (u32, u32) {
+    ((keyed >> 96) as u32, (keyed >> 64) as u32)
 }

@@ -28,90 +28,105 @@ const LATER_SHARE: f32 = 0.008;
 /// Lines that would have been late among those before it, had there been more of them.
 const LATE_BEFORE: f32 = 0.3;
 
-/// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
-/// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
-/// as one in all services.
-pub(super) fn written_after(scene: &Scene, weights: &[f32]) -> Vec<bool> {
-    let templates = ends_of_templates(scene, weights);
-    let missing = ends::missing(&templates, &scene.template_group, &scene.template_message);
-    // Where much of a service's lines come late, its clocks differ, and being late says nothing.
-    let mut of_service: HashMap<u32, (f32, f32, f32)> = HashMap::new();
-    let mut of_message: HashMap<u64, Ends> = HashMap::new();
-    for (template, ends) in templates.iter().enumerate() {
-        let service = of_service.entry(scene.template_group[template]).or_default();
-        service.0 += if ends.is_late() { ends.all } else { 0.0 };
-        service.1 += ends.all;
-        service.2 += if ends.is_last() { 0.0 } else { ends.late };
-        of_message.entry(scene.template_message[template]).or_default().add(ends);
-    }
-    let (lines, late_lines) = late_lines(scene, weights);
-    let is_after = |(kind, (template, _)): (usize, &(u32, u32))| {
-        let template = *template as usize;
-        let ends = &templates[template];
-        let (late, all, usual) = of_service.get(&scene.template_group[template]).copied().unwrap_or_default();
-        let own = late_lines[kind] >= 0.3 * LATE_SHARE * lines[kind];
-        let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
-        let message = of_message.get(&scene.template_message[template]).copied().unwrap_or_default();
-        let is_later =
-            message.late >= LATE_SURE.max((LATER_SHARE + LATER * (usual + LATE_BEFORE) / all.max(1.0)) * message.all);
-        is_late
-            || is_later && message.is_mostly_last() && ends.is_last()
-            || ends.is_last() && missing[template] >= MISSING_LEAST
-    };
-    scene.kinds.iter().enumerate().map(is_after).collect()
+/// What the weights of all pairs say of ends.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    templates: Vec<Ends>,
+    /// Of each kind: its lines, and those that are certainly late.
+    kinds: Vec<(f32, f32)>,
+    /// Of each service: pairs that are right, and others.
+    services: NumberMap<u32, [Pairs; 2]>,
 }
 
-/// Of each template: how likely a line is in a span that had certainly ended, against others: by how often lines of its
-/// service are. Where clocks differ that is no less than by chance.
-pub(super) fn after_end(scene: &Scene, weights: &[f32]) -> Vec<f32> {
-    #[derive(Default, Clone, Copy)]
-    struct Pairs {
-        all: f32,
-        late: f32,
+#[derive(Debug, Default, Clone, Copy)]
+struct Pairs {
+    all: f32,
+    late: f32,
+}
+
+impl Pairs {
+    fn add(&mut self, weight: f32, is_late: bool) {
+        self.all += weight;
+        self.late += if is_late { weight } else { 0.0 };
     }
-    impl Pairs {
-        fn add(&mut self, weight: f32, is_late: bool) {
-            self.all += weight;
-            self.late += if is_late { weight } else { 0.0 };
+
+    fn share(self, at_first: f32) -> f32 {
+        (self.late + PAIRS_AT_FIRST * at_first) / (self.all + PAIRS_AT_FIRST)
+    }
+}
+
+impl Late {
+    pub(super) fn new(scene: &Scene, weights: &[f32]) -> Late {
+        let mut late = Late {
+            templates: vec![Ends::default(); scene.template_group.len()],
+            kinds: vec![(0.0, 0.0); scene.kinds.len()],
+            services: NumberMap::default(),
+        };
+        let mut service = (u32::MAX, [Pairs::default(); 2]);
+        for (pair, weight) in scene.pairs.iter().zip(weights) {
+            let late_weight = if pair.late { *weight } else { 0.0 };
+            let kind = &mut late.kinds[pair.kind as usize];
+            *kind = (kind.0 + weight, kind.1 + late_weight);
+            let template = scene.kinds[pair.kind as usize].0 as usize;
+            let ends = &mut late.templates[template];
+            ends.all += weight;
+            ends.late += late_weight;
+            ends.ended += if pair.ended { *weight } else { 0.0 };
+            // Pairs come by template: another service is rare.
+            let group = scene.template_group[template];
+            if service.0 != group {
+                late.services.insert(service.0, service.1);
+                service = (group, late.services.get(&group).copied().unwrap_or_default());
+            }
+            let [right, others] = &mut service.1;
+            right.add(*weight, pair.late);
+            others.add(1.0 - weight, pair.late);
         }
+        late.services.insert(service.0, service.1);
+        late
+    }
 
-        fn share(self, at_first: f32) -> f32 {
-            (self.late + PAIRS_AT_FIRST * at_first) / (self.all + PAIRS_AT_FIRST)
+    /// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
+    /// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
+    /// as one in all services.
+    pub(super) fn written_after(&self, scene: &Scene) -> Vec<bool> {
+        let templates = &self.templates;
+        let missing = ends::missing(templates, &scene.template_group, &scene.template_message);
+        // Where much of a service's lines come late, its clocks differ, and being late says nothing.
+        let mut of_service: HashMap<u32, (f32, f32, f32)> = HashMap::new();
+        let mut of_message: HashMap<u64, Ends> = HashMap::new();
+        for (template, ends) in templates.iter().enumerate() {
+            let service = of_service.entry(scene.template_group[template]).or_default();
+            service.0 += if ends.is_late() { ends.all } else { 0.0 };
+            service.1 += ends.all;
+            service.2 += if ends.is_last() { 0.0 } else { ends.late };
+            of_message.entry(scene.template_message[template]).or_default().add(ends);
         }
+        let is_after = |(kind, (template, _)): (usize, &(u32, u32))| {
+            let template = *template as usize;
+            let ends = &templates[template];
+            let (late, all, usual) = of_service.get(&scene.template_group[template]).copied().unwrap_or_default();
+            let own = self.kinds[kind].1 >= 0.3 * LATE_SHARE * self.kinds[kind].0;
+            let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
+            let message = of_message.get(&scene.template_message[template]).copied().unwrap_or_default();
+            let later = LATER_SHARE + LATER * (usual + LATE_BEFORE) / all.max(1.0);
+            let is_later = message.late >= LATE_SURE.max(later * message.all);
+            is_late
+                || is_later && message.is_mostly_last() && ends.is_last()
+                || ends.is_last() && missing[template] >= MISSING_LEAST
+        };
+        scene.kinds.iter().enumerate().map(is_after).collect()
     }
-    let mut services: NumberMap<u32, [Pairs; 2]> = NumberMap::default();
-    for (pair, weight) in scene.pairs.iter().zip(weights) {
-        let template = scene.kinds[pair.kind as usize].0 as usize;
-        let [right, others] = services.entry(scene.template_group[template]).or_default();
-        right.add(*weight, pair.late);
-        others.add(1.0 - weight, pair.late);
-    }
-    let factor = |service: &u32| {
-        let [right, others] = services.get(service).copied().unwrap_or_default();
-        (right.share(AFTER_END * LATE_AT_FIRST) / others.share(LATE_AT_FIRST)).clamp(AFTER_END, 1.0)
-    };
-    scene.template_group.iter().map(factor).collect()
-}
 
-fn ends_of_templates(scene: &Scene, weights: &[f32]) -> Vec<Ends> {
-    let mut templates = vec![Ends::default(); scene.template_lines.len()];
-    for (pair, weight) in scene.pairs.iter().zip(weights) {
-        let ends = &mut templates[scene.kinds[pair.kind as usize].0 as usize];
-        ends.all += weight;
-        ends.late += if pair.late { *weight } else { 0.0 };
-        ends.ended += if pair.ended { *weight } else { 0.0 };
+    /// Of each template: how likely a line is in a span that had certainly ended, against others: by how often lines of
+    /// its service are. Where clocks differ that is no less than by chance.
+    pub(super) fn after_end(&self, scene: &Scene) -> Vec<f32> {
+        let factor = |service: &u32| {
+            let [right, others] = self.services.get(service).copied().unwrap_or_default();
+            (right.share(AFTER_END * LATE_AT_FIRST) / others.share(LATE_AT_FIRST)).clamp(AFTER_END, 1.0)
+        };
+        scene.template_group.iter().map(factor).collect()
     }
-    templates
-}
-
-/// Of each kind: its lines, and those that are certainly late.
-fn late_lines(scene: &Scene, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let [mut lines, mut late] = [0.0; 2].map(|zero| vec![zero; scene.kinds.len()]);
-    for (pair, weight) in scene.pairs.iter().zip(weights) {
-        lines[pair.kind as usize] += weight;
-        late[pair.kind as usize] += if pair.late { *weight } else { 0.0 };
-    }
-    (lines, late)
 }
 
 #[cfg(test)]
@@ -132,7 +147,8 @@ mod tests {
             let (kinds, template_group) = (vec![(0, 0)], vec![7]);
             let pairs = late(right_late).chain(late(others_late)).collect();
             let weights = [vec![1.0; 100], vec![0.0; 100]].concat();
-            after_end(&Scene { pairs, kinds, template_group, ..Scene::default() }, &weights)[0]
+            let scene = Scene { pairs, kinds, template_group, ..Scene::default() };
+            Late::new(&scene, &weights).after_end(&scene)[0]
         };
         assert_eq!(factor(0, 30), AFTER_END);
         assert!(factor(40, 40) > 0.95);
@@ -157,7 +173,7 @@ mod tests {
                 template_message: vec![1, 2],
                 ..Scene::default()
             };
-            written_after(&scene, &[1.0; 400])
+            Late::new(&scene, &[1.0; 400]).written_after(&scene)
         };
         assert_eq!(is_after(0), [true, false]);
         assert_eq!(is_after(2), [false, false]);

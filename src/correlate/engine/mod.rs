@@ -25,9 +25,11 @@ mod neighbours;
 mod open;
 mod operations;
 mod past;
+mod request_keys;
 mod rows;
 mod scene;
 mod shared;
+mod sharing;
 mod templates;
 mod times;
 mod trace_words;
@@ -99,6 +101,8 @@ const CALL_CONFIDENCE: f32 = 0.995;
 pub(super) struct Engine {
     lines: Lines,
     decisions: Vec<Decision>,
+    /// Of each source: its first decision.
+    of_sources: Vec<u32>,
     /// Lines some of whose spans were beyond a limit.
     overflow: u64,
     keeps_evidence: bool,
@@ -251,6 +255,9 @@ impl Engine {
             self.evidence = Some(Box::new(kept));
         }
         self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
+        let sources = self.decisions.last().map_or(0, |decision| decision.source + 1);
+        let first = |source| self.decisions.partition_point(|decision| decision.source < source) as u32;
+        self.of_sources = (0..=sources).map(first).collect();
     }
 
     /// Lines that rules have settled, and those that they have not.
@@ -318,11 +325,12 @@ impl Engine {
         }
     }
 
-    /// The span of a record.
-    pub(super) fn link(&self, index: &SpanIndex, record: &Record<'_>) -> Option<Link> {
-        let key = (record.source, record.position.file, record.position.offset);
-        let of = |decision: &Decision| (decision.source, decision.file, decision.offset);
-        let decision = &self.decisions[self.decisions.binary_search_by_key(&key, of).ok()?];
+    /// The span of a record, by its source, file and offset.
+    pub(super) fn link(&self, index: &SpanIndex, key: (u32, u32, u64)) -> Option<Link> {
+        let [from, to] = self.of_sources.get(key.0 as usize..)?.first_chunk()?;
+        let decisions = &self.decisions[*from as usize..*to as usize];
+        let of = |decision: &Decision| (decision.file, decision.offset);
+        let decision = &decisions[decisions.binary_search_by_key(&(key.1, key.2), of).ok()?];
         let span = index.span(decision.slot);
         Some(Link {
             trace_id: span.trace_id,

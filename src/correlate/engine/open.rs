@@ -4,8 +4,8 @@
 //! write no line in some spans have tables without these. Nothing is weighed here.
 
 use super::super::facts::Kind;
-use super::super::intervals::Intervals;
-use super::super::span_index::{Slot, SpanIndex};
+use super::super::intervals::{Intervals, Open};
+use super::super::span_index::SpanIndex;
 use super::hash::NumberMap;
 use super::operations::Operations;
 use crate::record::Producer;
@@ -47,7 +47,7 @@ impl OpenSpans {
             open.of_writer[at] = Some(number);
         }
         let mut spans = vec![Vec::new(); numbers.len()];
-        for slot in 0..index.len() as Slot {
+        for slot in index.in_order_of_starts().iter().copied() {
             let span = index.span(slot);
             for number in &sets_of[span.resource as usize] {
                 let holds = match rules[*number as usize] {
@@ -66,9 +66,9 @@ impl OpenSpans {
     }
 
     /// Spans of a writer that begin no later than `start_max` and end no earlier than `end_min`, up to `room`.
-    pub(super) fn between(&self, writer: u32, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Slot>) {
+    pub(super) fn between(&self, writer: u32, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Open>) {
         if let Some(Some(number)) = self.of_writer.get(writer as usize) {
-            self.tables[*number as usize].open(start_max, end_min, room, into);
+            self.tables[*number as usize].open_with_times(start_max, end_min, room, into);
         }
     }
 }

@@ -5,11 +5,11 @@
 //! fewest lines go where there are too many. No line and no span is known here.
 
 use super::associate::Association;
-use super::groups::Agreement;
 use super::habits::Counts;
 use super::hash::{NumberMap, mix};
 use super::lines::Lines;
 use super::operations::Operations;
+use super::request_keys::Agreement;
 use super::scene::{Block, Scene};
 use super::usual::{chance, place};
 

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::super::intervals::Open;
 use super::super::span_index::{Slot, SpanIndex};
 use super::bins::{BINS, bin};
 use super::hash::NumberMap;
@@ -29,6 +30,9 @@ pub(super) const SIDE: u8 = 8;
 const LATE_NS: i64 = 2_000;
 /// Pairs kept in all.
 const PAIRS_MAX: usize = 24 << 20;
+/// Room is made for so many pairs of each of so many lines at first: what is never used costs nothing, growing does.
+const PAIRS_PER_ROW: usize = 16;
+const ROWS_RESERVED: usize = 64 << 10;
 /// Pairs of template and operation kept: each takes a kilobyte.
 const KINDS_MAX: usize = 1 << 16;
 /// Times at which chance is measured, per line: so many where a template has few lines, fewer where it has many.
@@ -121,6 +125,7 @@ impl Scene {
             cell_of: vec![u32::MAX; view.index.len()],
             ..Work::default()
         };
+        scene.pairs.reserve(PAIRS_PER_ROW * scene.rows.len().min(ROWS_RESERVED));
         let ranges = rows::ranges(&scene.rows, view);
         scene.count_spans(view, &ranges);
         let (mut from, mut kept) = (0, 0);
@@ -261,12 +266,13 @@ impl Scene {
             self.rows[at].first = self.pairs.len() as u32;
             work.traces.clear();
             let mut is_whole = true;
-            for slot in &work.open {
+            for open in &work.open {
                 if self.pairs.len() >= PAIRS_MAX {
                     is_whole = false;
                     break;
                 }
-                let operation = view.operations.of(*slot);
+                let slot = open.slot;
+                let operation = view.operations.of(slot);
                 let kind = &mut work.kind_of[operation as usize];
                 if *kind == u32::MAX {
                     if self.kinds.len() >= KINDS_MAX {
@@ -277,25 +283,24 @@ impl Scene {
                     work.operations.push(operation);
                     self.kinds.push((row.template, operation));
                 }
-                let cell = &mut work.cell_of[*slot as usize];
+                let cell = &mut work.cell_of[slot as usize];
                 if *cell == u32::MAX {
                     *cell = self.cells as u32;
                     self.cells += 1;
-                    work.slots.push(*slot);
+                    work.slots.push(slot);
                 }
-                let span = view.index.span(*slot);
                 self.pairs.push(Pair {
-                    slot: *slot,
+                    slot,
                     kind: *kind,
                     cell: *cell,
-                    start_bin: bin(row.time - span.start),
-                    end_bin: bin(span.end - row.time),
-                    edge_bin: bin(view.edges.distance(*slot, row.time)),
-                    clues: view.clues(line, &work.words, near, *slot),
+                    start_bin: bin(row.time - open.start),
+                    end_bin: bin(open.end - row.time),
+                    edge_bin: view.edges.bin(slot, row.time),
+                    clues: view.clues(line, &work.words, near, open),
                     late: false,
                     ended: false,
-                    waits: view.outlives_parent(*slot, row.low),
-                    trace: number_in(&mut work.traces, view.operations.trace(*slot)),
+                    waits: view.outlives_parent(slot, row.low),
+                    trace: number_in(&mut work.traces, view.operations.trace(slot)),
                 });
             }
             self.overflow += u64::from(!is_whole);
@@ -339,17 +344,16 @@ impl Scene {
                 let time = shifted(row.time, range, &mut work.random);
                 view.open_at(&row, time, &mut work.open);
                 let near = view.neighbours.around(line.writer, time);
-                for slot in &work.open {
-                    let kind = work.kind_of[view.operations.of(*slot) as usize] as usize;
+                for open in &work.open {
+                    let kind = work.kind_of[view.operations.of(open.slot) as usize] as usize;
                     if kind == u32::MAX as usize {
                         continue;
                     }
-                    let span = view.index.span(*slot);
-                    self.clutter_start[kind][bin(time - span.start) as usize] += share;
-                    self.clutter_end[kind][bin(span.end - time) as usize] += share;
-                    self.clutter_edge[kind][bin(view.edges.distance(*slot, time)) as usize] += share;
+                    self.clutter_start[kind][bin(time - open.start) as usize] += share;
+                    self.clutter_end[kind][bin(open.end - time) as usize] += share;
+                    self.clutter_edge[kind][view.edges.bin(open.slot, time) as usize] += share;
                     if number < CLUE_SHIFTS {
-                        let clues = view.clues(line, &work.words, near, *slot);
+                        let clues = view.clues(line, &work.words, near, open);
                         self.clutter_clues[kind][clues as usize] += clue_share;
                     }
                 }
@@ -364,7 +368,7 @@ struct Work {
     cell_of: Vec<u32>,
     operations: Vec<u32>,
     slots: Vec<Slot>,
-    open: Vec<Slot>,
+    open: Vec<Open>,
     words: Vec<(u32, bool)>,
     traces: Vec<u32>,
     ends: Vec<i64>,

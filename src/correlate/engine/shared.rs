@@ -4,6 +4,7 @@
 //! span's trace hold a word of the line, and how much that says: counted per template, on lines that are sure of their
 //! trace against the other traces that were open. Lines that rules have settled count like those. Nothing is kept as text.
 
+use super::super::events::guess;
 use super::associate::Association;
 use super::lines::{Line, Lines};
 use super::operations::Operations;
@@ -138,8 +139,15 @@ impl Held {
     fn words_of(&self, lines: &Lines, line: &Line, own: Option<u32>, into: &mut Vec<Word>) {
         into.clear();
         for word in lines.words(line) {
-            let from = self.rows.partition_point(|row| row.0 >> 32 < u64::from(*word));
-            let length = self.rows[from..].partition_point(|row| row.0 >> 32 == u64::from(*word));
+            let from = guess(&self.rows, u64::from(*word) << 32, |row| row.0);
+            let is_same = |row: &(u64, u32)| row.0 >> 32 == u64::from(*word);
+            // Most words have few rows.
+            let mut reach = 4;
+            while self.rows.get(from + reach).is_some_and(is_same) {
+                reach *= 4;
+            }
+            let near = &self.rows[from..self.rows.len().min(from + reach)];
+            let length = near.partition_point(is_same);
             let to = from + length;
             let is_alone = own.is_some_and(|own| self.lines_of(from, to, own) == 1);
             let others = length - usize::from(is_alone);

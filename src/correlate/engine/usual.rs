@@ -61,7 +61,7 @@ impl Usual {
     /// Goes on with pairs that have weights. `after`: of each kind, see [`Habit::is_after`].
     pub(super) fn go_on(&mut self, scene: &Scene, block: &Block, hand: &AtHand, after: &[bool]) {
         self.clear(block);
-        self.count(scene, block, hand);
+        self.count(scene, block, &hand.pairs, &hand.weights);
         self.habits.clear();
         for (kind, pairs) in block.kinds.clone().zip(&self.counts) {
             let mut habit = Habit::by_chance(&chance(scene, kind), lines(scene, block));
@@ -90,19 +90,19 @@ impl Usual {
         }
     }
 
-    fn count(&mut self, scene: &Scene, block: &Block, hand: &AtHand) {
+    fn count(&mut self, scene: &Scene, block: &Block, pairs: &[Pair], weights: &[f32]) {
         match scene.recalled.pairs.get(block.kinds.clone()) {
             Some(before) => self.counts.clone_from_slice(before),
             None => self.counts.fill(Counts::default()),
         }
-        for (pair, weight) in hand.pairs.iter().zip(&hand.weights) {
+        for (pair, weight) in pairs.iter().zip(weights) {
             self.counts[pair.kind as usize - block.kinds.start].add(place(pair), *weight);
         }
     }
 
     /// From the weights of the last round; how many lines moved.
-    pub(super) fn learn(&mut self, scene: &Scene, block: &Block, hand: &AtHand) -> f32 {
-        self.count(scene, block, hand);
+    pub(super) fn learn(&mut self, scene: &Scene, block: &Block, pairs: &[Pair], weights: &[f32]) -> f32 {
+        self.count(scene, block, pairs, weights);
         let mut moved = 0.0;
         for ((habit, counts), learned) in self.habits.iter_mut().zip(&self.counts).zip(&mut self.learned) {
             let distance = counts.distance(learned);

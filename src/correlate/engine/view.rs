@@ -4,6 +4,7 @@
 //! hit: words, durations, known lines beside it. Nothing is kept or weighed here.
 
 use super::super::facts::Kind;
+use super::super::intervals::Open;
 use super::super::span_index::{Slot, SpanIndex};
 use super::edges::Edges;
 use super::lines::{Line, Lines};
@@ -38,14 +39,13 @@ pub(super) struct View<'a> {
 
 impl View<'_> {
     /// Spans that are open for a line at a time.
-    pub(super) fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Slot>) {
+    pub(super) fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Open>) {
         into.clear();
         let writer = self.lines.rows[row.line as usize].writer;
         self.open.between(writer, time + BEFORE_NS, time - row.slack, OPEN_MAX, into);
         if into.len() > PAIRS_PER_LINE_MAX {
             // Short spans say more than long ones.
-            let length = |slot: &Slot| self.index.span(*slot).end - self.index.span(*slot).start;
-            into.select_nth_unstable_by_key(PAIRS_PER_LINE_MAX, length);
+            into.select_nth_unstable_by_key(PAIRS_PER_LINE_MAX, |span| span.end - span.start);
             into.truncate(PAIRS_PER_LINE_MAX);
         }
     }
@@ -68,13 +68,12 @@ impl View<'_> {
     }
 
     /// Which clues a line and a span share, see [`super::scene::CLUES`]. `near`: traces of the known lines beside it.
-    pub(super) fn clues(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2], slot: Slot) -> u8 {
-        let span = self.index.span(slot);
+    pub(super) fn clues(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2], span: &Open) -> u8 {
         let length = span.end - span.start;
         let fits = |nanos: i64, unit: i64| (length - nanos).abs() <= (nanos / 50).max(60_000).max(unit);
         let duration = self.lines.durations(line).iter().any(|found| fits(found.nanos, found.unit));
-        let word = if words.is_empty() { 0 } else { self.word_clue(words, slot) };
-        let sides = if near == [None; 2] { 0 } else { sides(near, self.operations.trace(slot)) };
+        let word = if words.is_empty() { 0 } else { self.word_clue(words, span.slot) };
+        let sides = if near == [None; 2] { 0 } else { sides(near, self.operations.trace(span.slot)) };
         u8::from(duration) + 2 * word + 8 * sides
     }
 

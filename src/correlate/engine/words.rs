@@ -49,12 +49,18 @@ pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room:
     while into.len() < room {
         // Most words have neither.
         let Some(mark) = digit_or_slash(text, from) else { break };
-        let start = text[from..mark].iter().rposition(|byte| class(byte) == 0).map_or(from, |before| from + before + 1);
-        let mut all = 0;
-        let in_word = |class: &u8| *class != 0;
-        let end = mark + text[mark..].iter().map(class).take_while(in_word).inspect(|class| all |= class).count();
+        let (mut start, mut end, mut all) = (mark, mark, 0);
+        while start > from && class(&text[start - 1]) != 0 {
+            start -= 1;
+            all |= class(&text[start]);
+        }
+        while let Some(found) = text.get(end).map(class)
+            && found != 0
+        {
+            end += 1;
+            all |= found;
+        }
         from = end;
-        all |= text[start..mark].iter().map(class).fold(0, |all, class| all | class);
         let word = trim(&text[start..end]);
         if !(WORD_MIN..=WORD_MAX).contains(&word.len()) || is_time(word) {
             continue;

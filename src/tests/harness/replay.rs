@@ -4,8 +4,8 @@
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
 
 use spanline::assemble::RecordSink;
 use spanline::calendar::{CalendarSettings, Zone};
@@ -104,14 +104,15 @@ fn each_record(sources: &[Source], each: &mut dyn FnMut(&Record<'_>)) {
     let zone = Zone::parse("+00:00").expect("it is one");
     let (stop, bytes_read) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)));
     let limits = ReadLimits { line_bytes: 1 << 20, file_bytes: u64::MAX };
-    let reading = Reading { limits, bytes_read: &bytes_read, stop: &stop };
+    let spare = Mutex::default();
+    let reading = Reading { limits, bytes_read: &bytes_read, stop: &stop, spare: &spare };
     for (index, source) in sources.iter().enumerate() {
         let calendar = CalendarSettings {
             year: None,
-            zone: Some(zone.clone()),
+            zone: Some(zone),
             year_hint: source.year_hint,
             now_nanos: 1_795_800_000_000_000_000,
-            fallback_zone: zone.clone(),
+            fallback_zone: zone,
         };
         let origin = Arc::new(source.origin.clone());
         read_source(index as u32, source, &origin, &calendar, &reading, &mut Each(&mut *each));

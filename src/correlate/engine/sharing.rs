@@ -1,0 +1,182 @@
+//! One to one: a span takes the lines of a template as often as is usual for it, not more.
+//!
+//! In go the weights of a template's pairs, out come the same when spans that have more than is usual have given lines to
+//! others, or to none. How likely a line is in a span is not known here.
+
+use super::at_hand::AtHand;
+use super::scene::{Block, Scene};
+
+/// Of the spans with lines of a template, this share has the usual number or fewer: less where many of its lines have no
+/// recorded span, since they often run beside one that has.
+const USUAL_SHARE: f32 = 0.4;
+const USUAL_SHARE_LEAST: f32 = 0.15;
+/// Lines of one template in one span that are told apart.
+const CAPS: usize = 64;
+/// Rounds of giving and taking within each.
+const SHARINGS: usize = 8;
+/// Where every span keeps so much of what it takes, sharing has ended.
+const SHARED: f32 = 0.999;
+/// A span keeps so much of what it takes at least, where all requests are recorded: more than usual is possible. Where half
+/// or more are not, the rest is likelier another's.
+const KEPT_LEAST: f32 = 0.03;
+const KEPT_LEAST_UNRECORDED: f32 = 1e-5;
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Sharing {
+    /// Of each kind: lines of it in all, how many a span may take.
+    pub(super) sums: Vec<f32>,
+    caps: Vec<f32>,
+    pub(super) cells: Vec<Cell>,
+    /// Of the template at hand: rows some of whose spans keep less than they take.
+    giving: Vec<usize>,
+    moving: Moving,
+}
+
+/// A span and a template that may be written in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cell {
+    kind: u32,
+    /// Lines that it takes.
+    pub(super) taken: f32,
+    /// The part of them that it keeps.
+    part: f32,
+    /// … in all rounds together: where the next begins.
+    kept: f32,
+}
+
+impl Cell {
+    fn gives(&self) -> bool {
+        self.part != 1.0 || self.kept != 1.0
+    }
+}
+
+/// Cells that give or take while a template is shared, each once.
+#[derive(Debug, Default)]
+struct Moving {
+    cells: Vec<u32>,
+    is_in: Vec<bool>,
+}
+
+impl Moving {
+    fn clear(&mut self) {
+        for cell in self.cells.drain(..) {
+            self.is_in[cell as usize] = false;
+        }
+    }
+
+    fn take(&mut self, cell: u32) {
+        if !std::mem::replace(&mut self.is_in[cell as usize], true) {
+            self.cells.push(cell);
+        }
+    }
+}
+
+impl Sharing {
+    pub(super) fn new(scene: &Scene) -> Sharing {
+        let [sums, caps] = [0.0, 1.0].map(|value| vec![value; scene.kinds.len()]);
+        let mut cells = vec![Cell { kind: 0, taken: 0.0, part: 1.0, kept: 1.0 }; scene.cells];
+        for pair in &scene.pairs {
+            cells[pair.cell as usize].kind = pair.kind;
+        }
+        let moving = Moving { cells: Vec::new(), is_in: vec![false; scene.cells] };
+        Sharing { sums, caps, cells, giving: Vec::new(), moving }
+    }
+
+    /// A span takes a template as often as is usual for it.
+    /// `none`: the share of its lines without a span.
+    pub(super) fn share(&mut self, scene: &Scene, block: &Block, none: f32, hand: &mut AtHand) {
+        let unrecorded = (2.0 * none).min(1.0);
+        self.find_caps(scene, block, unrecorded, hand);
+        let Sharing { caps, cells, giving, moving, .. } = self;
+        let least = KEPT_LEAST * (KEPT_LEAST_UNRECORDED / KEPT_LEAST).powf(unrecorded);
+        // What was given away in the round before is given away first, and got back where too much was.
+        cells[block.cells.clone()].iter_mut().for_each(|cell| cell.part = cell.kept);
+        moving.clear();
+        let mut grows = true;
+        for sharing in 0..=SHARINGS {
+            // Lines all of whose spans keep everything are as they were.
+            if std::mem::take(&mut grows) {
+                giving.clear();
+                for (at, row) in hand.rows.iter().enumerate() {
+                    let pairs = &hand.pairs[row.pairs()];
+                    if pairs.iter().any(|pair| cells[pair.cell as usize].gives()) {
+                        giving.push(at);
+                        pairs.iter().for_each(|pair| moving.take(pair.cell));
+                    }
+                }
+            }
+            for at in giving.iter().copied() {
+                let range = hand.rows[at].pairs();
+                let pairs = &hand.pairs[range.clone()];
+                let weights = &mut hand.weights[range];
+                let none = &mut hand.rows[at].none;
+                let mut all = *none;
+                for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
+                    let cell = &mut cells[pair.cell as usize];
+                    cell.taken -= *weight;
+                    *weight *= cell.part;
+                    all += *weight;
+                }
+                let scale = 1.0 / all.max(1e-12);
+                *none *= scale;
+                for (pair, weight) in pairs.iter().zip(weights.iter_mut()) {
+                    *weight *= scale;
+                    cells[pair.cell as usize].taken += *weight;
+                }
+            }
+            let mut moved = 0.0f32;
+            let mut share = |cell: &mut Cell| {
+                let cap = caps[cell.kind as usize];
+                if cell.kept == 1.0 && cell.taken <= cap {
+                    cell.part = 1.0;
+                    return;
+                }
+                let next = (cell.kept * cap / cell.taken.max(1e-9)).clamp(least, 1.0);
+                cell.part = next / cell.kept;
+                grows |= cell.kept == 1.0;
+                cell.kept = next;
+                moved = moved.max((cell.part - 1.0).abs());
+            };
+            if sharing == 0 {
+                for number in &hand.cells {
+                    let cell = &mut cells[*number as usize];
+                    share(cell);
+                    if cell.gives() {
+                        moving.take(*number);
+                    }
+                }
+            } else {
+                // Of the others nothing has been given or taken since.
+                moving.cells.iter().for_each(|number| share(&mut cells[*number as usize]));
+            }
+            if moved < 1.0 - SHARED {
+                break;
+            }
+        }
+    }
+
+    /// How many lines of a template a span of an operation has, usually: most spans have so many or more. Not the mean,
+    /// since unrecorded requests that come in the same burst would raise it.
+    fn find_caps(&mut self, scene: &Scene, block: &Block, unrecorded: f32, hand: &AtHand) {
+        let share = USUAL_SHARE + (USUAL_SHARE_LEAST - USUAL_SHARE) * unrecorded;
+        let mut spans = vec![[0u32; CAPS]; block.kinds.len()];
+        for cell in hand.cells.iter().map(|cell| &self.cells[*cell as usize]) {
+            if cell.taken > 0.5 {
+                let kind = cell.kind as usize - block.kinds.start;
+                // Rounded.
+                spans[kind][((cell.taken + 0.5) as usize).min(CAPS) - 1] += 1;
+            }
+        }
+        for (kind, spans) in block.kinds.clone().zip(&spans) {
+            let all_spans = scene.spans_of[scene.kinds[kind].1 as usize];
+            let all: u32 = spans.iter().sum();
+            let mut below = 0;
+            let usual = spans.iter().position(|count| {
+                below += count;
+                below as f32 > share * all as f32
+            });
+            let mean = (self.sums[kind] / all_spans.max(1) as f32).round().max(1.0);
+            self.caps[kind] = (usual.unwrap_or(0) as f32 + 1.0).min(mean);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What the link of a record needs, kept from the first pass: whoever wants nothing but links need not read again.
+//!
+//! In go records while they are observed, out come, after [`Correlator::settle`], their places with the same outcomes that
+//! [`Correlator::link`] gives. Some 40 bytes a record, no text. Bounded: a source that does not fit is not remembered, and
+//! those after it are not either.
+
+use std::ops::Range;
+
+use super::Correlator;
+use super::names::Names;
+use super::rules::{Early, Named, Within};
+use crate::record::{Link, Position, Record, Unlinked};
+
+/// Bytes kept, of some 1.5 million records.
+const BYTES_MAX: usize = 64 << 20;
+
+/// A record.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    offset: u64,
+    /// [`i64::MIN`] where there is none.
+    time: i64,
+    line: u32,
+    lines: u32,
+    file: u32,
+    /// Place of what it says by itself; [`u32::MAX`] where that is nothing.
+    early: u32,
+}
+
+impl Row {
+    /// Where it stands: its end and strand are not kept.
+    pub fn position(&self) -> Position {
+        let Row { file, line, lines, offset, .. } = *self;
+        Position { file, line: line.into(), lines, offset, end: 0, strand: 0 }
+    }
+
+    /// When it was written.
+    pub fn time(&self) -> Option<i64> {
+        (self.time != i64::MIN).then_some(self.time)
+    }
+}
+
+/// As [`Early`], with numbers for texts.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    Linked(Link),
+    Named(Named<'static>, u32),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    rows: Vec<Row>,
+    early: Vec<Kept>,
+    packages: Names,
+    /// Of each source: its rows, in the order of its lines.
+    sources: Vec<Option<Range<usize>>>,
+    is_full: bool,
+}
+
+impl Remembered {
+    /// Takes in a record of the source in hand. All spans must be settled.
+    pub fn add(&mut self, correlator: &Correlator, record: &Record<'_>) {
+        if self.is_full {
+            return;
+        }
+        let bytes = self.rows.len() * size_of::<Row>() + self.early.len() * size_of::<Kept>();
+        let Ok(line) = u32::try_from(record.position.line) else { return self.is_full = true };
+        let (early, is_kept) = self.keep(correlator.early(record));
+        self.is_full = bytes >= BYTES_MAX || !is_kept || record.time == Some(i64::MIN);
+        let Position { file, lines, offset, .. } = record.position;
+        self.rows.push(Row { offset, time: record.time.unwrap_or(i64::MIN), line, lines, file, early });
+    }
+
+    /// The place of what a record says by itself, and whether it could be kept.
+    fn keep(&mut self, early: Early<'_>) -> (u32, bool) {
+        let kept = match early {
+            Early::Nothing => return (u32::MAX, true),
+            Early::Linked(link) => Kept::Linked(link),
+            Early::Named(Named { request, identity, within }) => {
+                let (within, package) = match within {
+                    Within::Site(site) => (Within::Site(site), 0),
+                    Within::Time(None) => (Within::Time(None), 0),
+                    Within::Time(Some(package)) => {
+                        let number = std::str::from_utf8(package).map_or(0, |package| self.packages.number(package));
+                        if number == 0 {
+                            return (u32::MAX, false);
+                        }
+                        (Within::Time(None), number)
+                    }
+                };
+                Kept::Named(Named { request, identity, within }, package)
+            }
+        };
+        self.early.push(kept);
+        (self.early.len() as u32 - 1, true)
+    }
+
+    /// The source in hand has been read; `false` if it could not be remembered.
+    pub fn source_ends(&mut self, source: u32) -> bool {
+        let at = source as usize;
+        let from = self.sources.iter().flatten().map(|range| range.end).max().unwrap_or(0);
+        if self.is_full {
+            self.rows.truncate(from);
+            return false;
+        }
+        self.rows[from..].sort_by_key(|row| (row.file, row.line, row.offset));
+        if at >= self.sources.len() {
+            self.sources.resize(at + 1, None);
+        }
+        self.sources[at] = Some(from..self.rows.len());
+        true
+    }
+
+    /// All records of a source in the order of their lines, if it was remembered.
+    pub fn rows_of(&self, source: u32) -> Option<&[Row]> {
+        let range = self.sources.get(source as usize)?.clone()?;
+        self.rows.get(range)
+    }
+
+    /// The link of a record of a source, once all were observed.
+    pub fn link(&self, correlator: &Correlator, source: u32, row: &Row) -> Result<Link, Unlinked> {
+        let early = match self.early.get(row.early as usize) {
+            None => Early::Nothing,
+            Some(Kept::Linked(link)) => Early::Linked(*link),
+            Some(Kept::Named(named, 0)) => Early::Named(*named),
+            Some(Kept::Named(named, package)) => {
+                Early::Named(Named { within: Within::Time(Some(self.packages.name(*package).as_bytes())), ..*named })
+            }
+        };
+        correlator.link_of(early, (source, row.file, row.offset), row.time())
+    }
+}

@@ -1,0 +1,106 @@
+//! Orders of spans that are made once all of them are in: by trace, id, parent, resource and time.
+//!
+//! In go spans and their parents, out come tables of slots. What they are asked for is the index's to say.
+
+use std::collections::HashMap;
+
+use super::intervals::Intervals;
+use super::span_index::{NONE, Slot, Span};
+use super::spread;
+
+/// Orders that are made once all spans of a round are in.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) parents: Vec<Slot>,
+    /// Children of slot i: `children[child_starts[i]..child_starts[i + 1]]`, by start.
+    pub(super) child_starts: Vec<u32>,
+    pub(super) children: Vec<Slot>,
+    /// By (low half of the trace id, trace id, start).
+    pub(super) by_trace: Vec<Slot>,
+    /// Low half of a trace id → its first place in `by_trace`.
+    pub(super) traces: HashMap<u64, u32>,
+    pub(super) by_span_id: Vec<Slot>,
+    /// By (start, end).
+    pub(super) by_start: Vec<Slot>,
+    pub(super) by_resource: Vec<Intervals>,
+}
+
+impl Tables {
+    /// `parents`: of each span; `resources`: how many there are.
+    pub(super) fn new(spans: &[Span], parents: Vec<Slot>, resources: usize) -> Tables {
+        let mut tables = Tables { parents, ..Tables::default() };
+        tables.order_children(spans);
+        tables.order_traces(spans);
+        let slots: Vec<Slot> = (0..spans.len() as Slot).collect();
+        let span_id = |slot: &Slot| u64::from_be_bytes(spans[*slot as usize].span_id);
+        tables.by_span_id =
+            spread::sorted(&slots, span_id, |slots| slots.sort_unstable_by_key(|slot| (span_id(slot), *slot)));
+        tables.by_start = by_start(spans);
+        let mut by_resource = vec![Vec::new(); resources];
+        for slot in &tables.by_start {
+            let span = &spans[*slot as usize];
+            by_resource[span.resource as usize].push((span.start, span.end, *slot));
+        }
+        tables.by_resource = by_resource.into_iter().map(Intervals::new).collect();
+        tables
+    }
+
+    fn order_children(&mut self, spans: &[Span]) {
+        let mut starts = vec![0u32; spans.len() + 2];
+        for parent in self.parents.iter().filter(|parent| **parent != NONE) {
+            starts[*parent as usize + 2] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut children = vec![0; starts[starts.len() - 1] as usize];
+        for (slot, parent) in self.parents.iter().enumerate().filter(|(_, parent)| **parent != NONE) {
+            let place = &mut starts[*parent as usize + 1];
+            children[*place as usize] = slot as Slot;
+            *place += 1;
+        }
+        starts.pop();
+        for range in starts.windows(2) {
+            children[range[0] as usize..range[1] as usize].sort_unstable_by_key(|slot| spans[*slot as usize].start);
+        }
+        self.child_starts = starts;
+        self.children = children;
+    }
+
+    fn order_traces(&mut self, spans: &[Span]) {
+        let low = |slot: &Slot| low_half_of(&spans[*slot as usize].trace_id);
+        let order = |slot: &Slot| {
+            let span = &spans[*slot as usize];
+            (trace_order(span), span.start, std::cmp::Reverse(span.end), *slot)
+        };
+        let slots: Vec<Slot> = (0..spans.len() as Slot).collect();
+        self.by_trace = spread::sorted(&slots, low, |slots| slots.sort_unstable_by_key(order));
+        for (at, slot) in self.by_trace.iter().enumerate() {
+            self.traces.entry(low_half_of(&spans[*slot as usize].trace_id)).or_insert(at as u32);
+        }
+    }
+}
+
+/// All spans by (start, end).
+fn by_start(spans: &[Span]) -> Vec<Slot> {
+    // Numbers are compared at one go; of signed ones the order is kept.
+    let number = |(span, slot): (&Span, Slot)| u128::from(span.start as u64 ^ 1 << 63) << 64 | u128::from(slot);
+    let mut numbers: Vec<u128> = spans.iter().zip(0..).map(number).collect();
+    numbers.sort_unstable();
+    let mut slots: Vec<Slot> = numbers.into_iter().map(|number| number as Slot).collect();
+    let start = |slot: &Slot| spans[*slot as usize].start;
+    for same in slots.chunk_by_mut(|a, b| start(a) == start(b)).filter(|same| same.len() > 1) {
+        same.sort_unstable_by_key(|slot| (spans[*slot as usize].end, *slot));
+    }
+    slots
+}
+
+pub(super) fn trace_order(span: &Span) -> (u64, [u8; 16]) {
+    (low_half_of(&span.trace_id), span.trace_id)
+}
+
+pub(super) fn low_half_of(trace_id: &[u8; 16]) -> u64 {
+    let mut low = [0; 8];
+    low.copy_from_slice(&trace_id[8..]);
+    u64::from_be_bytes(low)
+}
