@@ -48,13 +48,17 @@ fn main() -> Result<()> {
     for name in &nodes {
         for percent in &percents {
             let node = Node::new(name, *percent, &folder.path().join(format!("{name}-{percent}")))?;
-            let run = match stream {
-                None => measure::run(node.command(env!("CARGO_BIN_EXE_spanline")).stderr(std::process::Stdio::null()))?,
-                Some(step) => {
-                    replay::replay(&node.logs, &node.traces, &node.links, step, Memory::default())?;
-                    measure::Run::default()
+            let (mut run, mut deciding) = (measure::Run::default(), 0.0);
+            match stream {
+                None => {
+                    let mut command = node.command(env!("CARGO_BIN_EXE_spanline"));
+                    run = measure::run(command.stderr(std::process::Stdio::null()))?;
                 }
-            };
+                Some(step) => {
+                    let memory = Memory::default();
+                    deciding = replay::replay(&node.logs, &node.traces, &node.links, step, memory)?.as_secs_f64();
+                }
+            }
             let result = node.score();
             for (producer, tally) in result.score.producers.iter().filter(|(_, tally)| tally.labelled > 0) {
                 let share = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.4}"));
@@ -71,7 +75,7 @@ fn main() -> Result<()> {
             print!("{name:<12} {percent:>4} {lines} lines, of {dropped} of dropped traces {linked} linked");
             match stream {
                 None => println!("; {:.0} lines per CPU s, peak {:.0} MiB", lines as f64 / run.cpu(), run.peak_mib),
-                Some(_) => println!(),
+                Some(_) => println!("; {:.0} lines per s of learning and deciding", lines as f64 / deciding),
             }
             for bucket in &result.score.calibration {
                 let sum = buckets.entry((bucket.from * 100.0).round() as u64).or_default();

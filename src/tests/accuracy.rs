@@ -68,7 +68,7 @@ const STREAM_FLOORS: &[Floor] = &[("crio", 100, "crio", 0.99, 0.9, 0.9), ("bouti
 fn a_stream_is_linked_as_it_goes() {
     let folder = tempfile::tempdir().unwrap();
     for (name, percent, producer, precision, recall, exact) in STREAM_FLOORS {
-        let node = Node::new(name, *percent, &folder.path().join(name)).unwrap();
+        let node = Node::new(name, *percent, &folder.path().join(format!("{name}-{percent}"))).unwrap();
         replay(&node.logs, &node.traces, &node.links, 10, Memory::default()).unwrap();
         let tally = &node.score().score.producers[*producer];
         let reached = (tally.trace_precision().unwrap(), tally.trace_recall().unwrap(), tally.exact().unwrap());

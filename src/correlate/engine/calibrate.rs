@@ -7,7 +7,7 @@
 /// Lines that a habit must be learned from to be believed by half.
 const HALF_BELIEVED: f32 = 8.0;
 /// How far odds of a well-known kind are believed, where lines without a span occur.
-const BELIEVED: f32 = 1.1;
+const BELIEVED: f32 = 1.06;
 /// … of a kind with few lines, at least.
 const BELIEVED_LEAST: f32 = 0.5;
 /// … and where they do not.

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use spanline::assemble::RecordSink;
 use spanline::calendar::{CalendarSettings, Zone};
@@ -26,8 +27,8 @@ const WAIT_NS: i64 = 10_000_000_000;
 /// Links below are not made.
 const CONFIDENCE: f32 = 0.9;
 
-/// Plays a node back in steps of so many seconds, and writes its links.
-pub(crate) fn replay(logs: &Path, traces: &Path, links: &Path, step: i64, memory: Memory) -> io::Result<()> {
+/// Plays a node back in steps of so many seconds, and writes its links. Returns how long learning and deciding took.
+pub(crate) fn replay(logs: &Path, traces: &Path, links: &Path, step: i64, memory: Memory) -> io::Result<Duration> {
     let sources = survey::sources(&mut discover::find(&[logs.to_owned()], &[]));
     let step = step * 1_000_000_000;
     let mut times = Times(i64::MAX, i64::MIN);
@@ -36,6 +37,7 @@ pub(crate) fn replay(logs: &Path, traces: &Path, links: &Path, step: i64, memory
     correlator.follow();
     let mut all = vec![Vec::<(Position, Option<Link>)>::new(); sources.len()];
     let (mut now, mut decided) = (times.0 - 1, i64::MIN);
+    let mut deciding = Duration::ZERO;
     while decided < times.1 {
         let (before, last) = (now, now + step >= times.1 + WAIT_NS);
         now = if last { i64::MAX } else { now + step };
@@ -57,7 +59,9 @@ pub(crate) fn replay(logs: &Path, traces: &Path, links: &Path, step: i64, memory
             }
         });
         let due = if last { times.1 } else { now - WAIT_NS };
+        let start = Instant::now();
         correlator.advance(due, memory);
+        deciding += start.elapsed();
         each_record(&sources, &mut |record| {
             let is_due = record.time.map_or(last, |time| decided < time && time <= due);
             if is_due {
@@ -74,7 +78,8 @@ pub(crate) fn replay(logs: &Path, traces: &Path, links: &Path, step: i64, memory
         let names: Vec<String> = source.files.iter().map(|file| file.shown.clone()).collect();
         rows.known_up_to(None, &names);
     }
-    rows.finish()
+    rows.finish()?;
+    Ok(deciding)
 }
 
 struct Times(i64, i64);
@@ -109,7 +114,7 @@ fn each_record(sources: &[Source], each: &mut dyn FnMut(&Record<'_>)) {
     for (index, source) in sources.iter().enumerate() {
         let calendar = CalendarSettings {
             year: None,
-            zone: Some(zone),
+            zone: None,
             year_hint: source.year_hint,
             now_nanos: 1_795_800_000_000_000_000,
             fallback_zone: zone,
