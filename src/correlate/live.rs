@@ -30,6 +30,13 @@ impl Correlator {
         self.is_live = true;
     }
 
+    /// No more lines come from a source.
+    pub fn source_ends(&mut self, source: u32) {
+        if let Some(writers) = self.sources.get_mut(source as usize) {
+            writers.clear();
+        }
+    }
+
     /// Decides the lines up to `due` (ns since the epoch) that were observed since the last time: their links are there
     /// until the next. Call it when the spans they may lie in have come, or the time is up; what comes later for them is
     /// only learned from.
@@ -43,5 +50,37 @@ impl Correlator {
             (writer.resources, writer.range) = traced(&self.index, &writer.origin);
         }
         self.decide(Some(Progress { due, from, half_life: memory.half_life }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::{ResourceFact, SpanFact};
+    use super::super::span_index::Limits;
+    use super::*;
+
+    #[test]
+    fn what_is_older_than_the_memory_goes() {
+        let mut correlator = Correlator::new(Limits::default());
+        correlator.follow();
+        let memory = Memory { nanos: 5_000_000_000, ..Memory::default() };
+        let resource = ResourceFact { service: "web", ..ResourceFact::default() };
+        // Each span has a name of its own: more than there is room for.
+        for second in 0..400i64 {
+            for number in 0..1000i64 {
+                let (start, id) = (second * 1_000_000_000 + number, (second * 1000 + number) as u64 + 1);
+                let name = format!("GET /{id}");
+                let (trace_id, span_id) = ((u128::from(id) << 64 | 7).to_be_bytes(), id.to_be_bytes());
+                let (name, end) = (name.as_str(), start + 1_000);
+                correlator
+                    .add_span(&resource, &SpanFact { trace_id, span_id, name, start, end, ..SpanFact::default() });
+            }
+            correlator.advance(second * 1_000_000_000, memory);
+        }
+        let index = correlator.index();
+        assert!((15_000..20_000).contains(&index.len()), "{}", index.len());
+        let last = index.span(index.len() as u32 - 1);
+        assert_eq!(index.name(last.name), "GET /400000");
+        assert!(index.bytes() < 40 << 20, "{}", index.bytes());
     }
 }

@@ -64,6 +64,11 @@ impl Names {
         self.names.len()
     }
 
+    /// More than half of the room is taken.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.names.len() > NAMES_MAX / 2 || self.bytes > NAME_BYTES_MAX / 2
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes + self.names.len() * 80
     }

@@ -331,6 +331,13 @@ impl SpanIndex {
         self.words.forget(gone as Slot);
         self.tables = Tables::default();
         self.counts.spans = self.spans.len() as u64;
+        if self.names.is_half_full() {
+            let all = std::mem::take(&mut self.names);
+            for span in &mut self.spans {
+                span.name = self.names.number(all.name(span.name));
+                span.scope = self.names.number(all.name(span.scope));
+            }
+        }
     }
 }
 
