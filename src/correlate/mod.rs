@@ -121,7 +121,13 @@ impl Correlator {
 
     /// Takes in a span.
     pub fn add_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
+        let evicted = self.index.counts().evicted;
         self.index.add(resource, span);
+        let gone = (self.index.counts().evicted - evicted) as span_index::Slot;
+        if gone > 0 && self.is_live {
+            self.engine.forget_spans(gone);
+            self.requests.forget_spans(gone);
+        }
     }
 
     /// First pass: a source begins. False where its lines teach nothing, and need not be observed: those of a container

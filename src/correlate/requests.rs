@@ -160,6 +160,15 @@ impl Requests {
         self.groups.retain(|_, group| group.last >= time);
     }
 
+    /// The first spans are gone, those after them moved up.
+    pub(super) fn forget_spans(&mut self, gone: Slot) {
+        for group in self.groups.values_mut() {
+            if let Call::Known(slot, belief) = group.call {
+                group.call = slot.checked_sub(gone).map_or(Call::None, |slot| Call::Known(slot, belief));
+            }
+        }
+    }
+
     /// The request a line names, as a number.
     pub(super) fn hint(&self, hasher: &Hasher, record: &Record<'_>) -> Hint {
         named_in(record).map_or(Hint::None, |(id, _)| Hint::Request(hasher.of_key(Key::CrioRequest as u64, id)))
