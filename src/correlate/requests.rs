@@ -100,11 +100,11 @@ impl Group {
 }
 
 /// Where a line stands among those of its source.
-fn place(source: u32, file: u32, offset: u64) -> Place {
+pub(super) fn place(source: u32, file: u32, offset: u64) -> Place {
     (source, u64::from(file) << 40 | offset.min((1 << 40) - 1))
 }
 
-fn place_of(record: &Record<'_>) -> Place {
+pub(super) fn place_of(record: &Record<'_>) -> Place {
     place(record.source, record.position.file, record.position.offset)
 }
 

@@ -387,3 +387,37 @@ fn links_of_a_stream_stay_right_while_spans_go() {
     correlator.add_span(&KUBELET, &pod_span(8));
     assert_eq!(links(&correlator), [vec![None; 2], (3..=8).map(Some).collect()].concat());
 }
+
+#[test]
+fn equal_lines_with_whole_seconds_follow_the_order_of_their_files() {
+    let text = "Request: &ListContainersRequest{}";
+    let of = |id: u8, time: i64| {
+        let events = vec![hook_event(time, "id-1", text)];
+        SpanFact { events, ..span(1, id, 9, "hook", time - 10, time + 10) }
+    };
+    let call = span(1, 9, 0, CALL, SECOND, 2 * SECOND);
+    let spans = [(CRIO, call), (CRIO, of(1, SECOND + 100)), (CRIO, of(2, SECOND + 500))];
+    let mut correlator = correlator(&spans);
+    let line = crio_line(SECOND, "id-1", text);
+    let origin = Origin { service_name: "crio".into(), producer: Producer::Crio, ..Origin::default() };
+    let record = |file, offset| Record {
+        source: 0,
+        origin: &origin,
+        position: Position { file, offset, ..Position::default() },
+        envelope: Envelope::None,
+        stream: Stream::Unknown,
+        time: Some(line.time),
+        time_digits: 0,
+        envelope_time: None,
+        entry: &line.entry,
+        envelope_fields: &[],
+        payload: &line.entry.body,
+        piece: 0,
+    };
+    // The older file ends where the younger has not come to.
+    let places = [(0, 9000), (1, 0)];
+    places.iter().for_each(|(file, offset)| correlator.observe(&record(*file, *offset)));
+    correlator.settle();
+    let found = places.map(|(file, offset)| correlator.link(&record(file, offset)).map(|link| link.span_id[0]));
+    assert_eq!(found, [Ok(1), Ok(2)]);
+}
