@@ -14,13 +14,16 @@ use nom::sequence::{delimited, preceded};
 
 /// A header longer than this is none.
 const HEADER_BYTES_MAX: usize = 64 << 10;
+/// Headers tell milliseconds.
+const HEADER_UNIT_NS: i64 = 1_000_000;
 
 /// A block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block<'a> {
     /// What the operation is called: `List`, `Create etcd3`.
     pub name: &'a [u8],
-    /// The API server's id of the request; empty for work of its own, `None` where the program has no such ids.
+    /// The API server's id of the request; empty for work of its own or where there are several, `None` where the program has
+    /// no such ids.
     pub audit_id: Option<&'a [u8]>,
     /// How long it took, ns.
     pub took: i64,
@@ -45,7 +48,8 @@ pub fn block(message: &[u8]) -> Option<Block<'_>> {
     let (_, (took, unit)) = delimited(tag(&b" (total time: "[..]), duration, tag(&b"):"[..])).parse(total).ok()?;
     let exact = last_item(items, number).and_then(|item| ending(item).ok()).map(|(_, exact)| exact);
     let (took, unit) = exact.unwrap_or((took, unit));
-    Some(Block { name, audit_id: audit_id(fields), took, unit })
+    // Go leaves out zeros at the end: `30s` is rounded no more than `30.001s`.
+    Some(Block { name, audit_id: audit_id(fields), took, unit: unit.min(HEADER_UNIT_NS) })
 }
 
 /// `Trace[123]: `, with its number in brackets.
@@ -104,14 +108,19 @@ fn part(text: &[u8]) -> IResult<&[u8], (i64, i64)> {
     Ok((rest, (nanos, unit)))
 }
 
-/// The value of `audit-id`: letters, digits and dashes.
+/// The value of `audit-id`: letters, digits and dashes. Whoever calls may write `accept` and `user-agent` as they like: of
+/// several ids none counts.
 fn audit_id(fields: &[u8]) -> Option<&[u8]> {
     const KEY: &[u8] = b"audit-id:";
-    let starts = |at: usize| at == 0 || matches!(fields[at - 1], b' ' | b',');
-    let at = memmem::find_iter(fields, KEY).find(|at| starts(*at))?;
-    let value = &fields[at + KEY.len()..];
-    let length = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
-    Some(&value[..length])
+    let starts = |at: &usize| *at == 0 || matches!(fields[at - 1], b' ' | b',');
+    let value = |at: usize| {
+        let value = &fields[at + KEY.len()..];
+        let length = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+        &value[..length]
+    };
+    let mut ids = memmem::find_iter(fields, KEY).filter(starts).map(value);
+    let first = ids.next()?;
+    Some(if ids.all(|id| id == first) { first } else { &[] })
 }
 
 #[cfg(test)]
@@ -136,6 +145,16 @@ mod tests {
     }
 
     #[test]
+    fn times_are_rounded_to_milliseconds_at_most() {
+        let of = |took: &str| {
+            let text = format!("Trace[7]: \"Sync\" (05-Nov-2023 13:37:21.394) (total time: {took}):");
+            block(text.as_bytes()).map(|block| (block.took, block.unit)).unwrap()
+        };
+        assert_eq!(of("30s"), (30_000_000_000, 1_000_000));
+        assert_eq!(of("1m2.5s"), (62_500_000_000, 1_000_000));
+    }
+
+    #[test]
     fn background_work_has_an_empty_id_or_none() {
         let of = |fields: &str| {
             let text = format!(
@@ -145,6 +164,8 @@ mod tests {
         };
         assert_eq!(of("name:x,audit-id:,y:1 "), Some(Vec::new()));
         assert_eq!(of("name:pkg/client/reflector.go:1 "), None);
+        assert_eq!(of("accept:a,audit-id:other,audit-id:its-own,verb:GET "), Some(Vec::new()));
+        assert_eq!(of("audit-id:its-own,verb:GET,user-agent:x audit-id:its-own "), Some(b"its-own".to_vec()));
         assert_eq!(of(""), None);
     }
 

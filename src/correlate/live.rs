@@ -45,7 +45,7 @@ impl Correlator {
         let spans_from = from.saturating_sub(SPANS_LONGER_NS);
         self.index.forget_before(spans_from);
         self.requests.forget_before(spans_from);
-        self.rounded.retain(|row| row.3 >= spans_from);
+        self.rounded.retain(|row| row.2 >= spans_from);
         for writer in self.sources.iter_mut().flatten() {
             (writer.resources, writer.range) = traced(&self.index, &writer.origin);
         }

@@ -40,6 +40,7 @@ use engine::{Engine, Progress, Writers};
 use explain::Explanation;
 use facts::{ResourceFact, SpanFact};
 use requests::Requests;
+use rounded::Place;
 use rules::Early;
 use span_index::{Limits, SpanIndex};
 
@@ -63,8 +64,8 @@ pub struct Correlator {
     sources: Vec<Vec<Source>>,
     /// Number of writers in all.
     writers: u32,
-    /// Lines of CRI-O with whole seconds, by (identity, source, offset), and their times: their order is all they have.
-    rounded: Vec<(u64, u32, u64, i64)>,
+    /// Lines of CRI-O with whole seconds, by (identity, place), and their times: their order is all they have.
+    rounded: Vec<(u64, Place, i64)>,
     /// Where programs write their lines, as the user says.
     sites: CallSites,
     engine: Engine,
@@ -121,7 +122,13 @@ impl Correlator {
 
     /// Takes in a span.
     pub fn add_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
+        let evicted = self.index.counts().evicted;
         self.index.add(resource, span);
+        let gone = (self.index.counts().evicted - evicted) as span_index::Slot;
+        if gone > 0 && self.is_live {
+            self.engine.forget_spans(gone);
+            self.requests.forget_spans(gone);
+        }
     }
 
     /// First pass: a source begins. False where its lines teach nothing, and need not be observed: those of a container
@@ -145,7 +152,7 @@ impl Correlator {
         let is_rounded = record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX;
         if is_rounded && let Some((id, _)) = requests::named_in(record) {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
-            self.rounded.push((identity, record.source, record.position.offset, record.time.unwrap_or_default()));
+            self.rounded.push((identity, requests::place_of(record), record.time.unwrap_or_default()));
         }
         if let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
             let is_traced = self.is_live || record.time.is_some_and(|time| range.0 <= time && time <= range.1);
@@ -230,7 +237,7 @@ impl Correlator {
         match early {
             Early::Linked(link) => Ok(link),
             Early::Named(named) => {
-                let rank = |identity| self.rank((identity, place.0, place.2));
+                let rank = |identity| self.rank((identity, requests::place(place.0, place.1, place.2)));
                 rules::of_request(&self.index, &self.requests, &named, time, rank)
             }
             Early::Nothing if self.index.is_empty() => Err(Unlinked::NoTraces),
@@ -302,11 +309,11 @@ impl Correlator {
     }
 
     /// Which of the lines that are equal but for their time this is, and how many there are.
-    fn rank(&self, own: (u64, u32, u64)) -> Option<(usize, usize)> {
+    fn rank(&self, own: (u64, Place)) -> Option<(usize, usize)> {
         let start = self.rounded.partition_point(|row| row.0 < own.0);
         let equal = &self.rounded[start..];
         let equal = &equal[..equal.partition_point(|row| row.0 == own.0)];
-        equal.binary_search_by_key(&own, |row| (row.0, row.1, row.2)).ok().map(|at| (at, equal.len()))
+        equal.binary_search_by_key(&own, |row| (row.0, row.1)).ok().map(|at| (at, equal.len()))
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Remembered {
     packages: Names,
     /// Of each source: its rows, in the order of its lines.
     sources: Vec<Option<Range<usize>>>,
+    /// Rows of sources that have been read.
+    ended: usize,
     is_full: bool,
 }
 
@@ -99,7 +101,7 @@ impl Remembered {
     /// The source in hand has been read; `false` if it could not be remembered.
     pub fn source_ends(&mut self, source: u32) -> bool {
         let at = source as usize;
-        let from = self.sources.iter().flatten().map(|range| range.end).max().unwrap_or(0);
+        let from = self.ended;
         if self.is_full {
             self.rows.truncate(from);
             return false;
@@ -108,7 +110,8 @@ impl Remembered {
         if at >= self.sources.len() {
             self.sources.resize(at + 1, None);
         }
-        self.sources[at] = Some(from..self.rows.len());
+        self.ended = self.rows.len();
+        self.sources[at] = Some(from..self.ended);
         true
     }
 

@@ -100,11 +100,11 @@ impl Group {
 }
 
 /// Where a line stands among those of its source.
-fn place(source: u32, file: u32, offset: u64) -> Place {
+pub(super) fn place(source: u32, file: u32, offset: u64) -> Place {
     (source, u64::from(file) << 40 | offset.min((1 << 40) - 1))
 }
 
-fn place_of(record: &Record<'_>) -> Place {
+pub(super) fn place_of(record: &Record<'_>) -> Place {
     place(record.source, record.position.file, record.position.offset)
 }
 
@@ -158,6 +158,15 @@ impl Requests {
     /// Those whose last line was before a time are over.
     pub(super) fn forget_before(&mut self, time: i64) {
         self.groups.retain(|_, group| group.last >= time);
+    }
+
+    /// The first spans are gone, those after them moved up.
+    pub(super) fn forget_spans(&mut self, gone: Slot) {
+        for group in self.groups.values_mut() {
+            if let Call::Known(slot, belief) = group.call {
+                group.call = slot.checked_sub(gone).map_or(Call::None, |slot| Call::Known(slot, belief));
+            }
+        }
     }
 
     /// The request a line names, as a number.

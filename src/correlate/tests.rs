@@ -323,3 +323,101 @@ fn the_oldest_spans_go_when_the_index_is_full() {
     assert_eq!(open, [last]);
     assert_eq!(index.by_trace(&[250; 16], false), [last]);
 }
+
+const SECOND: i64 = 1_000_000_000;
+const KUBELET: ResourceFact<'static> = ResourceFact { service: "kubelet", ..CRIO };
+
+/// A span of a pod in each second.
+fn pod_span(second: u8) -> SpanFact<'static> {
+    let start = i64::from(second) * SECOND;
+    let attributes = vec![("k8s.pod.uid", "u1")];
+    SpanFact { attributes, ..span(second + 1, second + 1, 0, "syncPod", start, start + SECOND / 2) }
+}
+
+/// A line of the pod in each second.
+fn pod_line(second: u8, act: impl FnOnce(&Record<'_>)) {
+    let mut entry = Entry { format: Format::Klog, body: Text::Borrowed(b"SyncPod enter"), ..Entry::default() };
+    entry.code = Some(CodeSite { file: b"kubelet.go", line: 1 });
+    entry.push(&b"podUID"[..], Value::Text(Text::Borrowed(b"u1")));
+    let origin = Origin { service_name: "kubelet".into(), producer: Producer::Kubelet, ..Origin::default() };
+    act(&Record {
+        source: 0,
+        origin: &origin,
+        position: Position { line: u64::from(second) + 1, offset: u64::from(second) * 100, ..Position::default() },
+        envelope: Envelope::None,
+        stream: Stream::Unknown,
+        time: Some(i64::from(second) * SECOND + SECOND / 4),
+        time_digits: 6,
+        envelope_time: None,
+        entry: &entry,
+        envelope_fields: &[],
+        payload: &entry.body,
+        piece: 0,
+    });
+}
+
+fn link_of_pod_line(correlator: &Correlator, second: u8) -> Option<u8> {
+    let mut found = None;
+    pod_line(second, |record| found = correlator.link(record).ok().map(|link| link.trace_id[0]));
+    found
+}
+
+#[test]
+fn links_of_a_stream_are_gone_once_nothing_is_due() {
+    let memory = Memory { nanos: 0, ..Memory::default() };
+    let mut correlator = Correlator::new(Limits::default());
+    correlator.follow();
+    correlator.add_span(&KUBELET, &pod_span(1));
+    pod_line(1, |record| correlator.observe(record));
+    correlator.advance(3 * SECOND, memory);
+    assert_eq!(link_of_pod_line(&correlator, 1), Some(2));
+    correlator.advance(4 * SECOND, memory);
+    assert_eq!(link_of_pod_line(&correlator, 1), None);
+}
+
+#[test]
+fn links_of_a_stream_stay_right_while_spans_go() {
+    let mut correlator = Correlator::new(Limits { spans_max: 8, ..Limits::default() });
+    correlator.follow();
+    (0..8).for_each(|second| correlator.add_span(&KUBELET, &pod_span(second)));
+    (0..8).for_each(|second| pod_line(second, |record| correlator.observe(record)));
+    correlator.advance(9 * SECOND, Memory::default());
+    let links = |correlator: &Correlator| -> Vec<_> { (0..8).map(|line| link_of_pod_line(correlator, line)).collect() };
+    assert_eq!(links(&correlator), (1..=8).map(Some).collect::<Vec<_>>());
+    correlator.add_span(&KUBELET, &pod_span(8));
+    assert_eq!(links(&correlator), [vec![None; 2], (3..=8).map(Some).collect()].concat());
+}
+
+#[test]
+fn equal_lines_with_whole_seconds_follow_the_order_of_their_files() {
+    let text = "Request: &ListContainersRequest{}";
+    let of = |id: u8, time: i64| {
+        let events = vec![hook_event(time, "id-1", text)];
+        SpanFact { events, ..span(1, id, 9, "hook", time - 10, time + 10) }
+    };
+    let call = span(1, 9, 0, CALL, SECOND, 2 * SECOND);
+    let spans = [(CRIO, call), (CRIO, of(1, SECOND + 100)), (CRIO, of(2, SECOND + 500))];
+    let mut correlator = correlator(&spans);
+    let line = crio_line(SECOND, "id-1", text);
+    let origin = Origin { service_name: "crio".into(), producer: Producer::Crio, ..Origin::default() };
+    let record = |file, offset| Record {
+        source: 0,
+        origin: &origin,
+        position: Position { file, offset, ..Position::default() },
+        envelope: Envelope::None,
+        stream: Stream::Unknown,
+        time: Some(line.time),
+        time_digits: 0,
+        envelope_time: None,
+        entry: &line.entry,
+        envelope_fields: &[],
+        payload: &line.entry.body,
+        piece: 0,
+    };
+    // The older file ends where the younger has not come to.
+    let places = [(0, 9000), (1, 0)];
+    places.iter().for_each(|(file, offset)| correlator.observe(&record(*file, *offset)));
+    correlator.settle();
+    let found = places.map(|(file, offset)| correlator.link(&record(file, offset)).map(|link| link.span_id[0]));
+    assert_eq!(found, [Ok(1), Ok(2)]);
+}

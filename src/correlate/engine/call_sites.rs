@@ -73,6 +73,7 @@ impl CallSites {
     /// From rows `PROGRAM FILE WHERE [START OF THE MESSAGE]`.
     pub fn parse(text: &str) -> Result<CallSites, CallSiteError> {
         let mut sites = CallSites::default();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.trim();
             if text.is_empty() || text.starts_with('#') {
@@ -100,7 +101,7 @@ impl CallSites {
         Ok(sites)
     }
 
-    /// Of a line. Without a file (JSON logs may have none) the message alone decides.
+    /// Of a line. Without a file (JSON logs may have none) the message alone decides: the row with the longest that fits.
     pub(in super::super) fn of(&self, producer: Producer, file: Option<&[u8]>, message: &[u8]) -> Site {
         let find = |sites: &CallSites| sites.programs.get(&producer).and_then(|rows| rows.find(file, message));
         find(self).or_else(|| find(&OWN)).unwrap_or(Site::Unknown)
@@ -145,8 +146,10 @@ impl Rows {
     fn find(&self, file: Option<&[u8]>, message: &[u8]) -> Option<Site> {
         let fits = |row: &&Row| message.starts_with(&row.message);
         let Some(file) = file.map(without_line).filter(|file| !file.is_empty()) else {
-            let rows = self.by_name.values().flatten().chain(self.others.iter().map(|(_, row)| row));
-            let rows = rows.filter(|row| !row.message.is_empty()).filter(fits);
+            let named = self.by_name.values().flatten().map(|row| (row, false));
+            let others = self.others.iter().map(|(of, row)| (row, matches!(of, File::Any)));
+            let may_fit = |(row, is_any): &(&Row, bool)| *is_any || !row.message.is_empty();
+            let rows = named.chain(others).filter(may_fit).map(|(row, _)| row).filter(fits);
             return rows.max_by_key(|row| (row.message.len(), std::cmp::Reverse(row.number))).map(|row| row.site);
         };
         let name = memchr::memrchr(b'/', file).map_or(file, |at| &file[at + 1..]);
@@ -215,6 +218,16 @@ mod tests {
         assert_eq!(sites.of(Producer::Kubelet, Some(b"kubelet.go"), b"SyncLoop DELETE"), Site::Elsewhere);
         assert_eq!(sites.of(Producer::Pod, None, b"idle, waiting for work: 3"), Site::Outside);
         assert_eq!(sites.of(Producer::Pod, Some(b"x/web/a.go"), b"served"), Site::Unknown);
+        assert_eq!(sites.of(Producer::Pod, None, b"served"), Site::Unknown);
+    }
+
+    #[test]
+    fn any_file_is_none_too() {
+        let sites = CallSites::parse("containerd * any\npod web.go out\npod * async\npod * in served\n").unwrap();
+        assert_eq!(sites.of(Producer::Containerd, None, b"TaskExit event"), Site::Unknown);
+        assert_eq!(sites.of(Producer::Pod, None, b"idle"), Site::Elsewhere);
+        assert_eq!(sites.of(Producer::Pod, None, b"served"), Site::Inside);
+        assert_eq!(sites.of(Producer::Pod, Some(b"web.go:1"), b"served"), Site::Outside);
     }
 
     #[test]

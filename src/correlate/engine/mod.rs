@@ -204,6 +204,7 @@ impl Engine {
     ) {
         self.past.get_or_insert_default().fade(progress.due, progress.from, progress.half_life);
         self.decisions.clear();
+        self.of_sources.clear();
         self.decide(index, writers, known, progress.due);
         self.lines.keep(progress.from, progress.due);
     }
@@ -255,9 +256,23 @@ impl Engine {
             self.evidence = Some(Box::new(kept));
         }
         self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
+        self.number_sources();
+    }
+
+    fn number_sources(&mut self) {
         let sources = self.decisions.last().map_or(0, |decision| decision.source + 1);
         let first = |source| self.decisions.partition_point(|decision| decision.source < source) as u32;
         self.of_sources = (0..=sources).map(first).collect();
+    }
+
+    /// The first spans are gone, those after them moved up.
+    pub(super) fn forget_spans(&mut self, gone: Slot) {
+        self.decisions.retain_mut(|decision| {
+            let slot = decision.slot.checked_sub(gone);
+            decision.slot = slot.unwrap_or_default();
+            slot.is_some()
+        });
+        self.number_sources();
     }
 
     /// Lines that rules have settled, and those that they have not.
