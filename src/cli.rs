@@ -120,8 +120,8 @@ pub struct InputArgs {
     #[arg(long, value_name = "C", default_value_t = 0.9)]
     pub min_confidence: f32,
     /// Where programs write their lines, as rows PROGRAM FILE in|async|out|any [START OF THE MESSAGE], before the rows that
-    /// are known: PROGRAM is kubelet, crio, containerd, conmon-rs, conmon, pod (any container) or other, FILE a source file
-    /// or *
+    /// are known: PROGRAM is kubelet, crio, containerd, conmon-rs, conmon, pod (any container but the control plane's) or
+    /// other, FILE a source file or *
     #[arg(long, value_name = "FILE")]
     pub call_sites: Option<PathBuf>,
     /// The year of every line that has none

@@ -1,7 +1,8 @@
 //! The same while spans and lines come: decisions are made as it goes, habits follow what is usual lately.
 //!
 //! In go span facts and records as they come, and from time to time how far lines are due; out come the links of the lines
-//! that fell due. Bounded: what is older than the memory is forgotten. Where lines wait until then is the caller's.
+//! that fell due. Bounded: what is older than the memory is forgotten, what a source is when it ends. Where lines wait until
+//! then is the caller's.
 
 use super::engine::Progress;
 use super::{Correlator, traced};

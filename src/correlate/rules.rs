@@ -246,6 +246,8 @@ pub(super) fn trace_block(index: &SpanIndex, resources: &[u32], record: &Record<
             let found = twin(&slots).first().copied().or_else(|| request_of(index, &slots));
             found.map(|slot| link(index, slot, Method::Request, 1.0))
         }
+        // Without an id, a time that is rounded to milliseconds could be another's.
+        None if block.unit > TWIN_NS => None,
         None => {
             let (time, mut slots) = (record.time?, Vec::new());
             for resource in resources {

@@ -270,9 +270,11 @@ fn a_trace_block_is_the_twin_of_its_span() {
     let origin = Origin { service_name: "apiserver".into(), producer: Producer::ApiServer, ..Origin::default() };
     assert!(!process::resources_of(&origin, index.index.resources()).is_empty());
     // Without an id of a request the name, the end and the time it took are enough, where only one span has them.
-    let of_sync = |time| line(time, "Trace[5]: \"Sync\" (23-Nov-2026 12:20:05.000) (total time: 700ms):");
-    let found = linked(index, &[of_sync(5_700_100_000), of_sync(6_700_100_000)]);
-    assert_eq!(found, [Ok((2, 4, Method::Request)), Err(Unlinked::NoEvidence)]);
+    const SYNC: &str = "Trace[5]: \"Sync\" (23-Nov-2026 12:20:05.000) (total time: 700ms):";
+    const WHOLE: &str = "Trace[5]: \"Sync\" (23-Nov-2026 12:20:05.000) (total time: 700ms):\n\
+         Trace[5]: [700.000391ms] [700.000391ms] END";
+    let found = linked(index, &[line(5_700_100_000, WHOLE), line(6_700_100_000, WHOLE), line(5_700_100_000, SYNC)]);
+    assert_eq!(found, [Ok((2, 4, Method::Request)), Err(Unlinked::NoEvidence), Err(Unlinked::NoEvidence)]);
 }
 
 #[test]

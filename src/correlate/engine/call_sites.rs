@@ -108,7 +108,8 @@ impl CallSites {
     }
 }
 
-const PROGRAMS: &str = "kubelet, crio, containerd, conmon-rs, conmon, pod (any container) or other";
+const PROGRAMS: &str =
+    "kubelet, crio, containerd, conmon-rs, conmon, pod (any container but the control plane's) or other";
 
 fn producer(program: &str) -> Option<Producer> {
     Some(match program {

@@ -3,6 +3,7 @@
 //! In go records, out come [`Line`]s with lists of hashes and durations. Bounded: lines beyond the limit are counted and
 //! stay without an inferred link.
 
+use super::super::span_index::AHEAD_NS;
 use super::hash::NumberSet;
 use super::templates::{self, Template};
 use super::words::{self, Duration};
@@ -115,11 +116,16 @@ impl Lines {
         });
     }
 
-    /// Those up to `due` are decided. What is earlier than `from` is forgotten.
+    /// Those up to `due` are decided. What is earlier than `from` is forgotten, and what is of a clock that is far ahead is
+    /// left out.
     pub(super) fn keep(&mut self, from: i64, due: i64) {
         let all = std::mem::take(self);
         self.overflow = all.overflow;
-        for line in all.rows.iter().filter(|line| !line.is_due(due) && !line.is_decided || line.time >= from) {
+        let is_ahead = |line: &Line| line.time > due.saturating_add(AHEAD_NS);
+        self.overflow += all.rows.iter().filter(|line| is_ahead(line)).count() as u64;
+        let is_open = |line: &Line| !line.is_due(due) && !line.is_decided;
+        let stays = |line: &&Line| !is_ahead(line) && (is_open(line) || line.time >= from);
+        for line in all.rows.iter().filter(stays) {
             let mut kept = Line { is_decided: line.is_decided || line.is_due(due), ..*line };
             kept.words = copy(&mut self.words, all.words(line));
             kept.pairs = copy(&mut self.pairs, all.pairs(line));

@@ -36,6 +36,7 @@ mod trace_words;
 mod usual;
 mod view;
 pub(super) mod words;
+mod writers;
 
 use super::span_index::{Slot, SpanIndex};
 use crate::record::{Link, Method, Record, Relation};
@@ -56,6 +57,7 @@ use past::Past;
 use scene::{Pair, Row, Scene};
 use trace_words::TraceWords;
 use view::View;
+pub(super) use writers::Writers;
 
 /// What a rule made of a line when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -120,25 +122,6 @@ pub(super) struct Progress {
     pub(super) from: i64,
     /// Half of what was learned is forgotten in each.
     pub(super) half_life: i64,
-}
-
-/// Writers of lines, by number.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Writers<'a> {
-    /// Those of their spans.
-    pub(super) resources: &'a [&'a [u32]],
-    /// While they have spans; where it is not known when a line is read.
-    pub(super) ranges: Option<&'a [(i64, i64)]>,
-}
-
-impl Writers<'_> {
-    /// It may have a span.
-    fn is_traced(&self, line: &Line) -> bool {
-        let at = line.writer as usize;
-        let within = |range: &(i64, i64)| range.0 <= line.time && line.time <= range.1;
-        self.resources.get(at).is_some_and(|found| !found.is_empty())
-            && self.ranges.is_none_or(|ranges| ranges.get(at).is_some_and(within))
-    }
 }
 
 impl Engine {

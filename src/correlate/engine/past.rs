@@ -20,6 +20,8 @@ const KINDS_MAX: usize = 1 << 14;
 const KEYS_MAX: usize = 1 << 14;
 /// What faded below so many lines is forgotten.
 const LEAST: f32 = 0.2;
+/// … and habits in an operation with so few, chance included.
+const FADED: f32 = 0.02;
 /// What was learned first was learned from little: after n times, the past counts like n to this power as many lines as the
 /// last time brought.
 const TIMES: f32 = 0.7;
@@ -108,6 +110,7 @@ impl Past {
         let part = 0.5f32.powf(now.saturating_sub(before).max(0) as f32 / half_life.max(1) as f32);
         self.templates.retain(|_, of| {
             of.scale(part);
+            of.kinds.retain(|_, habits| habits.pairs.sum + habits.chance.start.iter().sum::<f32>() >= FADED);
             of.lately.lines >= LEAST
         });
         self.keys.retain(|_, of| {

@@ -20,6 +20,7 @@ const SHARED: f32 = 0.999;
 /// or more are not, the rest is likelier another's.
 const KEPT_LEAST: f32 = 0.03;
 const KEPT_LEAST_UNRECORDED: f32 = 1e-5;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Sharing {

@@ -42,7 +42,8 @@ impl View<'_> {
     pub(super) fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Open>) {
         into.clear();
         let writer = self.lines.rows[row.line as usize].writer;
-        self.open.between(writer, time + BEFORE_NS, time - row.slack, OPEN_MAX, into);
+        let (from, to) = (time.saturating_sub(row.slack), time.saturating_add(BEFORE_NS));
+        self.open.between(writer, to, from, OPEN_MAX, into);
         if into.len() > PAIRS_PER_LINE_MAX {
             // Short spans say more than long ones.
             into.select_nth_unstable_by_key(PAIRS_PER_LINE_MAX, |span| span.end - span.start);
