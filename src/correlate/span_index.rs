@@ -164,7 +164,7 @@ impl SpanIndex {
         self.words.settle(self.spans.len());
         let parent = |span: &Span| self.by_id.get(&(span.trace_id, span.parent_id)).copied().unwrap_or(NONE);
         let parents = self.spans.iter().map(parent).collect();
-        self.tables = Tables::new(&self.spans, parents, self.resources.list().len());
+        self.tables = Tables::new(&self.spans, parents, self.resources.list().len(), self.words.seed());
     }
 
     /// What was taken in.
