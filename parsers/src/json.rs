@@ -10,9 +10,10 @@ use std::borrow::Cow;
 
 pub(crate) use scan::plain_end;
 pub use scan::string_end;
-use scan::{Shape, blanks, plain_length, scan};
+use scan::{Shape, blanks, scan};
 
 use crate::entry::{Text, Value};
+use crate::lanes;
 use crate::value;
 
 mod scan;
@@ -255,18 +256,19 @@ fn unquote(raw: &[u8], escaped: bool) -> Text<'_> {
 
 /// Undoes the escapes of a string from behind its first quote on, and checks it on the way: the text, and the end.
 ///
-/// It never grows by that, so that it is written into a buffer of the length that is left; whole words are copied, and
-/// what a word has behind its next escape is overwritten.
+/// It never grows by that, so that it is written into a buffer of the length that is left; whole steps are copied, and
+/// what a step has behind its next escape is overwritten.
 pub(crate) fn unescape(text: &[u8], start: usize) -> Option<(Vec<u8>, usize)> {
     let mut out = vec![0; text.len().checked_sub(start)?];
     let (mut at, mut to) = (start, 0);
     loop {
-        if let (Some(word), Some(room)) = (text.get(at..)?.first_chunk::<8>(), out[to..].first_chunk_mut::<8>()) {
-            *room = *word;
-            let length = plain_length(u64::from_le_bytes(*word));
+        if let (Some(bytes), Some(room)) = (text.get(at..)?.first_chunk(), out[to..].first_chunk_mut()) {
+            *room = *bytes;
+            let marks = lanes::json_marks(bytes);
+            let length = if marks == 0 { lanes::STEP } else { marks.trailing_zeros() as usize };
             at += length;
             to += length;
-            if length == 8 {
+            if marks == 0 {
                 continue;
             }
         }

@@ -94,6 +94,9 @@ pub struct Counts {
     pub lines_over_limit: u64,
 }
 
+/// Bytes of a span in a file, rather too many.
+const BYTES_PER_SPAN: u64 = 800;
+
 impl Correlator {
     /// Without any span.
     pub fn new(limits: Limits) -> Correlator {
@@ -118,6 +121,11 @@ impl Correlator {
     /// All spans are in, and can be looked up. Done by [`Correlator::settle`] too, unless no span came since.
     pub fn settle_spans(&mut self) {
         self.index.settle();
+    }
+
+    /// Makes room for spans of a file of so many bytes.
+    pub fn expect_spans(&mut self, bytes: u64) {
+        self.index.expect(usize::try_from(bytes / BYTES_PER_SPAN).unwrap_or(0));
     }
 
     /// Takes in a span.

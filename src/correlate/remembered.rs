@@ -13,6 +13,8 @@ use crate::record::{Link, Position, Record, Unlinked};
 
 /// Bytes kept, of some 1.5 million records.
 const BYTES_MAX: usize = 64 << 20;
+/// Room is made for so many at first: what is never used costs nothing, growing does.
+const ROWS_RESERVED: usize = 1 << 17;
 
 /// A record.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +67,9 @@ impl Remembered {
     pub fn add(&mut self, correlator: &Correlator, record: &Record<'_>) {
         if self.is_full {
             return;
+        }
+        if self.rows.is_empty() {
+            self.rows.reserve(ROWS_RESERVED);
         }
         let bytes = self.rows.len() * size_of::<Row>() + self.early.len() * size_of::<Kept>();
         let Ok(line) = u32::try_from(record.position.line) else { return self.is_full = true };

@@ -4,8 +4,6 @@
 //! event carries the id it is known; else the group of its lines is matched to the spans of that name. Kept is one small
 //! row per id, none per line. Other programs' `id` fields mean other things: only lines that name a CRI method count.
 
-use std::collections::HashMap;
-
 use super::engine::Hint;
 use super::engine::hash::NumberMap;
 use super::identity::Hasher;
@@ -184,7 +182,7 @@ impl Requests {
 
     /// Finds the call of every request.
     pub(super) fn settle(&mut self, index: &SpanIndex, resources: &[u32]) {
-        let mut open: HashMap<u32, Vec<u64>> = HashMap::new();
+        let mut open: NumberMap<u32, Vec<u64>> = NumberMap::default();
         let mut taken: Vec<Slot> = Vec::new();
         for (hash, group) in &mut self.groups {
             group.call = call_of_events(index, *hash, self.methods.name(group.method));
@@ -226,15 +224,15 @@ impl Requests {
         index: &SpanIndex,
         resources: &[u32],
         methods: impl Iterator<Item = u32>,
-    ) -> HashMap<u32, Vec<Slot>> {
-        let mut by_name: HashMap<u32, (u32, bool)> = HashMap::new();
+    ) -> NumberMap<u32, Vec<Slot>> {
+        let mut by_name: NumberMap<u32, (u32, bool)> = NumberMap::default();
         for method in methods {
             let name = self.methods.name(method);
             by_name.extend(index.name_number(name).map(|number| (number, (method, true))));
             let bare = name.strip_prefix('/').and_then(|name| index.name_number(name));
             by_name.extend(bare.map(|number| (number, (method, false))));
         }
-        let (mut inner, mut outer): (HashMap<u32, Vec<Slot>>, HashMap<u32, Vec<Slot>>) = Default::default();
+        let (mut inner, mut outer): (NumberMap<u32, Vec<Slot>>, NumberMap<u32, Vec<Slot>>) = Default::default();
         for slot in 0..index.len() as Slot {
             let span = index.span(slot);
             let Some((method, is_inner)) = by_name.get(&span.name) else { continue };
@@ -257,8 +255,8 @@ impl Requests {
     fn assign_rounded(
         &mut self,
         index: &SpanIndex,
-        open: &mut HashMap<u32, Vec<u64>>,
-        calls: &HashMap<u32, Vec<Slot>>,
+        open: &mut NumberMap<u32, Vec<u64>>,
+        calls: &NumberMap<u32, Vec<Slot>>,
         taken: &mut Vec<Slot>,
     ) {
         let time = |slot: &Slot| (index.span(*slot).start, index.span(*slot).end);
@@ -267,7 +265,7 @@ impl Requests {
             free.sort_unstable_by_key(|slot| (index.span(*slot).start, index.span(*slot).span_id));
             free
         };
-        let calls: HashMap<u32, Vec<Slot>> = calls.iter().map(|(method, slots)| (*method, free(slots))).collect();
+        let calls: NumberMap<u32, Vec<Slot>> = calls.iter().map(|(method, slots)| (*method, free(slots))).collect();
         let times = calls.iter().map(|(method, slots)| (*method, slots.iter().map(time).collect())).collect();
         let mut hashes: Vec<u64> =
             self.groups.iter().filter(|(_, group)| group.is_rounded()).map(|(id, _)| *id).collect();

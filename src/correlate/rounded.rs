@@ -5,7 +5,7 @@
 //! call tells when the lines around its own were written, which narrows the bounds of the others, and so on until
 //! nothing more is found. Lines stand in the order in which they were written; what they say is not looked at.
 
-use std::collections::HashMap;
+use super::engine::hash::NumberMap;
 
 use super::sequence::{self, Bounds, Lines};
 
@@ -39,9 +39,9 @@ const NEIGHBOURS: usize = 32;
 /// For each request the index among its method's calls and the belief; `calls`: start and end, in order of start.
 pub(super) fn assign(
     requests: &[Request],
-    calls: &HashMap<u32, Vec<(i64, i64)>>,
+    calls: &NumberMap<u32, Vec<(i64, i64)>>,
 ) -> (Vec<Option<(usize, f32)>>, Clock) {
-    let mut by_method: HashMap<u32, Vec<usize>> = HashMap::new();
+    let mut by_method: NumberMap<u32, Vec<usize>> = NumberMap::default();
     let mut order: Vec<usize> = (0..requests.len()).collect();
     order.sort_unstable_by_key(|at| requests[*at].first_at);
     for at in order.into_iter().filter(|at| requests[*at].known.is_none()) {
@@ -203,8 +203,8 @@ mod tests {
         Request { method, first_at: (0, lines.0), last_at: (0, lines.1), lines: lines_within, known: None }
     }
 
-    fn calls(all: &[(u32, (i64, i64))]) -> HashMap<u32, Vec<(i64, i64)>> {
-        let mut calls: HashMap<u32, Vec<(i64, i64)>> = HashMap::new();
+    fn calls(all: &[(u32, (i64, i64))]) -> NumberMap<u32, Vec<(i64, i64)>> {
+        let mut calls: NumberMap<u32, Vec<(i64, i64)>> = NumberMap::default();
         all.iter().for_each(|(method, span)| calls.entry(*method).or_default().push(*span));
         calls
     }

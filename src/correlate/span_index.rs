@@ -120,6 +120,13 @@ impl SpanIndex {
         }
     }
 
+    /// Makes room for so many further spans: what is never used of it costs next to nothing, growing does.
+    pub(super) fn expect(&mut self, spans: usize) {
+        let spans = spans.min(self.limits.spans_max.saturating_sub(self.spans.len()));
+        self.spans.reserve(2 * spans);
+        self.by_id.reserve(spans);
+    }
+
     /// Takes a span in. It is found after the next [`SpanIndex::settle`].
     pub fn add(&mut self, resource: &ResourceFact<'_>, fact: &SpanFact<'_>) {
         if self.spans.len() >= self.limits.spans_max
@@ -134,7 +141,7 @@ impl SpanIndex {
             start: fact.start,
             end: fact.end,
             name: self.names.number(fact.name),
-            scope: self.names.number(fact.scope),
+            scope: self.scope_number(fact.scope),
             resource: self
                 .resources
                 .number(resource, || self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
@@ -156,6 +163,14 @@ impl SpanIndex {
         self.counts.spans = self.spans.len() as u64;
     }
 
+    /// The number of a scope: mostly it is that of the span before.
+    fn scope_number(&mut self, scope: &str) -> u32 {
+        match self.spans.last() {
+            Some(before) if self.names.name(before.scope) == scope => before.scope,
+            _ => self.names.number(scope),
+        }
+    }
+
     /// Makes the look-up tables for all spans taken in so far.
     pub fn settle(&mut self) {
         if std::mem::replace(&mut self.is_settled, true) {
@@ -164,9 +179,12 @@ impl SpanIndex {
         self.events.settle();
         self.keys.settle();
         self.words.settle(self.spans.len());
-        let parent = |span: &Span| self.by_id.get(&(span.trace_id, span.parent_id)).copied().unwrap_or(NONE);
+        let parent = |span: &Span| match span.parent_id {
+            [0, 0, 0, 0, 0, 0, 0, 0] => NONE,
+            id => self.by_id.get(&(span.trace_id, id)).copied().unwrap_or(NONE),
+        };
         let parents = self.spans.iter().map(parent).collect();
-        self.tables = Tables::new(&self.spans, parents, self.resources.list().len());
+        self.tables = Tables::new(&self.spans, parents, self.resources.list().len(), self.words.seed());
     }
 
     /// What was taken in.

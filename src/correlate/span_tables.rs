@@ -2,8 +2,7 @@
 //!
 //! In go spans and their parents, out come tables of slots. What they are asked for is the index's to say.
 
-use std::collections::HashMap;
-
+use super::engine::hash::{NumberMap, Seed};
 use super::intervals::Intervals;
 use super::span_index::{NONE, Slot, Span};
 use super::spread;
@@ -18,7 +17,7 @@ pub(super) struct Tables {
     /// By (low half of the trace id, trace id, start).
     pub(super) by_trace: Vec<Slot>,
     /// Low half of a trace id → its first place in `by_trace`.
-    pub(super) traces: HashMap<u64, u32>,
+    pub(super) traces: NumberMap<u64, u32>,
     pub(super) by_span_id: Vec<Slot>,
     /// By (start, end).
     pub(super) by_start: Vec<Slot>,
@@ -26,9 +25,10 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// `parents`: of each span; `resources`: how many there are.
-    pub(super) fn new(spans: &[Span], parents: Vec<Slot>, resources: usize) -> Tables {
-        let mut tables = Tables { parents, ..Tables::default() };
+    /// `parents`: of each span; `resources`: how many there are. `seed`: of the ids.
+    pub(super) fn new(spans: &[Span], parents: Vec<Slot>, resources: usize, seed: u64) -> Tables {
+        let traces = NumberMap::with_hasher(Seed(seed));
+        let mut tables = Tables { parents, traces, ..Tables::default() };
         tables.order_children(spans);
         tables.order_traces(spans);
         let slots: Vec<Slot> = (0..spans.len() as Slot).collect();
@@ -75,24 +75,24 @@ impl Tables {
         };
         let slots: Vec<Slot> = (0..spans.len() as Slot).collect();
         self.by_trace = spread::sorted(&slots, low, |slots| slots.sort_unstable_by_key(order));
-        for (at, slot) in self.by_trace.iter().enumerate() {
-            self.traces.entry(low_half_of(&spans[*slot as usize].trace_id)).or_insert(at as u32);
+        let mut at = 0;
+        for spans in self.by_trace.chunk_by(|a, b| low(a) == low(b)) {
+            self.traces.insert(low(&spans[0]), at);
+            at += spans.len() as u32;
         }
     }
 }
 
 /// All spans by (start, end).
 fn by_start(spans: &[Span]) -> Vec<Slot> {
-    // Numbers are compared at one go; of signed ones the order is kept.
-    let number = |(span, slot): (&Span, Slot)| u128::from(span.start as u64 ^ 1 << 63) << 64 | u128::from(slot);
-    let mut numbers: Vec<u128> = spans.iter().zip(0..).map(number).collect();
-    numbers.sort_unstable();
-    let mut slots: Vec<Slot> = numbers.into_iter().map(|number| number as Slot).collect();
-    let start = |slot: &Slot| spans[*slot as usize].start;
-    for same in slots.chunk_by_mut(|a, b| start(a) == start(b)).filter(|same| same.len() > 1) {
-        same.sort_unstable_by_key(|slot| (spans[*slot as usize].end, *slot));
-    }
-    slots
+    let (first, last) =
+        spans.iter().fold((i64::MAX, i64::MIN), |all, span| (all.0.min(span.start), all.1.max(span.start)));
+    let rows: Vec<(i64, i64, Slot)> = spans.iter().zip(0..).map(|(span, slot)| (span.start, span.end, slot)).collect();
+    // Between the first and the last, starts are spread well enough.
+    let scale = last.abs_diff(first).leading_zeros();
+    let number = |row: &(i64, i64, Slot)| row.0.abs_diff(first) << scale;
+    let rows = spread::sorted(&rows, number, |rows| rows.sort_unstable());
+    rows.into_iter().map(|(_, _, slot)| slot).collect()
 }
 
 pub(super) fn trace_order(span: &Span) -> (u64, [u8; 16]) {

@@ -50,6 +50,7 @@ pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> T
     let mut report = TracesReport::default();
     for path in paths {
         report.files += 1;
+        correlator.expect_spans(std::fs::metadata(path).map_or(0, |file| file.len()));
         let mut last_second = None;
         let (range, seconds) = (&mut report.range, &mut report.seconds);
         let result = each_fact(path, limits, &mut |resource, span| {

@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use prost::Message;
 
+use super::bounded::Bounded;
 use super::facts::{self, FactCounts};
 use super::json_scan::Scan;
 use super::{json, json_facts};
@@ -71,6 +72,8 @@ enum Kind {
 
 /// Bytes looked at to tell what a file holds.
 const HEAD_BYTES: usize = 4096;
+/// Bytes read at once: most requests lie in them as a whole.
+const CHUNK_BYTES: usize = 1 << 18;
 
 impl TraceFile {
     /// Opens a file.
@@ -90,7 +93,7 @@ impl TraceFile {
             Box::new(source)
         };
         let bounded = Bounded { source: plain, left: limits.decompressed_bytes_max, cut: false };
-        let mut reader = BufReader::with_capacity(1 << 16, bounded);
+        let mut reader = BufReader::with_capacity(CHUNK_BYTES, bounded);
         let (mut kind, mut broken) = (Kind::Json, None);
         match reader.fill_buf() {
             Ok(head) => kind = Kind::tell(head),
@@ -134,20 +137,24 @@ impl TraceFile {
     /// What `read` makes of the next request that it can read.
     fn next<R>(&mut self, mut read: impl FnMut(Content<'_>) -> Result<R, String>) -> io::Result<Option<R>> {
         while !self.ended {
+            let at_hand = self.line_at_hand();
             let place = match self.kind {
+                Kind::Json if at_hand > 0 => Ok(Some(self.place)),
                 Kind::Json => self.next_json(),
                 Kind::Protobuf => self.next_resource(),
                 Kind::LengthPrefixed => self.next_prefixed(),
             };
             match place {
                 Ok(Some(place)) => {
-                    let value = self.value.as_slice();
+                    let value = if at_hand > 0 { &self.reader.buffer()[..at_hand] } else { self.value.as_slice() };
                     let content = match self.kind {
                         Kind::Json => Content::Json(value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(value)),
                         Kind::Protobuf => Content::Resource(value),
                         Kind::LengthPrefixed => Content::Request(value),
                     };
-                    match read(content) {
+                    let found = read(content);
+                    self.reader.consume(at_hand);
+                    match found {
                         Ok(found) => {
                             self.counts.requests += 1;
                             return Ok(Some(found));
@@ -225,6 +232,19 @@ impl TraceFile {
             }
         }
         Ok(Some(first_line))
+    }
+
+    /// Takes, and gives the length of, the next line where it is a value of its own, as [`TraceFile::next_json`] would take it, and need not be
+    /// copied to be read as a whole; else 0.
+    fn line_at_hand(&mut self) -> usize {
+        let read = self.reader.buffer();
+        let length = match (self.kind, read.first()) {
+            (Kind::Json, Some(b'{')) => memchr::memchr(b'\n', read).map_or(0, |end| end + 1),
+            _ => 0,
+        };
+        let is_whole = read.get(length) == Some(&b'{') && length <= self.limits.request_bytes_max;
+        self.place += u64::from(is_whole);
+        if is_whole { length } else { 0 }
     }
 
     /// Passes over the lines that belong to a value which was given up.
@@ -376,26 +396,6 @@ impl Kind {
             [0x0a, ..] => Kind::Protobuf,
             _ => Kind::LengthPrefixed,
         }
-    }
-}
-
-/// Ends after so many bytes, and says so.
-struct Bounded {
-    source: Box<dyn Read + Send>,
-    left: u64,
-    cut: bool,
-}
-
-impl Read for Bounded {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            self.cut |= self.source.read(&mut [0])? != 0;
-            return Ok(0);
-        }
-        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.source.read(&mut buffer[..room])?;
-        self.left -= read as u64;
-        Ok(read)
     }
 }
 

@@ -3,6 +3,7 @@
 //! In go trace files ([`file`]), out come export requests one at a time, and from each of them the facts that
 //! correlation lives on ([`facts`]). Nothing here decides what belongs to a span.
 
+mod bounded;
 pub mod facts;
 pub mod file;
 pub mod jaeger;

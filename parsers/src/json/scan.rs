@@ -3,8 +3,6 @@
 //! In go text and an offset, out comes the end of the value there, or nothing if it is not well-formed. No value is
 //! built, nothing recurses.
 
-use std::num::NonZeroU64;
-
 use crate::lanes;
 
 /// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens, a
@@ -132,9 +130,6 @@ fn escaped_end(text: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
 /// The next quote, backslash or control byte (or the end), sixteen bytes at a time.
 ///
 /// Most strings of a log line are shorter than what a vector search needs to pay off, and most end within the first
@@ -166,21 +161,6 @@ fn short_end(text: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
-}
-
-/// How many bytes of a word, the lowest first, come before a quote, backslash or control byte.
-#[inline(always)]
-pub(super) fn plain_length(word: u64) -> usize {
-    NonZeroU64::new(ends(word)).map_or(8, |found| (found.trailing_zeros() / 8) as usize)
-}
-
-/// A byte's high bit is set where it is a quote, backslash or control byte; false ones stand only above a true one.
-#[inline(always)]
-fn ends(word: u64) -> u64 {
-    // With bit 1 turned over, the quote stands right above the control bytes, and both are what is below 0x21.
-    let low = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-    let slash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    (low | slash) & !word & HIGH
 }
 
 /// word = "true" / "false" / "null"

@@ -5,7 +5,6 @@
 //! takes a template as often as is usual for it, not more; lines of one request share their trace (`groups`).
 //! <https://doi.org/10.1109/MCS.2009.934469> (Bar-Shalom, Daum, Huang: the probabilistic data association filter)
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::at_hand::AtHand;
@@ -13,10 +12,11 @@ use super::beside::Beside;
 use super::crowding::crowding;
 use super::groups::Groups;
 use super::habits::Habit;
+use super::hash::NumberMap;
 use super::late::{AFTER_END, Late};
 use super::request_keys::Agreement;
 use super::scene::{Block, Scene};
-use super::shared::Shared;
+use super::shared::{self, Shared};
 use super::sharing::Sharing;
 use super::usual::{STILL, Usual, place};
 
@@ -27,9 +27,6 @@ const HALF: usize = ROUNDS / 2 + 1;
 /// The share of a template's lines without a span, before anything is known.
 const NONE_AT_FIRST: f32 = 0.05;
 
-/// How likely a line is in a span that only waits for something, against others.
-const WAITING: f32 = 0.03;
-
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Association {
@@ -37,7 +34,7 @@ pub(super) struct Association {
     pub(super) weights: Vec<f32>,
     /// Of each line: no recorded span.
     pub(super) none: Vec<f32>,
-    /// Of each pair: how many times likelier than chance, by its evidence alone.
+    /// Of each pair: how many times likelier than chance, by its evidence alone. Where it is kept.
     pub(super) scores: Vec<f32>,
     /// Of each template: the share of lines without a span.
     pub(super) none_share: Vec<f32>,
@@ -75,11 +72,11 @@ struct Rounds<'s> {
 
 /// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over. Until then a
 /// template learns from its own lines only, and so do those without grouped lines afterwards: each runs through its rounds
-/// at once, while its pairs are at hand, and ends early when it is still. `keeps_habits`: for whoever asks why.
-pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: bool) -> Association {
-    let mut rounds = Rounds::new(scene);
+/// at once, while its pairs are at hand, and ends early when it is still. `keeps_evidence`: for whoever asks why.
+pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_evidence: bool) -> Association {
+    let mut rounds = Rounds::new(scene, keeps_evidence);
     for block in &scene.blocks {
-        rounds.hand.load(scene, block, &rounds.result);
+        rounds.load(block);
         rounds.usual.begin(scene, block);
         rounds.run(block, 0..HALF - 1);
     }
@@ -91,12 +88,12 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: boo
     rounds.after = late.written_after(scene);
     rounds.after_end = late.after_end(scene);
     rounds.result.crowding = crowding(scene, &mut rounds.result);
-    if keeps_habits {
+    if keeps_evidence {
         rounds.result.habits = vec![None; scene.kinds.len()];
     }
     let mut together = Vec::new();
     for (block, is_grouped) in scene.blocks.iter().zip(groups.templates()) {
-        rounds.hand.load(scene, block, &rounds.result);
+        rounds.load(block);
         rounds.go_on(block);
         if *is_grouped {
             together.push((block, std::mem::take(&mut rounds.usual)));
@@ -112,9 +109,9 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_habits: boo
 }
 
 /// Of each service: the share of its lines without a span.
-pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, f32> {
+pub(super) fn without_span(scene: &Scene, result: &Association) -> NumberMap<u32, f32> {
     let gone = |(group, lines): (&u32, &u32)| (*group, (*lines as f32, *lines as f32));
-    let mut sums: HashMap<u32, (f32, f32)> = scene.without_pairs.iter().map(gone).collect();
+    let mut sums: NumberMap<u32, (f32, f32)> = scene.without_pairs.iter().map(gone).collect();
     for (of, group) in scene.recalled.templates.iter().zip(&scene.template_group) {
         let sum = sums.entry(*group).or_default();
         *sum = (sum.0 + of.none, sum.1 + of.lines);
@@ -127,11 +124,11 @@ pub(super) fn without_span(scene: &Scene, result: &Association) -> HashMap<u32, 
 }
 
 impl<'s> Rounds<'s> {
-    fn new(scene: &'s Scene) -> Rounds<'s> {
+    fn new(scene: &'s Scene, keeps_evidence: bool) -> Rounds<'s> {
         let result = Association {
             weights: vec![1.0; scene.pairs.len()],
             none: vec![0.0; scene.rows.len()],
-            scores: vec![0.0; scene.pairs.len()],
+            scores: vec![0.0; if keeps_evidence { scene.pairs.len() } else { 0 }],
             none_share: vec![NONE_AT_FIRST; scene.template_lines.len()],
             crowding: vec![1.0; scene.template_lines.len()],
             preference: vec![1.0; scene.kinds.len()],
@@ -167,7 +164,7 @@ impl<'s> Rounds<'s> {
         for round in HALF..ROUNDS {
             for (block, usual) in together.iter_mut() {
                 std::mem::swap(usual, &mut self.usual);
-                self.hand.load(self.scene, block, &self.result);
+                self.load(block);
                 self.weigh(block, false);
                 self.hand.store(&mut self.result);
                 self.store_preference(block);
@@ -193,6 +190,10 @@ impl<'s> Rounds<'s> {
         }
     }
 
+    fn load(&mut self, block: &Block) {
+        self.hand.load(self.scene, block, &self.result, self.after_end[block.template]);
+    }
+
     fn store_preference(&mut self, block: &Block) {
         for (preference, habit) in self.result.preference[block.kinds.clone()].iter_mut().zip(&self.usual.habits) {
             *preference = habit.preference;
@@ -208,33 +209,30 @@ impl<'s> Rounds<'s> {
     /// Each line's candidates against each other and against none, and what their spans take.
     fn weigh(&mut self, block: &Block, first: bool) {
         self.usual.prefer(first);
-        let alone = 1.0 / self.result.crowding[block.template];
-        let after_end = self.after_end[block.template];
         let Rounds { usual, result, sharing: Sharing { sums, cells, .. }, hand, .. } = self;
-        let AtHand { rows, pairs, numbers, weights, scores, .. } = hand;
+        let AtHand { rows, pairs, factors, weights, scores, .. } = hand;
         sums[block.kinds.clone()].fill(0.0);
         cells[block.cells.clone()].iter_mut().for_each(|cell| cell.taken = 0.0);
         let (habits, base) = (&usual.habits, block.kinds.start);
         let none = result.none_share[block.template];
         for row in rows {
             let range = row.pairs();
-            let pairs = &pairs[range.clone()];
-            let (weights, scores) = (&mut weights[range.clone()], &mut scores[range.clone()]);
-            for ((pair, score), weight) in pairs.iter().zip(scores.iter_mut()).zip(weights.iter()) {
-                *score = habits[pair.kind as usize - base].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
-                *score *= alone;
-                if pair.late {
-                    *score *= after_end;
-                }
-                if pair.waits {
-                    *score *= WAITING;
-                }
+            let (pairs, factors) = (&pairs[range.clone()], &factors[range.clone()]);
+            let (weights, scores) = (&mut weights[range.clone()], &mut scores[range]);
+            for (((pair, factors), score), weight) in pairs.iter().zip(factors).zip(scores.iter_mut()).zip(&*weights) {
+                let score_of = habits[pair.kind as usize - base].weight(place(pair), 0.5 * weight).clamp(1e-20, 1e12);
+                *score = score_of * factors.open;
             }
-            let numbers = &numbers[range];
-            result.shared.weigh(block.template, numbers, none, scores);
-            result.beside.weigh(block.template, numbers, scores);
+            if row.shares_words {
+                shared::weigh(factors, none, scores);
+            }
+            let mut sum = 0.0;
+            for (score, factors) in scores.iter_mut().zip(factors) {
+                *score *= factors.beside;
+                sum += *score;
+            }
             // Habits are shares of all lines of the template, those without a span included.
-            let all = none + scores.iter().sum::<f32>();
+            let all = none + sum;
             for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {
                 *weight = score / all;
                 sums[pair.kind as usize] += *weight;

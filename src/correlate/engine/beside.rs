@@ -45,15 +45,7 @@ enum Sure {
 }
 
 impl Beside {
-    /// Lowers the scores of pairs of a line by the lines next to it.
-    pub(super) fn weigh(&self, template: usize, pairs: &[u32], scores: &mut [f32]) {
-        let Some(factors) = self.factors.get(template) else { return };
-        for (score, pair) in scores.iter_mut().zip(pairs) {
-            *score *= factors[usize::from(self.outcomes[*pair as usize])];
-        }
-    }
-
-    /// … by so much.
+    /// How likely a pair is by the lines next to its own, against others.
     pub(super) fn factor(&self, pair: usize, template: u32) -> f32 {
         self.outcomes.get(pair).map_or(1.0, |outcome| self.factors[template as usize][usize::from(*outcome)])
     }

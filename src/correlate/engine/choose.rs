@@ -47,13 +47,14 @@ pub(super) type Choice = Option<(u32, f32)>;
 pub(super) struct Choices {
     /// One choice for each row.
     pub(super) rows: Vec<Choice>,
-    /// Of each pair of the row's trace: its part of the row.
+    /// Of each pair of the row's trace: its part of the row. Where it is kept.
     pub(super) weights: Vec<f32>,
 }
 
-/// Chooses for each row.
-pub(super) fn choose(index: &SpanIndex, scene: &Scene, result: &Association) -> Choices {
-    let mut choices = Choices { rows: vec![None; scene.rows.len()], weights: vec![0.0; scene.pairs.len()] };
+/// Chooses for each row. `keeps_evidence`: for whoever asks why.
+pub(super) fn choose(index: &SpanIndex, scene: &Scene, result: &Association, keeps_evidence: bool) -> Choices {
+    let pairs = if keeps_evidence { scene.pairs.len() } else { 0 };
+    let mut choices = Choices { rows: vec![None; scene.rows.len()], weights: vec![0.0; pairs] };
     let mut found = Candidates { taken: vec![0.0; index.len()], ..Candidates::default() };
     let depths = Depths::new(index);
     let family = |block: &&Block| scene.template_family[block.template];
@@ -151,7 +152,7 @@ impl Candidates {
     /// The number of a kind among those of the family: all of one operation are the same. `before`: those of other templates.
     fn kind(&mut self, scene: &Scene, kind: usize, before: usize) -> u32 {
         let (_, operation) = scene.kinds[kind];
-        let clues = &scene.clutter_clues[kind];
+        let clues = &scene.chance[kind].clues;
         match self.kinds[..before].iter().position(|known| known.0 == operation) {
             Some(at) => {
                 self.kinds[at].1.iter_mut().zip(clues).for_each(|(sum, clues)| *sum += clues);
@@ -307,7 +308,9 @@ impl Candidates {
         for (row, probability, own) in Candidates::of_rows(&self.rows, &mut self.list) {
             let best = own.iter().max_by(|a, b| a.weight.total_cmp(&b.weight).then_with(|| start(a).cmp(&start(b))));
             choices.rows[row as usize] = best.map(|best| (best.pair, probability));
-            own.iter().for_each(|own| choices.weights[own.pair as usize] = own.weight);
+            if !choices.weights.is_empty() {
+                own.iter().for_each(|own| choices.weights[own.pair as usize] = own.weight);
+            }
         }
     }
 }

@@ -24,10 +24,10 @@ pub(super) fn crowding(scene: &Scene, so_far: &mut Association) -> Vec<f32> {
     let mut of_services: NumberMap<u32, (f32, f32)> = NumberMap::default();
     for block in &scene.blocks {
         let seen = so_far.seen[block.template] + scene.recalled.of(block.template).seen;
-        let by_chance = scene.clutter_start[block.kinds.clone()]
+        let by_chance = scene.chance[block.kinds.clone()]
             .iter()
             .zip(&so_far.preference[block.kinds.clone()])
-            .map(|(clutter, preference)| preference * clutter.iter().sum::<f32>())
+            .map(|(chance, preference)| preference * chance.start.iter().sum::<f32>())
             .sum();
         of_templates[block.template] = (seen, by_chance);
         let service = of_services.entry(scene.template_group[block.template]).or_default();
@@ -60,7 +60,7 @@ fn seen(scene: &Scene, so_far: &Association, block: &Block) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bins::BINS;
+    use super::super::habits::Counts;
     use super::super::scene::{Pair, Row};
     use super::*;
 
@@ -74,15 +74,15 @@ mod tests {
             let [late, ended, waits] = [false; 3];
             Pair { slot: 0, kind: 0, cell: 0, start_bin, end_bin, edge_bin, clues: 0, late, ended, waits, trace }
         };
-        let mut clutter = [0.0; BINS];
-        clutter[30] = 100.0;
+        let mut chance = Counts::default();
+        chance.start[30] = 100.0;
         let scene = Scene {
             rows: (0..100).map(row).collect(),
             pairs: (0..100).flat_map(|_| (0..=others as u8).map(pair)).collect(),
             blocks: vec![Block { template: 0, rows: 0..100, pairs: 0..100 * count as usize, kinds: 0..1, cells: 0..1 }],
             template_lines: vec![100],
             template_group: vec![0],
-            clutter_start: vec![clutter],
+            chance: vec![chance],
             ..Scene::default()
         };
         let weights = scene.pairs.iter().map(|pair| if pair.trace == 0 { 1.0 } else { 0.0 }).collect();

@@ -4,8 +4,12 @@
 //! In goes the index, out comes for a span and a moment how far the nearest such edge is. Counted are spans of the same
 //! process; what a server does for its caller begins and ends unseen by the caller's lines.
 
+use super::super::facts::Kind;
 use super::super::span_index::{Slot, SpanIndex};
 use super::bins::{FAR, bin};
+
+/// Spans end so much after the one above them without having waited.
+const WAITS_NS: i64 = 5_000_000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -15,6 +19,8 @@ pub(super) struct Edges {
     /// Starts and ends of the spans below, each in order.
     starts: Vec<i64>,
     ends: Vec<i64>,
+    /// When the one above had ended, of spans that went on for long after it; of others the end of all times.
+    waits_from: Vec<i64>,
 }
 
 impl Edges {
@@ -43,7 +49,19 @@ impl Edges {
             starts[range.clone()].sort_unstable();
             ends[range].sort_unstable();
         }
-        Edges { firsts, starts, ends }
+        let waits_from = |slot: Slot| {
+            let (span, above) = (index.span(slot), index.span(parent(slot)?));
+            let is_taken_up = matches!(span.kind, Kind::Server | Kind::Consumer);
+            (!is_taken_up && above.end < span.end - WAITS_NS).then_some(above.end)
+        };
+        let waits_from = slots().map(|slot| waits_from(slot).unwrap_or(i64::MAX)).collect();
+        Edges { firsts, starts, ends, waits_from }
+    }
+
+    /// The span above, of the same process, had ended by then.
+    #[inline]
+    pub(super) fn outlives_parent(&self, slot: Slot, time: i64) -> bool {
+        self.waits_from[slot as usize] < time
     }
 
     /// The bin of the distance of a moment.

@@ -3,7 +3,7 @@
 //! In go weights of lines whose spans had ended, out comes whether a kind of line is written after the end of the spans
 //! that it seems to belong to. Counted elsewhere; here is only what so many mean.
 
-use std::collections::HashMap;
+use super::hash::NumberMap;
 
 /// A kind of line is written after the end when so many, and such a share, certainly are.
 const LATE_MIN: f32 = 1.5;
@@ -56,11 +56,11 @@ impl Ends {
 /// Of each kind of line: how many more of it should have been stamped before the end, were it written before the end as
 /// other last lines of its service are. The same message counts as one in all services.
 pub(super) fn missing(templates: &[Ends], services: &[u32], messages: &[u64]) -> Vec<f32> {
-    let mut of_service: HashMap<u32, Ends> = HashMap::new();
+    let mut of_service: NumberMap<u32, Ends> = NumberMap::default();
     for (ends, service) in templates.iter().zip(services).filter(|(ends, _)| ends.ended >= LAST_SHARE * ends.all) {
         of_service.entry(*service).or_default().add(ends);
     }
-    let mut of_message: HashMap<u64, f32> = HashMap::new();
+    let mut of_message: NumberMap<u64, f32> = NumberMap::default();
     for ((ends, service), message) in templates.iter().zip(services).zip(messages) {
         let mut others = of_service.get(service).copied().unwrap_or_default();
         if ends.ended >= LAST_SHARE * ends.all {

@@ -296,7 +296,7 @@ impl Chances {
         let mut open = vec![[0.0f32; BINS]; scene.template_lines.len()];
         for (kind, (template, _)) in scene.kinds.iter().enumerate().filter(|(_, kind)| grouped[kind.0 as usize]) {
             let template = *template as usize;
-            let clutter = habits::clutter(&scene.clutter_end[kind], scene.template_lines[template].max(1) as f32);
+            let clutter = habits::clutter(&scene.chance[kind].end, scene.template_lines[template].max(1) as f32);
             let share = result.crowding[template] * result.preference[kind];
             open[template].iter_mut().zip(&clutter).for_each(|(open, clutter)| *open += share * clutter);
         }

@@ -14,9 +14,26 @@ pub(super) fn fold(seed: u64, bytes: &[u8]) -> u64 {
     for chunk in chunks {
         hash = mix(hash, u64::from_le_bytes(*chunk));
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(hash, u64::from_le_bytes(last))
+    // The rest is read with bytes before it, or some of it twice: that takes no copy.
+    match (bytes.last_chunk(), rest) {
+        (Some(_), []) => hash,
+        (Some(last), _) => mix(hash, u64::from_le_bytes(*last)),
+        (None, short) => mix(hash, short_number(short)),
+    }
+}
+
+/// Fewer than eight bytes.
+fn short_number(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk(), bytes.last_chunk(), bytes) {
+        (Some(first), Some(last), _) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        (_, _, [first, .., last]) => {
+            u64::from(*first) << 16 | u64::from(bytes[bytes.len() / 2]) << 8 | u64::from(*last)
+        }
+        (_, _, [only]) => u64::from(*only),
+        (_, _, []) => 0,
+    }
 }
 
 /// Two numbers to one.
@@ -82,7 +99,22 @@ mod tests {
 
     #[test]
     fn texts_that_differ_have_other_numbers() {
-        let texts: [&[u8]; 6] = [b"", b"\0", b"abcdefgh", b"abcdefgh\0", b"abcdefgi", b"habcdefg"];
+        let texts: [&[u8]; 14] = [
+            b"",
+            b"\0",
+            b"\0\0",
+            b"abc",
+            b"abd",
+            b"adc",
+            b"abcde",
+            b"abcdf",
+            b"abcdefg",
+            b"abcdefgh",
+            b"abcdefgh\0",
+            b"abcdefgi",
+            b"habcdefg",
+            b"abcdefghabcdefgh",
+        ];
         for (at, text) in texts.iter().enumerate() {
             assert!(texts[..at].iter().all(|other| fold(3, other) != fold(3, text)));
             assert_ne!(fold(3, text), fold(4, text));

@@ -3,8 +3,6 @@
 //! In go pairs with their weights, out comes for each kind whether its lines are written after the span's end, and so not in
 //! it. What single numbers mean is said in `ends`.
 
-use std::collections::HashMap;
-
 use super::ends::{self, Ends, LATE_SHARE, MISSING_LEAST};
 use super::hash::NumberMap;
 use super::scene::Scene;
@@ -93,8 +91,8 @@ impl Late {
         let templates = &self.templates;
         let missing = ends::missing(templates, &scene.template_group, &scene.template_message);
         // Where much of a service's lines come late, its clocks differ, and being late says nothing.
-        let mut of_service: HashMap<u32, (f32, f32, f32)> = HashMap::new();
-        let mut of_message: HashMap<u64, Ends> = HashMap::new();
+        let mut of_service: NumberMap<u32, (f32, f32, f32)> = NumberMap::default();
+        let mut of_message: NumberMap<u64, Ends> = NumberMap::default();
         for (template, ends) in templates.iter().enumerate() {
             let service = of_service.entry(scene.template_group[template]).or_default();
             service.0 += if ends.is_late() { ends.all } else { 0.0 };

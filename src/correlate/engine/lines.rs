@@ -12,6 +12,8 @@ use spanline_parsers::{Time, Value};
 
 /// Lines kept, and bytes of them: learning takes about as much again.
 const LINES_MAX: usize = 8 << 20;
+/// Room is made for so many at first: what is never used costs nothing, growing does.
+const ROWS_RESERVED: usize = 1 << 17;
 const BYTES_MAX: usize = 512 << 20;
 /// Durations kept of one line.
 const DURATIONS_MAX: usize = 3;
@@ -80,6 +82,9 @@ impl Lines {
         if self.rows.len() >= LINES_MAX || self.bytes() >= BYTES_MAX {
             self.overflow += 1;
             return;
+        }
+        if self.rows.is_empty() {
+            self.rows.reserve(ROWS_RESERVED);
         }
         let (mut words, mut pairs, mut durations) = Default::default();
         if teaches {

@@ -224,7 +224,7 @@ impl Engine {
         if let Some(past) = &mut self.past {
             past.learn(&scene, &result, &self.lines, &operations);
         }
-        let choices = choose::choose(index, &scene, &result);
+        let choices = choose::choose(index, &scene, &result, self.keeps_evidence);
         self.take_choices(&scene, &result, &choices, due);
         for (line, slot) in calls::assign(index, resources, &ruled.calls) {
             let line = &self.lines.rows[line as usize];

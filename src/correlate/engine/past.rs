@@ -11,7 +11,7 @@ use super::lines::Lines;
 use super::operations::Operations;
 use super::request_keys::Agreement;
 use super::scene::{Block, Scene};
-use super::usual::{chance, place};
+use super::usual::place;
 
 /// Kinds of lines, and of lines in operations, that are remembered: each of these takes two kilobytes.
 const TEMPLATES_MAX: usize = 1 << 16;
@@ -130,13 +130,10 @@ impl Past {
             for kind in scene.blocks[template].kinds.clone() {
                 let operation = operations.key(scene.kinds[kind].1);
                 let habits = known.and_then(|of| of.kinds.get(&operation));
-                recalled.own_chance.push(chance(scene, kind));
+                recalled.own_chance.push(scene.chance[kind].clone());
                 recalled.pairs.push(habits.map(|of| of.pairs.clone()).unwrap_or_default());
                 if let Some(Habits { chance, .. }) = habits {
-                    add(&mut scene.clutter_start[kind], &chance.start);
-                    add(&mut scene.clutter_end[kind], &chance.end);
-                    add(&mut scene.clutter_edge[kind], &chance.edge);
-                    add(&mut scene.clutter_clues[kind], &chance.clues);
+                    scene.chance[kind].take_in(chance);
                 }
             }
         }
@@ -213,10 +210,6 @@ impl Past {
             self.keys.retain(|_, of| of.1 > least);
         }
     }
-}
-
-fn add(sums: &mut [f32], counts: &[f32]) {
-    sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@
 use std::ops::Range;
 
 use super::super::intervals::Open;
-use super::super::span_index::{Slot, SpanIndex};
+use super::super::span_index::Slot;
 use super::bins::{BINS, bin};
+use super::habits::Counts;
 use super::hash::NumberMap;
 use super::operations::Operations;
 use super::past::{Past, Recalled};
@@ -74,10 +75,8 @@ pub(super) struct Scene {
     pub(super) pairs: Vec<Pair>,
     /// (template, operation) of each habit.
     pub(super) kinds: Vec<(u32, u32)>,
-    pub(super) clutter_start: Vec<[f32; BINS]>,
-    pub(super) clutter_end: Vec<[f32; BINS]>,
-    pub(super) clutter_edge: Vec<[f32; BINS]>,
-    pub(super) clutter_clues: Vec<[f32; CLUES]>,
+    /// What chance gives of each.
+    pub(super) chance: Vec<Counts>,
     /// Of each service: lines of templates that were left out, since no span was open at any line of theirs.
     pub(super) without_pairs: NumberMap<u32, u32>,
     /// Lines some of whose spans were beyond a limit.
@@ -176,7 +175,7 @@ impl Scene {
         for (kind, (template, operation)) in self.kinds.iter().enumerate() {
             let (sums, lines) = &mut sums[*operation as usize];
             *lines += self.template_lines[*template as usize] as f32;
-            let own = [&self.clutter_start[kind], &self.clutter_end[kind], &self.clutter_edge[kind]];
+            let own = [&self.chance[kind].start, &self.chance[kind].end, &self.chance[kind].edge];
             for (sum, own) in sums.as_flattened_mut().iter_mut().zip(own.into_iter().flatten()) {
                 *sum += own;
             }
@@ -185,8 +184,8 @@ impl Scene {
             let (sums, all) = &sums[*operation as usize];
             let lines = self.template_lines[*template as usize] as f32;
             let (scale, common) = (lines / (lines + COMMON_LINES), COMMON_LINES / all);
-            let own = [&mut self.clutter_start[kind], &mut self.clutter_end[kind], &mut self.clutter_edge[kind]];
-            for (own, sum) in own.into_iter().flatten().zip(sums.as_flattened()) {
+            let Counts { start, end, edge, .. } = &mut self.chance[kind];
+            for (own, sum) in [start, end, edge].into_iter().flatten().zip(sums.as_flattened()) {
                 *own = (*own + common * sum) * scale;
             }
         }
@@ -263,8 +262,10 @@ impl Scene {
             view.open_at(&row, row.time, &mut work.open);
             view.words_of(line, &mut work.words);
             let near = view.neighbours.around(line.writer, row.time);
+            let is_bare = view.is_bare(line, &work.words, near);
             self.rows[at].first = self.pairs.len() as u32;
             work.traces.clear();
+            work.ends.clear();
             let mut is_whole = true;
             for open in &work.open {
                 if self.pairs.len() >= PAIRS_MAX {
@@ -289,6 +290,11 @@ impl Scene {
                     self.cells += 1;
                     work.slots.push(slot);
                 }
+                let trace = number_in(&mut work.traces, view.operations.trace(slot));
+                match work.ends.get_mut(usize::from(trace)) {
+                    Some(end) => *end = open.end.max(*end),
+                    None => work.ends.push(open.end),
+                }
                 self.pairs.push(Pair {
                     slot,
                     kind: *kind,
@@ -296,36 +302,25 @@ impl Scene {
                     start_bin: bin(row.time - open.start),
                     end_bin: bin(open.end - row.time),
                     edge_bin: view.edges.bin(slot, row.time),
-                    clues: view.clues(line, &work.words, near, open),
+                    clues: if is_bare { 0 } else { view.clues(line, &work.words, near, open) },
                     late: false,
                     ended: false,
-                    waits: view.outlives_parent(slot, row.low),
-                    trace: number_in(&mut work.traces, view.operations.trace(slot)),
+                    waits: view.edges.outlives_parent(slot, row.low),
+                    trace,
                 });
             }
             self.overflow += u64::from(!is_whole);
             self.rows[at].count = self.pairs.len() as u32 - self.rows[at].first;
-            self.mark_late(view.index, at, work);
+            self.mark_late(at, &work.ends);
         }
-        self.clutter_start.resize(self.kinds.len(), [0.0; BINS]);
-        self.clutter_end.resize(self.kinds.len(), [0.0; BINS]);
-        self.clutter_edge.resize(self.kinds.len(), [0.0; BINS]);
-        self.clutter_clues.resize(self.kinds.len(), [0.0; CLUES]);
+        self.chance.resize(self.kinds.len(), Counts::default());
     }
 
     /// Marks the pairs of traces all of whose spans here had ended when the line was written.
-    fn mark_late(&mut self, index: &SpanIndex, at: usize, work: &mut Work) {
+    fn mark_late(&mut self, at: usize, ends: &[i64]) {
         let row = self.rows[at];
-        let pairs = &mut self.pairs[row.pairs()];
-        work.ends.clear();
-        work.ends.resize(work.traces.len(), i64::MIN);
-        for pair in pairs.iter() {
-            if let Some(end) = work.ends.get_mut(usize::from(pair.trace)) {
-                *end = (*end).max(index.span(pair.slot).end);
-            }
-        }
-        for pair in pairs {
-            let end = work.ends.get(usize::from(pair.trace)).copied().unwrap_or(i64::MAX);
+        for pair in &mut self.pairs[row.pairs()] {
+            let end = ends[usize::from(pair.trace)];
             pair.late = row.low > end.saturating_add(LATE_NS);
             pair.ended = row.time > end;
         }
@@ -343,18 +338,21 @@ impl Scene {
             for number in 0..shifts {
                 let time = shifted(row.time, range, &mut work.random);
                 view.open_at(&row, time, &mut work.open);
-                let near = view.neighbours.around(line.writer, time);
+                let tells_clues = number < CLUE_SHIFTS && !work.open.is_empty();
+                let near = if tells_clues { view.neighbours.around(line.writer, time) } else { [None; 2] };
+                let is_bare = view.is_bare(line, &work.words, near);
                 for open in &work.open {
                     let kind = work.kind_of[view.operations.of(open.slot) as usize] as usize;
                     if kind == u32::MAX as usize {
                         continue;
                     }
-                    self.clutter_start[kind][bin(time - open.start) as usize] += share;
-                    self.clutter_end[kind][bin(open.end - time) as usize] += share;
-                    self.clutter_edge[kind][view.edges.bin(open.slot, time) as usize] += share;
-                    if number < CLUE_SHIFTS {
-                        let clues = view.clues(line, &work.words, near, open);
-                        self.clutter_clues[kind][clues as usize] += clue_share;
+                    let chance = &mut self.chance[kind];
+                    chance.start[bin(time - open.start) as usize] += share;
+                    chance.end[bin(open.end - time) as usize] += share;
+                    chance.edge[view.edges.bin(open.slot, time) as usize] += share;
+                    if tells_clues {
+                        let clues = if is_bare { 0 } else { view.clues(line, &work.words, near, open) };
+                        chance.clues[clues as usize] += clue_share;
                     }
                 }
             }

@@ -4,8 +4,11 @@
 //! span's trace hold a word of the line, and how much that says: counted per template, on lines that are sure of their
 //! trace against the other traces that were open. Lines that rules have settled count like those. Nothing is kept as text.
 
+use std::ops::Range;
+
 use super::super::events::guess;
 use super::associate::Association;
+use super::at_hand::Factors;
 use super::lines::{Line, Lines};
 use super::operations::Operations;
 use super::scene::{Row, Scene};
@@ -46,19 +49,9 @@ impl Shared {
         }
     }
 
-    /// Weighs the scores of pairs of a line against each other, and less against no span: what an exit or a clean-up writes
-    /// of a container shares its id too. `none`: the share of the kind's lines without a span.
-    pub(super) fn weigh(&self, template: usize, pairs: &[u32], none: f32, scores: &mut [f32]) {
-        if self.outcomes.is_empty() || pairs.iter().all(|pair| self.outcomes[*pair as usize] == 0) {
-            return;
-        }
-        let before: f32 = scores.iter().sum();
-        for (score, pair) in scores.iter_mut().zip(pairs) {
-            *score *= self.factor(*pair as usize, template as u32);
-        }
-        let after: f32 = scores.iter().sum();
-        let scale = (before / after.max(1e-20)).powf(1.0 - AGAINST_NONE * (1.0 - none).powi(2));
-        scores.iter_mut().for_each(|score| *score *= scale);
+    /// Words that the line of these pairs shares tell them apart.
+    pub(super) fn tells_apart(&self, pairs: Range<usize>) -> bool {
+        self.outcomes.get(pairs).is_some_and(|outcomes| outcomes.iter().any(|outcome| *outcome != 0))
     }
 
     /// Counts. `known`: lines that rules have settled, with their trace; `is_grouped`: rows whose words already speak.
@@ -103,6 +96,18 @@ impl Shared {
         }
         Shared { outcomes, factors: tally.factors() }
     }
+}
+
+/// Weighs the scores of pairs of a line against each other, and less against no span: what an exit or a clean-up writes of a
+/// container shares its id too. `none`: the share of the kind's lines without a span.
+pub(super) fn weigh(factors: &[Factors], none: f32, scores: &mut [f32]) {
+    let before: f32 = scores.iter().sum();
+    for (score, factors) in scores.iter_mut().zip(factors) {
+        *score *= factors.shared;
+    }
+    let after: f32 = scores.iter().sum();
+    let scale = (before / after.max(1e-20)).powf(1.0 - AGAINST_NONE * (1.0 - none).powi(2));
+    scores.iter_mut().for_each(|score| *score *= scale);
 }
 
 /// Words by the traces whose lines hold them.

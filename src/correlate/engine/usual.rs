@@ -40,7 +40,7 @@ impl Usual {
             for (counts, kind) in self.counts.iter_mut().zip(block.kinds.clone()) {
                 counts.take_in(&scene.recalled.pairs[kind]);
                 counts.scale(all as f32 / before);
-                let mut habit = Habit::by_chance(&chance(scene, kind), all);
+                let mut habit = Habit::by_chance(&scene.chance[kind], all);
                 habit.learn(counts);
                 self.habits.push(habit);
             }
@@ -54,7 +54,7 @@ impl Usual {
             self.counts.iter_mut().for_each(|counts| counts.scale(scale));
         }
         for (kind, pairs) in block.kinds.clone().zip(&self.counts) {
-            self.habits.push(Habit::new(&chance(scene, kind), pairs, all));
+            self.habits.push(Habit::new(&scene.chance[kind], pairs, all));
         }
     }
 
@@ -64,7 +64,7 @@ impl Usual {
         self.count(scene, block, &hand.pairs, &hand.weights);
         self.habits.clear();
         for (kind, pairs) in block.kinds.clone().zip(&self.counts) {
-            let mut habit = Habit::by_chance(&chance(scene, kind), lines(scene, block));
+            let mut habit = Habit::by_chance(&scene.chance[kind], lines(scene, block));
             habit.is_after = after[kind];
             habit.learn(pairs);
             self.habits.push(habit);
@@ -118,14 +118,4 @@ impl Usual {
 
 fn lines(scene: &Scene, block: &Block) -> u32 {
     scene.template_lines[block.template]
-}
-
-pub(super) fn chance(scene: &Scene, kind: usize) -> Counts {
-    Counts {
-        start: scene.clutter_start[kind],
-        end: scene.clutter_end[kind],
-        edge: scene.clutter_edge[kind],
-        clues: scene.clutter_clues[kind],
-        sum: 0.0,
-    }
 }

@@ -3,7 +3,6 @@
 //! In go a line, a moment and the tables, out come the spans of its process that are open then, and for each which clues
 //! hit: words, durations, known lines beside it. Nothing is kept or weighed here.
 
-use super::super::facts::Kind;
 use super::super::intervals::Open;
 use super::super::span_index::{Slot, SpanIndex};
 use super::edges::Edges;
@@ -16,8 +15,6 @@ use super::trace_words::TraceWords;
 
 /// A span may begin so much after its line.
 const BEFORE_NS: i64 = 50_000;
-/// Spans end so much after the one above them without having waited.
-const WAITS_NS: i64 = 5_000_000;
 /// Open spans looked at, and kept, for one line.
 const OPEN_MAX: usize = 1024;
 const PAIRS_PER_LINE_MAX: usize = 160;
@@ -51,21 +48,16 @@ impl View<'_> {
         }
     }
 
-    /// The span above, of the same process, had ended by then.
-    pub(super) fn outlives_parent(&self, slot: Slot, time: i64) -> bool {
-        let span = self.index.span(slot);
-        let parent = self.index.parent(slot).map(|parent| self.index.span(parent));
-        let is_taken_up = matches!(span.kind, Kind::Server | Kind::Consumer);
-        !is_taken_up
-            && parent
-                .is_some_and(|parent| parent.resource == span.resource && parent.end < time.min(span.end - WAITS_NS))
-    }
-
     /// Words of a line that spans hold, and whether they are rare.
     pub(super) fn words_of(&self, line: &Line, into: &mut Vec<(u32, bool)>) {
         into.clear();
         let known = |word: &u32| self.trace_words.is_rare(*word).map(|is_rare| (*word, is_rare));
         into.extend(self.lines.words(line).iter().filter_map(known));
+    }
+
+    /// No span shares a clue with a line.
+    pub(super) fn is_bare(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2]) -> bool {
+        words.is_empty() && near == [None; 2] && self.lines.durations(line).is_empty()
     }
 
     /// Which clues a line and a span share, see [`super::scene::CLUES`]. `near`: traces of the known lines beside it.

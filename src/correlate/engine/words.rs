@@ -103,7 +103,12 @@ fn is_time(word: &[u8]) -> bool {
         let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
         word.len() >= form.len() && word.iter().zip(form).all(fits)
     };
-    is_like(b"00:00:00") || is_like(b"0000-00-00")
+    // Few words have the first of its marks.
+    match word {
+        [_, _, b':', ..] => is_like(b"00:00:00"),
+        [_, _, _, _, b'-', ..] => is_like(b"0000-00-00"),
+        _ => false,
+    }
 }
 
 fn add(seed: u64, word: &[u8], into: &mut Vec<u32>) {
