@@ -25,7 +25,7 @@ pub(super) fn of(index: &SpanIndex, requests: &Requests, sites: &CallSites, reco
         hint => return hint,
     }
     let entry = record.entry;
-    let site = sites.of(record.origin.producer, file_of(record), &entry.body);
+    let site = sites.of(record.origin.producer, || file_of(record), &entry.body);
     match record.origin.producer {
         _ if site == Site::Outside => Hint::Outside,
         Producer::Kubelet if matches!(entry.format, Format::Klog | Format::KlogJson) => match pod_key(index, record) {

@@ -179,7 +179,7 @@ impl Correlator {
         self.index.settle();
         self.rounded.sort_unstable();
         let mut of_crio: Vec<u32> = Vec::new();
-        for source in self.sources.iter_mut().flatten() {
+        for source in self.sources.iter().flatten() {
             if source.origin.producer == Producer::Crio {
                 of_crio.extend(&source.resources);
             }

@@ -30,8 +30,8 @@ impl Tables {
         let traces = NumberMap::with_hasher(Seed(seed));
         let mut tables = Tables { parents, traces, ..Tables::default() };
         tables.order_children(spans);
-        tables.order_traces(spans);
         let slots: Vec<Slot> = (0..spans.len() as Slot).collect();
+        tables.order_traces(spans, &slots);
         let span_id = |slot: &Slot| u64::from_be_bytes(spans[*slot as usize].span_id);
         tables.by_span_id =
             spread::sorted(&slots, span_id, |slots| slots.sort_unstable_by_key(|slot| (span_id(slot), *slot)));
@@ -67,14 +67,14 @@ impl Tables {
         self.children = children;
     }
 
-    fn order_traces(&mut self, spans: &[Span]) {
+    /// `slots`: all.
+    fn order_traces(&mut self, spans: &[Span], slots: &[Slot]) {
         let low = |slot: &Slot| low_half_of(&spans[*slot as usize].trace_id);
         let order = |slot: &Slot| {
             let span = &spans[*slot as usize];
             (trace_order(span), span.start, std::cmp::Reverse(span.end), *slot)
         };
-        let slots: Vec<Slot> = (0..spans.len() as Slot).collect();
-        self.by_trace = spread::sorted(&slots, low, |slots| slots.sort_unstable_by_key(order));
+        self.by_trace = spread::sorted(slots, low, |slots| slots.sort_unstable_by_key(order));
         let mut at = 0;
         for spans in self.by_trace.chunk_by(|a, b| low(a) == low(b)) {
             self.traces.insert(low(&spans[0]), at);

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use super::PipelineError;
 use super::deliveries::Say;
 use super::learned::Learned;
-use super::source::{Fingerprints, SourceSink};
+use super::source::SourceSink;
 use super::story::{self, LineStory};
 use crate::assemble::RecordSink;
 use crate::config::BackfillConfig;
@@ -154,10 +154,7 @@ impl RecordSink for Teller<'_> {
     }
 }
 
-impl SourceSink for Teller<'_> {
-    fn file_begins(&mut self, _: u32, _: &Fingerprints) {}
-    fn given_up_to(&mut self, _: Option<(u32, u64)>) {}
-}
+impl SourceSink for Teller<'_> {}
 
 #[cfg(test)]
 mod tests {

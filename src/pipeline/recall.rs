@@ -4,7 +4,7 @@
 //! not read in the first pass, or is beyond the limit of what is remembered, is left to the second one.
 
 use super::ship::Shipper;
-use super::source::{Fingerprints, SourceReport, SourceSink};
+use super::source::{SourceReport, SourceSink};
 use crate::assemble::RecordSink;
 use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
@@ -73,7 +73,4 @@ impl RecordSink for Observer<'_> {
     }
 }
 
-impl SourceSink for Observer<'_> {
-    fn file_begins(&mut self, _: u32, _: &Fingerprints) {}
-    fn given_up_to(&mut self, _: Option<(u32, u64)>) {}
-}
+impl SourceSink for Observer<'_> {}

@@ -21,13 +21,13 @@ const FINGERPRINT_BYTES: usize = 1024;
 /// The same where that many are not enough.
 const LONG_FINGERPRINT_BYTES: usize = 64 * 1024;
 
-/// Takes the records of a source, and where they stand.
+/// Takes the records of a source, and, where that matters, how far it has come.
 pub trait SourceSink: RecordSink {
     /// A file of the source begins: its place among them, and what tells it from others.
-    fn file_begins(&mut self, file: u32, fingerprints: &Fingerprints);
+    fn file_begins(&mut self, _file: u32, _fingerprints: &Fingerprints) {}
 
     /// Records up to this line of this file have been given (`None`: all so far).
-    fn given_up_to(&mut self, open: Option<(u32, u64)>);
+    fn given_up_to(&mut self, _open: Option<(u32, u64)>) {}
 }
 
 /// What all readers share.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use prost::Message;
 
-use super::source::{Fingerprints, Reading, SourceSink, read_source};
+use super::source::{Reading, SourceSink, read_source};
 use super::{Outcome, PipelineError, Say, zones};
 use crate::assemble::RecordSink;
 use crate::commands::survey::Source;
@@ -89,10 +89,7 @@ impl RecordSink for Times {
     }
 }
 
-impl SourceSink for Times {
-    fn file_begins(&mut self, _: u32, _: &Fingerprints) {}
-    fn given_up_to(&mut self, _: Option<(u32, u64)>) {}
-}
+impl SourceSink for Times {}
 
 enum Failure {
     Asking(SendError),

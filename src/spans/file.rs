@@ -234,8 +234,8 @@ impl TraceFile {
         Ok(Some(first_line))
     }
 
-    /// Takes, and gives the length of, the next line where it is a value of its own, as [`TraceFile::next_json`] would take it, and need not be
-    /// copied to be read as a whole; else 0.
+    /// Takes, and gives the length of, the next line where it is a value of its own, as [`TraceFile::next_json`] would take
+    /// it, and need not be copied to be read as a whole; else 0.
     fn line_at_hand(&mut self) -> usize {
         let read = self.reader.buffer();
         let length = match (self.kind, read.first()) {

@@ -145,7 +145,7 @@ impl<'s> Rounds<'s> {
         for round in rounds {
             if round == 0 && self.usual.is_known {
                 let before = self.scene.recalled.of(block.template);
-                self.result.none_share[block.template] = (0.2 + before.none) / (before.lines + 2.0);
+                self.result.none_share[block.template] = none_share(before.none, before.lines);
                 self.hand.weights.fill(0.0);
             }
             self.weigh(block, round == 0 && !self.usual.is_known);
@@ -272,7 +272,12 @@ impl<'s> Rounds<'s> {
 
     fn keep_none_share(&mut self, block: &Block, none: f32) {
         let before = self.scene.recalled.of(block.template);
-        let (none, lines) = (none + before.none, block.rows.len() as f32 + before.lines);
-        self.result.none_share[block.template] = (0.2 + none) / (lines + 2.0);
+        let lines = block.rows.len() as f32 + before.lines;
+        self.result.none_share[block.template] = none_share(none + before.none, lines);
     }
+}
+
+/// Of so many lines, so many of which have no span: few say little of the others.
+fn none_share(none: f32, lines: f32) -> f32 {
+    (0.2 + none) / (lines + 2.0)
 }

@@ -31,7 +31,8 @@ static OWN: LazyLock<CallSites> =
 /// Call sites by program.
 #[derive(Debug, Clone, Default)]
 pub struct CallSites {
-    programs: HashMap<Producer, Rows>,
+    /// A few: looking at each is quicker than hashing.
+    programs: Vec<(Producer, Rows)>,
 }
 
 /// Why a file of call sites means nothing.
@@ -92,7 +93,7 @@ impl CallSites {
                 "" => return Err(fail("PROGRAM FILE WHERE [START OF THE MESSAGE] are needed".into())),
                 other => return Err(fail(format!("no place {other:?}: in, async, out or any"))),
             };
-            let rows = sites.programs.entry(producer).or_default();
+            let rows = sites.rows_for(producer);
             if rows.count >= ROWS_MAX {
                 return Err(fail(format!("more than {ROWS_MAX} rows of {program}")));
             }
@@ -102,9 +103,33 @@ impl CallSites {
     }
 
     /// Of a line. Without a file (JSON logs may have none) the message alone decides: the row with the longest that fits.
-    pub(in super::super) fn of(&self, producer: Producer, file: Option<&[u8]>, message: &[u8]) -> Site {
-        let find = |sites: &CallSites| sites.programs.get(&producer).and_then(|rows| rows.find(file, message));
-        find(self).or_else(|| find(&OWN)).unwrap_or(Site::Unknown)
+    /// `file` is asked for only where the program has rows.
+    pub(in super::super) fn of<'f>(
+        &self,
+        producer: Producer,
+        file: impl FnOnce() -> Option<&'f [u8]>,
+        message: &[u8],
+    ) -> Site {
+        let (users, own) = (self.rows_of(producer), OWN.rows_of(producer));
+        if users.is_none() && own.is_none() {
+            return Site::Unknown;
+        }
+        let file = file();
+        let mut tables = users.into_iter().chain(own);
+        tables.find_map(|rows| rows.find(file, message)).unwrap_or(Site::Unknown)
+    }
+
+    fn rows_of(&self, producer: Producer) -> Option<&Rows> {
+        self.programs.iter().find(|(of, _)| *of == producer).map(|(_, rows)| rows)
+    }
+
+    fn rows_for(&mut self, producer: Producer) -> &mut Rows {
+        let known = self.programs.iter().position(|(of, _)| *of == producer);
+        let at = known.unwrap_or(self.programs.len());
+        if known.is_none() {
+            self.programs.push((producer, Rows::default()));
+        }
+        &mut self.programs[at].1
     }
 }
 
@@ -194,47 +219,52 @@ pub(in super::super) fn only_waits(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn of(sites: &CallSites, producer: Producer, file: Option<&[u8]>, message: &[u8]) -> Site {
+        sites.of(producer, || file, message)
+    }
+
     #[test]
     fn the_first_row_that_fits_decides() {
         let none = CallSites::default();
-        let kubelet =
-            |file: Option<&str>, message: &str| none.of(Producer::Kubelet, file.map(str::as_bytes), message.as_bytes());
+        let kubelet = |file: Option<&str>, message: &str| {
+            of(&none, Producer::Kubelet, file.map(str::as_bytes), message.as_bytes())
+        };
         assert_eq!(kubelet(Some("kubelet.go"), "SyncLoop ADD"), Site::Elsewhere);
         assert_eq!(kubelet(Some("kubelet/kubelet.go"), "SyncPod enter"), Site::Inside);
         assert_eq!(kubelet(Some("kubelet.go"), "never seen"), Site::Unknown);
         assert_eq!(kubelet(None, "SyncTerminatingPod enter"), Site::Elsewhere);
         assert_eq!(kubelet(None, "Generating pod status"), Site::Inside);
-        let crio = |file: &[u8]| none.of(Producer::Crio, Some(file), b"Event: CREATE");
+        let crio = |file: &[u8]| of(&none, Producer::Crio, Some(file), b"Event: CREATE");
         assert_eq!(crio(b"server/server.go:871"), Site::Outside);
         assert_eq!(crio(b"storage/image.go:1"), Site::Unknown);
         assert_eq!(crio(b"watchdog/watchdog.go:7"), Site::Outside);
-        assert_eq!(none.of(Producer::Containerd, None, b"TaskExit event in podsandbox"), Site::Outside);
+        assert_eq!(of(&none, Producer::Containerd, None, b"TaskExit event in podsandbox"), Site::Outside);
     }
 
     #[test]
     fn a_users_rows_come_first() {
         let rows = "# mine\n\nkubelet kubelet.go in SyncLoop ADD\npod * out idle, waiting for work\npod web/ any\n";
         let sites = CallSites::parse(rows).unwrap();
-        assert_eq!(sites.of(Producer::Kubelet, Some(b"kubelet.go"), b"SyncLoop ADD x"), Site::Inside);
-        assert_eq!(sites.of(Producer::Kubelet, Some(b"kubelet.go"), b"SyncLoop DELETE"), Site::Elsewhere);
-        assert_eq!(sites.of(Producer::Pod, None, b"idle, waiting for work: 3"), Site::Outside);
-        assert_eq!(sites.of(Producer::Pod, Some(b"x/web/a.go"), b"served"), Site::Unknown);
-        assert_eq!(sites.of(Producer::Pod, None, b"served"), Site::Unknown);
+        assert_eq!(of(&sites, Producer::Kubelet, Some(b"kubelet.go"), b"SyncLoop ADD x"), Site::Inside);
+        assert_eq!(of(&sites, Producer::Kubelet, Some(b"kubelet.go"), b"SyncLoop DELETE"), Site::Elsewhere);
+        assert_eq!(of(&sites, Producer::Pod, None, b"idle, waiting for work: 3"), Site::Outside);
+        assert_eq!(of(&sites, Producer::Pod, Some(b"x/web/a.go"), b"served"), Site::Unknown);
+        assert_eq!(of(&sites, Producer::Pod, None, b"served"), Site::Unknown);
     }
 
     #[test]
     fn any_file_is_none_too() {
         let sites = CallSites::parse("containerd * any\npod web.go out\npod * async\npod * in served\n").unwrap();
-        assert_eq!(sites.of(Producer::Containerd, None, b"TaskExit event"), Site::Unknown);
-        assert_eq!(sites.of(Producer::Pod, None, b"idle"), Site::Elsewhere);
-        assert_eq!(sites.of(Producer::Pod, None, b"served"), Site::Inside);
-        assert_eq!(sites.of(Producer::Pod, Some(b"web.go:1"), b"served"), Site::Outside);
+        assert_eq!(of(&sites, Producer::Containerd, None, b"TaskExit event"), Site::Unknown);
+        assert_eq!(of(&sites, Producer::Pod, None, b"idle"), Site::Elsewhere);
+        assert_eq!(of(&sites, Producer::Pod, None, b"served"), Site::Inside);
+        assert_eq!(of(&sites, Producer::Pod, Some(b"web.go:1"), b"served"), Site::Outside);
     }
 
     #[test]
     fn the_own_rows_are_read() {
         let own = CallSites::parse(include_str!("call_sites.txt")).unwrap();
-        assert!(own.programs[&Producer::Kubelet].count > 100);
+        assert!(own.rows_of(Producer::Kubelet).unwrap().count > 100);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const SERVICE: f32 = 10.0;
 const LEAST: f32 = 0.1;
 const MOST: f32 = 10.0;
 
-/// Of each template.
+/// Of each template. What was seen beside its lines is kept with the rest that is known so far.
 pub(super) fn crowding(scene: &Scene, so_far: &mut Association) -> Vec<f32> {
     so_far.seen = scene.blocks.iter().map(|block| seen(scene, so_far, block)).collect();
     let mut of_templates = vec![(0.0, 0.0); scene.template_lines.len()];

@@ -92,12 +92,13 @@ impl Counts {
         self.sum += weight;
     }
 
-    /// Adds others.
-    pub(super) fn take_in(&mut self, others: &Counts) {
-        for (sums, counts) in self.lists().into_iter().zip(others.clone().lists()) {
-            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += *count);
+    /// Adds a part of others.
+    pub(super) fn take_in(&mut self, others: &Counts, part: f32) {
+        let of_others: [&[f32]; 4] = [&others.start, &others.end, &others.edge, &others.clues];
+        for (sums, counts) in self.lists().into_iter().zip(of_others) {
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += part * count);
         }
-        self.sum += others.sum;
+        self.sum += part * others.sum;
     }
 
     /// Takes all times a part.

@@ -93,14 +93,18 @@ impl Recalled {
 }
 
 /// A kind of line of a service, in all scenes.
-fn key(scene: &Scene, template: usize) -> u64 {
-    mix(u64::from(scene.template_group[template]), scene.template_kind[template])
+fn key(service: u32, kind: u64) -> u64 {
+    mix(u64::from(service), kind)
+}
+
+fn key_of(scene: &Scene, template: usize) -> u64 {
+    key(scene.template_group[template], scene.template_kind[template])
 }
 
 impl Past {
     /// Lines of a kind of a service, so far.
     pub(super) fn lines_of(&self, service: u32, kind: u64) -> f32 {
-        self.templates.get(&mix(u64::from(service), kind)).map_or(0.0, |of| of.lately.lines)
+        self.templates.get(&key(service, kind)).map_or(0.0, |of| of.lately.lines)
     }
 
     /// Half of what is known is forgotten in each `half_life`, ns. Lines before `from` are learned from next.
@@ -123,7 +127,7 @@ impl Past {
     pub(super) fn recall(&self, scene: &mut Scene, operations: &Operations) {
         let mut recalled = Recalled::default();
         for template in 0..scene.blocks.len() {
-            let known = self.templates.get(&key(scene, template));
+            let known = self.templates.get(&key_of(scene, template));
             let lately = known.map(|of| of.lately).unwrap_or_default();
             scene.template_lines[template] += lately.lines as u32;
             recalled.templates.push(lately);
@@ -133,7 +137,7 @@ impl Past {
                 recalled.own_chance.push(scene.chance[kind].clone());
                 recalled.pairs.push(habits.map(|of| of.pairs.clone()).unwrap_or_default());
                 if let Some(Habits { chance, .. }) = habits {
-                    scene.chance[kind].take_in(chance);
+                    scene.chance[kind].take_in(chance, 1.0);
                 }
             }
         }
@@ -172,17 +176,12 @@ impl Past {
         let gone = || rows().filter(|(row, _)| goes(row.line));
         let count = gone().count() as f32;
         let part = count / block.rows.len() as f32;
-        let of = self.templates.entry(key(scene, block.template)).or_default();
+        let of = self.templates.entry(key_of(scene, block.template)).or_default();
         of.times += 1.0;
         of.scale((count * (of.times.powf(TIMES) - 1.0) / of.lately.lines.max(LEAST)).min(1.0));
         of.lately.lines += count;
         of.lately.none += gone().map(|(_, none)| none).sum::<f32>();
         of.lately.seen += part * result.seen[block.template];
-        for kind in block.kinds.clone() {
-            let mut own = scene.recalled.own_chance[kind].clone();
-            own.scale(part);
-            of.kinds.entry(operations.key(scene.kinds[kind].1)).or_default().chance.take_in(&own);
-        }
         let mut pairs = vec![Counts::default(); block.kinds.len()];
         for (row, _) in gone() {
             for (pair, weight) in scene.pairs[row.pairs()].iter().zip(&result.weights[row.pairs()]) {
@@ -190,7 +189,9 @@ impl Past {
             }
         }
         for (kind, pairs) in block.kinds.clone().zip(&pairs) {
-            of.kinds.entry(operations.key(scene.kinds[kind].1)).or_default().pairs.take_in(pairs);
+            let habits = of.kinds.entry(operations.key(scene.kinds[kind].1)).or_default();
+            habits.chance.take_in(&scene.recalled.own_chance[kind], part);
+            habits.pairs.take_in(pairs, 1.0);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Lines that look for their spans, by what they say.
 //!
 //! In go lines, out come rows in the order of their templates. What too few lines say is taken together, what many lines say
-//! with one value is told from the same with others; templates at whose lines nothing is open are left out again. No span is looked up here.
+//! with one value is told from the same with others; templates at whose lines nothing is open are left out again. No span is
+//! looked up here.
 
 use std::ops::Range;
 

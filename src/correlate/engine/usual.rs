@@ -38,8 +38,7 @@ impl Usual {
         self.is_known = before >= KNOWN_LINES;
         if self.is_known {
             for (counts, kind) in self.counts.iter_mut().zip(block.kinds.clone()) {
-                counts.take_in(&scene.recalled.pairs[kind]);
-                counts.scale(all as f32 / before);
+                counts.take_in(&scene.recalled.pairs[kind], all as f32 / before);
                 let mut habit = Habit::by_chance(&scene.chance[kind], all);
                 habit.learn(counts);
                 self.habits.push(habit);

@@ -16,7 +16,7 @@ use spanline::correlate::{Correlator, Memory};
 use spanline::export::links::LinkRows;
 use spanline::input::discover;
 use spanline::input::read::ReadLimits;
-use spanline::pipeline::source::{Fingerprints, Reading, SourceSink, read_source};
+use spanline::pipeline::source::{Reading, SourceSink, read_source};
 use spanline::record::{Link, Position, Record};
 use spanline::spans::file::{self, TraceFile};
 
@@ -100,10 +100,7 @@ impl RecordSink for Each<'_> {
     }
 }
 
-impl SourceSink for Each<'_> {
-    fn file_begins(&mut self, _: u32, _: &Fingerprints) {}
-    fn given_up_to(&mut self, _: Option<(u32, u64)>) {}
-}
+impl SourceSink for Each<'_> {}
 
 fn each_record(sources: &[Source], each: &mut dyn FnMut(&Record<'_>)) {
     let zone = Zone::parse("+00:00").expect("it is one");
