@@ -1,0 +1,64 @@
+//! What can be typed for every command that reads and links: types only, `config` gives them their meaning.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{ColorWhen, parse_bytes, parse_duration};
+
+/// What logs and traces are read, and how: flags of every command that links.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// Log files and folders: a node's /var/log, a must-gather, rotated and .gz files
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Traces to link to (repeatable): a file of OTLP/JSON lines or OTLP protobuf, .gz and .zst too; or a running
+    /// Jaeger, jaeger=http://HOST:16686 (HTTP) or jaeger=http://HOST:16685 (gRPC, also as grpc:// with any port)
+    #[arg(long, value_name = "FILE|jaeger=URL")]
+    pub traces: Vec<String>,
+    /// Traces are asked of a Jaeger from so long before the first line on, and from further back (to 24h) where spans
+    /// last longer: those that began then may still be open
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    pub look_back: std::time::Duration,
+    /// Links below this confidence are not made
+    #[arg(long, value_name = "C", default_value_t = 0.9)]
+    pub min_confidence: f32,
+    /// Where programs write their lines, as rows PROGRAM FILE in|async|out|any [START OF THE MESSAGE], before the rows that
+    /// are known: PROGRAM is kubelet, crio, containerd, conmon-rs, conmon, pod (any container but the control plane's) or
+    /// other, FILE a source file or *
+    #[arg(long, value_name = "FILE")]
+    pub call_sites: Option<PathBuf>,
+    /// The year of every line that has none
+    #[arg(long, value_name = "YEAR")]
+    pub year: Option<i32>,
+    /// The zone of every time that has none: an IANA name or ±hh:mm
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    pub zone: Option<String>,
+    /// A header of every request (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub header: Vec<String>,
+    /// PEM file of the authorities that a TLS destination is checked against
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the certificate shown to a TLS destination
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of its key
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    pub key_file: Option<PathBuf>,
+    /// A longer line is cut into marked pieces
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes)]
+    pub max_line_bytes: u64,
+    /// A file whose decompressed size is beyond this is read so far and said to be cut
+    #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes)]
+    pub max_decompressed_bytes: u64,
+    /// Spans kept for linking; further ones are counted and left out
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub max_spans: usize,
+    /// One request of a traces file; a larger one is counted and left out
+    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes)]
+    pub max_traces_request_bytes: u64,
+    /// When to colour
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorWhen,
+}

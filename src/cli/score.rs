@@ -1,0 +1,25 @@
+//! What can be typed for `spanline score`: types only, `config` gives them their meaning.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Flags of `spanline score`.
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// The truth: one JSON object for every physical line, with file, line, trace_id, span_id (null: none) and class
+    #[arg(value_name = "TRUTH")]
+    pub truth: PathBuf,
+    /// What backfill --links wrote
+    #[arg(value_name = "LINKS")]
+    pub links: PathBuf,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// End with 1 if fewer of all links lead to the right trace
+    #[arg(long, value_name = "P")]
+    pub min_precision: Option<f64>,
+    /// End with 1 if fewer of all lines with a span are linked to its trace
+    #[arg(long, value_name = "R")]
+    pub min_recall: Option<f64>,
+}

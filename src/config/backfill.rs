@@ -1,0 +1,172 @@
+//! What `backfill` does, and what every command that links shares with it.
+//!
+//! In go its arguments and the surroundings, out comes a [`BackfillConfig`], or an error that names the flag.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::places::{Destination, TraceStore, destination, trace_store};
+use super::times::time;
+use super::{ConfigError, Surroundings, calendar, colour, limits};
+use crate::calendar::CalendarSettings;
+use crate::cli::{BackfillArgs, EventName, InputArgs, SpanEvents, View};
+use crate::correlate::CallSites;
+use crate::input::read::ReadLimits;
+
+/// Of a file of call sites.
+const CALL_SITES_BYTES_MAX: u64 = 8 << 20;
+
+/// What `backfill` does.
+#[derive(Debug, Clone)]
+pub struct BackfillConfig {
+    /// Where to look for logs.
+    pub paths: Vec<PathBuf>,
+    /// Trace files.
+    pub traces: Vec<PathBuf>,
+    /// Jaegers to bring traces from.
+    pub stores: Vec<TraceStore>,
+    /// How long before the first line spans may have begun.
+    pub look_back: Duration,
+    /// Lines go onto child spans made for them.
+    pub carriers: bool,
+    /// Where the result goes.
+    pub destinations: Vec<Destination>,
+    /// The links file.
+    pub links: Option<PathBuf>,
+    /// The state folder.
+    pub state: Option<PathBuf>,
+    /// First record time, ns since the epoch.
+    pub since: Option<i64>,
+    /// Record time to stop before.
+    pub until: Option<i64>,
+    /// This shard of so many.
+    pub shard: Option<(u32, u32)>,
+    /// Send nothing.
+    pub dry_run: bool,
+    /// Links below are not made.
+    pub min_confidence: f32,
+    /// Where programs write their lines.
+    pub call_sites: CallSites,
+    /// What names a span event.
+    pub event_name: EventName,
+    /// How times without a year or zone are read.
+    pub calendar: CalendarSettings,
+    /// The zone was given.
+    pub zone_given: bool,
+    /// How long a request is tried.
+    pub retry_for: Duration,
+    /// How text is arranged.
+    pub view: View,
+    /// Limits of reading.
+    pub limits: ReadLimits,
+    /// Spans kept.
+    pub spans_max: usize,
+    /// Size of one request of a traces file.
+    pub traces_request_bytes_max: u64,
+    /// Lines and events held.
+    pub held_bytes_max: u64,
+    /// Threads that read and encode.
+    pub workers: usize,
+    /// Colour the text on stdout.
+    pub colour: bool,
+    /// Columns of the terminal; `None` where stdout is none.
+    pub width: Option<usize>,
+    /// ns since the epoch: `observed_time_unix_nano`.
+    pub now_nanos: i64,
+}
+
+/// What `backfill` does.
+pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, ConfigError> {
+    let shard = args.shard.as_deref().map(shard).transpose()?;
+    let destinations: Vec<Destination> =
+        args.to.iter().map(|to| destination(to, args, around)).collect::<Result<_, _>>()?;
+    let sends_traces = destinations.iter().any(|to| matches!(to, Destination::Traces(_)));
+    if sends_traces && args.input.traces.is_empty() {
+        return Err(ConfigError::new("--to jaeger=", "needs the traces that the lines go onto: give --traces"));
+    }
+    let input = input(&args.input, around)?;
+    let carriers = match args.span_events {
+        Some(how) => how == SpanEvents::Carrier,
+        None => !input.stores.is_empty(),
+    };
+    if sends_traces && !carriers && shard.is_some() {
+        return Err(ConfigError::new(
+            "--shard",
+            "with --span-events annotate each shard would send every span: send them without --shard",
+        ));
+    }
+    Ok(BackfillConfig {
+        carriers,
+        destinations,
+        links: args.links.clone(),
+        state: args.state.clone(),
+        since: args.since.as_deref().map(|text| time("--since", text, around)).transpose()?,
+        until: args.until.as_deref().map(|text| time("--until", text, around)).transpose()?,
+        shard,
+        dry_run: args.dry_run,
+        event_name: args.event_name,
+        retry_for: args.retry_for,
+        view: args.view,
+        held_bytes_max: args.max_held_bytes,
+        workers: usize::from(args.workers),
+        ..input
+    })
+}
+
+/// A run that reads and links, and gives nothing out.
+pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, ConfigError> {
+    if !(0.0..=1.0).contains(&args.min_confidence) {
+        return Err(ConfigError::new("--min-confidence", "must lie between 0 and 1"));
+    }
+    let (stores, files): (Vec<_>, Vec<_>) = args.traces.iter().partition(|traces| traces.starts_with("jaeger="));
+    Ok(BackfillConfig {
+        paths: args.paths.clone(),
+        traces: files.into_iter().map(PathBuf::from).collect(),
+        stores: stores.into_iter().map(|text| trace_store(text, args)).collect::<Result<_, _>>()?,
+        look_back: args.look_back,
+        carriers: false,
+        destinations: Vec::new(),
+        links: None,
+        state: None,
+        since: None,
+        until: None,
+        shard: None,
+        dry_run: true,
+        min_confidence: args.min_confidence,
+        call_sites: args.call_sites.as_deref().map(call_sites).transpose()?.unwrap_or_default(),
+        event_name: EventName::Message,
+        calendar: calendar(args.year, args.zone.as_deref(), around)?,
+        zone_given: args.zone.is_some(),
+        retry_for: Duration::ZERO,
+        view: View::Trace,
+        limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
+        spans_max: args.max_spans,
+        traces_request_bytes_max: args.max_traces_request_bytes,
+        held_bytes_max: 0,
+        workers: 1,
+        colour: colour(args.color, around),
+        width: around.columns.filter(|_| std::io::stdout().is_terminal()),
+        now_nanos: around.now_nanos,
+    })
+}
+
+/// The rows of `--call-sites`.
+fn call_sites(path: &Path) -> Result<CallSites, ConfigError> {
+    let bad = |reason: String| ConfigError::new("--call-sites", format!("{}: {reason}", path.display()));
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| bad(error.to_string()))?;
+    file.take(CALL_SITES_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| bad(error.to_string()))?;
+    if text.len() as u64 > CALL_SITES_BYTES_MAX {
+        return Err(bad(format!("larger than {CALL_SITES_BYTES_MAX} bytes")));
+    }
+    CallSites::parse(&text).map_err(|error| bad(error.to_string()))
+}
+
+/// shard = i "/" n   ; i < n
+fn shard(text: &str) -> Result<(u32, u32), ConfigError> {
+    let bad = || ConfigError::new("--shard", format!("{text:?} is no share such as 0/4 (the first of four)"));
+    let (index, count) = text.split_once('/').ok_or_else(bad)?;
+    let (index, count) = (index.parse().map_err(|_| bad())?, count.parse().map_err(|_| bad())?);
+    if index < count { Ok((index, count)) } else { Err(bad()) }
+}
