@@ -257,9 +257,12 @@ impl Deliver {
         let is_new = self.health.passes == 0;
         match error.class {
             Class::Retryable { after } => self.retry(job, error, after),
+            Class::Overloaded => self.retry(job, error, None),
             // A service that has taken requests exists: what stands before it is confused for a moment.
             Class::NotImplemented if !is_new => self.retry(job, error, None),
             Class::NotImplemented => self.latch(job, error),
+            Class::Misconfigured if !is_new => self.retry(job, error, None),
+            Class::Misconfigured => self.misconfigured(job, error),
             Class::Encoding if job.parcel.compression != Compression::None => self.refuse_encoding(job, error),
             Class::TooLarge | Class::BadData if is_alone && is_new && self.unproven.len() >= UNPROVEN_MAX => {
                 self.refused(job, error);
@@ -290,7 +293,8 @@ impl Deliver {
             return self.give_up(job);
         }
         // Told to wait, a request is not to blame; without an answer, nobody knows.
-        let blames = error.code.is_answer() && after.is_none() && error.code != Code::Http(429);
+        let is_load = error.code == Code::Http(429) || error.class == Class::Overloaded;
+        let blames = error.code.is_answer() && after.is_none() && !is_load;
         let verdict = if blames {
             let drop_after = self.options.retry_for.map_or(DROP_AFTER, |limit| DROP_AFTER.min(limit / 2));
             let verdict = job.suspicion.failed(&self.health, job.parcel.batch.count(), age < drop_after);
@@ -414,6 +418,16 @@ impl Deliver {
         self.note(note);
         let reason = format!("no such service ({})", error.code);
         self.ended = Some(reason);
+        self.waiting.push(job);
+    }
+
+    /// Nothing can be sent until the user changes something: says what, and leaves this and everything to come.
+    fn misconfigured(&mut self, job: Job, error: &SendError) {
+        self.note(format!(
+            "{}: {error}. Nothing is sent to it; its records are left for another run",
+            self.options.name
+        ));
+        self.ended = Some(format!("nothing can be sent there ({error})"));
         self.waiting.push(job);
     }
 

@@ -11,6 +11,7 @@ pub mod endpoint;
 mod gather;
 mod grpc;
 mod http1;
+mod message;
 pub mod protobuf;
 pub mod query;
 mod rope;

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 use thiserror::Error;
 
 use super::endpoint::percent_decoded;
+use super::message::{is_about_compression, is_about_size, printable};
 use super::wire::Fields;
 
 /// The request was taken.
@@ -45,6 +46,9 @@ pub enum Class {
     },
     /// Less at once may pass.
     TooLarge,
+    /// A limit is reached that is not said to be one of size (rate, memory): the same request may pass later. Whether a
+    /// smaller one passes at once tells a limit of size that does not call itself one.
+    Overloaded,
     /// There is no service for this signal.
     NotImplemented,
     /// The compression is not understood.
@@ -53,6 +57,10 @@ pub enum Class {
     BadData,
     /// No such request will pass.
     Permanent,
+    /// Nothing will pass until the configuration changes: another protocol is spoken there, a certificate is not trusted,
+    /// a web page answers. The message says what to change. From a destination that has taken requests it is a passing
+    /// confusion of what stands before it.
+    Misconfigured,
 }
 
 /// Where an error comes from.
@@ -68,6 +76,12 @@ pub enum Code {
     Broken,
     /// No answer in time.
     Timeout,
+    /// Another protocol is spoken there.
+    Protocol,
+    /// One side does not trust the other's certificate.
+    Certificate,
+    /// The proxy on the way.
+    Proxy,
 }
 
 impl Code {
@@ -88,6 +102,9 @@ impl std::fmt::Display for Code {
             Code::Connect => f.write_str("no connection"),
             Code::Broken => f.write_str("connection lost"),
             Code::Timeout => f.write_str("no answer in time"),
+            Code::Protocol => f.write_str("wrong protocol"),
+            Code::Certificate => f.write_str("certificate"),
+            Code::Proxy => f.write_str("proxy"),
         }
     }
 }
@@ -115,25 +132,20 @@ const GRPC_NAMES: [&str; 17] = [
 
 const UNKNOWN: u32 = 2;
 const INVALID_ARGUMENT: u32 = 3;
+const PERMISSION_DENIED: u32 = 7;
 const RESOURCE_EXHAUSTED: u32 = 8;
 const UNIMPLEMENTED: u32 = 12;
 const INTERNAL: u32 = 13;
-
-/// A message of an endpoint is shown to people: longer ones are cut.
-const MESSAGE_BYTES_MAX: usize = 1024;
+const UNAUTHENTICATED: u32 = 16;
 
 impl SendError {
-    pub(super) fn new(class: Class, code: Code, message: impl Into<String>) -> SendError {
-        let mut message: String = message.into();
-        if message.len() > MESSAGE_BYTES_MAX {
-            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
-            message.push('…');
-        }
-        SendError { class, code, message }
+    /// An error with the words of whoever is there, made fit to be shown.
+    pub fn new(class: Class, code: Code, message: impl AsRef<str>) -> SendError {
+        SendError { class, code, message: printable(message.as_ref()) }
     }
 
     /// Something between here and there, which may be better later.
-    pub(super) fn transport(code: Code, message: impl Into<String>) -> SendError {
+    pub(super) fn transport(code: Code, message: impl AsRef<str>) -> SendError {
         SendError::new(Class::Retryable { after: None }, code, message)
     }
 }
@@ -177,22 +189,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 fn grpc_class(code: u32, message: &str, after: Option<Duration>) -> Class {
     match code {
+        PERMISSION_DENIED | UNAUTHENTICATED => Class::Permanent,
+        // Whatever the code, a size is a size: tonic says OUT_OF_RANGE, Java INTERNAL, grpc-go RESOURCE_EXHAUSTED; and what
+        // stands before a server passes its words on under a code of its own.
+        _ if after.is_none() && is_about_size(message) => Class::TooLarge,
+        // grpc-go answers UNIMPLEMENTED to a compression that it lacks, others one of these.
+        UNKNOWN | INVALID_ARGUMENT | UNIMPLEMENTED | INTERNAL if is_about_compression(message) => Class::Encoding,
         // CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS
         1 | 4 | 10 | 11 | 14 | 15 => Class::Retryable { after },
         RESOURCE_EXHAUSTED if after.is_some() => Class::Retryable { after },
-        RESOURCE_EXHAUSTED => Class::TooLarge,
-        // Also how grpc-go answers to a compression it lacks: "Decompressor is not installed for grpc-encoding".
-        UNIMPLEMENTED if is_about_encoding(message) => Class::Encoding,
+        RESOURCE_EXHAUSTED => Class::Overloaded,
         UNIMPLEMENTED => Class::NotImplemented,
         // INTERNAL is how grpc-go answers to a message that cannot be unmarshalled.
         INVALID_ARGUMENT | INTERNAL => Class::BadData,
         _ => Class::Permanent,
     }
-}
-
-fn is_about_encoding(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    ["grpc-encoding", "content-encoding", "decompress", "compression"].iter().any(|word| message.contains(word))
 }
 
 /// The outcome of a gRPC call that was answered by something that does not speak gRPC, by
@@ -222,11 +233,12 @@ pub(super) fn of_http(status: StatusCode, headers: &HeaderMap, body: &[u8], now:
     };
     let after = retry_after(headers, now).or(said.retry_after);
     let class = match status.as_u16() {
+        401 | 403 => Class::Permanent,
+        // The Collector's receiver, and so Jaeger's, answers 400 where 413 is meant; others 429 or 500.
+        _ if after.is_none() && is_about_size(&said.message) => Class::TooLarge,
         429 | 502 | 503 | 504 => Class::Retryable { after },
         413 => Class::TooLarge,
-        // The Collector's receiver, and so Jaeger's, answers 400 where 413 is meant.
-        400 if said.message.contains("request body too large") => Class::TooLarge,
-        400 | 415 if is_about_encoding(&said.message) => Class::Encoding,
+        400 | 415 | 422 | 500 | 501 if is_about_compression(&said.message) => Class::Encoding,
         415 => Class::Encoding,
         404 | 501 => Class::NotImplemented,
         400 | 422 => Class::BadData,
@@ -343,7 +355,7 @@ mod tests {
         for code in 1..=16u32 {
             let expected = match code {
                 1 | 4 | 10 | 11 | 14 | 15 => RETRY,
-                8 => Class::TooLarge,
+                8 => Class::Overloaded,
                 12 => Class::NotImplemented,
                 3 | 13 => Class::BadData,
                 _ => Class::Permanent,
@@ -352,6 +364,15 @@ mod tests {
         }
         assert_eq!(of_grpc(&headers(&[("grpc-status", "0")])), Ok(()));
         assert_eq!(class_of_grpc(&[]), Class::Permanent);
+        for code in [2, 3, 8, 9, 11, 13, 14] {
+            let large =
+                [("grpc-status", &*code.to_string()), ("grpc-message", "received message larger than max (5 vs. 4)")];
+            assert_eq!(class_of_grpc(&large), Class::TooLarge, "{code}");
+        }
+        for code in [2, 3, 12, 13] {
+            let lacking = [("grpc-status", &*code.to_string()), ("grpc-message", "unsupported grpc-encoding \"zstd\"")];
+            assert_eq!(class_of_grpc(&lacking), Class::Encoding, "{code}");
+        }
         let lacking = "grpc: Decompressor is not installed for grpc-encoding \"zstd\"";
         assert_eq!(class_of_grpc(&[("grpc-status", "12"), ("grpc-message", lacking)]), Class::Encoding);
     }
