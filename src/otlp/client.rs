@@ -44,10 +44,10 @@ struct Connected {
 
 /// Why there is no client.
 #[derive(Debug, Error)]
-#[error("OTLP endpoint {uri}: {source}")]
+#[error("{name}: {source}")]
 pub struct ClientError {
-    /// The endpoint.
-    pub uri: Box<Uri>,
+    /// The endpoint, as the user names it.
+    pub name: String,
     /// What is wrong.
     pub source: TlsError,
 }
@@ -55,8 +55,7 @@ pub struct ClientError {
 impl Client {
     /// A client; it connects with its first request. Reads the files for TLS.
     pub fn new(endpoint: Endpoint) -> Result<Client, ClientError> {
-        let connector =
-            Connector::new(&endpoint).map_err(|source| ClientError { uri: Box::new(endpoint.uri.clone()), source })?;
+        let connector = Connector::new(&endpoint).map_err(|source| ClientError { name: endpoint.name(), source })?;
         let (transport, mut headers) = match endpoint.protocol {
             Protocol::Grpc => (Transport::Grpc(Mutex::new(None)), grpc::headers()),
             Protocol::Http => (Transport::Http(Http::default()), http1::headers(&endpoint.uri)),

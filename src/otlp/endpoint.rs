@@ -9,10 +9,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Uri};
 use thiserror::Error;
 
+use super::address::{grpc_uri, parse, protocol_of, shown, with_signal};
+use super::headers::header;
 use super::{Compression, Signal};
 
 /// The specification's default for one try.
@@ -26,16 +28,51 @@ pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub struct Endpoint {
     /// The address in full: scheme, host, port and path.
     pub uri: Uri,
+    /// The URL as the user wrote it, without credentials and query: what messages name.
+    pub shown: String,
+    /// What it is for, and so how it is typed.
+    pub role: Role,
     /// How requests are carried.
     pub protocol: Protocol,
+    /// The variable that decided the protocol; `None` where the URL did.
+    pub protocol_variable: Option<String>,
     /// Headers (gRPC: metadata) of each request.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What the variables ask for; `None` where they do not say.
     pub compression: Option<Compression>,
     /// Limit of one try.
     pub timeout: Duration,
-    /// Files for TLS.
-    pub tls: TlsFiles,
+    /// Whom it trusts over TLS.
+    pub tls: TlsSettings,
+}
+
+/// What an endpoint is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// `--to otlp=`
+    Logs,
+    /// `--to jaeger=`
+    Spans,
+    /// `--traces jaeger=`
+    TraceStore,
+}
+
+impl Role {
+    /// What stands before its URL.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Role::Logs => "otlp=",
+            Role::Spans | Role::TraceStore => "jaeger=",
+        }
+    }
+
+    /// The flag that sets this for it: `--ca-file`, or `--traces-ca-file`.
+    pub fn flag(self, setting: &str) -> String {
+        match self {
+            Role::Logs | Role::Spans => format!("--{setting}"),
+            Role::TraceStore => format!("--traces-{setting}"),
+        }
+    }
 }
 
 /// How requests are carried.
@@ -47,15 +84,17 @@ pub enum Protocol {
     Http,
 }
 
-/// PEM files for TLS, all optional.
+/// Whom an endpoint trusts over TLS, and who it is itself: PEM files, all optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsFiles {
+pub struct TlsSettings {
     /// Certificates to trust instead of the system's.
     pub authority: Option<PathBuf>,
     /// The client's own certificate chain.
     pub certificate: Option<PathBuf>,
     /// The key to it.
     pub key: Option<PathBuf>,
+    /// Any certificate of any server will do.
+    pub skip_verify: bool,
 }
 
 /// Why there is no endpoint.
@@ -64,7 +103,7 @@ pub enum EndpointError {
     /// No URL at all.
     #[error("OTLP endpoint `{url}`: {reason}")]
     Url {
-        /// As given.
+        /// As given, without what may be secret.
         url: String,
         /// What is wrong with it.
         reason: String,
@@ -74,9 +113,17 @@ pub enum EndpointError {
     Variable {
         /// Its name.
         variable: String,
-        /// Its value; of headers only the name, as the rest may be secret.
+        /// Its value.
         value: String,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// A list of headers, whose values may be secret.
+    #[error("{variable}: {reason}")]
+    Headers {
+        /// The variable.
+        variable: String,
+        /// What is wrong with one of them.
         reason: String,
     },
 }
@@ -93,7 +140,7 @@ impl Endpoint {
             Protocol::Grpc => grpc_uri(url, &uri)?,
             Protocol::Http => with_signal(url, &uri, signal)?,
         };
-        settings.endpoint(uri, protocol)
+        settings.endpoint(uri, url, protocol)
     }
 
     /// The endpoint that the variables describe.
@@ -109,7 +156,8 @@ impl Endpoint {
             // Without a word about it, the specification's default is http/protobuf.
             (None, None, _) => ("http://localhost:4318".to_owned(), false),
         };
-        let uri = parse(&settings.with_scheme(&url))?;
+        let url = settings.with_scheme(&url);
+        let uri = parse(&url)?;
         let protocol = protocol.unwrap_or_else(|| protocol_of(&uri));
         let uri = match protocol {
             Protocol::Grpc => grpc_uri(&url, &uri)?,
@@ -117,19 +165,27 @@ impl Endpoint {
             Protocol::Http if is_own => uri,
             Protocol::Http => with_signal(&url, &uri, signal)?,
         };
-        let mut endpoint = settings.endpoint(uri, protocol)?;
+        let mut endpoint = settings.endpoint(uri, &url, protocol)?;
         endpoint.headers = settings.headers()?;
         endpoint.compression = settings.compression()?;
         Ok(endpoint)
     }
 
-    /// Adds a header as typed with `--header K=V`.
-    pub fn add_header(&mut self, typed: &str) -> Result<(), EndpointError> {
-        self.headers.push(header(typed, |value| value.as_bytes().to_vec()).map_err(|reason| {
-            let name = typed.split('=').next().unwrap_or_default();
-            EndpointError::Variable { variable: "--header".into(), value: name.into(), reason }
-        })?);
+    /// Adds a header as typed with `--header K=V`; an error does not repeat its value.
+    pub fn add_header(&mut self, typed: &str) -> Result<(), String> {
+        self.headers.push(header(typed, |value| value.as_bytes().to_vec())?);
         Ok(())
+    }
+
+    /// As the user names it: `otlp=http://collector:4317`, without credentials and query.
+    pub fn name(&self) -> String {
+        format!("{}{}", self.role.prefix(), self.shown)
+    }
+
+    /// The address in full, without its query.
+    pub fn address(&self) -> String {
+        let (scheme, authority) = (self.uri.scheme_str().unwrap_or_default(), self.uri.authority());
+        format!("{scheme}://{}{}", authority.map_or("", |authority| authority.as_str()), self.uri.path())
     }
 
     /// Whether the connection is encrypted.
@@ -182,7 +238,8 @@ impl Settings<'_> {
     }
 
     fn protocol(&self) -> Result<Option<Protocol>, EndpointError> {
-        self.read("PROTOCOL", |value| match value {
+        // The specification: values of enums are read in any case.
+        self.read("PROTOCOL", |value| match value.to_ascii_lowercase().as_str() {
             "grpc" => Ok(Protocol::Grpc),
             "http/protobuf" => Ok(Protocol::Http),
             "http/json" => Err("JSON is not sent; use grpc or http/protobuf"),
@@ -191,35 +248,40 @@ impl Settings<'_> {
     }
 
     fn compression(&self) -> Result<Option<Compression>, EndpointError> {
-        self.read("COMPRESSION", |value| Compression::from_name(value).ok_or("use none, gzip or zstd"))
+        let name = |value: &str| Compression::from_name(&value.to_ascii_lowercase()).ok_or("use none, gzip or zstd");
+        self.read("COMPRESSION", name)
     }
 
     fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, EndpointError> {
         let Some((variable, list)) = self.get("HEADERS") else { return Ok(Vec::new()) };
         let pairs = list.split(',').map(str::trim).filter(|pair| !pair.is_empty());
-        pairs
-            .map(|pair| {
-                header(pair, percent_decoded).map_err(|reason| {
-                    let name = pair.split('=').next().unwrap_or_default();
-                    EndpointError::Variable { variable: variable.clone(), value: name.into(), reason }
-                })
-            })
-            .collect()
+        let wrong = |reason| EndpointError::Headers { variable: variable.clone(), reason };
+        pairs.map(|pair| header(pair, percent_decoded).map_err(wrong)).collect()
     }
 
-    fn endpoint(&self, uri: Uri, protocol: Protocol) -> Result<Endpoint, EndpointError> {
+    fn endpoint(&self, uri: Uri, url: &str, protocol: Protocol) -> Result<Endpoint, EndpointError> {
         let timeout = self.read("TIMEOUT", |value| match value.parse() {
             Ok(0) | Err(_) => Err("use whole milliseconds above 0"),
             Ok(millis) => Ok(Duration::from_millis(millis)),
         })?;
         let file = |setting| self.get(setting).map(|(_, path)| PathBuf::from(path));
-        let tls = TlsFiles {
+        let tls = TlsSettings {
             authority: file("CERTIFICATE"),
             certificate: file("CLIENT_CERTIFICATE"),
             key: file("CLIENT_KEY"),
+            skip_verify: false,
         };
-        let (headers, compression) = (Vec::new(), None);
-        Ok(Endpoint { uri, protocol, headers, compression, timeout: timeout.unwrap_or(TIMEOUT_DEFAULT), tls })
+        Ok(Endpoint {
+            uri,
+            shown: shown(url),
+            role: if self.signal == Signal::Logs { Role::Logs } else { Role::Spans },
+            protocol,
+            protocol_variable: self.get("PROTOCOL").map(|(name, _)| name),
+            headers: Vec::new(),
+            compression: None,
+            timeout: timeout.unwrap_or(TIMEOUT_DEFAULT),
+            tls,
+        })
     }
 
     /// gRPC's variables may name `host:port` alone; then INSECURE decides.
@@ -230,71 +292,6 @@ impl Settings<'_> {
         let insecure = self.get("INSECURE").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
         format!("{}://{url}", if insecure { "http" } else { "https" })
     }
-}
-
-fn wrong(url: &str, reason: impl Into<String>) -> EndpointError {
-    EndpointError::Url { url: url.to_owned(), reason: reason.into() }
-}
-
-fn parse(url: &str) -> Result<Uri, EndpointError> {
-    let url = url.trim();
-    if !url.contains("://") {
-        return Err(wrong(url, format!("no scheme; write http://{url} or https://{url}")));
-    }
-    let uri: Uri = url.parse().map_err(|error| wrong(url, format!("not a URL: {error}")))?;
-    match uri.scheme_str() {
-        Some("http" | "https") => {}
-        Some(other) => return Err(wrong(url, format!("scheme {other} is not spoken; use http or https"))),
-        None => return Err(wrong(url, "no scheme; use http or https")),
-    }
-    if uri.host().is_none_or(str::is_empty) {
-        return Err(wrong(url, "no host"));
-    }
-    let authority = uri.authority().map_or("", Authority::as_str);
-    if let Some((credentials, _)) = authority.rsplit_once('@') {
-        // Not repeated in the message: it may be a password.
-        let shown = url.replacen(credentials, "…", 1);
-        return Err(wrong(&shown, "credentials in a URL are not used; give an authorization header"));
-    }
-    // A port that is no port reads as none at all in `Uri`.
-    let after_host = authority.strip_prefix(uri.host().unwrap_or_default()).unwrap_or_default();
-    if !after_host.is_empty() && uri.port_u16().is_none_or(|port| port == 0) {
-        return Err(wrong(url, "the port is not a number from 1 to 65535"));
-    }
-    Ok(uri)
-}
-
-/// A URL is gRPC, unless its port is 4318 or it has a path.
-fn protocol_of(uri: &Uri) -> Protocol {
-    if uri.port_u16() == Some(4318) || uri.path() != "/" { Protocol::Http } else { Protocol::Grpc }
-}
-
-fn grpc_uri(url: &str, uri: &Uri) -> Result<Uri, EndpointError> {
-    if uri.path() != "/" || uri.query().is_some() {
-        return Err(wrong(url, "gRPC takes no path; leave it out, or use http/protobuf"));
-    }
-    Ok(uri.clone())
-}
-
-/// Appends the signal's path to a base URL that does not end with it; a query stays.
-fn with_signal(url: &str, uri: &Uri, signal: Signal) -> Result<Uri, EndpointError> {
-    let base = uri.path().trim_end_matches('/');
-    if base.ends_with(signal.http_path()) {
-        return Ok(uri.clone());
-    }
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let path = PathAndQuery::try_from(format!("{base}{}{query}", signal.http_path()));
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(path.map_err(|error| wrong(url, error.to_string()))?);
-    Uri::from_parts(parts).map_err(|error| wrong(url, error.to_string()))
-}
-
-fn header(pair: &str, decode: impl Fn(&str) -> Vec<u8>) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = pair.split_once('=').ok_or("a header is written name=value")?;
-    let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| "not a header's name")?;
-    let mut value = HeaderValue::from_bytes(&decode(value.trim())).map_err(|_| "not a header's value")?;
-    value.set_sensitive(true);
-    Ok((name, value))
 }
 
 /// Undoes `%41`; anything else stays.
@@ -371,7 +368,7 @@ mod tests {
         check(
             "",
             &[("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "a b=secret")],
-            "OTEL_EXPORTER_OTLP_LOGS_HEADERS=`a b`: not a header's name",
+            "OTEL_EXPORTER_OTLP_LOGS_HEADERS: `a` is not a header's name",
         );
         check(
             "http://c",
@@ -389,7 +386,9 @@ mod tests {
         // A signal's own endpoint wins, and is used as it is.
         let both = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"), ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://l/in")];
         check("", &both, "Http http://l/in");
-        let bare = [("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317"), ("OTEL_EXPORTER_OTLP_INSECURE", "true")];
+        check("", &[("OTEL_EXPORTER_OTLP_PROTOCOL", "gRPC")], "Grpc http://localhost:4317/");
+        check("", &[("OTEL_EXPORTER_OTLP_PROTOCOL", "HTTP/Protobuf")], "Http http://localhost:4318/v1/logs");
+        let bare = [("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317"), ("OTEL_EXPORTER_OTLP_INSECURE", "TRUE")];
         check("", &bare, "Grpc http://c:4317/");
         check("", &bare[..1], "Grpc https://c:4317/");
     }
@@ -399,7 +398,7 @@ mod tests {
         let set = [
             ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20YWI6Yw%3D%3D, x-tenant = a=b ,"),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
-            ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "zstd"),
+            ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "ZSTD"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
             ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
             ("OTEL_EXPORTER_OTLP_CLIENT_KEY", ""),
@@ -410,7 +409,7 @@ mod tests {
         assert_eq!(headers, [("authorization", "Basic YWI6Yw=="), ("x-tenant", "a=b")]);
         assert_eq!(endpoint.compression, Some(Compression::Zstd));
         assert_eq!(endpoint.timeout, Duration::from_millis(2500));
-        assert_eq!(endpoint.tls, TlsFiles { authority: Some("/ca.pem".into()), ..TlsFiles::default() });
+        assert_eq!(endpoint.tls, TlsSettings { authority: Some("/ca.pem".into()), ..TlsSettings::default() });
         // A typed URL takes the limits, but never the keys to another place.
         let typed = Endpoint::from_url("http://c", Signal::Logs, &variables(&set)).unwrap();
         assert_eq!((typed.headers.len(), typed.compression, typed.timeout), (0, None, endpoint.timeout));

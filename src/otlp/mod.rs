@@ -4,12 +4,14 @@
 //! workers), [`Client`] sends it over gRPC or HTTP/protobuf and classifies the answer. Nothing here knows records, what
 //! spans mean, or when to try again.
 
+pub mod address;
 pub mod annotate;
 pub mod client;
 pub mod compress;
 pub mod endpoint;
 mod gather;
 mod grpc;
+mod headers;
 mod http1;
 mod message;
 pub mod protobuf;
@@ -21,7 +23,7 @@ pub mod wire;
 
 pub use client::Client;
 pub use compress::{Compression, compress};
-pub use endpoint::{Endpoint, EndpointError, Protocol};
+pub use endpoint::{Endpoint, EndpointError, Protocol, Role};
 pub use status::{Accepted, Class, Code, SendError};
 pub use stream::HyperStream;
 

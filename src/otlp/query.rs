@@ -25,8 +25,7 @@ pub struct Asker {
 impl Asker {
     /// Reads the files for TLS; connects with the first question.
     pub fn new(endpoint: Endpoint) -> Result<Asker, ClientError> {
-        let connector =
-            Connector::new(&endpoint).map_err(|source| ClientError { uri: Box::new(endpoint.uri.clone()), source })?;
+        let connector = Connector::new(&endpoint).map_err(|source| ClientError { name: endpoint.name(), source })?;
         let mut headers = match endpoint.protocol {
             Protocol::Grpc => grpc::headers(),
             Protocol::Http => HeaderMap::new(),

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::endpoint::TlsFiles;
+use super::endpoint::TlsSettings;
 use super::{Endpoint, Protocol};
 
 /// Why TLS cannot be spoken.
@@ -83,7 +83,7 @@ impl Connector {
     }
 }
 
-fn client_config(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
+fn client_config(files: &TlsSettings) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let builder = builder.with_root_certificates(roots(files)?);
@@ -98,7 +98,7 @@ fn client_config(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
     }
 }
 
-fn roots(files: &TlsFiles) -> Result<RootCertStore, TlsError> {
+fn roots(files: &TlsSettings) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = &files.authority {
         for certificate in certificates(path)? {

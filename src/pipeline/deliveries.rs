@@ -34,7 +34,7 @@ const SAVE_REST: u32 = 20;
 /// A destination to deliver to.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// As the user wrote it.
+    /// What it is called in the state: its kind and address, without a query.
     pub name: String,
     /// Where it is.
     pub endpoint: Endpoint,
@@ -161,8 +161,8 @@ impl Deliveries {
             let (parcels, taken) = mpsc::channel(CHANNEL_BATCHES);
             let (events, told) = mpsc::unbounded_channel();
             ways.push(Way { parcels, compression: target.endpoint.compression.unwrap_or_default() });
+            let mut options = Options::new(target.endpoint.name());
             let client = Client::new(target.endpoint).map_err(io::Error::other)?;
-            let mut options = Options::new(target.name.clone());
             options.retry_for = Some(retry_for);
             options.seed = index as u64;
             tasks.push((target.name, Deliver::new(Arc::new(client), taken, events, watched.clone(), options), told));

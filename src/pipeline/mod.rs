@@ -187,7 +187,7 @@ impl Run<'_> {
         if let Some(store) = store {
             store.save(&acknowledged.ledgers())?;
         }
-        outcome.delivered = targets.into_iter().map(|(_, target, _)| target.name).zip(summaries).collect();
+        outcome.delivered = targets.into_iter().map(|(_, target, _)| target.endpoint.name()).zip(summaries).collect();
         outputs.finish(config, correlator, outcome)
     }
 
@@ -308,7 +308,7 @@ fn targets(config: &BackfillConfig) -> Vec<(usize, Target, bool)> {
             Destination::Traces(endpoint) => ("jaeger", endpoint, false),
             Destination::Text | Destination::Files(_) => return None,
         };
-        let name = format!("{name}={}", endpoint.uri);
+        let name = format!("{name}={}", endpoint.address());
         Some((place, Target { name, endpoint: (**endpoint).clone() }, is_logs))
     };
     config.destinations.iter().enumerate().filter_map(target).collect()
