@@ -53,6 +53,7 @@ fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>) -> anyhow::Result<
 fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
     let config = config::backfill(args, around)?;
     let say: Say = Arc::new(|text: &str| say_line(text));
+    config.notices.iter().for_each(|notice| say(notice));
     std::thread::spawn(stop_on_ctrl_c);
     let outcome = pipeline::backfill(&config, &STOP, &say)?;
     let _ = std::io::stderr().write_all(outcome.summary().as_bytes());
@@ -62,6 +63,7 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> anyhow::Resul
 fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
     let (config, wanted) = config::explain(args, around)?;
     let say: Say = Arc::new(|text: &str| say_line(text));
+    config.notices.iter().for_each(|notice| say(notice));
     std::thread::spawn(stop_on_ctrl_c);
     let failures = pipeline::explain(&config, &wanted, &mut std::io::stdout().lock(), &STOP, &say)?;
     failures.iter().for_each(|failure| say_line(failure));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{InputArgs, parse_bytes, parse_duration};
+use super::{DestinationArgs, InputArgs, parse_bytes, parse_duration};
 
 /// Flags of `spanline backfill`.
 #[derive(Debug, Args)]
@@ -16,6 +16,9 @@ pub struct BackfillArgs {
     /// jaeger=URL (the lines as span events)
     #[arg(long, value_name = "DEST", default_value = "text")]
     pub to: Vec<String>,
+    /// How destinations are reached.
+    #[command(flatten)]
+    pub connect: DestinationArgs,
     /// Write one row for every record: its place, its span, how that was found
     #[arg(long, value_name = "FILE")]
     pub links: Option<PathBuf>,

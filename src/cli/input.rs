@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ColorWhen, parse_bytes, parse_duration};
+use super::{ColorWhen, TraceStoreArgs, parse_bytes, parse_duration};
 
 /// What logs and traces are read, and how: flags of every command that links.
 #[derive(Debug, Args)]
@@ -34,18 +34,9 @@ pub struct InputArgs {
     /// The zone of every time that has none: an IANA name or ±hh:mm
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     pub zone: Option<String>,
-    /// A header of every request (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub header: Vec<String>,
-    /// PEM file of the authorities that a TLS destination is checked against
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of the certificate shown to a TLS destination
-    #[arg(long, value_name = "FILE", requires = "key_file")]
-    pub cert_file: Option<PathBuf>,
-    /// PEM file of its key
-    #[arg(long, value_name = "FILE", requires = "cert_file")]
-    pub key_file: Option<PathBuf>,
+    /// How stores of traces are reached.
+    #[command(flatten)]
+    pub store: TraceStoreArgs,
     /// A longer line is cut into marked pieces
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes)]
     pub max_line_bytes: u64,

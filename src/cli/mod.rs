@@ -1,6 +1,7 @@
 //! What can be typed: commands, flags and their help. Types only; `config` gives them their meaning.
 
 mod backfill;
+mod connect;
 mod convert;
 mod explain;
 mod input;
@@ -9,6 +10,7 @@ mod score;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use backfill::{BackfillArgs, CompressionName, EventName, SpanEvents, View};
+pub use connect::{DestinationArgs, TraceStoreArgs};
 pub use convert::{ConvertArgs, FromFormat, ToFormat};
 pub use explain::ExplainArgs;
 pub use input::InputArgs;

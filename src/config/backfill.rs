@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::places::{Destination, TraceStore, destination, trace_store};
+use super::places::{Destination, TraceStore, destination, notices, trace_store, unused};
 use super::times::time;
 use super::{ConfigError, Surroundings, calendar, colour, limits};
 use crate::calendar::CalendarSettings;
@@ -74,6 +74,8 @@ pub struct BackfillConfig {
     pub width: Option<usize>,
     /// ns since the epoch: `observed_time_unix_nano`.
     pub now_nanos: i64,
+    /// What the user should know before the run begins.
+    pub notices: Vec<String>,
 }
 
 /// What `backfill` does.
@@ -96,8 +98,11 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
             "with --span-events annotate each shard would send every span: send them without --shard",
         ));
     }
+    let notices =
+        unused(&args.connect, &destinations).into_iter().chain(notices(&destinations, &input.stores)).collect();
     Ok(BackfillConfig {
         carriers,
+        notices,
         destinations,
         links: args.links.clone(),
         state: args.state.clone(),
@@ -120,10 +125,13 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         return Err(ConfigError::new("--min-confidence", "must lie between 0 and 1"));
     }
     let (stores, files): (Vec<_>, Vec<_>) = args.traces.iter().partition(|traces| traces.starts_with("jaeger="));
+    let stores: Vec<TraceStore> =
+        stores.into_iter().map(|text| trace_store(text, args, around)).collect::<Result<_, _>>()?;
     Ok(BackfillConfig {
         paths: args.paths.clone(),
         traces: files.into_iter().map(PathBuf::from).collect(),
-        stores: stores.into_iter().map(|text| trace_store(text, args)).collect::<Result<_, _>>()?,
+        notices: notices(&[], &stores),
+        stores,
         look_back: args.look_back,
         carriers: false,
         destinations: Vec::new(),

@@ -427,7 +427,7 @@ impl Deliver {
             "{}: {error}. Nothing is sent to it; its records are left for another run",
             self.options.name
         ));
-        self.ended = Some(format!("nothing can be sent there ({error})"));
+        self.ended = Some(format!("nothing can be sent there ({})", error.code));
         self.waiting.push(job);
     }
 

@@ -13,10 +13,12 @@ use super::{Signal, message};
 pub fn shown(url: &str) -> String {
     let url = url.trim();
     let url = &url[..url.find(['?', '#']).unwrap_or(url.len())];
-    let has_credentials = url.parse::<Uri>().map_or(true, |uri| {
-        let authority = uri.authority().map_or(url, Authority::as_str);
-        authority.contains('@')
-    });
+    // Without a port that is one, what follows a host's colon may be the beginning of a password.
+    let is_clean = |authority: &Authority| {
+        let text = authority.as_str();
+        !text.contains('@') && (authority.port_u16().is_some() || text == authority.host())
+    };
+    let has_credentials = !url.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some_and(is_clean));
     let credentials = url.rfind('@').filter(|_| has_credentials);
     let shown = match credentials {
         // A password may hold a slash: then this is no URL, and a path with an @ is cut too much rather than too little.

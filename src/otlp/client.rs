@@ -17,7 +17,8 @@ use super::grpc::{self, Grpc};
 use super::http1::{self, Http};
 use super::rope::RopeBody;
 use super::status::{Accepted, Class, Code, SendError};
-use super::stream::{Connector, TlsError};
+use super::stream::Connector;
+use super::tls::TlsError;
 use super::{Compression, Protocol, Signal};
 
 /// Sends requests to one endpoint.
@@ -65,9 +66,7 @@ impl Client {
         if endpoint.protocol == Protocol::Grpc {
             headers.insert("grpc-timeout", grpc_timeout(endpoint.timeout));
         }
-        for (name, value) in &endpoint.headers {
-            headers.append(name, value.clone());
-        }
+        endpoint.add_to(&mut headers);
         Ok(Client { endpoint, connector, transport, headers, connections: AtomicU64::new(0) })
     }
 
@@ -95,13 +94,15 @@ impl Client {
                 tokio::time::timeout(limit, http.call(&self.connector, request)).await
             }
         };
-        let outcome = outcome.unwrap_or_else(|_| Err(timed_out(limit)));
-        if let Err(error) = &outcome
-            && !error.code.is_answer()
-        {
-            self.retire(used).await;
+        match outcome.unwrap_or_else(|_| Err(timed_out(limit))) {
+            Ok(accepted) => Ok(accepted),
+            Err(error) => {
+                if !error.code.is_answer() {
+                    self.retire(used).await;
+                }
+                Err(self.connector.explained(error).await)
+            }
         }
-        outcome
     }
 
     async fn call_grpc(
@@ -149,8 +150,7 @@ impl Client {
             }
         }
         *current = None;
-        let stream = self.connector.connect().await;
-        let stream = stream.map_err(|error| SendError::transport(Code::Connect, error.to_string()))?;
+        let stream = self.connector.connect().await?;
         let grpc = Grpc::handshake(stream).await;
         let grpc = grpc.map_err(|error| SendError::transport(Code::Connect, error.to_string()))?;
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
@@ -173,7 +173,10 @@ impl Client {
     fn http_request(&self, message: Vec<Bytes>, compression: Compression) -> Request<RopeBody> {
         let mut request = Request::new(RopeBody::new(message.into_iter().collect()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.endpoint.uri.path_and_query().map(|path| Uri::from(path.clone())).unwrap_or_default();
+        *request.uri_mut() = match self.connector.is_forwarded() {
+            true => self.endpoint.uri.clone(),
+            false => self.endpoint.uri.path_and_query().map(|path| Uri::from(path.clone())).unwrap_or_default(),
+        };
         *request.headers_mut() = self.headers.clone();
         if compression != Compression::None {
             let encoding = HeaderValue::from_static(compression.encoding());

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::uri::Scheme;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use thiserror::Error;
 
 use super::address::{grpc_uri, parse, protocol_of, shown, with_signal};
-use super::headers::header;
+use super::headers;
+use super::proxy::Proxy;
 use super::{Compression, Signal};
 
 /// The specification's default for one try.
@@ -44,6 +45,8 @@ pub struct Endpoint {
     pub timeout: Duration,
     /// Whom it trusts over TLS.
     pub tls: TlsSettings,
+    /// The proxy on the way to it.
+    pub proxy: Option<Proxy>,
 }
 
 /// What an endpoint is for.
@@ -173,8 +176,23 @@ impl Endpoint {
 
     /// Adds a header as typed with `--header K=V`; an error does not repeat its value.
     pub fn add_header(&mut self, typed: &str) -> Result<(), String> {
-        self.headers.push(header(typed, |value| value.as_bytes().to_vec())?);
+        self.headers.push(headers::header(typed, |value| value.as_bytes().to_vec())?);
         Ok(())
+    }
+
+    /// Adds the user's headers to those of a request, and what a proxy that passes it on wants.
+    pub(super) fn add_to(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.headers {
+            // There is one program; the user may name it.
+            if *name == header::USER_AGENT {
+                headers.remove(name);
+            }
+            headers.append(name, value.clone());
+        }
+        let proxy = self.proxy.as_ref().filter(|_| self.protocol == Protocol::Http && !self.is_tls());
+        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
+            headers.insert(header::PROXY_AUTHORIZATION, authorization);
+        }
     }
 
     /// As the user names it: `otlp=http://collector:4317`, without credentials and query.
@@ -256,7 +274,7 @@ impl Settings<'_> {
         let Some((variable, list)) = self.get("HEADERS") else { return Ok(Vec::new()) };
         let pairs = list.split(',').map(str::trim).filter(|pair| !pair.is_empty());
         let wrong = |reason| EndpointError::Headers { variable: variable.clone(), reason };
-        pairs.map(|pair| header(pair, percent_decoded).map_err(wrong)).collect()
+        pairs.map(|pair| headers::header(pair, percent_decoded).map_err(wrong)).collect()
     }
 
     fn endpoint(&self, uri: Uri, url: &str, protocol: Protocol) -> Result<Endpoint, EndpointError> {
@@ -281,6 +299,7 @@ impl Settings<'_> {
             compression: None,
             timeout: timeout.unwrap_or(TIMEOUT_DEFAULT),
             tls,
+            proxy: None,
         })
     }
 

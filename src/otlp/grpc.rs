@@ -3,6 +3,7 @@
 //! In go framed requests, out come the endpoint's answers. A connection that ends, or that the endpoint asks to leave
 //! (GOAWAY), makes [`Grpc::is_usable`] false or a call fail as lost; the [`Client`](super::Client) then makes another.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,6 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::{Connection, SendRequest};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 
+use super::answer::{self, NoAnswer, RESPONSE_BYTES_MAX, encoding_of};
 use super::gather::{Drain, Gather, Lender, gather};
 use super::rope::Rope;
 use super::status::{self, Accepted, Code, SendError};
@@ -19,8 +21,8 @@ use super::stream::Stream;
 /// Answers are small, but many can be under way: never let them wait for our window.
 const WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// OTLP's limit for a response.
-const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Flag and length before each message.
+const PREFIX_BYTES: usize = 5;
 
 /// One connection; clones share it.
 #[derive(Clone)]
@@ -67,15 +69,15 @@ impl Grpc {
         }
         if head.headers.contains_key("grpc-status") {
             // Trailers only.
-            return status::of_grpc(&head.headers).map(|()| Accepted::default());
+            return status::of_grpc(&head.headers).and_then(|()| accepted(&[], ""));
         }
         let mut framed = BytesMut::new();
         while let Some(piece) = body.data().await {
             let piece = piece.map_err(|error| lost(&error))?;
             // Releasing more than is in use is the only error, and BUG-free code does not.
             body.flow_control().release_capacity(piece.len()).ok();
-            if framed.len() + piece.len() > RESPONSE_BYTES_MAX {
-                return Err(SendError::transport(Code::Broken, "the answer is larger than 4 MiB"));
+            if framed.len() + piece.len() > RESPONSE_BYTES_MAX + PREFIX_BYTES {
+                return Err(status::no_answer(Code::Http(200), &NoAnswer::TooLarge(RESPONSE_BYTES_MAX)));
             }
             framed.put(piece);
         }
@@ -83,7 +85,7 @@ impl Grpc {
         // A stream that ends without a status was cut off by something between.
         let trailers = trailers.ok_or_else(|| SendError::transport(Code::Broken, "the answer has no grpc-status"))?;
         status::of_grpc(&trailers)?;
-        Ok(unframed(&framed).map(status::accepted).unwrap_or_default())
+        accepted(&framed, encoding_of(&head.headers, "grpc-encoding"))
     }
 
     /// Makes one call that is answered by any number of messages, and gives each on as it is whole.
@@ -104,6 +106,7 @@ impl Grpc {
         if head.headers.contains_key("grpc-status") {
             return status::of_grpc(&head.headers);
         }
+        let encoding = encoding_of(&head.headers, "grpc-encoding");
         let mut framed = BytesMut::new();
         while let Some(piece) = body.data().await {
             let piece = piece.map_err(|error| lost(&error))?;
@@ -117,8 +120,12 @@ impl Grpc {
                 if rest.len() < length {
                     break;
                 }
-                let message = framed.split_to(5 + length);
-                each(unframed(&message).unwrap_or_default());
+                let message = framed.split_to(PREFIX_BYTES + length);
+                match unframed(&message, encoding, bytes_max) {
+                    Ok(message) => each(&message),
+                    Err(NoAnswer::TooLarge(_)) => return Err(super::query::too_large(bytes_max)),
+                    Err(reason) => return Err(status::no_answer(Code::Grpc(0), &reason)),
+                }
             }
         }
         let trailers = body.trailers().await.map_err(|error| lost(&error))?;
@@ -154,10 +161,33 @@ pub(super) fn framed(message: Vec<Bytes>, compressed: bool) -> Option<Rope> {
     Some(std::iter::once(prefix.freeze()).chain(message).collect())
 }
 
-/// The one message of an answer; a compressed one was not asked for and is not read.
-fn unframed(framed: &[u8]) -> Option<&[u8]> {
-    let (&[0, a, b, c, d], rest) = framed.split_first_chunk::<5>()? else { return None };
-    rest.get(..u32::from_be_bytes([a, b, c, d]) as usize)
+/// What an answer with the status OK accepts: it is exactly one message. None, or several, is a violation of gRPC
+/// (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>), and no acknowledgement.
+fn accepted(framed: &[u8], encoding: &str) -> Result<Accepted, SendError> {
+    let accepted = if framed.is_empty() {
+        let reason = "answered without a message, as no OTLP receiver does: check host and port";
+        Err(NoAnswer::Other(reason.to_owned()))
+    } else {
+        unframed(framed, encoding, RESPONSE_BYTES_MAX).and_then(|message| answer::of_protobuf(&message))
+    };
+    accepted.map_err(|reason| status::no_answer(Code::Grpc(0), &reason))
+}
+
+/// The one message in these bytes, decompressed.
+fn unframed<'f>(framed: &'f [u8], encoding: &str, bytes_max: usize) -> Result<Cow<'f, [u8]>, NoAnswer> {
+    let broken = |reason: &str| NoAnswer::Other(format!("the answer is not framed as gRPC's ({reason})"));
+    let Some((&[flag, a, b, c, d], message)) = framed.split_first_chunk::<PREFIX_BYTES>() else {
+        return Err(broken("it is cut"));
+    };
+    if message.len() != u32::from_be_bytes([a, b, c, d]) as usize {
+        return Err(broken("its length is wrong, or it is more than one message"));
+    }
+    match flag {
+        0 => answer::decoded(message, "", bytes_max),
+        1 if encoding.is_empty() || encoding == "identity" => Err(broken("it is compressed, and does not say how")),
+        1 => answer::decoded(message, encoding, bytes_max),
+        _ => Err(broken("its flag is neither 0 nor 1")),
+    }
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -11,13 +11,11 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::client::conn::http1::{self, SendRequest};
 
+use super::answer::{NoAnswer, RESPONSE_BYTES_MAX};
 use super::client::unix_seconds;
 use super::rope::RopeBody;
 use super::status::{self, Accepted, Code, SendError};
 use super::stream::{Connector, HyperStream};
-
-/// OTLP's limit for a response.
-const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The connections to one endpoint.
 #[derive(Default)]
@@ -35,7 +33,14 @@ impl Http {
         connection.ready().await.map_err(|error| lost(&error))?;
         let response = connection.send_request(request).await.map_err(|error| lost(&error))?;
         let (head, body) = response.into_parts();
-        let body = read(body).await?;
+        let Some(body) = read(body).await? else {
+            // The connection goes with the rest of the answer.
+            let code = Code::Http(head.status.as_u16());
+            return match head.status.is_success() {
+                true => Err(status::no_answer(code, &NoAnswer::TooLarge(RESPONSE_BYTES_MAX))),
+                false => status::of_http(head.status, &head.headers, b"", unix_seconds()),
+            };
+        };
         let outcome = status::of_http(head.status, &head.headers, &body, unix_seconds());
         // An endpoint that did not read the whole request closes the connection; `is_closed` then finds it.
         if head.status != StatusCode::PAYLOAD_TOO_LARGE && !connection.is_closed() {
@@ -60,26 +65,26 @@ impl Http {
 }
 
 async fn connect(connector: &Connector) -> Result<SendRequest<RopeBody>, SendError> {
-    let stream = connector.connect().await.map_err(|error| SendError::transport(Code::Connect, error.to_string()))?;
+    let stream = connector.connect().await?;
     let (send, connection) = http1::handshake(HyperStream(stream)).await.map_err(|error| lost(&error))?;
     // Errors reach the request that is under way.
     tokio::spawn(connection);
     Ok(send)
 }
 
-/// The body, up to the limit.
-async fn read(mut body: hyper::body::Incoming) -> Result<BytesMut, SendError> {
+/// The body; `None` where it is beyond the limit.
+async fn read(mut body: hyper::body::Incoming) -> Result<Option<BytesMut>, SendError> {
     let mut bytes = BytesMut::with_capacity(body.size_hint().lower().min(64 * 1024) as usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| lost(&error))?;
         if let Ok(piece) = frame.into_data() {
             if bytes.len() + piece.remaining() > RESPONSE_BYTES_MAX {
-                return Err(SendError::transport(Code::Broken, "the answer is larger than 4 MiB"));
+                return Ok(None);
             }
             bytes.extend_from_slice(&piece);
         }
     }
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
 /// The headers that every request carries.

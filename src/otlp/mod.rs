@@ -6,19 +6,24 @@
 
 pub mod address;
 pub mod annotate;
+mod answer;
 pub mod client;
 pub mod compress;
 pub mod endpoint;
 mod gather;
 mod grpc;
 mod headers;
+mod heard;
 mod http1;
 mod message;
+mod mismatch;
 pub mod protobuf;
+pub mod proxy;
 pub mod query;
 mod rope;
 pub mod status;
 mod stream;
+mod tls;
 pub mod wire;
 
 pub use client::Client;

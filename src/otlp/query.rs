@@ -3,15 +3,18 @@
 //! In goes an [`Endpoint`] and a question, out come the answer's bytes, under limits of size and time. Each question has a
 //! connection of its own: there are few, and their answers are large. What is asked, and when again, is decided elsewhere.
 
+use std::borrow::Cow;
+
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 
+use super::answer::{self, NoAnswer};
 use super::client::ClientError;
 use super::grpc::{self, Grpc};
 use super::rope::RopeBody;
-use super::status::{Class, Code, SendError};
+use super::status::{self, Class, Code, SendError};
 use super::stream::{Connector, HyperStream};
 use super::{Endpoint, Protocol};
 
@@ -35,9 +38,7 @@ impl Asker {
         }
         let agent = concat!("spanline/", env!("CARGO_PKG_VERSION"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
-        for (name, value) in &endpoint.headers {
-            headers.append(name, value.clone());
-        }
+        endpoint.add_to(&mut headers);
         Ok(Asker { endpoint, connector, headers })
     }
 
@@ -54,10 +55,13 @@ impl Asker {
         })?;
         self.in_time(async {
             let (mut send, connection) =
-                http1::handshake(HyperStream(self.connect().await?)).await.map_err(|error| broken(&error))?;
+                http1::handshake(HyperStream(self.connector.connect().await?)).await.map_err(|error| broken(&error))?;
             tokio::spawn(connection);
             let mut request = Request::new(RopeBody::new(std::iter::empty().collect()));
-            *request.uri_mut() = uri;
+            *request.uri_mut() = match self.connector.is_forwarded() {
+                true => self.in_full(uri)?,
+                false => uri,
+            };
             *request.headers_mut() = self.headers.clone();
             let response = send.send_request(request).await.map_err(|error| broken(&error))?;
             let (head, mut body) = response.into_parts();
@@ -70,7 +74,18 @@ impl Asker {
                     bytes.extend_from_slice(&piece);
                 }
             }
-            Ok((head.status, bytes.freeze()))
+            if let Some(location) = head.headers.get(header::LOCATION).filter(|_| head.status.is_redirection()) {
+                let location = super::address::shown(&String::from_utf8_lossy(location.as_bytes()));
+                let (class, code) = (Class::Misconfigured, Code::Http(head.status.as_u16()));
+                return Err(SendError::new(class, code, format!("redirected to {location}; use that address")));
+            }
+            let encoding = answer::encoding_of(&head.headers, "content-encoding");
+            match answer::decoded(&bytes, encoding, bytes_max) {
+                Ok(Cow::Borrowed(_)) => Ok((head.status, bytes.freeze())),
+                Ok(Cow::Owned(plain)) => Ok((head.status, plain.into())),
+                Err(NoAnswer::TooLarge(_)) => Err(too_large(bytes_max)),
+                Err(reason) => Err(status::no_answer(Code::Http(head.status.as_u16()), &reason)),
+            }
         })
         .await
     }
@@ -84,7 +99,7 @@ impl Asker {
         each: &mut dyn FnMut(&[u8]),
     ) -> Result<(), SendError> {
         self.in_time(async {
-            let grpc = Grpc::handshake(self.connect().await?).await;
+            let grpc = Grpc::handshake(self.connector.connect().await?).await;
             let grpc = grpc.map_err(|error| SendError::transport(Code::Connect, error.to_string()))?;
             let mut parts = self.endpoint.uri.clone().into_parts();
             parts.path_and_query = Some(http::uri::PathAndQuery::from_static(method));
@@ -96,14 +111,20 @@ impl Asker {
         .await
     }
 
-    async fn connect(&self) -> Result<super::stream::Stream, SendError> {
-        self.connector.connect().await.map_err(|error| SendError::transport(Code::Connect, error.to_string()))
+    /// A path as a whole URL, for a proxy.
+    fn in_full(&self, path: Uri) -> Result<Uri, SendError> {
+        let mut parts = self.endpoint.uri.clone().into_parts();
+        parts.path_and_query = path.into_parts().path_and_query;
+        Uri::from_parts(parts).map_err(|error| SendError::new(Class::Permanent, Code::Broken, error.to_string()))
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, SendError>>) -> Result<T, SendError> {
         let limit = self.endpoint.timeout;
         let late = || SendError::transport(Code::Timeout, format!("waited {} ms", limit.as_millis()));
-        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
+        match tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late())) {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.connector.explained(error).await),
+        }
     }
 }
 

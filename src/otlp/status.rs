@@ -11,6 +11,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, StatusCode, header};
 use thiserror::Error;
 
+use super::address;
+use super::answer::{self, NoAnswer, RESPONSE_BYTES_MAX};
 use super::endpoint::percent_decoded;
 use super::message::{is_about_compression, is_about_size, printable};
 use super::wire::Fields;
@@ -150,21 +152,14 @@ impl SendError {
     }
 }
 
-/// Reads `ExportLogsServiceResponse` or `ExportTraceServiceResponse`, which are alike on the wire:
-/// `partial_success = 1 { rejected = 1; error_message = 2 }`.
-pub(super) fn accepted(response: &[u8]) -> Accepted {
-    let mut accepted = Accepted::default();
-    for (_, partial) in Fields::of(response).filter(|(number, _)| *number == 1) {
-        for (number, value) in Fields::of(partial.bytes()) {
-            match number {
-                // A negative count is nonsense.
-                1 => accepted.rejected = u64::try_from(value.number() as i64).unwrap_or(0),
-                2 => accepted.message = String::from_utf8_lossy(value.bytes()).into_owned(),
-                _ => {}
-            }
-        }
-    }
-    accepted
+/// An answer that does not acknowledge. One that is no answer of OTLP comes from something else than was meant; a large one
+/// is what is meant, and not read.
+pub(super) fn no_answer(code: Code, reason: &NoAnswer) -> SendError {
+    let class = match reason {
+        NoAnswer::TooLarge(_) => Class::Permanent,
+        NoAnswer::Other(_) => Class::Misconfigured,
+    };
+    SendError::new(class, code, reason.to_string())
 }
 
 /// The outcome of a gRPC call from the headers or trailers that hold `grpc-status`.
@@ -206,49 +201,73 @@ fn grpc_class(code: u32, message: &str, after: Option<Duration>) -> Class {
     }
 }
 
-/// The outcome of a gRPC call that was answered by something that does not speak gRPC, by
-/// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>.
+/// The outcome of a gRPC call that was answered by something that does not speak gRPC. What may be a proxy's for a moment, by
+/// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>, is tried again.
 pub(super) fn of_not_grpc(status: StatusCode, headers: &HeaderMap, now: i64) -> SendError {
     let class = match status.as_u16() {
         429 | 502 | 503 | 504 => Class::Retryable { after: retry_after(headers, now) },
-        404 => Class::NotImplemented,
+        401 | 403 => Class::Permanent,
         413 => Class::TooLarge,
-        _ => Class::Permanent,
+        _ => Class::Misconfigured,
     };
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("nothing");
-    SendError::new(class, Code::Http(status.as_u16()), format!("not answered by gRPC but with {kind}"))
+    let kind = answer::kind_of(headers);
+    let kind = if kind.is_empty() { "nothing" } else { &kind };
+    SendError::new(class, Code::Http(status.as_u16()), format!("answered with {kind}, not by gRPC"))
 }
 
 /// The outcome of a POST over HTTP; `now` is in seconds since the epoch.
 pub(super) fn of_http(status: StatusCode, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Accepted, SendError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let code = Code::Http(status.as_u16());
     if status.is_success() {
-        return Ok(if kind == "application/json" { accepted_json(body) } else { accepted(body) });
+        return answer::of_http(headers, body).map_err(|reason| no_answer(code, &reason));
     }
-    let said = match kind {
-        "application/x-protobuf" => Status::read(body),
-        "application/json" => Status::read_json(body),
-        _ => Status { message: String::from_utf8_lossy(body).trim().to_owned(), retry_after: None },
+    if let Some(location) = headers.get(header::LOCATION).filter(|_| status.is_redirection()) {
+        let location = address::shown(&String::from_utf8_lossy(location.as_bytes()));
+        return Err(SendError::new(Class::Misconfigured, code, format!("redirected to {location}; use that address")));
+    }
+    let body = answer::decoded(body, answer::encoding_of(headers, "content-encoding"), RESPONSE_BYTES_MAX);
+    let (body, kind) = (body.unwrap_or_default(), answer::kind_of(headers));
+    let said = match kind.as_str() {
+        "application/x-protobuf" => Status::read(&body),
+        "application/json" => Status::read_json(&body),
+        _ => Status { message: String::from_utf8_lossy(&body).trim().to_owned(), retry_after: None },
     };
     let after = retry_after(headers, now).or(said.retry_after);
-    let class = match status.as_u16() {
+    let class = http_class(status.as_u16(), &said.message, after, kind == "text/html");
+    let message = match class {
+        Class::Misconfigured => misplaced(status, &kind, &said.message),
+        _ => said.message,
+    };
+    Err(SendError::new(class, code, message))
+}
+
+fn http_class(status: u16, message: &str, after: Option<Duration>, is_page: bool) -> Class {
+    match status {
         401 | 403 => Class::Permanent,
-        // The Collector's receiver, and so Jaeger's, answers 400 where 413 is meant; others 429 or 500.
-        _ if after.is_none() && is_about_size(&said.message) => Class::TooLarge,
-        429 | 502 | 503 | 504 => Class::Retryable { after },
         413 => Class::TooLarge,
-        400 | 415 | 422 | 500 | 501 if is_about_compression(&said.message) => Class::Encoding,
+        // The Collector's receiver, and so Jaeger's, answers 400 where 413 is meant; others 429 or 500.
+        _ if after.is_none() && is_about_size(message) => Class::TooLarge,
+        429 | 502 | 503 | 504 => Class::Retryable { after },
+        // A web server's page, or a place where nothing is posted to.
+        400 | 404 | 406 | 410 | 415 | 501 if is_page => Class::Misconfigured,
+        300..=399 | 405 | 407 | 426 => Class::Misconfigured,
+        400 | 415 | 422 | 500 | 501 if is_about_compression(message) => Class::Encoding,
         415 => Class::Encoding,
         404 | 501 => Class::NotImplemented,
         400 | 422 => Class::BadData,
         _ => Class::Permanent,
-    };
-    let message = match headers.get(header::LOCATION).and_then(|location| location.to_str().ok()) {
-        Some(location) if status.is_redirection() => format!("redirected to {location}; use that address"),
-        _ => said.message,
-    };
-    Err(SendError::new(class, Code::Http(status.as_u16()), message))
+    }
+}
+
+/// What to change where an answer says that nothing is posted to this place.
+fn misplaced(status: StatusCode, kind: &str, message: &str) -> String {
+    match status.as_u16() {
+        407 => "the proxy asks for a user: write http_proxy=http://USER:PASSWORD@HOST:PORT".to_owned(),
+        _ if kind == "text/html" => {
+            "answered with a web page, which is no OTLP receiver: check host, port and path".to_owned()
+        }
+        _ => format!("{}: requests are not taken there: check host, port and path", message.trim_end_matches('.')),
+    }
 }
 
 /// `Retry-After = delay-seconds / HTTP-date`
@@ -307,19 +326,6 @@ fn retry_info(any: &[u8]) -> Option<Duration> {
         }
     }
     Some(Duration::new(seconds, nanos))
-}
-
-/// The same as [`accepted`], from a receiver that answers in JSON whatever it was asked in.
-fn accepted_json(body: &[u8]) -> Accepted {
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let partial = json.get("partialSuccess");
-    let count = |name| {
-        let value = partial?.get(name)?;
-        value.as_u64().or_else(|| value.as_str()?.parse().ok())
-    };
-    let rejected = count("rejectedLogRecords").or_else(|| count("rejectedSpans")).unwrap_or(0);
-    let message = partial.and_then(|partial| partial.get("errorMessage")?.as_str()).unwrap_or_default().to_owned();
-    Accepted { rejected, message }
 }
 
 #[cfg(test)]
@@ -425,8 +431,17 @@ mod tests {
         for status in [429, 502, 503, 504] {
             check_http(status, &[], b"", RETRY);
         }
-        for status in [301, 401, 403, 405, 500, 505] {
+        for status in [401, 403, 500, 505] {
             check_http(status, &[], b"", Class::Permanent);
+        }
+        for status in [301, 302, 307, 308, 405, 407] {
+            check_http(status, &[("location", "https://c/x")], b"", Class::Misconfigured);
+        }
+        for status in [400, 404, 501] {
+            check_http(status, &[("content-type", "text/html; charset=utf-8")], b"<html>", Class::Misconfigured);
+        }
+        for status in [400, 413, 422, 429, 500, 503] {
+            check_http(status, &[], b"http: request body too large", Class::TooLarge);
         }
         check_http(413, &[], b"", Class::TooLarge);
         check_http(404, &[], b"404 page not found", Class::NotImplemented);
@@ -448,15 +463,13 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_success_is_read_in_both_forms() {
-        use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
-        let partial = ExportLogsPartialSuccess { rejected_log_records: 3, error_message: "old".into() };
-        let response = ExportLogsServiceResponse { partial_success: Some(partial) };
-        let expected = Accepted { rejected: 3, message: "old".into() };
-        assert_eq!(accepted(&response.encode_to_vec()), expected);
-        assert_eq!(accepted(b""), Accepted::default());
-        let json = br#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"old"}}"#;
-        assert_eq!(accepted_json(json), expected);
+    fn an_error_in_gzip_is_read_and_a_redirect_named_without_its_query() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, b"http: request body too large").unwrap();
+        check_http(400, &[("content-encoding", "gzip")], &gzip.finish().unwrap(), Class::TooLarge);
+        let to = headers(&[("location", "https://c/v1/logs?key=SECRET")]);
+        let error = of_http(StatusCode::FOUND, &to, b"", 0).unwrap_err().to_string();
+        assert_eq!(error, "HTTP 302: redirected to https://c/v1/logs; use that address");
     }
 
     proptest! {
@@ -466,7 +479,6 @@ mod tests {
             let _ = of_http(StatusCode::from_u16(status).unwrap(), &given, &body, i64::MAX);
             let trailers = [("grpc-status", "8"), ("grpc-message", &*header), ("grpc-status-details-bin", &*header)];
             let _ = of_grpc(&headers(&trailers));
-            accepted_json(&body);
         }
     }
 }

@@ -1,137 +1,192 @@
-//! The byte stream to an endpoint: TCP, with TLS where the scheme is https.
+//! The byte stream to an endpoint: TCP, perhaps through a proxy, with TLS where the scheme is https.
 //!
-//! In goes an [`Endpoint`], out comes a connected stream. Certificates are read once, when the client is made. No HTTP
-//! here.
+//! In goes an [`Endpoint`], out comes a connected stream, or an error with what to change. What came first over it is kept:
+//! by that [`Connector::explained`] tells a server of another protocol from one that is away. No HTTP here.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::endpoint::TlsSettings;
+use super::heard::{Heard, Hearing, tls_failure};
+use super::mismatch::{self, Mismatch, Probe};
+use super::status::{Class, Code, SendError};
+use super::tls::{self, Asked, TlsError};
 use super::{Endpoint, Protocol};
 
-/// Why TLS cannot be spoken.
-#[derive(Debug, Error)]
-pub enum TlsError {
-    /// A PEM file.
-    #[error("{path}: {reason}")]
-    File {
-        /// Its path.
-        path: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The system trusts nobody.
-    #[error("no root certificates on this system ({0}); name a file in OTEL_EXPORTER_OTLP_CERTIFICATE")]
-    NoRoots(String),
-    /// Certificate and key do not come together.
-    #[error("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY are needed both")]
-    HalfClient,
-    /// Anything that the TLS library says.
-    #[error("TLS: {0}")]
-    Setup(#[from] rustls::Error),
-    /// The host is no name for a certificate.
-    #[error("TLS: `{0}` is not a name that a certificate can have")]
-    Name(String),
-}
+/// Probes of a server that closes connections without a word: it may only be starting, and speak later.
+const PROBES_MAX: u32 = 3;
+/// What speaks at all answers a probe in this time.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connects to one endpoint again and again.
 pub(super) struct Connector {
-    host: String,
-    port: u16,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    endpoint: Endpoint,
+    tls: Option<Tls>,
+    /// What came first over the latest connection, and within its TLS.
+    wire: Heard,
+    inside: Heard,
+    probes: AtomicU32,
+}
+
+struct Tls {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+    asked: Arc<Asked>,
 }
 
 impl Connector {
     pub(super) fn new(endpoint: &Endpoint) -> Result<Connector, TlsError> {
-        let host = endpoint.host().to_owned();
-        let tls = if endpoint.is_tls() {
-            let name = ServerName::try_from(host.clone()).map_err(|_| TlsError::Name(host.clone()))?;
-            let mut config = client_config(&endpoint.tls)?;
-            config.alpn_protocols = match endpoint.protocol {
-                Protocol::Grpc => vec![b"h2".to_vec()],
-                Protocol::Http => vec![b"http/1.1".to_vec()],
-            };
-            Some((TlsConnector::from(Arc::new(config)), name))
-        } else {
-            None
-        };
-        Ok(Connector { host, port: endpoint.port(), tls })
+        let tls = if endpoint.is_tls() { Some(Tls::new(endpoint)?) } else { None };
+        let (wire, inside) = (Heard::default(), Heard::default());
+        Ok(Connector { endpoint: endpoint.clone(), tls, wire, inside, probes: AtomicU32::new(PROBES_MAX) })
     }
 
-    pub(super) async fn connect(&self) -> io::Result<Stream> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+    pub(super) async fn connect(&self) -> Result<Stream, SendError> {
+        let stream = self.tcp().await?;
+        let Some(tls) = &self.tls else { return Ok(Stream::Plain(Hearing::new(stream, &self.inside))) };
+        let connected = tls.connector.connect(tls.name.clone(), Hearing::new(stream, &self.wire)).await;
+        let stream = connected.map_err(|error| self.no_tls(&error))?;
+        Ok(Stream::Tls(Box::new(Hearing::new(stream, &self.inside))))
+    }
+
+    /// Whether requests name their host in full, because a proxy passes them on.
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.endpoint.proxy.is_some() && self.tls.is_none() && self.endpoint.protocol == Protocol::Http
+    }
+
+    async fn tcp(&self) -> Result<TcpStream, SendError> {
+        let (host, port) = (self.endpoint.host(), self.endpoint.port());
+        let stream = match &self.endpoint.proxy {
+            Some(proxy) => {
+                let mut stream = proxy.connect().await?;
+                if !self.is_forwarded() {
+                    proxy.tunnel(&mut stream, host, port).await?;
+                }
+                stream
+            }
+            None => TcpStream::connect((host, port)).await.map_err(|error| no_connection(&error))?,
+        };
         // Requests are written whole: waiting to fill a segment would only delay their last one.
-        stream.set_nodelay(true)?;
-        match &self.tls {
-            None => Ok(Stream::Plain(stream)),
-            Some((connector, name)) => {
-                let stream = connector.connect(name.clone(), stream).await?;
-                Ok(Stream::Tls(Box::new(stream)))
+        stream.set_nodelay(true).map_err(|error| no_connection(&error))?;
+        Ok(stream)
+    }
+
+    fn no_tls(&self, error: &io::Error) -> SendError {
+        match tls_failure(error).and_then(|error| tls::advice(error, &self.endpoint)) {
+            Some(advice) => SendError::new(Class::Misconfigured, Code::Certificate, advice),
+            None => no_connection(error),
+        }
+    }
+
+    /// An error as what it is: where another protocol is spoken, or a certificate is not accepted, trying again is no use.
+    pub(super) async fn explained(&self, error: SendError) -> SendError {
+        if error.code.is_answer() {
+            return self.explained_answer(error);
+        }
+        if error.class == Class::Misconfigured || !matches!(error.code, Code::Connect | Code::Broken | Code::Timeout) {
+            return error;
+        }
+        let inside = self.inside.beginning();
+        let wire = if self.tls.is_some() { self.wire.beginning() } else { inside.clone() };
+        if let Some(mismatch) = mismatch::recognised(&self.endpoint, &wire.first, &inside.first) {
+            return self.mismatched(mismatch);
+        }
+        if let Some(tls) = &self.tls {
+            let failure = inside.failure.or(wire.failure);
+            if let Some(advice) = failure.and_then(|failure| tls::advice(&failure, &self.endpoint)) {
+                return SendError::new(Class::Misconfigured, Code::Certificate, advice);
+            }
+            if tls.asked.holds() && inside.first.is_empty() && error.code == Code::Broken {
+                let advice = tls::about_client(&self.endpoint);
+                return SendError::new(Class::Misconfigured, Code::Certificate, advice);
             }
         }
-    }
-}
-
-fn client_config(files: &TlsSettings) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let builder = builder.with_root_certificates(roots(files)?);
-    match (&files.certificate, &files.key) {
-        (None, None) => Ok(builder.with_no_client_auth()),
-        (Some(certificate), Some(key)) => {
-            let chain = certificates(certificate)?;
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error))?;
-            Ok(builder.with_client_auth_cert(chain, key)?)
+        // Never a word from there: refused connections aside, ask in other protocols.
+        let is_silent = wire.first.is_empty() && !error.message.contains("refused");
+        match is_silent.then_some(self.probed()) {
+            Some(probed) => probed.await.map_or(error, |mismatch| self.mismatched(mismatch)),
+            None => error,
         }
-        _ => Err(TlsError::HalfClient),
     }
-}
 
-fn roots(files: &TlsSettings) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &files.authority {
-        for certificate in certificates(path)? {
-            roots.add(certificate).map_err(|error| wrong(path, error))?;
+    fn explained_answer(&self, error: SendError) -> SendError {
+        let is_http = matches!(error.code, Code::Http(_));
+        if is_http && !self.endpoint.is_tls() && mismatch::wants_tls(&error.message) {
+            return self.mismatched(Mismatch::Tls);
         }
-        return Ok(roots);
+        if is_http && self.endpoint.protocol == Protocol::Grpc && error.class == Class::Misconfigured {
+            let advice = mismatch::advice(&self.endpoint, Mismatch::Http);
+            return SendError::new(error.class, error.code, format!("{}; {advice}", error.message));
+        }
+        error
     }
-    let native = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(native.certs);
-    if roots.is_empty() {
-        let reasons: Vec<String> = native.errors.iter().map(ToString::to_string).collect();
-        return Err(TlsError::NoRoots(reasons.join("; ")));
+
+    fn mismatched(&self, mismatch: Mismatch) -> SendError {
+        SendError::new(Class::Misconfigured, Code::Protocol, mismatch::advice(&self.endpoint, mismatch))
     }
-    Ok(roots)
+
+    /// Asks what else may be spoken there, some times at most.
+    async fn probed(&self) -> Option<Mismatch> {
+        let left = |left: u32| left.checked_sub(1);
+        self.probes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).ok()?;
+        for probe in mismatch::probes(&self.endpoint) {
+            let heard = Heard::default();
+            // What was heard counts, whether it could be read on or not.
+            drop(tokio::time::timeout(PROBE_TIMEOUT, self.probe(probe, &heard)).await);
+            if let Some(mismatch) = mismatch::of_probe(&self.endpoint, &heard.beginning().first) {
+                return Some(mismatch);
+            }
+        }
+        None
+    }
+
+    async fn probe(&self, probe: Probe, heard: &Heard) -> Option<()> {
+        let mut stream = Hearing::new(self.tcp().await.ok()?, heard);
+        if probe == Probe::Tls {
+            let mut endpoint = self.endpoint.clone();
+            // Nothing is sent over it.
+            endpoint.tls = super::endpoint::TlsSettings { skip_verify: true, ..Default::default() };
+            let tls = Tls::new(&endpoint).ok()?;
+            tls.connector.connect(tls.name, stream).await.ok()?;
+        } else {
+            stream.write_all(&mismatch::question(probe, &self.endpoint)).await.ok()?;
+            // All that matters is remembered from the first piece on.
+            stream.read_u8().await.ok()?;
+        }
+        Some(())
+    }
 }
 
-fn certificates(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = read.map_err(|error| wrong(path, error))?;
-    if certificates.is_empty() {
-        return Err(wrong(path, "holds no certificate"));
+impl Tls {
+    fn new(endpoint: &Endpoint) -> Result<Tls, TlsError> {
+        let host = endpoint.host().to_owned();
+        let name = ServerName::try_from(host.clone()).map_err(|_| TlsError::Name(host))?;
+        let tls::Trust { mut config, asked } = tls::trust(endpoint)?;
+        config.alpn_protocols = match endpoint.protocol {
+            Protocol::Grpc => vec![b"h2".to_vec()],
+            Protocol::Http => vec![b"http/1.1".to_vec()],
+        };
+        Ok(Tls { connector: TlsConnector::from(Arc::new(config)), name, asked })
     }
-    Ok(certificates)
 }
 
-fn wrong(path: &std::path::Path, reason: impl std::fmt::Display) -> TlsError {
-    TlsError::File { path: path.display().to_string(), reason: reason.to_string() }
+fn no_connection(error: &io::Error) -> SendError {
+    SendError::transport(Code::Connect, error.to_string())
 }
 
 /// A connected stream.
 pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Hearing<TcpStream>),
+    Tls(Box<Hearing<TlsStream<Hearing<TcpStream>>>>),
 }
 
 impl AsyncRead for Stream {

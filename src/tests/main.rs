@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod accuracy;
+mod answers;
 mod backfill_bad_input;
 mod backfill_receipts;
 mod backfill_sending;
@@ -10,6 +11,7 @@ mod backfill_state;
 mod backfill_tls;
 mod backfill_tree;
 mod collector;
+mod connections;
 mod convert;
 mod convert_stream;
 mod delivery;

@@ -247,7 +247,7 @@ impl Jaeger {
             code => {
                 let class =
                     if matches!(code, 429 | 502..=504) { Class::Retryable { after: None } } else { Class::Permanent };
-                Err(SendError { class, code: Code::Http(code), message: message_of(&body) })
+                Err(SendError::new(class, Code::Http(code), message_of(&body)))
             }
         }
     }
@@ -329,11 +329,11 @@ fn traces_of(status: u16, body: &[u8]) -> Result<Vec<ExportTraceServiceRequest>,
         let message = message_of(body);
         return match message.as_str() {
             "No traces found" => Ok(Vec::new()),
-            _ => Err(SendError {
-                class: Class::NotImplemented,
-                code: Code::Http(404),
-                message: format!("{message} (is this Jaeger's query port, and its version 2?)"),
-            }),
+            _ => Err(SendError::new(
+                Class::NotImplemented,
+                Code::Http(404),
+                format!("{message} (is this Jaeger's query port, and its version 2?)"),
+            )),
         };
     }
     let inner = || {
@@ -361,7 +361,8 @@ fn message_of(body: &[u8]) -> String {
 }
 
 fn unreadable(error: &dyn std::fmt::Display) -> SendError {
-    SendError { class: Class::Permanent, code: Code::Broken, message: format!("the answer cannot be read: {error}") }
+    let message = format!("the answer cannot be read (is this Jaeger's query port?): {error}");
+    SendError::new(Class::Permanent, Code::Broken, message)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What tests talk to.
 
+pub(crate) mod canned;
 pub(crate) mod labelled;
 pub(crate) mod replay;
 pub(crate) mod run;

@@ -1,7 +1,8 @@
 //! TLS in front of an endpoint that speaks none.
 //!
 //! In go connections with TLS, out go the same bytes to a plain port. What is said over them is not looked at. Keys and
-//! certificates are those of `testdata/tls`: an authority, a server named `localhost`, a client.
+//! certificates are those of `testdata/tls`: an authority, a server named `localhost`, a client, and servers that signed
+//! themselves.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -24,9 +25,14 @@ pub(crate) struct TlsFront {
 impl TlsFront {
     /// Takes the bytes for `behind`. `asks`: clients must have a certificate of the authority.
     pub(crate) fn start(behind: SocketAddr, asks: bool) -> TlsFront {
+        TlsFront::start_as("server", behind, asks)
+    }
+
+    /// With another certificate and key of `testdata/tls`.
+    pub(crate) fn start_as(name: &str, behind: SocketAddr, asks: bool) -> TlsFront {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (give, take) = mpsc::channel();
-        let acceptor = TlsAcceptor::from(Arc::new(config(asks)));
+        let acceptor = TlsAcceptor::from(Arc::new(config(name, asks)));
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -51,7 +57,7 @@ async fn pass(listener: TcpListener, acceptor: TlsAcceptor, behind: SocketAddr) 
     }
 }
 
-fn config(asks: bool) -> ServerConfig {
+fn config(name: &str, asks: bool) -> ServerConfig {
     let certificate = |name: &str| CertificateDer::from_pem_file(testdata(name)).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
@@ -64,8 +70,8 @@ fn config(asks: bool) -> ServerConfig {
     } else {
         builder.with_no_client_auth()
     };
-    let key = PrivateKeyDer::from_pem_file(testdata("tls/server.key")).unwrap();
-    let mut config = builder.with_single_cert(vec![certificate("tls/server.pem")], key).unwrap();
+    let key = PrivateKeyDer::from_pem_file(testdata(&format!("tls/{name}.key"))).unwrap();
+    let mut config = builder.with_single_cert(vec![certificate(&format!("tls/{name}.pem"))], key).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
 }
