@@ -370,7 +370,8 @@ impl Deliver {
     fn refused(&mut self, job: Job, error: &SendError) {
         let name = &self.options.name;
         self.note(format!(
-            "{name} refuses requests ({error}): their records are left for another run; check its address and --header"
+            "{name} refuses requests ({error}): their records are left for another run; {}",
+            error.advice()
         ));
         self.left(job, format!("refused for good ({error})"));
     }

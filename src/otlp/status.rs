@@ -146,6 +146,17 @@ impl SendError {
         SendError { class, code, message: printable(message.as_ref()) }
     }
 
+    /// What to look at where a request is refused for good. A size says nothing of the address.
+    pub fn advice(&self) -> &'static str {
+        match (self.class, self.code) {
+            (Class::TooLarge, _) => "raise its limit on the size of a request",
+            (_, Code::Http(401 | 403) | Code::Grpc(PERMISSION_DENIED | UNAUTHENTICATED)) => "check --header",
+            (Class::BadData, _) => "its own log may say what is wrong with them",
+            (_, Code::Http(200..=299)) => "check its address",
+            _ => "check its address and --header",
+        }
+    }
+
     /// Something between here and there, which may be better later.
     pub(super) fn transport(code: Code, message: impl AsRef<str>) -> SendError {
         SendError::new(Class::Retryable { after: None }, code, message)
@@ -452,6 +463,18 @@ mod tests {
         check_http(400, &protobuf, &too_large.encode_to_vec(), Class::TooLarge);
         let json = [("content-type", "application/json; charset=utf-8")];
         check_http(400, &json, br#"{"code":3,"message":"http: request body too large"}"#, Class::TooLarge);
+    }
+
+    #[test]
+    fn a_size_is_not_blamed_on_the_address() {
+        let of = |status: u16, body: &[u8]| {
+            of_http(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body, 0).unwrap_err().advice()
+        };
+        for large in [of(413, b""), of(400, b"request body too large")] {
+            assert!(!large.contains("address") && large.contains("size"), "{large}");
+        }
+        assert_eq!((of(401, b""), of(403, b"")), ("check --header", "check --header"));
+        assert!(of(500, b"").contains("address"));
     }
 
     #[test]
