@@ -135,6 +135,15 @@ impl Batch {
         self.groups.iter().map(|group| group.ends.len()).sum()
     }
 
+    /// Bytes of the largest item, with its tag and length.
+    pub fn largest(&self) -> usize {
+        let of_group = |group: &Group| {
+            let starts = std::iter::once(&0).chain(&group.ends);
+            group.ends.iter().zip(starts).map(|(end, start)| end - start).max().unwrap_or(0)
+        };
+        self.groups.iter().map(of_group).max().unwrap_or(0) as usize
+    }
+
     /// Whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.groups.iter().all(|group| group.ends.is_empty())

@@ -4,13 +4,16 @@
 
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::batch::Batch;
 use super::retry::{Backoff, Suspicion};
 use super::ship::Parcel;
+use super::standing::Standing;
 use crate::otlp::{Class, Code, Compression, SendError};
 
 /// How a destination is treated.
@@ -26,27 +29,46 @@ pub struct Options {
     pub backoff: Backoff,
     /// For the jitter.
     pub seed: u64,
+    /// Where its task tells how it stands.
+    pub standing: Arc<Standing>,
 }
 
 impl Options {
     /// The usual treatment.
     pub fn new(name: impl Into<String>) -> Options {
-        Options { name: name.into(), in_flight: 4, retry_for: None, backoff: Backoff::default(), seed: 0 }
+        Options {
+            name: name.into(),
+            in_flight: 4,
+            retry_for: None,
+            backoff: Backoff::default(),
+            seed: 0,
+            standing: Arc::default(),
+        }
     }
 }
 
 /// A parcel on its way.
 pub(super) struct Job {
     pub(super) parcel: Parcel,
+    /// Bytes of the request as sent.
+    pub(super) bytes: usize,
     pub(super) due: Instant,
     pub(super) first_try: Option<Instant>,
     pub(super) failures: u32,
-    /// Failures since anything was last halved to find out.
+    /// Failures since anything was last taken, or halved to find out.
     pub(super) unprobed: u32,
     /// Passes of the destination at its first failure.
     pub(super) passes_at_first: u64,
     /// The number of its last launch.
     pub(super) launch: u64,
+    /// When that was.
+    pub(super) launched_at: Instant,
+    /// Bytes that were under way then, its own included.
+    pub(super) on_the_way: usize,
+    /// It, or what it is a half of, was refused for a limit that was not said to be one of size.
+    pub(super) overloads: bool,
+    /// How often it was not answered in time.
+    pub(super) time_outs: u32,
     /// Launches so far when it failed first, or what it is a part of.
     pub(super) launches_at_first: Option<u64>,
     pub(super) suspicion: Suspicion,
@@ -56,6 +78,7 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn new(parcel: Parcel, due: Instant) -> Job {
         Job {
+            bytes: parcel.body_len(),
             parcel,
             due,
             first_try: None,
@@ -63,9 +86,33 @@ impl Job {
             unprobed: 0,
             passes_at_first: 0,
             launch: 0,
+            launched_at: due,
+            on_the_way: 0,
+            overloads: false,
+            time_outs: 0,
             launches_at_first: None,
             suspicion: Suspicion::default(),
             last_error: String::new(),
+        }
+    }
+
+    /// A part of it, of which is known what is known of the whole.
+    pub(super) fn part(&self, batch: Batch) -> Job {
+        // Parts are rare and small: compressing them here costs less than moving them about.
+        let parcel = Parcel::pack(batch, self.parcel.compression);
+        Job { bytes: parcel.body_len(), parcel, last_error: self.last_error.clone(), ..*self }
+    }
+
+    /// A half of it that is tried by itself at once, since the whole was refused.
+    pub(super) fn half(&self, batch: Batch, now: Instant) -> Job {
+        let part = self.part(batch);
+        Job {
+            first_try: self.first_try,
+            launches_at_first: self.launches_at_first,
+            overloads: self.overloads,
+            suspicion: self.suspicion.inherit(),
+            last_error: part.last_error,
+            ..Job::new(part.parcel, now)
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod deliver;
 pub mod encode;
+mod failures;
 pub mod fields;
 pub mod job;
 pub mod json;
@@ -13,6 +14,7 @@ pub mod links;
 pub mod logfmt;
 pub mod logs;
 pub mod otlp_json;
+mod pace;
 pub mod resource;
 pub mod retry;
 #[cfg(test)]
@@ -20,10 +22,12 @@ mod samples;
 pub mod ship;
 pub mod span_event;
 pub mod spell;
+pub mod standing;
 pub mod terminal;
 pub mod text;
 pub mod trace_view;
 pub mod uid;
+mod unproven;
 
 pub use batch::{Batch, Group};
 pub use deliver::Deliver;

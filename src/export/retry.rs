@@ -82,6 +82,11 @@ impl Health {
         self.known = (self.known + 1).min(8);
     }
 
+    /// Failures so far were the fault of a request after all.
+    pub fn absolve(&mut self) {
+        (self.outcomes, self.known) = (0, 0);
+    }
+
     /// Most of the latest outcomes were successes, so that a failure may be the fault of its request. An overloaded
     /// destination, which takes some and refuses others, is not well.
     pub fn is_well(&self) -> bool {
@@ -123,6 +128,11 @@ impl Suspicion {
     /// For the halves of a request under this suspicion.
     pub fn inherit(self) -> Suspicion {
         Suspicion { strikes: 0, inherited: true, ..self }
+    }
+
+    /// Whether it is a half of what was split for being refused.
+    pub fn is_part(&self) -> bool {
+        self.inherited
     }
 
     /// Whether its failures say nothing about the destination.

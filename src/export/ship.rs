@@ -45,6 +45,8 @@ pub enum Event {
         records: u64,
         /// Records among them that it refused for good by a partial success; not counted in `records`.
         rejected: u64,
+        /// Why it refused those, in words that are alike for alike causes; empty if there are none.
+        reason: String,
         /// Bytes of the request as sent.
         bytes: u64,
     },

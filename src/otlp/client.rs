@@ -75,18 +75,34 @@ impl Client {
         &self.endpoint
     }
 
-    /// Sends one request, whose bytes are compressed as said.
+    /// Connects once and lets go: whether there is anybody at all.
+    pub async fn try_connecting(&self) -> Result<(), SendError> {
+        let connecting = tokio::time::timeout(self.endpoint.timeout, self.connector.connect()).await;
+        connecting.unwrap_or_else(|_| Err(timed_out(self.endpoint.timeout))).map(drop)
+    }
+
+    /// Sends one request, whose bytes are compressed as said, within the endpoint's limit of time.
     pub async fn send(
         &self,
         signal: Signal,
         message: Vec<Bytes>,
         compression: Compression,
     ) -> Result<Accepted, SendError> {
+        self.send_within(self.endpoint.timeout, signal, message, compression).await
+    }
+
+    /// The same within another limit of time.
+    pub async fn send_within(
+        &self,
+        limit: Duration,
+        signal: Signal,
+        message: Vec<Bytes>,
+        compression: Compression,
+    ) -> Result<Accepted, SendError> {
         let mut used = None;
-        let limit = self.endpoint.timeout;
         let outcome = match &self.transport {
             Transport::Grpc(connection) => {
-                let call = self.call_grpc(connection, &mut used, signal, message, compression);
+                let call = self.call_grpc(connection, &mut used, (signal, limit), message, compression);
                 tokio::time::timeout(limit, call).await
             }
             Transport::Http(http) => {
@@ -109,11 +125,14 @@ impl Client {
         &self,
         connection: &Mutex<Option<Connected>>,
         used: &mut Option<u64>,
-        signal: Signal,
+        (signal, limit): (Signal, Duration),
         message: Vec<Bytes>,
         compression: Compression,
     ) -> Result<Accepted, SendError> {
         let mut headers = self.headers.clone();
+        if limit != self.endpoint.timeout {
+            headers.insert("grpc-timeout", grpc_timeout(limit));
+        }
         let compressed = compression != Compression::None;
         if compressed {
             headers.insert("grpc-encoding", HeaderValue::from_static(compression.encoding()));

@@ -14,7 +14,8 @@ use spanline::otlp::{Client, Compression, Endpoint, Signal};
 use spanline::record::Receipt;
 use tokio::sync::{mpsc, watch};
 
-use crate::harness::sink::{PATIENCE, Script, Sink};
+use crate::harness::relay::Relay;
+use crate::harness::sink::{Faulty, Loaded, PATIENCE, Script, Sink};
 
 const BATCHES: u64 = 12;
 const RECORDS: u64 = 40;
@@ -24,13 +25,17 @@ fn body(ordinal: u64) -> String {
 }
 
 fn batch(from: u64, to: u64) -> Batch {
+    batch_of(from, to, body)
+}
+
+fn batch_of(from: u64, to: u64, body: impl Fn(u64) -> String) -> Batch {
     let mut group = Group::default();
     let mut items = Vec::new();
     for ordinal in from..to {
         let value = Some(any_value::Value::StringValue(body(ordinal)));
         let record = LogRecord { body: Some(AnyValue { value }), ..LogRecord::default() }.encode_to_vec();
         items.push(0x12);
-        items.push(u8::try_from(record.len()).unwrap());
+        prost::encoding::encode_varint(record.len() as u64, &mut items);
         items.extend_from_slice(&record);
         group.ends.push(items.len() as u32);
     }
@@ -91,6 +96,11 @@ const GRPC: Plan =
 const HTTP: Plan = Plan { path: "/v1/logs", ..GRPC };
 
 async fn deliver(port: u16, plan: &Plan) -> Outcome {
+    let batches = (0..BATCHES).map(|index| batch(index * RECORDS, (index + 1) * RECORDS)).collect();
+    deliver_batches(port, plan, batches).await
+}
+
+async fn deliver_batches(port: u16, plan: &Plan, batches: Vec<Batch>) -> Outcome {
     let variables = |name: &str| (name == "OTEL_EXPORTER_OTLP_TIMEOUT").then(|| plan.timeout.to_owned());
     let url = format!("http://127.0.0.1:{port}{}", plan.path);
     let client = Client::new(Endpoint::from_url(&url, Signal::Logs, &variables).unwrap()).unwrap();
@@ -103,8 +113,7 @@ async fn deliver(port: u16, plan: &Plan) -> Outcome {
         ..Options::new("otlp=here")
     };
     let task = tokio::spawn(Deliver::new(Arc::new(client), incoming, sender, deadline, options).run());
-    for index in 0..BATCHES {
-        let batch = batch(index * RECORDS, (index + 1) * RECORDS);
+    for batch in batches {
         if parcels.send(Parcel::pack(batch, plan.compression)).await.is_err() {
             break;
         }
@@ -333,4 +342,147 @@ async fn an_endpoint_that_recovers_gets_everything() {
     let outcome = deliver(sink.address.port(), &GRPC).await;
     check_stored(&sink, &outcome, &[]);
     assert_eq!(outcome.summary.dropped(), 0);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_load_is_sent_later_and_never_dropped() {
+    for (plan, says_413) in [(GRPC, false), (HTTP, false), (HTTP, true)] {
+        let loaded = Some(Loaded { one_of: 4, says_413 });
+        let sink = Sink::start(Script { loaded, ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        check_stored(&sink, &outcome, &[]);
+        assert!(outcome.summary.failures > BATCHES, "{:?}", outcome.summary);
+    }
+}
+
+#[tokio::test]
+async fn lone_records_that_are_refused_for_load_wait_like_others() {
+    for (plan, says_413) in [(GRPC, false), (HTTP, true)] {
+        let loaded = Some(Loaded { one_of: 3, says_413 });
+        let sink = Sink::start(Script { loaded, ..Script::default() }, 0).await;
+        let batches = (0..60).map(|ordinal| batch(ordinal, ordinal + 1)).collect();
+        let outcome = deliver_batches(sink.address.port(), &plan, batches).await;
+        assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, 0), "{:?}", outcome.summary);
+        assert_eq!(sink.stored().len(), 60);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_size_that_is_not_called_so_is_found() {
+    for max in [400, 100, 20] {
+        let sink = Sink::start(Script { quiet_bytes_max: Some(max), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &GRPC).await;
+        check_stored(&sink, &outcome, &[]);
+    }
+    // A record that no limit allows is left, not dropped: it may be load after all.
+    let sink = Sink::start(Script { quiet_bytes_max: Some(100), ..Script::default() }, 0).await;
+    let batches = vec![
+        batch(0, 40),
+        batch_of(40, 50, |at| format!("{} {}", body(at), "x".repeat(if at == 45 { 200 } else { 0 }))),
+    ];
+    let plan = Plan { retry_for: Duration::from_secs(3), ..GRPC };
+    let outcome = deliver_batches(sink.address.port(), &plan, batches).await;
+    assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, 1), "{:?}", outcome.summary);
+    assert_eq!(sink.stored().len(), 49);
+}
+
+#[tokio::test]
+async fn nothing_is_dropped_by_an_endpoint_that_is_overloaded_all_the_time() {
+    let plan = Plan { retry_for: Duration::from_secs(1), ..GRPC };
+    let loaded = Some(Loaded { one_of: usize::MAX, says_413: false });
+    let sink = Sink::start(Script { loaded, ..Script::default() }, 0).await;
+    let outcome = deliver(sink.address.port(), &plan).await;
+    assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, BATCHES * RECORDS), "{:?}", outcome.summary);
+}
+
+#[tokio::test]
+async fn a_record_that_breaks_the_endpoint_is_found_whatever_code_says_so() {
+    for (plan, grpc, record) in [
+        (GRPC, 2, "line 7"),
+        (GRPC, 13, "line 479"),
+        (GRPC, 9, "line 0"),
+        (GRPC, 42, "line 222"),
+        (HTTP, 13, "line 200"),
+    ] {
+        let plan = Plan { retry_for: Duration::from_secs(4), ..plan };
+        let sink =
+            Sink::start(Script { faulty: Some(Faulty { record: Some(record), grpc }), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        check_stored(&sink, &outcome, &[record]);
+        assert_eq!(outcome.summary.dropped(), 1, "{:?}", outcome.summary);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_breaks_the_endpoint_is_found_among_a_few() {
+    for plan in [GRPC, HTTP] {
+        let plan = Plan { retry_for: Duration::from_secs(4), ..plan };
+        let faulty = Some(Faulty { record: Some("line 2"), grpc: 2 });
+        let sink = Sink::start(Script { faulty, ..Script::default() }, 0).await;
+        let outcome = deliver_batches(sink.address.port(), &plan, vec![batch(0, 4)]).await;
+        assert_eq!((outcome.summary.dropped(), outcome.summary.records), (1, 3), "{:?}", outcome.summary);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_at_everything_has_nothing_dropped() {
+    for plan in [GRPC, HTTP] {
+        let plan = Plan { retry_for: Duration::from_secs(2), ..plan };
+        let sink = Sink::start(Script { faulty: Some(Faulty { record: None, grpc: 2 }), ..Script::default() }, 0).await;
+        let outcome = deliver(sink.address.port(), &plan).await;
+        assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, BATCHES * RECORDS));
+        assert_eq!(outcome.acknowledged().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn one_answer_that_there_is_no_such_service_is_not_believed() {
+    for plan in [GRPC, HTTP] {
+        for absent in [1, 2] {
+            let sink = Sink::start(Script { absent, ..Script::default() }, 0).await;
+            let outcome = deliver(sink.address.port(), &plan).await;
+            check_stored(&sink, &outcome, &[]);
+            // Nor later, among others that are taken.
+            sink.follow(Script { absent, ..Script::default() });
+            let later: Vec<Batch> = (20..40).map(|index| batch(index * RECORDS, (index + 1) * RECORDS)).collect();
+            let outcome = deliver_batches(sink.address.port(), &plan, later).await;
+            assert_eq!((outcome.summary.left(), outcome.summary.dropped()), (0, 0), "{:?}", outcome.summary);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_endpoint_holds_a_run_longer_than_it_is_tried() {
+    for plan in [GRPC, HTTP] {
+        let plan = Plan { retry_for: Duration::from_secs(2), ..plan };
+        let script = Script { unavailable: u32::MAX, retry_after: Some(100), ..Script::default() };
+        let sink = Sink::start(script, 0).await;
+        let start = std::time::Instant::now();
+        let outcome = deliver(sink.address.port(), &plan).await;
+        assert!(start.elapsed() < Duration::from_secs(30));
+        assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, BATCHES * RECORDS));
+        assert!(outcome.notes().iter().any(|note| note.contains("left alone for 100 s")), "{:?}", outcome.notes());
+        // In time it is asked a last time.
+        sink.follow(Script { unavailable: 4, retry_after: Some(100), ..Script::default() });
+        check_stored(&sink, &deliver(sink.address.port(), &plan).await, &[]);
+    }
+}
+
+/// Like 20 kB/s with the usual limit of 10 s, ten times as fast.
+#[tokio::test]
+async fn a_slow_link_is_given_what_it_carries_in_time() {
+    const ALL: u64 = 6000;
+    let long = |ordinal: u64| format!("line {ordinal} {}", "x".repeat(200));
+    for (plan, compression) in [(GRPC, Compression::None), (HTTP, Compression::None), (GRPC, Compression::Gzip)] {
+        let sink = Sink::start(Script::default(), 0).await;
+        let relay = Relay::start(sink.address, 200_000).await;
+        let plan = Plan { timeout: "1000", compression, ..plan };
+        // As large as workers pack them.
+        let batches: Vec<Batch> = (0..4).map(|at| batch_of(at * ALL / 4, (at + 1) * ALL / 4, long)).collect();
+        let outcome = deliver_batches(relay.address.port(), &plan, batches).await;
+        let stored = sink.stored();
+        let twice: usize = stored.values().map(|count| count - 1).sum();
+        assert_eq!((stored.len() as u64, outcome.summary.left()), (ALL, 0), "{:?}", outcome.summary);
+        assert!(twice as u64 <= ALL / 10, "{twice} came twice: {:?}", outcome.summary);
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod canned;
 pub(crate) mod labelled;
+pub(crate) mod relay;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod sink;

@@ -40,8 +40,16 @@ pub(crate) struct Script {
     pub(crate) retry_after: Option<u32>,
     /// Longer ones (uncompressed) are too large.
     pub(crate) bytes_max: Option<usize>,
+    /// The same, but it is not said what the limit is of.
+    pub(crate) quiet_bytes_max: Option<usize>,
     /// Such a record makes it refuse the request, as if for now.
     pub(crate) poison: Option<&'static str>,
+    /// The same, as if it were at fault itself: INTERNAL or UNKNOWN, and 500.
+    pub(crate) faulty: Option<Faulty>,
+    /// Of so many requests only the last is taken; the others are refused for its load.
+    pub(crate) loaded: Option<Loaded>,
+    /// So many requests are answered as if there were no such service.
+    pub(crate) absent: u32,
     /// Such a record makes the request wrong.
     pub(crate) wrong: Option<&'static str>,
     /// Each answer takes so long.
@@ -52,6 +60,24 @@ pub(crate) struct Script {
     pub(crate) reset_after_storing: u32,
     /// Such a record is refused within a request that is stored.
     pub(crate) rejected: Option<&'static str>,
+}
+
+/// What it says that it is at fault itself for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Faulty {
+    /// Such a record; `None`: whatever comes.
+    pub(crate) record: Option<&'static str>,
+    /// The gRPC code it says so with.
+    pub(crate) grpc: u16,
+}
+
+/// How it refuses for load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loaded {
+    /// Of so many requests only the last is taken.
+    pub(crate) one_of: usize,
+    /// As an endpoint does that has 413 for it instead of 429.
+    pub(crate) says_413: bool,
 }
 
 /// The running endpoint; stops when dropped.
@@ -77,6 +103,8 @@ enum Answer {
     Ok { rejected: i64 },
     Unavailable(Option<u32>),
     TooLarge,
+    Loaded { says_413: bool },
+    Faulty { grpc: u16 },
     NotImplemented,
     Unauthorized,
     Encoding,
@@ -221,7 +249,7 @@ impl State {
             })
             .collect();
         let holds = |word: Option<&str>| word.is_some_and(|word| bodies.contains(&word));
-        if script.not_implemented {
+        if script.not_implemented || counts_down(&mut script.absent) {
             return Answer::NotImplemented;
         }
         if script.unauthorized {
@@ -238,6 +266,15 @@ impl State {
         }
         if script.bytes_max.is_some_and(|max| message.len() > max) {
             return Answer::TooLarge;
+        }
+        if script.quiet_bytes_max.is_some_and(|max| message.len() > max) {
+            return Answer::Loaded { says_413: false };
+        }
+        if let Some(loaded) = script.loaded.filter(|loaded| !stored.requests.is_multiple_of(loaded.one_of)) {
+            return Answer::Loaded { says_413: loaded.says_413 };
+        }
+        if let Some(faulty) = script.faulty.filter(|faulty| faulty.record.is_none() || holds(faulty.record)) {
+            return Answer::Faulty { grpc: faulty.grpc };
         }
         if holds(script.poison) {
             return Answer::Unavailable(None);
@@ -282,6 +319,8 @@ fn grpc_reply(answer: &Answer) -> Reply {
         }
         Answer::Unavailable(after) => (14, "try%20later", after.map(retry_info)),
         Answer::TooLarge => (8, "grpc: received message larger than max (1 vs. 0)", None),
+        Answer::Loaded { .. } => (8, "rate limit exceeded", None),
+        Answer::Faulty { grpc } => (*grpc, "something went wrong", None),
         Answer::NotImplemented => (12, "unknown service opentelemetry.proto.collector.logs.v1.LogsService", None),
         Answer::Unauthorized => (16, "wrong token", None),
         Answer::Encoding => (12, "grpc: Decompressor is not installed for grpc-encoding \"zstd\"", None),
@@ -321,6 +360,8 @@ fn http_reply(answer: &Answer) -> Reply {
         Answer::Ok { rejected } => (200, response_message(*rejected)),
         Answer::Unavailable(_) => (503, b"\x08\x0e\x12\x09try later".to_vec()),
         Answer::TooLarge => (400, b"\x08\x03\x12\x1bhttp: request body too large".to_vec()),
+        Answer::Loaded { says_413 } => (if *says_413 { 413 } else { 429 }, Vec::new()),
+        Answer::Faulty { .. } => (500, b"something went wrong".to_vec()),
         Answer::NotImplemented => (404, b"404 page not found".to_vec()),
         Answer::Unauthorized => (401, b"wrong token".to_vec()),
         Answer::Encoding => (400, b"unsupported \"Content-Encoding\": zstd".to_vec()),
