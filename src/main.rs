@@ -1,9 +1,10 @@
 //! The `spanline` command: arguments to a configuration, a command, an exit code.
 
+mod interrupt;
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
@@ -11,8 +12,6 @@ use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ExplainArgs, ScoreA
 use spanline::commands::{convert, score};
 use spanline::config::{self, Surroundings};
 use spanline::pipeline::{self, deliveries::Say};
-
-static STOP: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
     let variable = |name: &str| std::env::var(name).ok();
@@ -44,18 +43,17 @@ fn main() -> ExitCode {
 
 fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
     let config = config::convert(args, around)?;
-    std::thread::spawn(stop_on_ctrl_c);
-    let outcome = convert::run(&config, std::io::stdout().lock(), &STOP)?;
+    let monitor = interrupt::listen();
+    let outcome = convert::run(&config, std::io::stdout().lock(), monitor.interrupted())?;
     outcome.failures.iter().for_each(|failure| say_line(failure));
-    Ok(if STOP.load(Ordering::Relaxed) { 130 } else { u8::from(!outcome.failures.is_empty()) })
+    Ok(if monitor.is_interrupted() { 130 } else { u8::from(!outcome.failures.is_empty()) })
 }
 
 fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
     let config = config::backfill(args, around)?;
     let say: Say = Arc::new(|text: &str| say_line(text));
     config.notices.iter().for_each(|notice| say(notice));
-    std::thread::spawn(stop_on_ctrl_c);
-    let outcome = pipeline::backfill(&config, &STOP, &say)?;
+    let outcome = pipeline::backfill(&config, &interrupt::listen(), &say)?;
     let _ = std::io::stderr().write_all(outcome.summary().as_bytes());
     Ok(pipeline::exit_code(&outcome))
 }
@@ -64,10 +62,10 @@ fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>) -> anyhow::Result<
     let (config, wanted) = config::explain(args, around)?;
     let say: Say = Arc::new(|text: &str| say_line(text));
     config.notices.iter().for_each(|notice| say(notice));
-    std::thread::spawn(stop_on_ctrl_c);
-    let failures = pipeline::explain(&config, &wanted, &mut std::io::stdout().lock(), &STOP, &say)?;
+    let monitor = interrupt::listen();
+    let failures = pipeline::explain(&config, &wanted, &mut std::io::stdout().lock(), &monitor, &say)?;
     failures.iter().for_each(|failure| say_line(failure));
-    Ok(if STOP.load(Ordering::Relaxed) { 130 } else { u8::from(!failures.is_empty()) })
+    Ok(if monitor.is_interrupted() { 130 } else { u8::from(!failures.is_empty()) })
 }
 
 fn run_score(args: &ScoreArgs) -> anyhow::Result<u8> {
@@ -84,22 +82,4 @@ fn columns() -> Option<usize> {
 fn say_line(text: &str) {
     // A closed stderr is no reason to fail.
     let _ = writeln!(std::io::stderr(), "spanline: {text}");
-}
-
-/// The first Ctrl-C (or SIGTERM, which ends a Job's pod) ends the run in order, the second at once.
-fn stop_on_ctrl_c() {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-    runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-        loop {
-            tokio::select! {
-                result = tokio::signal::ctrl_c() => if result.is_err() { return },
-                _ = terminate.recv() => {}
-            }
-            if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-        }
-    });
 }

@@ -13,23 +13,21 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
+use super::monitor::Monitor;
+use super::saving::{Saver, save_often};
 use super::ship::{BatchSink, LedgerKeys};
 use crate::checkpoint::ledger::Ranges;
-use crate::checkpoint::store::{Ledgers, Store};
+use crate::checkpoint::store::Ledgers;
 use crate::export::{Batch, Deliver, Event, Options, Parcel, Summary};
 use crate::otlp::{Client, Compression, Endpoint};
 use crate::record::Receipt;
 
 /// Batches that may wait for a destination; a full channel slows the readers.
 const CHANNEL_BATCHES: usize = 2;
-/// How long requests under way may take to end after Ctrl-C.
-const GRACE: Duration = Duration::from_secs(2);
-/// How often the state is written, if that is done quickly: what comes between is sent again after a crash.
-const SAVE_SOONEST: Duration = Duration::from_millis(100);
-/// How often it is written at least, while anything is acknowledged.
-const SAVE_LATEST: Duration = Duration::from_secs(1);
-/// Between two times it rests so many times as long as the last one took.
-const SAVE_REST: u32 = 20;
+/// How long requests under way may take to end after Ctrl-C: the run is to end within two seconds.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often is looked whether the run was interrupted.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// A destination to deliver to.
 #[derive(Debug, Clone)]
@@ -77,13 +75,10 @@ impl Acknowledged {
         }
     }
 
-    /// What is acknowledged by now, if anything was added since so many additions.
-    fn newer(&self, additions: &mut u64) -> Option<Ledgers> {
+    /// Whether anything was added since so many additions.
+    pub(super) fn has_grown(&self, additions: &mut u64) -> bool {
         let inner = self.lock();
-        if inner.additions == std::mem::replace(additions, inner.additions) {
-            return None;
-        }
-        Some(inner.now.clone())
+        inner.additions != std::mem::replace(additions, inner.additions)
     }
 
     /// What is acknowledged by now.
@@ -136,8 +131,7 @@ impl BatchSink for Way {
 
 /// Destinations at work.
 pub struct Deliveries {
-    thread: JoinHandle<io::Result<Vec<Summary>>>,
-    deadline: watch::Sender<Option<Instant>>,
+    thread: JoinHandle<Vec<Summary>>,
 }
 
 /// Tells the user something.
@@ -145,11 +139,12 @@ pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Deliveries {
     /// Starts one task per target.
-    pub fn start(
+    pub(super) fn start(
         targets: Vec<Target>,
         retry_for: Duration,
         acknowledged: Arc<Acknowledged>,
-        store: Option<Store>,
+        saver: Option<Arc<Saver>>,
+        monitor: Arc<Monitor>,
         say: Say,
     ) -> io::Result<(Deliveries, Vec<Way>)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -165,6 +160,7 @@ impl Deliveries {
             let client = Client::new(target.endpoint).map_err(io::Error::other)?;
             options.retry_for = Some(retry_for);
             options.seed = index as u64;
+            monitor.watch(options.name.clone(), options.standing.clone());
             tasks.push((target.name, Deliver::new(Arc::new(client), taken, events, watched.clone(), options), told));
         }
         drop(entered);
@@ -177,9 +173,10 @@ impl Deliveries {
                     heeding.push(tokio::task::spawn_local(heed(name, told, acknowledged.clone(), say.clone())));
                     running.push(tokio::task::spawn_local(deliver.run()));
                 }
-                if let Some(store) = &store {
-                    tokio::task::spawn_local(save_often(store.clone(), acknowledged.clone(), say.clone()));
+                if let Some(saver) = saver {
+                    tokio::task::spawn_local(save_often(saver, say.clone()));
                 }
+                tokio::task::spawn_local(end_when_interrupted(monitor, deadline));
                 let mut summaries = Vec::new();
                 for task in running {
                     summaries.push(task.await.unwrap_or_default());
@@ -190,20 +187,26 @@ impl Deliveries {
                 }
                 summaries
             });
-            Ok(summaries)
+            // A name that is being looked up, or a disk that is being written to, is not awaited.
+            drop(local);
+            runtime.shutdown_background();
+            summaries
         })?;
-        Ok((Deliveries { thread, deadline }, ways))
-    }
-
-    /// Give requests under way a moment, then leave what is not delivered.
-    pub fn hurry(&self) {
-        let _ = self.deadline.send(Some(Instant::now() + GRACE));
+        Ok((Deliveries { thread }, ways))
     }
 
     /// Waits until all is delivered or left; all ways must be dropped before.
     pub fn finish(self) -> io::Result<Vec<Summary>> {
-        self.thread.join().map_err(|_| io::Error::other("BUG: the delivery thread panicked"))?
+        self.thread.join().map_err(|_| io::Error::other("BUG: the delivery thread panicked"))
     }
+}
+
+/// Gives requests under way a moment after Ctrl-C; what is not delivered by then is left, whatever destinations do.
+async fn end_when_interrupted(monitor: Arc<Monitor>, deadline: watch::Sender<Option<Instant>>) {
+    while !monitor.is_interrupted() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let _ = deadline.send(Some(Instant::now() + GRACE));
 }
 
 /// Notes to the user, receipts to the ledger.
@@ -213,27 +216,6 @@ async fn heed(name: String, mut told: mpsc::UnboundedReceiver<Event>, acknowledg
             Event::Delivered { receipts, .. } | Event::Dropped { receipts, .. } => acknowledged.add(&name, &receipts),
             Event::Left { .. } => {}
             Event::Note(text) => say(&text),
-        }
-    }
-}
-
-async fn save_often(store: Store, acknowledged: Arc<Acknowledged>, say: Say) {
-    let (mut failed, mut additions, mut pause) = (false, 0, SAVE_SOONEST);
-    loop {
-        tokio::time::sleep(pause).await;
-        let Some(ledgers) = acknowledged.newer(&mut additions) else { continue };
-        let (start, to) = (Instant::now(), store.clone());
-        // It waits for the disk: the requests of this thread go on meanwhile. The runtime ends after it, so that the last
-        // writing is never at the same time.
-        let saved = tokio::task::spawn_blocking(move || to.save(&ledgers)).await;
-        pause = (start.elapsed() * SAVE_REST).clamp(SAVE_SOONEST, SAVE_LATEST);
-        match saved {
-            Ok(Err(error)) if !failed => {
-                failed = true;
-                say(&format!("{error}; a run that is started again would send again what was sent since"));
-            }
-            Ok(Ok(())) => failed = false,
-            Ok(Err(_)) | Err(_) => {}
         }
     }
 }

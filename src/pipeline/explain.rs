@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use super::PipelineError;
 use super::deliveries::Say;
 use super::learned::Learned;
+use super::monitor::Monitor;
 use super::source::SourceSink;
 use super::story::{self, LineStory};
 use crate::assemble::RecordSink;
@@ -46,11 +47,11 @@ pub fn explain(
     config: &BackfillConfig,
     wanted: &Wanted,
     output: &mut impl Write,
-    stop: &AtomicBool,
+    monitor: &Arc<Monitor>,
     say: &Say,
 ) -> Result<Vec<String>, PipelineError> {
-    let (learned, mut outcome) = Learned::new(config, true, stop, say)?;
-    let run = learned.run(stop);
+    let (learned, mut outcome) = Learned::new(config, true, monitor, say)?;
+    let run = learned.run(monitor);
     let Some(correlator) = &learned.correlator else {
         learned.progress.finish();
         outcome.failures.push("no traces were found to link lines to".to_owned());

@@ -148,7 +148,8 @@ impl Outputs {
                 outcome.count_events(events);
             }
         }
-        if let Some(lines) = self.lines {
+        // After an interrupt they are not all there.
+        if let Some(lines) = self.lines.filter(|_| !outcome.stopped) {
             outcome.lines_left_out = lines.left_out;
             let style = Style { colour: config.colour, width: config.width };
             match show(&lines, correlator, config.view, style, &mut io::stdout().lock()) {

@@ -3,10 +3,10 @@
 //! In goes a configuration, out come the sources, the traces' spans and what was learned from all lines. What becomes of
 //! it, links and shipments or explanations, is not decided here.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::deliveries::Say;
+use super::monitor::Monitor;
 use super::recall::Recall;
 use super::{Outcome, PipelineError, Run, progress, store, trace_limits, traces, zones};
 use crate::calendar::CalendarSettings;
@@ -33,7 +33,7 @@ impl Learned {
     pub(super) fn new(
         config: &BackfillConfig,
         keep_evidence: bool,
-        stop: &AtomicBool,
+        monitor: &Arc<Monitor>,
         say: &Say,
     ) -> Result<(Learned, Outcome), PipelineError> {
         let mut config = config.clone();
@@ -49,7 +49,7 @@ impl Learned {
         let mut outcome = Outcome::new(&config, &found, sources.len());
         let mut spools = Vec::new();
         if !config.stores.is_empty()
-            && let Some(window) = store::window(&config, &sources, stop, say)
+            && let Some(window) = store::window(&config, &sources, monitor.interrupted(), say)
         {
             for from in &config.stores {
                 spools.extend(store::bring(&config, from, window, &mut outcome, say)?);
@@ -57,19 +57,19 @@ impl Learned {
         }
         outcome.from_stores = spools.len() as u64;
         config.traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
-        let progress = progress::Progress::start(&sources, !config.traces.is_empty(), say);
+        let progress = progress::Progress::start(&sources, !config.traces.is_empty(), monitor, say);
         let mut correlator = load_traces(&config, &mut outcome, say);
         let calendars = zones::calendars(&config, &sources, &outcome.traces, say);
         let recall = Recall::default();
         let mut learned = Learned { config, _spools: spools, sources, calendars, correlator: None, recall, progress };
         if let Some(correlator) = &mut correlator {
-            learned.recall = learned.run(stop).observe(correlator, keep_evidence);
+            learned.recall = learned.run(monitor).observe(correlator, keep_evidence);
         }
         learned.correlator = correlator;
         Ok((learned, outcome))
     }
 
-    pub(super) fn run<'a>(&'a self, stop: &'a AtomicBool) -> Run<'a> {
+    pub(super) fn run<'a>(&'a self, monitor: &'a Arc<Monitor>) -> Run<'a> {
         Run {
             config: &self.config,
             sources: &self.sources,
@@ -77,7 +77,7 @@ impl Learned {
             calendars: &self.calendars,
             bytes_read: self.progress.bytes_read().clone(),
             recall: &self.recall,
-            stop,
+            monitor,
             spare: Mutex::default(),
         }
     }

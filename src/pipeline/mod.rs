@@ -10,8 +10,12 @@ pub mod deliveries;
 mod explain;
 mod finish;
 mod learned;
+pub mod leftovers;
+pub mod monitor;
 mod progress;
+mod reach;
 mod recall;
+mod saving;
 pub mod ship;
 pub mod source;
 mod store;
@@ -27,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::calendar::CalendarSettings;
@@ -45,7 +49,9 @@ use crate::record::Origin;
 use crate::spans::file::Limits as TraceLimits;
 use deliveries::{Acknowledged, Deliveries, Say, Target, Way};
 use learned::Learned;
+use monitor::Monitor;
 use recall::{Observer, Recall};
+use saving::Saver;
 use ship::{LinkCounts, LogOutput, Shipper, SourceState, Tap};
 use source::{Reading, SourceReport, SourceSink, read_source};
 use taps::{HeldLines, LogsFile};
@@ -84,18 +90,22 @@ pub enum PipelineError {
     Io(#[from] io::Error),
 }
 
-/// Runs a backfill. `stop` ends it early; `say` tells the user something at once.
-pub fn backfill(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Result<Outcome, PipelineError> {
+/// Runs a backfill. The monitor ends it early and knows how it stands; `say` tells the user something at once.
+pub fn backfill(config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> Result<Outcome, PipelineError> {
     // First of all: a folder that another run has is said before anything is read or written.
     let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
     if let Some(note) = store.as_ref().and_then(Store::unlocked) {
         say(note);
     }
-    let (learned, mut outcome) = Learned::new(config, false, stop, say)?;
-    let result = learned.run(stop).ship(learned.correlator.as_ref(), store.as_ref(), &mut outcome, say);
+    if !config.traces.is_empty() || !config.stores.is_empty() {
+        // All is read once before anything is sent.
+        let targets = targets(config).into_iter().map(|(_, target, _)| target);
+        reach::look(targets.filter(|_| !config.dry_run).collect(), say.clone());
+    }
+    let (learned, mut outcome) = Learned::new(config, false, monitor, say)?;
+    let result = learned.run(monitor).ship(learned.correlator.as_ref(), store.as_ref(), &mut outcome, say);
     learned.progress.finish();
     result?;
-    outcome.stopped = stop.load(Ordering::Relaxed);
     Ok(outcome)
 }
 
@@ -114,14 +124,19 @@ struct Run<'a> {
     calendars: &'a [CalendarSettings],
     bytes_read: Arc<AtomicU64>,
     recall: &'a Recall,
-    stop: &'a AtomicBool,
+    monitor: &'a Arc<Monitor>,
     /// See [`Reading`].
     spare: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Run<'_> {
     fn reading(&self) -> Reading<'_> {
-        Reading { limits: self.config.limits, bytes_read: &self.bytes_read, stop: self.stop, spare: &self.spare }
+        Reading {
+            limits: self.config.limits,
+            bytes_read: &self.bytes_read,
+            stop: self.monitor.interrupted(),
+            spare: &self.spare,
+        }
     }
 
     fn read<S: SourceSink>(&self, index: usize, sink: &mut S) -> SourceReport {
@@ -170,23 +185,30 @@ impl Run<'_> {
         let names = targets.iter().map(|(_, target, _)| target.name.clone()).collect();
         let acknowledged = Arc::new(Acknowledged::new(names, before));
         let endpoints = targets.iter().map(|(_, target, _)| target.clone()).collect();
-        let (deliveries, ways) =
-            Deliveries::start(endpoints, config.retry_for, acknowledged.clone(), store.cloned(), say.clone())
-                .map_err(PipelineError::Destination)?;
+        let saver = store.map(|store| Arc::new(Saver::new(store.clone(), acknowledged.clone())));
+        saver.iter().for_each(|saver| self.monitor.save_with(saver.clone()));
+        let (deliveries, ways) = Deliveries::start(
+            endpoints,
+            config.retry_for,
+            acknowledged.clone(),
+            saver.clone(),
+            self.monitor.clone(),
+            say.clone(),
+        )
+        .map_err(PipelineError::Destination)?;
         let is_logs: Vec<bool> = targets.iter().map(|(_, _, is_logs)| *is_logs).collect();
         let workers = if outputs.wants_order() { 1 } else { config.workers.min(self.sources.len()).max(1) };
         self.work(workers, correlator, &mut outputs, &ways, &is_logs, &acknowledged, outcome);
-        if self.stop.load(Ordering::Relaxed) {
-            deliveries.hurry();
-        } else {
+        if !self.monitor.is_interrupted() {
             let places: Vec<usize> = targets.iter().map(|(place, ..)| *place).collect();
             self.send_traces(&mut outputs, &ways, &places, &acknowledged, correlator, outcome);
         }
         drop(ways);
         let summaries = deliveries.finish()?;
-        if let Some(store) = store {
-            store.save(&acknowledged.ledgers())?;
+        if let Some(saver) = saver {
+            saver.save()?;
         }
+        outcome.stopped = self.monitor.is_interrupted();
         outcome.delivered = targets.into_iter().map(|(_, target, _)| target.endpoint.name()).zip(summaries).collect();
         outputs.finish(config, correlator, outcome)
     }
@@ -249,7 +271,7 @@ impl Run<'_> {
 
     /// Takes a source from what the first pass left of it, if it did.
     fn recalled(&self, index: usize, shipper: &mut Shipper<'_>) -> Option<SourceReport> {
-        if self.stop.load(Ordering::Relaxed) {
+        if self.monitor.is_interrupted() {
             return None;
         }
         let report = self.recall.give(index, shipper)?;

@@ -1,6 +1,6 @@
-//! How far reading has come, while it goes on: a bar on a terminal, a line now and then elsewhere.
+//! How far a run has come, while it goes on: a bar on a terminal, a line now and then elsewhere.
 //!
-//! In go bytes read, out goes text to stderr. A bar is drawn by a thread of its own; nothing here knows what is read.
+//! In go bytes read and how it stands with destinations, out goes text to stderr: how much is read, or what is awaited. A bar is drawn by a thread of its own; nothing here knows what is read.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::monitor::Monitor;
 use super::{Say, Source};
 
 /// How often a bar moves.
@@ -26,18 +27,19 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Starts to show how much of the sources is read; `twice` if each is read two times.
-    pub(super) fn start(sources: &[Source], twice: bool, say: &Say) -> Progress {
+    pub(super) fn start(sources: &[Source], twice: bool, monitor: &Arc<Monitor>, say: &Say) -> Progress {
         let bytes: u64 = sources.iter().flat_map(|source| &source.files).map(|file| file.size).sum();
         // Of two passes each moves it by half: what is shown are the bytes that there are.
         let passes = if twice { 2 } else { 1 };
         let bytes_read = Arc::new(AtomicU64::new(0));
         let done = Arc::new(AtomicBool::new(false));
-        let (count, ended, say) = (bytes_read.clone(), done.clone(), say.clone());
+        let shown = Shown { total: bytes, passes, count: bytes_read.clone(), monitor: monitor.clone() };
+        let (ended, say) = (done.clone(), say.clone());
         let show = move || {
             if std::io::stderr().is_terminal() {
-                bar(bytes, passes, &count, &ended);
+                bar(&shown, &ended);
             } else {
-                lines(bytes, passes, &count, &ended, &say);
+                lines(&shown, &ended, &say);
             }
         };
         // Without a thread nothing is shown, and nothing else is lost.
@@ -60,29 +62,93 @@ impl Progress {
     }
 }
 
-fn bar(total: u64, passes: u64, count: &AtomicU64, done: &AtomicBool) {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    let shape = "{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(shape) {
-        bar.set_style(style);
+/// What is shown.
+struct Shown {
+    /// Bytes there are, and how often each is read.
+    total: u64,
+    passes: u64,
+    count: Arc<AtomicU64>,
+    monitor: Arc<Monitor>,
+}
+
+impl Shown {
+    fn read(&self) -> u64 {
+        (self.count.load(Ordering::Relaxed) / self.passes).min(self.total)
     }
+
+    /// What the run waits for, if that is not reading.
+    fn awaited(&self) -> Option<String> {
+        if let Some(awaited) = self.monitor.awaited() {
+            return Some(awaited);
+        }
+        if self.read() < self.total {
+            return None;
+        }
+        let read = format!("all {} MiB are read", self.total >> 20);
+        Some(self.monitor.on_the_way().map_or(read.clone(), |on_the_way| format!("{read}; {on_the_way}")))
+    }
+
+    fn line(&self) -> String {
+        self.awaited().unwrap_or_else(|| {
+            let (read, total) = (self.read(), self.total);
+            format!("read {} MiB of {} MiB ({} %)", read >> 20, total >> 20, read * 100 / total.max(1))
+        })
+    }
+}
+
+fn bar(shown: &Shown, done: &AtomicBool) {
+    let bar = ProgressBar::with_draw_target(Some(shown.total), ProgressDrawTarget::stderr());
+    let reading =
+        ProgressStyle::with_template("{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left");
+    let waiting = ProgressStyle::with_template("{wide_msg}");
+    let (Ok(reading), Ok(waiting)) = (reading, waiting) else { return };
+    bar.set_style(reading.clone());
+    let mut was_awaiting = false;
     while !done.load(Ordering::Relaxed) {
-        bar.set_position(count.load(Ordering::Relaxed) / passes);
+        let awaited = shown.awaited();
+        if awaited.is_some() != was_awaiting {
+            was_awaiting = !was_awaiting;
+            bar.set_style(if was_awaiting { waiting.clone() } else { reading.clone() });
+        }
+        bar.set_position(shown.read());
+        bar.set_message(awaited.unwrap_or_default());
         std::thread::park_timeout(DRAW_EVERY);
     }
     bar.finish_and_clear();
 }
 
-fn lines(total: u64, passes: u64, count: &AtomicU64, done: &AtomicBool, say: &Say) {
+fn lines(shown: &Shown, done: &AtomicBool, say: &Say) {
     let start = Instant::now();
     let mut next = SAY_EVERY;
     while !done.load(Ordering::Relaxed) {
         if start.elapsed() >= next {
             next += SAY_EVERY;
-            let read = count.load(Ordering::Relaxed) / passes;
-            let percent = (read * 100).checked_div(total).unwrap_or(100).min(100);
-            say(&format!("read {} MiB of {} MiB ({percent} %)", read >> 20, total >> 20));
+            say(&shown.line());
         }
         std::thread::park_timeout(Duration::from_millis(500));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::standing::Standing;
+
+    #[test]
+    fn no_line_claims_what_is_not_so() {
+        let monitor = Arc::new(Monitor::default());
+        let count = Arc::new(AtomicU64::new(5 << 20));
+        let shown = Shown { total: 10 << 20, passes: 1, count: count.clone(), monitor: monitor.clone() };
+        assert_eq!(shown.line(), "read 5 MiB of 10 MiB (50 %)");
+        let standing = Arc::new(Standing::default());
+        monitor.watch("otlp=http://a".into(), standing.clone());
+        standing.change(|state| (state.held, state.last_error) = (2, Some("HTTP 503".into())));
+        assert_eq!(shown.line(), "waiting for otlp=http://a: 2 records, last error HTTP 503");
+        // More than there was: a file has grown.
+        count.store(11 << 20, Ordering::Relaxed);
+        standing.change(|state| state.last_error = None);
+        assert_eq!(shown.line(), "all 10 MiB are read; sending to otlp=http://a: 2 records are not yet answered");
+        standing.change(|state| state.held = 0);
+        assert_eq!(shown.line(), "all 10 MiB are read");
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use prost::Message;
 
 use super::source::{Reading, SourceSink, read_source};
-use super::{Outcome, PipelineError, Say, zones};
+use super::{Outcome, PipelineError, Say, leftovers, zones};
 use crate::assemble::RecordSink;
 use crate::commands::survey::Source;
 use crate::config::{BackfillConfig, TraceStore};
@@ -42,7 +42,10 @@ impl Spool {
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             match options.open(&path) {
-                Ok(file) => return Ok((Spool { path }, file)),
+                Ok(file) => {
+                    leftovers::add(&path);
+                    return Ok((Spool { path }, file));
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -58,6 +61,7 @@ impl Spool {
 impl Drop for Spool {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
+        leftovers::forget(&self.path);
     }
 }
 

@@ -15,6 +15,9 @@ impl Outcome {
             text.push_str(&line);
             text.push('\n');
         };
+        if self.stopped {
+            say("interrupted: what was not read, written or delivered is left for another run".to_owned());
+        }
         let cut = match self.read.files_cut {
             0 => String::new(),
             cut => format!(" ({cut} not to the end)"),

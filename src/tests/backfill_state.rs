@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use spanline::export::retry::Random;
+
 use crate::harness::run::{Background, Place, ran, signal};
 use crate::harness::sink::{PATIENCE, Script};
 
@@ -82,6 +84,48 @@ fn killed_and_started_again_it_sends_the_rest() {
 #[test]
 fn ctrl_c_saves_the_state_first() {
     sums_up_after("INT", Some(130));
+}
+
+/// Kills for each protocol; `SPANLINE_KILLS=200` tries many more.
+fn kills() -> usize {
+    std::env::var("SPANLINE_KILLS").map_or(3, |kills| kills.parse().unwrap())
+}
+
+/// Ends it at any moment, over and over, until it gets through; then with other lines, until it was killed often enough.
+fn nothing_is_lost(path: &str) {
+    let mut random = Random(1);
+    let (mut killed, mut twice) = (0, 0);
+    while killed < kills() {
+        let place = Place::new();
+        numbered(&place);
+        let background = Background::start(Script { pause: Duration::from_millis(40), ..Script::default() });
+        let url = format!("{}{path}", background.url());
+        let arguments = ["backfill", "a.log", "--to", &url, "--state", "state", "--compression", "none"];
+        loop {
+            let mut child = place.spawn(&arguments);
+            std::thread::sleep(Duration::from_millis(30 + random.draw() % 600));
+            if child.try_wait().unwrap().is_some() || killed == kills() {
+                assert_eq!(ran(child.wait_with_output().unwrap()).code, Some(0));
+                break;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            killed += 1;
+        }
+        let stored = background.sink.stored();
+        for number in 0..LINES {
+            let times = stored.get(body(number).trim_end()).copied().unwrap_or_default();
+            assert!(times > 0, "{number} is lost after {killed} kills");
+            twice += times - 1;
+        }
+    }
+    println!("{killed} kills over {path:?}: 0 lost, {twice} came again");
+}
+
+#[test]
+fn nothing_is_lost_however_often_it_is_killed() {
+    nothing_is_lost("");
+    nothing_is_lost("/v1/logs");
 }
 
 #[test]

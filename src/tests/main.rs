@@ -17,6 +17,7 @@ mod convert_stream;
 mod delivery;
 mod explain;
 mod harness;
+mod interrupt;
 mod jaeger;
 mod tidy;
 mod usage;

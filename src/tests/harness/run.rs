@@ -1,15 +1,16 @@
 //! Runs the `spanline` binary on files of its own, and reads what it says and writes.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 
-use super::sink::{Script, Sink};
+use super::sink::{PATIENCE, Script, Sink};
 
 /// A folder that the binary runs in, gone when dropped.
 pub(crate) struct Place {
@@ -81,9 +82,70 @@ impl Place {
         ran(output)
     }
 
+    /// Starts it, and reads what it says meanwhile but not what it writes.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let (null, piped) = (Stdio::null, Stdio::piped);
+        let mut child = self.command(arguments).stdin(null()).stdout(piped()).stderr(piped()).spawn().unwrap();
+        let (said, mut stderr) = (Arc::new(Mutex::new(String::new())), child.stderr.take().unwrap());
+        let heard = Arc::clone(&said);
+        let listener = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = stderr.read(&mut bytes) {
+                heard.lock().unwrap().push_str(std::str::from_utf8(&bytes[..read]).expect("messages are text"));
+            }
+        });
+        Running { child, said, listener }
+    }
+
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
         let piped = Stdio::piped;
         self.command(arguments).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap()
+    }
+}
+
+/// A run that goes on.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    said: Arc<Mutex<String>>,
+    listener: std::thread::JoinHandle<()>,
+}
+
+impl Running {
+    /// Waits until something holds; a run that ends before never comes to it.
+    pub(crate) fn until(&self, holds: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < PATIENCE, "it never happens: {}", self.said.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn until_says(&self, words: &str) {
+        self.until(|| self.said.lock().unwrap().contains(words));
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    /// Waits for the end; one that does not come is a failure.
+    pub(crate) fn end_within(mut self, limit: Duration) -> Ran {
+        let start = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if start.elapsed() > limit => {
+                    self.child.kill().unwrap();
+                    panic!("it does not end: {}", self.said.lock().unwrap());
+                }
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        self.listener.join().unwrap();
+        let mut out = Vec::new();
+        self.child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
+        let err = self.said.lock().unwrap().clone();
+        Ran { code: status.code(), out, err }
     }
 }
 

@@ -1,0 +1,70 @@
+//! Ctrl-C, and SIGTERM, which ends a Job's pod: answered in words at once, and by the end of the process soon after.
+//!
+//! In go signals. The first asks the run to end in order; if it does not within two seconds, whatever it waits for, the
+//! process ends with what can be said and saved at once. The second ends it at once.
+
+use std::io::Write;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use spanline::pipeline::leftovers;
+use spanline::pipeline::monitor::Monitor;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long a run may take to end in order: of two seconds, what the last words do not need.
+const IN_ORDER: Duration = Duration::from_millis(1600);
+/// How long the last words may take: nobody may be reading them.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+/// What a process ends with that was interrupted.
+const INTERRUPTED: i32 = 130;
+
+/// Listens from now on; the run looks at the monitor.
+pub(crate) fn listen() -> Arc<Monitor> {
+    let monitor = Arc::new(Monitor::default());
+    let watched = Arc::clone(&monitor);
+    // Without it, a signal ends the process as if nobody listened.
+    if let Some((runtime, signals)) = signals() {
+        std::thread::spawn(move || runtime.block_on(end_on(signals, &watched)));
+    }
+    monitor
+}
+
+/// From here on signals do not end the process by themselves.
+fn signals() -> Option<(tokio::runtime::Runtime, [Signal; 2])> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let entered = runtime.enter();
+    let signals = [signal(SignalKind::interrupt()).ok()?, signal(SignalKind::terminate()).ok()?];
+    drop(entered);
+    Some((runtime, signals))
+}
+
+async fn end_on(mut signals: [Signal; 2], monitor: &Monitor) {
+    next(&mut signals).await;
+    monitor.interrupt();
+    say_aside(
+        "spanline: interrupted: finishing what is under way, for 2 s at most; Ctrl-C again ends at once\n".into(),
+    );
+    tokio::select! {
+        () = next(&mut signals) => leftovers::remove(),
+        () = tokio::time::sleep(IN_ORDER) => {
+            let said = say_aside(monitor.end_now());
+            let _ = said.recv_timeout(LAST_WORDS);
+        }
+    }
+    std::process::exit(INTERRUPTED);
+}
+
+async fn next([interrupt, terminate]: &mut [Signal; 2]) {
+    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+}
+
+/// Says something on a thread of its own: a pipe that nobody reads may hold it up. What is returned tells of its end.
+fn say_aside(text: String) -> mpsc::Receiver<()> {
+    let (ended, end) = mpsc::channel();
+    std::thread::spawn(move || {
+        // A closed stderr is no reason to fail.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = ended.send(());
+    });
+    end
+}

@@ -1,0 +1,30 @@
+//! Whether destinations are there at all, found out while there is nothing to send yet.
+//!
+//! In go targets, out come notes to the user: reading and learning may take minutes, in which an address can be mended.
+//! Nothing else follows from it; what is to be sent is tried as if nobody had looked.
+
+use super::deliveries::{Say, Target};
+use crate::otlp::Client;
+
+/// Connects to each once, on a thread that nobody waits for.
+pub(super) fn look(targets: Vec<Target>, say: Say) {
+    if targets.is_empty() {
+        return;
+    }
+    // Without a thread nothing is said, and nothing else is lost.
+    let _ = std::thread::Builder::new().name("reach".into()).spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            for Target { endpoint, .. } in targets {
+                let name = endpoint.name();
+                // What keeps a client from being made is said when the run makes it.
+                let Ok(client) = Client::new(endpoint) else { continue };
+                if let Err(error) = client.try_connecting().await {
+                    say(&format!("{name}: {error}; it is tried again when there is something to send"));
+                }
+            }
+        });
+        // A name that is being looked up is not awaited.
+        runtime.shutdown_background();
+    });
+}
