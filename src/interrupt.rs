@@ -19,14 +19,12 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 const INTERRUPTED: i32 = 130;
 
 /// Listens from now on; the run looks at the monitor.
-pub(crate) fn listen() -> Arc<Monitor> {
-    let monitor = Arc::new(Monitor::default());
-    let watched = Arc::clone(&monitor);
+pub(crate) fn listen(monitor: &Arc<Monitor>) {
+    let watched = Arc::clone(monitor);
     // Without it, a signal ends the process as if nobody listened.
     if let Some((runtime, signals)) = signals() {
         std::thread::spawn(move || runtime.block_on(end_on(signals, &watched)));
     }
-    monitor
 }
 
 /// From here on signals do not end the process by themselves.

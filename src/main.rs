@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser};
 use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ExplainArgs, ScoreArgs};
 use spanline::commands::{convert, score};
 use spanline::config::{self, Surroundings};
-use spanline::pipeline::{self, deliveries::Say};
+use spanline::pipeline::{self, deliveries::Say, monitor::Monitor};
 
 fn main() -> ExitCode {
     let variable = |name: &str| std::env::var(name).ok();
@@ -21,10 +21,11 @@ fn main() -> ExitCode {
         now_nanos: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
         columns: columns(),
     };
+    let monitor = Arc::new(Monitor::default());
     let result = match Cli::parse().command {
-        Command::Convert(args) => run_convert(&args, &around),
-        Command::Backfill(args) => run_backfill(&args, &around),
-        Command::Explain(args) => run_explain(&args, &around),
+        Command::Convert(args) => run_convert(&args, &around, &monitor),
+        Command::Backfill(args) => run_backfill(&args, &around, &monitor),
+        Command::Explain(args) => run_explain(&args, &around, &monitor),
         Command::Score(args) => run_score(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "spanline", &mut std::io::stdout());
@@ -36,34 +37,37 @@ fn main() -> ExitCode {
         Err(error) => {
             // Each error names its cause in its own words.
             say_line(&format!("{error}"));
-            ExitCode::from(if error.is::<config::ConfigError>() { 2 } else { 1 })
+            // What fails as a run is cut short fails for that.
+            let is_usage = error.is::<config::ConfigError>();
+            ExitCode::from(if monitor.is_interrupted() { 130 } else { 1 + u8::from(is_usage) })
         }
     }
 }
 
-fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
+fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {
     let config = config::convert(args, around)?;
-    let monitor = interrupt::listen();
+    interrupt::listen(monitor);
     let outcome = convert::run(&config, std::io::stdout().lock(), monitor.interrupted())?;
     outcome.failures.iter().for_each(|failure| say_line(failure));
     Ok(if monitor.is_interrupted() { 130 } else { u8::from(!outcome.failures.is_empty()) })
 }
 
-fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
+fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {
     let config = config::backfill(args, around)?;
     let say: Say = Arc::new(|text: &str| say_line(text));
     config.notices.iter().for_each(|notice| say(notice));
-    let outcome = pipeline::backfill(&config, &interrupt::listen(), &say)?;
+    interrupt::listen(monitor);
+    let outcome = pipeline::backfill(&config, monitor, &say)?;
     let _ = std::io::stderr().write_all(outcome.summary().as_bytes());
     Ok(pipeline::exit_code(&outcome))
 }
 
-fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
+fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {
     let (config, wanted) = config::explain(args, around)?;
     let say: Say = Arc::new(|text: &str| say_line(text));
     config.notices.iter().for_each(|notice| say(notice));
-    let monitor = interrupt::listen();
-    let failures = pipeline::explain(&config, &wanted, &mut std::io::stdout().lock(), &monitor, &say)?;
+    interrupt::listen(monitor);
+    let failures = pipeline::explain(&config, &wanted, &mut std::io::stdout().lock(), monitor, &say)?;
     failures.iter().for_each(|failure| say_line(failure));
     Ok(if monitor.is_interrupted() { 130 } else { u8::from(!failures.is_empty()) })
 }

@@ -76,6 +76,21 @@ fn a_server_that_is_silent_holds_nobody() {
 }
 
 #[test]
+fn what_fails_after_ctrl_c_does_not_change_how_the_run_ends() {
+    let place = Place::new();
+    many(&place);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let traces = format!("jaeger=http://{}", listener.local_addr().unwrap());
+    let running = place.start(&["backfill", "a.log", "--to", "text", "--traces", &traces]);
+    let connection = listener.accept().unwrap();
+    running.signal("INT");
+    running.until_says("interrupted");
+    drop((connection, listener));
+    let ran = running.end_within(SOON);
+    assert_eq!(ran.code, Some(130), "{}", ran.err);
+}
+
+#[test]
 fn output_that_nobody_reads_holds_nobody() {
     for arguments in [
         ["backfill", "a.log", "--to", "text", "--color", "never"],
