@@ -159,8 +159,8 @@ impl Connector {
             tls.connector.connect(tls.name, stream).await.ok()?;
         } else {
             stream.write_all(&mismatch::question(probe, &self.endpoint)).await.ok()?;
-            // All that matters is remembered from the first piece on.
-            stream.read_u8().await.ok()?;
+            // Read whole: what came is remembered as it comes.
+            stream.read_buf(&mut Vec::with_capacity(1024)).await.ok()?;
         }
         Some(())
     }

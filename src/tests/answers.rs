@@ -229,6 +229,16 @@ fn a_server_that_closes_or_waits_without_a_word_is_asked_in_other_protocols() {
         let run = send(&format!("otlp=http://127.0.0.1:{}{path}", front.port));
         run.says(&format!("it speaks TLS: use otlp=https://127.0.0.1:{}{path}", front.port)).text(1);
     }
+    // Go's server of HTTP/2 alone drops HTTP/1 so; others of HTTP/1 drop HTTP/2, and those of neither TLS.
+    for (path, start, answer, words) in [
+        ("/v1/logs", "PRI", SETTINGS, "it speaks gRPC, not HTTP: use otlp=http://127.0.0.1:"),
+        ("", "GET", BAD_REQUEST, "it speaks HTTP, not gRPC: use otlp=http://127.0.0.1:"),
+    ] {
+        for (scheme, words) in [("http", words), ("https", "it does not speak TLS: use otlp=http://127.0.0.1:")] {
+            let server = Server::start(Canned::OnlyTo(start, answer.into()));
+            send(&format!("otlp={scheme}://127.0.0.1:{}{path}", server.port())).says(words).text(1);
+        }
+    }
     // One that speaks nothing at all is tried again, for it may be starting.
     for canned in [Canned::Close, Canned::Hang] {
         let server = Server::start(canned);

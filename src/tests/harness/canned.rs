@@ -27,6 +27,8 @@ pub(crate) enum Canned {
     Greeting(Vec<u8>),
     /// Closes as soon as anything came.
     Close,
+    /// Answers these bytes to who begins like this, and closes on everybody else without a word.
+    OnlyTo(&'static str, Vec<u8>),
     /// Reads for ever.
     Hang,
     /// Over HTTP/2: a status, headers, a body (none: the headers end the answer) and trailers.
@@ -100,6 +102,11 @@ async fn answer(mut stream: TcpStream, canned: Canned, heads: Arc<Mutex<Vec<Stri
         }
         Canned::Close => {
             stream.read_u8().await?;
+        }
+        Canned::OnlyTo(start, bytes) => {
+            if request(&mut stream).await?.starts_with(start.as_bytes()) {
+                stream.write_all(&bytes).await?;
+            }
         }
         Canned::Hang => while stream.read(&mut [0; 4096]).await? > 0 {},
         Canned::Http2(status, headers, body, trailers) => {
