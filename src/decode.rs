@@ -210,6 +210,19 @@ pub fn producer_named(program: &str) -> (Producer, Option<&'static str>) {
     }
 }
 
+/// What tells an entry from all others of its journal: __SEQNUM, or the `i=` of its cursor, which is the same number (older
+/// versions export only that); of a cursor of another form, a hash.
+pub fn journal_seqnum(entry: &journal::Entry<'_>) -> Option<u64> {
+    let field = entry.fields.iter().find(|(name, _)| &**name == b"__SEQNUM").map(|(_, value)| &**value);
+    let number = field.and_then(|value| std::str::from_utf8(value).ok()).and_then(|text| text.parse().ok());
+    number.or_else(|| {
+        let cursor = entry.cursor.as_deref().filter(|cursor| !cursor.is_empty())?;
+        let part = cursor.split(|byte| *byte == b';').find_map(|part| part.strip_prefix(b"i="));
+        let number = part.and_then(|hex| u64::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        number.or_else(|| Some(twox_hash::XxHash64::oneshot(0, cursor)))
+    })
+}
+
 /// The key of the stream that a journal's entry belongs to: lines of one record come from one stream or one process.
 pub fn journal_stream(entry: &journal::Entry<'_>) -> u64 {
     let stream: &[u8] = entry.stream_id.as_deref().or(entry.container_id_full.as_deref()).unwrap_or_default();

@@ -83,6 +83,8 @@ pub struct Position {
     /// For a record of several entries of a journal, between which others' may stand: tells its stream or process from
     /// others. Else 0.
     pub strand: u64,
+    /// The number that the journal gave its (first) entry, which stays the same wherever the entry is exported to.
+    pub seqnum: Option<u64>,
 }
 
 /// The records of one source that a batch holds, in reading order: those of logs by their bytes `from..to`, spans by ordinals.

@@ -385,7 +385,15 @@ impl Assembler {
         sink.record(&Record {
             source: self.source,
             origin: &self.origins[meta.origin as usize],
-            position: Position { file, line, lines, offset, end, strand },
+            position: Position {
+                file,
+                line,
+                lines,
+                offset,
+                end,
+                strand,
+                seqnum: journal.and_then(decode::journal_seqnum),
+            },
             envelope: meta.envelope,
             stream: meta.stream,
             time: time.map(|(nanos, _)| nanos),

@@ -1,43 +1,154 @@
-//! Ranges of acknowledged records, per destination and file.
+//! What destinations have acknowledged of files: ranges of records, by stream and destination.
 //!
 //! In go ranges in any order, out comes whether a record lies in one as a whole: one that has grown since does not. Ranges
-//! that touch become one, so a finished file takes one range whatever its size.
+//! that touch become one, so a finished file takes one range whatever its size. What was sent without traces, and what was
+//! refused, is told apart.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Which records are meant: those of one writer in one file, by what stays the same when the file is renamed,
-/// compressed, or mounted elsewhere.
+use super::marks::{MARKS_MAX, MARKS_MIN, MARKS_OF_ALL_MAX, Marks};
+use super::version_1;
+
+/// Which records of a file are meant: those of one writer.
 pub type Key = u128;
 
-/// What one destination has acknowledged.
+/// Refusals of one stream that are told apart; more are counted with the last one.
+const REFUSALS_MAX: usize = 1000;
+
+/// All that is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ledger {
-    files: HashMap<Key, Ranges>,
+pub struct State {
+    /// Names of destinations; elsewhere they go by their place here.
+    pub destinations: Vec<String>,
+    /// Files that anything was sent of. Shared, so that writing the state down does not copy what has not changed.
+    pub files: Vec<Arc<File>>,
+    /// What a state of version 1 held and no file was found for yet.
+    pub version_1: version_1::Ledgers,
 }
 
-impl Ledger {
-    /// Marks the records at `from..to` as done.
-    pub fn add(&mut self, key: Key, from: u64, to: u64) {
-        self.files.entry(key).or_default().add(from, to);
+/// A file, wherever it lies and whatever it is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct File {
+    /// A hash of whose file it is: it is looked for among this writer's.
+    pub source: u64,
+    /// What its bytes were.
+    pub marks: Marks,
+    /// Its records, by writer.
+    pub streams: BTreeMap<Key, Stream>,
+}
+
+/// Records of one writer in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stream {
+    /// Records that go on in the next file: where they end, as if it were in this one, and a hash of what they say.
+    pub joined: BTreeMap<u64, u64>,
+    /// What became of them, by destination.
+    pub settled: BTreeMap<u32, Settled>,
+}
+
+/// What need not be sent to a destination again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Acknowledged, or dropped on purpose.
+    pub ranges: Ranges,
+    /// Those of them that were sent by a run that had no traces to link them to.
+    pub untraced: Ranges,
+    /// Those of them that were refused for good.
+    pub refused: Vec<Refusal>,
+}
+
+/// Records that a destination refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// They lie from here.
+    pub from: u64,
+    /// To here.
+    pub to: u64,
+    /// How many of those that lie there.
+    pub records: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// How a range was settled.
+#[derive(Debug, Clone, Copy)]
+pub struct Settlement<'r> {
+    /// The run had traces.
+    pub traced: bool,
+    /// How many were refused, and why.
+    pub refused: Option<(u64, &'r str)>,
+}
+
+impl State {
+    /// The place of a destination; a new one if it is not known.
+    pub fn destination(&mut self, name: &str) -> u32 {
+        let at = self.destinations.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.destinations.push(name.to_owned());
+            self.destinations.len() - 1
+        });
+        at as u32
     }
 
-    /// The ranges of a key, for many look-ups in order.
-    pub fn ranges(&self, key: Key) -> Option<&Ranges> {
-        self.files.get(&key)
+    /// How many marks each file may keep.
+    pub fn marks_max(&self) -> usize {
+        (MARKS_OF_ALL_MAX / self.files.len().max(1)).clamp(MARKS_MIN, MARKS_MAX)
+    }
+}
+
+impl File {
+    /// Its bytes are others from here on.
+    pub fn clip(&mut self, at: u64) {
+        self.marks.clip(at);
+        self.clip_streams(at);
     }
 
-    /// What was done under one key up to a place is done under another from now on; the rest of it is forgotten.
-    pub fn hand_on(&mut self, from: Key, to: Key, up_to: u64) {
-        for (start, end) in self.files.remove(&from).unwrap_or_default().ends {
-            self.add(to, start, end.min(up_to));
+    /// Records behind this are not settled.
+    pub fn clip_streams(&mut self, at: u64) {
+        for stream in self.streams.values_mut() {
+            stream.joined.retain(|end, _| *end <= at);
+            stream.settled.values_mut().for_each(|settled| settled.clip(at));
+        }
+    }
+}
+
+impl Settled {
+    /// Settles a range.
+    pub fn add(&mut self, from: u64, to: u64, how: Settlement<'_>) {
+        self.ranges.add(from, to);
+        if how.traced {
+            self.untraced.remove(from, to);
+        } else {
+            self.untraced.add(from, to);
+        }
+        // Sent again, it is not refused any more.
+        for refusal in &mut self.refused {
+            if from <= refusal.from {
+                refusal.from = refusal.from.max(to);
+            } else if to >= refusal.to {
+                refusal.to = refusal.to.min(from);
+            }
+        }
+        self.refused.retain(|refusal| refusal.from < refusal.to);
+        let Some((records, reason)) = how.refused else { return };
+        let is_full = self.refused.len() >= REFUSALS_MAX;
+        match self.refused.last_mut() {
+            Some(last) if is_full || last.to == from && last.reason == reason => {
+                (last.from, last.to) = (last.from.min(from), last.to.max(to));
+                last.records += records;
+            }
+            _ => self.refused.push(Refusal { from, to, records, reason: reason.to_owned() }),
         }
     }
 
-    /// All that is known, in a fixed order.
-    pub fn entries(&self) -> Vec<(Key, Vec<(u64, u64)>)> {
-        let mut entries: Vec<_> = self.files.iter().map(|(key, ranges)| (*key, ranges.list())).collect();
-        entries.sort_unstable_by_key(|(key, _)| *key);
-        entries
+    /// Forgets what lies behind a place.
+    pub fn clip(&mut self, at: u64) {
+        self.ranges.clip(at);
+        self.untraced.clip(at);
+        self.refused.retain_mut(|refusal| {
+            refusal.to = refusal.to.min(at);
+            refusal.from < refusal.to
+        });
     }
 }
 
@@ -63,6 +174,25 @@ impl Ranges {
         self.ends.insert(from, to);
     }
 
+    /// Takes a range out.
+    pub fn remove(&mut self, from: u64, to: u64) {
+        while let Some((&start, &end)) = self.ends.range(..to).next_back().filter(|(_, end)| **end > from && from < to)
+        {
+            self.ends.remove(&start);
+            if end > to {
+                self.ends.insert(to, end);
+            }
+            if start < from {
+                self.ends.insert(start, from);
+            }
+        }
+    }
+
+    /// Forgets what lies behind a place.
+    pub fn clip(&mut self, at: u64) {
+        self.remove(at, u64::MAX);
+    }
+
     /// Does a range hold all of this one?
     pub fn holds(&self, from: u64, to: u64) -> bool {
         self.ends.range(..=from).next_back().is_some_and(|(_, end)| from < *end && to <= *end)
@@ -71,6 +201,11 @@ impl Ranges {
     /// Does a range hold this place?
     pub fn contains(&self, at: u64) -> bool {
         self.ends.range(..=at).next_back().is_some_and(|(_, end)| at < *end)
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
     }
 
     /// The ranges in order.
@@ -86,12 +221,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranges_hold_what_was_added_and_nothing_else(added in proptest::collection::vec((0u64..60, 0u64..12), 0..20)) {
+        fn ranges_hold_what_was_added_and_not_removed(
+            changes in proptest::collection::vec((any::<bool>(), 0u64..60, 0u64..12), 0..20),
+        ) {
             let mut ranges = Ranges::default();
             let mut model = [false; 80];
-            for (from, length) in added {
-                ranges.add(from, from + length);
-                (from..from + length).for_each(|at| model[at as usize] = true);
+            for (adds, from, length) in changes {
+                if adds {
+                    ranges.add(from, from + length);
+                } else {
+                    ranges.remove(from, from + length);
+                }
+                (from..from + length).for_each(|at| model[at as usize] = adds);
             }
             for (at, held) in model.iter().enumerate() {
                 prop_assert_eq!(ranges.contains(at as u64), *held);
@@ -104,5 +245,27 @@ mod tests {
                 prop_assert!(pair[0].1 < pair[1].0);
             }
         }
+    }
+
+    #[test]
+    fn what_was_refused_or_sent_without_traces_is_so_until_it_is_sent_again() {
+        let mut settled = Settled::default();
+        let untraced = Settlement { traced: false, refused: None };
+        settled.add(0, 10, untraced);
+        settled.add(10, 20, Settlement { refused: Some((1, "too large")), ..untraced });
+        settled.add(20, 30, Settlement { refused: Some((2, "too large")), ..untraced });
+        settled.add(30, 40, Settlement { refused: Some((4, "bad")), ..untraced });
+        let counts = |settled: &Settled| settled.refused.iter().map(|refusal| refusal.records).collect::<Vec<_>>();
+        assert_eq!((counts(&settled), settled.untraced.list()), (vec![3, 4], vec![(0, 40)]));
+        let traced = Settlement { traced: true, refused: None };
+        settled.add(0, 25, traced);
+        assert_eq!((counts(&settled), settled.untraced.list()), (vec![3, 4], vec![(25, 40)]));
+        settled.add(25, 30, traced);
+        assert_eq!((counts(&settled), settled.untraced.list()), (vec![4], vec![(30, 40)]));
+        settled.clip(35);
+        assert_eq!((settled.ranges.list(), settled.untraced.list()), (vec![(0, 35)], vec![(30, 35)]));
+        assert_eq!(settled.refused[0].to, 35);
+        settled.clip(30);
+        assert!(settled.refused.is_empty() && settled.untraced.is_empty());
     }
 }

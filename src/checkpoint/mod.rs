@@ -1,7 +1,10 @@
 //! What each destination has acknowledged: kept as ranges, written safely, read again by the next run.
 //!
-//! In go keys and ranges that were delivered or dropped on purpose, out comes the answer whether a record need not be sent
-//! again. Formats and the network are not known here.
+//! In go files' bytes and ranges that were delivered or dropped on purpose, out comes the answer whether a record need not be
+//! sent again. Formats and the network are not known here.
 
 pub mod ledger;
+pub mod marks;
 pub mod store;
+pub mod version_1;
+mod written;

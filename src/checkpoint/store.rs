@@ -1,25 +1,22 @@
-//! The ledgers as a file: versioned, with a checksum, replaced in one step.
+//! The state as a file: versioned, with a checksum, replaced in one step.
 //!
-//! In goes a folder, out come ledgers by destination; a damaged file is set aside and said. Writing goes to a new file,
-//! to the disk, and then over the old one, so that a crash leaves one of the two whole. One run at a time has a folder.
+//! In goes a folder, out comes what was remembered; a damaged file is set aside and said, one of another version or shape is
+//! refused. Writing goes to a new file, to the disk, and then over the old one, so that a crash leaves one of the two whole.
+//! One run at a time has a folder, and nobody else reads it.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use super::ledger::State;
+use super::written::{self, Unreadable, VERSION};
 
-use super::ledger::Ledger;
-
-const VERSION: u32 = 1;
 const FILE_NAME: &str = "backfill.json";
 /// Locked while a run has the folder; the system lets go of it however the run ends.
 const LOCK_NAME: &str = "lock";
-
-/// Ledgers by destination.
-pub type Ledgers = BTreeMap<String, Ledger>;
+/// Damaged states that are kept beside one another.
+const DAMAGED_MAX: u32 = 10;
 
 /// Why the state could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +44,11 @@ pub enum StoreError {
         /// Its version.
         version: u32,
     },
+    /// Whole, but not what this spanline writes.
+    #[error(
+        "state {0} has a shape that this spanline does not know (it reads versions 1 to {VERSION}): perhaps a newer one wrote it; use that one, or another --state folder"
+    )]
+    Unknown(PathBuf),
 }
 
 /// A folder that holds the state.
@@ -57,27 +59,15 @@ pub struct Store {
     unlocked: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Written {
-    version: u32,
-    checksum: String,
-    destinations: BTreeMap<String, Vec<WrittenFile>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WrittenFile {
-    key: String,
-    ranges: Vec<(u64, u64)>,
-}
-
 impl Store {
     /// Opens the folder for this run alone, making it if it is not there.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
-        fs::create_dir_all(folder).map_err(|source| StoreError::Io { path: folder.into(), source })?;
+        let made = private_folders().create(folder);
+        made.map_err(|source| StoreError::Io { path: folder.into(), source })?;
         let path = folder.join(LOCK_NAME);
         let failed = |source| StoreError::Io { path: path.clone(), source };
         // Nothing is written to it: what a link leads to stays whole.
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let lock = private_file().create(true).truncate(false).open(&path).map_err(failed)?;
         let unlocked = match lock.try_lock() {
             Ok(()) => None,
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(folder.into())),
@@ -95,54 +85,74 @@ impl Store {
         self.folder.join(FILE_NAME)
     }
 
-    /// Reads the ledgers. A damaged file is set aside: the second value says so.
-    pub fn load(&self) -> Result<(Ledgers, Option<String>), StoreError> {
+    /// Reads the state. A damaged file is set aside: the second value says so.
+    pub fn load(&self) -> Result<(State, Option<String>), StoreError> {
         let path = self.path();
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Ledgers::new(), None)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((State::default(), None)),
             Err(source) => return Err(StoreError::Io { path, source }),
         };
-        if let Ok(written) = serde_json::from_slice::<Written>(&text) {
-            if written.version > VERSION {
-                return Err(StoreError::Newer { path, version: written.version });
-            }
-            if written.checksum == checksum(&written.destinations)
-                && let Some(ledgers) = ledgers(&written)
-            {
-                return Ok((ledgers, None));
-            }
+        match written::read(&text) {
+            Ok(state) => return Ok((state, None)),
+            Err(Unreadable::Newer(version)) => return Err(StoreError::Newer { path, version }),
+            Err(Unreadable::Unknown) => return Err(StoreError::Unknown(path)),
+            Err(Unreadable::Damaged) => {}
         }
-        let aside = path.with_extension("json.damaged");
+        let aside = self.free_name();
         fs::rename(&path, &aside).map_err(|source| StoreError::Io { path: path.clone(), source })?;
         let message = format!(
             "state {} is damaged and was set aside as {}; what was sent before may be sent again (receivers can drop it by log.record.uid)",
             path.display(),
             aside.display()
         );
-        Ok((Ledgers::new(), Some(message)))
+        Ok((State::default(), Some(message)))
     }
 
-    /// Writes the ledgers.
-    pub fn save(&self, ledgers: &Ledgers) -> Result<(), StoreError> {
-        let destinations = ledgers
-            .iter()
-            .map(|(name, ledger)| {
-                let file = |(key, ranges)| WrittenFile { key: format!("{key:032x}"), ranges };
-                (name.clone(), ledger.entries().into_iter().map(file).collect())
-            })
-            .collect();
-        let written = Written { version: VERSION, checksum: checksum(&destinations), destinations };
+    /// A name for a damaged state under which there is none yet; the last one is used again and again.
+    fn free_name(&self) -> PathBuf {
+        let name = |number| match number {
+            1 => self.folder.join(format!("{FILE_NAME}.damaged")),
+            _ => self.folder.join(format!("{FILE_NAME}.damaged.{number}")),
+        };
+        (1..DAMAGED_MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(DAMAGED_MAX))
+    }
+
+    /// Writes the state.
+    pub fn save(&self, state: &State) -> Result<(), StoreError> {
         let (path, fresh) = (self.path(), self.folder.join(format!("{FILE_NAME}.new")));
         let write = || -> io::Result<()> {
-            let mut file = File::create(&fresh)?;
-            file.write_all(&serde_json::to_vec(&written)?)?;
+            // One that a run left behind may be open to others, or lead elsewhere.
+            if let Err(error) = fs::remove_file(&fresh)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
+            let mut file = private_file().create_new(true).open(&fresh)?;
+            file.write_all(&written::write(state)?)?;
             file.sync_all()?;
             fs::rename(&fresh, &path)?;
             File::open(&self.folder)?.sync_all()
         };
         write().map_err(|source| StoreError::Io { path: path.clone(), source })
     }
+}
+
+/// What is written names paths, hosts and times: nobody else reads it.
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn private_folders() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
 }
 
 /// What to say of a file system that has no locks, or does not give one: that does not keep anybody from running. A lock
@@ -154,25 +164,9 @@ fn unlocked(folder: &Path, error: &io::Error) -> Option<String> {
     })
 }
 
-fn checksum(destinations: &BTreeMap<String, Vec<WrittenFile>>) -> String {
-    let text = serde_json::to_vec(destinations).unwrap_or_default();
-    format!("{:016x}", twox_hash::XxHash64::oneshot(0, &text))
-}
-
-fn ledgers(written: &Written) -> Option<Ledgers> {
-    let mut ledgers = Ledgers::new();
-    for (name, files) in &written.destinations {
-        let ledger = ledgers.entry(name.clone()).or_default();
-        for file in files {
-            let key = u128::from_str_radix(&file.key, 16).ok()?;
-            file.ranges.iter().for_each(|(from, to)| ledger.add(key, *from, *to));
-        }
-    }
-    Some(ledgers)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::written::tests::sample;
     use super::*;
 
     #[test]
@@ -206,25 +200,48 @@ mod tests {
     fn what_was_saved_is_loaded_and_damage_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("state")).unwrap();
-        assert_eq!(store.load().unwrap(), (Ledgers::new(), None));
-        let mut ledgers = Ledgers::new();
-        ledgers.entry("otlp".into()).or_default().add(u128::MAX, 3, 9);
-        store.save(&ledgers).unwrap();
-        assert_eq!(store.load().unwrap(), (ledgers.clone(), None));
+        assert_eq!(store.load().unwrap(), (State::default(), None));
+        let state = sample();
+        store.save(&state).unwrap();
+        assert_eq!(store.load().unwrap(), (state, None));
         let whole = fs::read(store.path()).unwrap();
-        for damaged in [
-            &whole[..whole.len() / 2],
-            b"",
-            b"{}",
-            &whole.iter().map(|b| if *b == b'9' { b'8' } else { *b }).collect::<Vec<_>>(),
-        ] {
+        let damaged = [&whole[..whole.len() / 2], b"", b"no state", &whole[1..]];
+        for (number, damaged) in damaged.into_iter().enumerate() {
             fs::write(store.path(), damaged).unwrap();
             let (loaded, message) = store.load().unwrap();
-            assert!(loaded.is_empty() && message.is_some());
+            assert!(loaded == State::default() && message.unwrap().contains("set aside"));
             assert!(!store.path().exists());
+            let aside = fs::read_dir(store.folder.clone()).unwrap().flatten();
+            let aside = aside.filter(|entry| entry.file_name().to_string_lossy().contains("damaged"));
+            assert_eq!(aside.count(), number + 1);
         }
-        let newer = String::from_utf8(whole).unwrap().replace("\"version\":1", "\"version\":2");
-        fs::write(store.path(), newer).unwrap();
-        assert!(matches!(store.load(), Err(StoreError::Newer { version: 2, .. })));
+    }
+
+    #[test]
+    fn a_state_that_is_not_known_is_refused_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.save(&sample()).unwrap();
+        let newer = fs::read_to_string(store.path()).unwrap().replace("\"version\":2", "\"version\":3");
+        for (text, words) in [(newer.as_str(), "has version 3"), ("{\"ledger\": []}", "does not know")] {
+            fs::write(store.path(), text).unwrap();
+            let message = store.load().unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+            assert_eq!(fs::read_to_string(store.path()).unwrap(), text);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_reads_the_state() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (made, fresh) = (folder.path().join("a/state"), folder.path().join("a/state/backfill.json.new"));
+        let store = Store::open(&made).unwrap();
+        fs::write(&fresh, "left behind").unwrap();
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o644)).unwrap();
+        store.save(&sample()).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&store.path()), mode(&made.join(LOCK_NAME)), mode(&made)), (0o600, 0o600, 0o700));
     }
 }

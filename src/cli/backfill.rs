@@ -25,6 +25,9 @@ pub struct BackfillArgs {
     /// Remember here what each destination has acknowledged; started again, only the rest is sent
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// With --state: send again what was sent without traces, now that there are any, and what was refused
+    #[arg(long, requires = "state")]
+    pub resend: bool,
     /// Only records from this time on: RFC 3339, or a span back such as 2h
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,

@@ -36,6 +36,8 @@ pub struct BackfillConfig {
     pub links: Option<PathBuf>,
     /// The state folder.
     pub state: Option<PathBuf>,
+    /// Send again what was sent without traces, or refused.
+    pub resend: bool,
     /// First record time, ns since the epoch.
     pub since: Option<i64>,
     /// Record time to stop before.
@@ -106,6 +108,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         destinations,
         links: args.links.clone(),
         state: args.state.clone(),
+        resend: args.resend,
         since: args.since.as_deref().map(|text| time("--since", text, around)).transpose()?,
         until: args.until.as_deref().map(|text| time("--until", text, around)).transpose()?,
         shard,
@@ -137,6 +140,7 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         destinations: Vec::new(),
         links: None,
         state: None,
+        resend: false,
         since: None,
         until: None,
         shard: None,

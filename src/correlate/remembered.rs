@@ -30,10 +30,10 @@ pub struct Row {
 }
 
 impl Row {
-    /// Where it stands: its end and strand are not kept.
+    /// Where it stands: its end, strand and number are not kept.
     pub fn position(&self) -> Position {
         let Row { file, line, lines, offset, .. } = *self;
-        Position { file, line: line.into(), lines, offset, end: 0, strand: 0 }
+        Position { file, line: line.into(), lines, offset, end: 0, strand: 0, seqnum: None }
     }
 
     /// When it was written.

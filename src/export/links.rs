@@ -119,7 +119,15 @@ mod tests {
     fn rows_come_in_the_order_of_lines_and_parse() {
         let mut out = Vec::new();
         let mut rows = LinkRows::new(&mut out);
-        let at = |line| Position { file: 0, line, lines: 1, offset: line * 10, end: line * 10 + 10, strand: 0 };
+        let at = |line| Position {
+            file: 0,
+            line,
+            lines: 1,
+            offset: line * 10,
+            end: line * 10 + 10,
+            strand: 0,
+            seqnum: None,
+        };
         let link = Link {
             trace_id: [1; 16],
             span_id: [0; 8],

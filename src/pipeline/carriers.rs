@@ -16,8 +16,10 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::Event};
 use prost::Message;
 use twox_hash::XxHash3_128;
 
-use super::ship::{BatchSink, LedgerKeys};
+use super::acknowledged::{Acknowledged, Known};
+use super::ship::BatchSink;
 use super::traces::{HeldEvents, REQUEST_BYTES, each_request, field_1};
+use crate::checkpoint::version_1::Keys;
 use crate::correlate::span_index::SpanIndex;
 use crate::export::{Batch, Group, encode};
 use crate::otlp::{Signal, protobuf};
@@ -35,7 +37,7 @@ const LENGTH: u64 = 1000;
 const ABOVE_MAX: usize = 64;
 /// Sampled; whether the parent is remote is known: it is not.
 const FLAGS: u32 = 0x101;
-/// All carriers have one key in the ledger.
+/// All carriers are remembered as if they were of one file: their ids are made of what they hold.
 const LEDGER_KEY: &[u8] = b"spanline carriers";
 
 /// What became of the events.
@@ -52,7 +54,7 @@ pub(super) struct Counts {
 pub(super) struct Sending<'a> {
     pub(super) index: &'a SpanIndex,
     pub(super) sink: &'a dyn BatchSink,
-    pub(super) keys: &'a dyn LedgerKeys,
+    pub(super) acknowledged: &'a Acknowledged,
     pub(super) target: usize,
 }
 
@@ -229,7 +231,7 @@ fn carrier((trace_id, parent_id): Ids, parent: &Parent, events: Vec<Event>) -> S
 struct Out<'a> {
     sink: &'a dyn BatchSink,
     key: u32,
-    acknowledged: Option<crate::checkpoint::ledger::Ranges>,
+    known: Option<Known>,
     scope: Bytes,
     batch: Batch,
     bytes: usize,
@@ -238,11 +240,13 @@ struct Out<'a> {
 
 impl<'a> Out<'a> {
     fn new(sending: &Sending<'a>) -> Out<'a> {
-        let (key, acknowledged) = sending.keys.key(XxHash3_128::oneshot(LEDGER_KEY));
+        let key = XxHash3_128::oneshot(LEDGER_KEY);
+        let file = sending.acknowledged.only_file(key as u64);
+        let stream = sending.acknowledged.stream(file, key, Some(&Keys::one(key)));
         Out {
             sink: sending.sink,
-            key,
-            acknowledged: acknowledged.into_iter().nth(sending.target).flatten(),
+            key: stream.index,
+            known: stream.settled.into_iter().nth(sending.target).flatten(),
             scope: encode::scope_field().into(),
             batch: Batch::new(Signal::Traces),
             bytes: 0,
@@ -253,7 +257,7 @@ impl<'a> Out<'a> {
     fn add(&mut self, span: Span, parent: &Parent) {
         let id: [u8; 8] = span.span_id.as_slice().try_into().unwrap_or_default();
         let from = u64::from_be_bytes(id) >> 1;
-        if self.acknowledged.as_ref().is_some_and(|ranges| ranges.contains(from)) {
+        if self.known.as_ref().is_some_and(|known| known.ranges.contains(from)) {
             return;
         }
         let mut items = Vec::new();
@@ -290,9 +294,9 @@ mod tests {
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
     use super::*;
-    use crate::checkpoint::ledger::Ranges;
     use crate::cli::EventName;
     use crate::correlate::Correlator;
+    use crate::pipeline::acknowledged::Resending;
     use crate::spans::facts;
 
     const TRACE: [u8; 16] = [7; 16];
@@ -307,16 +311,6 @@ mod tests {
             let bytes: Vec<u8> = batch.message().into_iter().flatten().collect();
             self.0.borrow_mut().push(ExportTraceServiceRequest::decode(bytes.as_slice()).unwrap());
             true
-        }
-    }
-
-    impl LedgerKeys for () {
-        fn key(&self, _: u128) -> (u32, Vec<Option<Ranges>>) {
-            (0, vec![None])
-        }
-
-        fn key_and_earlier(&self, key: u128, _: &[(u128, u64)]) -> (u32, Vec<Option<Ranges>>) {
-            self.key(key)
         }
     }
 
@@ -367,7 +361,8 @@ mod tests {
         for (id, event) in lines {
             held.events.push(TRACE, [*id; 8], event);
         }
-        let sending = Sending { index: correlator.index(), sink: server, keys: &(), target: 0 };
+        let acknowledged = Acknowledged::new(&["server".to_owned()], None, Resending::default());
+        let sending = Sending { index: correlator.index(), sink: server, acknowledged: &acknowledged, target: 0 };
         send(&[path], Limits::default(), &mut held, &sending).unwrap()
     }
 

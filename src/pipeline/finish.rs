@@ -50,6 +50,8 @@ pub struct Outcome {
     pub lines_left_out: u64,
     /// What each destination took.
     pub delivered: Vec<(String, Summary)>,
+    /// What each destination refused in earlier runs and was not sent again, by reason.
+    pub refused_before: Vec<(String, BTreeMap<String, u64>)>,
     /// Ctrl-C.
     pub stopped: bool,
     pub(super) dry_run: bool,
@@ -77,6 +79,7 @@ impl Outcome {
             events_left_out: 0,
             lines_left_out: 0,
             delivered: Vec::new(),
+            refused_before: Vec::new(),
             stopped: false,
             dry_run: config.dry_run,
             zone_given: config.zone_given,
@@ -107,11 +110,12 @@ impl Outcome {
 /// 0: all was read and delivered; 1: something was not; 130: stopped by Ctrl-C.
 pub fn exit_code(outcome: &Outcome) -> u8 {
     let undelivered = outcome.delivered.iter().any(|(_, summary)| !summary.is_complete());
+    let refused = outcome.refused_before.iter().any(|(_, reasons)| !reasons.is_empty());
     let unread = outcome.all_failures().next().is_some();
     let not_shown = outcome.lines_left_out + outcome.events_left_out > 0;
     match () {
         () if outcome.stopped => 130,
-        () if undelivered || unread || not_shown => 1,
+        () if undelivered || refused || unread || not_shown => 1,
         () => 0,
     }
 }

@@ -4,6 +4,7 @@
 //! traces, read all lines once to learn what belongs together (only if there are traces), read them again to link and
 //! ship, then the traces with their lines on them, then the summary.
 
+mod acknowledged;
 mod carriers;
 mod counted;
 pub mod deliveries;
@@ -15,6 +16,7 @@ pub mod monitor;
 mod progress;
 mod reach;
 mod recall;
+mod recognise;
 mod saving;
 pub mod ship;
 pub mod source;
@@ -22,7 +24,9 @@ mod store;
 mod story;
 mod summary;
 pub mod taps;
+mod targets;
 pub mod traces;
+mod writers;
 mod zones;
 
 use std::fs::{self, File};
@@ -35,7 +39,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::calendar::CalendarSettings;
-use crate::checkpoint::store::{Ledgers, Store, StoreError};
+use crate::checkpoint::store::{Store, StoreError};
 use crate::commands::survey::Source;
 use crate::config::{BackfillConfig, Destination};
 use crate::correlate::Correlator;
@@ -47,14 +51,17 @@ use crate::export::terminal::Style;
 use crate::input::discover::Found;
 use crate::record::Origin;
 use crate::spans::file::Limits as TraceLimits;
-use deliveries::{Acknowledged, Deliveries, Say, Target, Way};
+use acknowledged::{Acknowledged, Resending};
+use deliveries::{Deliveries, Say, Way};
 use learned::Learned;
 use monitor::Monitor;
 use recall::{Observer, Recall};
+use recognise::recognise;
 use saving::Saver;
 use ship::{LinkCounts, LogOutput, Shipper, SourceState, Tap};
 use source::{Reading, SourceReport, SourceSink, read_source};
 use taps::{HeldLines, LogsFile};
+use targets::targets;
 use traces::{HeldEvents, TracesReport};
 
 pub use explain::{Wanted, explain};
@@ -179,11 +186,12 @@ impl Run<'_> {
     ) -> Result<(), PipelineError> {
         let config = self.config;
         let mut outputs = Outputs::open(config)?;
-        let (before, message) = store.map_or(Ok((Ledgers::new(), None)), Store::load)?;
-        message.iter().for_each(|message| say(message));
+        let (before, message) = store.map(Store::load).transpose()?.unzip();
+        message.flatten().iter().for_each(|message| say(message));
         let targets = targets(config);
-        let names = targets.iter().map(|(_, target, _)| target.name.clone()).collect();
-        let acknowledged = Arc::new(Acknowledged::new(names, before));
+        let names: Vec<String> = targets.iter().map(|(_, target, _)| target.remembered_as.clone()).collect();
+        let resending = Resending { traced: outcome.traces.spans > 0, resend: config.resend };
+        let acknowledged = Arc::new(Acknowledged::new(&names, before, resending));
         let endpoints = targets.iter().map(|(_, target, _)| target.clone()).collect();
         let saver = store.map(|store| Arc::new(Saver::new(store.clone(), acknowledged.clone())));
         saver.iter().for_each(|saver| self.monitor.save_with(saver.clone()));
@@ -205,10 +213,12 @@ impl Run<'_> {
         }
         drop(ways);
         let summaries = deliveries.finish()?;
-        if let Some(saver) = saver {
-            saver.save()?;
+        if let Some(Err(error)) = saver.map(|saver| saver.save()) {
+            outcome.failures.push(format!("{error}; the next run sends again what this one sent"));
         }
         outcome.stopped = self.monitor.is_interrupted();
+        let names = targets.iter().map(|(_, target, _)| target.endpoint.name());
+        outcome.refused_before = names.zip(acknowledged.refused_before()).collect();
         outcome.delivered = targets.into_iter().map(|(_, target, _)| target.endpoint.name()).zip(summaries).collect();
         outputs.finish(config, correlator, outcome)
     }
@@ -247,14 +257,15 @@ impl Run<'_> {
                     logs,
                     taps,
                     links,
-                    keys: acknowledged,
+                    acknowledged,
                     observed: self.config.now_nanos as u64,
                     counts: LinkCounts::default(),
                     source: SourceState::default(),
                 };
                 scope.spawn(move || {
                     while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        shipper.source_begins(&self.sources[*index]);
+                        let source = &self.sources[*index];
+                        shipper.source_begins(source, recognise(source, acknowledged, &self.reading()));
                         let report = self.recalled(*index, &mut shipper);
                         let report = report.unwrap_or_else(|| self.read(*index, &mut shipper));
                         total.lock().unwrap_or_else(PoisonError::into_inner).0.add(report);
@@ -300,40 +311,31 @@ impl Run<'_> {
         correlator: Option<&Correlator>,
         outcome: &mut Outcome,
     ) {
+        let mut known = None;
         for (index, way) in ways.iter().enumerate() {
             let Some(events) = outputs.events.iter_mut().find(|events| events.destination == places[index]) else {
                 continue;
             };
             let limits = trace_limits(self.config);
             if let (true, Some(correlator)) = (self.config.carriers, correlator) {
-                let sending =
-                    carriers::Sending { index: correlator.index(), sink: way, keys: acknowledged, target: index };
+                let sending = carriers::Sending { index: correlator.index(), sink: way, acknowledged, target: index };
                 match carriers::send(&self.config.traces, limits, events, &sending) {
                     Ok(counts) => outcome.count_carriers(&counts),
                     Err(error) => outcome.failures.push(format!("traces could not be read again: {error}")),
                 }
                 continue;
             }
-            if let Err(error) = traces::send(&self.config.traces, limits, events, way, acknowledged, index) {
+            let files = known.get_or_insert_with(|| traces::recognise(&self.config.traces, limits, acknowledged));
+            let sent = files
+                .as_ref()
+                .map_err(|error| io::Error::other(error.to_string()))
+                .and_then(|files| traces::send(&self.config.traces, limits, events, way, acknowledged, files, index));
+            if let Err(error) = sent {
                 outcome.failures.push(format!("traces could not be read again: {error}"));
             }
             outcome.count_events(events);
         }
     }
-}
-
-/// Destinations over the network: their place in the configuration, and whether they take logs.
-fn targets(config: &BackfillConfig) -> Vec<(usize, Target, bool)> {
-    let target = |(place, destination): (usize, &Destination)| {
-        let (name, endpoint, is_logs) = match destination {
-            Destination::Logs(endpoint) => ("otlp", endpoint, true),
-            Destination::Traces(endpoint) => ("jaeger", endpoint, false),
-            Destination::Text | Destination::Files(_) => return None,
-        };
-        let name = format!("{name}={}", endpoint.address());
-        Some((place, Target { name, endpoint: (**endpoint).clone() }, is_logs))
-    };
-    config.destinations.iter().enumerate().filter_map(target).collect()
 }
 
 /// What is written or held on this machine.

@@ -1,13 +1,14 @@
 //! The state folder kept up with what is acknowledged, while a run goes on and at its end.
 //!
-//! In go ledgers, out they go to the disk, one writing at a time. What is acknowledged is known elsewhere.
+//! In goes what is remembered, out it goes to the disk, one writing at a time. What is acknowledged is known elsewhere.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::deliveries::{Acknowledged, Say};
+use super::acknowledged::Acknowledged;
+use super::deliveries::Say;
 use crate::checkpoint::store::{Store, StoreError};
 
 /// How often the state is written, if that is done quickly: what comes between is sent again after a crash.
@@ -33,16 +34,16 @@ impl Saver {
     /// Waits for the disk, and for a writing that is under way.
     pub(super) fn save(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.store.save(&self.acknowledged.ledgers())
+        self.store.save(&self.acknowledged.state())
     }
 }
 
 /// Saves now and then while anything is added, until it is dropped.
 pub(super) async fn save_often(saver: Arc<Saver>, say: Say) {
-    let (mut failed, mut additions, mut pause) = (false, 0, SAVE_SOONEST);
+    let (mut failed, mut changes, mut pause) = (false, 0, SAVE_SOONEST);
     loop {
         tokio::time::sleep(pause).await;
-        if !saver.acknowledged.has_grown(&mut additions) {
+        if !saver.acknowledged.has_changed(&mut changes) {
             continue;
         }
         let (start, saving) = (Instant::now(), Arc::clone(&saver));

@@ -3,8 +3,6 @@
 //! In goes a [`Source`], out go its records, in order over all its files; a file that fails is said and the next one is
 //! read. What becomes of the records is the sink's.
 
-use std::collections::HashSet;
-use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,15 +14,18 @@ use crate::input::read::{ChunkReader, ReadLimits};
 use crate::record::Origin;
 use spanline_parsers::detect::Expect;
 
-/// How many bytes at its start tell a file from others.
-const FINGERPRINT_BYTES: usize = 1024;
-/// The same where that many are not enough.
-const LONG_FINGERPRINT_BYTES: usize = 64 * 1024;
-
 /// Takes the records of a source, and, where that matters, how far it has come.
 pub trait SourceSink: RecordSink {
-    /// A file of the source begins: its place among them, and what tells it from others.
-    fn file_begins(&mut self, _file: u32, _fingerprints: &Fingerprints) {}
+    /// A file of the source begins: its place among them.
+    fn file_begins(&mut self, _file: u32) {}
+
+    /// Bytes of the file, before their records are given.
+    fn bytes_read(&mut self, _bytes: &[u8]) {}
+
+    /// The file was read to its end, or not; a message if it is not the file that it was when the run began.
+    fn file_ends(&mut self, _whole: bool) -> Option<&'static str> {
+        None
+    }
 
     /// Records up to this line of this file have been given (`None`: all so far).
     fn given_up_to(&mut self, _open: Option<(u32, u64)>) {}
@@ -44,11 +45,11 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn take_buffer(&self) -> Vec<u8> {
+    pub(super) fn take_buffer(&self) -> Vec<u8> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    fn keep_buffer(&self, buffer: Vec<u8>) {
+    pub(super) fn keep_buffer(&self, buffer: Vec<u8>) {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
 }
@@ -76,42 +77,6 @@ impl SourceReport {
     }
 }
 
-/// Hashes of a file's first bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fingerprints {
-    /// Tells the file from the others of its source, even from those that begin with the same banner.
-    pub own: u64,
-    /// For a file shorter than it takes to tell files apart: where its whole lines end, which `own` speaks of, and what
-    /// tells it with its unfinished line.
-    pub short: Option<(u64, u64)>,
-    /// What it had when it was even shorter, and how much of it that spoke of; shortest first.
-    pub earlier: Vec<(u64, u64)>,
-}
-
-fn fingerprints<R: Read>(reader: &mut ChunkReader<R>, known: &mut HashSet<u64>) -> Fingerprints {
-    let hash = |bytes: &[u8]| twox_hash::XxHash64::oneshot(0, bytes);
-    let head = reader.head(FINGERPRINT_BYTES);
-    // The last line of a short file may be unfinished: what is acknowledged of it says nothing of another file that
-    // begins with the same lines.
-    let is_short = head.len() < FINGERPRINT_BYTES;
-    let lines = if is_short { &head[..memchr::memrchr(b'\n', head).map_or(0, |end| end + 1)] } else { head };
-    let shorter = memchr::memchr_iter(b'\n', lines).map(|end| &head[..=end]).filter(|part| part.len() < lines.len());
-    // Those of files that are still there are theirs.
-    let of_part = |part: &[u8]| (hash(part), part.len() as u64);
-    let earlier = shorter.map(of_part).filter(|(hash, _)| !known.contains(hash)).collect();
-    let (mut own, up_to) = (hash(lines), lines.len() as u64);
-    let whole = is_short.then(|| head.to_vec());
-    if known.contains(&own) {
-        own = twox_hash::XxHash64::oneshot(1, if is_short { lines } else { reader.head(LONG_FINGERPRINT_BYTES) });
-    }
-    while !known.insert(own) {
-        own = own.wrapping_add(1);
-    }
-    // With its own as the seed, so that files alike have different ones here too.
-    let short = whole.map(|whole| (up_to, twox_hash::XxHash64::oneshot(own, &whole)));
-    Fingerprints { own, short, earlier }
-}
-
 /// Reads a source.
 pub fn read_source<S: SourceSink>(
     index: u32,
@@ -129,7 +94,6 @@ pub fn read_source<S: SourceSink>(
     };
     let mut assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
     let mut report = SourceReport::default();
-    let mut known = HashSet::new();
     for (at, file) in source.files.iter().enumerate() {
         assembler.next_file(at as u32);
         let input = match file.open(Some(reading.bytes_read.clone())) {
@@ -141,18 +105,21 @@ pub fn read_source<S: SourceSink>(
         };
         let mut reader = ChunkReader::with_buffer(input, reading.limits, reading.take_buffer());
         reader.paragraphs_if_starts_with(b"__CURSOR=");
-        sink.file_begins(at as u32, &fingerprints(&mut reader, &mut known));
+        sink.file_begins(at as u32);
+        let mut whole = false;
         loop {
             if reading.stop.load(Ordering::Relaxed) {
                 break;
             }
             match reader.next_chunk() {
                 Ok(Some(chunk)) => {
+                    sink.bytes_read(chunk.bytes);
                     assembler.feed(&chunk, sink);
                     sink.given_up_to(assembler.oldest_open_line());
                 }
                 Ok(None) => {
                     report.files_read += 1;
+                    whole = true;
                     break;
                 }
                 Err(error) => {
@@ -162,6 +129,7 @@ pub fn read_source<S: SourceSink>(
                 }
             }
         }
+        report.failures.extend(sink.file_ends(whole).map(|message| format!("{}: {message}", file.shown)));
         reading.keep_buffer(reader.into_buffer());
     }
     assembler.flush(sink);

@@ -89,6 +89,13 @@ impl Outcome {
                 say(format!("          {} {what}", counted(count, name)));
             }
         }
+        if self.links.untraced_before > 0 {
+            say(format!(
+                "          {} of them sent by a run without traces, and so without a link: --resend sends these again \
+                 (a receiver that drops what it has by log.record.uid keeps the older ones)",
+                self.links.untraced_before
+            ));
+        }
         if let Some(why) = self.why_little_is_linked() {
             say(format!("          {why}"));
         }
@@ -154,6 +161,14 @@ impl Outcome {
             }
             for (reason, count) in &summary.left_by_reason {
                 say(format!("          {count} left for another run: {reason}"));
+            }
+        }
+        for (name, reasons) in &self.refused_before {
+            for (reason, count) in reasons {
+                say(format!(
+                    "refused   {name}: {} in earlier runs, not sent again (--resend tries anew): {reason}",
+                    counted(*count, "record")
+                ));
             }
         }
         if self.dry_run {

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
-use super::ship::{BatchSink, LedgerKeys, Tap};
+use super::acknowledged::Acknowledged;
+use super::ship::{BatchSink, Tap};
+use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
+use crate::checkpoint::version_1::Keys;
 use crate::cli::EventName;
 use crate::correlate::Correlator;
 use crate::correlate::facts::{ResourceFact, SpanFact};
@@ -181,23 +184,26 @@ pub fn write_file(paths: &[PathBuf], limits: Limits, held: &mut HeldEvents, outp
     output.flush()
 }
 
-/// Sends the traces to the destination that is the `target`th of those over the network.
+/// Sends the traces to the destination that is the `target`th of those over the network. `known` is what
+/// [`recognise`] says of each of the files.
 pub fn send(
     paths: &[PathBuf],
     limits: Limits,
     held: &mut HeldEvents,
     sink: &dyn BatchSink,
-    keys: &dyn LedgerKeys,
+    acknowledged: &Acknowledged,
+    known: &[(u32, u64)],
     target: usize,
 ) -> io::Result<()> {
     let mut open = true;
-    for path in paths {
-        let (key, acknowledged) = keys.key(key_of(path)?);
-        let acknowledged = acknowledged.into_iter().nth(target).flatten();
+    for (path, (file, verified)) in paths.iter().zip(known.iter().copied()) {
+        let stream = acknowledged.stream(file, STREAM, Some(&Keys::one(key_of(path)?)));
+        let (key, known) = (stream.index, stream.settled.into_iter().nth(target).flatten());
         each_request(path, limits, |number, mut request| {
             held.events.annotate(&mut request);
             for batch in batches(&request, key, number) {
-                let done = |span: u64| acknowledged.as_ref().is_some_and(|ranges| ranges.contains(span));
+                let done =
+                    |span: u64| span < verified && known.as_ref().is_some_and(|known| known.ranges.contains(span));
                 let batch = batch.without(done);
                 if open && !batch.is_empty() {
                     open = sink.send(batch);
@@ -207,6 +213,49 @@ pub fn send(
         })?;
     }
     Ok(())
+}
+
+/// Files of traces are looked for among all such files.
+const SOURCE: &[u8] = b"spanline traces";
+/// All their spans go by this key.
+const STREAM: u128 = 1;
+
+/// Which of the files that earlier runs sent each file is, and up to which span it is still the same. Requests take the
+/// place of lines: all are read through once more for that, and only if anything is remembered.
+pub(super) fn recognise(paths: &[PathBuf], limits: Limits, acknowledged: &Acknowledged) -> io::Result<Vec<(u32, u64)>> {
+    paths.iter().map(|path| recognise_one(path, limits, acknowledged)).collect()
+}
+
+fn recognise_one(path: &Path, limits: Limits, acknowledged: &Acknowledged) -> io::Result<(u32, u64)> {
+    let source = twox_hash::XxHash64::oneshot(0, SOURCE);
+    if !acknowledged.remembers() {
+        return Ok((acknowledged.meet(source, &[None])[0].0, 0));
+    }
+    let mut running = Running::default();
+    let (mut ends, mut marks) = (Vec::new(), Marks::default());
+    each_request(path, limits, |number, request| {
+        running.write(&request.encode_to_vec());
+        ends.push(Mark { at: (number + 1) << SPAN_BITS, ..running.mark() });
+        Ok(())
+    })?;
+    ends.iter().for_each(|end| marks.push(*end));
+    let compared = acknowledged.unmet(source).into_iter().map(|(number, known)| (number, compare(&ends, &known)));
+    let most_alike = compared.max_by_key(|(_, comparison)| comparison.verified);
+    let found = most_alike.filter(|(_, comparison)| comparison.verified > 0);
+    let (file, mut verified) = acknowledged.meet(source, &[found])[0];
+    acknowledged.mark(file, &marks);
+    if found.is_none() {
+        // What version 1 knew of it is taken for what it is now.
+        verified = u64::MAX;
+    }
+    Ok((file, verified))
+}
+
+fn compare(ends: &[Mark], known: &Marks) -> Comparison {
+    let is_there = |mark: &&Mark| ends.binary_search_by_key(&mark.at, |end| end.at).is_ok_and(|at| ends[at] == **mark);
+    let same = known.list().iter().take_while(is_there);
+    let verified = same.last().map_or(0, |mark| mark.at);
+    Comparison { verified, differs: known.list().last().is_some_and(|last| last.at > verified) }
 }
 
 fn key_of(path: &Path) -> io::Result<u128> {
@@ -291,9 +340,70 @@ impl Cutter {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
     use super::*;
+    use crate::checkpoint::ledger::State;
+    use crate::pipeline::acknowledged::Resending;
+
+    /// Takes everything.
+    #[derive(Default)]
+    struct Taking(Mutex<Vec<Batch>>);
+
+    impl BatchSink for Taking {
+        fn send(&self, batch: Batch) -> bool {
+            self.0.lock().unwrap().push(batch);
+            true
+        }
+    }
+
+    #[test]
+    fn a_traces_file_that_was_rewritten_is_sent_from_there_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("traces.jsonl");
+        let request = |name: &str, number: usize| {
+            let span = Span {
+                name: format!("{name} {number} {}", "long ".repeat(100)),
+                span_id: vec![7; 8],
+                trace_id: vec![9; 16],
+                ..Span::default()
+            };
+            let scope = ScopeSpans { spans: vec![span; 3], ..ScopeSpans::default() };
+            let group = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+            let request = ExportTraceServiceRequest { resource_spans: vec![group] };
+            serde_json::to_string(&request).unwrap() + "\n"
+        };
+        let mut state = State::default();
+        let mut sent = |text: String| -> usize {
+            std::fs::write(&path, text).unwrap();
+            let acknowledged = Acknowledged::new(
+                &["one".to_owned(), "two".to_owned()],
+                Some(std::mem::take(&mut state)),
+                Resending::default(),
+            );
+            let paths = [path.clone()];
+            let known = recognise(&paths, Limits::default(), &acknowledged).unwrap();
+            let taken = [0, 1].map(|target| {
+                let (taking, mut held) = (Taking::default(), HeldEvents::new(0, 1 << 20, EventName::Message));
+                send(&paths, Limits::default(), &mut held, &taking, &acknowledged, &known, target).unwrap();
+                let batches = taking.0.into_inner().unwrap();
+                batches.iter().for_each(|batch| acknowledged.add(target, &batch.receipts, None));
+                batches.iter().map(Batch::count).sum::<usize>()
+            });
+            state = acknowledged.state();
+            assert_eq!((taken[0], state.files.len()), (taken[1], 1));
+            taken[0]
+        };
+        let text =
+            |old: usize| -> String { (0..40).map(|n| request(if n < old { "old" } else { "new" }, n)).collect() };
+        assert_eq!(sent(text(40)), 120);
+        assert_eq!(sent(text(40)), 0);
+        assert_eq!(sent(text(40) + &request("more", 40)), 3);
+        assert_eq!(sent(text(25)), 45);
+        assert_eq!(sent(text(25)), 0);
+    }
 
     #[test]
     fn half_of_a_batch_does_not_acknowledge_the_other() {

@@ -37,8 +37,10 @@ fn wait_until(mut holds: impl FnMut() -> bool) {
 fn acknowledged(place: &Place) -> Vec<(u64, u64)> {
     let Ok(text) = std::fs::read_to_string(place.path("state/backfill.json")) else { return Vec::new() };
     let state: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let files = state["destinations"].as_object().unwrap().values().flat_map(|files| files.as_array().unwrap());
-    let ranges = files.flat_map(|file| file["ranges"].as_array().unwrap());
+    let list = |value: &serde_json::Value, key: &str| value[key].as_array().unwrap().clone();
+    let files = list(&state["state"], "files").into_iter();
+    let settled = files.flat_map(|file| list(&file, "streams")).flat_map(|stream| list(&stream, "settled"));
+    let ranges = settled.flat_map(|settled| list(&settled, "ranges"));
     ranges.map(|range| (range[0].as_u64().unwrap(), range[1].as_u64().unwrap())).collect()
 }
 

@@ -137,11 +137,14 @@ fn ids_are_distinct_and_survive_rotation_compression_and_another_mount() {
     let pod = "pods/shop_web-6d4cf56db6-x7k2p_11111111-2222-3333-4444-555555555555/app";
     let line = |number: u32| format!("2026-11-23T09:14:51.{:03}Z stdout F l\n", number / 7);
     let lines = |from: u32, to: u32| (from..to).map(line).collect::<String>();
-    place.write(&format!("one/{pod}/0.log"), lines(0, 5000)).write("one/kubelet.log", KLOG.repeat(3));
+    place.write(&format!("one/{pod}/0.log.20261123-091452"), lines(0, 3000));
+    place.write(&format!("one/{pod}/0.log"), lines(3000, 5000));
+    place.write("one/kubelet.log.1", KLOG.repeat(2)).write("one/kubelet.log", "one more line\n");
     place.write("one/a/app.log", "same\nsame\n").write("one/b/app.log", "same\nsame\n");
     place.write(&format!("two/mnt/{pod}/0.log.20261123-091452.gz"), gzip(lines(0, 3000).as_bytes()));
-    place.write(&format!("two/mnt/{pod}/0.log"), lines(3000, 5000));
-    place.write("two/mnt/kubelet.log.1.gz", gzip(KLOG.repeat(2).as_bytes())).write("two/mnt/kubelet.log", KLOG);
+    place.write(&format!("two/mnt/{pod}/0.log.20261123-091502"), lines(3000, 5000));
+    place.write("two/mnt/kubelet.log.2.gz", gzip(KLOG.repeat(2).as_bytes()));
+    place.write("two/mnt/kubelet.log.1", "one more line\n").write("two/mnt/kubelet.log", "");
     place.write("two/mnt/a/app.log", "same\nsame\n").write("two/mnt/b/app.log", "same\nsame\n");
     let uids = |path: &str| -> BTreeSet<String> {
         backfill(&place, path).text(0);

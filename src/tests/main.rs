@@ -6,6 +6,8 @@ mod accuracy;
 mod answers;
 mod backfill_bad_input;
 mod backfill_receipts;
+mod backfill_remembered;
+mod backfill_rewritten;
 mod backfill_sending;
 mod backfill_state;
 mod backfill_tls;

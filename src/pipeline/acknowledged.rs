@@ -1,0 +1,320 @@
+//! What is remembered, shared by readers and deliveries: which files are known, and what was settled of them.
+//!
+//! In go marks of files as they are read and receipts as they come back, out comes what need not be sent again, and the state
+//! to be written. Without a state folder it only numbers what receipts speak of. Files are not read here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::checkpoint::ledger::{File, Key, Ranges, Settled, Settlement, State};
+use crate::checkpoint::marks::{Comparison, Marks};
+use crate::checkpoint::version_1;
+use crate::record::Receipt;
+
+/// How a run treats what earlier ones settled.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resending {
+    /// The run has traces to link records to.
+    pub traced: bool,
+    /// What was sent without traces, or refused, is sent again.
+    pub resend: bool,
+}
+
+/// What a destination has settled of one stream of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// What need not be sent.
+    pub ranges: Ranges,
+    /// Of it, what was sent without traces.
+    pub untraced: Ranges,
+    /// Of it, what was refused.
+    pub refused: Ranges,
+}
+
+impl Known {
+    /// Whether a receipt for records around this one, which is not sent, must not reach over it: it would take it for one of
+    /// those that this run sends.
+    pub fn is_apart(&self, offset: u64, traced: bool) -> bool {
+        self.untraced.contains(offset) == traced || self.refused.contains(offset)
+    }
+}
+
+/// A stream of a file: what its receipts bear, and what is known of it.
+#[derive(Debug, Clone, Default)]
+pub struct KnownStream {
+    /// [`Receipt::source`].
+    pub index: u32,
+    /// By destination.
+    pub settled: Vec<Option<Known>>,
+    /// Records that go on in the next file: see [`crate::checkpoint::ledger::Stream::joined`].
+    pub joined: BTreeMap<u64, u64>,
+}
+
+/// What is remembered, shared by readers and deliveries.
+#[derive(Debug, Default)]
+pub struct Acknowledged {
+    remembers: bool,
+    resending: Resending,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: State,
+    marks_max: usize,
+    /// Of each destination of the run: its place in the state.
+    destinations: Vec<u32>,
+    /// Files by whose they are, without those that this run has met.
+    unmet: HashMap<u64, Vec<u32>>,
+    /// See [`Acknowledged::only_file`].
+    only: HashMap<u64, u32>,
+    /// Files met, where none is remembered.
+    files: u32,
+    /// Changes of the state.
+    changes: u64,
+    streams: Vec<(u32, Key)>,
+    known: HashMap<(u32, Key), u32>,
+    /// Refused in earlier runs, of the files met: by destination of the run and reason.
+    refused: Vec<BTreeMap<String, u64>>,
+}
+
+impl Acknowledged {
+    /// With what earlier runs left, for destinations of these names; `None`: nothing is remembered.
+    pub fn new(names: &[String], before: Option<State>, resending: Resending) -> Acknowledged {
+        let remembers = before.is_some();
+        let mut state = before.unwrap_or_default();
+        for name in names {
+            // Version 1 did not tell tenants apart: the first one to come has what it knew.
+            let plain = name.split(' ').next().unwrap_or_default();
+            if !state.destinations.contains(name)
+                && !state.version_1.contains_key(name)
+                && let Some(ledger) = state.version_1.remove(plain)
+            {
+                state.version_1.insert(name.clone(), ledger);
+            }
+        }
+        let destinations = names.iter().map(|name| state.destination(name)).collect();
+        let marks_max = state.marks_max();
+        let mut unmet: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (number, file) in state.files.iter_mut().enumerate() {
+            if file.marks.list().len() > marks_max {
+                Arc::make_mut(file).marks.limit(marks_max);
+            }
+            unmet.entry(file.source).or_default().push(number as u32);
+        }
+        let refused = vec![BTreeMap::new(); names.len()];
+        let inner = Inner { state, marks_max, destinations, unmet, refused, ..Inner::default() };
+        Acknowledged { remembers, resending, inner: Mutex::new(inner) }
+    }
+
+    /// Whether anything is remembered.
+    pub fn remembers(&self) -> bool {
+        self.remembers
+    }
+
+    /// Whether the run has traces to link records to.
+    pub fn traced(&self) -> bool {
+        self.resending.traced
+    }
+
+    /// Whether there are ranges of version 1 that no file was found for yet.
+    pub fn knows_version_1(&self) -> bool {
+        self.lock().state.version_1.values().any(|ledger| !ledger.is_empty())
+    }
+
+    /// Files of this writer that the run has not met yet, with their marks.
+    pub fn unmet(&self, source: u64) -> Vec<(u32, Marks)> {
+        let inner = self.lock();
+        let numbers = inner.unmet.get(&source).map_or(&[][..], Vec::as_slice);
+        numbers.iter().map(|number| (*number, inner.state.files[*number as usize].marks.clone())).collect()
+    }
+
+    /// Files of a writer are what these earlier ones became, as far as they were found the same: where that ends, the
+    /// earlier one is forgotten. Returns the number of each, and up to where it is the same.
+    pub fn meet(&self, source: u64, found: &[Option<(u32, Comparison)>]) -> Vec<(u32, u64)> {
+        let mut inner = self.lock();
+        found.iter().map(|found| inner.meet(source, *found, self.remembers)).collect()
+    }
+
+    /// The one file of what is not read from files.
+    pub fn only_file(&self, source: u64) -> u32 {
+        let mut inner = self.lock();
+        if let Some(number) = inner.only.get(&source) {
+            return *number;
+        }
+        let found = inner.unmet.get(&source).and_then(|numbers| numbers.first().copied());
+        let (number, _) = inner.meet(source, found.map(|number| (number, Comparison::default())), self.remembers);
+        inner.only.insert(source, number);
+        number
+    }
+
+    /// What is known of a file's bytes.
+    pub fn marks(&self, file: u32) -> Marks {
+        self.lock().state.files.get(file as usize).map(|file| file.marks.clone()).unwrap_or_default()
+    }
+
+    /// A file's marks are these by now.
+    pub fn mark(&self, file: u32, marks: &Marks) {
+        let mut inner = self.lock();
+        if let Some(file) = inner.state.files.get_mut(file as usize) {
+            Arc::make_mut(file).marks.clone_from(marks);
+        }
+    }
+
+    /// A file is longer than it was: what was joined to its end is not known any more.
+    pub fn grows(&self, file: u32, from: u64) {
+        let mut inner = self.lock();
+        if let Some(file) = inner.state.files.get_mut(file as usize) {
+            Arc::make_mut(file).clip_streams(from);
+        }
+    }
+
+    /// A file is not what it seemed when it was compared: nothing is known of it any more.
+    pub fn forget(&self, file: u32) {
+        let mut inner = self.lock();
+        inner.changes += 1;
+        if let Some(file) = inner.state.files.get_mut(file as usize) {
+            Arc::make_mut(file).clip(0);
+        }
+    }
+
+    /// A stream of a file; `version_1`: the keys that it had there.
+    pub fn stream(&self, file: u32, key: Key, version_1: Option<&version_1::Keys>) -> KnownStream {
+        let mut inner = self.lock();
+        let index = match inner.known.get(&(file, key)) {
+            Some(index) => *index,
+            None => {
+                let index = inner.streams.len() as u32;
+                inner.streams.push((file, key));
+                inner.known.insert((file, key), index);
+                index
+            }
+        };
+        if let Some(keys) = version_1 {
+            inner.take_over(file, key, keys);
+        }
+        let Some(stream) = inner.state.files.get(file as usize).and_then(|file| file.streams.get(&key)) else {
+            return KnownStream { index, settled: vec![None; inner.destinations.len()], joined: BTreeMap::new() };
+        };
+        let known = |destination: &u32| stream.settled.get(destination).map(|settled| self.known(settled));
+        KnownStream { index, settled: inner.destinations.iter().map(known).collect(), joined: stream.joined.clone() }
+    }
+
+    fn known(&self, settled: &Settled) -> Known {
+        let mut known =
+            Known { ranges: settled.ranges.clone(), untraced: settled.untraced.clone(), refused: Ranges::default() };
+        for refusal in &settled.refused {
+            known.refused.add(refusal.from, refusal.to);
+        }
+        if self.resending.resend {
+            let again =
+                if self.resending.traced { [&known.untraced, &known.refused].to_vec() } else { vec![&known.refused] };
+            again.iter().flat_map(|ranges| ranges.list()).for_each(|(from, to)| known.ranges.remove(from, to));
+        }
+        known
+    }
+
+    /// A record of a stream, the last one of its file, goes on in the next one, and is not what was settled at its place.
+    pub fn join(&self, stream: u32, offset: u64, end: u64, hash: u64) {
+        let mut inner = self.lock();
+        inner.changes += 1;
+        if let Some(stream) = inner.stream(stream) {
+            stream.joined.retain(|end, _| *end <= offset);
+            stream.settled.values_mut().for_each(|settled| settled.clip(offset));
+            stream.joined.insert(end, hash);
+        }
+    }
+
+    /// A destination of the run settled these; `refused`: how many of them it refused for good, and why.
+    pub fn add(&self, destination: usize, receipts: &[Receipt], refused: Option<(u64, &str)>) {
+        if !self.remembers {
+            return;
+        }
+        let mut inner = self.lock();
+        inner.changes += 1;
+        let Some(destination) = inner.destinations.get(destination).copied() else { return };
+        // Which of them were refused is not known: all may be sent again, and they are counted with the first.
+        let mut refused = refused.filter(|(records, _)| *records > 0);
+        for receipt in receipts {
+            let Some(stream) = inner.stream(receipt.source) else { continue };
+            let how = Settlement { traced: self.resending.traced, refused };
+            stream.settled.entry(destination).or_default().add(receipt.from, receipt.to, how);
+            refused = refused.map(|(_, reason)| (0, reason));
+        }
+    }
+
+    /// Whether it changed since so many changes.
+    pub fn has_changed(&self, changes: &mut u64) -> bool {
+        let inner = self.lock();
+        inner.changes != std::mem::replace(changes, inner.changes)
+    }
+
+    /// What is remembered by now.
+    pub fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    /// Records that a destination refused in earlier runs, by reason, of the files that this run met.
+    pub fn refused_before(&self) -> Vec<BTreeMap<String, u64>> {
+        let refused = self.lock().refused.clone();
+        // Sent again, they are counted anew.
+        if self.resending.resend { vec![BTreeMap::new(); refused.len()] } else { refused }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn meet(&mut self, source: u64, found: Option<(u32, Comparison)>, remembers: bool) -> (u32, u64) {
+        if !remembers {
+            self.files += 1;
+            return (self.files - 1, 0);
+        }
+        let unmet = self.unmet.entry(source).or_default();
+        let taken = found.and_then(|found| Some((found, unmet.iter().position(|number| *number == found.0)?)));
+        let Some(((number, comparison), at)) = taken else {
+            let mut file = File { source, ..File::default() };
+            file.marks.limit(self.marks_max);
+            self.state.files.push(Arc::new(file));
+            return (self.state.files.len() as u32 - 1, 0);
+        };
+        unmet.remove(at);
+        let file = Arc::make_mut(&mut self.state.files[number as usize]);
+        if comparison.differs {
+            self.changes += 1;
+            file.clip(comparison.verified);
+        }
+        for (place, destination) in self.destinations.iter().enumerate() {
+            for settled in file.streams.values().filter_map(|stream| stream.settled.get(destination)) {
+                for refusal in &settled.refused {
+                    *self.refused[place].entry(refusal.reason.clone()).or_default() += refusal.records;
+                }
+            }
+        }
+        (number, comparison.verified)
+    }
+
+    fn stream(&mut self, index: u32) -> Option<&mut crate::checkpoint::ledger::Stream> {
+        let (file, key) = *self.streams.get(index as usize)?;
+        let file = self.state.files.get_mut(file as usize)?;
+        Some(Arc::make_mut(file).streams.entry(key).or_default())
+    }
+
+    /// What version 1 knew of a stream.
+    fn take_over(&mut self, file: u32, key: Key, keys: &version_1::Keys) {
+        let State { destinations, files, version_1 } = &mut self.state;
+        let Some(file) = files.get_mut(file as usize) else { return };
+        for destination in &self.destinations {
+            let Some(ledger) = version_1.get_mut(&destinations[*destination as usize]) else { continue };
+            let ranges = keys.take_from(ledger);
+            if !ranges.is_empty() {
+                self.changes += 1;
+                let stream = Arc::make_mut(file).streams.entry(key).or_default();
+                stream.settled.entry(*destination).or_default().ranges = ranges;
+            }
+        }
+        version_1.retain(|_, ledger| !ledger.is_empty());
+    }
+}
