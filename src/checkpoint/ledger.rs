@@ -13,6 +13,8 @@ use super::version_1;
 /// Which records of a file are meant: those of one writer.
 pub type Key = u128;
 
+/// Files that are remembered: of more, those go that no run has met for longest. As written about 30 MB.
+pub const FILES_MAX: usize = 100_000;
 /// Refusals of one stream that are told apart; more are counted with the last one.
 const REFUSALS_MAX: usize = 1000;
 
@@ -32,6 +34,8 @@ pub struct State {
 pub struct File {
     /// A hash of whose file it is: it is looked for among this writer's.
     pub source: u64,
+    /// Runs since one met it.
+    pub idle: u32,
     /// What its bytes were.
     pub marks: Marks,
     /// Its records, by writer.
@@ -90,6 +94,22 @@ impl State {
         at as u32
     }
 
+    /// A run begins: files that nothing was settled of are dropped, and of more than so many those that no run has met for
+    /// longest. Returns how many of the latter.
+    pub fn begin_run(&mut self, files_max: usize) -> usize {
+        self.files.retain(|file| file.is_of_use());
+        let forgotten = self.files.len().saturating_sub(files_max);
+        if forgotten > 0 {
+            self.files.sort_by_key(|file| file.idle);
+            self.files.truncate(files_max);
+        }
+        for file in &mut self.files {
+            let file = Arc::make_mut(file);
+            file.idle = file.idle.saturating_add(1);
+        }
+        forgotten
+    }
+
     /// How many marks each file may keep.
     pub fn marks_max(&self) -> usize {
         (MARKS_OF_ALL_MAX / self.files.len().max(1)).clamp(MARKS_MIN, MARKS_MAX)
@@ -97,6 +117,11 @@ impl State {
 }
 
 impl File {
+    /// Whether anything was settled of it.
+    pub fn is_of_use(&self) -> bool {
+        self.streams.values().flat_map(|stream| stream.settled.values()).any(|settled| !settled.ranges.is_empty())
+    }
+
     /// Its bytes are others from here on.
     pub fn clip(&mut self, at: u64) {
         self.marks.clip(at);
@@ -245,6 +270,22 @@ mod tests {
                 prop_assert!(pair[0].1 < pair[1].0);
             }
         }
+    }
+
+    #[test]
+    fn of_too_many_files_those_go_that_were_not_met_for_longest() {
+        let mut state = State::default();
+        for source in 0..5 {
+            let mut file = File { source, idle: [3, 0, 7, 1, 5][source as usize], ..File::default() };
+            if source != 1 {
+                let settled = file.streams.entry(1).or_default().settled.entry(0).or_default();
+                settled.add(0, 1, Settlement { traced: true, refused: None });
+            }
+            state.files.push(Arc::new(file));
+        }
+        assert_eq!(state.begin_run(3), 1);
+        let left: Vec<_> = state.files.iter().map(|file| (file.source, file.idle)).collect();
+        assert_eq!(left, [(3, 2), (0, 4), (4, 6)]);
     }
 
     #[test]

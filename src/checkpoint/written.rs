@@ -55,6 +55,8 @@ struct WrittenState {
 #[serde(deny_unknown_fields)]
 struct WrittenFile {
     source: String,
+    #[serde(default, skip_serializing_if = "is_none")]
+    idle: u32,
     /// Each mark's distance from the one before it, as a varint, and its hash.
     marks: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +102,10 @@ struct WrittenLedger {
     ranges: Vec<(u64, u64)>,
 }
 
+fn is_none(number: &u32) -> bool {
+    *number == 0
+}
+
 /// A state as text.
 pub(super) fn write(state: &State) -> serde_json::Result<Vec<u8>> {
     let ledger = |ledger: &version_1::Ledger| {
@@ -110,7 +116,7 @@ pub(super) fn write(state: &State) -> serde_json::Result<Vec<u8>> {
     };
     let state = WrittenState {
         destinations: state.destinations.clone(),
-        files: state.files.iter().map(|file| written_file(file)).collect(),
+        files: state.files.iter().filter(|file| file.is_of_use()).map(|file| written_file(file)).collect(),
         version_1: state.version_1.iter().map(|(name, files)| (name.clone(), ledger(files))).collect(),
     };
     let state = serde_json::to_vec(&state)?;
@@ -163,6 +169,7 @@ fn written_file(file: &File) -> WrittenFile {
     }
     WrittenFile {
         source: format!("{:016x}", file.source),
+        idle: file.idle,
         marks: STANDARD.encode(packed),
         unfinished: file.marks.unfinished().map(|mark| (mark.at, format!("{:016x}", mark.hash))),
         spacing: file.marks.spacing(),
@@ -226,6 +233,7 @@ fn read_file(file: &WrittenFile) -> Option<File> {
     unfinished.is_none_or(|mark| mark.at > last).then_some(())?;
     let mut read = File {
         source: hash(&file.source)?,
+        idle: file.idle,
         marks: Marks::from_parts(list, unfinished, file.spacing),
         ..File::default()
     };
@@ -278,7 +286,7 @@ pub(super) mod tests {
     pub(crate) fn sample() -> State {
         let mut state = State::default();
         let destination = state.destination("otlp=http://127.0.0.1:4317/");
-        let (mut running, mut file) = (Running::default(), File { source: 7, ..File::default() });
+        let (mut running, mut file) = (Running::default(), File { source: 7, idle: 2, ..File::default() });
         running.feed(b"one\ntwo\nhalf", &mut file.marks);
         running.finish(&mut file.marks);
         let stream = file.streams.entry(u128::MAX).or_default();

@@ -282,6 +282,7 @@ impl Inner {
         };
         unmet.remove(at);
         let file = Arc::make_mut(&mut self.state.files[number as usize]);
+        file.idle = 0;
         if comparison.differs {
             self.changes += 1;
             file.clip(comparison.verified);

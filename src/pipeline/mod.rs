@@ -39,6 +39,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::calendar::CalendarSettings;
+use crate::checkpoint::ledger::FILES_MAX;
 use crate::checkpoint::store::{Store, StoreError};
 use crate::commands::survey::Source;
 use crate::config::{BackfillConfig, Destination};
@@ -186,8 +187,14 @@ impl Run<'_> {
     ) -> Result<(), PipelineError> {
         let config = self.config;
         let mut outputs = Outputs::open(config)?;
-        let (before, message) = store.map(Store::load).transpose()?.unzip();
+        let (mut before, message) = store.map(Store::load).transpose()?.unzip();
         message.flatten().iter().for_each(|message| say(message));
+        let forgotten = before.as_mut().map_or(0, |state| state.begin_run(FILES_MAX));
+        if forgotten > 0 {
+            say(&format!(
+                "the state holds more than {FILES_MAX} files: the {forgotten} that were not read for longest are forgotten, and sent again if they come back"
+            ));
+        }
         let targets = targets(config);
         let names: Vec<String> = targets.iter().map(|(_, target, _)| target.remembered_as.clone()).collect();
         let resending = Resending { traced: outcome.traces.spans > 0, resend: config.resend };
