@@ -33,9 +33,13 @@ pub struct KnownFile {
 /// Recognises the files of a source. What cannot be read is said when it is read for its records.
 pub(super) fn recognise(source: &Source, acknowledged: &Acknowledged, reading: &Reading<'_>) -> Vec<KnownFile> {
     let writer = twox_hash::XxHash64::oneshot(0, source.writer.as_bytes());
+    if !acknowledged.remembers() {
+        let numbers = acknowledged.meet(writer, &vec![None; source.files.len()]);
+        return numbers.into_iter().map(|(number, _)| KnownFile { number, ..KnownFile::default() }).collect();
+    }
     let mut buffer = reading.take_buffer();
     buffer.resize(buffer.len().max(READ_BYTES), 0);
-    let unmet = if acknowledged.remembers() { acknowledged.unmet(writer) } else { Vec::new() };
+    let unmet = acknowledged.unmet(writer);
     let stop = || reading.stop.load(Ordering::Relaxed);
     let mut compared = Vec::new();
     if !unmet.is_empty() {
@@ -53,9 +57,7 @@ pub(super) fn recognise(source: &Source, acknowledged: &Acknowledged, reading: &
     let numbers = acknowledged.meet(writer, &most_alike(compared, source.files.len()));
     let mut known: Vec<KnownFile> =
         numbers.into_iter().map(|(number, verified)| KnownFile { number, verified, ..KnownFile::default() }).collect();
-    if acknowledged.remembers() {
-        with_marks(source, acknowledged, &mut known, &mut buffer, &stop);
-    }
+    with_marks(source, acknowledged, &mut known, &mut buffer, &stop);
     reading.keep_buffer(buffer);
     known
 }

@@ -8,8 +8,8 @@ use super::deliveries::Target;
 use crate::config::{BackfillConfig, Destination};
 use crate::otlp::endpoint::Endpoint;
 
-/// Headers that prove who sends, or say with what, and change without the destination becoming another one. Any other header may choose a
-/// tenant: forgetting what another tenant has is worse than sending again.
+/// Headers that prove who sends, or say with what: they change without the destination becoming another one. Any other may
+/// choose a tenant: to take one tenant's records for another's would lose them, which is worse than sending again.
 const NO_TENANT: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "user-agent"];
 
 /// Destinations over the network: their place in the configuration, and whether they take logs.
