@@ -2,7 +2,8 @@
 //!
 //! In go events with the ids of their span, later requests of spans; out come the same requests with the events added,
 //! in order of time. Events wait as bytes, under a limit. A span that comes twice is given its events once, and an event
-//! that already stands on a span (sent by an earlier run) is not added again. What an event says is not known here.
+//! that already stands on a span (sent by an earlier run) is not added again. A span takes a limited number of events: the
+//! first ones by time, the others go on waiting. What an event says is not known here.
 
 use std::collections::HashSet;
 
@@ -10,6 +11,12 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::Event};
 use prost::Message;
 
+/// Bytes of a span with its events: a request of one span stays well below the 4 MiB that a gRPC server takes by default.
+const SPAN_BYTES_MAX: usize = 1 << 20;
+/// Events of a span, and attributes of these and of the span: Elasticsearch keeps each as a nested document, and refuses
+/// a span with more than 10,000 of them (`index.mapping.nested_objects.limit`); resource and links need some too. With
+/// eight attributes for each event, a span takes 1,000.
+const SPAN_PARTS_MAX: usize = 9_000;
 /// Bytes that an event takes beside its own.
 const ROW_BYTES: usize = size_of::<Row>();
 
@@ -44,6 +51,37 @@ struct Row {
     start: usize,
     /// 0 once it was given away.
     length: u32,
+    /// Its span was seen, and takes no more.
+    over: bool,
+}
+
+/// What a span can still take.
+struct Room {
+    bytes: usize,
+    parts: usize,
+}
+
+impl Room {
+    fn on(span: &Span) -> Room {
+        let parts: usize = span.events.iter().map(parts_of).sum();
+        Room {
+            bytes: SPAN_BYTES_MAX.saturating_sub(span.encoded_len()),
+            parts: SPAN_PARTS_MAX.saturating_sub(parts + span.attributes.len()),
+        }
+    }
+
+    /// Takes the event's share; false if it does not fit, and then nothing more does: what a span has are its first events.
+    fn take(&mut self, event: &Event) -> bool {
+        // Tag and length.
+        let rest = (self.bytes.checked_sub(event.encoded_len() + 6), self.parts.checked_sub(parts_of(event)));
+        let (bytes, parts) = (rest.0.unwrap_or(0), rest.1.unwrap_or(0));
+        *self = if bytes > 0 && parts > 0 { Room { bytes, parts } } else { Room { bytes: 0, parts: 0 } };
+        self.bytes > 0
+    }
+}
+
+fn parts_of(event: &Event) -> usize {
+    1 + event.attributes.len()
 }
 
 impl SpanEvents {
@@ -63,7 +101,7 @@ impl SpanEvents {
         }
         let start = self.bytes.len();
         event.encode_raw(&mut self.bytes);
-        self.rows.push(Row { trace_id, span_id, time: event.time_unix_nano, start, length: row_length });
+        self.rows.push(Row { trace_id, span_id, time: event.time_unix_nano, start, length: row_length, over: false });
         self.sorted = false;
         self.counts.waiting += 1;
         true
@@ -80,7 +118,8 @@ impl SpanEvents {
         self.counts.added - before
     }
 
-    /// The events that wait, by trace, span and time.
+    /// The events that wait, by trace, span and time: after [`SpanEvents::annotate`] those that their spans had no room
+    /// for.
     pub fn waiting(&mut self) -> impl Iterator<Item = ([u8; 16], [u8; 8], &[u8])> {
         self.sort();
         let waiting = self.rows.iter().filter(|row| row.length > 0);
@@ -109,7 +148,7 @@ impl SpanEvents {
         let ids: ([u8; 16], [u8; 8]) = (trace_id, span_id);
         let start = self.rows.partition_point(|row| of_row(row) < ids);
         let count = self.rows[start..].partition_point(|row| of_row(row) == ids);
-        if count == 0 || self.rows[start].length == 0 {
+        if count == 0 || self.rows[start].length == 0 || self.rows[start].over {
             return;
         }
         let known: HashSet<(u64, String)> = span
@@ -118,15 +157,20 @@ impl SpanEvents {
             .filter(|event| is_own(event))
             .map(|event| (event.time_unix_nano, event.name.clone()))
             .collect();
+        let mut room = Room::on(span);
         for row in &mut self.rows[start..start + count] {
             let bytes = &self.bytes[row.start..row.start + row.length as usize];
-            row.length = 0;
+            let length = std::mem::take(&mut row.length);
             let Ok(mut event) = Event::decode(bytes) else { continue };
             if event.time_unix_nano == 0 {
                 event.time_unix_nano = span.start_time_unix_nano;
             }
             if !known.is_empty() && known.contains(&(event.time_unix_nano, event.name.clone())) {
                 self.counts.known += 1;
+                continue;
+            }
+            if !room.take(&event) {
+                (row.length, row.over) = (length, true);
                 continue;
             }
             self.counts.added += 1;
@@ -144,7 +188,7 @@ fn is_own(event: &Event) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use opentelemetry_proto::tonic::common::v1::KeyValue;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
     fn event(time: u64, name: &str) -> Event {
@@ -182,6 +226,40 @@ mod tests {
         assert_eq!(events.annotate(&mut spans), 3);
         assert_eq!(names(&spans), [vec!["without a time", "b", "its own", "c"], vec!["a"], vec![], vec![]]);
         assert_eq!(events.counts(), Counts { waiting: 5, over_limit: 0, added: 3, known: 1 });
+    }
+
+    #[test]
+    fn what_a_span_has_no_room_for_goes_on_waiting() {
+        for (value, least, most) in [("short", 2_000, SPAN_PARTS_MAX / 2), (&*"long ".repeat(1000), 100, 210)] {
+            let mut events = SpanEvents::new(1 << 30);
+            for time in 0..6_000u64 {
+                let mut event = event(time, "a line");
+                event.attributes[0].value =
+                    Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) });
+                assert!(events.push([9; 16], [1; 8], &event));
+            }
+            let mut given = request(vec![span(1, vec![]), span(1, vec![]), span(2, vec![])]);
+            let added = events.annotate(&mut given) as usize;
+            assert!((least..=most).contains(&added), "{added}");
+            let spans = &given.resource_spans[0].scope_spans[0].spans;
+            assert_eq!((spans[0].events.len(), spans[1].events.len()), (added, 0));
+            assert!(spans[0].encoded_len() <= SPAN_BYTES_MAX, "{}", spans[0].encoded_len());
+            // The first ones by time are on it, and no other request of it gets the rest.
+            assert_eq!(events.annotate(&mut given), 0);
+            let waiting: Vec<u64> =
+                events.waiting().map(|(_, _, bytes)| Event::decode(bytes).unwrap().time_unix_nano).collect();
+            assert_eq!(waiting, (added as u64..6_000).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_span_that_is_too_large_by_itself_stays_as_it_is() {
+        let mut events = SpanEvents::new(1 << 20);
+        assert!(events.push([9; 16], [1; 8], &event(1, "a line")));
+        let large = Span { name: "x".repeat(SPAN_BYTES_MAX), ..span(1, vec![]) };
+        let mut given = request(vec![large.clone()]);
+        assert_eq!((events.annotate(&mut given), events.waiting().count()), (0, 1));
+        assert_eq!(given.resource_spans[0].scope_spans[0].spans, [large]);
     }
 
     #[test]

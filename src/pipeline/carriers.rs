@@ -1,4 +1,4 @@
-//! Lines for spans that are stored already: on small child spans, since the spans themselves cannot be changed.
+//! Lines on small child spans: for spans that are stored already and cannot be changed, and for those that have no room.
 //!
 //! In go events with their spans, and the traces as the store gave them; out go spans `logs: <name>` of 1 µs within their
 //! parents, at most 128 events each. What the store has of them is not sent again; what is sent has the same ids whenever
@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use opentelemetry_proto::tonic::trace::v1::{Span, span::Event};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span::Event};
 use prost::Message;
 use twox_hash::XxHash3_128;
 
@@ -21,7 +22,7 @@ use super::ship::BatchSink;
 use super::traces::{HeldEvents, REQUEST_BYTES, each_request, field_1};
 use crate::checkpoint::version_1::Keys;
 use crate::correlate::span_index::SpanIndex;
-use crate::export::{Batch, Group, encode};
+use crate::export::{self, Batch, Group, encode};
 use crate::otlp::{Signal, protobuf};
 use crate::record::Receipt;
 use crate::spans::facts::{OWN_EVENT_KEY, OWN_SCOPE};
@@ -61,24 +62,59 @@ pub(super) struct Sending<'a> {
 type Ids = ([u8; 16], [u8; 8]);
 
 /// A span that lines are put under.
-struct Parent {
+pub(super) struct Parent {
     start: u64,
     end: u64,
     name: String,
-    resource: Arc<(Bytes, Bytes)>,
+    resource: Arc<ResourceSpans>,
 }
 
-/// Sends the carriers of all events.
+impl Parent {
+    /// Its resource, without spans.
+    fn group(&self) -> ResourceSpans {
+        ResourceSpans::clone(&self.resource)
+    }
+}
+
+/// Sends the carriers of all events that wait.
 pub(super) fn send(
     paths: &[PathBuf],
     limits: Limits,
     held: &mut HeldEvents,
     sending: &Sending<'_>,
 ) -> io::Result<Counts> {
+    let mut out = Out::new(sending);
+    let counts = each(paths, limits, held, sending.index, |carrier, parent| {
+        out.add(carrier, parent);
+        Ok(())
+    })?;
+    out.flush();
+    Ok(counts)
+}
+
+/// A carrier by itself.
+pub(super) fn request(carrier: Span, parent: &Parent) -> ExportTraceServiceRequest {
+    let (name, version) = (export::SCOPE_NAME.to_owned(), export::SCOPE_VERSION.to_owned());
+    let scope = Some(InstrumentationScope { name, version, ..InstrumentationScope::default() });
+    let group = ResourceSpans {
+        scope_spans: vec![ScopeSpans { scope, spans: vec![carrier], ..ScopeSpans::default() }],
+        ..parent.group()
+    };
+    ExportTraceServiceRequest { resource_spans: vec![group] }
+}
+
+/// Hands over the carriers of all events that wait, with their parents.
+pub(super) fn each(
+    paths: &[PathBuf],
+    limits: Limits,
+    held: &mut HeldEvents,
+    index: &SpanIndex,
+    mut take: impl FnMut(Span, &Parent) -> io::Result<()>,
+) -> io::Result<Counts> {
     let mut counts = Counts { over_limit: held.counts().over_limit, ..Counts::default() };
     let mut waiting: Vec<(Ids, u64, &[u8])> = Vec::new();
     for (trace_id, span_id, bytes) in held.events.waiting() {
-        let Some(parent) = long_enough(sending.index, (trace_id, span_id)) else {
+        let Some(parent) = long_enough(index, (trace_id, span_id)) else {
             counts.homeless += 1;
             continue;
         };
@@ -86,8 +122,10 @@ pub(super) fn send(
     }
     // Bytes too: the order of two lines of one time must not depend on which file was read first.
     waiting.sort_unstable();
+    if waiting.is_empty() {
+        return Ok(counts);
+    }
     let (parents, mut stored) = read(paths, limits, &waiting)?;
-    let mut out = Out::new(sending);
     for lines in waiting.chunk_by(|one, other| one.0 == other.0) {
         let ids = lines[0].0;
         let Some(parent) = parents.get(&ids) else {
@@ -111,10 +149,9 @@ pub(super) fn send(
             let rest = events.split_off(fitting(&events));
             counts.events += events.len() as u64;
             counts.carriers += 1;
-            out.add(carrier(ids, parent, std::mem::replace(&mut events, rest)), parent);
+            take(carrier(ids, parent, std::mem::replace(&mut events, rest)), parent)?;
         }
     }
-    out.flush();
     Ok(counts)
 }
 
@@ -152,7 +189,11 @@ fn read(
     for path in paths {
         each_request(path, limits, |_, request| {
             for group in &request.resource_spans {
-                let resource = Arc::new((field_1(group.resource.as_ref()), Bytes::from(group.schema_url.clone())));
+                let resource = Arc::new(ResourceSpans {
+                    resource: group.resource.clone(),
+                    schema_url: group.schema_url.clone(),
+                    scope_spans: Vec::new(),
+                });
                 for scope in &group.scope_spans {
                     let own = scope.scope.as_ref().is_some_and(|scope| scope.name == OWN_SCOPE);
                     for span in &scope.spans {
@@ -262,19 +303,21 @@ impl<'a> Out<'a> {
         }
         let mut items = Vec::new();
         protobuf::bytes(&mut items, 0x12, &span.encode_to_vec());
-        self.bytes += items.len();
+        let resource = field_1(parent.resource.resource.as_ref());
+        let bytes = items.len() + resource.len() + self.scope.len();
+        if self.bytes + bytes > REQUEST_BYTES {
+            self.flush();
+        }
+        self.bytes += bytes;
         let group = Group {
-            resource: parent.resource.0.clone(),
-            resource_schema_url: parent.resource.1.clone(),
+            resource,
+            resource_schema_url: parent.resource.schema_url.clone().into(),
             scope: self.scope.clone(),
             ends: vec![items.len() as u32],
             items: items.into(),
             ..Group::default()
         };
         self.batch.push(group, Receipt { source: self.key, from, to: from + 1 });
-        if self.bytes >= REQUEST_BYTES {
-            self.flush();
-        }
     }
 
     fn flush(&mut self) {
@@ -289,9 +332,6 @@ impl<'a> Out<'a> {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
     use super::*;
     use crate::cli::EventName;

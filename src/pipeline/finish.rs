@@ -36,9 +36,11 @@ pub struct Outcome {
     pub read: SourceReport,
     /// What was linked.
     pub links: LinkCounts,
-    /// Span events made for the given traces.
+    /// Span events put on the given spans.
     pub events: u64,
-    /// Child spans that carry them.
+    /// Span events put on carriers.
+    pub events_carried: u64,
+    /// The child spans that carry them.
     pub carriers: u64,
     /// Span events that were stored already.
     pub events_known: u64,
@@ -73,6 +75,7 @@ impl Outcome {
             read: SourceReport::default(),
             links: LinkCounts::default(),
             events: 0,
+            events_carried: 0,
             carriers: 0,
             events_known: 0,
             events_homeless: 0,
@@ -86,19 +89,15 @@ impl Outcome {
         }
     }
 
-    pub(super) fn count_events(&mut self, held: &HeldEvents) {
-        let counts = held.counts();
-        self.events += counts.added;
-        self.events_known += counts.known;
-        self.events_left_out += counts.over_limit;
-    }
-
-    pub(super) fn count_carriers(&mut self, counts: &carriers::Counts) {
-        self.events += counts.events;
-        self.carriers += counts.carriers;
-        self.events_known += counts.known;
-        self.events_homeless += counts.homeless;
-        self.events_left_out += counts.over_limit;
+    /// What became of the events of one destination: those put on the given spans, and those on carriers.
+    pub(super) fn count_events(&mut self, held: &HeldEvents, carried: &carriers::Counts) {
+        let on_spans = held.counts();
+        self.events += on_spans.added;
+        self.events_carried += carried.events;
+        self.carriers += carried.carriers;
+        self.events_known += on_spans.known + carried.known;
+        self.events_homeless += carried.homeless;
+        self.events_left_out += on_spans.over_limit;
     }
 
     /// All messages of things that were not read or written.
@@ -146,10 +145,12 @@ impl Outputs {
         for (file, (place, folder)) in self.logs_files.into_iter().zip(folders) {
             let failed = |source| PipelineError::Output { path: folder.clone(), source };
             file.finish().map_err(failed)?;
-            if let Some(events) = self.events.iter_mut().find(|events| events.destination == place) {
+            let events = self.events.iter_mut().find(|events| events.destination == place);
+            if let (Some(events), Some(correlator)) = (events, correlator) {
                 let output = File::create(folder.join("traces.jsonl")).map_err(failed)?;
-                traces::write_file(&config.traces, trace_limits(config), events, output).map_err(failed)?;
-                outcome.count_events(events);
+                let (limits, index) = (trace_limits(config), correlator.index());
+                let carried = traces::write_file(&config.traces, limits, events, index, output).map_err(failed)?;
+                outcome.count_events(events, &carried);
             }
         }
         // After an interrupt they are not all there.

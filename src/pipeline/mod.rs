@@ -323,24 +323,20 @@ impl Run<'_> {
             let Some(events) = outputs.events.iter_mut().find(|events| events.destination == places[index]) else {
                 continue;
             };
+            let Some(correlator) = correlator else { continue };
             let limits = trace_limits(self.config);
-            if let (true, Some(correlator)) = (self.config.carriers, correlator) {
-                let sending = carriers::Sending { index: correlator.index(), sink: way, acknowledged, target: index };
-                match carriers::send(&self.config.traces, limits, events, &sending) {
-                    Ok(counts) => outcome.count_carriers(&counts),
-                    Err(error) => outcome.failures.push(format!("traces could not be read again: {error}")),
-                }
-                continue;
+            let sending = carriers::Sending { index: correlator.index(), sink: way, acknowledged, target: index };
+            let sent = if self.config.carriers {
+                carriers::send(&self.config.traces, limits, events, &sending)
+            } else {
+                let files = known.get_or_insert_with(|| traces::recognise(&self.config.traces, limits, acknowledged));
+                let files = files.as_ref().map_err(|error| io::Error::other(error.to_string()));
+                files.and_then(|files| traces::send(&self.config.traces, limits, events, &sending, files))
+            };
+            match sent {
+                Ok(counts) => outcome.count_events(events, &counts),
+                Err(error) => outcome.failures.push(format!("traces could not be read again: {error}")),
             }
-            let files = known.get_or_insert_with(|| traces::recognise(&self.config.traces, limits, acknowledged));
-            let sent = files
-                .as_ref()
-                .map_err(|error| io::Error::other(error.to_string()))
-                .and_then(|files| traces::send(&self.config.traces, limits, events, way, acknowledged, files, index));
-            if let Err(error) = sent {
-                outcome.failures.push(format!("traces could not be read again: {error}"));
-            }
-            outcome.count_events(events);
         }
     }
 }

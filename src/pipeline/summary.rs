@@ -131,11 +131,15 @@ impl Outcome {
     }
 
     fn say_delivered(&self, say: &mut impl FnMut(String)) {
-        if self.carriers > 0 {
-            let carriers = counted(self.carriers, "small span");
-            say(format!("events    {} on {carriers} under the spans they belong to", self.events));
-        } else if self.events > 0 {
-            say(format!("events    {} made for the spans given", self.events));
+        let carriers = counted(self.carriers, "small span");
+        match (self.events, self.events_carried) {
+            (0, 0) => {}
+            (0, carried) => say(format!("events    {carried} on {carriers} under the spans they belong to")),
+            (events, 0) => say(format!("events    {events} made for the spans given")),
+            (events, carried) => {
+                say(format!("events    {events} made for the spans given"));
+                say(format!("          {carried} more on {carriers} under them: beyond what stores take on one span"));
+            }
         }
         for (count, what) in [
             (self.events_known, "stored already, not sent again"),

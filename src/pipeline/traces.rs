@@ -12,12 +12,14 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
 use super::acknowledged::Acknowledged;
-use super::ship::{BatchSink, Tap};
+use super::carriers::{self, Sending};
+use super::ship::Tap;
 use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
 use crate::checkpoint::version_1::Keys;
 use crate::cli::EventName;
 use crate::correlate::Correlator;
 use crate::correlate::facts::{ResourceFact, SpanFact};
+use crate::correlate::span_index::SpanIndex;
 use crate::export::span_event::event_for;
 use crate::export::{Batch, Group};
 use crate::otlp::annotate::{self, SpanEvents};
@@ -26,7 +28,8 @@ use crate::record::{Link, Receipt, Record, Relation};
 use crate::spans::facts::FactCounts;
 use crate::spans::file::{Counts, Limits, TraceFile};
 
-/// Spans in one request, whatever the file had: keeps requests far below every server's limit.
+/// Bytes of one request, whatever the file had: keeps requests far below every server's limit. A larger span is alone in
+/// its own.
 pub(super) const REQUEST_BYTES: usize = 1 << 20;
 
 /// What the trace files held.
@@ -167,38 +170,50 @@ impl Tap for HeldEvents {
     }
 }
 
-/// Writes `traces.jsonl`.
-pub fn write_file(paths: &[PathBuf], limits: Limits, held: &mut HeldEvents, output: File) -> io::Result<()> {
+/// Writes `traces.jsonl`: the given traces, then the carriers of events that their spans had no room for.
+pub(super) fn write_file(
+    paths: &[PathBuf],
+    limits: Limits,
+    held: &mut HeldEvents,
+    index: &SpanIndex,
+    output: File,
+) -> io::Result<carriers::Counts> {
     let mut output = BufWriter::new(output);
     for path in paths {
         let mut written = Ok(());
         // A file that cannot be read was said when its spans were taken in; only writing fails here.
         let _ = each_request(path, limits, |_, mut request| {
             held.events.annotate(&mut request);
-            let line = serde_json::to_writer(&mut output, &request).map_err(io::Error::from);
-            written = line.and_then(|()| output.write_all(b"\n"));
+            written = write_line(&mut output, &request);
             if written.is_ok() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
         });
         written?;
     }
-    output.flush()
+    let counts = carriers::each(paths, limits, held, index, |carrier, parent| {
+        write_line(&mut output, &carriers::request(carrier, parent))
+    })?;
+    output.flush()?;
+    Ok(counts)
 }
 
-/// Sends the traces to the destination that is the `target`th of those over the network. `known` is what
-/// [`recognise`] says of each of the files.
-pub fn send(
+fn write_line(output: &mut impl Write, request: &ExportTraceServiceRequest) -> io::Result<()> {
+    serde_json::to_writer(&mut *output, request)?;
+    output.write_all(b"\n")
+}
+
+/// Sends the traces, then the carriers of events that their spans had no room for. `known` is what [`recognise`] says of
+/// each of the files.
+pub(super) fn send(
     paths: &[PathBuf],
     limits: Limits,
     held: &mut HeldEvents,
-    sink: &dyn BatchSink,
-    acknowledged: &Acknowledged,
+    sending: &Sending<'_>,
     known: &[(u32, u64)],
-    target: usize,
-) -> io::Result<()> {
+) -> io::Result<carriers::Counts> {
     let mut open = true;
     for (path, (file, verified)) in paths.iter().zip(known.iter().copied()) {
-        let stream = acknowledged.stream(file, STREAM, Some(&Keys::one(key_of(path)?)));
-        let (key, known) = (stream.index, stream.settled.into_iter().nth(target).flatten());
+        let stream = sending.acknowledged.stream(file, STREAM, Some(&Keys::one(key_of(path)?)));
+        let (key, known) = (stream.index, stream.settled.into_iter().nth(sending.target).flatten());
         each_request(path, limits, |number, mut request| {
             held.events.annotate(&mut request);
             for batch in batches(&request, key, number) {
@@ -206,13 +221,13 @@ pub fn send(
                     |span: u64| span < verified && known.as_ref().is_some_and(|known| known.ranges.contains(span));
                 let batch = batch.without(done);
                 if open && !batch.is_empty() {
-                    open = sink.send(batch);
+                    open = sending.sink.send(batch);
                 }
             }
             Ok(())
         })?;
     }
-    Ok(())
+    carriers::send(paths, limits, held, sending)
 }
 
 /// Files of traces are looked for among all such files.
@@ -283,12 +298,14 @@ fn batches(request: &ExportTraceServiceRequest, key: u32, number: u64) -> Vec<Ba
             let mut items = Vec::new();
             let mut ends = Vec::new();
             for span in &scope_spans.spans {
-                protobuf::bytes(&mut items, 0x12, &span.encode_to_vec());
-                ends.push(items.len() as u32);
-                if cutter.bytes + items.len() >= REQUEST_BYTES {
+                let span = span.encode_to_vec();
+                let head = empty.resource.len() + empty.scope.len();
+                if cutter.bytes + head + items.len() + span.len() > REQUEST_BYTES {
                     cutter.group(&empty, &mut items, &mut ends);
                     cutter.cut();
                 }
+                protobuf::bytes(&mut items, 0x12, &span);
+                ends.push(items.len() as u32);
             }
             cutter.group(&empty, &mut items, &mut ends);
         }
@@ -321,7 +338,7 @@ struct Cutter {
 impl Cutter {
     fn group(&mut self, empty: &Group, items: &mut Vec<u8>, ends: &mut Vec<u32>) {
         if !ends.is_empty() {
-            self.bytes += items.len();
+            self.bytes += empty.resource.len() + empty.scope.len() + items.len();
             let (items, ends) = (std::mem::take(items).into(), std::mem::take(ends));
             let from = self.next;
             self.next += ends.len() as u64;
@@ -342,11 +359,14 @@ impl Cutter {
 mod tests {
     use std::sync::Mutex;
 
+    use opentelemetry_proto::tonic::common::v1::KeyValue;
+    use opentelemetry_proto::tonic::resource::v1::Resource;
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
     use super::*;
     use crate::checkpoint::ledger::State;
     use crate::pipeline::acknowledged::Resending;
+    use crate::pipeline::ship::BatchSink;
 
     /// Takes everything.
     #[derive(Default)]
@@ -387,7 +407,9 @@ mod tests {
             let known = recognise(&paths, Limits::default(), &acknowledged).unwrap();
             let taken = [0, 1].map(|target| {
                 let (taking, mut held) = (Taking::default(), HeldEvents::new(0, 1 << 20, EventName::Message));
-                send(&paths, Limits::default(), &mut held, &taking, &acknowledged, &known, target).unwrap();
+                let index = SpanIndex::new(crate::correlate::span_index::Limits::default());
+                let sending = Sending { index: &index, sink: &taking, acknowledged: &acknowledged, target };
+                send(&paths, Limits::default(), &mut held, &sending, &known).unwrap();
                 let batches = taking.0.into_inner().unwrap();
                 batches.iter().for_each(|batch| acknowledged.add(target, &batch.receipts, None));
                 batches.iter().map(Batch::count).sum::<usize>()
@@ -403,6 +425,23 @@ mod tests {
         assert_eq!(sent(text(40) + &request("more", 40)), 3);
         assert_eq!(sent(text(25)), 45);
         assert_eq!(sent(text(25)), 0);
+    }
+
+    #[test]
+    fn a_batch_is_below_its_limit_and_a_larger_span_is_alone() {
+        let span = |bytes: usize| Span { name: "x".repeat(bytes), ..Span::default() };
+        let spans = [300_000, 500_000, 400_000, REQUEST_BYTES + 9, 10, 1_000_000, 10].map(span).to_vec();
+        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+        let resource = Resource {
+            attributes: vec![KeyValue { key: "k".repeat(60_000), ..KeyValue::default() }],
+            ..Resource::default()
+        };
+        let group = ResourceSpans { scope_spans, resource: Some(resource), ..ResourceSpans::default() };
+        let batches = batches(&ExportTraceServiceRequest { resource_spans: vec![group] }, 0, 0);
+        assert_eq!(batches.iter().map(Batch::count).collect::<Vec<_>>(), [2, 1, 1, 1, 1, 1]);
+        let length = |batch: &Batch| batch.message().iter().map(|piece| piece.len()).sum::<usize>();
+        let lengths: Vec<usize> = batches.iter().map(length).collect();
+        assert_eq!(lengths.iter().filter(|length| **length > REQUEST_BYTES + 64).count(), 2, "{lengths:?}");
     }
 
     #[test]

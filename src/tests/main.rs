@@ -21,5 +21,6 @@ mod explain;
 mod harness;
 mod interrupt;
 mod jaeger;
+mod span_events;
 mod tidy;
 mod usage;

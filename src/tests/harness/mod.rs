@@ -6,4 +6,5 @@ pub(crate) mod relay;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod sink;
+pub(crate) mod stored;
 pub(crate) mod tls;

@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::stored::{bodies_of, names_of};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use spanline::otlp::HyperStream;
 use tokio::net::TcpListener;
@@ -95,6 +95,7 @@ struct State {
 #[derive(Debug, Clone, Default)]
 struct Stored {
     bodies: HashMap<String, usize>,
+    traces: Vec<ExportTraceServiceRequest>,
     requests: usize,
 }
 
@@ -126,6 +127,11 @@ impl Sink {
     /// How often each body is stored.
     pub(crate) fn stored(&self) -> HashMap<String, usize> {
         self.state.stored.lock().unwrap().bodies.clone()
+    }
+
+    /// Requests of spans that were stored.
+    pub(crate) fn traces(&self) -> Vec<ExportTraceServiceRequest> {
+        self.state.stored.lock().unwrap().traces.clone()
     }
 
     /// Requests that arrived.
@@ -192,8 +198,13 @@ async fn answer(
     let encoding = head.headers.get(encoding).map_or("identity", |encoding| encoding.to_str().unwrap()).to_owned();
     let expected = if is_grpc { "application/grpc" } else { "application/x-protobuf" };
     assert_eq!(head.headers["content-type"], expected);
-    let path = if is_grpc { "/opentelemetry.proto.collector.logs.v1.LogsService/Export" } else { "/v1/logs" };
-    assert_eq!(head.uri.path(), path);
+    let signals = if is_grpc { ["logs.v1.LogsService", "trace.v1.TraceService"] } else { ["/v1/logs", "/v1/traces"] };
+    let of_signal = |signal| match is_grpc {
+        true => head.uri.path() == format!("/opentelemetry.proto.collector.{signal}/Export"),
+        false => head.uri.path() == signal,
+    };
+    let signal = signals.iter().position(|signal| of_signal(*signal));
+    let is_traces = signal.unwrap_or_else(|| panic!("{}", head.uri)) == 1;
     let body = if is_grpc {
         assert_eq!(head.headers["te"], "trailers");
         assert_eq!(body[0], u8::from(encoding != "identity"));
@@ -203,7 +214,7 @@ async fn answer(
         body
     };
     let pause = state.script.lock().unwrap().pause;
-    let answer = state.handle(&plain(&body, &encoding), &encoding);
+    let answer = state.handle(&plain(&body, &encoding), is_traces, &encoding);
     tokio::time::sleep(pause).await;
     match answer {
         Answer::Hang => std::future::pending().await,
@@ -236,19 +247,13 @@ fn counts_down(count: &mut u32) -> bool {
 }
 
 impl State {
-    fn handle(&self, message: &[u8], encoding: &str) -> Answer {
+    fn handle(&self, message: &[u8], is_traces: bool, encoding: &str) -> Answer {
         let mut script = self.script.lock().unwrap();
         let mut stored = self.stored.lock().unwrap();
         stored.requests += 1;
-        let request = ExportLogsServiceRequest::decode(message).unwrap();
-        let records = request.resource_logs.iter().flat_map(|logs| &logs.scope_logs).flat_map(|logs| &logs.log_records);
-        let bodies: Vec<&str> = records
-            .map(|record| match &record.body.as_ref().unwrap().value {
-                Some(Value::StringValue(body)) => body.as_str(),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        let holds = |word: Option<&str>| word.is_some_and(|word| bodies.contains(&word));
+        let traces = is_traces.then(|| ExportTraceServiceRequest::decode(message).unwrap());
+        let bodies = traces.as_ref().map_or_else(|| bodies_of(message), names_of);
+        let holds = |word: Option<&str>| word.is_some_and(|word| bodies.iter().any(|body| body == word));
         if script.not_implemented || counts_down(&mut script.absent) {
             return Answer::NotImplemented;
         }
@@ -286,10 +291,11 @@ impl State {
             return Answer::Hang;
         }
         let rejected = script.rejected;
-        let is_rejected = |body: &&str| rejected == Some(*body);
+        let is_rejected = |body: &&String| rejected == Some(body.as_str());
         for body in bodies.iter().filter(|body| !is_rejected(body)) {
-            *stored.bodies.entry((*body).to_owned()).or_default() += 1;
+            *stored.bodies.entry(body.clone()).or_default() += 1;
         }
+        stored.traces.extend(traces);
         if counts_down(&mut script.reset_after_storing) {
             return Answer::Cut;
         }
