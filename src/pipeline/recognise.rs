@@ -248,8 +248,11 @@ mod tests {
             let fresh = self.line();
             match *action {
                 Action::Append { lines, ends, goes_on } => {
-                    let mut text =
-                        if goes_on { "2026-11-23T09:00:00.1Z stdout F \tat its margin\n" } else { "" }.to_owned();
+                    let mut text = String::new();
+                    if goes_on {
+                        // With its number: one line at one place of two files is one record by its id.
+                        text = format!("2026-11-23T09:00:00.1Z stdout F \tat its margin {}\n", self.number);
+                    }
                     (0..lines).for_each(|_| text.push_str(&self.line()));
                     if !ends {
                         text.truncate(text.len() - 3);
