@@ -7,7 +7,7 @@ use std::io::Write;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use spanline::pipeline::leftovers;
+use spanline::files::leftovers;
 use spanline::pipeline::monitor::Monitor;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -9,6 +9,7 @@ pub mod config;
 pub mod correlate;
 pub mod decode;
 pub mod export;
+pub mod files;
 pub mod input;
 pub mod otlp;
 pub mod pipeline;

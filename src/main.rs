@@ -9,9 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
 use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ExplainArgs, ScoreArgs};
-use spanline::commands::{convert, score};
+use spanline::commands::convert::{self, ConvertError};
+use spanline::commands::score;
 use spanline::config::{self, Surroundings};
-use spanline::pipeline::{self, deliveries::Say, monitor::Monitor};
+use spanline::pipeline::{self, PipelineError, deliveries::Say, monitor::Monitor};
 
 fn main() -> ExitCode {
     let variable = |name: &str| std::env::var(name).ok();
@@ -38,10 +39,16 @@ fn main() -> ExitCode {
             // Each error names its cause in its own words.
             say_line(&format!("{error}"));
             // What fails as a run is cut short fails for that.
-            let is_usage = error.is::<config::ConfigError>();
-            ExitCode::from(if monitor.is_interrupted() { 130 } else { 1 + u8::from(is_usage) })
+            let code = if is_wrong_usage(&error) { 2 } else { 1 };
+            ExitCode::from(if monitor.is_interrupted() { 130 } else { code })
         }
     }
+}
+
+fn is_wrong_usage(error: &anyhow::Error) -> bool {
+    error.is::<config::ConfigError>()
+        || matches!(error.downcast_ref(), Some(PipelineError::Clash(_)))
+        || matches!(error.downcast_ref(), Some(ConvertError::Clash(_)))
 }
 
 fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {

@@ -20,6 +20,8 @@ pub struct Counts {
     pub records: u64,
     /// Lines of NUL bytes left out.
     pub nul_lines: u64,
+    /// NUL bytes left out of lines longer than the limit.
+    pub nul_bytes: u64,
     /// Lines or records that were cut at a limit.
     pub cut: u64,
     /// Damaged entries of a journal's export that were passed over.
@@ -35,6 +37,7 @@ impl Counts {
         self.bytes += other.bytes;
         self.records += other.records;
         self.nul_lines += other.nul_lines;
+        self.nul_bytes += other.nul_bytes;
         self.cut += other.cut;
         self.damaged += other.damaged;
         for (mine, others) in self.formats.iter_mut().flatten().zip(other.formats.iter().flatten()) {

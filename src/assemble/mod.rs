@@ -65,6 +65,8 @@ pub struct Assembler {
     line: u64,
     /// The line that is being given out in pieces.
     cut: Option<(Meta, u32)>,
+    /// Of a line that is longer than the limit there was nothing but NUL bytes up to now.
+    nul_run: bool,
     /// Lines end in CR LF, as the first line of the file says.
     crlf: Option<bool>,
     slots: Vec<Slot>,
@@ -86,6 +88,7 @@ impl Assembler {
             file: 0,
             line: 1,
             cut: None,
+            nul_run: false,
             crlf: None,
             slots: Vec::new(),
             queue: Queue::default(),
@@ -98,6 +101,7 @@ impl Assembler {
     /// The next file of the source begins; what is open stays open.
     pub fn next_file(&mut self, file: u32) {
         (self.file, self.line, self.cut, self.crlf) = (file, 1, None, None);
+        self.nul_run = false;
     }
 
     /// What was read so far.

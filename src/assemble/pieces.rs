@@ -67,6 +67,11 @@ impl Assembler {
         offset: u64,
         sink: &mut S,
     ) {
+        let (bytes, offset) = self.without_nul_run(bytes, offset);
+        self.nul_run = bytes.is_empty();
+        if self.nul_run {
+            return;
+        }
         self.counts.lines += 1;
         self.counts.cut += 1;
         let line = decode::line(bytes, self.settings.envelopes);
@@ -87,6 +92,43 @@ impl Assembler {
         more: bool,
         sink: &mut S,
     ) {
+        let has_run = self.nul_run || bytes.first() == Some(&0) || more && bytes.last() == Some(&0);
+        if self.settings.drop_nul_lines && has_run {
+            let (rest, at) = self.without_nul_run(bytes, offset);
+            match (self.nul_run, rest.is_empty(), more) {
+                // The run goes on.
+                (_, true, true) => {}
+                (true, true, false) => {
+                    self.nul_run = false;
+                    self.counts.lines += 1;
+                    self.counts.nul_lines += 1;
+                    self.line += 1;
+                }
+                (false, true, false) => {
+                    self.cut = None;
+                    self.line += 1;
+                }
+                // A line that begins behind the run, which a writer leaves that was not told that its file was emptied.
+                (true, false, true) => self.first_piece(work, rest, at, sink),
+                (true, false, false) => {
+                    self.nul_run = false;
+                    self.physical(work, rest, at, sink);
+                }
+                (false, false, _) => self.text_piece(work, rest, at, more, sink),
+            }
+            return;
+        }
+        self.text_piece(work, bytes, offset, more, sink);
+    }
+
+    fn text_piece<'c, S: RecordSink>(
+        &mut self,
+        work: &mut Work<'c>,
+        bytes: &'c [u8],
+        offset: u64,
+        more: bool,
+        sink: &mut S,
+    ) {
         let (meta, piece) = self.cut.take().unwrap_or_else(|| (self.meta(&Line::bare(bytes), offset, bytes.len()), 1));
         let place = Meta { offset, end: offset + bytes.len() as u64 + 1, ..meta };
         let logical = Logical::new(place, Cow::Borrowed(bytes), 0, None);
@@ -97,5 +139,16 @@ impl Assembler {
         } else {
             self.line += 1;
         }
+    }
+
+    /// A piece of a line without the NUL bytes at its ends, which are counted, and where it begins then.
+    fn without_nul_run<'c>(&mut self, bytes: &'c [u8], offset: u64) -> (&'c [u8], u64) {
+        if !self.settings.drop_nul_lines {
+            return (bytes, offset);
+        }
+        let run = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(run, |last| last + 1);
+        self.counts.nul_bytes += (bytes.len() - (end - run)) as u64;
+        (&bytes[run..end], offset + run as u64)
     }
 }

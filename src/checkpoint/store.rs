@@ -12,7 +12,8 @@ use std::sync::Arc;
 use super::ledger::State;
 use super::written::{self, Unreadable, VERSION};
 
-const FILE_NAME: &str = "backfill.json";
+/// The file that holds the state.
+pub const FILE_NAME: &str = "backfill.json";
 /// Locked while a run has the folder; the system lets go of it however the run ends.
 const LOCK_NAME: &str = "lock";
 /// Damaged states that are kept beside one another.

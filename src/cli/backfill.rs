@@ -40,6 +40,10 @@ pub struct BackfillArgs {
     /// Read and link, write links and summary, send nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Go on where a --traces can't be read or holds no span; without it nothing is sent then, since lines would go out
+    /// without their spans
+    #[arg(long)]
+    pub allow_no_traces: bool,
     /// How lines get onto spans with --to jaeger=: annotate sends the given spans with their lines on them, for a Jaeger
     /// that does not have them yet; carrier adds small child spans under spans that are stored [default: annotate for
     /// traces from files, carrier for traces from a Jaeger]

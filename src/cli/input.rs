@@ -49,6 +49,9 @@ pub struct InputArgs {
     /// One request of a traces file; a larger one is counted and left out
     #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes)]
     pub max_traces_request_bytes: u64,
+    /// Name every file that is left out, and why
+    #[arg(long, short)]
+    pub verbose: bool,
     /// When to colour
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     pub color: ColorWhen,

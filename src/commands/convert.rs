@@ -20,6 +20,9 @@ use crate::decode::Envelopes;
 use crate::export::fields::Sighting;
 use crate::export::terminal::Style;
 use crate::export::{json, logfmt, otlp_json, text};
+use crate::files::clash::{self, Clash, Input, Output};
+use crate::files::identity::FileId;
+use crate::input::open;
 use crate::input::read::{self, ChunkReader, ReadError, ReadLimits};
 use crate::record::{Envelope, Origin, Record};
 
@@ -52,24 +55,47 @@ pub struct ConvertOutcome {
     pub failures: Vec<String>,
 }
 
-/// Runs the conversion. A closed output ends it quietly; so does `stop`, after what was read is written.
-pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> io::Result<ConvertOutcome> {
+/// Why nothing, or not everything, was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ConvertError {
+    /// The output is an input.
+    #[error(transparent)]
+    Clash(#[from] Clash),
+    /// The output takes no more.
+    #[error("standard output: {source}; nothing is written beyond about {records} records")]
+    Output {
+        /// What the system said.
+        source: io::Error,
+        /// Records that were given to it.
+        records: u64,
+    },
+}
+
+/// Runs the conversion to standard output. A closed output ends it quietly; so does `stop`, after what was read is written.
+pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Result<ConvertOutcome, ConvertError> {
+    let named = config.files.iter().filter_map(|path| Input::file(path.to_string_lossy(), path));
+    let piped = config.files.is_empty().then(|| FileId::of_descriptor(io::stdin()));
+    let piped = Input::known("standard input", piped.flatten());
+    clash::check(&[Output::stdout(), Output::stderr()], named.chain(piped))?;
     let mut outcome = ConvertOutcome::default();
     let mut sink = Writer {
         output,
         buffer: Vec::new(),
         to: config.to,
         style: Style { colour: config.colour, width: None },
+        records: 0,
         failed: None,
     };
     if config.files.is_empty() {
-        let input = Piped::new(io::stdin());
-        if let Err(error) = convert_one(config, Source::unknown(config), input, &mut sink, stop) {
+        let converted = open::standard_input()
+            .map_err(ReadError::from)
+            .and_then(|input| convert_one(config, Source::unknown(config), Piped::new(input), &mut sink, stop));
+        if let Err(error) = converted {
             outcome.failures.push(format!("standard input: {error}"));
         }
     }
     for path in &config.files {
-        let result = read::open(path, None)
+        let result = open::open(path)
             .map_err(ReadError::from)
             .and_then(|input| convert_one(config, Source::of(path, config), input, &mut sink, stop));
         if let Err(error) = result {
@@ -81,7 +107,9 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> io:
     }
     sink.flush();
     match sink.failed {
-        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        Some(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(ConvertError::Output { source, records: sink.records })
+        }
         _ => Ok(outcome),
     }
 }
@@ -162,12 +190,14 @@ struct Writer<W> {
     buffer: Vec<u8>,
     to: ToFormat,
     style: Style,
+    records: u64,
     failed: Option<io::Error>,
 }
 
 impl<W: Write> RecordSink for Writer<W> {
     fn record(&mut self, record: &Record<'_>) {
         let sighting = Sighting::default();
+        self.records += u64::from(self.failed.is_none());
         match self.to {
             ToFormat::Json => json::write(&mut self.buffer, record, None, &sighting),
             ToFormat::OtlpJson => otlp_json::write(&mut self.buffer, record, None, &sighting),

@@ -1,10 +1,10 @@
 //! Files found to sources: whose lines they hold, which are rotations of one another, oldest first.
 //!
 //! In go files with their names, out come [`Source`]s in reading order. The first bytes of a file are looked at to tell
-//! trace files from logs and rotations by their first time; nothing is read through here.
+//! what is no log and rotations by their first time; nothing is read through here.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use spanline_parsers::detect::{self, Expect};
@@ -13,11 +13,15 @@ use spanline_parsers::{Entry, Time, pod_path};
 
 use crate::assemble::BOM;
 use crate::decode::{self, Envelopes};
-use crate::input::discover::{Found, FoundFile};
+use crate::input::content;
+use crate::input::discover::{self, Found, FoundFile};
 use crate::record::{Origin, Pod, Producer};
+use crate::spans::recognise;
 
 /// How much of a file tells what it is.
-const SNIFF_BYTES: usize = 64 * 1024;
+pub const SNIFF_BYTES: usize = 64 * 1024;
+/// Lines of it whose times are looked at.
+const SNIFF_LINES: usize = 200;
 
 /// One stream of lines: a file with its rotations.
 #[derive(Debug, Clone)]
@@ -43,14 +47,24 @@ pub struct SampleTimes {
     pub local: Vec<Time>,
 }
 
-/// Groups files into sources. Files that are traces are left out, unless they were named.
+impl SampleTimes {
+    /// Whether there are any: what has times is a log.
+    pub fn any(&self) -> bool {
+        !self.complete.is_empty() || !self.local.is_empty()
+    }
+}
+
+/// Groups files into sources. What is no log by its content is left out; if it was named, that is an error too.
 pub fn sources(found: &mut Found) -> Vec<Source> {
     let mut groups: BTreeMap<(usize, String), Vec<(FoundFile, Sniffed)>> = BTreeMap::new();
     let mut first_seen: HashMap<String, usize> = HashMap::new();
     for (index, file) in std::mem::take(&mut found.files).into_iter().enumerate() {
         let sniffed = sniff(&file);
-        if let Some(reason) = sniffed.leave_out.filter(|_| !file.named) {
-            *found.left_out.entry(reason).or_default() += 1;
+        if let Some(reason) = sniffed.leave_out {
+            if file.named {
+                found.errors.push((file.path.clone(), io::Error::other(format!("{reason}; it was left out"))));
+            }
+            found.left_out.entry(reason).or_default().push(file.shown);
             continue;
         }
         let (folder, name) = file.shown.rsplit_once('/').unwrap_or(("", &file.shown));
@@ -237,42 +251,50 @@ fn sniff(file: &FoundFile) -> Sniffed {
     let head = head.strip_prefix(BOM).unwrap_or(&head);
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut sniffed = Sniffed {
-        leave_out: leave_out(head, first),
+        leave_out: None,
         is_kubernetes_audit: first.starts_with(b"{") && memchr::memmem::find(first, b"audit.k8s.io/").is_some(),
-        times: SampleTimes::default(),
+        times: times(head),
     };
+    sniffed.leave_out = leave_out(head, first).or_else(|| {
+        // Containers may well write what is no text: a line with a time is a line of a log, whatever else it holds.
+        let has_times = sniffed.times.any();
+        let is_binary =
+            || content::is_binary(head) || discover::is_named_as_binary(file_name(&file.shown)) && holds_nul(head);
+        (!has_times && is_binary()).then_some("binary, no log")
+    });
+    sniffed
+}
+
+/// Times of the first lines.
+pub fn times(head: &[u8]) -> SampleTimes {
+    let mut times = SampleTimes::default();
     let whole = memchr::memrchr(b'\n', head).map_or(head, |end| &head[..end]);
     let mut entry = Entry::default();
-    for bytes in whole.split(|byte| *byte == b'\n').take(200) {
+    for bytes in whole.split(|byte| *byte == b'\n').take(SNIFF_LINES) {
         let line = decode::line(bytes, Envelopes::Auto);
         if let Some((nanos, _)) = line.time {
-            sniffed.times.complete.push(nanos);
+            times.complete.push(nanos);
             continue;
         }
         detect::payload(bytes, Expect::Auto, &mut entry);
         match entry.time {
-            Time::Unix { nanos, .. } => sniffed.times.complete.push(nanos),
-            time @ Time::Local { .. } => sniffed.times.local.push(time),
+            Time::Unix { nanos, .. } => times.complete.push(nanos),
+            time @ Time::Local { .. } => times.local.push(time),
             Time::None => {}
         }
     }
-    sniffed
+    times
 }
 
+fn holds_nul(head: &[u8]) -> bool {
+    memchr::memchr(0, head).is_some()
+}
+
+/// What a file is, if that is known and no log.
 fn leave_out(head: &[u8], first: &[u8]) -> Option<&'static str> {
-    let start = first.trim_ascii_start();
-    // Also behind a few members of its own, as recorders of requests write them.
-    let early = &start[..start.len().min(512)];
-    let holds = |name: &[u8]| memchr::memmem::find(early, name).is_some();
-    if start.starts_with(b"{\"") && (holds(b"\"resourceSpans\":") || holds(b"\"resourceLogs\":")) {
-        return Some("OTLP/JSON, no log");
-    }
+    let known = content::magic(head).or_else(|| content::own_output(head));
+    let known = known.or_else(|| recognise::Kind::of(head).map(recognise::Kind::is_no_log));
     // A manifest or a report over many lines, not one object a line.
-    if matches!(first.trim_ascii(), b"{" | b"[" | b"[{") && head.contains(&b'\n') {
-        return Some("a JSON document, no log");
-    }
-    if head.starts_with(b"LPKSHHRH") {
-        return Some("binary by its name");
-    }
-    None
+    let is_document = || matches!(first.trim_ascii(), b"{" | b"[" | b"[{") && head.contains(&b'\n');
+    known.or_else(|| is_document().then_some("a JSON document, no log"))
 }

@@ -24,6 +24,12 @@ pub struct BackfillConfig {
     pub paths: Vec<PathBuf>,
     /// Trace files.
     pub traces: Vec<PathBuf>,
+    /// Go on without them.
+    pub allow_no_traces: bool,
+    /// Files that flags name to be read, by flag.
+    pub read_besides: Vec<(&'static str, PathBuf)>,
+    /// Name all that is left out.
+    pub verbose: bool,
     /// Jaegers to bring traces from.
     pub stores: Vec<TraceStore>,
     /// How long before the first line spans may have begun.
@@ -89,7 +95,15 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
     if sends_traces && args.input.traces.is_empty() {
         return Err(ConfigError::new("--to jaeger=", "needs the traces that the lines go onto: give --traces"));
     }
-    let input = input(&args.input, around)?;
+    let mut input = input(&args.input, around)?;
+    let connect = &args.connect;
+    let certificates = [("--ca-file", &connect.ca_file), ("--cert-file", &connect.cert_file)];
+    input.read_besides.extend(named(certificates).chain(named([("--key-file", &connect.key_file)])));
+    // Variables name such files too.
+    for tls in destinations.iter().filter_map(Destination::endpoint).map(|endpoint| &endpoint.tls) {
+        let files = [&tls.authority, &tls.certificate, &tls.key].map(|path| ("a certificate's file", path));
+        input.read_besides.extend(named(files));
+    }
     let carriers = match args.span_events {
         Some(how) => how == SpanEvents::Carrier,
         None => !input.stores.is_empty(),
@@ -113,6 +127,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         until: args.until.as_deref().map(|text| time("--until", text, around)).transpose()?,
         shard,
         dry_run: args.dry_run,
+        allow_no_traces: args.allow_no_traces,
         event_name: args.event_name,
         retry_for: args.retry_for,
         view: args.view,
@@ -120,6 +135,13 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         workers: usize::from(args.workers),
         ..input
     })
+}
+
+/// Those of the files that are named, by flag.
+fn named<const N: usize>(
+    files: [(&'static str, &Option<PathBuf>); N],
+) -> impl Iterator<Item = (&'static str, PathBuf)> {
+    files.into_iter().filter_map(|(flag, path)| Some((flag, path.clone()?)))
 }
 
 /// A run that reads and links, and gives nothing out.
@@ -130,8 +152,18 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
     let (stores, files): (Vec<_>, Vec<_>) = args.traces.iter().partition(|traces| traces.starts_with("jaeger="));
     let stores: Vec<TraceStore> =
         stores.into_iter().map(|text| trace_store(text, args, around)).collect::<Result<_, _>>()?;
+    let store = &args.store;
+    let besides = [
+        ("--call-sites", &args.call_sites),
+        ("--traces-ca-file", &store.traces_ca_file),
+        ("--traces-cert-file", &store.traces_cert_file),
+        ("--traces-key-file", &store.traces_key_file),
+    ];
     Ok(BackfillConfig {
         paths: args.paths.clone(),
+        allow_no_traces: false,
+        read_besides: named(besides).collect(),
+        verbose: args.verbose,
         traces: files.into_iter().map(PathBuf::from).collect(),
         notices: notices(&[], &stores),
         stores,

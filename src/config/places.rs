@@ -40,7 +40,7 @@ pub enum Destination {
 
 impl Destination {
     /// Where it is, if that is over the network.
-    fn endpoint(&self) -> Option<&Endpoint> {
+    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
         match self {
             Destination::Logs(endpoint) | Destination::Traces(endpoint) => Some(endpoint),
             Destination::Text | Destination::Files(_) => None,

@@ -11,7 +11,9 @@ use crate::record::{Link, Position};
 /// Writes rows for one run.
 #[derive(Debug)]
 pub struct LinkRows<W> {
-    output: W,
+    /// `None` once it has failed: what was written of it makes room for others.
+    output: Option<W>,
+    rows: u64,
     waiting: Vec<(Position, Option<Link>)>,
     /// How rows of the file at hand begin.
     start: Vec<u8>,
@@ -22,11 +24,19 @@ pub struct LinkRows<W> {
 impl<W: Write> LinkRows<W> {
     /// Rows go to this output.
     pub fn new(output: W) -> LinkRows<W> {
-        LinkRows { output, waiting: Vec::new(), start: Vec::new(), text: Vec::new(), failed: None }
+        LinkRows {
+            output: Some(output),
+            rows: 0,
+            waiting: Vec::new(),
+            start: Vec::new(),
+            text: Vec::new(),
+            failed: None,
+        }
     }
 
     /// Adds a record.
     pub fn add(&mut self, position: Position, link: Option<&Link>) {
+        self.rows += 1;
         self.waiting.push((position, link.copied()));
     }
 
@@ -51,19 +61,22 @@ impl<W: Write> LinkRows<W> {
             self.text.extend_from_slice(&self.start);
             row(&mut self.text, position, link.as_ref());
         }
-        if self.failed.is_none()
-            && let Err(error) = self.output.write_all(&self.text)
-        {
-            self.failed = Some(error);
+        if let Some(Err(error)) = self.output.as_mut().map(|output| output.write_all(&self.text)) {
+            (self.failed, self.output) = (Some(error), None);
         }
         self.text.clear();
     }
 
-    /// Writes out what is buffered; an error of any write comes here.
-    pub fn finish(mut self) -> io::Result<()> {
-        match self.failed {
-            Some(error) => Err(error),
-            None => self.output.flush(),
+    /// Rows that were added.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Gives the output back with all rows written; an error of any write comes here.
+    pub fn finish(self) -> io::Result<W> {
+        match (self.output, self.failed) {
+            (Some(mut output), None) => output.flush().map(|()| output),
+            (_, error) => Err(error.unwrap_or_else(|| io::ErrorKind::Other.into())),
         }
     }
 }

@@ -14,10 +14,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::read;
+use super::open::{self, Expected};
+use crate::files::identity::FileId;
 
 /// Folders nested deeper are not entered.
 const DEPTH_MAX: usize = 64;
+
+/// Why a folder, or a file in it, is left out.
+const OWN_FOLDER: &str = "spanline's own state";
 
 /// Where kubelet's links lead: `containers/` to `pods/`, and both to docker's files.
 const KUBELET_ROOTS: [&str; 2] = ["/var/log/pods", "/var/lib/docker/containers"];
@@ -31,6 +35,8 @@ pub struct FoundFile {
     pub shown: String,
     /// Its size on disk.
     pub size: u64,
+    /// Which file it is, whatever it is called; `None` if that is not known.
+    pub id: Option<FileId>,
     /// Names of links that lead to it, such as those in `containers/`.
     pub linked_as: Vec<String>,
     /// Named on the command line itself.
@@ -40,11 +46,18 @@ pub struct FoundFile {
 }
 
 impl FoundFile {
-    /// Opens it; see [`read::open_within`].
+    /// Opens it; see [`open::open_expected`].
     pub fn open(&self, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
-        read::open_within(&self.path, &self.roots, count)
+        let found = self.id.map(|id| (id, self.size));
+        open::open_expected(&self.path, &Expected { roots: self.roots.clone(), found, count })
     }
 }
+
+/// Files left out: under each reason the names that they are shown under.
+pub type LeftOut = BTreeMap<&'static str, Vec<String>>;
+
+/// Why a severity file of klog is left out: what it holds is read all the same.
+pub const REPEATS_INFO: &str = "a klog severity file whose lines stand in the INFO file beside it";
 
 /// What is under the paths.
 #[derive(Debug, Default)]
@@ -52,20 +65,25 @@ pub struct Found {
     /// Files to read, by the order of the paths, then by name.
     pub files: Vec<FoundFile>,
     /// Files left out, by reason.
-    pub left_out: BTreeMap<&'static str, u64>,
+    pub left_out: LeftOut,
     /// What could not be looked at.
     pub errors: Vec<(PathBuf, io::Error)>,
 }
 
-/// Looks under the paths. `skip` are files that are read as something else (traces, links, outputs).
+/// Looks under the paths. `skip` are files that are read as something else, and folders of which nothing is a log.
 pub fn find(paths: &[PathBuf], skip: &[PathBuf]) -> Found {
     find_within(paths, skip, &KUBELET_ROOTS.map(PathBuf::from))
 }
 
 fn find_within(paths: &[PathBuf], skip: &[PathBuf], roots: &[PathBuf]) -> Found {
     let roots = paths.iter().chain(roots).filter_map(|path| path.canonicalize().ok()).collect();
-    let skip = skip.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let mut walk = Walk { skip, roots, ..Walk::default() };
+    let (folders, skip): (Vec<_>, Vec<_>) =
+        skip.iter().filter_map(|path| path.canonicalize().ok()).partition(|path| path.is_dir());
+    // What the user names is read, wherever it lies.
+    let given: Vec<PathBuf> = paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let holds_given = |folder: &PathBuf| given.iter().any(|path| path.is_dir() && path.starts_with(folder));
+    let folders = folders.into_iter().filter(|folder| !holds_given(folder)).collect();
+    let mut walk = Walk { skip: skip.into_iter().collect(), folders, roots, ..Walk::default() };
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => walk.folder(path, &path.to_string_lossy(), DEPTH_MAX),
@@ -83,7 +101,10 @@ fn find_within(paths: &[PathBuf], skip: &[PathBuf], roots: &[PathBuf]) -> Found 
 #[derive(Default)]
 struct Walk {
     found: Found,
+    /// Files that are read as something else.
     skip: HashSet<PathBuf>,
+    /// Folders of which nothing is a log.
+    folders: Vec<PathBuf>,
     /// Where links may lead.
     roots: Arc<[PathBuf]>,
     /// Canonical path → index in `found.files`.
@@ -115,13 +136,14 @@ impl Walk {
             let shown = format!("{}/{name}", shown.trim_end_matches('/'));
             match fs::symlink_metadata(&path) {
                 Err(error) => self.found.errors.push((path, error)),
+                Ok(metadata) if metadata.is_dir() && self.is_own(&path) => self.leave_out(OWN_FOLDER, shown),
                 Ok(metadata) if metadata.is_dir() && depth > 0 => self.folder(&path, &shown, depth - 1),
-                Ok(metadata) if metadata.is_dir() => self.leave_out("folders nested too deep"),
+                Ok(metadata) if metadata.is_dir() => self.leave_out("folders nested too deep", shown),
                 Ok(metadata) if metadata.is_symlink() => self.link(path, shown),
-                Ok(metadata) if !metadata.is_file() => self.leave_out("not a regular file"),
+                Ok(metadata) if !metadata.is_file() => self.leave_out("not a regular file", shown),
                 Ok(metadata) => match reason_to_leave_out(&name, &siblings) {
                     Some(reason) => {
-                        self.leave_out(reason);
+                        self.leave_out(reason, shown);
                         self.refused.extend(path.canonicalize());
                     }
                     None => self.file(&path, shown, &metadata, false),
@@ -134,35 +156,47 @@ impl Walk {
     fn link(&mut self, path: PathBuf, shown: String) {
         match path.canonicalize() {
             Ok(target) if !self.roots.iter().any(|root| target.starts_with(root)) => {
-                self.leave_out("link that leads out of the given folders (name its target to read it)");
+                self.leave_out("link that leads out of the given folders (name its target to read it)", shown);
             }
             Ok(target) if target.is_file() => self.links.push((target, path, shown)),
-            Ok(_) => self.leave_out("link to a folder"),
-            Err(_) => self.leave_out("link that leads nowhere"),
+            Ok(_) => self.leave_out("link to a folder", shown),
+            Err(_) => self.leave_out("link that leads nowhere", shown),
         }
+    }
+
+    fn is_own(&self, path: &Path) -> bool {
+        !self.folders.is_empty()
+            && path.canonicalize().is_ok_and(|path| self.folders.iter().any(|folder| path.starts_with(folder)))
     }
 
     fn file(&mut self, path: &Path, shown: String, metadata: &Metadata, named: bool) {
         let canonical = path.canonicalize().unwrap_or_else(|_| path.into());
         if self.skip.contains(&canonical) {
-            return self.leave_out("read as something else in this run");
+            return self.leave_out("read as something else in this run", shown);
+        }
+        if self.is_own(&canonical) {
+            if named {
+                self.found.errors.push((path.into(), io::Error::other(format!("{OWN_FOLDER}; it was left out"))));
+            }
+            return self.leave_out(OWN_FOLDER, shown);
         }
         if self.known.contains_key(&canonical) {
-            return self.leave_out("read already under another name");
+            return self.leave_out("read already under another name", shown);
         }
         self.known.insert(canonical, self.found.files.len());
         self.found.files.push(FoundFile {
             path: path.into(),
             shown,
             size: metadata.len(),
+            id: FileId::of(metadata),
             linked_as: Vec::new(),
             named,
             roots: if named { Arc::default() } else { self.roots.clone() },
         });
     }
 
-    fn leave_out(&mut self, reason: &'static str) {
-        *self.found.left_out.entry(reason).or_default() += 1;
+    fn leave_out(&mut self, reason: &'static str, shown: String) {
+        self.found.left_out.entry(reason).or_default().push(shown);
     }
 
     fn finish(mut self) -> Found {
@@ -171,9 +205,9 @@ impl Walk {
             match self.known.get(&target) {
                 Some(at) => {
                     self.found.files[*at].linked_as.push(name);
-                    self.leave_out("link to a file that is read under its own name");
+                    self.leave_out("link to a file that is read under its own name", shown);
                 }
-                None if self.refused.contains(&target) => self.leave_out("link to a file that is left out"),
+                None if self.refused.contains(&target) => self.leave_out("link to a file that is left out", shown),
                 None => match fs::metadata(&target) {
                     Ok(metadata) => {
                         let before = self.found.files.len();
@@ -217,19 +251,26 @@ fn by_number(a: &[u8], b: &[u8]) -> Ordering {
     }
 }
 
+const BINARY_BY_NAME: &str = "binary by its name";
+
+/// Whether files of this name are mostly binary.
+pub fn is_named_as_binary(name: &str) -> bool {
+    reason_to_leave_out(name, &HashSet::new()) == Some(BINARY_BY_NAME)
+}
+
 /// Names of binary files, and of files that are no logs.
 fn reason_to_leave_out(name: &str, siblings: &HashSet<String>) -> Option<&'static str> {
     let plain =
         ["gz", "zst"].iter().fold(name, |name, end| name.strip_suffix(end).map_or(name, |n| n.trim_end_matches('.')));
     let lower = plain.to_ascii_lowercase();
     if matches!(lower.as_str(), "wtmp" | "btmp" | "lastlog" | "faillog" | "tallylog" | "utmp") {
-        return Some("binary by its name");
+        return Some(BINARY_BY_NAME);
     }
     let end = lower.rsplit_once('.').map_or("", |(_, end)| end);
     match end {
         "journal" | "journal~" | "db" | "sqlite" | "zip" | "tar" | "tgz" | "png" | "jpg" | "gif" | "pdf" | "so"
         | "bin" | "exe" | "pcap" | "core" | "o" | "a" | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {
-            return Some("binary by its name");
+            return Some(BINARY_BY_NAME);
         }
         "xz" | "bz2" | "lz4" | "br" | "7z" => {
             return Some("compressed in a way that is not read (only .gz and .zst are)");
@@ -240,7 +281,7 @@ fn reason_to_leave_out(name: &str, siblings: &HashSet<String>) -> Option<&'stati
         }
         _ => {}
     }
-    repeats_info(name, siblings).then_some("a klog severity file whose lines stand in the INFO file beside it")
+    repeats_info(name, siblings).then_some(REPEATS_INFO)
 }
 
 /// klog's WARNING, ERROR and FATAL files hold again what the INFO file of the same process holds.
@@ -295,9 +336,9 @@ mod tests {
         let at = root.to_string_lossy();
         assert_eq!(shown(&found), [format!("{at}/kubelet.log"), format!("{at}/pods/ns_p_u/app/0.log")]);
         assert_eq!(found.files[1].linked_as, ["p_ns_app-abc.log"]);
-        assert_eq!(found.left_out["binary by its name"], 1);
-        assert_eq!(found.left_out["link that leads nowhere"], 1);
-        assert_eq!(found.left_out["link to a folder"], 1);
+        assert_eq!(found.left_out["binary by its name"].len(), 1);
+        assert_eq!(found.left_out["link that leads nowhere"].len(), 1);
+        assert_eq!(found.left_out["link to a folder"].len(), 1);
         assert!(found.errors.is_empty());
         assert_eq!(find(&[root.join("no")], &[]).errors.len(), 1);
     }
@@ -323,7 +364,7 @@ mod tests {
         };
         let found = find_within(std::slice::from_ref(&root), &[], std::slice::from_ref(&docker));
         assert_eq!(names(&found), ["real.txt", "2.log"]);
-        assert_eq!(found.left_out["link that leads out of the given folders (name its target to read it)"], 2);
+        assert_eq!(found.left_out["link that leads out of the given folders (name its target to read it)"].len(), 2);
         assert_eq!(names(&find(&[root.join("pods/0.log")], &[])), ["0.log"]);
         // A link that was set elsewhere since is not read.
         let mut file = found.files[0].clone();
@@ -351,7 +392,7 @@ mod tests {
             return;
         }
         let found = find(&[folder.path().into()], &[]);
-        assert_eq!((found.files.len(), found.left_out["not a regular file"]), (1, 1));
+        assert_eq!((found.files.len(), found.left_out["not a regular file"].len()), (1, 1));
         fs::remove_file(folder.path().join("0.log")).unwrap();
         assert!(make("0.log"));
         let (sender, opened) = std::sync::mpsc::channel();
@@ -369,5 +410,27 @@ mod tests {
         assert!(!repeats_info("kubelet.node.root.log.ERROR.20261123-091320.99", &all));
         assert!(repeats_info("kubelet.WARNING", &all));
         assert!(!repeats_info("app.ERROR", &all));
+    }
+
+    #[test]
+    fn nothing_of_the_state_folder_is_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("log");
+        let state = root.join("run/state");
+        fs::create_dir_all(state.join("deeper")).unwrap();
+        for name in ["a.log", "run/b.log", "run/state/lock", "run/state/deeper/c.log"] {
+            fs::write(root.join(name), "x\n").unwrap();
+        }
+        let ends = |found: &Found| -> Vec<String> {
+            found.files.iter().map(|file| file.shown.rsplit('/').next().unwrap().to_owned()).collect()
+        };
+        let find = |paths: &[PathBuf]| find(paths, std::slice::from_ref(&state));
+        let found = find(std::slice::from_ref(&root));
+        assert_eq!((ends(&found), found.left_out[OWN_FOLDER].len()), (vec!["a.log".to_owned(), "b.log".to_owned()], 1));
+        // A file of it that is named is said; the folder itself, given as logs, is what the user wants to be read.
+        let found = find(&[state.join("lock"), root.join("a.log")]);
+        assert_eq!((ends(&found), found.errors.len()), (vec!["a.log".to_owned()], 1));
+        assert_eq!(ends(&find(&[state.join("deeper")])), ["c.log"]);
+        assert_eq!(ends(&find(std::slice::from_ref(&state))), ["c.log", "lock"]);
     }
 }

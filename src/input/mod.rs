@@ -2,6 +2,8 @@
 //!
 //! Nothing here parses: a chunk is bytes, an offset and a line number. Where its lines go is not known either.
 
+pub mod content;
 pub mod discover;
 mod gzip;
+pub mod open;
 pub mod read;

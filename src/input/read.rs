@@ -3,13 +3,10 @@
 //! In goes an opened file; out come chunks that end at a line feed, except the last one of a file and the pieces of a
 //! line that is longer than the limit. What the lines mean is not known here.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::gzip::Members;
+use super::open::Lost;
 
 /// Bytes read in one go; small enough that a worker's buffers stay in the cache, large enough that a system call is
 /// paid once in about a thousand lines.
@@ -72,64 +69,14 @@ pub enum ReadError {
     Io(#[from] io::Error),
 }
 
-/// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed. `count` grows by the
-/// bytes that come from the disk.
-pub fn open(path: &Path, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
-    unpacked(Counted { file: File::open(path)?, count })
-}
-
-/// The same for a file that must lie in one of these folders, if there are any. What was opened is looked at, not the path:
-/// a link or a pipe may have come in its place.
-pub fn open_within(path: &Path, roots: &[PathBuf], count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn Read + Send>> {
-    if roots.is_empty() {
-        return open(path, count);
+impl ReadError {
+    /// Bytes on disk that can't be read any more.
+    pub fn lost_bytes(&self) -> u64 {
+        match self {
+            ReadError::Io(error) => Lost::of(error),
+            ReadError::TooLarge(_) | ReadError::Quiet => 0,
+        }
     }
-    let file = open_in_place(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("is no regular file any more; it was left out"));
-    }
-    if place(&file)?.is_some_and(|place| !roots.iter().any(|root| place.starts_with(root))) {
-        return Err(io::Error::other("a link now leads out of the given folders; it was left out"));
-    }
-    unpacked(Counted { file, count })
-}
-
-/// Opens what lies at the path, of which links were resolved before: no link at its end is followed, and no writer of a
-/// pipe is awaited.
-#[cfg(unix)]
-fn open_in_place(path: &Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    loop {
-        return match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(descriptor) => Ok(descriptor.into()),
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(rustix::io::Errno::LOOP) => Err(io::Error::other("a link has come in its place; it was left out")),
-            Err(error) => Err(error.into()),
-        };
-    }
-}
-
-#[cfg(not(unix))]
-fn open_in_place(path: &Path) -> io::Result<File> {
-    File::open(path)
-}
-
-/// Where an open file lies; `None` on a system that never tells. One that should and does not is an error: without its
-/// word, a link could lead anywhere.
-#[cfg(target_os = "linux")]
-fn place(file: &File) -> io::Result<Option<PathBuf>> {
-    use std::os::fd::AsRawFd;
-    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    match std::fs::read_link(&link) {
-        Ok(place) => Ok(Some(place)),
-        Err(error) => Err(io::Error::other(format!("{link} does not tell where it lies ({error}); it was left out"))),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn place(_: &File) -> io::Result<Option<PathBuf>> {
-    Ok(None)
 }
 
 /// What gzip and zstd begin with.
@@ -154,22 +101,6 @@ pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Rea
         Some(_) => Box::new(zstd::stream::read::Decoder::new(input)?),
         None => Box::new(input),
     })
-}
-
-/// Counts what is read.
-struct Counted {
-    file: File,
-    count: Option<Arc<AtomicU64>>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let got = self.file.read(into)?;
-        if let Some(count) = &self.count {
-            count.fetch_add(got as u64, Ordering::Relaxed);
-        }
-        Ok(got)
-    }
 }
 
 impl<R: Read> ChunkReader<R> {

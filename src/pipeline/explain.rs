@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::PipelineError;
 use super::deliveries::Say;
+use super::inputs::Inputs;
 use super::learned::Learned;
 use super::monitor::Monitor;
 use super::source::SourceSink;
@@ -19,6 +20,7 @@ use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::explain::Explanation;
 use crate::export::terminal::Style;
+use crate::files::clash::Output;
 use crate::input::discover;
 use crate::record::Record;
 
@@ -50,7 +52,9 @@ pub fn explain(
     monitor: &Arc<Monitor>,
     say: &Say,
 ) -> Result<Vec<String>, PipelineError> {
-    let (learned, mut outcome) = Learned::new(config, true, monitor, say)?;
+    let inputs = Inputs::find(config, say);
+    inputs.protect(config, &[Output::stdout(), Output::stderr()])?;
+    let (learned, mut outcome) = Learned::new(config, inputs, true, monitor, say)?;
     let run = learned.run(monitor);
     let Some(correlator) = &learned.correlator else {
         learned.progress.finish();

@@ -1,16 +1,18 @@
-//! The end of a run: traces with their lines on the terminal or in files, the exit code.
+//! The end of a run: what it came to, traces with their lines on the terminal, the exit code.
 //!
-//! In go what was held and counted, out come text, files and the exit code; the sum in words is [`summary`]'s. No record is
-//! read here.
+//! In go what was held and counted, out come text and the exit code; the sum in words is [`summary`]'s. No record is read
+//! here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use super::source::SourceReport;
-use super::taps::HeldLine;
+use super::taps::{HeldLine, HeldLines};
 use super::*;
 use crate::cli::View;
+use crate::export::terminal::Style;
 use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
+use crate::input::discover::LeftOut;
 use crate::record::Relation;
 
 /// What a run came to.
@@ -19,7 +21,7 @@ pub struct Outcome {
     /// Sources found.
     pub sources: usize,
     /// Files left out, by reason.
-    pub left_out: BTreeMap<&'static str, u64>,
+    pub left_out: LeftOut,
     /// What could not be looked at, read or written.
     pub failures: Vec<String>,
     /// The traces.
@@ -54,6 +56,8 @@ pub struct Outcome {
     pub delivered: Vec<(String, Summary)>,
     /// What each destination refused in earlier runs and was not sent again, by reason.
     pub refused_before: Vec<(String, BTreeMap<String, u64>)>,
+    /// Files that were not written since the run was stopped.
+    pub unwritten: Vec<String>,
     /// Ctrl-C.
     pub stopped: bool,
     pub(super) dry_run: bool,
@@ -83,10 +87,18 @@ impl Outcome {
             lines_left_out: 0,
             delivered: Vec::new(),
             refused_before: Vec::new(),
+            unwritten: Vec::new(),
             stopped: false,
             dry_run: config.dry_run,
             zone_given: config.zone_given,
         }
+    }
+
+    pub(super) fn count_limits(&mut self, correlator: &Correlator) {
+        let counts = correlator.counts();
+        self.spans_evicted = counts.index.evicted;
+        self.requests_over_limit = counts.requests_over_limit;
+        self.lines_over_limit = counts.lines_over_limit;
     }
 
     /// What became of the events of one destination: those put on the given spans, and those on carriers.
@@ -119,55 +131,8 @@ pub fn exit_code(outcome: &Outcome) -> u8 {
     }
 }
 
-impl Outputs {
-    /// Writes what was held.
-    pub(super) fn finish(
-        mut self,
-        config: &BackfillConfig,
-        correlator: Option<&Correlator>,
-        outcome: &mut Outcome,
-    ) -> Result<(), PipelineError> {
-        if let Some(correlator) = correlator {
-            let counts = correlator.counts();
-            outcome.spans_evicted = counts.index.evicted;
-            outcome.requests_over_limit = counts.requests_over_limit;
-            outcome.lines_over_limit = counts.lines_over_limit;
-        }
-        if let (Some(links), Some(path)) = (self.links, &config.links) {
-            links.finish().map_err(|source| PipelineError::Output { path: path.clone(), source })?;
-        }
-        let mut folders: Vec<(usize, &PathBuf)> = Vec::new();
-        for (place, destination) in config.destinations.iter().enumerate() {
-            if let Destination::Files(folder) = destination {
-                folders.push((place, folder));
-            }
-        }
-        for (file, (place, folder)) in self.logs_files.into_iter().zip(folders) {
-            let failed = |source| PipelineError::Output { path: folder.clone(), source };
-            file.finish().map_err(failed)?;
-            let events = self.events.iter_mut().find(|events| events.destination == place);
-            if let (Some(events), Some(correlator)) = (events, correlator) {
-                let output = File::create(folder.join("traces.jsonl")).map_err(failed)?;
-                let (limits, index) = (trace_limits(config), correlator.index());
-                let carried = traces::write_file(&config.traces, limits, events, index, output).map_err(failed)?;
-                outcome.count_events(events, &carried);
-            }
-        }
-        // After an interrupt they are not all there.
-        if let Some(lines) = self.lines.filter(|_| !outcome.stopped) {
-            outcome.lines_left_out = lines.left_out;
-            let style = Style { colour: config.colour, width: config.width };
-            match show(&lines, correlator, config.view, style, &mut io::stdout().lock()) {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Shows the lines: trace by trace, then those without one; or all by time.
-fn show(
+pub(super) fn show(
     held: &HeldLines,
     correlator: Option<&Correlator>,
     view: View,

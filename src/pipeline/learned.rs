@@ -3,17 +3,19 @@
 //! In goes a configuration, out come the sources, the traces' spans and what was learned from all lines. What becomes of
 //! it, links and shipments or explanations, is not decided here.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::deliveries::Say;
+use super::inputs::Inputs;
 use super::monitor::Monitor;
 use super::recall::Recall;
+use super::traces::TracesReport;
 use super::{Outcome, PipelineError, Run, progress, store, trace_limits, traces, zones};
 use crate::calendar::CalendarSettings;
-use crate::commands::survey::{self, Source};
+use crate::commands::survey::Source;
 use crate::config::BackfillConfig;
 use crate::correlate::{Correlator, span_index};
-use crate::input::discover;
 
 /// A run after its first pass: what was found, and what belongs together.
 pub(super) struct Learned {
@@ -29,36 +31,38 @@ pub(super) struct Learned {
 }
 
 impl Learned {
-    /// Finds the sources, brings and reads the traces, and reads the sources once. `keep_evidence`: for explanations.
+    /// Brings and reads the traces, and reads the sources once. `keep_evidence`: for explanations.
     pub(super) fn new(
         config: &BackfillConfig,
+        inputs: Inputs,
         keep_evidence: bool,
         monitor: &Arc<Monitor>,
         say: &Say,
     ) -> Result<(Learned, Outcome), PipelineError> {
         let mut config = config.clone();
-        let mut skip = config.traces.clone();
-        skip.extend(config.links.clone());
-        let mut found = discover::find(&config.paths, &skip);
-        let mut sources = survey::sources(&mut found);
+        let Inputs { found, mut sources } = inputs;
         if let Some((index, count)) = config.shard {
             sources.retain(|source| {
                 twox_hash::XxHash64::oneshot(0, source.writer.as_bytes()) % u64::from(count) == u64::from(index)
             });
         }
         let mut outcome = Outcome::new(&config, &found, sources.len());
-        let mut spools = Vec::new();
-        if !config.stores.is_empty()
-            && let Some(window) = store::window(&config, &sources, monitor.interrupted(), say)
-        {
-            for from in &config.stores {
-                spools.extend(store::bring(&config, from, window, &mut outcome, say)?);
-            }
-        }
+        let (spools, mut without_spans) = from_stores(&config, &sources, &mut outcome, monitor.interrupted(), say)?;
         outcome.from_stores = spools.len() as u64;
         config.traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
         let progress = progress::Progress::start(&sources, !config.traces.is_empty(), monitor, say);
         let mut correlator = load_traces(&config, &mut outcome, say);
+        let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;
+        without_spans.extend(files.iter().chain(unreadable).cloned());
+        if !without_spans.is_empty() && !monitor.is_interrupted() {
+            let without_spans = without_spans.join("; ");
+            if !config.allow_no_traces {
+                progress.finish();
+                return Err(PipelineError::NoSpans(without_spans));
+            }
+            outcome.failures.extend(unreadable.iter().cloned());
+            say(&format!("--traces {without_spans}; going on, as --allow-no-traces says"));
+        }
         let calendars = zones::calendars(&config, &sources, &outcome.traces, say);
         let recall = Recall::default();
         let mut learned = Learned { config, _spools: spools, sources, calendars, correlator: None, recall, progress };
@@ -81,6 +85,37 @@ impl Learned {
             spare: Mutex::default(),
         }
     }
+}
+
+/// Traces of all stores, and the stores that gave none.
+fn from_stores(
+    config: &BackfillConfig,
+    sources: &[Source],
+    outcome: &mut Outcome,
+    stop: &AtomicBool,
+    say: &Say,
+) -> Result<(Vec<store::Spool>, Vec<String>), PipelineError> {
+    let (mut spools, mut without_spans) = (Vec::new(), Vec::new());
+    if config.stores.is_empty() {
+        return Ok((spools, without_spans));
+    }
+    let window = store::window(config, sources, stop, say);
+    let has_lines = sources.iter().flat_map(|source| &source.files).any(|file| file.size > 0);
+    for from in &config.stores {
+        match window {
+            Some(window) => {
+                let spool = store::bring(config, from, window, outcome, say)?;
+                if spool.is_none() {
+                    without_spans.push(format!("{} has no traces of the time of the logs", from.name));
+                }
+                spools.extend(spool);
+            }
+            // With no line there is nothing to ask for, and nothing to send.
+            None if has_lines => without_spans.push(format!("{} was not asked: no line has a time", from.name)),
+            None => {}
+        }
+    }
+    Ok((spools, without_spans))
 }
 
 fn load_traces(config: &BackfillConfig, outcome: &mut Outcome, say: &Say) -> Option<Correlator> {

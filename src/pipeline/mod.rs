@@ -10,9 +10,10 @@ mod counted;
 pub mod deliveries;
 mod explain;
 mod finish;
+mod inputs;
 mod learned;
-pub mod leftovers;
 pub mod monitor;
+mod outputs;
 mod progress;
 mod reach;
 mod recall;
@@ -29,8 +30,7 @@ pub mod traces;
 mod writers;
 mod zones;
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -42,26 +42,26 @@ use crate::calendar::CalendarSettings;
 use crate::checkpoint::ledger::FILES_MAX;
 use crate::checkpoint::store::{Store, StoreError};
 use crate::commands::survey::Source;
-use crate::config::{BackfillConfig, Destination};
+use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::export::Summary;
 use crate::export::encode;
-use crate::export::links::LinkRows;
 use crate::export::logs::LogBatcher;
-use crate::export::terminal::Style;
+use crate::files::clash::Clash;
 use crate::input::discover::Found;
 use crate::record::Origin;
 use crate::spans::file::Limits as TraceLimits;
 use acknowledged::{Acknowledged, Resending};
 use deliveries::{Deliveries, Say, Way};
+use inputs::Inputs;
 use learned::Learned;
 use monitor::Monitor;
+use outputs::Outputs;
 use recall::{Observer, Recall};
 use recognise::recognise;
 use saving::Saver;
-use ship::{LinkCounts, LogOutput, Shipper, SourceState, Tap};
+use ship::{LinkCounts, LogOutput, Shipper, SourceState};
 use source::{Reading, SourceReport, SourceSink, read_source};
-use taps::{HeldLines, LogsFile};
 use targets::targets;
 use traces::{HeldEvents, TracesReport};
 
@@ -71,6 +71,9 @@ pub use finish::{Outcome, exit_code};
 /// What stops a run before it begins.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
+    /// An output would destroy an input.
+    #[error(transparent)]
+    Clash(#[from] Clash),
     /// A file or folder to write cannot be.
     #[error("{path}: {source}")]
     Output {
@@ -90,6 +93,11 @@ pub enum PipelineError {
         /// What went wrong.
         reason: String,
     },
+    /// Traces that hold no span, each with what it is instead.
+    #[error(
+        "--traces {0}. Nothing was sent or written: no line would be linked to it. Name traces that hold spans, or add --allow-no-traces"
+    )]
+    NoSpans(String),
     /// A destination.
     #[error("--to: {0}")]
     Destination(io::Error),
@@ -100,7 +108,10 @@ pub enum PipelineError {
 
 /// Runs a backfill. The monitor ends it early and knows how it stands; `say` tells the user something at once.
 pub fn backfill(config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> Result<Outcome, PipelineError> {
-    // First of all: a folder that another run has is said before anything is read or written.
+    // First of all: nothing is opened for writing that is read.
+    let inputs = Inputs::find(config, say);
+    inputs.protect(config, &inputs::outputs(config))?;
+    // A folder that another run has is said before the lines are read.
     let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
     if let Some(note) = store.as_ref().and_then(Store::unlocked) {
         say(note);
@@ -110,7 +121,7 @@ pub fn backfill(config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> R
         let targets = targets(config).into_iter().map(|(_, target, _)| target);
         reach::look(targets.filter(|_| !config.dry_run).collect(), say.clone());
     }
-    let (learned, mut outcome) = Learned::new(config, false, monitor, say)?;
+    let (learned, mut outcome) = Learned::new(config, inputs, false, monitor, say)?;
     let result = learned.run(monitor).ship(learned.correlator.as_ref(), store.as_ref(), &mut outcome, say);
     learned.progress.finish();
     result?;
@@ -227,7 +238,11 @@ impl Run<'_> {
         let names = targets.iter().map(|(_, target, _)| target.endpoint.name());
         outcome.refused_before = names.zip(acknowledged.refused_before()).collect();
         outcome.delivered = targets.into_iter().map(|(_, target, _)| target.endpoint.name()).zip(summaries).collect();
-        outputs.finish(config, correlator, outcome)
+        if let Some(correlator) = correlator {
+            outcome.count_limits(correlator);
+        }
+        outputs.finish(config, correlator, outcome.stopped, outcome);
+        Ok(())
     }
 
     /// Reads all sources on so many threads.
@@ -245,10 +260,10 @@ impl Run<'_> {
         let order = self.order(workers);
         let next = AtomicUsize::new(0);
         let total = Mutex::new((SourceReport::default(), LinkCounts::default()));
-        let mut taps = Some(outputs.taps());
+        let mut takers = Some(outputs.takers());
         thread::scope(|scope| {
             for _ in 0..workers {
-                let (links, taps) = taps.take().unwrap_or_default();
+                let (links, taps) = takers.take().unwrap_or_default();
                 let (order, next, total) = (&order, &next, &total);
                 let logs = |(index, way): (usize, &'_ Way)| LogOutput {
                     destination: index,
@@ -338,52 +353,5 @@ impl Run<'_> {
                 Err(error) => outcome.failures.push(format!("traces could not be read again: {error}")),
             }
         }
-    }
-}
-
-/// What is written or held on this machine.
-struct Outputs {
-    links: Option<LinkRows<BufWriter<File>>>,
-    lines: Option<HeldLines>,
-    logs_files: Vec<LogsFile>,
-    events: Vec<HeldEvents>,
-}
-
-type Taps<'o> = (Option<&'o mut LinkRows<BufWriter<File>>>, Vec<&'o mut (dyn Tap + Send)>);
-
-impl Outputs {
-    fn open(config: &BackfillConfig) -> Result<Outputs, PipelineError> {
-        let create = |path: PathBuf| File::create(&path).map_err(|source| PipelineError::Output { path, source });
-        let links = config.links.clone().map(create).transpose()?.map(|file| LinkRows::new(BufWriter::new(file)));
-        let mut outputs = Outputs { links, lines: None, logs_files: Vec::new(), events: Vec::new() };
-        for (index, destination) in config.destinations.iter().enumerate().filter(|_| !config.dry_run) {
-            let wants_events = !config.traces.is_empty();
-            match destination {
-                Destination::Text => outputs.lines = Some(HeldLines::new(config.held_bytes_max)),
-                Destination::Files(folder) => {
-                    fs::create_dir_all(folder)
-                        .map_err(|source| PipelineError::Output { path: folder.clone(), source })?;
-                    outputs.logs_files.push(LogsFile::new(create(folder.join("logs.jsonl"))?, config.now_nanos));
-                }
-                Destination::Logs(_) | Destination::Traces(_) => {}
-            }
-            if wants_events && matches!(destination, Destination::Files(_) | Destination::Traces(_)) {
-                outputs.events.push(HeldEvents::new(index, config.held_bytes_max, config.event_name));
-            }
-        }
-        Ok(outputs)
-    }
-
-    /// Rows and lines come in the order of the sources.
-    fn wants_order(&self) -> bool {
-        self.links.is_some() || self.lines.is_some() || !self.logs_files.is_empty() || !self.events.is_empty()
-    }
-
-    fn taps(&mut self) -> Taps<'_> {
-        let mut taps: Vec<&mut (dyn Tap + Send)> = Vec::new();
-        taps.extend(self.lines.iter_mut().map(|lines| lines as &mut (dyn Tap + Send)));
-        taps.extend(self.logs_files.iter_mut().map(|file| file as &mut (dyn Tap + Send)));
-        taps.extend(self.events.iter_mut().map(|events| events as &mut (dyn Tap + Send)));
-        (self.links.as_mut(), taps)
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::leftovers;
 use super::saving::Saver;
 use crate::export::standing::{Standing, State};
+use crate::files::leftovers;
 
 /// How long saving the state may take when a run has to end at once.
 const SAVE_WITHIN: Duration = Duration::from_millis(200);

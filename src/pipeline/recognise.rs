@@ -313,6 +313,7 @@ mod tests {
                     shown: path.display().to_string(),
                     path,
                     size: 0,
+                    id: None,
                     linked_as: Vec::new(),
                     named: true,
                     roots: Arc::new([]),

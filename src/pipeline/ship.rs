@@ -3,11 +3,9 @@
 //! In go the records of one source after another, out go batches, link rows, lines of text and span events. One `Shipper`
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
-use std::fs::File;
-use std::io::BufWriter;
-
 use super::acknowledged::Acknowledged;
 use super::counted::Counted;
+use super::outputs::LinksFile;
 use super::recognise::KnownFile;
 use super::source::SourceSink;
 pub use super::writers::SourceState;
@@ -17,7 +15,6 @@ use crate::commands::survey::Source;
 use crate::correlate::Correlator;
 use crate::export::batch::Batch;
 use crate::export::encode::{self, Beside};
-use crate::export::links::LinkRows;
 use crate::export::logs::{LogBatcher, Place};
 use crate::record::{Link, Method, Position, Record, Relation, Unlinked};
 
@@ -93,7 +90,7 @@ pub struct Shipper<'a> {
     /// Other takers.
     pub taps: Vec<&'a mut (dyn Tap + Send)>,
     /// The links file.
-    pub links: Option<&'a mut LinkRows<BufWriter<File>>>,
+    pub links: Option<&'a mut LinksFile>,
     /// What is remembered.
     pub acknowledged: &'a Acknowledged,
     /// `observed_time_unix_nano`.

@@ -3,6 +3,7 @@
 //! In goes a [`Source`], out go its records, in order over all its files; a file that fails is said and the next one is
 //! read. What becomes of the records is the sink's.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +11,7 @@ use crate::assemble::{AssembleSettings, Assembler, Counts, RecordSink};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::commands::survey::Source;
 use crate::decode::Envelopes;
+use crate::input::open::Lost;
 use crate::input::read::{ChunkReader, ReadLimits};
 use crate::record::Origin;
 use spanline_parsers::detect::Expect;
@@ -63,6 +65,8 @@ pub struct SourceReport {
     pub files_read: u64,
     /// Files read in part.
     pub files_cut: u64,
+    /// Bytes on disk that were there when the files were found, and could not be read any more.
+    pub bytes_lost: u64,
     /// One message for each file that was not read to its end.
     pub failures: Vec<String>,
 }
@@ -73,6 +77,7 @@ impl SourceReport {
         self.counts.add(&other.counts);
         self.files_read += other.files_read;
         self.files_cut += other.files_cut;
+        self.bytes_lost += other.bytes_lost;
         self.failures.extend(other.failures);
     }
 }
@@ -99,6 +104,8 @@ pub fn read_source<S: SourceSink>(
         let input = match file.open(Some(reading.bytes_read.clone())) {
             Ok(input) => input,
             Err(error) => {
+                let is_gone = error.kind() == io::ErrorKind::NotFound;
+                report.bytes_lost += if is_gone { file.size } else { Lost::of(&error) };
                 report.failures.push(format!("{}: {error}", file.shown));
                 continue;
             }
@@ -124,6 +131,7 @@ pub fn read_source<S: SourceSink>(
                 }
                 Err(error) => {
                     report.files_cut += 1;
+                    report.bytes_lost += error.lost_bytes();
                     report.failures.push(format!("{}: {error}", file.shown));
                     break;
                 }

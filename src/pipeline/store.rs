@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex};
 use prost::Message;
 
 use super::source::{Reading, SourceSink, read_source};
-use super::{Outcome, PipelineError, Say, leftovers, zones};
+use super::{Outcome, PipelineError, Say, zones};
 use crate::assemble::RecordSink;
 use crate::commands::survey::Source;
 use crate::config::{BackfillConfig, TraceStore};
+use crate::files::leftovers;
 use crate::otlp::SendError;
 use crate::otlp::query::Asker;
 use crate::record::Record;

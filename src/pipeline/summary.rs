@@ -6,6 +6,9 @@
 use super::finish::Outcome;
 use crate::record::Method;
 
+/// Files left out that are named for each reason.
+const NAMES_MAX: usize = 3;
+
 impl Outcome {
     /// The summary for the user.
     pub fn summary(&self) -> String {
@@ -52,8 +55,15 @@ impl Outcome {
                 say(format!("          {} {what}", counted(count, name)));
             }
         }
-        for (reason, count) in &self.left_out {
-            say(format!("left out  {}: {reason}", counted(*count, "file")));
+        if counts.nul_bytes > 0 {
+            say(format!("          {} of NUL bytes in lines longer than the limit, left out", size(counts.nul_bytes)));
+        }
+        if self.read.bytes_lost > 0 {
+            let lost = size(self.read.bytes_lost);
+            say(format!("lost      {lost} of files that were emptied, replaced or removed while the run went on"));
+        }
+        for (reason, names) in &self.left_out {
+            say(format!("left out  {}: {reason} ({})", counted(names.len() as u64, "file"), first_few(names)));
         }
         if self.traces.files > 0 {
             let files = self.traces.files - self.from_stores.min(self.traces.files);
@@ -178,13 +188,26 @@ impl Outcome {
         if self.dry_run {
             say("sent      nothing: --dry-run".to_owned());
         }
+        if !self.unwritten.is_empty() {
+            let names = self.unwritten.join(", ");
+            say(format!("stopped   not written, and as it was before, if it was there: {names}"));
+        }
         for failure in self.all_failures() {
             say(format!("failed    {failure}"));
         }
     }
 }
 
-fn counted(count: u64, what: &str) -> String {
+/// The first few names, and how many more there are.
+fn first_few(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more: -v names all"),
+    }
+}
+
+pub(super) fn counted(count: u64, what: &str) -> String {
     match what.strip_suffix('y') {
         _ if count == 1 => format!("{count} {what}"),
         Some(stem) => format!("{count} {stem}ies"),

@@ -3,12 +3,12 @@
 //! In go records with their links, out come rows of `logs.jsonl`, or lines kept until their traces can be shown. What is
 //! held is bounded; what is beyond is counted.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use super::ship::Tap;
 use crate::export::fields::Sighting;
 use crate::export::{otlp_json, text};
+use crate::files::replace::Replacement;
 use crate::record::{Link, Origin, Record};
 use spanline_parsers::Severity;
 
@@ -19,42 +19,49 @@ const ROW_BYTES: usize = 1 << 20;
 
 /// Writes `logs.jsonl`.
 pub struct LogsFile {
-    output: BufWriter<File>,
+    /// `None` once it has failed: what was written of it makes room for others.
+    output: Option<BufWriter<Replacement>>,
     text: Vec<u8>,
     open: Option<(otlp_json::Batch, Origin, usize)>,
     observed: i64,
+    records: u64,
     failed: Option<io::Error>,
 }
 
 impl LogsFile {
     /// Into this file.
-    pub fn new(output: File, observed: i64) -> LogsFile {
-        LogsFile { output: BufWriter::new(output), text: Vec::new(), open: None, observed, failed: None }
+    pub fn new(output: Replacement, observed: i64) -> LogsFile {
+        let output = Some(BufWriter::new(output));
+        LogsFile { output, text: Vec::new(), open: None, observed, records: 0, failed: None }
     }
 
     fn end_row(&mut self) {
         let Some((batch, ..)) = self.open.take() else { return };
         batch.close(&mut self.text);
-        if self.failed.is_none()
-            && let Err(error) = self.output.write_all(&self.text)
-        {
-            self.failed = Some(error);
+        if let Some(Err(error)) = self.output.as_mut().map(|output| output.write_all(&self.text)) {
+            (self.failed, self.output) = (Some(error), None);
         }
         self.text.clear();
     }
 
-    /// Writes what is left; an error of any write comes here.
-    pub fn finish(mut self) -> io::Result<()> {
+    /// Records that were given.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Gives the output back with all rows written; an error of any write comes here.
+    pub fn finish(mut self) -> io::Result<BufWriter<Replacement>> {
         self.end_row();
-        match self.failed {
-            Some(error) => Err(error),
-            None => self.output.flush(),
+        match (self.output, self.failed) {
+            (Some(mut output), None) => output.flush().map(|()| output),
+            (_, error) => Err(error.unwrap_or_else(|| io::ErrorKind::Other.into())),
         }
     }
 }
 
 impl Tap for LogsFile {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16], file: &str) {
+        self.records += 1;
         let goes_on = |(_, origin, count): &(otlp_json::Batch, Origin, usize)| {
             origin == record.origin && *count < ROW_RECORDS && self.text.len() < ROW_BYTES
         };

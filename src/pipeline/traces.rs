@@ -4,7 +4,7 @@
 //! a file or to Jaeger. Events are made and added by the exporter; this connects.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -17,16 +17,19 @@ use super::ship::Tap;
 use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
 use crate::checkpoint::version_1::Keys;
 use crate::cli::EventName;
+use crate::commands::survey;
 use crate::correlate::Correlator;
 use crate::correlate::facts::{ResourceFact, SpanFact};
 use crate::correlate::span_index::SpanIndex;
 use crate::export::span_event::event_for;
 use crate::export::{Batch, Group};
+use crate::input::{content, read};
 use crate::otlp::annotate::{self, SpanEvents};
 use crate::otlp::{Signal, protobuf};
 use crate::record::{Link, Receipt, Record, Relation};
 use crate::spans::facts::FactCounts;
 use crate::spans::file::{Counts, Limits, TraceFile};
+use crate::spans::recognise;
 
 /// Bytes of one request, whatever the file had: keeps requests far below every server's limit. A larger span is alone in
 /// its own.
@@ -45,6 +48,10 @@ pub struct TracesReport {
     pub invalid: u64,
     /// One message for each file with something wrong.
     pub failures: Vec<String>,
+    /// Those of which no span could be taken, each with what it is instead.
+    pub without_spans: Vec<String>,
+    /// One message for each file that can't be read at all.
+    pub unreadable: Vec<String>,
     /// Times between which the spans lie, ns since the epoch.
     pub range: Option<(i64, i64)>,
     /// Start times of spans, in whole seconds, for the fit of a zone.
@@ -75,14 +82,44 @@ pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> T
                 report.own += counts.own;
                 report.invalid += counts.invalid;
                 report.failures.extend(problem);
-                if counts.spans + counts.own + counts.invalid == 0 {
-                    report.failures.push(format!("{}: holds no span", path.display()));
+                if counts.spans == 0 {
+                    report.without_spans.push(format!("{} {}", path.display(), why_no_span(path, &counts)));
                 }
             }
-            Err(error) => report.failures.push(format!("{}: {error}", path.display())),
+            Err(error) => {
+                report.unreadable.push(format!("{}: {error}", path.display()));
+            }
         }
     }
     report
+}
+
+/// What a file is that no span could be taken from.
+fn why_no_span(path: &Path, counts: &FactCounts) -> String {
+    match counts {
+        FactCounts { own: 1.., .. } => return "holds only spans that spanline itself made".to_owned(),
+        FactCounts { invalid, .. } if *invalid > 0 => {
+            return format!("holds no span: {invalid} without valid ids or times");
+        }
+        _ => {}
+    }
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(read::unpacked);
+    let _ = read.and_then(|input| input.take(survey::SNIFF_BYTES as u64).read_to_end(&mut head));
+    let is_json = || matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
+    let what = match recognise::Kind::of(&head) {
+        Some(recognise::Kind::OtlpTraces) => "holds no span",
+        Some(kind) => return format!("is {}: no span was found in it", kind.description()),
+        None if head.trim_ascii().is_empty() => "is empty",
+        None => match content::magic(&head).or_else(|| content::own_output(&head)) {
+            Some(what) => return format!("is {what}, no traces"),
+            None if survey::times(&head).any() => "is a plain log, no traces",
+            None if content::is_binary(&head) => "is binary, of a kind that is not known",
+            None if is_json() => "is JSON of a kind that is not known, no traces",
+            None => "is plain text, no traces",
+        },
+    };
+    what.to_owned()
 }
 
 /// Calls for each span; returns how many there were, and a message if something in the file was wrong.
@@ -176,21 +213,20 @@ pub(super) fn write_file(
     limits: Limits,
     held: &mut HeldEvents,
     index: &SpanIndex,
-    output: File,
+    output: &mut impl Write,
 ) -> io::Result<carriers::Counts> {
-    let mut output = BufWriter::new(output);
     for path in paths {
         let mut written = Ok(());
         // A file that cannot be read was said when its spans were taken in; only writing fails here.
         let _ = each_request(path, limits, |_, mut request| {
             held.events.annotate(&mut request);
-            written = write_line(&mut output, &request);
+            written = write_line(output, &request);
             if written.is_ok() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
         });
         written?;
     }
     let counts = carriers::each(paths, limits, held, index, |carrier, parent| {
-        write_line(&mut output, &carriers::request(carrier, parent))
+        write_line(output, &carriers::request(carrier, parent))
     })?;
     output.flush()?;
     Ok(counts)
@@ -274,7 +310,6 @@ fn compare(ends: &[Mark], known: &Marks) -> Comparison {
 }
 
 fn key_of(path: &Path) -> io::Result<u128> {
-    use std::io::Read;
     let mut head = Vec::new();
     File::open(path)?.take(4096).read_to_end(&mut head)?;
     Ok(twox_hash::XxHash3_128::oneshot_with_seed(2, &head))

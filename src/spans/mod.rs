@@ -11,3 +11,4 @@ mod json;
 mod json_cursor;
 mod json_facts;
 mod json_scan;
+pub mod recognise;

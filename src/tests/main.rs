@@ -5,6 +5,7 @@
 mod accuracy;
 mod answers;
 mod backfill_bad_input;
+mod backfill_outputs;
 mod backfill_receipts;
 mod backfill_remembered;
 mod backfill_rewritten;

@@ -11,12 +11,13 @@ const TOP_LEVEL: [&str; 9] =
     ["Cargo.lock", "Cargo.toml", "CHANGELOG.md", "LICENSE", "README.md", "deploy", "parsers", "src", "testdata"];
 
 /// Which modules of the crate a module may name.
-const MAY_NAME: [(&str, &[&str]); 17] = [
+const MAY_NAME: [(&str, &[&str]); 18] = [
     ("record", &[]),
     ("metrics", &[]),
     ("calendar", &[]),
+    ("files", &[]),
     ("otlp", &[]),
-    ("input", &["record", "metrics"]),
+    ("input", &["record", "metrics", "files"]),
     ("decode", &["record", "metrics", "calendar"]),
     ("assemble", &["record", "metrics", "decode", "calendar"]),
     ("correlate", &["record", "metrics"]),
@@ -25,7 +26,7 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
     ("spans", &["record", "correlate", "otlp", "metrics"]),
     ("cli", &["config", "pipeline"]),
     ("main", &["cli", "config", "pipeline", "commands"]),
-    ("interrupt", &["pipeline"]),
+    ("interrupt", &["pipeline", "files"]),
     ("config", ANY),
     ("commands", ANY),
     ("pipeline", ANY),

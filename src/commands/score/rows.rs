@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::commands::survey;
-use crate::input::{discover, read};
+use crate::input::{discover, open};
 use crate::record::Producer;
 
 /// What to do about files in the places of one another.
@@ -141,7 +141,7 @@ fn ids<const N: usize>(text: Option<&str>) -> Result<Option<[u8; N]>, String> {
 /// Calls `each` with every line that is not empty, and its number.
 fn each_line(path: &Path, mut each: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), ScoreError> {
     let failed = |source| ScoreError::Read { path: path.to_owned(), source };
-    let mut input = BufReader::with_capacity(1 << 18, read::open(path, None).map_err(failed)?);
+    let mut input = BufReader::with_capacity(1 << 18, open::open(path).map_err(failed)?);
     let (mut text, mut line) = (Vec::new(), 0);
     loop {
         text.clear();

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use spanline::commands::score::{Score, ScoreConfig, score};
-use spanline::input::read;
+use spanline::input::open;
 
 /// A node with its traces and the truth, ready to be read.
 pub(crate) struct Node {
@@ -76,7 +76,7 @@ impl Node {
 }
 
 fn each_line(path: &Path, mut each: impl FnMut(Value) -> io::Result<()>) -> io::Result<()> {
-    for line in BufReader::new(read::open(path, None)?).lines() {
+    for line in BufReader::new(open::open(path)?).lines() {
         each(serde_json::from_str(&line?)?)?;
     }
     Ok(())

@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 static PATHS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// A file was made.
-pub(crate) fn add(path: &Path) {
+pub fn add(path: &Path) {
     PATHS.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
 }
 
 /// A file is gone, or has become one that stays.
-pub(crate) fn forget(path: &Path) {
+pub fn forget(path: &Path) {
     PATHS.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| known != path);
 }
 

@@ -1,0 +1,243 @@
+//! Log files opened: only where they may lie, and never read beyond the size that they had then.
+//!
+//! In goes a path, out come the file's bytes without their compression. A file that grows faster than it is read would
+//! never end, so it ends at its size; one that became shorter, or in whose place another has come, ends with an error that
+//! tells how much is lost.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::read::unpacked;
+use crate::files::identity::FileId;
+
+/// Bytes of a file that were there and can't be read any more. It is the cause within an [`io::Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "was emptied, cut or replaced while the run went on: {0} bytes of it were not read; read what it was rotated to, if there is that"
+)]
+pub struct Lost(pub u64);
+
+impl Lost {
+    /// How many bytes an error speaks of.
+    pub fn of(error: &io::Error) -> u64 {
+        error.get_ref().and_then(|cause| cause.downcast_ref::<Lost>()).map_or(0, |lost| lost.0)
+    }
+}
+
+/// What was known of a file before it is opened, and who counts what is read of it.
+#[derive(Debug, Clone, Default)]
+pub struct Expected {
+    /// Folders that it must lie in, if there are any.
+    pub roots: Arc<[PathBuf]>,
+    /// Its identity and size when it was found.
+    pub found: Option<(FileId, u64)>,
+    /// Grows by the bytes that come from the disk.
+    pub count: Option<Arc<AtomicU64>>,
+}
+
+/// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed.
+pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    unpacked(Measured::new(file, &metadata, &Expected::default(), 0))
+}
+
+/// The same for a file that was found before. What was opened is looked at, not the path: a link or a pipe may have come in
+/// its place.
+pub fn open_expected(path: &Path, expected: &Expected) -> io::Result<Box<dyn Read + Send>> {
+    let is_found_below = !expected.roots.is_empty();
+    let file = if is_found_below { open_in_place(path)? } else { File::open(path)? };
+    let metadata = file.metadata()?;
+    if is_found_below {
+        if !metadata.is_file() {
+            return Err(io::Error::other("is no regular file any more; it was left out"));
+        }
+        if place(&file)?.is_some_and(|place| !expected.roots.iter().any(|root| place.starts_with(root))) {
+            return Err(io::Error::other("a link now leads out of the given folders; it was left out"));
+        }
+    }
+    let lost = match expected.found {
+        Some((id, size)) if FileId::of(&metadata) != Some(id) => size,
+        Some((_, size)) => size.saturating_sub(metadata.len()),
+        None => 0,
+    };
+    unpacked(Measured::new(file, &metadata, expected, lost))
+}
+
+/// Standard input: as a file, if the shell has connected it to one.
+pub fn standard_input() -> io::Result<Box<dyn Read + Send>> {
+    let mut file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let metadata = file.metadata()?;
+    if FileId::of(&metadata).is_none() {
+        return Ok(Box::new(io::stdin()));
+    }
+    let position = file.stream_position()?;
+    let mut measured = Measured::new(file, &metadata, &Expected::default(), 0);
+    measured.left = measured.left.map(|left| left.saturating_sub(position));
+    Ok(Box::new(measured))
+}
+
+/// Opens what lies at the path, of which links were resolved before: no link at its end is followed, and no writer of a
+/// pipe is awaited.
+fn open_in_place(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    loop {
+        return match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(descriptor) => Ok(descriptor.into()),
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(rustix::io::Errno::LOOP) => Err(io::Error::other("a link has come in its place; it was left out")),
+            Err(error) => Err(error.into()),
+        };
+    }
+}
+
+/// Where an open file lies; `None` on a system that never tells. One that should and does not is an error: without its
+/// word, a link could lead anywhere.
+#[cfg(target_os = "linux")]
+fn place(file: &File) -> io::Result<Option<PathBuf>> {
+    use std::os::fd::AsRawFd;
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match std::fs::read_link(&link) {
+        Ok(place) => Ok(Some(place)),
+        Err(error) => Err(io::Error::other(format!("{link} does not tell where it lies ({error}); it was left out"))),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn place(_: &File) -> io::Result<Option<PathBuf>> {
+    Ok(None)
+}
+
+/// Reads a file up to the size that it had when it was opened, counts that, and tells at the end what is lost.
+struct Measured {
+    file: File,
+    count: Option<Arc<AtomicU64>>,
+    /// Bytes up to that size; `None` for a pipe or a device. Files of /proc have the size 0 and something in them.
+    left: Option<u64>,
+    size: u64,
+    /// What was lost before it was opened.
+    lost: u64,
+}
+
+impl Measured {
+    fn new(file: File, metadata: &Metadata, expected: &Expected, lost: u64) -> Measured {
+        let size = metadata.len();
+        let ends = FileId::of(metadata).is_some() && (size > 0 || expected.found.is_some());
+        Measured { file, count: expected.count.clone(), left: ends.then_some(size), size, lost }
+    }
+
+    /// The end: `Lost` once, if anything is.
+    fn ended(&mut self) -> io::Result<usize> {
+        let mut lost = std::mem::take(&mut self.lost);
+        if let Some(left) = self.left.replace(0).filter(|left| *left > 0)
+            // Files of /sys are shorter than they say, always.
+            && self.file.metadata()?.len() < self.size
+        {
+            lost += left;
+        }
+        if lost > 0 { Err(io::Error::other(Lost(lost))) } else { Ok(0) }
+    }
+}
+
+impl Read for Measured {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let room = match self.left {
+            Some(left) => usize::try_from(left).unwrap_or(usize::MAX).min(into.len()),
+            None => into.len(),
+        };
+        if room == 0 {
+            return if into.is_empty() { Ok(0) } else { self.ended() };
+        }
+        let got = self.file.read(&mut into[..room])?;
+        if got == 0 {
+            return self.ended();
+        }
+        if let Some(left) = &mut self.left {
+            *left -= got as u64;
+        }
+        if let Some(count) = &self.count {
+            count.fetch_add(got as u64, Ordering::Relaxed);
+        }
+        Ok(got)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+
+    fn append(path: &Path, text: &str) {
+        OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The text read and how many bytes were lost.
+    fn rest(mut input: Box<dyn Read + Send>) -> (String, u64) {
+        let mut text = String::new();
+        let lost = input.read_to_string(&mut text).map_or_else(|error| Lost::of(&error), |_| 0);
+        assert_eq!(input.read(&mut [0; 8]).unwrap(), 0, "it is told once");
+        (text, lost)
+    }
+
+    #[test]
+    fn a_file_ends_at_the_size_it_had_when_it_was_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        append(&path, "one\n");
+        let input = open(&path).unwrap();
+        append(&path, "two\n");
+        assert_eq!(rest(input), ("one\n".into(), 0));
+        // As an endless one: each read is followed by another line.
+        let mut input = open(&path).unwrap();
+        let mut sum = 0;
+        for _ in 0..100 {
+            sum += input.read(&mut [0; 3]).unwrap();
+            append(&path, "more\n");
+        }
+        assert_eq!(sum, 8);
+    }
+
+    #[test]
+    fn what_cannot_be_read_any_more_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let text = "line\n".repeat(100);
+        append(&path, &text);
+        let found = |count: &Option<Arc<AtomicU64>>| {
+            let metadata = fs::metadata(&path).unwrap();
+            let found = FileId::of(&metadata).map(|id| (id, metadata.len()));
+            Expected { found, count: count.clone(), ..Expected::default() }
+        };
+        let count = Some(Arc::new(AtomicU64::new(0)));
+        let expected = found(&count);
+        // Emptied after some of it was read.
+        let mut input = open_expected(&path, &expected).unwrap();
+        let mut some = [0; 50];
+        input.read_exact(&mut some).unwrap();
+        fs::write(&path, "").unwrap();
+        append(&path, "new\n");
+        assert_eq!(rest(input), (String::new(), 450));
+        assert_eq!(count.as_ref().unwrap().load(Ordering::Relaxed), 50);
+        // Emptied before it was opened.
+        assert_eq!(rest(open_expected(&path, &expected).unwrap()), ("new\n".into(), 496));
+        // Rotated: another file of this name.
+        fs::rename(&path, folder.path().join("a.log.1")).unwrap();
+        append(&path, &"x".repeat(1000));
+        assert_eq!(rest(open_expected(&path, &expected).unwrap()).1, 500);
+        assert_eq!(rest(open_expected(&path, &found(&count)).unwrap()).1, 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn files_that_do_not_tell_their_size_are_read_to_their_end() {
+        let (text, lost) = rest(open(Path::new("/proc/self/status")).unwrap());
+        assert!(text.contains("VmPeak") && lost == 0, "{text}");
+        assert_eq!(rest(open(Path::new("/dev/null")).unwrap()), (String::new(), 0));
+    }
+}

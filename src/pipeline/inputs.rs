@@ -1,0 +1,75 @@
+//! What a run reads, found before anything else, and what must therefore not be written to.
+//!
+//! In goes a configuration, out come the sources of lines, what was left out, and the refusal of outputs that are inputs.
+//! Nothing is opened for writing here.
+
+use crate::checkpoint::store;
+use crate::commands::survey::{self, Source};
+use crate::config::{BackfillConfig, Destination};
+use crate::files::clash::{self, Clash, Input, Output};
+use crate::input::discover::{self, Found};
+
+use super::Say;
+
+/// The logs of a run.
+pub(super) struct Inputs {
+    pub(super) found: Found,
+    pub(super) sources: Vec<Source>,
+}
+
+impl Inputs {
+    /// Finds them; says what is left out if that is wanted.
+    pub(super) fn find(config: &BackfillConfig, say: &Say) -> Inputs {
+        let mut skip = config.traces.clone();
+        skip.extend(config.read_besides.iter().map(|(_, path)| path.clone()));
+        skip.extend(config.state.clone());
+        let mut found = discover::find(&config.paths, &skip);
+        let sources = survey::sources(&mut found);
+        if config.verbose {
+            for (reason, names) in &found.left_out {
+                names.iter().for_each(|name| say(&format!("left out {name}: {reason}")));
+            }
+        }
+        Inputs { found, sources }
+    }
+
+    /// Refuses what would destroy an input: all that is read, and what is left out only since another file holds the same.
+    pub(super) fn protect(&self, config: &BackfillConfig, outputs: &[Output]) -> Result<(), Clash> {
+        let files = self.sources.iter().flat_map(|source| &source.files);
+        let logs = files.filter_map(|file| Input::known(&*file.shown, file.id));
+        let repeated = self.found.left_out.get(discover::REPEATS_INFO).into_iter().flatten();
+        let repeated = repeated.filter_map(|name| Input::file(&**name, name.as_ref()));
+        let traces = config.traces.iter().map(|path| ("--traces", path));
+        let besides = traces.chain(config.read_besides.iter().map(|(flag, path)| (*flag, path)));
+        let besides = besides.filter_map(|(flag, path)| Input::file(format!("{flag} {}", path.display()), path));
+        clash::check(outputs, besides.chain(logs).chain(repeated))
+    }
+}
+
+/// What a backfill writes to. A dry run is told what the real one would be.
+pub(super) fn outputs(config: &BackfillConfig) -> Vec<Output> {
+    let mut outputs = vec![Output::stderr()];
+    if let Some(path) = &config.links {
+        outputs.push(Output::file(format!("--links {}", path.display()), path));
+    }
+    if let Some(folder) = &config.state {
+        outputs.push(Output::file(format!("--state {}", folder.display()), &folder.join(store::FILE_NAME)));
+    }
+    for destination in &config.destinations {
+        match destination {
+            Destination::Text => outputs.push(Output::stdout()),
+            Destination::Files(folder) => {
+                let mut names = vec!["logs.jsonl"];
+                if !config.traces.is_empty() || !config.stores.is_empty() {
+                    names.push("traces.jsonl");
+                }
+                for name in names {
+                    let path = folder.join(name);
+                    outputs.push(Output::file(format!("--to file={} ({name})", folder.display()), &path));
+                }
+            }
+            Destination::Logs(_) | Destination::Traces(_) => {}
+        }
+    }
+    outputs
+}
