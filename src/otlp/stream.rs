@@ -81,7 +81,15 @@ impl Connector {
     }
 
     fn no_tls(&self, error: &io::Error) -> SendError {
-        match tls_failure(error).and_then(|error| tls::advice(error, &self.endpoint)) {
+        let failure = tls_failure(error);
+        if let Some(rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)) = failure {
+            // What was offered is all that this protocol has (ALPN).
+            return self.mismatched(match self.endpoint.protocol {
+                Protocol::Grpc => Mismatch::Http,
+                Protocol::Http => Mismatch::Grpc,
+            });
+        }
+        match failure.and_then(|failure| tls::advice(failure, &self.endpoint)) {
             Some(advice) => SendError::new(Class::Misconfigured, Code::Certificate, advice),
             None => no_connection(error),
         }

@@ -125,3 +125,18 @@ fn a_certificate_is_left_unchecked_only_where_that_is_asked_for_and_said() {
         run.says("certificate: the server's").text(1);
     }
 }
+
+#[test]
+fn a_server_that_refuses_the_protocol_within_tls_is_said_with_the_change_to_make() {
+    let background = Background::start(Script::default());
+    for (protocol, path, words) in [
+        ("http/1.1", "", "it speaks HTTP, not gRPC: use otlp=https://localhost:PORT/v1/logs"),
+        ("h2", "/v1/logs", "it speaks gRPC, not HTTP: use otlp=https://localhost:PORT (without a path)"),
+    ] {
+        let front = TlsFront::start_for(protocol, background.sink.address);
+        let to = format!("otlp=https://localhost:{}{path}", front.port);
+        let run = run_with(&["--to", &to, "--ca-file", "TLS/ca.pem"]);
+        run.says(&words.replace("PORT", &front.port.to_string())).text(1);
+        assert!(!run.err.contains("trying again"), "{}", run.err);
+    }
+}

@@ -30,9 +30,20 @@ impl TlsFront {
 
     /// With another certificate and key of `testdata/tls`.
     pub(crate) fn start_as(name: &str, behind: SocketAddr, asks: bool) -> TlsFront {
+        TlsFront::run(behind, config(name, asks))
+    }
+
+    /// That knows one protocol alone (ALPN), and refuses clients of another.
+    pub(crate) fn start_for(protocol: &str, behind: SocketAddr) -> TlsFront {
+        let mut config = config("server", false);
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        TlsFront::run(behind, config)
+    }
+
+    fn run(behind: SocketAddr, config: ServerConfig) -> TlsFront {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (give, take) = mpsc::channel();
-        let acceptor = TlsAcceptor::from(Arc::new(config(name, asks)));
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
