@@ -83,12 +83,13 @@ pub(super) fn send(
     held: &mut HeldEvents,
     sending: &Sending<'_>,
 ) -> io::Result<Counts> {
-    let mut out = Out::new(sending);
+    // Without any carrier the state has no entry for them.
+    let mut out: Option<Out<'_>> = None;
     let counts = each(paths, limits, held, sending.index, |carrier, parent| {
-        out.add(carrier, parent);
+        out.get_or_insert_with(|| Out::new(sending)).add(carrier, parent);
         Ok(())
     })?;
-    out.flush();
+    out.iter_mut().for_each(Out::flush);
     Ok(counts)
 }
 
