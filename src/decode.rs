@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use spanline_parsers::{Entry, Field, Severity, Text, Time, Value, cri, docker_json, journal, journal_json};
+use spanline_parsers::{Entry, Field, Severity, Text, Time, Value, cri, docker_json, journal, journal_json, kubectl};
 
 use crate::calendar::Calendar;
 use crate::record::{Envelope, Origin, Producer, Stream};
@@ -47,13 +47,15 @@ pub enum Envelopes {
     /// Each line is looked at.
     #[default]
     Auto,
+    /// Each line is looked at; they are a container's, so that a time with nine digits before one is not its own.
+    OfContainer,
     /// Only this one.
     Only(Envelope),
 }
 
 impl Envelopes {
     fn allows(self, envelope: Envelope) -> bool {
-        self == Envelopes::Auto || self == Envelopes::Only(envelope)
+        matches!(self, Envelopes::Auto | Envelopes::OfContainer) || self == Envelopes::Only(envelope)
     }
 }
 
@@ -61,8 +63,10 @@ impl Envelopes {
 #[inline]
 pub fn line(bytes: &[u8], envelopes: Envelopes) -> Line<'_> {
     match bytes.first() {
-        Some(b'0'..=b'9') if envelopes.allows(Envelope::Cri) => {
-            if let Some(line) = cri::line(bytes) {
+        Some(b'0'..=b'9') => {
+            if envelopes.allows(Envelope::Cri)
+                && let Some(line) = cri::line(bytes)
+            {
                 return Line {
                     envelope: Envelope::Cri,
                     stream: if line.stdout { Stream::Stdout } else { Stream::Stderr },
@@ -71,6 +75,12 @@ pub fn line(bytes: &[u8], envelopes: Envelopes) -> Line<'_> {
                     content: Cow::Borrowed(line.content),
                     journal: None,
                 };
+            }
+            if envelopes.allows(Envelope::Kubectl)
+                && let Some(line) = kubectl::line(bytes)
+                && (envelopes != Envelopes::Auto || kubectl::stands_alone(line.content))
+            {
+                return Line { envelope: Envelope::Kubectl, time: Some((line.nanos, 9)), ..Line::bare(line.content) };
             }
         }
         Some(b'{') => {
@@ -188,6 +198,7 @@ pub fn journal_origin(entry: &journal::Entry<'_>, around: &Origin) -> Origin {
         pod: None,
         host: text(&entry.hostname).or_else(|| around.host.clone()),
         unit,
+        resource: around.resource.clone(),
     }
 }
 

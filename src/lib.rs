@@ -15,3 +15,4 @@ pub mod otlp;
 pub mod pipeline;
 pub mod record;
 pub mod spans;
+pub mod unpack;

@@ -18,6 +18,8 @@ pub struct Origin {
     pub host: Option<String>,
     /// systemd unit or syslog identifier of a journal's entry.
     pub unit: Option<String>,
+    /// Further attributes of the resource, as the user says them.
+    pub resource: Vec<(String, String)>,
 }
 
 /// A container of a pod.
@@ -124,6 +126,8 @@ pub enum Envelope {
     Docker,
     /// a journal's entry
     Journal,
+    /// the time that `kubectl logs --timestamps` puts before a line
+    Kubectl,
 }
 
 /// One logical log entry: joined parts, continuation lines included.

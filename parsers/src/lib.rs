@@ -22,6 +22,7 @@ pub mod json_line;
 pub mod klog;
 pub mod klog_json;
 mod klog_values;
+pub mod kubectl;
 mod lanes;
 pub mod log4j;
 pub mod logfmt;

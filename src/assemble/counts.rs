@@ -5,9 +5,10 @@ use spanline_parsers::Format;
 use crate::record::Envelope;
 
 /// Records by envelope and payload.
-pub(super) type FormatCounts = [[u64; Format::ALL.len()]; 4];
+pub(super) type FormatCounts = [[u64; Format::ALL.len()]; ENVELOPES.len()];
 
-const ENVELOPES: [Envelope; 4] = [Envelope::None, Envelope::Cri, Envelope::Docker, Envelope::Journal];
+const ENVELOPES: [Envelope; 5] =
+    [Envelope::None, Envelope::Cri, Envelope::Docker, Envelope::Journal, Envelope::Kubectl];
 
 /// What a source was made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::writer::WriterArgs;
 use super::{ColorWhen, parse_bytes};
 
 /// Flags of `spanline convert`.
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
-    /// Files to read, .gz and .zst too; standard input when there is none
+    /// Who wrote the files. First, since a derived parser takes the files out of the matches.
+    #[command(flatten)]
+    pub writer: WriterArgs,
+    /// Files to read, compressed or not; standard input when there is none, and for -
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// What the lines are; auto decides for each line: first its envelope, then its payload
@@ -43,6 +47,7 @@ pub enum FromFormat {
     Cri,
     Docker,
     Journal,
+    Kubectl,
     Klog,
     Logrus,
     Logfmt,

@@ -4,17 +4,23 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::writer::WriterArgs;
 use super::{ColorWhen, TraceStoreArgs, parse_bytes, parse_duration};
 
 /// What logs and traces are read, and how: flags of every command that links.
 #[derive(Debug, Args)]
 pub struct InputArgs {
-    /// Log files and folders: a node's /var/log, a must-gather, rotated and .gz files
+    /// Who wrote the paths. First, since a derived parser takes the paths out of the matches.
+    #[command(flatten)]
+    pub writer: WriterArgs,
+    /// Log files, folders and tar archives: a node's /var/log, a must-gather, rotated and compressed files; - for standard
+    /// input
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Traces to link to (repeatable): a file of OTLP/JSON lines or OTLP protobuf, .gz and .zst too; or a running
-    /// Jaeger, jaeger=http://HOST:16686 (HTTP) or jaeger=http://HOST:16685 (gRPC, also as grpc:// with any port)
-    #[arg(long, value_name = "FILE|jaeger=URL")]
+    /// Traces to link to (repeatable): a file of OTLP/JSON or OTLP protobuf, or of Jaeger, Tempo or Zipkin JSON,
+    /// compressed or not; a folder of such files; - for standard input; or a running Jaeger, jaeger=http://HOST:16686
+    /// (HTTP) or jaeger=http://HOST:16685 (gRPC, also as grpc:// with any port)
+    #[arg(long, value_name = "FILE|DIR|-|jaeger=URL", allow_hyphen_values = true)]
     pub traces: Vec<String>,
     /// Traces are asked of a Jaeger from so long before the first line on, and from further back (to 24h) where spans
     /// last longer: those that began then may still be open
@@ -43,6 +49,9 @@ pub struct InputArgs {
     /// A file whose decompressed size is beyond this is read so far and said to be cut
     #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes)]
     pub max_decompressed_bytes: u64,
+    /// What is kept in temporary files (in $TMPDIR, removed at the end): standard input, and what must be unpacked
+    #[arg(long, value_name = "BYTES", default_value = "16GiB", value_parser = parse_bytes)]
+    pub max_temporary_bytes: u64,
     /// Spans kept for linking; further ones are counted and left out
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     pub max_spans: usize,

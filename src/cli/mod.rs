@@ -6,6 +6,7 @@ mod convert;
 mod explain;
 mod input;
 mod score;
+pub mod writer;
 
 use clap::{Parser, Subcommand, ValueEnum};
 

@@ -16,6 +16,7 @@ use crate::assemble::{AssembleSettings, Assembler, RecordSink};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::cli::{FromFormat, ToFormat};
 use crate::commands::survey;
+use crate::commands::writers::Writers;
 use crate::decode::Envelopes;
 use crate::export::fields::Sighting;
 use crate::export::terminal::Style;
@@ -23,19 +24,25 @@ use crate::export::{json, logfmt, otlp_json, text};
 use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
 use crate::input::open;
-use crate::input::read::{self, ChunkReader, ReadError, ReadLimits};
+use crate::input::read::{ChunkReader, ReadError, ReadLimits};
 use crate::record::{Envelope, Origin, Record};
+use crate::unpack;
 
 /// How long a live pipe may be quiet before what is open is given out.
 const QUIET: Duration = Duration::from_millis(200);
 /// Output is written in pieces of about this size.
 const WRITE_BYTES: usize = 64 * 1024;
 
+/// A path that stands for standard input.
+const STDIN: &str = "-";
+
 /// What to convert, and how.
 #[derive(Debug, Clone)]
 pub struct ConvertConfig {
-    /// Empty: standard input.
+    /// Empty: standard input, as `-` is.
     pub files: Vec<PathBuf>,
+    /// Who wrote them, as far as that is said.
+    pub writers: Writers,
     /// What the lines are.
     pub from: FromFormat,
     /// What to write.
@@ -84,22 +91,26 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
         to: config.to,
         style: Style { colour: config.colour, width: None },
         records: 0,
+        file: None,
         failed: None,
     };
-    if config.files.is_empty() {
-        let converted = open::standard_input()
-            .map_err(ReadError::from)
-            .and_then(|input| convert_one(config, Source::unknown(config), Piped::new(input), &mut sink, stop));
-        if let Err(error) = converted {
-            outcome.failures.push(format!("standard input: {error}"));
-        }
-    }
-    for path in &config.files {
-        let result = open::open(path)
-            .map_err(ReadError::from)
-            .and_then(|input| convert_one(config, Source::of(path, config), input, &mut sink, stop));
+    let stdin = [PathBuf::from(STDIN)];
+    let files = if config.files.is_empty() { &stdin[..] } else { &config.files };
+    for (given, path) in files.iter().enumerate() {
+        // Of several files each record says which one it is from.
+        sink.file = (files.len() > 1).then(|| path.to_string_lossy().into_owned());
+        let source = Source::of(path, given, config);
+        let (name, result) = if path == Path::new(STDIN) {
+            ("standard input".into(), {
+                let opened = open::standard_input().map_err(ReadError::from);
+                opened.and_then(|input| convert_one(config, source, Piped::new(input), &mut sink, stop))
+            })
+        } else {
+            let opened = open::open(path).map_err(ReadError::from);
+            (path.to_string_lossy(), opened.and_then(|input| convert_one(config, source, input, &mut sink, stop)))
+        };
         if let Err(error) = result {
-            outcome.failures.push(format!("{}: {error}", path.display()));
+            outcome.failures.push(format!("{name}: {error}"));
         }
         if sink.failed.is_some() || stop.load(Ordering::Relaxed) {
             break;
@@ -121,15 +132,15 @@ struct Source {
 }
 
 impl Source {
-    fn unknown(config: &ConvertConfig) -> Source {
-        Source { origin: Origin::default(), calendar: config.calendar.clone() }
-    }
-
-    fn of(path: &Path, config: &ConvertConfig) -> Source {
-        let shown = path.canonicalize().unwrap_or_else(|_| path.into()).to_string_lossy().into_owned();
+    fn of(path: &Path, given: usize, config: &ConvertConfig) -> Source {
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.into()).to_string_lossy().into_owned();
+        let shown = path.to_string_lossy();
         let mut calendar = config.calendar.clone();
         calendar.year_hint = survey::year_hint(path);
-        Source { origin: survey::origin_of_container(&shown, &[]).unwrap_or_default(), calendar }
+        let by_name = || if config.files.len() > 1 { survey::origin_of(&shown) } else { Origin::default() };
+        let mut origin = survey::origin_of_container(&canonical, &[]).unwrap_or_else(by_name);
+        config.writers.put_over(config.writers.of(given, &shown), &mut origin);
+        Source { origin, calendar }
     }
 }
 
@@ -140,12 +151,15 @@ fn convert_one<R: Read, W: Write>(
     sink: &mut Writer<W>,
     stop: &AtomicBool,
 ) -> Result<(), ReadError> {
-    let (envelopes, expect) = wanted(config.from);
+    let (mut envelopes, expect) = wanted(config.from);
+    if envelopes == Envelopes::Auto && source.origin.pod.is_some() {
+        envelopes = Envelopes::OfContainer;
+    }
     let settings =
         AssembleSettings { envelopes, expect, record_bytes_max: config.limits.line_bytes, drop_nul_lines: false };
     let mut assembler = Assembler::new(0, Arc::new(source.origin), Calendar::new(&source.calendar), settings);
     let mut reader = ChunkReader::new(input, config.limits);
-    if envelopes == Envelopes::Auto || envelopes == Envelopes::Only(Envelope::Journal) {
+    if matches!(envelopes, Envelopes::Auto | Envelopes::OfContainer | Envelopes::Only(Envelope::Journal)) {
         reader.paragraphs_if_starts_with(b"__CURSOR=");
     }
     let ended = loop {
@@ -174,6 +188,7 @@ fn wanted(from: FromFormat) -> (Envelopes, Expect) {
         FromFormat::Cri => (Envelopes::Only(Envelope::Cri), Expect::Auto),
         FromFormat::Docker => (Envelopes::Only(Envelope::Docker), Expect::Auto),
         FromFormat::Journal => (Envelopes::Only(Envelope::Journal), Expect::Auto),
+        FromFormat::Kubectl => (Envelopes::Only(Envelope::Kubectl), Expect::Auto),
         FromFormat::Klog => (bare, Expect::Klog),
         FromFormat::Logrus => (bare, Expect::Logrus),
         FromFormat::Logfmt => (bare, Expect::Logfmt),
@@ -191,12 +206,14 @@ struct Writer<W> {
     to: ToFormat,
     style: Style,
     records: u64,
+    /// The file that is read, if each record is to say it.
+    file: Option<String>,
     failed: Option<io::Error>,
 }
 
 impl<W: Write> RecordSink for Writer<W> {
     fn record(&mut self, record: &Record<'_>) {
-        let sighting = Sighting::default();
+        let sighting = Sighting { file: self.file.as_deref().map(str::as_bytes), ..Sighting::default() };
         self.records += u64::from(self.failed.is_none());
         match self.to {
             ToFormat::Json => json::write(&mut self.buffer, record, None, &sighting),
@@ -231,7 +248,7 @@ struct Piped {
 impl Piped {
     fn new(input: impl Read + Send + 'static) -> Piped {
         let (give, pieces) = sync_channel(2);
-        std::thread::spawn(move || match read::unpacked(input) {
+        std::thread::spawn(move || match unpack::unpacked(input) {
             Ok(input) => pass_on(input, &give),
             // Nobody listens only once the run has ended.
             Err(error) => drop(give.send(Err(error))),

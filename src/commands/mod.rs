@@ -3,3 +3,4 @@
 pub mod convert;
 pub mod score;
 pub mod survey;
+pub mod writers;

@@ -11,11 +11,13 @@ use spanline_parsers::detect::{self, Expect};
 use spanline_parsers::rotation::{self, Age};
 use spanline_parsers::{Entry, Time, pod_path};
 
+use super::writers::Writers;
 use crate::assemble::BOM;
 use crate::decode::{self, Envelopes};
 use crate::input::content;
 use crate::input::discover::{self, Found, FoundFile};
 use crate::record::{Origin, Pod, Producer};
+use crate::spans::kind::TraceKind;
 use crate::spans::recognise;
 
 /// How much of a file tells what it is.
@@ -55,7 +57,7 @@ impl SampleTimes {
 }
 
 /// Groups files into sources. What is no log by its content is left out; if it was named, that is an error too.
-pub fn sources(found: &mut Found) -> Vec<Source> {
+pub fn sources(found: &mut Found, writers: &Writers) -> Vec<Source> {
     let mut groups: BTreeMap<(usize, String), Vec<(FoundFile, Sniffed)>> = BTreeMap::new();
     let mut first_seen: HashMap<String, usize> = HashMap::new();
     for (index, file) in std::mem::take(&mut found.files).into_iter().enumerate() {
@@ -64,15 +66,17 @@ pub fn sources(found: &mut Found) -> Vec<Source> {
             if file.named {
                 found.errors.push((file.path.clone(), io::Error::other(format!("{reason}; it was left out"))));
             }
-            found.left_out.entry(reason).or_default().push(file.shown);
+            found.leave_out(reason, file.shown);
             continue;
         }
         let (folder, name) = file.shown.rsplit_once('/').unwrap_or(("", &file.shown));
-        let key = format!("{folder}/{}", rotation::family(name).base);
+        // Rotations of one file have one writer.
+        let writer = writers.of(file.given, &file.shown).map(|at| at.to_string()).unwrap_or_default();
+        let key = format!("{folder}/{}\0{writer}", rotation::family(name).base);
         let place = *first_seen.entry(key.clone()).or_insert(index);
         groups.entry((place, key)).or_default().push((file, sniffed));
     }
-    let mut sources: Vec<Source> = groups.into_values().map(source).collect();
+    let mut sources: Vec<Source> = groups.into_values().map(|files| source(files, writers)).collect();
     tell_writers_apart(&mut sources);
     sources
 }
@@ -90,7 +94,7 @@ fn tell_writers_apart(sources: &mut [Source]) {
     }
 }
 
-fn source(mut files: Vec<(FoundFile, Sniffed)>) -> Source {
+fn source(mut files: Vec<(FoundFile, Sniffed)>, writers: &Writers) -> Source {
     let order = |file: &FoundFile| rotation::family(file_name(&file.shown)).order;
     files.sort_by(|(a, a_sniffed), (b, b_sniffed)| {
         let by_time = match (a_sniffed.first_time(), b_sniffed.first_time()) {
@@ -101,8 +105,9 @@ fn source(mut files: Vec<(FoundFile, Sniffed)>) -> Source {
     });
     let links: Vec<String> = files.iter().flat_map(|(file, _)| file.linked_as.clone()).collect();
     let (newest, newest_sniffed) = &files[files.len() - 1];
-    let origin = origin_of_container(&newest.shown, &links)
+    let mut origin = origin_of_container(&newest.shown, &links)
         .unwrap_or_else(|| origin_of_name(&newest.shown, newest_sniffed.is_kubernetes_audit));
+    writers.put_over(writers.of(newest.given, &newest.shown), &mut origin);
     let writer = writer(&origin, &newest.shown);
     let year_hint = files.iter().find_map(|(file, _)| year_hint(Path::new(&file.shown)));
     let mut times = SampleTimes::default();
@@ -125,6 +130,13 @@ pub fn origin_of_container(shown: &str, links: &[String]) -> Option<Origin> {
             pod.container_id = pod.container_id.or(named.container_id.map(str::to_owned));
         }
     }
+    let mut origin = Origin::default();
+    name_after_pod(&mut origin, pod);
+    Some(origin)
+}
+
+/// A container is a component of the control plane by its name, else it is a part of its pod.
+pub(super) fn name_after_pod(origin: &mut Origin, pod: Pod) {
     let (producer, service) = match pod.container.as_str() {
         "kube-apiserver" => (Producer::ApiServer, Some("apiserver")),
         "etcd" => (Producer::Etcd, Some("etcd")),
@@ -132,11 +144,12 @@ pub fn origin_of_container(shown: &str, links: &[String]) -> Option<Origin> {
         "kube-controller-manager" => (Producer::ControllerManager, Some("kube-controller-manager")),
         _ => (Producer::Pod, None),
     };
-    let service_name = match service {
+    origin.service_name = match service {
         Some(service) => service.to_owned(),
         None => service_of(&pod),
     };
-    Some(Origin { service_name, producer, pod: Some(pod), host: None, unit: None })
+    origin.producer = producer;
+    origin.pod = Some(pod);
 }
 
 /// The pod's name without its generated suffixes, else the container's.
@@ -176,6 +189,10 @@ pub fn origin_of(shown: &str) -> Origin {
 /// The component that a file is named after, by the name that its own tracing uses.
 fn origin_of_name(shown: &str, is_kubernetes_audit: bool) -> Origin {
     let name = file_name(shown);
+    if name == "-" {
+        // Standard input has no name that tells anything.
+        return Origin::default();
+    }
     let base = rotation::family(name).base;
     let stem =
         base.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".log").trim_end_matches(".txt");
@@ -294,6 +311,7 @@ fn holds_nul(head: &[u8]) -> bool {
 fn leave_out(head: &[u8], first: &[u8]) -> Option<&'static str> {
     let known = content::magic(head).or_else(|| content::own_output(head));
     let known = known.or_else(|| recognise::Kind::of(head).map(recognise::Kind::is_no_log));
+    let known = known.or_else(|| TraceKind::of_json(head).map(|_| "JSON traces, no log"));
     // A manifest or a report over many lines, not one object a line.
     let is_document = || matches!(first.trim_ascii(), b"{" | b"[" | b"[{") && head.contains(&b'\n');
     known.or_else(|| is_document().then_some("a JSON document, no log"))

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::places::{Destination, TraceStore, destination, notices, trace_store, unused};
 use super::times::time;
+use super::writers::writers;
 use super::{ConfigError, Surroundings, calendar, colour, limits};
 use crate::calendar::CalendarSettings;
 use crate::cli::{BackfillArgs, EventName, InputArgs, SpanEvents, View};
+use crate::commands::writers::Writers;
 use crate::correlate::CallSites;
 use crate::input::read::ReadLimits;
 
@@ -22,7 +24,9 @@ const CALL_SITES_BYTES_MAX: u64 = 8 << 20;
 pub struct BackfillConfig {
     /// Where to look for logs.
     pub paths: Vec<PathBuf>,
-    /// Trace files.
+    /// Who wrote them, as far as that is said.
+    pub writers: Writers,
+    /// Trace files, folders of them, and `-` for standard input.
     pub traces: Vec<PathBuf>,
     /// Go on without them.
     pub allow_no_traces: bool,
@@ -72,6 +76,8 @@ pub struct BackfillConfig {
     pub spans_max: usize,
     /// Size of one request of a traces file.
     pub traces_request_bytes_max: u64,
+    /// Size of what is kept in temporary files.
+    pub temporary_bytes_max: u64,
     /// Lines and events held.
     pub held_bytes_max: u64,
     /// Threads that read and encode.
@@ -152,6 +158,13 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
     let (stores, files): (Vec<_>, Vec<_>) = args.traces.iter().partition(|traces| traces.starts_with("jaeger="));
     let stores: Vec<TraceStore> =
         stores.into_iter().map(|text| trace_store(text, args, around)).collect::<Result<_, _>>()?;
+    files.iter().try_for_each(|text| no_url(text))?;
+    let stdin = Path::new(STDIN);
+    let of_logs = args.paths.iter().filter(|path| *path == stdin).count();
+    let of_traces = files.iter().filter(|text| text.as_str() == STDIN).count();
+    if of_logs + of_traces > 1 {
+        return Err(ConfigError::new("-", "standard input can be read once only, as logs or as traces"));
+    }
     let store = &args.store;
     let besides = [
         ("--call-sites", &args.call_sites),
@@ -161,6 +174,7 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
     ];
     Ok(BackfillConfig {
         paths: args.paths.clone(),
+        writers: writers(&args.writer)?,
         allow_no_traces: false,
         read_besides: named(besides).collect(),
         verbose: args.verbose,
@@ -187,12 +201,23 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
         spans_max: args.max_spans,
         traces_request_bytes_max: args.max_traces_request_bytes,
+        temporary_bytes_max: args.max_temporary_bytes,
         held_bytes_max: 0,
         workers: 1,
         colour: colour(args.color, around),
         width: around.columns.filter(|_| std::io::stdout().is_terminal()),
         now_nanos: around.now_nanos,
     })
+}
+
+/// A path that stands for standard input.
+const STDIN: &str = "-";
+
+/// The address of a store is no file.
+fn no_url(text: &str) -> Result<(), ConfigError> {
+    let is_url = ["http://", "https://", "grpc://", "grpcs://"].iter().any(|scheme| text.starts_with(scheme));
+    let reason = || format!("{text:?} is no file: for the traces of a Jaeger that runs there, give jaeger={text}");
+    if is_url { Err(ConfigError::new("--traces", reason())) } else { Ok(()) }
 }
 
 /// The rows of `--call-sites`.

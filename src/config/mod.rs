@@ -6,6 +6,7 @@
 mod backfill;
 mod places;
 mod times;
+mod writers;
 
 use std::io::IsTerminal;
 
@@ -49,6 +50,7 @@ pub struct Surroundings<'e> {
 pub fn convert(args: &ConvertArgs, around: &Surroundings<'_>) -> Result<ConvertConfig, ConfigError> {
     Ok(ConvertConfig {
         files: args.files.clone(),
+        writers: writers::writers(&args.writer)?,
         from: args.from,
         to: args.to,
         calendar: calendar(args.year, args.zone.as_deref(), around)?,

@@ -15,7 +15,15 @@ use crate::record::{Envelope, Link, Record};
 /// record = object LF ; members in the order below
 pub fn write(out: &mut Vec<u8>, record: &Record<'_>, link: Option<&Link>, sighting: &Sighting<'_>) {
     let entry = record.entry;
-    out.extend_from_slice(b"{\"offset\":");
+    out.push(b'{');
+    if let Some(file) = sighting.file {
+        out.extend_from_slice(b"\"file\":");
+        spell::json_string(out, file);
+        out.push(b',');
+    }
+    // It is no attribute too.
+    let sighting = &Sighting { file: None, ..*sighting };
+    out.extend_from_slice(b"\"offset\":");
     spell::decimal(out, record.position.offset);
     out.extend_from_slice(b",\"lines\":");
     spell::decimal(out, record.position.lines.into());
@@ -46,6 +54,7 @@ pub fn envelope(envelope: Envelope) -> &'static str {
         Envelope::Cri => "cri/",
         Envelope::Docker => "docker/",
         Envelope::Journal => "journal/",
+        Envelope::Kubectl => "kubectl/",
     }
 }
 

@@ -14,16 +14,16 @@ pub enum ResourceValue<'o> {
     Integer(u32),
 }
 
-/// The attributes of an origin, at most eleven.
-pub fn attributes(origin: &Origin) -> Vec<(&'static str, ResourceValue<'_>)> {
+/// The attributes of an origin.
+pub fn attributes(origin: &Origin) -> Vec<(&str, ResourceValue<'_>)> {
     let mut list = Vec::with_capacity(11);
     each(origin, |key, value| list.push((key, value)));
     list
 }
 
 /// Gives every attribute of an origin.
-pub fn each<'o>(origin: &'o Origin, mut give: impl FnMut(&'static str, ResourceValue<'o>)) {
-    let mut text = |key, value: &'o str| {
+pub fn each<'o>(origin: &'o Origin, mut give: impl FnMut(&'o str, ResourceValue<'o>)) {
+    let mut text = |key: &'o str, value: &'o str| {
         if !value.is_empty() {
             give(key, ResourceValue::Text(value));
         }
@@ -38,6 +38,7 @@ pub fn each<'o>(origin: &'o Origin, mut give: impl FnMut(&'static str, ResourceV
     }
     text("host.name", origin.host.as_deref().unwrap_or_default());
     text("systemd.unit", origin.unit.as_deref().unwrap_or_default());
+    origin.resource.iter().for_each(|(key, value)| text(key, value));
     if let Some(restart) = origin.pod.as_ref().and_then(|pod| pod.restart) {
         give("k8s.container.restart_count", ResourceValue::Integer(restart));
     }

@@ -13,10 +13,10 @@ const MAGICS: [(usize, &[u8], &str); 24] = [
     (0, b"SQLite format 3\0", "an SQLite database"),
     (0, b"PK\x03\x04", "a zip archive"),
     (0, b"PK\x05\x06", "a zip archive"),
-    (257, b"ustar", "a tar archive"),
-    (0, b"\xfd7zXZ\0", "compressed in a way that is not read (only .gz and .zst are)"),
-    (0, b"7z\xbc\xaf\x27\x1c", "compressed in a way that is not read (only .gz and .zst are)"),
-    (0, b"\x04\x22\x4d\x18", "compressed in a way that is not read (only .gz and .zst are)"),
+    (257, b"ustar", "an archive within an archive (unpack it to read it)"),
+    (0, b"\xfd7zXZ\0", "compressed twice"),
+    (0, b"7z\xbc\xaf\x27\x1c", "compressed in a way that is not read (.gz, .zst, .xz and .bz2 are)"),
+    (0, b"\x04\x22\x4d\x18", "compressed in a way that is not read (.gz, .zst, .xz and .bz2 are)"),
     (0, b"\x89PNG\r\n", "a picture"),
     (0, b"\xff\xd8\xff", "a picture"),
     (0, b"GIF8", "a picture"),
@@ -28,7 +28,7 @@ const MAGICS: [(usize, &[u8], &str); 24] = [
     (0, b"\x0a\x0d\x0d\x0a", "a packet capture"),
     (0, b"\xff\xfe", "UTF-16 text, which is not read (convert it to UTF-8)"),
     (0, b"\xfe\xff", "UTF-16 text, which is not read (convert it to UTF-8)"),
-    // Compressed twice: what was within a .gz or .zst begins so again.
+    // Compressed twice: what was within a .gz, .zst or the like begins so again.
     (0, b"\x1f\x8b\x08", "compressed twice"),
     (0, b"\x28\xb5\x2f\xfd", "compressed twice"),
 ];
@@ -42,7 +42,7 @@ const ODD_SHARE: usize = 10;
 /// What the magic number at the start of a file tells.
 pub fn magic(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"BZh") && head.get(4..10) == Some(BZIP2_BLOCK) {
-        return Some("compressed in a way that is not read (only .gz and .zst are)");
+        return Some("compressed twice");
     }
     let is = |(at, magic, _): &&(usize, &[u8], &str)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic));
     MAGICS.iter().find(is).map(|(.., what)| *what)

@@ -13,9 +13,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::open::{self, Expected};
+use super::open::{self, Counted, Expected};
+use super::temporary::Section;
 use crate::files::identity::FileId;
+use crate::unpack::unpacked;
 
 /// Folders nested deeper are not entered.
 const DEPTH_MAX: usize = 64;
@@ -37,6 +40,10 @@ pub struct FoundFile {
     pub size: u64,
     /// Which file it is, whatever it is called; `None` if that is not known.
     pub id: Option<FileId>,
+    /// Where it stands, if that is not at `path`: a member of an archive, or standard input.
+    pub section: Option<Section>,
+    /// Under which of the given paths it was found, from 0.
+    pub given: usize,
     /// Names of links that lead to it, such as those in `containers/`.
     pub linked_as: Vec<String>,
     /// Named on the command line itself.
@@ -46,10 +53,53 @@ pub struct FoundFile {
 }
 
 impl FoundFile {
-    /// Opens it; see [`open::open_expected`].
+    /// Opens it, without its compression.
     pub fn open(&self, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
-        let found = self.id.map(|id| (id, self.size));
-        open::open_expected(&self.path, &Expected { roots: self.roots.clone(), found, count })
+        unpacked(self.open_packed(count)?)
+    }
+
+    /// Opens it as it is; see [`open::open_expected`].
+    pub fn open_packed(&self, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
+        match &self.section {
+            Some(section) => Ok(Box::new(Counted { input: section.open(), count })),
+            None => open::open_expected(&self.path, &self.expected(count)),
+        }
+    }
+
+    /// Opens what lies at its path, to be read in parts.
+    pub fn open_file(&self) -> io::Result<fs::File> {
+        open::file_expected(&self.path, &self.expected(None))
+    }
+
+    fn expected(&self, count: Option<Arc<AtomicU64>>) -> Expected {
+        Expected { roots: self.roots.clone(), found: self.id.map(|id| (id, self.size)), count }
+    }
+
+    /// Standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.path == Path::new("-") && self.named && self.section.is_none()
+    }
+
+    /// It stands there.
+    pub fn read_from(&mut self, section: Section) {
+        self.size = section.length;
+        self.section = Some(section);
+    }
+
+    /// A member of this archive.
+    pub fn member(&self, shown: String, section: Section) -> FoundFile {
+        let size = section.length;
+        FoundFile { shown, size, section: Some(section), linked_as: Vec::new(), named: false, ..self.clone() }
+    }
+
+    /// When it was last changed, in ns since the epoch.
+    pub fn changed(&self) -> Option<i64> {
+        let since_epoch = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok();
+        let changed = match &self.section {
+            Some(section) => Duration::from_secs(section.changed?),
+            None => since_epoch(fs::metadata(&self.path).ok()?.modified().ok()?)?,
+        };
+        i64::try_from(changed.as_nanos()).ok()
     }
 }
 
@@ -70,6 +120,13 @@ pub struct Found {
     pub errors: Vec<(PathBuf, io::Error)>,
 }
 
+impl Found {
+    /// A file is not read.
+    pub fn leave_out(&mut self, reason: &'static str, shown: String) {
+        self.left_out.entry(reason).or_default().push(shown);
+    }
+}
+
 /// Looks under the paths. `skip` are files that are read as something else, and folders of which nothing is a log.
 pub fn find(paths: &[PathBuf], skip: &[PathBuf]) -> Found {
     find_within(paths, skip, &KUBELET_ROOTS.map(PathBuf::from))
@@ -84,7 +141,12 @@ fn find_within(paths: &[PathBuf], skip: &[PathBuf], roots: &[PathBuf]) -> Found 
     let holds_given = |folder: &PathBuf| given.iter().any(|path| path.is_dir() && path.starts_with(folder));
     let folders = folders.into_iter().filter(|folder| !holds_given(folder)).collect();
     let mut walk = Walk { skip: skip.into_iter().collect(), folders, roots, ..Walk::default() };
-    for path in paths {
+    for (given, path) in paths.iter().enumerate() {
+        walk.given = given;
+        if path == Path::new("-") {
+            walk.stdin();
+            continue;
+        }
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => walk.folder(path, &path.to_string_lossy(), DEPTH_MAX),
             // Everything is read twice, which a pipe does not allow.
@@ -107,9 +169,11 @@ struct Walk {
     folders: Vec<PathBuf>,
     /// Where links may lead.
     roots: Arc<[PathBuf]>,
+    /// Which of the given paths is walked.
+    given: usize,
     /// Canonical path → index in `found.files`.
     known: HashMap<PathBuf, usize>,
-    links: Vec<(PathBuf, PathBuf, String)>,
+    links: Vec<(PathBuf, PathBuf, String, usize)>,
     /// Canonical paths of files left out by name: links to them are left out, too.
     refused: HashSet<PathBuf>,
 }
@@ -158,10 +222,24 @@ impl Walk {
             Ok(target) if !self.roots.iter().any(|root| target.starts_with(root)) => {
                 self.leave_out("link that leads out of the given folders (name its target to read it)", shown);
             }
-            Ok(target) if target.is_file() => self.links.push((target, path, shown)),
+            Ok(target) if target.is_file() => self.links.push((target, path, shown, self.given)),
             Ok(_) => self.leave_out("link to a folder", shown),
             Err(_) => self.leave_out("link that leads nowhere", shown),
         }
+    }
+
+    fn stdin(&mut self) {
+        self.found.files.push(FoundFile {
+            path: "-".into(),
+            shown: "-".to_owned(),
+            size: 0,
+            id: FileId::of_descriptor(io::stdin()),
+            section: None,
+            given: self.given,
+            linked_as: Vec::new(),
+            named: true,
+            roots: Arc::default(),
+        });
     }
 
     fn is_own(&self, path: &Path) -> bool {
@@ -189,6 +267,8 @@ impl Walk {
             shown,
             size: metadata.len(),
             id: FileId::of(metadata),
+            section: None,
+            given: self.given,
             linked_as: Vec::new(),
             named,
             roots: if named { Arc::default() } else { self.roots.clone() },
@@ -200,7 +280,8 @@ impl Walk {
     }
 
     fn finish(mut self) -> Found {
-        for (target, path, shown) in std::mem::take(&mut self.links) {
+        for (target, path, shown, given) in std::mem::take(&mut self.links) {
+            self.given = given;
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             match self.known.get(&target) {
                 Some(at) => {
@@ -226,7 +307,7 @@ impl Walk {
 }
 
 /// The order of names in which runs of digits count as numbers.
-fn by_number(a: &[u8], b: &[u8]) -> Ordering {
+pub(super) fn by_number(a: &[u8], b: &[u8]) -> Ordering {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (mut left, mut right) = (a, b);
     loop {
@@ -259,21 +340,22 @@ pub fn is_named_as_binary(name: &str) -> bool {
 }
 
 /// Names of binary files, and of files that are no logs.
-fn reason_to_leave_out(name: &str, siblings: &HashSet<String>) -> Option<&'static str> {
-    let plain =
-        ["gz", "zst"].iter().fold(name, |name, end| name.strip_suffix(end).map_or(name, |n| n.trim_end_matches('.')));
+pub(super) fn reason_to_leave_out(name: &str, siblings: &HashSet<String>) -> Option<&'static str> {
+    let plain = ["gz", "zst", "xz", "bz2"]
+        .iter()
+        .fold(name, |name, end| name.strip_suffix(end).map_or(name, |n| n.trim_end_matches('.')));
     let lower = plain.to_ascii_lowercase();
     if matches!(lower.as_str(), "wtmp" | "btmp" | "lastlog" | "faillog" | "tallylog" | "utmp") {
         return Some(BINARY_BY_NAME);
     }
     let end = lower.rsplit_once('.').map_or("", |(_, end)| end);
     match end {
-        "journal" | "journal~" | "db" | "sqlite" | "zip" | "tar" | "tgz" | "png" | "jpg" | "gif" | "pdf" | "so"
-        | "bin" | "exe" | "pcap" | "core" | "o" | "a" | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {
+        "journal" | "journal~" | "db" | "sqlite" | "zip" | "png" | "jpg" | "gif" | "pdf" | "so" | "bin" | "exe"
+        | "pcap" | "core" | "o" | "a" | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {
             return Some(BINARY_BY_NAME);
         }
-        "xz" | "bz2" | "lz4" | "br" | "7z" => {
-            return Some("compressed in a way that is not read (only .gz and .zst are)");
+        "lz4" | "br" | "7z" | "lzma" | "z" => {
+            return Some("compressed in a way that is not read (.gz, .zst, .xz and .bz2 are)");
         }
         "yaml" | "yml" | "md" | "html" | "htm" | "css" | "js" | "toml" | "conf" | "cfg" | "ini" | "pem" | "key"
         | "py" | "sh" | "rs" | "go" | "c" | "h" | "csv" | "xml" | "service" | "lock" | "tmp" | "swp" => {

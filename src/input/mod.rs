@@ -2,8 +2,9 @@
 //!
 //! Nothing here parses: a chunk is bytes, an offset and a line number. Where its lines go is not known either.
 
+pub mod archive;
 pub mod content;
 pub mod discover;
-mod gzip;
 pub mod open;
 pub mod read;
+pub mod temporary;

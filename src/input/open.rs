@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::read::unpacked;
 use crate::files::identity::FileId;
+use crate::unpack::unpacked;
 
 /// Bytes of a file that were there and can't be read any more. It is the cause within an [`io::Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,33 +39,55 @@ pub struct Expected {
     pub count: Option<Arc<AtomicU64>>,
 }
 
-/// Opens a file for reading lines: `.gz` and `.zst` are told by their first bytes and decompressed.
+/// Opens a file for reading lines, without its compression.
 pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     unpacked(Measured::new(file, &metadata, &Expected::default(), 0))
 }
 
-/// The same for a file that was found before. What was opened is looked at, not the path: a link or a pipe may have come in
-/// its place.
+/// Opens a file that was found before, as it is. What was opened is looked at, not the path: a link or a pipe may have come
+/// in its place.
 pub fn open_expected(path: &Path, expected: &Expected) -> io::Result<Box<dyn Read + Send>> {
-    let is_found_below = !expected.roots.is_empty();
-    let file = if is_found_below { open_in_place(path)? } else { File::open(path)? };
+    let file = file_expected(path, expected)?;
     let metadata = file.metadata()?;
-    if is_found_below {
-        if !metadata.is_file() {
-            return Err(io::Error::other("is no regular file any more; it was left out"));
-        }
-        if place(&file)?.is_some_and(|place| !expected.roots.iter().any(|root| place.starts_with(root))) {
-            return Err(io::Error::other("a link now leads out of the given folders; it was left out"));
-        }
-    }
     let lost = match expected.found {
         Some((id, size)) if FileId::of(&metadata) != Some(id) => size,
         Some((_, size)) => size.saturating_sub(metadata.len()),
         None => 0,
     };
-    unpacked(Measured::new(file, &metadata, expected, lost))
+    Ok(Box::new(Measured::new(file, &metadata, expected, lost)))
+}
+
+/// The file itself, to be read in parts.
+pub fn file_expected(path: &Path, expected: &Expected) -> io::Result<File> {
+    if expected.roots.is_empty() {
+        return File::open(path);
+    }
+    let file = open_in_place(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("is no regular file any more; it was left out"));
+    }
+    if place(&file)?.is_some_and(|place| !expected.roots.iter().any(|root| place.starts_with(root))) {
+        return Err(io::Error::other("a link now leads out of the given folders; it was left out"));
+    }
+    Ok(file)
+}
+
+/// Counts what is read of a part of a file.
+pub(super) struct Counted<R> {
+    pub(super) input: R,
+    pub(super) count: Option<Arc<AtomicU64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.input.read(into)?;
+        if let Some(count) = &self.count {
+            count.fetch_add(got as u64, Ordering::Relaxed);
+        }
+        Ok(got)
+    }
 }
 
 /// Standard input: as a file, if the shell has connected it to one.

@@ -3,9 +3,8 @@
 //! In goes an opened file; out come chunks that end at a line feed, except the last one of a file and the pieces of a
 //! line that is longer than the limit. What the lines mean is not known here.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
-use super::gzip::Members;
 use super::open::Lost;
 
 /// Bytes read in one go; small enough that a worker's buffers stay in the cache, large enough that a system call is
@@ -77,30 +76,6 @@ impl ReadError {
             ReadError::TooLarge(_) | ReadError::Quiet => 0,
         }
     }
-}
-
-/// What gzip and zstd begin with.
-const MAGICS: [&[u8]; 2] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
-
-/// A stream without its compression, which its first bytes tell. No more is awaited of a stream than shows that it has none.
-pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    let mut start = Vec::new();
-    while MAGICS.iter().any(|magic| start.len() < magic.len() && magic.starts_with(&start)) {
-        let mut byte = [0];
-        match input.read(&mut byte) {
-            Ok(0) => break,
-            Ok(_) => start.push(byte[0]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let magic = MAGICS.iter().position(|magic| start == *magic);
-    let input = io::Cursor::new(start).chain(input);
-    Ok(match magic {
-        Some(0) => Box::new(Members::new(BufReader::with_capacity(64 * 1024, input))),
-        Some(_) => Box::new(zstd::stream::read::Decoder::new(input)?),
-        None => Box::new(input),
-    })
 }
 
 impl<R: Read> ChunkReader<R> {

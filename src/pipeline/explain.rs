@@ -52,7 +52,7 @@ pub fn explain(
     monitor: &Arc<Monitor>,
     say: &Say,
 ) -> Result<Vec<String>, PipelineError> {
-    let inputs = Inputs::find(config, say);
+    let inputs = Inputs::find(config, monitor.interrupted(), say);
     inputs.protect(config, &[Output::stdout(), Output::stderr()])?;
     let (learned, mut outcome) = Learned::new(config, inputs, true, monitor, say)?;
     let run = learned.run(monitor);

@@ -3,34 +3,45 @@
 //! In goes a configuration, out come the sources of lines, what was left out, and the refusal of outputs that are inputs.
 //! Nothing is opened for writing here.
 
+use std::io;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
 use crate::checkpoint::store;
 use crate::commands::survey::{self, Source};
 use crate::config::{BackfillConfig, Destination};
 use crate::files::clash::{self, Clash, Input, Output};
+use crate::files::identity::FileId;
+use crate::input::archive;
 use crate::input::discover::{self, Found};
+use crate::input::temporary::Temporary;
 
 use super::Say;
+use super::trace_files::TraceFiles;
 
 /// The logs of a run.
 pub(super) struct Inputs {
     pub(super) found: Found,
     pub(super) sources: Vec<Source>,
+    pub(super) traces: TraceFiles,
 }
 
 impl Inputs {
     /// Finds them; says what is left out if that is wanted.
-    pub(super) fn find(config: &BackfillConfig, say: &Say) -> Inputs {
-        let mut skip = config.traces.clone();
+    pub(super) fn find(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Inputs {
+        let traces = TraceFiles::find(config, stop, say);
+        let mut skip = traces.paths.clone();
         skip.extend(config.read_besides.iter().map(|(_, path)| path.clone()));
         skip.extend(config.state.clone());
         let mut found = discover::find(&config.paths, &skip);
-        let sources = survey::sources(&mut found);
+        archive::expand(&mut found, &mut Temporary::new(config.temporary_bytes_max), stop);
+        let sources = survey::sources(&mut found, &config.writers);
         if config.verbose {
             for (reason, names) in &found.left_out {
                 names.iter().for_each(|name| say(&format!("left out {name}: {reason}")));
             }
         }
-        Inputs { found, sources }
+        Inputs { found, sources, traces }
     }
 
     /// Refuses what would destroy an input: all that is read, and what is left out only since another file holds the same.
@@ -39,10 +50,12 @@ impl Inputs {
         let logs = files.filter_map(|file| Input::known(&*file.shown, file.id));
         let repeated = self.found.left_out.get(discover::REPEATS_INFO).into_iter().flatten();
         let repeated = repeated.filter_map(|name| Input::file(&**name, name.as_ref()));
-        let traces = config.traces.iter().map(|path| ("--traces", path));
+        let traces = self.traces.paths.iter().map(|path| ("--traces", path));
+        let stdin = config.traces.iter().any(|path| path == Path::new("-"));
+        let stdin = stdin.then(|| Input::known("--traces -", FileId::of_descriptor(io::stdin()))).flatten();
         let besides = traces.chain(config.read_besides.iter().map(|(flag, path)| (*flag, path)));
         let besides = besides.filter_map(|(flag, path)| Input::file(format!("{flag} {}", path.display()), path));
-        clash::check(outputs, besides.chain(logs).chain(repeated))
+        clash::check(outputs, stdin.into_iter().chain(besides).chain(logs).chain(repeated))
     }
 }
 

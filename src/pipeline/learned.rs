@@ -40,16 +40,20 @@ impl Learned {
         say: &Say,
     ) -> Result<(Learned, Outcome), PipelineError> {
         let mut config = config.clone();
-        let Inputs { found, mut sources } = inputs;
+        let Inputs { found, mut sources, traces } = inputs;
+        config.traces = traces.paths;
         if let Some((index, count)) = config.shard {
             sources.retain(|source| {
                 twox_hash::XxHash64::oneshot(0, source.writer.as_bytes()) % u64::from(count) == u64::from(index)
             });
         }
         let mut outcome = Outcome::new(&config, &found, sources.len());
-        let (spools, mut without_spans) = from_stores(&config, &sources, &mut outcome, monitor.interrupted(), say)?;
+        outcome.failures.extend(traces.failures);
+        let (mut spools, mut without_spans) = from_stores(&config, &sources, &mut outcome, monitor.interrupted(), say)?;
+        without_spans.extend(traces.without_spans);
         outcome.from_stores = spools.len() as u64;
         config.traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
+        spools.extend(traces.spools);
         let progress = progress::Progress::start(&sources, !config.traces.is_empty(), monitor, say);
         let mut correlator = load_traces(&config, &mut outcome, say);
         let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;

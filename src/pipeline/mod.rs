@@ -26,6 +26,7 @@ mod story;
 mod summary;
 pub mod taps;
 mod targets;
+mod trace_files;
 pub mod traces;
 mod writers;
 mod zones;
@@ -109,7 +110,7 @@ pub enum PipelineError {
 /// Runs a backfill. The monitor ends it early and knows how it stands; `say` tells the user something at once.
 pub fn backfill(config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> Result<Outcome, PipelineError> {
     // First of all: nothing is opened for writing that is read.
-    let inputs = Inputs::find(config, say);
+    let inputs = Inputs::find(config, monitor.interrupted(), say);
     inputs.protect(config, &inputs::outputs(config))?;
     // A folder that another run has is said before the lines are read.
     let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;

@@ -314,6 +314,8 @@ mod tests {
                     path,
                     size: 0,
                     id: None,
+                    section: None,
+                    given: 0,
                     linked_as: Vec::new(),
                     named: true,
                     roots: Arc::new([]),

@@ -92,7 +92,7 @@ pub fn read_source<S: SourceSink>(
     sink: &mut S,
 ) -> SourceReport {
     let settings = AssembleSettings {
-        envelopes: Envelopes::Auto,
+        envelopes: if origin.pod.is_some() { Envelopes::OfContainer } else { Envelopes::Auto },
         expect: Expect::Auto,
         record_bytes_max: reading.limits.line_bytes,
         drop_nul_lines: true,

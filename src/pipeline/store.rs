@@ -31,7 +31,7 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    fn create() -> io::Result<(Spool, File)> {
+    pub(super) fn create() -> io::Result<(Spool, File)> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         for _ in 0..100 {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);

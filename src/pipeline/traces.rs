@@ -23,13 +23,15 @@ use crate::correlate::facts::{ResourceFact, SpanFact};
 use crate::correlate::span_index::SpanIndex;
 use crate::export::span_event::event_for;
 use crate::export::{Batch, Group};
-use crate::input::{content, read};
+use crate::input::content;
 use crate::otlp::annotate::{self, SpanEvents};
 use crate::otlp::{Signal, protobuf};
 use crate::record::{Link, Receipt, Record, Relation};
 use crate::spans::facts::FactCounts;
 use crate::spans::file::{Counts, Limits, TraceFile};
+use crate::spans::kind::TraceKind;
 use crate::spans::recognise;
+use crate::unpack::unpacked;
 
 /// Bytes of one request, whatever the file had: keeps requests far below every server's limit. A larger span is alone in
 /// its own.
@@ -104,9 +106,13 @@ fn why_no_span(path: &Path, counts: &FactCounts) -> String {
         _ => {}
     }
     let mut head = Vec::new();
-    let read = File::open(path).and_then(read::unpacked);
+    let read = File::open(path).and_then(unpacked);
     let _ = read.and_then(|input| input.take(survey::SNIFF_BYTES as u64).read_to_end(&mut head));
     let is_json = || matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
+    let kind = TraceKind::of(&head);
+    if kind != TraceKind::Unknown && kind != TraceKind::OtlpJson {
+        return format!("is {kind}: no span was found in it");
+    }
     let what = match recognise::Kind::of(&head) {
         Some(recognise::Kind::OtlpTraces) => "holds no span",
         Some(kind) => return format!("is {}: no span was found in it", kind.description()),

@@ -4,7 +4,6 @@
 //! for each source how its calendar begins. A file's age tells its year where nothing better does, never its zone.
 
 use std::collections::BTreeSet;
-use std::time::UNIX_EPOCH;
 
 use spanline_parsers::Time;
 use spanline_parsers::timestamp::days_from_civil;
@@ -13,6 +12,7 @@ use super::traces::TracesReport;
 use super::{Say, Source};
 use crate::calendar::{CalendarSettings, Zone};
 use crate::config::BackfillConfig;
+use crate::input::discover::FoundFile;
 
 /// Zones that are no whole hours east of UTC, in minutes.
 const PARTS_OF_HOURS: [i64; 12] = [-570, -270, -210, -150, 210, 270, 330, 345, 390, 570, 630, 765];
@@ -178,11 +178,7 @@ fn as_utc(time: Time, in_year: i32) -> Option<i64> {
 }
 
 fn newest_change(source: &Source) -> Option<i64> {
-    let changed = |path: &std::path::Path| {
-        let changed = std::fs::metadata(path).ok()?.modified().ok()?;
-        i64::try_from(changed.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
-    };
-    source.files.iter().filter_map(|file| changed(&file.path)).max()
+    source.files.iter().filter_map(FoundFile::changed).max()
 }
 
 /// The year and month of a day since the epoch.

@@ -1,59 +1,34 @@
 //! Trace files, one export request at a time.
 //!
-//! In goes a file of OTLP/JSON (one request per line, or pretty-printed documents), of one OTLP protobuf request, or of
-//! requests each behind a 4-byte big-endian length, plain or behind gzip or zstd; its first bytes tell which. Out come
-//! requests, in the order of the file, never more than one in memory. What cannot be read is counted with its place and
-//! skipped. What the spans mean is not known here.
+//! In goes a file of OTLP/JSON (one request per line, or pretty-printed documents), of one OTLP protobuf request, of
+//! requests each behind a 4-byte big-endian length, or of another tool's JSON, compressed or not; its first bytes tell
+//! which. Out come requests, in the order of the file, never more than one in memory. What cannot be read is counted with
+//! its place and skipped. What the spans mean is not known here.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use prost::Message;
 
 use super::bounded::Bounded;
+use super::documents::{Documents, Piece};
 use super::facts::{self, FactCounts};
 use super::json_scan::Scan;
+use super::kind::{self, TraceKind};
+pub use super::limits::{Counts, Limits};
+use super::transcode::Transcoder;
 use super::{json, json_facts};
 use crate::correlate::facts::{ResourceFact, SpanFact};
-
-/// What a file may cost.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Bytes of one request; a larger one is skipped and counted.
-    pub request_bytes_max: usize,
-    /// Bytes after decompression; what lies beyond is not read, which is counted.
-    pub decompressed_bytes_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { request_bytes_max: 64 << 20, decompressed_bytes_max: 64 << 30 }
-    }
-}
-
-/// What was read, and what was not.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Requests handed out.
-    pub requests: u64,
-    /// Requests that could not be read.
-    pub broken: u64,
-    /// Requests above [`Limits::request_bytes_max`].
-    pub over_limit: u64,
-    /// The file goes on beyond [`Limits::decompressed_bytes_max`].
-    pub cut: bool,
-    /// The first problem: where (line number in JSON, else number of the request, from 1), and what.
-    pub first_problem: Option<(u64, String)>,
-}
+use crate::unpack::{Peeked, unpacked};
 
 /// An open trace file.
 pub struct TraceFile {
     reader: BufReader<Bounded>,
-    kind: Kind,
+    kind: TraceKind,
+    layout: Layout,
     limits: Limits,
     counts: Counts,
     /// Lines taken so far in JSON, requests in protobuf.
@@ -62,16 +37,17 @@ pub struct TraceFile {
     ended: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// How requests lie in the file.
+enum Layout {
+    /// Of OTLP/JSON, which is read where it stands.
     Json,
     /// One request; its resources are handed out one by one.
     Protobuf,
     LengthPrefixed,
+    /// All other JSON.
+    Documents(Box<(Documents, Piece)>),
 }
 
-/// Bytes looked at to tell what a file holds.
-const HEAD_BYTES: usize = 4096;
 /// Bytes read at once: most requests lie in them as a whole.
 const CHUNK_BYTES: usize = 1 << 18;
 
@@ -83,27 +59,26 @@ impl TraceFile {
 
     /// Reads from anything.
     pub fn from_reader(source: Box<dyn Read + Send>, limits: Limits) -> io::Result<TraceFile> {
-        let mut source = BufReader::with_capacity(1 << 16, source);
-        let magic = source.fill_buf()?;
-        let plain: Box<dyn Read + Send> = if magic.starts_with(b"\x1f\x8b") {
-            Box::new(MultiGzDecoder::new(source))
-        } else if magic.starts_with(b"\x28\xb5\x2f\xfd") {
-            Box::new(zstd::Decoder::with_buffer(source)?)
-        } else {
-            Box::new(source)
+        let source = Peeked::new(unpacked(source)?, kind::HEAD_BYTES)?;
+        let kind = TraceKind::of(source.head());
+        let is_text = kind::is_text(source.head());
+        let bounded = Bounded { source: Box::new(source), left: limits.decompressed_bytes_max, cut: false };
+        let reader = BufReader::with_capacity(CHUNK_BYTES, bounded);
+        let layout = match kind {
+            TraceKind::OtlpJson => Layout::Json,
+            TraceKind::Protobuf => Layout::Protobuf,
+            TraceKind::LengthPrefixed => Layout::LengthPrefixed,
+            TraceKind::Unknown if is_text => Layout::Json,
+            TraceKind::Unknown => Layout::LengthPrefixed,
+            _ => Layout::Documents(Box::default()),
         };
-        let bounded = Bounded { source: plain, left: limits.decompressed_bytes_max, cut: false };
-        let mut reader = BufReader::with_capacity(CHUNK_BYTES, bounded);
-        let (mut kind, mut broken) = (Kind::Json, None);
-        match reader.fill_buf() {
-            Ok(head) => kind = Kind::tell(head),
-            Err(error) if breaks_off(&error) => broken = Some(error.to_string()),
-            Err(error) => return Err(error),
-        }
-        let ended = broken.is_some();
-        let counts =
-            Counts { broken: u64::from(ended), first_problem: broken.map(|why| (1, why)), ..Counts::default() };
-        Ok(TraceFile { reader, kind, limits, counts, place: 0, value: Vec::new(), ended })
+        let counts = Counts::default();
+        Ok(TraceFile { reader, kind, layout, limits, counts, place: 0, value: Vec::new(), ended: false })
+    }
+
+    /// What it holds, by its first bytes.
+    pub fn kind(&self) -> TraceKind {
+        self.kind
     }
 
     /// What was read so far.
@@ -123,7 +98,7 @@ impl TraceFile {
         sink: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>),
     ) -> io::Result<Option<FactCounts>> {
         self.next(|content: Content<'_>| {
-            let quick = match content {
+            let quick = match &content {
                 Content::Json(text) => json_facts::for_each_fact(text, sink),
                 _ => None,
             };
@@ -138,19 +113,22 @@ impl TraceFile {
     fn next<R>(&mut self, mut read: impl FnMut(Content<'_>) -> Result<R, String>) -> io::Result<Option<R>> {
         while !self.ended {
             let at_hand = self.line_at_hand();
-            let place = match self.kind {
-                Kind::Json if at_hand > 0 => Ok(Some(self.place)),
-                Kind::Json => self.next_json(),
-                Kind::Protobuf => self.next_resource(),
-                Kind::LengthPrefixed => self.next_prefixed(),
+            let mut transcoded = None;
+            let place = match self.layout {
+                Layout::Json if at_hand > 0 => Ok(Some(self.place)),
+                Layout::Json => self.next_json(),
+                Layout::Protobuf => self.next_resource(),
+                Layout::LengthPrefixed => self.next_prefixed(),
+                Layout::Documents(_) => self.next_transcoded(&mut transcoded),
             };
             match place {
                 Ok(Some(place)) => {
                     let value = if at_hand > 0 { &self.reader.buffer()[..at_hand] } else { self.value.as_slice() };
-                    let content = match self.kind {
-                        Kind::Json => Content::Json(value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(value)),
-                        Kind::Protobuf => Content::Resource(value),
-                        Kind::LengthPrefixed => Content::Request(value),
+                    let content = match (&self.layout, transcoded) {
+                        (_, Some(request)) => Content::Transcoded(request),
+                        (Layout::Protobuf, _) => Content::Resource(value),
+                        (Layout::LengthPrefixed, _) => Content::Request(value),
+                        _ => Content::Json(value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(value)),
                     };
                     let found = read(content);
                     self.reader.consume(at_hand);
@@ -238,11 +216,11 @@ impl TraceFile {
     /// it, and need not be copied to be read as a whole; else 0.
     fn line_at_hand(&mut self) -> usize {
         let read = self.reader.buffer();
-        let length = match (self.kind, read.first()) {
-            (Kind::Json, Some(b'{')) => memchr::memchr(b'\n', read).map_or(0, |end| end + 1),
+        let length = match (&self.layout, read.first()) {
+            (Layout::Json, Some(b'{')) => memchr::memchr(b'\n', read).map_or(0, |end| end + 1),
             _ => 0,
         };
-        let is_whole = read.get(length) == Some(&b'{') && length <= self.limits.request_bytes_max;
+        let is_whole = length > 0 && length <= self.limits.request_bytes_max && read.get(length) == Some(&b'{');
         self.place += u64::from(is_whole);
         if is_whole { length } else { 0 }
     }
@@ -332,6 +310,31 @@ impl TraceFile {
         Ok(fits)
     }
 
+    /// The next elements of documents, as a request of their own.
+    fn next_transcoded(&mut self, request: &mut Option<ExportTraceServiceRequest>) -> io::Result<Option<u64>> {
+        let Layout::Documents(documents) = &mut self.layout else { return Ok(None) };
+        let (documents, piece) = &mut **documents;
+        if !documents.next_piece(&mut self.reader, self.limits.request_bytes_max, piece)? {
+            self.ended = true;
+            return Ok(None);
+        }
+        let mut transcoder = Transcoder::default();
+        let mut problems = piece.broken.iter().map(|place| (*place, "it is no JSON".to_owned())).collect::<Vec<_>>();
+        for (place, element) in piece.elements() {
+            problems.extend(transcoder.value(element).err().map(|why| (place, why)));
+        }
+        let (first, over_limit) = (piece.first, std::mem::take(&mut piece.over_limit));
+        over_limit.into_iter().for_each(|place| self.over_limit(place));
+        for (place, why) in problems {
+            self.counts.broken += 1;
+            self.problem(place, why);
+        }
+        let transcoded = transcoder.finish();
+        let has_spans = !transcoded.resource_spans.is_empty();
+        *request = has_spans.then_some(transcoded);
+        Ok(has_spans.then_some(first))
+    }
+
     fn varint(&mut self) -> io::Result<Option<u64>> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -349,17 +352,18 @@ impl TraceFile {
 }
 
 /// The bytes of one request, or of one resource's spans, which are a request of their own.
-#[derive(Clone, Copy)]
 enum Content<'v> {
     Json(&'v [u8]),
     Request(&'v [u8]),
     Resource(&'v [u8]),
+    Transcoded(ExportTraceServiceRequest),
 }
 
 impl Content<'_> {
     fn request(self) -> Result<ExportTraceServiceRequest, String> {
         match self {
-            Content::Json(text) => json::request(text).map_err(|error| error.to_string()),
+            Content::Json(text) => otlp_or_other(text),
+            Content::Transcoded(request) => Ok(request),
             Content::Request(bytes) => ExportTraceServiceRequest::decode(bytes).map_err(|error| error.to_string()),
             Content::Resource(bytes) => match ResourceSpans::decode(bytes) {
                 Ok(resource) => Ok(ExportTraceServiceRequest { resource_spans: vec![resource] }),
@@ -381,22 +385,15 @@ fn breaks_off(error: &io::Error) -> bool {
         || error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none()
 }
 
-impl Kind {
-    /// JSON begins with a brace (after blanks), a protobuf request with the tag of its field 1 (0x0A), and a length below
-    /// the limit with neither. 0x0A is a line feed too, and `{` may be a length: only JSON goes on with `"` or `}`.
-    fn tell(head: &[u8]) -> Kind {
-        let head = &head[..head.len().min(HEAD_BYTES)];
-        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-        let in_braces = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-        let printable = head.iter().take(64).all(|byte| *byte >= b' ' || byte.is_ascii_whitespace());
-        match head {
-            [] => Kind::Json,
-            _ if in_braces.is_some_and(|rest| matches!(rest.first(), Some(b'"' | b'}') | None)) => Kind::Json,
-            _ if printable => Kind::Json,
-            [0x0a, ..] => Kind::Protobuf,
-            _ => Kind::LengthPrefixed,
-        }
+/// A line between those of OTLP may come from elsewhere.
+fn otlp_or_other(text: &[u8]) -> Result<ExportTraceServiceRequest, String> {
+    let request = json::request(text).map_err(|error| error.to_string())?;
+    if request.resource_spans.is_empty() && TraceKind::of_json(text).is_some() {
+        let mut transcoder = Transcoder::default();
+        transcoder.value(text)?;
+        return Ok(transcoder.finish());
     }
+    Ok(request)
 }
 
 #[cfg(test)]

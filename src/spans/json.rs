@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -24,6 +24,11 @@ pub(super) fn request(bytes: &[u8]) -> Result<ExportTraceServiceRequest, serde_j
         Err(_) => serde_json::from_slice(bytes),
     };
     request.map(|request| request.0)
+}
+
+/// Reads the spans of one resource.
+pub(super) fn resource_spans(bytes: &[u8]) -> Result<trace::ResourceSpans, serde_json::Error> {
+    serde_json::from_slice::<Lenient<trace::ResourceSpans>>(bytes).map(|spans| spans.0)
 }
 
 /// A message that reads itself from JSON, field by field.
@@ -133,13 +138,19 @@ impl<'de> Deserialize<'de> for Str<'de> {
 }
 
 /// A number, a number as text, or the name of an enum's value.
-enum Number {
+pub(super) enum Number {
     Integer(i128),
     Double(f64),
 }
 
+impl Default for Number {
+    fn default() -> Number {
+        Number::Integer(0)
+    }
+}
+
 impl Number {
-    fn integer(&self) -> i128 {
+    pub(super) fn integer(&self) -> i128 {
         match self {
             Number::Integer(number) => *number,
             // Saturates; no field of a span holds a fraction.
@@ -204,7 +215,7 @@ fn enum_number(name: &str) -> Option<i128> {
     })
 }
 
-/// id = 32HEX / 16HEX, any case / 24BASE64 / 12BASE64
+/// id = 32HEX / 16HEX, any case / 24BASE64 / 12BASE64, also without their padding
 fn id_bytes(text: &[u8]) -> Vec<u8> {
     let hex = |text: &[u8]| match text.len() {
         32 => hex_id::<16>(text).map(Vec::from),
@@ -213,6 +224,7 @@ fn id_bytes(text: &[u8]) -> Vec<u8> {
     match text.len() {
         32 | 16 => hex(text).unwrap_or_default(),
         24 | 12 => STANDARD.decode(text).unwrap_or_default(),
+        22 | 11 => STANDARD_NO_PAD.decode(text).unwrap_or_default(),
         _ => Vec::new(),
     }
 }
@@ -252,7 +264,13 @@ impl Message for ExportTraceServiceRequest {
     const EXPECTING: &'static str = "an export request";
     fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<bool, A::Error> {
         match key {
-            "resourceSpans" | "resource_spans" => self.resource_spans = list(map)?,
+            // Tempo's name.
+            "resourceSpans" | "resource_spans" | "batches" => self.resource_spans.append(&mut list(map)?),
+            // What Jaeger's api_v3, and Tempo's second version, put around it.
+            "result" | "trace" => {
+                let inside: ExportTraceServiceRequest = message(map)?;
+                self.resource_spans.extend(inside.resource_spans);
+            }
             _ => return Ok(false),
         }
         Ok(true)

@@ -26,12 +26,15 @@ pub(super) fn for_each_fact(
     sink: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>),
 ) -> Option<FactCounts> {
     let mut cursor = Cursor { text: std::str::from_utf8(request).ok()?, at: 0 };
-    let mut found = Found::default();
+    let (mut found, mut is_request) = (Found::default(), false);
     cursor.members(|cursor, key| match key {
-        "resourceSpans" => cursor.elements(|cursor| found.group(cursor)),
+        "resourceSpans" => {
+            is_request = true;
+            cursor.elements(|cursor| found.group(cursor))
+        }
         _ => cursor.pass_over(key),
     })?;
-    (cursor.peek().is_none()).then(|| found.hand_over(sink))
+    (is_request && cursor.peek().is_none()).then(|| found.hand_over(sink))
 }
 
 /// What a request holds, until it is known to be whole.

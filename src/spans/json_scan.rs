@@ -53,3 +53,62 @@ fn string_end(text: &[u8]) -> Option<usize> {
         }
     }
 }
+
+/// Follows one JSON value to its end, piece by piece. Only brackets and strings count.
+#[derive(Default)]
+pub(super) struct ValueScan {
+    depth: u32,
+    inside: Inside,
+    escaped: bool,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Inside {
+    /// Nothing of it was met.
+    #[default]
+    Before,
+    Brackets,
+    String,
+    /// A number or a word.
+    Word,
+}
+
+impl ValueScan {
+    /// How many of these bytes belong to the value, and whether it ends with them.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at).copied() {
+            match self.inside {
+                Inside::String if self.escaped => self.escaped = false,
+                Inside::String => match memchr::memchr2(b'"', b'\\', &bytes[at..]) {
+                    None => return (bytes.len(), false),
+                    Some(found) => {
+                        at += found;
+                        self.escaped = bytes[at] == b'\\';
+                        if !self.escaped && self.depth == 0 {
+                            return (at + 1, true);
+                        }
+                        if !self.escaped {
+                            self.inside = Inside::Brackets;
+                        }
+                    }
+                },
+                Inside::Word if matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace() => return (at, true),
+                Inside::Word => {}
+                Inside::Before | Inside::Brackets => match byte {
+                    b'"' => self.inside = Inside::String,
+                    b'{' | b'[' => {
+                        self.inside = Inside::Brackets;
+                        self.depth += 1;
+                    }
+                    b'}' | b']' if self.depth <= 1 => return (at + usize::from(self.depth == 1), true),
+                    b'}' | b']' => self.depth -= 1,
+                    _ if self.inside == Inside::Before && !byte.is_ascii_whitespace() => self.inside = Inside::Word,
+                    _ => {}
+                },
+            }
+            at += 1;
+        }
+        (at, false)
+    }
+}

@@ -1,9 +1,10 @@
 //! Where span facts come from.
 //!
-//! In go trace files ([`file`]), out come export requests one at a time, and from each of them the facts that
-//! correlation lives on ([`facts`]). Nothing here decides what belongs to a span.
+//! In go trace files ([`file`]) of every kind that is known ([`kind`]), out come export requests one at a time, and from
+//! each of them the facts that correlation lives on ([`facts`]). Nothing here decides what belongs to a span.
 
 mod bounded;
+mod documents;
 pub mod facts;
 pub mod file;
 pub mod jaeger;
@@ -11,4 +12,7 @@ mod json;
 mod json_cursor;
 mod json_facts;
 mod json_scan;
+pub mod kind;
+mod limits;
 pub mod recognise;
+mod transcode;

@@ -212,7 +212,7 @@ fn traces_without_a_span_end_the_run_before_anything_is_sent() {
         ("logs.jsonl", "logs.jsonl is OTLP/JSON logs, no traces"),
         ("metrics.jsonl", "metrics.jsonl is OTLP/JSON metrics"),
         ("none.jsonl", "none.jsonl holds no span"),
-        ("jaeger.json", "jaeger.json is a Jaeger JSON file"),
+        ("jaeger.json", "jaeger.json is Jaeger JSON: no span was found in it"),
         ("links.jsonl", "links.jsonl is a links file of spanline"),
         ("db", "db is an SQLite database"),
         ("other.json", "other.json is JSON of a kind that is not known"),

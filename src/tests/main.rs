@@ -4,6 +4,7 @@
 
 mod accuracy;
 mod answers;
+mod archives;
 mod backfill_bad_input;
 mod backfill_outputs;
 mod backfill_receipts;
@@ -24,4 +25,6 @@ mod interrupt;
 mod jaeger;
 mod span_events;
 mod tidy;
+mod trace_formats;
 mod usage;
+mod writers;

@@ -11,19 +11,20 @@ const TOP_LEVEL: [&str; 9] =
     ["Cargo.lock", "Cargo.toml", "CHANGELOG.md", "LICENSE", "README.md", "deploy", "parsers", "src", "testdata"];
 
 /// Which modules of the crate a module may name.
-const MAY_NAME: [(&str, &[&str]); 18] = [
+const MAY_NAME: [(&str, &[&str]); 19] = [
     ("record", &[]),
     ("metrics", &[]),
     ("calendar", &[]),
     ("files", &[]),
     ("otlp", &[]),
-    ("input", &["record", "metrics", "files"]),
+    ("unpack", &[]),
+    ("input", &["record", "metrics", "files", "unpack"]),
     ("decode", &["record", "metrics", "calendar"]),
     ("assemble", &["record", "metrics", "decode", "calendar"]),
     ("correlate", &["record", "metrics"]),
     ("checkpoint", &["record", "metrics"]),
     ("export", &["record", "otlp", "metrics"]),
-    ("spans", &["record", "correlate", "otlp", "metrics"]),
+    ("spans", &["record", "correlate", "otlp", "metrics", "unpack"]),
     ("cli", &["config", "pipeline"]),
     ("main", &["cli", "config", "pipeline", "commands"]),
     ("interrupt", &["pipeline", "files"]),
@@ -61,7 +62,7 @@ const LONG_FUNCTIONS: [(&str, &str); 0] = [];
 const EMPTY_NAMES: [&str; 6] = ["util", "utils", "common", "helper", "manager", "misc"];
 
 /// Flags in the README that belong to other tools.
-const FOREIGN_FLAGS: [&str; 11] = [
+const FOREIGN_FLAGS: [&str; 12] = [
     "--bench",
     "--sanitizer",
     "--release",
@@ -73,6 +74,7 @@ const FOREIGN_FLAGS: [&str; 11] = [
     "--namespace",
     "--features",
     "--bin",
+    "--timestamps",
 ];
 
 #[test]

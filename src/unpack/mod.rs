@@ -1,0 +1,167 @@
+//! A stream without its compression, which its first bytes tell and never its name.
+//!
+//! In goes anything that is read, out come its plain bytes: of gzip, zstd, xz and bzip2, all members, frames and streams of
+//! them, one behind the other; else what came in. How much comes out is limited by those who read it.
+
+mod gzip;
+
+use std::io::{self, BufReader, Read};
+
+/// What each compression begins with. Nothing that is text begins so (`BZh` does, but for the digit behind it and the
+/// magic number of the first block: see [`BZIP2_BLOCKS`]).
+const MAGICS: [(&[u8], Compression); 4] = [
+    (&[0x1f, 0x8b], Compression::Gzip),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
+    (b"BZh", Compression::Bzip2),
+];
+/// The first block of a bzip2 stream begins with the digits of pi, or it ends at once with those of its square root.
+const BZIP2_BLOCKS: [&[u8]; 2] = [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]];
+/// Of `BZh`, a digit and the first block's magic.
+const MAGIC_BYTES_MAX: usize = 10;
+/// Bytes taken from the compressed stream at once.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Memory for one stream of xz: `xz -9` needs 65 MiB; a header may ask for 4 GiB.
+const XZ_MEMORY_KIB_MAX: u32 = 200 * 1024;
+
+/// How a stream is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    Gzip,
+    Zstd,
+    Xz,
+    Bzip2,
+}
+
+impl Compression {
+    fn of(start: &[u8]) -> Option<Compression> {
+        let (_, compression) = MAGICS.iter().find(|(magic, _)| start.starts_with(magic))?;
+        match compression {
+            Compression::Bzip2 => {
+                let is_block = start.get(4..).is_some_and(|rest| BZIP2_BLOCKS.contains(&rest));
+                (is_block && matches!(start[3], b'1'..=b'9')).then_some(Compression::Bzip2)
+            }
+            other => Some(*other),
+        }
+    }
+
+    /// More bytes are needed to tell.
+    fn may_begin(start: &[u8]) -> bool {
+        let whole = MAGICS.iter().any(|(magic, _)| start.len() < magic.len() && magic.starts_with(start));
+        let block = start.get(4..).unwrap_or_default();
+        let bzip2 = start.starts_with(b"BZh")
+            && start.len() < MAGIC_BYTES_MAX
+            && start.get(3).is_none_or(u8::is_ascii_digit)
+            && BZIP2_BLOCKS.iter().any(|magic| magic.starts_with(block));
+        whole || bzip2
+    }
+}
+
+/// A stream without its compression. No more is awaited of a stream than shows that it has none.
+pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    let mut start = Vec::new();
+    while Compression::may_begin(&start) {
+        let mut byte = [0];
+        match input.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) => start.push(byte[0]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let compression = Compression::of(&start);
+    let input = io::Cursor::new(start).chain(input);
+    let buffered = |input| BufReader::with_capacity(BUFFER_BYTES, input);
+    Ok(match compression {
+        Some(Compression::Gzip) => Box::new(gzip::Members::new(buffered(input))),
+        Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(input)?),
+        Some(Compression::Xz) => {
+            Box::new(lzma_rust2::XzReader::new_mem_limit(buffered(input), true, XZ_MEMORY_KIB_MAX))
+        }
+        Some(Compression::Bzip2) => Box::new(bzip2::bufread::MultiBzDecoder::new(buffered(input))),
+        None => Box::new(input),
+    })
+}
+
+/// A stream of which the first bytes were looked at.
+pub struct Peeked<R> {
+    head: io::Cursor<Vec<u8>>,
+    /// Why there are no more of them; it is told in its place.
+    failed: Option<io::Error>,
+    rest: R,
+}
+
+impl<R: Read> Peeked<R> {
+    /// Looks at so many bytes, or as many as there are. An error of the disk is told at once, one of the content behind
+    /// the bytes before it.
+    pub fn new(mut rest: R, bytes: usize) -> io::Result<Peeked<R>> {
+        let mut head = Vec::new();
+        let failed = (&mut rest).take(bytes as u64).read_to_end(&mut head).err();
+        match failed {
+            Some(error) if error.raw_os_error().is_some() => Err(error),
+            failed => Ok(Peeked { head: io::Cursor::new(head), failed, rest }),
+        }
+    }
+
+    /// The first bytes.
+    pub fn head(&self) -> &[u8] {
+        self.head.get_ref()
+    }
+}
+
+impl<R: Read> Read for Peeked<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.head.read(into)? {
+            0 if into.is_empty() => Ok(0),
+            0 => self.failed.take().map_or_else(|| self.rest.read(into), Err),
+            got => Ok(got),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `printf 'one\ntwo\n' | xz`, and the same by bzip2.
+    const XZ: &str = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAHb25lCnR3bwoAUauer1d1cEkAASAIuxnZux+2830BAAAAAARZWg==";
+    const BZIP2: &str = "QlpoOTFBWSZTWacUK3cAAALBgAAQAgGEgCAAIYAMAjj1G4u5IpwoSFOKFbuA";
+
+    fn read(bytes: Vec<u8>) -> io::Result<String> {
+        let mut text = String::new();
+        unpacked(io::Cursor::new(bytes))?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    fn decoded(text: &str) -> Vec<u8> {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+    }
+
+    #[test]
+    fn each_compression_is_told_by_its_bytes_and_read_to_its_end() {
+        for packed in [decoded(XZ), decoded(BZIP2), zstd::encode_all(&b"one\ntwo\n"[..], 1).unwrap()] {
+            assert_eq!(read(packed.clone()).unwrap(), "one\ntwo\n");
+            assert_eq!(read([&packed[..], &packed].concat()).unwrap(), "one\ntwo\none\ntwo\n");
+            assert!(read(packed[..packed.len() - 5].to_vec()).is_err());
+        }
+    }
+
+    #[test]
+    fn what_was_looked_at_is_read_again_and_an_error_comes_in_its_place() {
+        let packed = zstd::encode_all(&b"one\ntwo\n"[..], 1).unwrap();
+        let broken = io::Cursor::new(packed[..packed.len() - 3].to_vec());
+        let mut peeked = Peeked::new(unpacked(broken).unwrap(), 100).unwrap();
+        let head = peeked.head().to_vec();
+        let mut read = Vec::new();
+        assert!(peeked.read_to_end(&mut read).is_err());
+        assert_eq!(read, head);
+    }
+
+    #[test]
+    fn text_that_begins_alike_stays_what_it_is() {
+        for text in ["", "B", "BZ", "BZh", "BZh9", "BZh91AY&S", "BZhello, this is no archive", "7zXZ"] {
+            assert_eq!(read(text.into()).unwrap(), text);
+        }
+    }
+}
