@@ -4,7 +4,7 @@
 
 use crate::entry::{Entry, Format, Text, Time, Value};
 use crate::json::plain_end;
-use crate::{plain, timestamp};
+use crate::{dates, plain, timestamp};
 
 /// The request's bracket begins within this many bytes.
 const HEAD_MAX: usize = 300;
@@ -34,6 +34,10 @@ pub(crate) fn common<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
 fn client(head: &[u8]) -> Option<&[u8]> {
     let head = head.strip_suffix(b" ")?;
     let first = memchr::memchr(b' ', head)?;
+    // A list of X-Forwarded-For: the client comes first, then proxies.
+    if let Some(client) = head[..first].strip_suffix(b",") {
+        return (!client.is_empty()).then_some(client);
+    }
     let rest = &head[first + 1..];
     let second = memchr::memchr(b' ', rest)?;
     let third = &rest[second + 1..];
@@ -103,9 +107,10 @@ fn closing_quote(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// envoy = "[" date-time "]" SP request SP …
+/// envoy = "[" ( date-time / time ) "]" SP request SP …
 fn envoy<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let Some((time, rest)) = line.get(1..).and_then(plain::stamp) else { return false };
+    let inside = line.get(1..).unwrap_or_default();
+    let Some((time, rest)) = plain::stamp(inside).or_else(|| dates::day_month(inside)) else { return false };
     let Some(rest) = rest.strip_prefix(b"] ") else { return false };
     if !request(rest, entry) {
         return false;

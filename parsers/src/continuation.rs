@@ -2,15 +2,22 @@
 //!
 //! In goes one line after the other (payloads, envelopes removed, of one stream), out comes whether the next one
 //! belongs to the record that is open. No bytes are kept: a few flags of the first line and of what followed decide. Only
-//! its shape, or klog's own rules, make a line a continuation; one that is a record by itself is none. Whether it came too
-//! late to be one is the caller's to judge.
+//! its shape, or klog's own rules, make a line a continuation; one that is a record by itself is none. Some lines are
+//! judged by those behind them ([`Next::Waits`]): a blank line before an exception, the message of one, a Go function
+//! before its place. Whether a line came too late to be one is the caller's to judge.
 
-use crate::detect::stands_alone;
+use std::sync::LazyLock;
+
+use crate::dates;
+use crate::detect::{has_level, stands_alone};
 use crate::entry::{Entry, Text, Value};
+use crate::frames;
+use crate::held::{Held, Judged};
 use crate::klog;
 use crate::klog_values;
+use crate::log4j;
 use crate::timestamp;
-use memchr::{memchr, memmem};
+use memchr::memmem::Finder;
 
 /// The field that holds a stack trace behind a record.
 pub const STACK_KEY: &[u8] = b"exception.stacktrace";
@@ -25,6 +32,23 @@ pub struct Open {
     prefixed: bool,
     /// An indented line was taken: a closing bracket may follow.
     indented: bool,
+    /// The first line is java.util.logging's, whose level begins the second one.
+    wants_level: bool,
+    /// Lines that wait for what follows them.
+    held: Held,
+    /// What the record's first line tells of, once that was asked.
+    tells: Option<Tells>,
+}
+
+/// What becomes of a line behind the open record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It begins a record of its own, as do the lines that waited.
+    Begins,
+    /// It belongs to the open record, as do the lines that waited.
+    Continues,
+    /// The lines behind it decide.
+    Waits,
 }
 
 /// How the record's own text goes on.
@@ -58,9 +82,40 @@ enum Trace {
     PythonEnd,
     /// Rust: the panic's message comes next.
     Rust,
+    /// PHP: a blank line may lead to the next exception.
+    Php,
+    /// An exception was named, and no frame seen yet: its message may have more lines.
+    Named,
     /// Any other.
     Other,
 }
+
+/// What a record's first line tells of, as far as lines of text behind it are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    Nothing,
+    Error,
+    Exception,
+}
+
+impl Tells {
+    fn of(first: &[u8]) -> Tells {
+        let head = &first[..first.len().min(TELLING_BYTES)];
+        if frames::names_exception(head) {
+            Tells::Exception
+        } else if ERROR_WORDS.iter().any(|word| word.find(head).is_some()) {
+            Tells::Error
+        } else {
+            Tells::Nothing
+        }
+    }
+}
+
+static ERROR_WORDS: LazyLock<[Finder<'static>; 4]> =
+    LazyLock::new(|| ["rror", "RROR", "FATAL", "panic"].map(Finder::new));
+
+/// So much of a first line tells what it is about.
+const TELLING_BYTES: usize = 512;
 
 impl Open {
     /// Opens a record with its first line.
@@ -89,20 +144,70 @@ impl Open {
         open
     }
 
-    /// Does the next line belong to the record? If not, open a new one with it. `first`: the record's first line, or what
-    /// it has become since.
+    /// Does the next line belong to the record, as far as can be said without those behind it? If not, open a new one
+    /// with it. `first`: the record's first line, or what it has become since.
     #[inline]
     pub fn takes(&mut self, first: &[u8], next: &[u8]) -> bool {
+        self.next(first, next) == Next::Continues
+    }
+
+    /// What becomes of the next line. Where it [begins](Next::Begins) a record, open new ones, with the lines that waited
+    /// first. `first`: the record's first line, or what it has become since.
+    #[inline]
+    pub fn next(&mut self, first: &[u8], next: &[u8]) -> Next {
         if self.body == Body::Unread {
             if !next.is_empty() && begins_record(next) {
-                return false;
+                return Next::Begins;
             }
             *self = Open::read(first);
         }
-        self.follows(next)
+        self.judge(first, next)
+    }
+
+    fn judge(&mut self, first: &[u8], next: &[u8]) -> Next {
+        let held = std::mem::take(&mut self.held);
+        if held == Held::Nothing {
+            if self.follows(next) {
+                return Next::Continues;
+            }
+            self.held = self.first_held(first, next).unwrap_or_default();
+            return if self.held == Held::Nothing { Next::Begins } else { Next::Waits };
+        }
+        match held.judge(next) {
+            Judged::Taken => self.trace = Trace::Other,
+            Judged::TakenPhp => self.trace = Trace::Php,
+            Judged::Given => return Next::Begins,
+            Judged::Waiting(held) => {
+                self.held = held;
+                return Next::Waits;
+            }
+        }
+        Next::Continues
+    }
+
+    /// Does a line that goes on no record by its own looks wait for those behind it?
+    fn first_held(&mut self, first: &[u8], next: &[u8]) -> Option<Held> {
+        if !matches!(self.body, Body::Line | Body::Structured) {
+            return None;
+        }
+        if next.trim_ascii().is_empty() {
+            let php = self.trace == Trace::Php;
+            let may = php || matches!(self.trace, Trace::None | Trace::Named | Trace::Other);
+            return may.then_some(Held::Blank { php });
+        }
+        // Dates, addresses and objects begin records nearly always: only a named exception makes them wait.
+        let is_likely = matches!(next[0], b'{' | b'[' | b'0'..=b'9') && self.trace != Trace::Named;
+        if is_likely || matches!(next[0], b' ' | b'\t') || begins_record(next) || is_crash(next) {
+            return None;
+        }
+        let tells = *self.tells.get_or_insert_with(|| Tells::of(first));
+        Held::first(next, self.trace == Trace::Named || tells == Tells::Exception, tells != Tells::Nothing)
     }
 
     fn follows(&mut self, next: &[u8]) -> bool {
+        if std::mem::take(&mut self.wants_level) && log4j::jul_level(next).is_some() {
+            return true;
+        }
         if self.body == Body::Value {
             return self.value_line(next);
         }
@@ -143,6 +248,10 @@ impl Open {
             return;
         }
         self.trace = dump(first);
+        self.wants_level = first.get(3) == Some(&b' ') && dates::jul(first).is_some();
+        if self.trace == Trace::None && (frames::is_exception(first) || first.starts_with(b"Exception in thread ")) {
+            self.trace = Trace::Named;
+        }
     }
 
     fn blank(&self) -> bool {
@@ -154,6 +263,9 @@ impl Open {
             return self.blank();
         }
         // conmon-rs writes ` INFO …`.
+        if self.trace == Trace::Named && frames::is_indented_frame(next) {
+            self.trace = Trace::Other;
+        }
         self.indented = !(next[0] == b' ' && next.get(1).is_some_and(u8::is_ascii_uppercase) && stands_alone(next));
         self.indented && self.body != Body::Blank
     }
@@ -175,22 +287,27 @@ impl Open {
     }
 
     fn free_line(&mut self, next: &[u8]) -> bool {
-        !(begins_record(next) || self.prefixed && klog::find_header(next).is_some() || stands_alone(next))
+        !(begins_record(next)
+            || self.prefixed && klog::find_header(next).is_some()
+            || stands_alone(next)
+            || has_level(next))
     }
 
     /// A line at the margin that continues a record by its shape.
     fn shape(&mut self, next: &[u8]) -> bool {
         let trace = match next[0] {
             b'}' | b']' | b')' => return std::mem::take(&mut self.indented),
-            b'g' if is_goroutine(next) => Trace::Go,
-            b'T' if next.starts_with(PYTHON) => Trace::Python,
+            b'g' if frames::is_goroutine(next) => Trace::Go,
+            b'T' if next.starts_with(frames::PYTHON) => Trace::Python,
             _ => match self.trace {
-                Trace::Go if in_go_dump(next) => Trace::Go,
+                Trace::Go if frames::in_go_dump(next) => Trace::Go,
                 Trace::Python => Trace::PythonEnd,
-                Trace::PythonEnd if is_python_link(next) => Trace::PythonEnd,
+                Trace::PythonEnd if frames::is_python_link(next) => Trace::PythonEnd,
                 Trace::Rust => Trace::Other,
-                Trace::Other if is_trace_note(next) => Trace::Other,
-                _ if is_frame(next) || is_exception(next) => Trace::Other,
+                Trace::Other | Trace::Named if next.starts_with(b"note: ") => Trace::Other,
+                _ if frames::is_exception(next) || next.starts_with(b"Caused by: ") => Trace::Named,
+                _ if next.starts_with(b"Stack trace:") || next[0] == b'#' && frames::is_frame(next) => Trace::Php,
+                _ if frames::is_frame(next) => Trace::Other,
                 _ => return false,
             },
         };
@@ -205,9 +322,9 @@ fn dump(first: &[u8]) -> Trace {
     match first[0] {
         b'p' if first.starts_with(b"panic: ") => Trace::Go,
         b'f' if first.starts_with(b"fatal error: ") => Trace::Go,
-        b'g' if is_goroutine(first) => Trace::Go,
-        b'T' if first.starts_with(PYTHON) => Trace::Python,
-        b't' if is_rust_panic(first) => Trace::Rust,
+        b'g' if frames::is_goroutine(first) => Trace::Go,
+        b'T' if first.starts_with(frames::PYTHON) => Trace::Python,
+        b't' if frames::is_rust_panic(first) => Trace::Rust,
         _ => Trace::None,
     }
 }
@@ -217,29 +334,24 @@ fn begins_dump(first: &[u8]) -> bool {
     dump(first) != Trace::None
 }
 
+/// Does a line report a crash of its own?
+fn is_crash(line: &[u8]) -> bool {
+    begins_dump(line) || line.starts_with(b"Exception in thread ") || line.starts_with(b"Unhandled exception")
+}
+
 /// Hangs the lines behind a record's own ones to it: a stack trace as the field [`STACK_KEY`], other lines to the body.
 pub fn attach<'a>(entry: &mut Entry<'a>, tail: &'a [u8]) {
     if tail.is_empty() {
         return;
     }
     let first = tail.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
-    if begins_trace(first) {
+    if frames::begins_trace(first) {
         entry.push(STACK_KEY, Value::Text(Text::Borrowed(tail)));
     } else {
         let body = entry.body.to_mut();
         body.push(b'\n');
         body.extend_from_slice(tail);
     }
-}
-
-const PYTHON: &[u8] = b"Traceback (most recent call last):";
-
-/// `goroutine 1 [running]:`, also `goroutine 1 gp=0xc00 m=0 mp=0x1 [select, 2 minutes]:`
-pub(crate) fn is_goroutine(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"goroutine ") else { return false };
-    rest.first().is_some_and(u8::is_ascii_digit)
-        && memmem::find(rest, b" [").is_some()
-        && line.trim_ascii_end().ends_with(b"]:")
 }
 
 /// `key=<` at the end of a line.
@@ -250,7 +362,7 @@ fn opens_value(line: &[u8]) -> bool {
 
 /// Does this line begin a record by itself, whatever stands open before it (but for the trace of a crash)?
 #[inline]
-fn begins_record(line: &[u8]) -> bool {
+pub(crate) fn begins_record(line: &[u8]) -> bool {
     match line[0] {
         b'I' | b'W' | b'E' => klog::is_header(line),
         b'F' => klog::is_header(line) || is_syslog_dated(line),
@@ -279,120 +391,6 @@ fn is_dated(line: &[u8]) -> bool {
     let &[y0, y1, y2, y3, _, m0, m1, _, d0, d1, _, ref clock @ ..] = head;
     let digit = |byte: u8| byte.is_ascii_digit();
     timestamp::is_clock(clock) && [y0, y1, y2, y3, m0, m1, d0, d1].into_iter().all(digit)
-}
-
-fn is_rust_panic(line: &[u8]) -> bool {
-    line.starts_with(b"thread '") && memmem::find(line, b"' panicked at ").is_some()
-        || line.starts_with(b"thread '") && memmem::find(line, b") panicked at ").is_some()
-}
-
-/// What stands at the margin inside of a goroutine dump.
-fn in_go_dump(line: &[u8]) -> bool {
-    match line[0] {
-        b'[' => line.starts_with(b"[signal ") || line.starts_with(b"[originating from "),
-        b'.' => line.starts_with(b"...additional frames elided...") || line.starts_with(b"..."),
-        b'p' if line.starts_with(b"panic: ") => true,
-        b'c' if line.starts_with(b"created by ") => true,
-        b'e' if line.starts_with(b"exit status ") => true,
-        b'r' if line.starts_with(b"runtime stack:") => true,
-        b'r' | b'e' | b'c' | b'f' | b'g' if is_register(line) => true,
-        _ => is_go_call(line),
-    }
-}
-
-/// `rax    0x0` of a crash on a signal.
-fn is_register(line: &[u8]) -> bool {
-    let name = line.iter().take(7).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    (2..=6).contains(&name) && line[name..].trim_ascii_start().starts_with(b"0x") && line.len() < 32
-}
-
-/// call = path "." name "(" … ")"      ; main.main(), k8s.io/klog/v2.(*loggingT).output(0xe6ee60, …), main.f[...](…)
-fn is_go_call(line: &[u8]) -> bool {
-    if !line.trim_ascii_end().ends_with(b")") {
-        return false;
-    }
-    let Some(open) = memchr(b'(', line) else { return false };
-    let name = &line[..open];
-    let named = name.iter().all(|byte| byte.is_ascii_graphic() || *byte >= 0x80) && !name.is_empty();
-    named && (memchr(b'.', name).is_some() || matches!(name, b"panic" | b"main"))
-}
-
-/// Frames and links of Java, Node, .NET, Ruby and PHP that stand at the margin.
-fn is_frame(line: &[u8]) -> bool {
-    match line[0] {
-        b'C' => line.starts_with(b"Caused by: "),
-        b'S' => line.starts_with(b"Suppressed: ") || line.starts_with(b"Stack trace:"),
-        b'W' => line.starts_with(b"Wrapped by: "),
-        b'a' => line.starts_with(b"at ") && is_call(&line[3..]),
-        b'f' => line.starts_with(b"from ") && memmem::find(line, b":in ").is_some(),
-        b'.' => is_omitted(line),
-        b'-' => line.starts_with(b"--- End of "),
-        b's' => line.starts_with(b"stack backtrace:"),
-        b'n' => line.starts_with(b"note: run with `RUST_BACKTRACE"),
-        b'#' => is_numbered(line),
-        _ => false,
-    }
-}
-
-/// What may follow inside of a trace only.
-fn is_trace_note(line: &[u8]) -> bool {
-    line.starts_with(b"note: ") || is_frame(line) || is_exception(line)
-}
-
-/// `x.y(Z.java:1)`, `x.y(Native Method)`, `f (file.js:1:2)`
-fn is_call(text: &[u8]) -> bool {
-    let Some(open) = memchr(b'(', text) else { return false };
-    let (name, place) = text.split_at(open);
-    let closed = text.trim_ascii_end().ends_with(b")") || memmem::find(place, b") ~[").is_some();
-    let dotted = memchr(b'.', name).is_some() && memchr(b' ', name).is_none();
-    !name.is_empty() && closed && (dotted || memchr(b':', place).is_some())
-}
-
-/// `... 12 more`, `... 12 common frames omitted`
-fn is_omitted(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"... ") else { return false };
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let word = rest[digits..].trim_ascii();
-    digits > 0 && (word == b"more" || word.starts_with(b"common frames") || word.starts_with(b"frames"))
-}
-
-/// `#0 /app/index.php(12): f()`, `#1 {main}`
-fn is_numbered(line: &[u8]) -> bool {
-    let digits = line[1..].iter().take(5).take_while(|byte| byte.is_ascii_digit()).count();
-    let rest = &line[1 + digits..];
-    digits > 0 && (rest.starts_with(b" {main}") || rest.starts_with(b" /") || rest.starts_with(b" 0x"))
-}
-
-/// exception = 2*( name "." ) Name ( "Exception" / "Error" / "Throwable" ) [ ":" … ]
-///
-/// The line that a Java logger puts before the frames. Fewer dots are prose or a Python name.
-fn is_exception(line: &[u8]) -> bool {
-    if !line[0].is_ascii_lowercase() {
-        return false;
-    }
-    let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'$' | b'_');
-    let end = line.iter().take(256).take_while(|byte| part(byte)).count();
-    let name = &line[..end];
-    let kind = [&b"Exception"[..], b"Error", b"Throwable"].iter().any(|kind| name.ends_with(kind));
-    kind && matches!(line.get(end), None | Some(b':' | b'\r')) && name.iter().filter(|byte| **byte == b'.').count() >= 2
-}
-
-fn is_python_link(line: &[u8]) -> bool {
-    line.starts_with(b"During handling of the above exception") || line.starts_with(b"The above exception was")
-}
-
-/// Does a stack trace begin with this line?
-fn begins_trace(line: &[u8]) -> bool {
-    let frame = line.trim_ascii_start();
-    if frame.is_empty() {
-        return false;
-    }
-    is_goroutine(line)
-        || line.starts_with(PYTHON)
-        || line.starts_with(b"[signal ")
-        || is_exception(line)
-        || is_frame(frame)
-        || frame.starts_with(b"File \"")
 }
 
 #[cfg(test)]

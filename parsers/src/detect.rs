@@ -5,8 +5,8 @@
 
 use crate::entry::{Entry, Format, Severity, Text, Time};
 use crate::{
-    access, conmon, conmon_rs, glog, json_line, klog, log4j, logfmt, logrus, plain, python, spring, syslog,
-    trace_context,
+    access, audit, conmon, conmon_rs, databases, dates, glog, json_line, klog, log4j, logfmt, logrus, plain, python,
+    ruby, spring, syslog, trace_context, web,
 };
 
 /// What a payload is expected to be; each name covers the text and the JSON form of its family.
@@ -84,7 +84,7 @@ fn auto<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
         _ => false,
     };
     if is_syslog {
-        if syslog::line(line, entry) {
+        if syslog::line(line, entry) || syslog::level_prefixed(line, entry) {
             return;
         }
         entry.clear();
@@ -109,7 +109,15 @@ pub(crate) fn inner<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
 #[inline(never)]
 pub(crate) fn stands_alone(line: &[u8]) -> bool {
     let mut entry = Entry::default();
-    recognised(line, true, &mut entry) && (entry.severity != Severity::UNKNOWN || entry.time != Time::None)
+    let fits = recognised(line, true, &mut entry) || syslog::level_prefixed(line, &mut entry);
+    fits && (entry.severity != Severity::UNKNOWN || entry.time != Time::None)
+}
+
+/// Does a level stand at the start of the line? A line that says how bad it is was written by itself.
+pub(crate) fn has_level(line: &[u8]) -> bool {
+    let mut entry = Entry::default();
+    plain::level_only(line, &mut entry);
+    entry.severity != Severity::UNKNOWN
 }
 
 /// Chooses by the first byte and tries what can begin so. `outer`: prefixes that wrap other formats are looked for.
@@ -125,6 +133,7 @@ fn recognised<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
             entry.clear();
             glog::line(line, entry)
         }
+        b'A'..=b'Z' if line.get(1) == Some(&b',') => ruby::logger(line, entry),
         b' ' | b'A'..=b'Z' => worded(line, entry) || pairs(line, entry),
         b'[' => bracketed(line, entry),
         b'c' if conmon::line(line, entry) => true,
@@ -136,7 +145,7 @@ fn recognised<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
             logfmt::line(line, entry)
         }
         b'a'..=b'z' | b'_' | b'@' => {
-            if pairs(line, entry) {
+            if audit::line(line, entry) || pairs(line, entry) {
                 return true;
             }
             entry.clear();
@@ -167,6 +176,12 @@ fn is_access(line: &[u8]) -> bool {
 fn numbered<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
     match (line.get(2), line.get(4)) {
         (_, Some(b'-')) => dated(line, outer, entry),
+        (Some(b'-'), _) if line.get(6) == Some(&b'-') && tomcat(line, entry) => true,
+        _ if databases::redis(line, entry) => true,
+        _ if let Some(rest) = dates::kitchen(line) => {
+            plain::after_time(Time::None, rest, entry);
+            true
+        }
         (Some(b':'), _) => {
             let Some((time, rest)) = log4j::of_day(line) else { return is_access(line) && access::common(line, entry) };
             if !log4j::line(line, entry) {
@@ -176,13 +191,18 @@ fn numbered<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
             true
         }
         (_, Some(b'/')) => plain::slashed(line, entry),
+        (_, Some(b'.')) if line.get(7) == Some(&b'.') && databases::clickhouse(line, entry) => true,
+        _ if let Some((time, rest)) = dates::short(line) => {
+            plain::after_time(time, rest, entry);
+            true
+        }
         _ => is_access(line) && access::common(line, entry),
     }
 }
 
 /// A line that begins with a date: what follows the time tells the pattern.
 fn dated<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
-    let Some((time, rest)) = plain::stamp(line) else { return false };
+    let Some((time, rest)) = plain::stamp(line).or_else(|| dates::padded(line)) else { return false };
     entry.time = time;
     let found = match rest.first() {
         Some(b'[') => log4j::threaded(rest, entry),
@@ -198,6 +218,11 @@ fn dated<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
         _ => false,
     };
     if found {
+        return true;
+    }
+    entry.clear();
+    entry.time = time;
+    if databases::postgres(rest, entry) || ruby::sidekiq(rest, entry) {
         return true;
     }
     entry.clear();
@@ -242,6 +267,9 @@ fn stamped<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     if !is_line || !matches!(time, Time::Unix { .. } | Time::Local { .. }) || !recognised(rest, false, entry) {
         return false;
     }
+    if let Time::Unix { nanos, .. } = time {
+        entry.doubt_number_time(nanos);
+    }
     if entry.time == Time::None {
         entry.time = time;
     }
@@ -250,12 +278,39 @@ fn stamped<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
 
 /// A line that begins with a word in capitals, or blank and word: a level, or nothing.
 fn worded<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    if line.get(3) == Some(&b' ')
+        && let Some((time, rest)) = dates::jul(line)
+    {
+        log4j::jul(time, rest, entry);
+        return true;
+    }
     let Some((severity, word, after)) = plain::level(line.strip_prefix(b" ").unwrap_or(line)) else { return false };
     match after.first() {
-        Some(b' ') if conmon_rs::is_tracing_level(word) => conmon_rs::after_level(severity, word, after, entry),
+        Some(b' ') => {
+            conmon_rs::is_tracing_level(word) && conmon_rs::after_level(severity, word, after, entry)
+                || log4j::level_first(severity, word, after, entry)
+        }
         Some(b':') => python::basic(line, entry),
+        Some(b'[') => logrus::terminal(severity, word, after, entry),
         _ => false,
     }
+}
+
+/// A line that begins with Tomcat's date.
+fn tomcat<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((time, rest)) = dates::day_month(line) else { return false };
+    let rest = plain::skip_blanks(rest);
+    entry.time = time;
+    if let Some((severity, word, after)) = plain::level(rest)
+        && log4j::tomcat(after, entry)
+    {
+        entry.severity = severity;
+        entry.severity_text = Text::Borrowed(word);
+        return true;
+    }
+    entry.fields.clear();
+    plain::after_time(time, rest, entry);
+    true
 }
 
 /// conmon, Envoy, Kafka's log4j, tornado, and anything with its time in brackets.
@@ -267,10 +322,21 @@ fn bracketed<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
                 return true;
             }
             entry.clear();
+            if databases::redis(line, entry) {
+                return true;
+            }
+            entry.clear();
             plain::line(line, entry)
         }
-        Some(b'c') => conmon::line(line, entry),
-        Some(b'A'..=b'Z') => glog::line(line, entry),
+        Some(b'c') if conmon::line(line, entry) => true,
+        Some(b'G') if line.starts_with(b"[GIN") => web::gin(line, entry),
+        Some(b'M' | b'T' | b'W' | b'F' | b'S') if web::apache_error(line, entry) => true,
+        Some(b'A'..=b'Z') if glog::line(line, entry) => true,
+        Some(b'A'..=b'Z' | b'a'..=b'z' | b' ') => {
+            entry.clear();
+            let Some((severity, word, after)) = plain::dressed_level(line) else { return false };
+            log4j::level_first(severity, word, after, entry)
+        }
         _ => false,
     }
 }

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+const DAY_NANOS: u64 = 86_400 * 1_000_000_000;
+
 /// Text as it stood, or as it reads once its escapes are undone.
 pub type Text<'a> = Cow<'a, [u8]>;
 
@@ -29,6 +31,19 @@ pub struct Entry<'a> {
     pub code: Option<CodeSite<'a>>,
     /// Ids written in the line.
     pub trace: TraceContext,
+    /// Where the time was written as a bare number, which may count something else: the field that it would be.
+    pub number_time: Option<NumberTime<'a>>,
+}
+
+/// A field that was taken for the time since it is a number of the right size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberTime<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// Its value, with its quotes if it has any.
+    pub raw: &'a [u8],
+    /// Where it would stand among the fields.
+    pub place: usize,
 }
 
 /// A key of the line and its value.
@@ -45,7 +60,7 @@ pub struct Field<'a> {
 pub enum Value<'a> {
     /// Quoted text, or an unquoted token that is no JSON value.
     Text(Text<'a>),
-    /// A JSON number token that prints back exactly as it stood (ASCII; see [`crate::value::number`]).
+    /// A number as it stood (ASCII): any of JSON's, or an unquoted token of a text format that prints back exactly.
     Number(&'a [u8]),
     /// `true` or `false`.
     Bool(bool),
@@ -138,15 +153,16 @@ impl Severity {
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         match &*lower {
-            b"trace" | b"trc" | b"verbose" | b"finest" | b"finer" | b"all" | b"silly" => Severity::TRACE,
-            b"debug" | b"dbg" | b"debg" | b"fine" | b"config" => Severity::DEBUG,
+            b"trace" | b"trc" | b"trce" | b"trac" | b"verbose" | b"verb" | b"vrb" | b"finest" | b"finer" | b"all"
+            | b"silly" => Severity::TRACE,
+            b"debug" | b"dbg" | b"dbug" | b"debu" | b"debg" | b"fine" | b"config" => Severity::DEBUG,
             b"info" | b"inf" | b"information" | b"informational" | b"log" => Severity::INFO,
             b"notice" => Severity::INFO2,
             b"warn" | b"warning" | b"wrn" => Severity::WARN,
-            b"error" | b"err" | b"eror" | b"fail" | b"failure" | b"severe" => Severity::ERROR,
+            b"error" | b"err" | b"eror" | b"erro" | b"fail" | b"failure" | b"severe" => Severity::ERROR,
             b"crit" | b"critical" | b"dpanic" => Severity::ERROR2,
             b"alert" => Severity::ERROR3,
-            b"fatal" | b"ftl" | b"panic" | b"emerg" | b"emergency" => Severity::FATAL,
+            b"fatal" | b"ftl" | b"fatl" | b"fata" | b"panic" | b"pani" | b"emerg" | b"emergency" => Severity::FATAL,
             _ => Severity::UNKNOWN,
         }
     }
@@ -288,6 +304,28 @@ impl<'a> Entry<'a> {
         self.pid = None;
         self.code = None;
         self.trace = TraceContext::default();
+        self.number_time = None;
+    }
+
+    /// Takes a bare number back as the time if it lies further than a day from another time of the line: it counts
+    /// something else (a duration, a monotonic clock). It becomes the field that it would have been.
+    #[inline]
+    pub fn doubt_number_time(&mut self, other_nanos: i64) {
+        if self.number_time.is_some() {
+            self.check_number_time(other_nanos);
+        }
+    }
+
+    #[cold]
+    fn check_number_time(&mut self, other_nanos: i64) {
+        let (Some(number), Time::Unix { nanos, .. }) = (self.number_time, self.time) else { return };
+        if nanos.abs_diff(other_nanos) <= DAY_NANOS {
+            return;
+        }
+        self.number_time = None;
+        self.time = Time::None;
+        let field = Field { key: Text::Borrowed(number.key), value: crate::json::value(number.raw) };
+        self.fields.insert(number.place.min(self.fields.len()), field);
     }
 
     /// Adds a field.

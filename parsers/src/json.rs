@@ -13,9 +13,9 @@ pub use scan::string_end;
 use scan::{Shape, blanks, scan};
 
 use crate::entry::{Text, Value};
-use crate::lanes;
-use crate::value;
+use crate::{lanes, value};
 
+mod lenient;
 mod scan;
 
 /// Levels of objects and arrays that are read; deeper text is no JSON to us.
@@ -52,8 +52,8 @@ pub fn string(raw: &[u8]) -> Option<Text<'_>> {
     (end == raw.len()).then(|| unquote(raw, escaped))
 }
 
-/// A value as an [`Entry`](crate::Entry) holds it: a number that would not print back as it stands is text, an object
-/// or array loses the white space between its tokens, so that it never breaks a line.
+/// A value as an [`Entry`](crate::Entry) holds it: a number stays as it stands, an object or array loses the white space
+/// between its tokens, so that it never breaks a line.
 ///
 /// Takes one value as [`value_end`] or the iterators cut it; of anything else it gives the bytes as text.
 pub fn value(raw: &[u8]) -> Value<'_> {
@@ -105,6 +105,8 @@ pub struct Member<'a> {
     /// The value as it stands.
     pub raw: &'a [u8],
     marked: bool,
+    /// The value is almost JSON.
+    lenient: bool,
 }
 
 impl<'a> Member<'a> {
@@ -123,6 +125,9 @@ impl<'a> Member<'a> {
     /// As [`value`], without a second look.
     #[inline(always)]
     pub fn value(&self) -> Value<'a> {
+        if self.lenient {
+            return lenient::value(self.raw);
+        }
         Shape { end: self.raw.len(), marked: self.marked }.value(self.raw)
     }
 
@@ -165,11 +170,14 @@ impl<'a> Members<'a> {
                 blanks(text, colon + 1)
             }
         };
-        let shape = scan(text, start, DEPTH_MAX - 1)?;
+        let (shape, lenient) = match scan(text, start, DEPTH_MAX - 1) {
+            Some(shape) => (shape, false),
+            None => (Shape { end: lenient::end(text, start)?, marked: false }, true),
+        };
         self.at = shape.end;
         self.state = State::Within;
         let raw_key = &text[at + 1..key_end - 1];
-        Some(Member { raw_key, key_escaped, raw: &text[start..shape.end], marked: shape.marked })
+        Some(Member { raw_key, key_escaped, raw: &text[start..shape.end], marked: shape.marked, lenient })
     }
 }
 
@@ -232,7 +240,7 @@ impl Shape {
             Some(b'"') => Value::Text(unquote(raw, self.marked)),
             Some(b'{' | b'[') if self.marked => Value::Json(Cow::Owned(without_blanks(raw))),
             Some(b'{' | b'[') => Value::Json(Cow::Borrowed(raw)),
-            Some(b'-' | b'0'..=b'9') if !self.marked => Value::Number(raw),
+            Some(b'-' | b'0'..=b'9') => Value::Number(raw),
             _ => value::unquoted(raw),
         }
     }
@@ -319,7 +327,7 @@ fn unicode_escape(text: &[u8]) -> Option<(char, usize)> {
     Some((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6))
 }
 
-/// A valid object or array without the blanks between its tokens.
+/// A valid object or array without the blanks between its tokens; words that JSON does not know are put in quotes.
 fn without_blanks(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
     let mut at = 0;
@@ -330,6 +338,16 @@ fn without_blanks(raw: &[u8]) -> Vec<u8> {
                 at += 1;
                 continue;
             }
+            b'-' | b'+' | b'N' | b'n' | b'I' | b'i' => match lenient::odd_word(&raw[at..]) {
+                0 => at + 1,
+                length => {
+                    out.push(b'"');
+                    out.extend_from_slice(&raw[at..at + length]);
+                    out.push(b'"');
+                    at += length;
+                    continue;
+                }
+            },
             _ => at + 1,
         };
         out.extend_from_slice(&raw[at..end]);
@@ -420,8 +438,9 @@ mod tests {
     #[test]
     fn values_keep_their_spelling_and_their_line() {
         assert_eq!(value(b"18446744073709551615"), Value::Number(b"18446744073709551615"));
-        assert_eq!(value(b"1.10"), Value::Text(Cow::Borrowed(b"1.10")));
-        assert_eq!(value(b"1e3"), Value::Text(Cow::Borrowed(b"1e3")));
+        for number in ["1.10", "1e3", "5e-324", "0.0000001", "-0.0", "1e400", "18446744073709551616"] {
+            assert_eq!(value(number.as_bytes()), Value::Number(number.as_bytes()));
+        }
         assert_eq!(value(b"true"), Value::Bool(true));
         assert_eq!(value(b"null"), Value::Null);
         assert_eq!(value(b"\"a\\tb\""), Value::Text(Cow::Borrowed(b"a\tb")));
@@ -439,9 +458,46 @@ mod tests {
         assert_eq!(value_end(&deep(65)), None);
         assert_eq!(value_end(&vec![b'['; 1_000_000]), None);
         let wrapped = |levels: usize| [b"{\"a\":".to_vec(), deep(levels), b"}".to_vec()].concat();
-        for levels in [62, 63, 64, 65] {
+        for levels in [62, 63] {
             assert_eq!(members(&wrapped(levels)).1, value_end(&wrapped(levels)));
         }
+    }
+
+    /// What the members of an object are.
+    fn values(text: &str) -> Option<Vec<Value<'_>>> {
+        let mut members = object(text.as_bytes()).unwrap();
+        let values = std::iter::from_fn(|| members.member()).map(|member| member.value()).collect();
+        members.end().map(|_| values)
+    }
+
+    #[test]
+    fn what_is_almost_json_costs_its_value_only() {
+        let text = |text: &'static str| Value::Text(Cow::Borrowed(text.as_bytes()));
+        let json = |text: &str| Value::Json(Cow::Owned(text.as_bytes().to_vec()));
+        for (object, expected) in [
+            (r#"{"a":NaN,"b":1}"#, vec![text("NaN"), Value::Number(b"1")]),
+            (r#"{"a": -Infinity , "b":+Inf}"#, vec![text("-Infinity"), text("+Inf")]),
+            (r#"{"a":[1.0, NaN, {"b c":-inf}],"d":null}"#, vec![json(r#"[1.0,"NaN",{"b c":"-inf"}]"#), Value::Null]),
+        ] {
+            assert_eq!(values(object), Some(expected), "{object}");
+        }
+        for damaged in [
+            r#"{"a":NaN0}"#,
+            r#"{"a":nano}"#,
+            r#"{"a":[NaN,]}"#,
+            r#"{"a":[NaN}"#,
+            r#"{"a":{NaN:1}}"#,
+            r#"{"a":-}"#,
+            r#"{"a":[1"#,
+        ] {
+            assert_eq!(values(damaged), None, "{damaged}");
+        }
+        let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        for levels in [65, 66, 5000] {
+            let whole = format!(r#"{{"a":{},"b":2}}"#, deep(levels));
+            assert_eq!(values(&whole), Some(vec![Value::Text(deep(levels).as_bytes().into()), Value::Number(b"2")]));
+        }
+        assert_eq!(values(&format!(r#"{{"a":{}}}"#, "[".repeat(100_000))), None);
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {
@@ -538,7 +594,10 @@ mod tests {
             }
             if let Some(mut members) = object(&text) {
                 members.by_ref().for_each(drop);
-                prop_assert_eq!(members.end(), value_end(&text[blanks(&text, 0)..]).map(|end| end + blanks(&text, 0)));
+                // Where it is no JSON, it may still be almost.
+                if let Some(end) = value_end(&text[blanks(&text, 0)..]) {
+                    prop_assert_eq!(members.end(), Some(end + blanks(&text, 0)));
+                }
             }
         }
     }

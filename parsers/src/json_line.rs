@@ -8,12 +8,15 @@
 use std::borrow::Cow;
 
 use crate::continuation;
-use crate::entry::{CodeSite, Entry, Field, Format, Severity, Text, Value, key_mix};
+use crate::entry::{CodeSite, Entry, Field, Format, NumberTime, Severity, Text, Value};
 use crate::json::{self, Member};
 use crate::klog_json;
 
 mod level;
+mod roles;
 mod time;
+
+use roles::{Role, role};
 
 /// Reads a record that is one JSON object, blanks around it allowed, into an entry that is empty.
 ///
@@ -56,112 +59,6 @@ fn behind(record: &[u8], end: usize) -> Option<&[u8]> {
     rest[..line_end].iter().all(u8::is_ascii_whitespace).then(|| rest.get(line_end + 1..).unwrap_or_default())
 }
 
-/// What a key may stand for. The number is its rank: of several the lowest is taken, of equal ones the first.
-#[derive(Clone, Copy)]
-enum Role {
-    Time(u8),
-    Level(u8),
-    Message(u8),
-    /// An object that may hold the level: ECS' `log`.
-    Log,
-    /// An object that may hold the message: `fields` of Rust's tracing-subscriber.
-    Fields,
-    /// `dir/file.go:12`, or slog's object.
-    Code,
-    /// MongoDB's level.
-    Mongo,
-    /// A Kubernetes object's version; audit events are told by it.
-    ApiVersion,
-    Plain,
-}
-
-/// zap, logrus, slog, pino, bunyan, zerolog, klog, Serilog, logstash, ECS, .NET, Spring Boot, Google Cloud, Python's
-/// json loggers and structlog, log4j2, hclog, GELF, Monolog, log15, MongoDB, Kubernetes audit
-const ROLES: [(&[u8], Role); 48] = [
-    (b"ts", Role::Time(1)),
-    (b"@t", Role::Time(1)),
-    (b"time", Role::Time(1)),
-    (b"instant", Role::Time(1)),
-    (b"timestamp", Role::Time(1)),
-    (b"Timestamp", Role::Time(1)),
-    (b"@timestamp", Role::Time(1)),
-    (b"t", Role::Time(2)),
-    (b"Time", Role::Time(2)),
-    (b"asctime", Role::Time(2)),
-    (b"datetime", Role::Time(2)),
-    (b"timeMillis", Role::Time(2)),
-    (b"stageTimestamp", Role::Time(2)),
-    (b"date", Role::Time(3)),
-    (b"time_iso8601", Role::Time(3)),
-    (b"requestReceivedTimestamp", Role::Time(3)),
-    (b"@l", Role::Level(1)),
-    (b"lvl", Role::Level(1)),
-    (b"level", Role::Level(1)),
-    (b"Level", Role::Level(1)),
-    (b"@level", Role::Level(1)),
-    (b"severity", Role::Level(1)),
-    (b"LogLevel", Role::Level(1)),
-    (b"levelname", Role::Level(1)),
-    (b"log.level", Role::Level(1)),
-    (b"logLevel", Role::Level(2)),
-    (b"loglevel", Role::Level(2)),
-    (b"log_level", Role::Level(2)),
-    (b"level_name", Role::Level(2)),
-    (b"severity_text", Role::Level(2)),
-    (b"_level_name", Role::Level(2)),
-    (b"msg", Role::Message(1)),
-    (b"@m", Role::Message(2)),
-    (b"message", Role::Message(2)),
-    (b"Message", Role::Message(2)),
-    (b"@message", Role::Message(2)),
-    (b"RenderedMessage", Role::Message(2)),
-    (b"@mt", Role::Message(3)),
-    (b"event", Role::Message(3)),
-    (b"MessageTemplate", Role::Message(3)),
-    (b"short_message", Role::Message(3)),
-    (b"log", Role::Log),
-    (b"fields", Role::Fields),
-    (b"file", Role::Code),
-    (b"caller", Role::Code),
-    (b"source", Role::Code),
-    (b"s", Role::Mongo),
-    (b"apiVersion", Role::ApiVersion),
-];
-
-/// At the place of a name its number in [`ROLES`], counted from 1; 0 where no name has its place.
-const PLACES: [u8; 1 << PLACE_BITS] = {
-    let mut places = [0; 1 << PLACE_BITS];
-    let mut at = 0;
-    while at < ROLES.len() {
-        let place = place(ROLES[at].0);
-        assert!(places[place] == 0, "two names have one place: another factor is needed");
-        places[place] = at as u8 + 1;
-        at += 1;
-    }
-    places
-};
-
-const PLACE_BITS: u32 = 10;
-
-/// A place for every key, by its length and its first and last bytes. No two of the names have the same.
-#[inline(always)]
-const fn place(key: &[u8]) -> usize {
-    (key_mix(key).wrapping_mul(FACTOR) >> (u32::BITS - PLACE_BITS)) as usize
-}
-
-const FACTOR: u32 = 0xcd61_3e31;
-
-#[inline(always)]
-fn role(key: &[u8]) -> Role {
-    match PLACES[place(key)] {
-        0 => Role::Plain,
-        number => {
-            let (name, role) = ROLES[usize::from(number) - 1];
-            if name == key { role } else { Role::Plain }
-        }
-    }
-}
-
 const TIME: usize = 0;
 const LEVEL: usize = 1;
 const MESSAGE: usize = 2;
@@ -182,13 +79,25 @@ struct Reader<'e, 'a> {
     /// Severity and message inside of an object, for want of better ones.
     nested_level: Option<(Severity, Text<'a>)>,
     nested_message: Option<Text<'a>>,
+    /// OpenTelemetry's number, as read and as written.
+    number: Option<(Severity, &'a [u8])>,
+    has_body: bool,
     is_audit: bool,
 }
 
 impl<'e, 'a> Reader<'e, 'a> {
     fn new(entry: &'e mut Entry<'a>) -> Self {
         let taken = [None, None, None];
-        Reader { entry, taken, order: 0, nested_level: None, nested_message: None, is_audit: false }
+        Reader {
+            entry,
+            taken,
+            order: 0,
+            nested_level: None,
+            nested_message: None,
+            number: None,
+            has_body: false,
+            is_audit: false,
+        }
     }
 
     #[inline]
@@ -236,6 +145,13 @@ impl<'e, 'a> Reader<'e, 'a> {
             }
             Role::Fields => self.nested_message = inner(member.raw, b"message").and_then(|message| message.text()),
             Role::Code => self.entry.code = self.entry.code.or_else(|| code(&member)),
+            Role::Severity => {
+                if let Some(severity) = level::number(&member) {
+                    self.number = Some((severity, member.raw));
+                    return;
+                }
+            }
+            Role::Body => self.has_body |= member.raw.starts_with(b"\""),
             Role::ApiVersion => self.is_audit = member.raw.starts_with(b"\"audit.k8s.io/"),
             Role::Mongo => {
                 // `s` alone may be anything; behind MongoDB's `t` it is the level.
@@ -282,7 +198,27 @@ impl<'e, 'a> Reader<'e, 'a> {
         if is_logrus(&self.taken, self.order, &entry.severity_text) {
             entry.format = Format::LogrusJson;
         }
-        if key(LEVEL).is_none() {
+        match (key(LEVEL), self.number) {
+            // The number tells more than its name.
+            (level, Some((severity, raw))) => {
+                entry.severity = severity;
+                if level.is_none() {
+                    entry.severity_text = Cow::Borrowed(raw);
+                }
+            }
+            // winston's `verbose` lies between its `http` and its `debug`.
+            (Some(b"level"), None) if *entry.severity_text == *b"verbose" && key(MESSAGE) == Some(b"message") => {
+                entry.severity = Severity::DEBUG;
+            }
+            _ => {}
+        }
+        if let Some(taken) = &self.taken[TIME]
+            && time::is_number(taken.member.raw)
+        {
+            let (key, raw) = (taken.member.plain_key(), taken.member.raw);
+            entry.number_time = Some(NumberTime { key, raw, place: taken.place });
+        }
+        if key(LEVEL).is_none() && self.number.is_none() {
             match (key(TIME), key(MESSAGE)) {
                 // Serilog leaves the level out if it is Information.
                 (Some(b"@t"), Some(b"@m" | b"@mt")) => entry.severity = Severity::INFO,
@@ -295,12 +231,27 @@ impl<'e, 'a> Reader<'e, 'a> {
             }
         }
         if key(MESSAGE).is_none() {
+            let is_otel = self.number.is_some() || matches!(key(LEVEL), Some(b"severityText" | b"SeverityText"));
             entry.body = match self.nested_message {
                 Some(text) => text,
+                None if is_otel && self.has_body => otel_body(entry).unwrap_or(Cow::Borrowed(line)),
                 None if self.is_audit => audit(entry).unwrap_or(Cow::Borrowed(line)),
                 None => Cow::Borrowed(line),
             };
         }
+    }
+}
+
+/// The body of OpenTelemetry's data model, no field any more.
+fn otel_body<'a>(entry: &mut Entry<'a>) -> Option<Text<'a>> {
+    let is_body = |field: &Field<'_>| matches!(&*field.key, b"body" | b"Body") && matches!(field.value, Value::Text(_));
+    let at = entry.fields.iter().position(is_body)?;
+    if let Some(number) = &mut entry.number_time {
+        number.place -= usize::from(at < number.place);
+    }
+    match entry.fields.remove(at).value {
+        Value::Text(text) => Some(text),
+        _ => None,
     }
 }
 

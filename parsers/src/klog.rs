@@ -6,6 +6,7 @@
 
 use crate::continuation;
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
+use crate::frames;
 use crate::klog_values;
 use crate::lanes;
 use crate::timestamp::{self, Pattern, is_date, two};
@@ -221,11 +222,25 @@ fn pid(text: &[u8], at: usize) -> (Option<u64>, usize) {
     }
     let digits = field[blank..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let end = blank + digits;
+    // Other programs with glog's header write a thread's number with a sign or as hexadecimal digits.
+    if let [b'-', ..] | [b'0', b'x', ..] = &field[blank..]
+        && let Some(length) = odd_thread(&field[blank..])
+    {
+        return (None, at + blank + length + 1);
+    }
     if digits == 0 || digits > 19 || field.get(end) != Some(&b' ') {
         return (None, at + blank);
     }
     let pid = field[blank..end].iter().fold(0, |pid, digit| pid * 10 + u64::from(digit - b'0'));
     (Some(pid), at + end + 1)
+}
+
+/// thread = "-" 1*DIGIT / "0x" 1*HEXDIG     ; its length, where a blank follows
+fn odd_thread(field: &[u8]) -> Option<usize> {
+    let (sign, is_digit): (usize, fn(&u8) -> bool) =
+        if field[0] == b'-' { (1, u8::is_ascii_digit) } else { (2, u8::is_ascii_hexdigit) };
+    let digits = field[sign..].iter().take(20).take_while(|byte| is_digit(byte)).count();
+    (digits > 0 && field.get(sign + digits) == Some(&b' ')).then_some(sign + digits)
 }
 
 /// site = file ":" [ "-" ] lineno     ; a negative number stands for one that is not known
@@ -247,7 +262,7 @@ fn own_dump(body: &[u8]) -> Option<usize> {
     memchr(b'\n', body)?;
     memmem::find_iter(body, b"\ngoroutine ").find(|start| {
         let mut lines = body[start + 1..].splitn(3, |byte| *byte == b'\n');
-        let head = lines.next().is_some_and(continuation::is_goroutine);
+        let head = lines.next().is_some_and(frames::is_goroutine);
         let frame = lines.next().unwrap_or_default();
         let name = &frame[..memchr(b'(', frame).unwrap_or(0)];
         let stacks = [&b"/dbg.Stacks"[..], b"/v2.stacks", b"klog.stacks", b"glog.stacks"];

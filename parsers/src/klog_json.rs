@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::entry::{Entry, Field, Format, Severity, Time, Value};
+use crate::entry::{Entry, Field, Format, NumberTime, Severity, Time, Value};
 use crate::epoch::{self, Unit};
 use crate::json::{self, Members};
 use crate::json_line::code_site;
@@ -36,12 +36,13 @@ pub(crate) fn members<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> O
         entry.fields.push(Field { key: member.key(), value });
     }
     entry.format = Format::KlogJson;
-    entry.time = time;
+    entry.time = time.0;
+    entry.number_time = Some(NumberTime { key: b"ts", raw: time.1, place: 0 });
     entry.severity = if has_verbosity || verbosity_in_group(last) { Severity::INFO } else { Severity::ERROR };
     members.end()
 }
 
-fn header<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> Option<Time> {
+fn header<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> Option<(Time, &'a [u8])> {
     let ts = members.member().filter(|member| member.plain_key() == b"ts")?;
     let time = epoch::time(ts.raw, Unit::Millis)?;
     if matches!(time, Time::Unix { nanos, .. } if SECONDS.contains(&nanos)) {
@@ -63,7 +64,7 @@ fn header<'a>(members: &mut Members<'a>, entry: &mut Entry<'a>) -> Option<Time> 
     entry.fields.push(Field { key: member.key(), value: Value::Text(caller) });
     let message = members.member().filter(|member| member.plain_key() == b"msg")?;
     entry.body = message.text()?;
-    Some(time)
+    Some((time, ts.raw))
 }
 
 /// A group of slog takes in all that comes after it, the verbosity too.

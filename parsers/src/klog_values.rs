@@ -15,6 +15,9 @@ use memchr::{memchr, memmem};
 /// A key longer than this is none.
 const KEY_BYTES_MAX: usize = 512;
 
+/// No number is longer.
+const SCALAR_BYTES_MAX: usize = 32;
+
 /// structured = message *( SP key "=" value )
 /// message    = DQUOTE … DQUOTE                 ; strconv.Quote, always on the first line
 ///
@@ -154,7 +157,7 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
-        let end = self.token(line);
+        let end = scalar_before_key(line).unwrap_or_else(|| self.token(line));
         let (token, blank) = split_cr(&line[..end], end == line.len());
         self.advance(end - blank);
         match token {
@@ -197,6 +200,13 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The end of a number, bool or null with a key behind it, of whatever bytes: such a value is no part of a text.
+fn scalar_before_key(line: &[u8]) -> Option<usize> {
+    let end = memchr(b' ', &line[..line.len().min(SCALAR_BYTES_MAX)])?;
+    let is_scalar = !matches!(line[0], b'"' | b'{' | b'[') && json::value_end(&line[..end]) == Some(end);
+    (is_scalar && key_len(&line[end + 1..], false).is_some_and(|length| length > 0)).then_some(end)
+}
+
 /// Up to the next ` key=` outside of brackets; `None` where a bracket stays open.
 fn balanced(line: &[u8]) -> Option<usize> {
     let mut depth = 0u32;
@@ -218,7 +228,8 @@ fn next_key(text: &[u8]) -> bool {
     match text.get(length) {
         // An empty key is one of klog's, ` = ` is prose.
         Some(b'=') if length == 0 => !matches!(text.get(1), None | Some(b' ' | b'=')),
-        Some(b'=') => !text[0].is_ascii_digit(),
+        // `1=2` is arithmetic, `0="x"` a key.
+        Some(b'=') => !text[0].is_ascii_digit() || matches!(text.get(length + 1), Some(b'"' | b'{' | b'[' | b'<')),
         // Odd keys stand between blanks too: `a:b=`, `label[app]=`, `#1=`, `100%=`.
         Some(b' ' | b'\n' | b'"') | None => false,
         Some(_) => key_len(text, false).is_some(),

@@ -5,15 +5,22 @@
 //! Nothing here knows files, tasks, the clock or OTLP.
 
 pub mod access;
+pub mod ansi;
+mod audit;
+mod behind;
 pub mod conmon;
 pub mod conmon_rs;
 pub mod continuation;
 pub mod cri;
+mod databases;
+mod dates;
 pub mod detect;
 pub mod docker_json;
 pub mod entry;
 pub mod epoch;
+mod frames;
 pub mod glog;
+mod held;
 pub mod journal;
 pub mod journal_export;
 pub mod journal_json;
@@ -33,11 +40,13 @@ pub mod pod_path;
 pub mod python;
 pub mod quote;
 pub mod rotation;
+mod ruby;
 pub mod spring;
 pub mod syslog;
 pub mod timestamp;
 pub mod trace_context;
 pub mod utiltrace;
 pub mod value;
+mod web;
 
 pub use entry::{CodeSite, Entry, Field, Format, Severity, Text, Time, TraceContext, Value};

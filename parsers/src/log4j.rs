@@ -2,7 +2,7 @@
 //!
 //! The thread and the logger become fields; a line number behind `#` or in `Class.java:12` the code site.
 
-use crate::entry::{CodeSite, Entry, Format, Text, Time, Value};
+use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
 use crate::{plain, timestamp};
 
 /// line = ( date-time / time-of-day / "[" date-time "]" ) SP ( "[" thread "]" SP level / level ) SP rest
@@ -102,6 +102,79 @@ pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
         return false;
     }
     entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(first.trim_ascii())));
+    true
+}
+
+/// first = level *SP [ "[" thread "]" *SP ] date-time *SP ( named / message )     ; Cassandra, and `[INFO] 2026-…`
+pub(crate) fn level_first<'a>(severity: Severity, word: &'a [u8], rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let mut rest = plain::skip_blanks(rest);
+    let mut thread = None;
+    let dated = |text: &'a [u8]| plain::stamp(text).filter(|_| text.get(4) == Some(&b'-'));
+    let mut found = None;
+    if rest.first() == Some(&b'[') {
+        let Some((inside, after)) = bracket(rest) else { return false };
+        found = dated(inside).map(|(time, _)| (time, plain::skip_blanks(after)));
+        if found.is_none() {
+            thread = Some(inside);
+            rest = plain::skip_blanks(after);
+        }
+    }
+    let Some((time, rest)) = found.or_else(|| dated(rest)) else { return false };
+    entry.format = Format::Log4j;
+    entry.time = time;
+    entry.severity = severity;
+    entry.severity_text = Text::Borrowed(word);
+    if let Some(thread) = thread {
+        entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(thread.trim_ascii())));
+    }
+    if !after_level(rest, entry) {
+        entry.body = Text::Borrowed(strip_dash(rest));
+    }
+    true
+}
+
+/// jul = class SP method LF LEVEL ": " message     ; java.util.logging, behind its date
+///
+/// Without its second line the record is text behind a time.
+pub(crate) fn jul<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) {
+    entry.time = time;
+    let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    let (head, tail) = (&rest[..end], rest.get(end + 1..).unwrap_or_default());
+    let (Some((severity, word, message)), Some((class, _))) =
+        (jul_level(tail), head.split_at_checked(memchr::memchr(b' ', head).unwrap_or(head.len())))
+    else {
+        return plain::after_time(time, rest, entry);
+    };
+    entry.format = Format::Log4j;
+    entry.severity = severity;
+    entry.severity_text = Text::Borrowed(word);
+    entry.push(&b"logger"[..], Value::Text(Text::Borrowed(class)));
+    entry.body = Text::Borrowed(plain::skip_blanks(message));
+}
+
+/// A level and a colon at the start of a line, java.util.logging's own among them.
+pub(crate) fn jul_level(line: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
+    let length = line.iter().take(8).take_while(|byte| byte.is_ascii_uppercase()).count();
+    let severity = match &line[..length] {
+        b"CONFIG" => Severity::DEBUG,
+        word => plain::severity(word)?,
+    };
+    Some((severity, &line[..length], line[length..].strip_prefix(b":")?))
+}
+
+/// tomcat = SP "[" thread "]" SP class "." method SP message
+pub(crate) fn tomcat<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((thread, after)) = bracket(plain::skip_blanks(rest)) else { return false };
+    let after = plain::skip_blanks(after);
+    let length = after.iter().take(200).take_while(|b| is_logger(**b) || matches!(**b, b'<' | b'>')).count();
+    let (logger, message) = after.split_at(length);
+    if !logger.contains(&b'.') || message.first().is_some_and(|byte| *byte != b' ') {
+        return false;
+    }
+    entry.format = Format::Log4j;
+    entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(thread)));
+    entry.push(&b"logger"[..], Value::Text(Text::Borrowed(logger)));
+    entry.body = Text::Borrowed(plain::skip_blanks(message));
     true
 }
 

@@ -4,7 +4,7 @@
 //! if it is pairs through and through, or has one of the usual keys; prose with a stray `a=b` stays text.
 
 use crate::continuation;
-use crate::entry::{Entry, Format, Severity, Text, Time, Value};
+use crate::entry::{Entry, Format, NumberTime, Severity, Text, Time, Value};
 use crate::near;
 use crate::quote;
 use crate::timestamp;
@@ -27,7 +27,13 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     for pair in Pairs::new(line) {
         match usual(pair.key) {
             Some(Usual::Time) if entry.time == Time::None => match time(&pair.value()) {
-                Some(time) => entry.time = time,
+                Some(time) => {
+                    entry.time = time;
+                    if !pair.raw.contains(&b'-') {
+                        let place = entry.fields.len();
+                        entry.number_time = Some(NumberTime { key: pair.key, raw: pair.raw, place });
+                    }
+                }
                 None => entry.push(pair.key, pair.value()),
             },
             Some(Usual::Level) if entry.severity_text.is_empty() => match level(&pair.value()) {
@@ -221,7 +227,7 @@ fn is_logfmt(line: &[u8]) -> bool {
 }
 
 /// key = ( ALPHA / "_" / "@" ) *( ALPHA / DIGIT / "_" / "." / "-" / "/" / "@" / ":" )
-fn is_key(key: &[u8]) -> bool {
+pub(crate) fn is_key(key: &[u8]) -> bool {
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'/' | b'@' | b':');
     key.first().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'_' | b'@'))
         && key.len() <= 128

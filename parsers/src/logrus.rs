@@ -6,7 +6,7 @@
 use crate::continuation;
 use crate::entry::{Entry, Format, Severity, Time, Value};
 use crate::logfmt::Pairs;
-use crate::timestamp;
+use crate::{log4j, plain, timestamp};
 use memchr::memchr;
 
 /// record = [ "time=" DQUOTE time DQUOTE SP ] "level=" level *( SP key "=" value )
@@ -43,6 +43,34 @@ pub fn text<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
         }
     }
     continuation::attach(entry, record.get(end + 1..).unwrap_or_default());
+    true
+}
+
+/// terminal = level "[" ( seconds / date-time ) "]" SP message *SP *pair     ; logrus on a terminal, its colours taken out
+///
+/// The message is padded to 44 columns where fields follow.
+pub(crate) fn terminal<'a>(severity: Severity, word: &'a [u8], after: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let end = memchr(b'\n', after).unwrap_or(after.len());
+    let (line, tail) = (&after[..end], after.get(end + 1..).unwrap_or_default());
+    let Some((inside, rest)) = log4j::bracket(line) else { return false };
+    match plain::stamp(inside) {
+        Some((time, b"")) => entry.time = time,
+        _ if inside.len() == 4 && inside.iter().all(u8::is_ascii_digit) => {}
+        _ => return false,
+    }
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let padded = rest.get(..44).filter(|_| rest.get(44) == Some(&b' ')).unwrap_or(rest);
+    let (message, pairs) = rest.split_at(padded.len());
+    entry.format = Format::Logrus;
+    (entry.severity, entry.severity_text) = (severity, word.into());
+    let is_pairs = |text: &[u8]| Pairs::new(text).all(|pair| crate::logfmt::is_key(pair.key));
+    if is_pairs(pairs) {
+        entry.body = message.trim_ascii_end().into();
+        Pairs::new(pairs).for_each(|pair| entry.push(pair.key, pair.value()));
+    } else {
+        entry.body = rest.into();
+    }
+    continuation::attach(entry, tail);
     true
 }
 

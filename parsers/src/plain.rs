@@ -4,21 +4,19 @@
 //! taken. Levels come from the text alone.
 
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
-use crate::timestamp;
+use crate::{behind, dates, timestamp};
 
-/// full = date-time [SP "UTC" / SP offset]   ; Go and PostgreSQL put the zone apart
+/// full = date-time [SP zone]   ; Go and PostgreSQL put the zone apart
 ///
 /// The time, and what follows the blanks behind it.
 pub(crate) fn stamp(line: &[u8]) -> Option<(Time, &[u8])> {
     let (mut time, mut at) = timestamp::iso8601(line)?;
-    if let Time::Local { year: Some(year), month, day, nanos_of_day, digits } = time
-        && let [b' ', zone @ ..] = &line[at..]
-        && let Some((offset, length)) = separate_zone(zone)
+    if matches!(time, Time::Local { .. })
+        && let [b' ', b'A'..=b'Z' | b'+' | b'-', ..] = &line[at..]
     {
-        let seconds = timestamp::days_from_civil(year, month, day) * 86_400 - offset;
-        let nanos = seconds.checked_mul(1_000_000_000)?.checked_add(nanos_of_day)?;
-        time = Time::Unix { nanos, digits };
-        at += 1 + length;
+        let rest;
+        (time, rest) = dates::with_zone(time, &line[at..]);
+        at = line.len() - rest.len();
     }
     match line.get(at) {
         None => Some((time, b"")),
@@ -26,16 +24,6 @@ pub(crate) fn stamp(line: &[u8]) -> Option<(Time, &[u8])> {
         Some(b':' | b']' | b'|' | b',' | b'[') => Some((time, &line[at..])),
         Some(_) => None,
     }
-}
-
-fn separate_zone(zone: &[u8]) -> Option<(i64, usize)> {
-    let ends = |at: usize| zone.get(at).is_none_or(|b| matches!(b, b' ' | b'\t' | b']'));
-    if matches!(zone, [b'U', b'T', b'C', ..] | [b'G', b'M', b'T', ..]) && ends(3) {
-        return Some((0, 3));
-    }
-    let (offset, length) = timestamp::zone(zone).filter(|(_, length)| *length > 1 && ends(*length))?;
-    let length = if zone[length..].starts_with(b" UTC") && ends(length + 4) { length + 4 } else { length };
-    Some((offset, length))
 }
 
 /// Passes over spaces and tabs.
@@ -100,6 +88,17 @@ fn lower_level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
         b"inf",
         b"dbg",
         b"ftl",
+        b"vrb",
+        b"verb",
+        b"verbose",
+        b"trc",
+        b"trce",
+        b"dbug",
+        b"fail",
+        b"fatl",
+        b"eror",
+        b"silly",
+        b"emergency",
     ];
     if !known.iter().any(|known| known.eq_ignore_ascii_case(word)) {
         return None;
@@ -110,11 +109,15 @@ fn lower_level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
 /// stamped = "[" date-time "]" / date-time, then [level], then the message
 pub(crate) fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let (time, rest) = match line.strip_prefix(b"[") {
-        Some(inner) => match stamp(inner) {
+        Some(inner) => match any_stamp(inner) {
             Some((time, rest)) => match rest.strip_prefix(b"]") {
                 Some(rest) => (time, skip_blanks(rest)),
                 // `[2026-11-23T09:14:51Z INFO target] msg` (Rust's env_logger), `[2026-11-23 … ] `
-                None => return bracketed(time, rest, entry),
+                None if behind::process(rest, entry) => {
+                    entry.time = time;
+                    return true;
+                }
+                None => return bracketed(time, skip_blanks(rest), entry),
             },
             None => return false,
         },
@@ -127,26 +130,55 @@ pub(crate) fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     true
 }
 
-/// What follows a time: a level in one of its dresses, and the message.
+/// Any date that may stand in brackets, a zone with its area's name behind it passed over; or the time of day.
+fn any_stamp(text: &[u8]) -> Option<(Time, &[u8])> {
+    if let Some(found) = stamp(text).or_else(|| dates::comma(text)) {
+        return Some(found);
+    }
+    if let Some((time, rest)) = dates::day_month(text) {
+        let area = rest.strip_prefix(b" ").unwrap_or_default();
+        let length = area.iter().take(40).take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'_')).count();
+        let is_area = area[..length].contains(&b'/') && area.get(length) == Some(&b']');
+        return Some((time, if is_area { &area[length..] } else { rest }));
+    }
+    let (nanos_of_day, digits, end) = timestamp::time_of_day(text, 0)?;
+    let rest = text.get(end..).filter(|rest| matches!(rest.first(), Some(b' ' | b']')))?;
+    Some((Time::Local { year: None, month: 0, day: 0, nanos_of_day, digits }, rest))
+}
+
+/// What follows a time: a level in one of its dresses, or behind a pid and the like, and the message.
 pub(crate) fn after_time<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) {
     entry.time = time;
     let rest = match rest {
         [b':' | b'|' | b',', rest @ ..] => skip_blanks(rest),
         _ => rest,
     };
-    match dressed_level(rest) {
+    match dressed_level(rest).or_else(|| loguru(rest)) {
         Some((severity, word, message)) => {
             entry.severity = severity;
             entry.severity_text = Text::Borrowed(word);
             entry.body = Text::Borrowed(message);
         }
+        None if behind::level(rest, entry) => {}
         None => entry.body = Text::Borrowed(rest),
     }
 }
 
+/// loguru's level between INFO and WARNING.
+fn loguru(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
+    let after = text.strip_prefix(b"SUCCESS")?;
+    let message = skip_blanks(after).strip_prefix(b"|")?;
+    Some((Severity::INFO, &text[..7], skip_blanks(message)))
+}
+
 /// dressed = LEVEL / "[" level "]" / "<" level ">" / "(" level ")" / level ":" / level TAB / "level=" level
-fn dressed_level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
+pub(crate) fn dressed_level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
     let first = *text.first()?;
+    if matches!(first, b'f' | b'P')
+        && let Some(found) = error_phrase(text)
+    {
+        return Some(found);
+    }
     let closing = match first {
         b'[' => b']',
         b'<' => b'>',
@@ -169,10 +201,31 @@ fn dressed_level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
         return None;
     }
     let (severity, word, rest) = lower_level(text)?;
+    // winston's `verbose` is above its `debug`; everywhere else it is the finest level.
+    let severity = if word == b"verbose" { Severity::DEBUG } else { severity };
     match rest.first() {
         Some(b':' | b'\t' | b'|') => Some((severity, word, message(rest))),
         _ => None,
     }
+}
+
+/// phrase = "fatal error: " / "PHP " ( "Fatal error" / "Parse error" / "Warning" / "Notice" / "Deprecated" / … ) ":"
+///
+/// Go's and PHP's words; the message is all of it.
+fn error_phrase(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
+    if text.starts_with(b"fatal error: ") {
+        return Some((Severity::FATAL, &text[..11], text));
+    }
+    let rest = text.strip_prefix(b"PHP ")?;
+    let word = &rest[..memchr::memchr(b':', &rest[..rest.len().min(32)])?];
+    let severity = match word {
+        b"Fatal error" | b"Parse error" | b"Core error" | b"Compile error" => Severity::FATAL,
+        b"Recoverable fatal error" | b"User Error" => Severity::ERROR,
+        b"Warning" | b"Core warning" | b"User Warning" | b"Deprecated" => Severity::WARN,
+        b"Notice" | b"User Notice" | b"Strict Standards" => Severity::INFO2,
+        _ => return None,
+    };
+    Some((severity, word, text))
 }
 
 /// The text behind a level: one mark and the blanks around it are not part of it.
@@ -201,12 +254,13 @@ fn bracketed<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     true
 }
 
-/// A level at the start of a line without a time: `[ERROR] …`, `ERROR: …`, `ERROR …`, `<error> …`, `level=error …`.
+/// A level at the start of a line without a time: `[ERROR] …`, `ERROR: …`, `Error: …`, `ERROR …`, `<error> …`,
+/// `level=error …`.
 pub(crate) fn level_only<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
     let start = skip_blanks(line);
     let found = match start.first() {
-        Some(b'[' | b'<' | b'(') => dressed_level(start),
-        Some(b'A'..=b'Z') => level(start),
+        Some(b'[' | b'<' | b'(' | b'P') => dressed_level(start),
+        Some(b'A'..=b'Z') => level(start).or_else(|| dressed_level(start)),
         Some(b'l') => {
             start.strip_prefix(b"level=").and_then(|rest| lower_level(rest.strip_prefix(b"\"").unwrap_or(rest)))
         }

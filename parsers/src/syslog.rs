@@ -4,7 +4,7 @@
 //! become fields, the prefix gives time, pid and severity where the payload has none. Octet counts are not read.
 
 use crate::entry::{Entry, Format, Severity, Text, Time, Value};
-use crate::{detect, plain, timestamp};
+use crate::{dates, detect, plain, timestamp};
 
 const NAME_MAX: usize = 256;
 
@@ -19,8 +19,39 @@ pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     {
         return rfc5424(rest, priority, entry);
     }
-    let Some((time, rest)) = stamp(rest) else { return false };
-    prefixed(time, rest, priority, entry)
+    if let Some((time, rest)) = stamp(rest) {
+        return prefixed(time, rest, priority, entry);
+    }
+    priority.is_some() && cisco(rest, priority, entry)
+}
+
+/// prefixed = "<" level ">" payload     ; sd-daemon(3), printk: each line of a program bears its own
+///
+/// The payload is recognised like a line of its own, and has the level where it has none.
+pub(crate) fn level_prefixed<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((priority, payload)) = priority(line) else { return false };
+    detect::inner(payload, entry);
+    if entry.severity == Severity::UNKNOWN {
+        entry.severity = Severity::from_priority(priority & 7);
+    }
+    true
+}
+
+/// cisco = number ": " [ host ": " ] [ "*" / "." ] stamp [ SP zone ] ":" SP message     ; IOS
+fn cisco<'a>(text: &'a [u8], priority: Option<u8>, entry: &mut Entry<'a>) -> bool {
+    let (number, rest) = plain::digits(text);
+    let Some(rest) = rest.strip_prefix(b": ").filter(|_| number.is_some()) else { return false };
+    let mut host = None;
+    let mut rest = rest;
+    if let Some((name, after)) = word(rest).and_then(|name| Some((name.strip_suffix(b":")?, &rest[name.len()..]))) {
+        host = Some(name);
+        rest = after.strip_prefix(b" ").unwrap_or(after);
+    }
+    let rest = rest.strip_prefix(b"*").or_else(|| rest.strip_prefix(b".")).unwrap_or(rest);
+    let Some((time, rest)) = month_first(rest) else { return false };
+    let (time, rest) = dates::with_zone(time, rest);
+    let Some(payload) = rest.strip_prefix(b": ") else { return false };
+    fill(time, host, None, payload, priority, entry)
 }
 
 /// PRI = "<" 1*3DIGIT ">"   ; at most 191
@@ -30,20 +61,43 @@ fn priority(line: &[u8]) -> Option<(u8, &[u8])> {
     Some((number, rest.strip_prefix(b">")?))
 }
 
-/// stamp = Mon SP ( SP DIGIT / 2DIGIT ) SP hh:mm:ss [ "." fraction ] SP / date-time SP
+/// stamp = Mon SP ( SP DIGIT / 2DIGIT ) SP [ YYYY SP ] hh:mm:ss [ "." fraction ] [ SP YYYY ] SP / date-time SP
 fn stamp(text: &[u8]) -> Option<(Time, &[u8])> {
+    if timestamp::month(text.get(..3)?).is_none() {
+        return plain::stamp(text);
+    }
+    let (mut time, rest) = month_first(text)?;
+    let mut rest = rest.strip_prefix(b" ")?;
+    if let Time::Local { year: year @ None, month, day, .. } = &mut time
+        && let Some((written, after)) = year_before(rest)
+        && timestamp::is_date(Some(written), *month, *day)
+    {
+        (*year, rest) = (Some(written), after);
+    }
+    Some((time, rest))
+}
+
+/// year = ( "19" / "20" ) 2DIGIT SP
+fn year_before(text: &[u8]) -> Option<(i32, &[u8])> {
+    let (century, year) = (timestamp::two(text, 0)?, timestamp::two(text, 2)?);
+    let rest = text[4..].strip_prefix(b" ")?;
+    matches!(century, 19 | 20).then_some((i32::from(century) * 100 + i32::from(year), rest))
+}
+
+/// The date and time of RFC 3164, with the year that some write between them.
+fn month_first(text: &[u8]) -> Option<(Time, &[u8])> {
     let head = text.get(..15)?;
-    let Some(month) = timestamp::month(&head[..3]) else { return plain::stamp(text) };
+    let month = timestamp::month(&head[..3])?;
     let day = match head[4] {
         b' ' => head[5].wrapping_sub(b'0'),
         _ => timestamp::two(head, 4)?,
     };
-    if head[3] != b' ' || head[6] != b' ' || !timestamp::is_date(None, month, day) {
+    let year = year_before(&text[7..]).map(|(year, _)| year);
+    if head[3] != b' ' || head[6] != b' ' || !timestamp::is_date(year, month, day) {
         return None;
     }
-    let (nanos_of_day, digits, end) = timestamp::time_of_day(text, 7)?;
-    let rest = text.get(end..)?.strip_prefix(b" ")?;
-    Some((Time::Local { year: None, month, day, nanos_of_day, digits }, rest))
+    let (nanos_of_day, digits, end) = timestamp::time_of_day(text, if year.is_some() { 12 } else { 7 })?;
+    Some((Time::Local { year, month, day, nanos_of_day, digits }, text.get(end..)?))
 }
 
 /// prefixed = [ host SP ] tag [ "[" pid "]" ] ":" [SP] payload
@@ -114,6 +168,9 @@ fn fill<'a>(
 fn finish(time: Time, priority: Option<u8>, entry: &mut Entry<'_>) {
     if entry.format == Format::Text {
         entry.format = Format::Syslog;
+    }
+    if let Time::Unix { nanos, .. } = time {
+        entry.doubt_number_time(nanos);
     }
     entry.time = better(entry.time, time);
     if let Some(priority) = priority {

@@ -178,7 +178,7 @@ impl Pattern {
     }
 }
 
-/// zone = "Z" / ("+" / "-") hh [":"] mm : seconds east of UTC, and its length.
+/// zone = "Z" / ("+" / "-") hh [ [":"] mm ] : seconds east of UTC, and its length.
 #[inline]
 pub fn zone(text: &[u8]) -> Option<(i64, usize)> {
     let sign = match text.first()? {
@@ -188,7 +188,13 @@ pub fn zone(text: &[u8]) -> Option<(i64, usize)> {
         _ => return None,
     };
     let hours = two(text, 1)?;
-    let (minutes, length) = if text.get(3) == Some(&b':') { (two(text, 4)?, 6) } else { (two(text, 3)?, 5) };
+    let (minutes, length) = match (text.get(3), two(text, 3)) {
+        (Some(b':'), _) => (two(text, 4)?, 6),
+        (_, Some(minutes)) => (minutes, 5),
+        // PostgreSQL writes whole hours so.
+        (next, None) if next.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-') => (0, 3),
+        _ => return None,
+    };
     if hours > 23 || minutes > 59 {
         return None;
     }

@@ -14,6 +14,7 @@ mod tokens;
 pub use text::from_text;
 pub use tokens::{HexId, HexToken, HexTokens, hex_tokens};
 
+use crate::ansi;
 use crate::entry::{Field, TraceContext, Value};
 use ids::{Header, TraceId};
 use keys::Key;
@@ -61,8 +62,12 @@ fn may_carry(field: &Field<'_>) -> bool {
 struct Found {
     trace: Option<TraceId>,
     span: Option<[u8; 8]>,
-    /// APM agents' `transaction.id`: the local root span.
+    /// APM agents' `transaction.id`: the local root span, if the trace is theirs too.
     transaction: Option<[u8; 8]>,
+    is_elastic: bool,
+    /// Application Insights' operation: a trace, if its parent is there.
+    operation: Option<TraceId>,
+    has_operation_parent: bool,
     flags: Option<u8>,
     datadog_trace: Option<TraceId>,
     datadog_span: Option<[u8; 8]>,
@@ -76,16 +81,32 @@ impl Found {
     /// Reads a value by its key; what does not follow the key's grammar is passed over. The last valid one wins, as with
     /// any field.
     fn take(&mut self, key: Key, value: &[u8]) {
+        if value.first() == Some(&ansi::ESCAPE) {
+            return ansi::strip(value).into_iter().for_each(|plain| self.take(key, &plain));
+        }
         match key {
-            Key::Trace => {
+            Key::BareTrace if !ids::is_whole_trace(value) => {}
+            Key::BareSpan if !ids::is_whole_span(value) => {}
+            Key::Trace | Key::ElasticTrace | Key::BareTrace => {
+                self.is_elastic |= key == Key::ElasticTrace;
                 if let Some(header) = ids::traceparent(value) {
                     (self.trace, self.span, self.flags) = (Some(header.trace), header.span, header.flags);
                 } else if let Some(id) = ids::trace_id(value) {
                     self.trace = Some(id);
                 }
             }
-            Key::Span => self.span = ids::span_id(value).or(self.span),
+            Key::Span | Key::BareSpan => self.span = ids::span_id(value).or(self.span),
+            Key::Transaction if value.len() != 16 => {}
             Key::Transaction => self.transaction = ids::span_id(value).or(self.transaction),
+            Key::Operation if value.len() != 32 => {}
+            Key::Operation => self.operation = ids::trace_id(value).or(self.operation),
+            Key::OperationParent => {
+                self.has_operation_parent |= matches!(value.len(), 16 | 32) && ids::trace_id(value).is_some();
+                if let Some(header) = ids::hierarchical(value) {
+                    self.has_operation_parent = true;
+                    self.take_header(Some(header));
+                }
+            }
             Key::Flags => self.flags = ids::flags(value).or(self.flags),
             Key::DatadogTrace => self.datadog_trace = ids::datadog_trace(value).or(self.datadog_trace),
             Key::DatadogSpan => self.datadog_span = ids::datadog_span(value).or(self.datadog_span),
@@ -110,10 +131,17 @@ impl Found {
     }
 
     fn has_trace(&self) -> bool {
-        self.trace.is_some() || self.datadog_trace.is_some() || self.header_trace.is_some()
+        self.trace.is_some()
+            || self.operation.is_some() && self.has_operation_parent
+            || self.datadog_trace.is_some()
+            || self.header_trace.is_some()
     }
 
-    fn context(&self) -> TraceContext {
+    fn context(&mut self) -> TraceContext {
+        if self.has_operation_parent {
+            self.trace = self.trace.or(self.operation);
+        }
+        self.transaction = self.transaction.filter(|_| self.is_elastic);
         let (id, span, flags, remote_parent) = if let Some(id) = self.trace {
             match self.span.or(self.transaction) {
                 None if self.header_span.is_some() && self.header_trace.is_some_and(|header| header.same(id)) => {

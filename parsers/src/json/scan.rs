@@ -5,8 +5,7 @@
 
 use crate::lanes;
 
-/// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens, a
-/// number may not print back as it stands.
+/// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub(super) end: usize,
@@ -19,7 +18,7 @@ pub(super) fn scan(text: &[u8], at: usize, depth_max: u32) -> Option<Shape> {
     match text.get(at)? {
         b'"' => string_end(text, at + 1).map(|(end, marked)| Shape { end, marked }),
         b'{' | b'[' => nested_end(text, at, depth_max),
-        b'-' | b'0'..=b'9' => number(text, at),
+        b'-' | b'0'..=b'9' => number_end(text, at).map(|end| Shape { end, marked: false }),
         _ => word_end(text, at).map(|end| Shape { end, marked: false }),
     }
 }
@@ -53,7 +52,7 @@ fn nested_end(text: &[u8], mut at: usize, depth_max: u32) -> Option<Shape> {
                 depth -= 1;
                 levels >>= 1;
             }
-            b'-' | b'0'..=b'9' => at = number(text, at)?.end,
+            b'-' | b'0'..=b'9' => at = number_end(text, at)?,
             _ => at = word_end(text, at)?,
         }
         // Behind a value: levels end, or the next one of the same level starts.
@@ -165,7 +164,7 @@ fn short_end(text: &[u8], mut at: usize) -> usize {
 
 /// word = "true" / "false" / "null"
 #[inline]
-fn word_end(text: &[u8], at: usize) -> Option<usize> {
+pub(super) fn word_end(text: &[u8], at: usize) -> Option<usize> {
     let word: &[u8] = match text.get(at)? {
         b't' => b"true",
         b'f' => b"false",
@@ -176,25 +175,17 @@ fn word_end(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// number = [ "-" ] ( "0" / %x31-39 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" ) [ "+" / "-" ] 1*DIGIT ]
-///
-/// Most numbers print back as they stand by their look alone; the others are marked, for
-/// [`value::number`](crate::value::number) to say.
-fn number(text: &[u8], start: usize) -> Option<Shape> {
+pub(super) fn number_end(text: &[u8], start: usize) -> Option<usize> {
     let first = start + usize::from(text.get(start) == Some(&b'-'));
-    let zero = *text.get(first)? == b'0';
-    let mut end = if zero { first + 1 } else { digits_end(text, first)? };
-    let mut marked = end - first >= 16 || zero && first > start;
+    let mut end = if *text.get(first)? == b'0' { first + 1 } else { digits_end(text, first)? };
     if text.get(end) == Some(&b'.') {
-        let fraction = end + 1;
-        end = digits_end(text, fraction)?;
-        marked |= zero || text[end - 1] == b'0' || end - first > 16;
+        end = digits_end(text, end + 1)?;
     }
     if let Some(b'e' | b'E') = text.get(end) {
         let sign = matches!(text.get(end + 1), Some(b'+' | b'-'));
         end = digits_end(text, end + 1 + usize::from(sign))?;
-        marked = true;
     }
-    Some(Shape { end, marked })
+    Some(end)
 }
 
 #[inline]

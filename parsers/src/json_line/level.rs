@@ -2,12 +2,18 @@
 
 use std::borrow::Cow;
 
+use crate::ansi;
 use crate::entry::{Severity, Text};
 use crate::json::Member;
 
 /// The severity a member's value means, and its text as written; `None` if it is none.
 pub(super) fn of<'a>(member: &Member<'a>) -> Option<(Severity, Text<'a>)> {
     let (severity, text) = match member.text() {
+        // Colours that were meant for a terminal.
+        Some(text) if text.first() == Some(&ansi::ESCAPE) => {
+            let text: Text<'a> = Cow::Owned(ansi::strip(&text).unwrap_or_else(|| text.to_vec()));
+            (name(text.trim_ascii()), text)
+        }
         Some(text) => (name(text.trim_ascii()), text),
         // Under other keys, numbers have other meanings.
         None if member.plain_key() == b"level" => (bunyan(member.raw), Cow::Borrowed(member.raw)),
@@ -18,7 +24,10 @@ pub(super) fn of<'a>(member: &Member<'a>) -> Option<(Severity, Text<'a>)> {
 
 /// A level's name; slog's `INFO+2`; zap's `Level(-3)`, which zapr makes of V(3).
 pub(super) fn name(text: &[u8]) -> Severity {
-    let known = Severity::from_name(text);
+    let known = match text {
+        b"http" => Severity::DEBUG,
+        _ => Severity::from_name(text),
+    };
     if known != Severity::UNKNOWN || text.len() > 12 {
         return known;
     }
@@ -37,6 +46,22 @@ pub(super) fn name(text: &[u8]) -> Severity {
         }
         _ => known,
     }
+}
+
+/// OpenTelemetry's number, 1 to 24, or the name that protobuf's JSON gives it (`SEVERITY_NUMBER_WARN2`).
+pub(super) fn number(member: &Member<'_>) -> Option<Severity> {
+    let text = member.text();
+    let text = text.as_deref().unwrap_or(member.raw);
+    if let Some(name) = text.strip_prefix(b"SEVERITY_NUMBER_") {
+        let (name, step) = match name {
+            [name @ .., step @ b'2'..=b'4'] => (name, step - b'1'),
+            name => (name, 0),
+        };
+        let base = Severity::from_name(name);
+        return (base != Severity::UNKNOWN).then_some(Severity(base.0 + step));
+    }
+    let number: u8 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (1..=24).contains(&number).then_some(Severity(number))
 }
 
 /// pino's and bunyan's numbers: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal, and what lies between.

@@ -222,7 +222,7 @@ fn what_is_of_no_use_stays_a_field_in_its_place() {
             ("level", "7"),
             ("msg", r#"{"x":1}"#),
             ("ts", "5"),
-            ("b", "\"1.10\""),
+            ("b", "1.10"),
             ("msg", "\"n\""),
         ],
     );

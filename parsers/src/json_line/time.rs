@@ -2,7 +2,7 @@
 
 use crate::entry::Time;
 use crate::json::{self, Member};
-use crate::{epoch, timestamp};
+use crate::{ansi, dates, epoch, timestamp};
 
 /// The time that a member's value means; `None` if it is none.
 pub(super) fn of(member: &Member<'_>) -> Option<Time> {
@@ -20,28 +20,32 @@ pub(super) fn text(text: &[u8]) -> Option<Time> {
     match timestamp::iso8601(text) {
         Some((time, end)) if end == text.len() => Some(time),
         Some((time, end)) => zoned(time, &text[end..]),
+        None if text.first() == Some(&ansi::ESCAPE) => self::text(&ansi::strip(text)?),
         None => epoch::guess(text),
     }
 }
 
+/// Is the value of a time a bare number, which may count something else?
+pub(super) fn is_number(raw: &[u8]) -> bool {
+    let digits = raw.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(raw);
+    digits.first().is_some_and(u8::is_ascii_digit)
+        && digits.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+'))
+}
+
 /// Go's `Time.String` and the like put the zone apart: ` +0000 UTC`, ` UTC`, ` Z`.
 fn zoned(time: Time, rest: &[u8]) -> Option<Time> {
-    let Time::Local { year: Some(year), month, day, nanos_of_day, digits } = time else { return None };
-    let rest = rest.strip_prefix(b" ")?;
-    let offset = match rest {
-        b"UTC" | b"GMT" => 0,
-        _ => {
-            let (offset, length) = timestamp::zone(rest)?;
-            // A name or a monotonic reading may follow.
-            if rest.get(length).is_some_and(|&byte| byte != b' ') {
-                return None;
-            }
-            offset
-        }
+    let (offset, length) = match rest.strip_prefix(b" ")? {
+        b"Z" => (Some(0), 1),
+        zone => dates::separate_zone(zone)?,
     };
-    let seconds = timestamp::days_from_civil(year, month, day) * 86_400 - offset;
-    let nanos = seconds.checked_mul(1_000_000_000)?.checked_add(nanos_of_day)?;
-    Some(Time::Unix { nanos, digits })
+    // A name or a monotonic reading may follow.
+    if rest.get(1 + length).is_some_and(|&byte| byte != b' ') {
+        return None;
+    }
+    match offset {
+        Some(offset) => dates::at_offset(time, offset),
+        None => Some(time),
+    }
 }
 
 /// {"seconds": n, "nanos": n} (protobuf), {"epochSecond": n, "nanoOfSecond": n} (log4j2), {"$date": time} (MongoDB)

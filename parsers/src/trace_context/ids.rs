@@ -133,6 +133,20 @@ pub(super) fn trace_id(value: &[u8]) -> Option<TraceId> {
     }
 }
 
+/// Is this, under a key that says no more than `trace`, an id and nothing else?
+pub(super) fn is_whole_trace(value: &[u8]) -> bool {
+    matches!(value.len(), 16 | 32) && value.iter().all(|byte| is_hex(*byte))
+        || value.starts_with(b"projects/")
+        || value.starts_with(b"[")
+        || xray_root(value).is_some()
+        || traceparent(value).is_some()
+}
+
+/// The same under `span`.
+pub(super) fn is_whole_span(value: &[u8]) -> bool {
+    value.len() == 16 && value.iter().all(|byte| is_hex(*byte)) || value.starts_with(b"[")
+}
+
 /// span = 16H / 8*15H / 17*20DIGIT / base64 / bytes
 pub(super) fn span_id(value: &[u8]) -> Option<[u8; 8]> {
     if value.len() == 16

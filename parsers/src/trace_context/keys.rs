@@ -5,10 +5,20 @@
 pub(super) enum Key {
     /// The trace of the line.
     Trace,
+    /// The trace by ECS' or an Elastic agent's name, beside which a transaction is a span.
+    ElasticTrace,
+    /// `trace` alone, which may also be a stack or a switch: only a whole id is one.
+    BareTrace,
     /// The line's own span.
     Span,
+    /// `span` alone, likewise.
+    BareSpan,
     /// The local root span (Elastic APM).
     Transaction,
+    /// Application Insights' operation, a trace only beside its parent.
+    Operation,
+    /// The parent of such an operation.
+    OperationParent,
     /// W3C flags.
     Flags,
     /// Datadog's trace id.
@@ -91,9 +101,9 @@ fn classify_end(key: &[u8]) -> Option<Key> {
             Some(Key::Traceparent)
         }
         b's' => stem(key, b"flags").filter(|stem| ends_with(stem, b"trace")).map(|_| Key::Flags),
-        b'e' => word(key, b"trace").map(|_| Key::Trace),
+        b'e' => word(key, b"trace").map(|_| Key::BareTrace),
         b'n' if ends_with(key, b"grpc-trace-bin") => Some(Key::GrpcBin),
-        b'n' => word(key, b"span").map(|_| Key::Span),
+        b'n' => word(key, b"span").map(|_| Key::BareSpan),
         b'3' if ends_with(key, b"b3") => {
             (key.len() == 2 || !key[key.len() - 3].is_ascii_alphanumeric()).then_some(Key::B3)
         }
@@ -105,11 +115,20 @@ fn classify_end(key: &[u8]) -> Option<Key> {
 
 /// `…id` without its `id`.
 fn id_key(stem: &[u8]) -> Option<Key> {
+    // ECS puts a dot between the words; `transaction_id` is some business's own.
+    let is_elastic = stem.last() == Some(&b'.') || ends_with(&stem[..stem.len().min(10)], b"elasticapm");
     let stem = match stem.last() {
         Some(b'_' | b'-' | b'.') => &stem[..stem.len() - 1],
         _ => stem,
     };
     match stem.last()? | 0x20 {
+        b'e' if is_elastic
+            && [&b"trace"[..], b"elasticapm_trace", b"elasticapmtrace"]
+                .iter()
+                .any(|name| stem.eq_ignore_ascii_case(name)) =>
+        {
+            Some(Key::ElasticTrace)
+        }
         b'e' => trace_key(stem),
         b'n' => {
             if let Some(prefix) = word(stem, b"span") {
@@ -120,14 +139,15 @@ fn id_key(stem: &[u8]) -> Option<Key> {
                     _ => None,
                 };
             }
-            if stem.eq_ignore_ascii_case(b"transaction") {
+            let names = [&b"transaction"[..], b"elasticapm_transaction", b"elasticapmtransaction"];
+            if is_elastic && names.iter().any(|name| stem.eq_ignore_ascii_case(name)) {
                 return Some(Key::Transaction);
             }
-            (stem.eq_ignore_ascii_case(b"operation") || ends_with(stem, b".operation")).then_some(Key::Trace)
+            (stem.eq_ignore_ascii_case(b"operation") || ends_with(stem, b".operation")).then_some(Key::Operation)
         }
         b't' if stem.eq_ignore_ascii_case(b"request") => Some(Key::Request),
         b't' if stem.eq_ignore_ascii_case(b"operation_parent") || stem.eq_ignore_ascii_case(b"operationparent") => {
-            Some(Key::HeaderSpan)
+            Some(Key::OperationParent)
         }
         _ => None,
     }

@@ -20,7 +20,9 @@ pub(super) fn value(key: &[u8], json: &[u8], found: &mut Found) {
 
 /// Reads keys of an object or of the objects of an array; `parent` is the key it stands under.
 pub(super) fn object(json: &[u8], parent: &[u8], strings: bool, found: &mut Found) {
-    if matches!(keys::classify(parent), Some(Key::Trace | Key::Span)) && json.first() == Some(&b'[') {
+    if matches!(keys::classify(parent), Some(Key::Trace | Key::Span | Key::BareTrace | Key::BareSpan))
+        && json.first() == Some(&b'[')
+    {
         found.take(if parent.len() >= 4 && parent[0] | 0x20 == b's' { Key::Span } else { Key::Trace }, json);
     }
     let mut walk = Walk { json, at: 0 };
@@ -69,7 +71,7 @@ pub(super) fn object(json: &[u8], parent: &[u8], strings: bool, found: &mut Foun
 fn kind(above: &[u8], name: &[u8]) -> Option<Key> {
     if name.eq_ignore_ascii_case(b"id") {
         return match above {
-            _ if above.eq_ignore_ascii_case(b"trace") => Some(Key::Trace),
+            _ if above.eq_ignore_ascii_case(b"trace") => Some(Key::ElasticTrace),
             _ if above.eq_ignore_ascii_case(b"span") => Some(Key::Span),
             _ if above.eq_ignore_ascii_case(b"transaction") => Some(Key::Transaction),
             _ => None,
@@ -78,7 +80,11 @@ fn kind(above: &[u8], name: &[u8]) -> Option<Key> {
     match keys::classify(name) {
         Some(Key::Trace) if above.eq_ignore_ascii_case(b"dd") => Some(Key::DatadogTrace),
         Some(Key::Span) if above.eq_ignore_ascii_case(b"dd") => Some(Key::DatadogSpan),
-        None if keys::classify(above) == Some(Key::Trace) && name.eq_ignore_ascii_case(b"w3c") => Some(Key::Trace),
+        None if matches!(keys::classify(above), Some(Key::Trace | Key::BareTrace))
+            && name.eq_ignore_ascii_case(b"w3c") =>
+        {
+            Some(Key::Trace)
+        }
         kind => kind,
     }
 }

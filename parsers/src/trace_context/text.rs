@@ -131,8 +131,8 @@ fn value(after: &[u8], kind: Key) -> Option<(&[u8], &[u8])> {
         _ if after.first() == Some(&b' ') => {
             let token = token(rest);
             let wanted: &[usize] = match kind {
-                Key::Trace => &[32],
-                Key::Span => &[16],
+                Key::Trace | Key::ElasticTrace | Key::BareTrace => &[32],
+                Key::Span | Key::BareSpan => &[16],
                 Key::Traceparent => &[55],
                 _ => &[],
             };
@@ -269,7 +269,7 @@ fn keyed(text: &[u8], at: usize, found: &mut Found) {
     let start = head.len() - head.iter().rev().take_while(|b| is_key(**b)).count();
     let Some(kind) = keys::classify(&head[start..]) else { return };
     // A span alone says nothing of its trace.
-    if !matches!(kind, Key::Span | Key::HeaderSpan | Key::DatadogSpan | Key::Transaction) {
+    if !matches!(kind, Key::Span | Key::BareSpan | Key::HeaderSpan | Key::DatadogSpan | Key::Transaction) {
         found.take(kind, token(&text[at..]));
     }
 }
