@@ -13,7 +13,7 @@ use spanline_parsers::{Field, Text, Value, json};
 
 use crate::export::fields::{self, Keys, Observed, Sighting};
 use crate::export::resource::{self, ResourceValue};
-use crate::export::{SCOPE_NAME, SCOPE_VERSION};
+use crate::export::{SCOPE_NAME, SCOPE_VERSION, spell};
 use crate::otlp::protobuf::{Buffer, varint_len};
 use crate::record::{Link, Origin, Record};
 
@@ -227,10 +227,9 @@ fn number_attribute(out: &mut Buffer, tag: u8, key: &[u8], token: &[u8], around:
     match integer_of(token) {
         Some(value) => integer(out, tag, key, value, around),
         // Integers beyond 64 bits signed are strings.
-        None if token.iter().all(u8::is_ascii_digit) => out.key_bytes(tag, key, any::STRING, token, around),
-        None => match std::str::from_utf8(token).unwrap_or_default().parse() {
-            Ok(value) => double(out, tag, key, value, around),
-            Err(_) => out.key_bytes(tag, key, any::STRING, token, around),
+        None => match spell::double_of(token) {
+            Some(value) => double(out, tag, key, value, around),
+            None => out.key_bytes(tag, key, any::STRING, token, around),
         },
     }
 }
@@ -284,10 +283,9 @@ fn number(out: &mut Buffer, token: &[u8], around: &[u8]) {
             out.array(&[any::INT]);
             out.varint(value as u64);
         }
-        None if !token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => out.bytes(any::STRING, token, around),
-        None => match std::str::from_utf8(token).unwrap_or_default().parse::<f64>() {
-            Ok(value) => out.fixed64(any::DOUBLE, value.to_bits()),
-            Err(_) => out.bytes(any::STRING, token, around),
+        None => match spell::double_of(token) {
+            Some(value) => out.fixed64(any::DOUBLE, value.to_bits()),
+            None => out.bytes(any::STRING, token, around),
         },
     }
 }

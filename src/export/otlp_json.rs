@@ -179,8 +179,11 @@ fn text(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn number(out: &mut Vec<u8>, token: &[u8]) {
-    if token.contains(&b'.') {
-        double(out, token);
+    if token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+        match spell::double_of(token) {
+            Some(_) => double(out, token),
+            None => text(out, token),
+        }
     } else if std::str::from_utf8(token).is_ok_and(|token| token.parse::<i64>().is_ok()) {
         out.extend_from_slice(b"{\"intValue\":\"");
         out.extend_from_slice(token);

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::span::Event;
 use spanline_parsers::{Severity, Value};
 
 use super::fields::{self, Attribute, Keys, Sighting};
+use super::spell;
 use crate::record::{Link, Record};
 
 /// Characters of an event's name.
@@ -116,10 +117,9 @@ fn value_of(value: Attribute<'_>) -> Option<(Option<AnyValue>, usize, bool)> {
 
 /// A number that OTLP can hold; others stay text.
 fn number(token: &[u8]) -> Option<Any> {
-    let token = std::str::from_utf8(token).ok()?;
-    match token.contains(['.', 'e', 'E']) {
-        true => token.parse().ok().map(Any::DoubleValue),
-        false => token.parse().ok().map(Any::IntValue),
+    match std::str::from_utf8(token).ok()?.parse() {
+        Ok(integer) => Some(Any::IntValue(integer)),
+        Err(_) => spell::double_of(token).map(Any::DoubleValue),
     }
 }
 

@@ -6,6 +6,15 @@
 const NANOS: i64 = 1_000_000_000;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// The double that a number token with a fraction or an exponent means. `None` for an integer and for a number beyond all
+/// doubles: where a number has 64 bits, those that do not fit are text.
+pub fn double_of(token: &[u8]) -> Option<f64> {
+    if !token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+        return None;
+    }
+    std::str::from_utf8(token).ok()?.parse().ok().filter(|double: &f64| double.is_finite())
+}
+
 /// A number in decimal.
 pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0u8; 20];
