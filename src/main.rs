@@ -56,6 +56,12 @@ fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>, monitor: &Arc<Moni
     interrupt::listen(monitor);
     let outcome = convert::run(&config, std::io::stdout().lock(), monitor.interrupted())?;
     outcome.failures.iter().for_each(|failure| say_line(failure));
+    if outcome.nul_bytes > 0 {
+        say_line(&format!(
+            "{} NUL bytes before records were left out: the file was cut or not written whole",
+            outcome.nul_bytes
+        ));
+    }
     Ok(if monitor.is_interrupted() { 130 } else { u8::from(!outcome.failures.is_empty()) })
 }
 

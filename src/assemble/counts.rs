@@ -23,6 +23,8 @@ pub struct Counts {
     pub nul_lines: u64,
     /// NUL bytes left out of lines longer than the limit.
     pub nul_bytes: u64,
+    /// NUL bytes before a record on its line, left out.
+    pub nul_prefix_bytes: u64,
     /// Lines or records that were cut at a limit.
     pub cut: u64,
     /// Damaged entries of a journal's export that were passed over.
@@ -39,6 +41,7 @@ impl Counts {
         self.records += other.records;
         self.nul_lines += other.nul_lines;
         self.nul_bytes += other.nul_bytes;
+        self.nul_prefix_bytes += other.nul_prefix_bytes;
         self.cut += other.cut;
         self.damaged += other.damaged;
         for (mine, others) in self.formats.iter_mut().flatten().zip(other.formats.iter().flatten()) {

@@ -5,6 +5,7 @@
 
 use spanline_parsers::journal_export::{self, Split};
 
+use super::slot::without_cr;
 use super::{Assembler, RecordSink};
 use crate::decode::{self, Line};
 use crate::input::read::Chunk;
@@ -55,7 +56,10 @@ impl Assembler {
             };
             let piece = &text[at..at + taken];
             let lines = memchr::memchr_iter(b'\n', piece).count() as u32;
-            let line = decode::from_journal(journal_export::entry(piece));
+            let mut line = decode::from_journal(journal_export::entry(piece));
+            if self.enveloped(&mut line, false) && memchr::memchr(b'\n', &line.content).is_some() {
+                line.content = without_cr(&line.content).into();
+            }
             // The empty line behind an entry may still be to come.
             let length = piece.trim_ascii_end().len();
             let meta = self.meta(&Line::bare(b""), self.carried_offset + at as u64, length);

@@ -6,13 +6,15 @@
 
 mod counts;
 mod entries;
+mod lines;
+mod objects;
 mod pieces;
+mod plain;
 mod slot;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use spanline_parsers::continuation::Open;
 use spanline_parsers::detect::{self, Expect};
 use spanline_parsers::journal::Transport;
 use spanline_parsers::{Entry, Field, Format, klog};
@@ -51,6 +53,8 @@ pub struct AssembleSettings {
     pub record_bytes_max: usize,
     /// Leave lines of NUL bytes out, counted.
     pub drop_nul_lines: bool,
+    /// Bodies keep their terminal sequences.
+    pub keep_ansi: bool,
 }
 
 /// Joins the lines of one source.
@@ -129,14 +133,10 @@ impl Assembler {
             (rest, offset) = (after, offset + taken);
         }
         if self.crlf.is_none() && !rest.is_empty() {
-            let (first, after, taken) = first_line(rest.strip_prefix(BOM).unwrap_or(rest));
+            let (first, ..) = first_line(rest);
             // In a CRI file it was the program that wrote the CR: the runtime ends its lines with LF.
             let is_cri = || decode::line(first, self.settings.envelopes).envelope == Envelope::Cri;
             self.crlf = Some(first.ends_with(b"\r") && !is_cri());
-            if offset == 0 && rest.starts_with(BOM) && !(chunk.cut && after.is_empty()) {
-                self.physical(&mut work, first, 0, sink);
-                (rest, offset) = (after, BOM.len() as u64 + taken);
-            }
         }
         let body = if chunk.cut { &rest[..memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1)] } else { rest };
         let mut start = 0;
@@ -179,6 +179,7 @@ impl Assembler {
     /// Nothing more is awaited for a slot: its partial line is whole, its record complete.
     fn close(&mut self, work: &mut Work<'_>, at: usize) {
         self.end_parts(work, at);
+        self.release_all(work, at);
         if let Some((open, _)) = work.slots[at].open.take() {
             work.done(open);
         }
@@ -187,16 +188,12 @@ impl Assembler {
     #[inline]
     fn physical<'c, S: RecordSink>(&mut self, work: &mut Work<'c>, bytes: &'c [u8], offset: u64, sink: &mut S) {
         self.counts.lines += 1;
-        let length = bytes.len();
-        let bytes = match self.crlf {
-            Some(true) => bytes.strip_suffix(b"\r").unwrap_or(bytes),
-            _ => bytes,
-        };
-        let line = decode::line(bytes, self.settings.envelopes);
-        if line.content.first() == Some(&0) && self.settings.drop_nul_lines && is_nul_line(&line.content) {
+        let (line, cr) = self.bare_line(bytes);
+        if line.content.first() == Some(&0) && self.settings.drop_nul_lines && plain::is_nul_line(&line.content) {
             self.counts.nul_lines += 1;
         } else {
-            let meta = self.meta(&line, offset, length);
+            let mut meta = self.meta(&line, offset, bytes.len());
+            meta.cr = cr;
             self.taken(work, line, meta, 1, sink);
         }
         self.line += 1;
@@ -214,6 +211,7 @@ impl Assembler {
             time: line.time,
             origin: 0,
             is_whole: false,
+            cr: false,
         }
     }
 
@@ -255,61 +253,8 @@ impl Assembler {
             self.close(work, oldest);
             work.slots.swap_remove(oldest);
         }
-        work.slots.push(Slot { key, partial: None, pieces: 0, open: None });
+        work.slots.push(Slot { key, partial: None, pieces: 0, open: None, held: Vec::new() });
         work.slots.len() - 1
-    }
-
-    /// A line that came in parts is whole: the next of the open record, or the first of a new one.
-    fn joined(&mut self, work: &mut Work<'_>, at: usize, number: u64) {
-        let Some(parts) = work.queue.get(number) else { return };
-        let content = std::mem::take(&mut parts.logical.content);
-        let (meta, lines) = (parts.logical.meta, parts.logical.lines);
-        if self.takes(work, at, &content, &meta, lines) {
-            if let Some(parts) = work.queue.get(number) {
-                parts.state = State::Gone;
-            }
-            return;
-        }
-        let state = Open::start(&content);
-        if let Some(parts) = work.queue.get(number) {
-            parts.logical.content = content;
-        }
-        if let Some((done, _)) = work.slots[at].open.replace((number, state)) {
-            work.done(done);
-        }
-    }
-
-    /// A whole line: the next of the open record, or the first of a new one.
-    #[inline]
-    fn logical<'c>(&mut self, work: &mut Work<'c>, at: usize, line: Line<'c>, meta: Meta, lines: u32) {
-        if self.takes(work, at, &line.content, &meta, lines) {
-            return;
-        }
-        let state = Open::start(&line.content);
-        let logical = Logical::new(meta, line.content, lines, line.journal);
-        let number = work.queue.push(logical, 0, State::Open);
-        if let Some((done, _)) = work.slots[at].open.replace((number, state)) {
-            work.done(done);
-        }
-    }
-
-    /// Whether the slot's open record takes a line; then it has it.
-    #[inline]
-    fn takes(&self, work: &mut Work<'_>, at: usize, content: &[u8], meta: &Meta, lines: u32) -> bool {
-        let Some((number, state)) = &mut work.slots[at].open else { return false };
-        let Some(open) = work.queue.get(*number) else { return false };
-        state.takes(&open.logical.content, content) && self.goes_on(&mut open.logical, content, meta, lines)
-    }
-
-    /// A line that goes on by its text is appended, unless it came too late or is too long.
-    #[cold]
-    fn goes_on(&self, open: &mut Logical<'_>, content: &[u8], meta: &Meta, lines: u32) -> bool {
-        let fits = open.content.len() + content.len() <= self.settings.record_bytes_max;
-        let goes_on = fits && open.is_followed_by(meta);
-        if goes_on {
-            open.append(content, b"\n", lines, meta);
-        }
-        goes_on
     }
 
     /// Gives out what is complete, in order, up to the first record that is open. Where too many wait for that one, they
@@ -326,10 +271,10 @@ impl Assembler {
                     if slot.partial == Some(old) {
                         slot.partial = Some(new);
                     }
-                    if let Some((open, _)) = &mut slot.open
-                        && *open == old
-                    {
-                        *open = new;
+                    for number in slot.held.iter_mut().chain(slot.open.as_mut().map(|(open, _)| open)) {
+                        if *number == old {
+                            *number = new;
+                        }
                     }
                 }
             });
@@ -345,15 +290,26 @@ impl Assembler {
         if item.state == State::Gone {
             return;
         }
-        let Logical { meta, content, lines, journal, .. } = item.logical;
+        let Logical { meta, content, lines, journal, raw, .. } = item.logical;
         match content {
             Cow::Borrowed(content) => {
                 detect::payload(content, self.settings.expect, entry);
+                if let Some(end) = self.first_object_end(content, entry) {
+                    return self.objects(meta, lines, content, end, sink);
+                }
+                plain::settle_body(entry, content, None, self.settings.keep_ansi);
                 self.give(meta, lines, item.piece, content, journal.as_deref(), entry, sink);
             }
-            Cow::Owned(content) => {
+            Cow::Owned(mut content) => {
+                if lines > 1 && meta.cr {
+                    content = slot::without_cr(&content);
+                }
                 let mut entry = Entry::default();
                 detect::payload(&content, self.settings.expect, &mut entry);
+                if let Some(end) = self.first_object_end(&content, &entry) {
+                    return self.objects(meta, lines, &content, end, sink);
+                }
+                plain::settle_body(&mut entry, &content, raw.as_deref(), self.settings.keep_ansi);
                 self.give(meta, lines, item.piece, &content, journal.as_deref(), &mut entry, sink);
             }
         }
@@ -380,6 +336,9 @@ impl Assembler {
         {
             self.calendar.created(time);
             entry.time = time;
+        }
+        if let Some((envelope, _)) = meta.time {
+            entry.doubt_number_time(envelope);
         }
         let time = decode::when(entry.time, meta.time, &mut self.calendar);
         self.counts.records += 1;
@@ -447,9 +406,4 @@ fn first_line(bytes: &[u8]) -> (&[u8], &[u8], u64) {
         Some(at) => (&bytes[..at], &bytes[at + 1..], at as u64 + 1),
         None => (bytes, &[], bytes.len() as u64),
     }
-}
-
-/// An eBPF enricher blanks the lines that it wrote anew elsewhere.
-fn is_nul_line(content: &[u8]) -> bool {
-    content.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace())
 }

@@ -16,7 +16,7 @@ impl Assembler {
         let begun = work.slots[at].partial;
         let number = match begun.and_then(|number| work.queue.get(number)) {
             Some(parts) if parts.logical.content.len() + line.content.len() <= self.settings.record_bytes_max => {
-                parts.logical.append(&line.content, b"", lines, &meta);
+                parts.logical.append(&line.content, None, b"", lines, &meta);
                 begun.unwrap_or_default()
             }
             full => {
@@ -34,6 +34,7 @@ impl Assembler {
 
     /// What was joined so far is as long as a record may be: it becomes a piece.
     fn cut_parts(&mut self, work: &mut Work<'_>, at: usize) {
+        self.release_all(work, at);
         let slot = &mut work.slots[at];
         let (number, open) = (slot.partial.take(), slot.open.take());
         slot.pieces += 1;

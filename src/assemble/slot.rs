@@ -23,6 +23,8 @@ pub(super) struct Meta {
     pub(super) origin: u32,
     /// A record by itself, whatever stands before it.
     pub(super) is_whole: bool,
+    /// Its last line so far ended in CR LF; its content does not have that CR.
+    pub(super) cr: bool,
 }
 
 /// Writers give a record of several lines out in one go, and a runtime stamps each line as it reads it: what comes later
@@ -40,6 +42,8 @@ pub(super) struct Logical<'c> {
     /// How much later than its first line the last one so far came, in ns.
     pub(super) later: i64,
     pub(super) journal: Option<Box<journal::Entry<'c>>>,
+    /// The content with its terminal sequences, where it had some and they are kept.
+    pub(super) raw: Option<Box<[u8]>>,
 }
 
 impl<'c> Logical<'c> {
@@ -50,12 +54,20 @@ impl<'c> Logical<'c> {
         lines: u32,
         journal: Option<Box<journal::Entry<'c>>>,
     ) -> Logical<'c> {
-        Logical { meta, content, lines, later: 0, journal }
+        Logical { meta, content, lines, later: 0, journal, raw: None }
     }
 }
 
 impl Logical<'_> {
-    pub(super) fn append(&mut self, content: &[u8], between: &[u8], lines: u32, last: &Meta) {
+    /// `between`: what stands between two lines of a record, nothing between two parts of a line.
+    pub(super) fn append(&mut self, content: &[u8], raw: Option<&[u8]>, between: &[u8], lines: u32, last: &Meta) {
+        // Whether the CR of a line belongs to the text is known once the record's last line is: see `without_cr`.
+        let between = if self.meta.cr && between == b"\n" { b"\r\n" } else { between };
+        if raw.is_some() || self.raw.is_some() {
+            let before = self.raw.as_deref().unwrap_or(&self.content);
+            self.raw = Some([before, between, raw.unwrap_or(content)].concat().into());
+        }
+        self.meta.cr = last.cr;
         let joined = self.content.to_mut();
         joined.extend_from_slice(between);
         joined.extend_from_slice(content);
@@ -86,8 +98,24 @@ impl Logical<'_> {
             lines: self.lines,
             later: self.later,
             journal: self.journal.map(|entry| Box::new(entry.into_owned())),
+            raw: self.raw,
         }
     }
+}
+
+/// Text without the CRs before its LFs.
+pub(super) fn without_cr(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        match line {
+            [line @ .., b'\r', b'\n'] => {
+                out.extend_from_slice(line);
+                out.push(b'\n');
+            }
+            line => out.extend_from_slice(line),
+        }
+    }
+    out
 }
 
 /// A record in the order of its first line, until it is given out.
@@ -118,6 +146,8 @@ pub(super) struct Slot {
     /// Pieces given out of the line that comes in parts, as it is longer than the limit.
     pub(super) pieces: u32,
     pub(super) open: Option<(u64, Open)>,
+    /// Lines behind the open record that wait for what follows them, oldest first.
+    pub(super) held: Vec<u64>,
 }
 
 impl Slot {

@@ -28,6 +28,9 @@ pub struct ConvertArgs {
     /// The zone of every time that has none: an IANA name or ±hh:mm
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     pub zone: Option<String>,
+    /// Leave the terminal sequences (colours) that a program wrote in the messages; they count for nothing else either way
+    #[arg(long)]
+    pub keep_ansi: bool,
     /// A longer line is cut into marked pieces
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes)]
     pub max_line_bytes: u64,

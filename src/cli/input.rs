@@ -40,6 +40,9 @@ pub struct InputArgs {
     /// The zone of every time that has none: an IANA name or ±hh:mm
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     pub zone: Option<String>,
+    /// Leave the terminal sequences (colours) that a program wrote in the messages; they count for nothing else either way
+    #[arg(long)]
+    pub keep_ansi: bool,
     /// How stores of traces are reached.
     #[command(flatten)]
     pub store: TraceStoreArgs,

@@ -51,6 +51,8 @@ pub struct ConvertConfig {
     pub calendar: CalendarSettings,
     /// Limits of reading.
     pub limits: ReadLimits,
+    /// Bodies keep their terminal sequences.
+    pub keep_ansi: bool,
     /// Colour the text.
     pub colour: bool,
 }
@@ -60,6 +62,8 @@ pub struct ConvertConfig {
 pub struct ConvertOutcome {
     /// One message for each file that could not be read to its end.
     pub failures: Vec<String>,
+    /// NUL bytes before records, left out.
+    pub nul_bytes: u64,
 }
 
 /// Why nothing, or not everything, was written.
@@ -92,6 +96,7 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
         style: Style { colour: config.colour, width: None },
         records: 0,
         file: None,
+        nul_bytes: 0,
         failed: None,
     };
     let stdin = [PathBuf::from(STDIN)];
@@ -117,6 +122,7 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
         }
     }
     sink.flush();
+    outcome.nul_bytes = sink.nul_bytes;
     match sink.failed {
         Some(source) if source.kind() != io::ErrorKind::BrokenPipe => {
             Err(ConvertError::Output { source, records: sink.records })
@@ -155,8 +161,13 @@ fn convert_one<R: Read, W: Write>(
     if envelopes == Envelopes::Auto && source.origin.pod.is_some() {
         envelopes = Envelopes::OfContainer;
     }
-    let settings =
-        AssembleSettings { envelopes, expect, record_bytes_max: config.limits.line_bytes, drop_nul_lines: false };
+    let settings = AssembleSettings {
+        envelopes,
+        expect,
+        record_bytes_max: config.limits.line_bytes,
+        drop_nul_lines: false,
+        keep_ansi: config.keep_ansi,
+    };
     let mut assembler = Assembler::new(0, Arc::new(source.origin), Calendar::new(&source.calendar), settings);
     let mut reader = ChunkReader::new(input, config.limits);
     if matches!(envelopes, Envelopes::Auto | Envelopes::OfContainer | Envelopes::Only(Envelope::Journal)) {
@@ -177,6 +188,7 @@ fn convert_one<R: Read, W: Write>(
         }
     };
     assembler.flush(sink);
+    sink.nul_bytes += assembler.counts().nul_prefix_bytes;
     ended
 }
 
@@ -208,6 +220,7 @@ struct Writer<W> {
     records: u64,
     /// The file that is read, if each record is to say it.
     file: Option<String>,
+    nul_bytes: u64,
     failed: Option<io::Error>,
 }
 

@@ -66,6 +66,8 @@ pub struct BackfillConfig {
     pub calendar: CalendarSettings,
     /// The zone was given.
     pub zone_given: bool,
+    /// Messages keep their terminal sequences.
+    pub keep_ansi: bool,
     /// How long a request is tried.
     pub retry_for: Duration,
     /// How text is arranged.
@@ -196,6 +198,7 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         event_name: EventName::Message,
         calendar: calendar(args.year, args.zone.as_deref(), around)?,
         zone_given: args.zone.is_some(),
+        keep_ansi: args.keep_ansi,
         retry_for: Duration::ZERO,
         view: View::Trace,
         limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,

@@ -54,6 +54,7 @@ pub fn convert(args: &ConvertArgs, around: &Surroundings<'_>) -> Result<ConvertC
         from: args.from,
         to: args.to,
         calendar: calendar(args.year, args.zone.as_deref(), around)?,
+        keep_ansi: args.keep_ansi,
         limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
         colour: colour(args.color, around),
     })

@@ -5,7 +5,7 @@
 //! and power failures leave some behind. What text means is not known here.
 
 /// Magic numbers: where they stand, and what they tell.
-const MAGICS: [(usize, &[u8], &str); 24] = [
+const MAGICS: [(usize, &[u8], &str); 22] = [
     (0, b"LPKSHHRH", "a binary systemd journal (read it with journalctl -o export)"),
     (0, b"\x7fELF", "a program or core dump"),
     (0, b"MZ\x90\0", "a program"),
@@ -26,8 +26,6 @@ const MAGICS: [(usize, &[u8], &str); 24] = [
     (0, b"\xd4\xc3\xb2\xa1", "a packet capture"),
     (0, b"\xa1\xb2\xc3\xd4", "a packet capture"),
     (0, b"\x0a\x0d\x0d\x0a", "a packet capture"),
-    (0, b"\xff\xfe", "UTF-16 text, which is not read (convert it to UTF-8)"),
-    (0, b"\xfe\xff", "UTF-16 text, which is not read (convert it to UTF-8)"),
     // Compressed twice: what was within a .gz, .zst or the like begins so again.
     (0, b"\x1f\x8b\x08", "compressed twice"),
     (0, b"\x28\xb5\x2f\xfd", "compressed twice"),

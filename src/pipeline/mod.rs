@@ -153,6 +153,7 @@ impl Run<'_> {
     fn reading(&self) -> Reading<'_> {
         Reading {
             limits: self.config.limits,
+            keep_ansi: self.config.keep_ansi,
             bytes_read: &self.bytes_read,
             stop: self.monitor.interrupted(),
             spare: &self.spare,

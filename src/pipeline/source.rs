@@ -38,6 +38,8 @@ pub trait SourceSink: RecordSink {
 pub struct Reading<'a> {
     /// Limits of reading.
     pub limits: ReadLimits,
+    /// Bodies keep their terminal sequences.
+    pub keep_ansi: bool,
     /// Bytes read from disk so far, for the progress bar.
     pub bytes_read: &'a Arc<AtomicU64>,
     /// Stop at the next chunk.
@@ -96,6 +98,7 @@ pub fn read_source<S: SourceSink>(
         expect: Expect::Auto,
         record_bytes_max: reading.limits.line_bytes,
         drop_nul_lines: true,
+        keep_ansi: reading.keep_ansi,
     };
     let mut assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
     let mut report = SourceReport::default();

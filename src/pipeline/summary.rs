@@ -43,6 +43,7 @@ impl Outcome {
         for (count, name, what) in [
             (counts.cut, "line", "longer than the limit, cut into pieces (--max-line-bytes)"),
             (counts.nul_lines, "line", "of NUL bytes, left out"),
+            (counts.nul_prefix_bytes, "NUL byte", "before records, left out"),
             (counts.damaged, "entry", "of a journal damaged, passed over"),
             (self.lines_left_out, "line", "not shown: more than --max-held-bytes"),
             (self.events_left_out, "span event", "not made: more than --max-held-bytes"),

@@ -126,8 +126,37 @@ fn two_streams_come_in_the_order_of_their_first_lines() {
                 2026-11-23T09:14:51.5Z stderr F three\r\n";
     let records = place.pipe(&["convert"], text.as_bytes()).json(0);
     let seen: Vec<_> = records.iter().map(|r| (r["body"].as_str().unwrap(), r["lines"].as_u64().unwrap())).collect();
-    assert_eq!(seen, [("one still one", 2), ("two\n  more of two", 2), ("three\r", 1)]);
+    assert_eq!(seen, [("one still one", 2), ("two\n  more of two", 2), ("three", 1)]);
     assert_eq!(records[0]["attributes"]["log.iostream"], "stdout");
+}
+
+#[test]
+fn nuls_before_a_record_are_left_out_and_said() {
+    let run = Place::new().pipe(&["convert"], b"\0\0\0level=info msg=hi\n\0\0\n");
+    let records = run.json(0);
+    assert_eq!((&records[0]["body"], &records[1]["body"]), (&json!("hi"), &json!("\0\0")));
+    run.says("3 NUL bytes before records were left out");
+}
+
+#[test]
+fn numbers_of_json_are_numbers_where_otlp_has_them() {
+    let line = br#"{"msg":"n","a":5e-324,"b":1.10,"c":1e400,"d":18446744073709551616,"e":-99999999999999999999,"f":7,"g":2E3}"#;
+    let text = String::from_utf8(Place::new().pipe(&["convert"], line).out).unwrap();
+    for member in [r#""a":5e-324"#, r#""b":1.10"#, r#""c":1e400"#, r#""d":18446744073709551616"#, r#""g":2E3"#] {
+        assert!(text.contains(member), "{member}: {text}");
+    }
+    let records = otlp_records(Place::new().pipe(&["convert", "--to", "otlp-json"], line).text(0));
+    let value = |key: &str| {
+        let attribute = records[0].1.attributes.iter().find(|attribute| attribute.key == key).unwrap();
+        attribute.value.clone().unwrap().value.unwrap()
+    };
+    assert_eq!(value("a"), Value::DoubleValue(5e-324));
+    assert_eq!(value("b"), Value::DoubleValue(1.1));
+    assert_eq!(value("c"), Value::StringValue("1e400".to_owned()));
+    assert_eq!(value("d"), Value::StringValue("18446744073709551616".to_owned()));
+    assert_eq!(value("e"), Value::StringValue("-99999999999999999999".to_owned()));
+    assert_eq!(value("f"), Value::IntValue(7));
+    assert_eq!(value("g"), Value::DoubleValue(2000.0));
 }
 
 #[test]

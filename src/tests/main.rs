@@ -14,6 +14,7 @@ mod backfill_sending;
 mod backfill_state;
 mod backfill_tls;
 mod backfill_tree;
+mod cases;
 mod collector;
 mod connections;
 mod convert;

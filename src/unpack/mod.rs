@@ -1,9 +1,10 @@
 //! A stream without its compression, which its first bytes tell and never its name.
 //!
 //! In goes anything that is read, out come its plain bytes: of gzip, zstd, xz and bzip2, all members, frames and streams of
-//! them, one behind the other; else what came in. How much comes out is limited by those who read it.
+//! them, one behind the other; else what came in; text in UTF-16 as UTF-8. How much comes out is limited by those who read it.
 
 mod gzip;
+mod utf16;
 
 use std::io::{self, BufReader, Read};
 
@@ -57,7 +58,7 @@ impl Compression {
     }
 }
 
-/// A stream without its compression. No more is awaited of a stream than shows that it has none.
+/// A stream without its compression, and as UTF-8 if it was UTF-16. No more is awaited of a stream than shows that it has none.
 pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut start = Vec::new();
     while Compression::may_begin(&start) {
@@ -72,7 +73,7 @@ pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Rea
     let compression = Compression::of(&start);
     let input = io::Cursor::new(start).chain(input);
     let buffered = |input| BufReader::with_capacity(BUFFER_BYTES, input);
-    Ok(match compression {
+    let plain: Box<dyn Read + Send> = match compression {
         Some(Compression::Gzip) => Box::new(gzip::Members::new(buffered(input))),
         Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(input)?),
         Some(Compression::Xz) => {
@@ -80,7 +81,8 @@ pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Rea
         }
         Some(Compression::Bzip2) => Box::new(bzip2::bufread::MultiBzDecoder::new(buffered(input))),
         None => Box::new(input),
-    })
+    };
+    utf16::decoded(plain)
 }
 
 /// A stream of which the first bytes were looked at.
