@@ -13,6 +13,7 @@ use crate::input::read::Chunk;
 impl Assembler {
     /// Takes a chunk of a journal's export.
     pub(super) fn feed_entries<S: RecordSink>(&mut self, chunk: &Chunk<'_>, sink: &mut S) {
+        self.has_escape = true;
         self.counts.bytes += chunk.bytes.len() as u64;
         if self.carried.is_empty() {
             self.carried_offset = chunk.offset;

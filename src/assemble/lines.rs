@@ -3,6 +3,9 @@
 //! In go lines without their envelopes, out come items in the queue, in the order of their first lines. Lines that wait
 //! have places in the queue of their own, so that they can still become records.
 
+use std::borrow::Cow;
+
+use spanline_parsers::ansi;
 use spanline_parsers::continuation::{Next, Open};
 
 use super::plain;
@@ -27,7 +30,9 @@ impl Assembler {
     #[inline]
     pub(super) fn logical<'c>(&mut self, work: &mut Work<'c>, at: usize, line: Line<'c>, meta: Meta, lines: u32) {
         let mut logical = Logical::new(meta, line.content, lines, line.journal);
-        if spanline_parsers::ansi::has_escape(&logical.content) {
+        // What an envelope had to unescape has other bytes than its chunk.
+        let may = self.has_escape || matches!(logical.content, Cow::Owned(_));
+        if may && ansi::has_escape(&logical.content) {
             plain::strip(&mut logical, self.settings.keep_ansi);
         }
         match self.next(work, at, &logical) {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use spanline_parsers::detect::{self, Expect};
 use spanline_parsers::journal::Transport;
-use spanline_parsers::{Entry, Field, Format, klog};
+use spanline_parsers::{Entry, Field, Format, ansi, klog};
 
 use crate::calendar::Calendar;
 use crate::decode::{self, Envelopes, Line};
@@ -73,6 +73,8 @@ pub struct Assembler {
     nul_run: bool,
     /// Lines end in CR LF, as the first line of the file says.
     crlf: Option<bool>,
+    /// The chunk in hand has an escape byte, so that its lines are looked at for terminal sequences.
+    has_escape: bool,
     slots: Vec<Slot>,
     queue: Queue<'static>,
     /// The start of a journal's entry that the last chunk cut, and where it stands.
@@ -94,6 +96,7 @@ impl Assembler {
             cut: None,
             nul_run: false,
             crlf: None,
+            has_escape: false,
             slots: Vec::new(),
             queue: Queue::default(),
             carried: Vec::new(),
@@ -124,6 +127,7 @@ impl Assembler {
             return self.feed_entries(chunk, sink);
         }
         let mut work = self.work();
+        self.has_escape = ansi::has_escape(chunk.bytes);
         self.counts.bytes += chunk.bytes.len() as u64;
         let mut rest = chunk.bytes;
         let mut offset = chunk.offset;
