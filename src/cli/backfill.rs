@@ -49,6 +49,14 @@ pub struct BackfillArgs {
     /// traces from files, carrier for traces from a Jaeger]
     #[arg(long, value_enum, value_name = "HOW")]
     pub span_events: Option<SpanEvents>,
+    /// What small child spans hang under: span, the span that their lines belong to; service, the topmost span of its
+    /// service; trace, the root. Of one that is gathered so, each line names its span; fewer rows come into the trace
+    #[arg(long, value_enum, default_value = "span", value_name = "WHERE")]
+    pub carriers: Carriers,
+    /// What span events tell beside their name: some, what helps to read a line and to find it; all, every field, the
+    /// message once more, and how the line was linked in three attributes
+    #[arg(long, value_enum, default_value = "some", value_name = "WHICH")]
+    pub event_fields: EventFields,
     /// What names a span event: its message, or the constant log for stores where names must be few
     #[arg(long, value_enum, default_value = "message", value_name = "WHAT")]
     pub event_name: EventName,
@@ -77,6 +85,26 @@ pub enum SpanEvents {
     Annotate,
     /// Send the lines on small child spans of the given spans
     Carrier,
+}
+
+/// `--carriers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Carriers {
+    /// Under the span that the lines belong to
+    Span,
+    /// Under the topmost span of that span's service
+    Service,
+    /// Under the root of the trace
+    Trace,
+}
+
+/// `--event-fields`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EventFields {
+    /// What is read
+    Some,
+    /// What is known
+    All,
 }
 
 /// `--event-name`.

@@ -10,7 +10,7 @@ pub mod writer;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use backfill::{BackfillArgs, CompressionName, EventName, SpanEvents, View};
+pub use backfill::{BackfillArgs, Carriers, CompressionName, EventFields, EventName, SpanEvents, View};
 pub use connect::{DestinationArgs, TraceStoreArgs};
 pub use convert::{ConvertArgs, FromFormat, ToFormat};
 pub use explain::ExplainArgs;

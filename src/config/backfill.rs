@@ -11,7 +11,7 @@ use super::times::time;
 use super::writers::writers;
 use super::{ConfigError, Surroundings, calendar, colour, limits};
 use crate::calendar::CalendarSettings;
-use crate::cli::{BackfillArgs, EventName, InputArgs, SpanEvents, View};
+use crate::cli::{BackfillArgs, Carriers, EventFields, EventName, InputArgs, SpanEvents, View};
 use crate::commands::writers::Writers;
 use crate::correlate::CallSites;
 use crate::input::read::ReadLimits;
@@ -40,6 +40,8 @@ pub struct BackfillConfig {
     pub look_back: Duration,
     /// Lines go onto child spans made for them.
     pub carriers: bool,
+    /// What these hang under.
+    pub gather: Carriers,
     /// Where the result goes.
     pub destinations: Vec<Destination>,
     /// The links file.
@@ -62,6 +64,8 @@ pub struct BackfillConfig {
     pub call_sites: CallSites,
     /// What names a span event.
     pub event_name: EventName,
+    /// What else it tells.
+    pub event_fields: EventFields,
     /// How times without a year or zone are read.
     pub calendar: CalendarSettings,
     /// The zone was given.
@@ -126,6 +130,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         unused(&args.connect, &destinations).into_iter().chain(notices(&destinations, &input.stores)).collect();
     Ok(BackfillConfig {
         carriers,
+        gather: args.carriers,
         notices,
         destinations,
         links: args.links.clone(),
@@ -137,6 +142,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         dry_run: args.dry_run,
         allow_no_traces: args.allow_no_traces,
         event_name: args.event_name,
+        event_fields: args.event_fields,
         retry_for: args.retry_for,
         view: args.view,
         held_bytes_max: args.max_held_bytes,
@@ -185,6 +191,7 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         stores,
         look_back: args.look_back,
         carriers: false,
+        gather: Carriers::Span,
         destinations: Vec::new(),
         links: None,
         state: None,
@@ -196,6 +203,7 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         min_confidence: args.min_confidence,
         call_sites: args.call_sites.as_deref().map(call_sites).transpose()?.unwrap_or_default(),
         event_name: EventName::Message,
+        event_fields: EventFields::Some,
         calendar: calendar(args.year, args.zone.as_deref(), around)?,
         zone_given: args.zone.is_some(),
         keep_ansi: args.keep_ansi,

@@ -239,7 +239,7 @@ fn reserved(key: &[u8]) -> u8 {
         b"log.file.path" => FILE_PATH,
         b"log.file.name" => FILE_NAME,
         b"log.record.uid" => UID,
-        b"spanline.link.method" | b"spanline.link.confidence" | b"spanline.link.relation" => LINK,
+        b"spanline.link" | b"spanline.link.method" | b"spanline.link.confidence" | b"spanline.link.relation" => LINK,
         _ => 0,
     }
 }
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn in_otlp_a_line_cannot_claim_a_link_and_an_empty_key_has_a_name() {
-        let own = [("", 1), ("_", 2), ("spanline.link.method", 3), ("log.record.uid", 4)];
+        let own = [("", 1), ("_", 2), ("spanline.link.method", 3), ("log.record.uid", 4), ("spanline.link", 5)];
         assert_eq!(keys_of(&own, &[], Keys::Otlp)[..2], ["_=2", "process.pid=7"]);
         assert_eq!(
             keys_of(&own, &[], Keys::AsWritten)[..4],

@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod deliver;
 pub mod encode;
+pub mod event_name;
 mod failures;
 pub mod fields;
 pub mod job;

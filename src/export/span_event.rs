@@ -1,21 +1,19 @@
 //! A record as an event of its span.
 //!
-//! In go a record and its link, out comes the event as it is sent: named by what the line says, since the name is the
-//! one text that Jaeger shows without a click. Everything in it has a limit; what is cut says so. Which span gets it, and
-//! whether it has it already, is decided elsewhere.
-
-use std::borrow::Cow;
+//! In go a record, its link and the name of its file, out comes the event as it is sent. What its name says is
+//! [`super::event_name`]'s. Everything in it has a limit; what is cut says so. Which span gets it, and whether it has it
+//! already, is decided elsewhere.
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
 use opentelemetry_proto::tonic::trace::v1::span::Event;
-use spanline_parsers::{Severity, Value};
+use spanline_parsers::{CodeSite, Value};
 
+use super::event_name::{Name, is_code_site, name_of, severity_name};
 use super::fields::{self, Attribute, Keys, Sighting};
 use super::spell;
-use crate::record::{Link, Record};
+use crate::otlp::own;
+use crate::record::{Link, Record, Relation};
 
-/// Characters of an event's name.
-const NAME_CHARS_MAX: usize = 120;
 /// Bytes of a value. Stores index values, and cut or refuse long ones by rules of their own.
 const VALUE_BYTES_MAX: usize = 8 << 10;
 /// Fields of the record that become attributes.
@@ -25,70 +23,176 @@ const EVENT_BYTES_MAX: usize = 60_000;
 /// Bytes that an attribute takes beside its key and value.
 const ATTRIBUTE_OVERHEAD: usize = 16;
 
-/// The event that a record becomes. Its time is 0 where the record has none.
-pub fn event_for(record: &Record<'_>, link: &Link) -> Event {
-    let message = String::from_utf8_lossy(&record.entry.body);
-    let (message, mut cut) = shortened(&message);
-    let mut attributes = Vec::with_capacity(8);
-    let severity = severity_name(record);
-    if !severity.is_empty() {
-        attributes.push(text("log.severity", severity));
+/// How events are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// Each is named `log`.
+    pub constant_name: bool,
+    /// All that is known of the line and its link is in it, also what the name says or nobody reads.
+    pub all_fields: bool,
+}
+
+/// An event, and what older ones of the same line are told by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineEvent {
+    /// Its time is 0 where the record has none.
+    pub event: Event,
+    /// [`own::text_hash`] of the message.
+    pub text: u64,
+}
+
+/// The event that a record becomes; `file` is the path that its file is shown under.
+pub fn event_for(record: &Record<'_>, link: &Link, file: &str, style: Style) -> LineEvent {
+    let whole = String::from_utf8_lossy(&record.entry.body);
+    let (message, message_cut) = shortened(&whole);
+    let name = match style.constant_name {
+        true => Name { text: "log".to_owned(), holds_message: false },
+        false => name_of(record, message),
+    };
+    let mut out = Attributes::new(name.text.len());
+    match severity_name(record.entry.severity) {
+        Some(severity) => out.text("log.severity", severity),
+        None => out.text_if_any("log.severity", &String::from_utf8_lossy(&record.entry.severity_text)),
     }
-    attributes.push(text("log.message", message));
-    attributes.push(text("spanline.link.method", link.method.name()));
+    if !name.holds_message || message_cut || style.all_fields {
+        out.text_if_any(own::MESSAGE, message);
+        out.cut |= message_cut;
+    }
+    add_link(&mut out, link, style);
+    add_origin(&mut out, record, file);
+    add_fields(&mut out, record, style);
+    if out.cut {
+        out.push("log.truncated", Any::BoolValue(true));
+    }
+    let time = record.time.or(record.envelope_time).and_then(|time| u64::try_from(time).ok()).unwrap_or(0);
+    let event =
+        Event { time_unix_nano: time, name: name.text, attributes: out.list, dropped_attributes_count: out.dropped };
+    LineEvent { event, text: own::text_hash(message) }
+}
+
+/// `inferred 0.99`, or the three attributes that log records have.
+fn add_link(out: &mut Attributes, link: &Link, style: Style) {
+    if style.all_fields {
+        out.text(own::LINK_METHOD, link.method.name());
+        if let Some(confidence) = link.confidence {
+            out.push("spanline.link.confidence", Any::DoubleValue(fields::ratio(confidence)));
+        }
+        out.text("spanline.link.relation", link.relation.name());
+        return;
+    }
+    let mut value = link.method.name().to_owned();
     if let Some(confidence) = link.confidence {
-        attributes.push(attribute("spanline.link.confidence", Any::DoubleValue(fields::ratio(confidence))));
+        // Rounded down: only what is certain is 1.
+        let hundredths = fields::ten_thousandths(confidence) / 100;
+        value.push_str(&format!(" {}.{:02}", hundredths / 100, hundredths % 100));
     }
-    attributes.push(text("spanline.link.relation", link.relation.name()));
-    let mut bytes = 512 + 2 * message.len();
-    let (mut taken, mut dropped) = (0, 0);
-    let own: Vec<&str> = vec!["log.severity", "log.message", "log.truncated"];
+    if link.relation == Relation::About {
+        value.push_str(" about");
+    }
+    out.text(own::LINK, &value);
+}
+
+/// Where the line came from.
+fn add_origin(out: &mut Attributes, record: &Record<'_>, file: &str) {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    out.text(own::FILE, shortened(name).0);
+    out.push(own::LINE, Any::IntValue(i64::try_from(record.position.line).unwrap_or(i64::MAX)));
+    if let Some(pod) = &record.origin.pod {
+        out.text_if_any(own::POD, shortened(&pod.name).0);
+        out.text_if_any(own::CONTAINER, shortened(&pod.container).0);
+    }
+}
+
+/// The fields of the line and its envelope, but for what an event has elsewhere.
+fn add_fields(out: &mut Attributes, record: &Record<'_>, style: Style) {
+    let mut taken = 0;
+    let site = record.entry.code;
     fields::each(record, &Sighting::default(), Keys::Otlp, |key, value| {
         let key = String::from_utf8_lossy(key);
-        if own.contains(&&*key) {
+        if !style.all_fields && is_noise(&key, &value, site) {
             return;
         }
-        let Some((value, length, is_cut)) = value_of(value) else { return };
-        let (key, key_is_cut) = shortened(&key);
+        let Some((value, length, value_cut)) = value_of(value) else { return };
+        let (key, key_cut) = shortened(&key);
         let cost = key.len() + length + ATTRIBUTE_OVERHEAD;
-        if taken == FIELDS_MAX || bytes + cost > EVENT_BYTES_MAX {
-            dropped += 1;
+        if out.has(key) || taken == FIELDS_MAX || out.bytes + cost > EVENT_BYTES_MAX {
+            out.dropped += 1;
             return;
         }
         taken += 1;
-        bytes += cost;
-        cut |= is_cut || key_is_cut;
-        attributes.push(KeyValue { key: key.to_owned(), value, ..KeyValue::default() });
+        out.bytes += cost;
+        out.cut |= value_cut || key_cut;
+        out.list.push(KeyValue { key: key.to_owned(), value, ..KeyValue::default() });
     });
-    if cut {
-        attributes.push(attribute("log.truncated", Any::BoolValue(true)));
-    }
-    let time = record.time.or(record.envelope_time).and_then(|time| u64::try_from(time).ok()).unwrap_or(0);
-    Event { time_unix_nano: time, name: name_of(message), attributes, dropped_attributes_count: dropped }
 }
 
-/// The first line that says something, up to 120 characters.
-fn name_of(message: &str) -> String {
-    let line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("log");
-    match line.char_indices().nth(NAME_CHARS_MAX) {
-        None => line.to_owned(),
-        Some(_) => {
-            let end = line.char_indices().nth(NAME_CHARS_MAX - 1).map_or(line.len(), |(at, _)| at);
-            format!("{}…", &line[..end])
+/// Empty values, the process, and a second mention of the place in the program.
+fn is_noise(key: &str, value: &Attribute<'_>, site: Option<CodeSite<'_>>) -> bool {
+    let text: &[u8] = match value {
+        Attribute::Line(Value::Null) => return true,
+        Attribute::Line(Value::Text(text)) => text,
+        Attribute::Line(Value::Json(json)) => match json.as_ref() {
+            b"{}" | b"[]" => return true,
+            _ => return false,
+        },
+        Attribute::Text(text) => text,
+        Attribute::Line(Value::Number(_) | Value::Bool(_))
+        | Attribute::Integer(_)
+        | Attribute::Ratio(_)
+        | Attribute::Uid(_) => {
+            return key == "process.pid";
+        }
+    };
+    if key == "process.pid" || text.trim_ascii().is_empty() {
+        return true;
+    }
+    let Some(site) = site.filter(|_| !key.starts_with("code.")) else { return false };
+    key == "caller" || {
+        let text = String::from_utf8_lossy(text);
+        let line = text.rsplit_once(':').and_then(|(_, line)| line.parse().ok());
+        is_code_site(&text) && line == Some(site.line)
+    }
+}
+
+/// Attributes of one event, and their size.
+struct Attributes {
+    list: Vec<KeyValue>,
+    bytes: usize,
+    cut: bool,
+    dropped: u32,
+}
+
+/// Own keys that a line must not claim: some are added only where the event is put.
+const OWN_KEYS: [&str; 5] = ["log.severity", own::MESSAGE, "log.truncated", own::SPAN_ID, own::SPAN_NAME];
+
+impl Attributes {
+    fn new(name_bytes: usize) -> Attributes {
+        Attributes { list: Vec::with_capacity(12), bytes: 512 + name_bytes, cut: false, dropped: 0 }
+    }
+
+    fn push(&mut self, key: &str, value: Any) {
+        let length = if let Any::StringValue(text) = &value { text.len() } else { 9 };
+        self.bytes += key.len() + length + ATTRIBUTE_OVERHEAD;
+        self.list.push(KeyValue {
+            key: key.to_owned(),
+            value: Some(AnyValue { value: Some(value) }),
+            ..KeyValue::default()
+        });
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.push(key, Any::StringValue(value.to_owned()));
+    }
+
+    fn text_if_any(&mut self, key: &str, value: &str) {
+        if !value.is_empty() {
+            self.text(key, value);
         }
     }
-}
 
-/// As CRI-O's hook writes it: upper case, `WARN`.
-fn severity_name<'r>(record: &'r Record<'_>) -> &'r str {
-    match record.entry.severity {
-        Severity(0) => std::str::from_utf8(&record.entry.severity_text).unwrap_or(""),
-        Severity(1..=4) => "TRACE",
-        Severity(5..=8) => "DEBUG",
-        Severity(9..=12) => "INFO",
-        Severity(13..=16) => "WARN",
-        Severity(17..=20) => "ERROR",
-        Severity(_) => "FATAL",
+    /// Does the event say this by itself?
+    fn has(&self, key: &str) -> bool {
+        OWN_KEYS.contains(&key) || self.list.iter().any(|attribute| attribute.key == key)
     }
 }
 
@@ -129,27 +233,22 @@ fn shortened(whole: &str) -> (&str, bool) {
     (&whole[..end], end < whole.len())
 }
 
-fn text<'t>(key: &str, value: impl Into<Cow<'t, str>>) -> KeyValue {
-    attribute(key, Any::StringValue(value.into().into_owned()))
-}
-
-fn attribute(key: &str, value: Any) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Envelope, Method, Origin, Position, Relation, Stream};
+    use crate::export::samples::pod_origin;
+    use crate::record::{Envelope, Method, Origin, Position, Stream};
     use prost::Message;
-    use spanline_parsers::{Entry, Text};
+    use spanline_parsers::{Entry, Severity, Text};
 
-    fn event_of(entry: &Entry<'_>) -> Event {
-        let origin = Origin::default();
+    const SOME: Style = Style { constant_name: false, all_fields: false };
+    const ALL: Style = Style { constant_name: false, all_fields: true };
+
+    fn event_of(entry: &Entry<'_>, origin: &Origin, confidence: Option<f32>, style: Style) -> Event {
         let record = Record {
             source: 0,
-            origin: &origin,
-            position: Position::default(),
+            origin,
+            position: Position { line: 1234, ..Position::default() },
             envelope: Envelope::None,
             stream: Stream::Unknown,
             time: Some(1_000),
@@ -160,37 +259,107 @@ mod tests {
             payload: b"",
             piece: 0,
         };
+        let method = if confidence.is_some() { Method::Request } else { Method::Written };
         let link = Link {
             trace_id: [1; 16],
             span_id: [2; 8],
-            method: Method::Request,
-            confidence: Some(0.9),
+            method,
+            confidence,
             relation: Relation::Within,
             verified: true,
             has_event: false,
         };
-        event_for(&record, &link)
+        event_for(&record, &link, "node/var/log/kubelet.log", style).event
     }
 
-    fn value<'e>(event: &'e Event, key: &str) -> Option<&'e Any> {
-        event.attributes.iter().find(|a| a.key == key)?.value.as_ref()?.value.as_ref()
+    /// All attributes, as text.
+    fn shown(event: &Event) -> Vec<String> {
+        let value = |value: &Any| match value {
+            Any::StringValue(text) => text.clone(),
+            Any::IntValue(number) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        let attributes = event.attributes.iter();
+        attributes
+            .map(|a| format!("{}={}", a.key, a.value.as_ref().unwrap().value.as_ref().map(value).unwrap_or_default()))
+            .collect()
+    }
+
+    fn words(text: &'static str) -> Value<'static> {
+        Value::Text(Text::Borrowed(text.as_bytes()))
     }
 
     #[test]
-    fn an_event_reads_like_the_line() {
-        let mut entry = Entry { severity: Severity::WARN, body: Text::Borrowed(b"first\nsecond"), ..Entry::default() };
-        entry.push(&b"pod"[..], Value::Text(Text::Borrowed(b"a/b")));
-        entry.push(&b"n"[..], Value::Number(b"18446744073709551615"));
-        entry.push(&b"spanline.link.method"[..], Value::Text(Text::Borrowed(b"forged")));
-        let event = event_of(&entry);
-        assert_eq!((event.name.as_str(), event.time_unix_nano), ("first", 1_000));
-        assert_eq!(value(&event, "log.severity"), Some(&Any::StringValue("WARN".into())));
-        assert_eq!(value(&event, "log.message"), Some(&Any::StringValue("first\nsecond".into())));
-        assert_eq!(value(&event, "pod"), Some(&Any::StringValue("a/b".into())));
-        assert_eq!(value(&event, "n"), Some(&Any::StringValue("18446744073709551615".into())));
-        assert_eq!(value(&event, "spanline.link.confidence"), Some(&Any::DoubleValue(0.9)));
-        let methods = event.attributes.iter().filter(|a| a.key == "spanline.link.method").count();
-        assert_eq!((methods, value(&event, "log.truncated")), (1, None));
+    fn an_event_says_what_came_where_from_and_how_it_was_linked() {
+        let mut entry =
+            Entry { severity: Severity::WARN, body: Text::Borrowed(b"took 3 tries"), pid: Some(7), ..Entry::default() };
+        entry.code = Some(CodeSite { file: b"kubelet.go", line: 2043 });
+        for (key, value) in [
+            ("pod", words("a/b")),
+            ("caller", words("kubelet/kubelet.go:2043")),
+            ("src", words("kubelet.go:2043")),
+            ("other", words("other.go:12")),
+            ("empty", words("")),
+            ("blank", words(" ")),
+            ("none", Value::Null),
+            ("list", Value::Json(Text::Borrowed(b"[]"))),
+            ("n", Value::Number(b"18446744073709551615")),
+            ("spanline.link", words("forged")),
+            ("spanline.link.method", words("forged")),
+            ("span.id", words("forged")),
+        ] {
+            entry.push(key.as_bytes(), value);
+        }
+        let event = event_of(&entry, &Origin::default(), Some(0.999), SOME);
+        assert_eq!((event.name.as_str(), event.time_unix_nano), ("WARN: took 3 tries", 1_000));
+        assert_eq!(
+            shown(&event),
+            [
+                "log.severity=WARN",
+                "spanline.link=request 0.99",
+                "log.file.name=kubelet.log",
+                "log.file.line=1234",
+                "pod=a/b",
+                "other=other.go:12",
+                "n=18446744073709551615",
+                "code.file.path=kubelet.go",
+                "code.line.number=2043",
+            ]
+        );
+        let all = shown(&event_of(&entry, &Origin::default(), Some(0.999), ALL));
+        for wanted in [
+            "log.message=took 3 tries",
+            "spanline.link.method=request",
+            "spanline.link.relation=within",
+            "caller=kubelet/kubelet.go:2043",
+            "empty=",
+            "process.pid=7",
+        ] {
+            assert!(all.iter().any(|one| one == wanted), "{wanted} is not in {all:?}");
+        }
+        assert!(!all.iter().any(|one| one.contains("forged") || one.starts_with("spanline.link=")), "{all:?}");
+    }
+
+    #[test]
+    fn the_message_stands_in_an_attribute_only_where_the_name_does_not_hold_it() {
+        let message = |body: &'static str, style| {
+            let entry = Entry { body: Text::Borrowed(body.as_bytes()), ..Entry::default() };
+            let event = event_of(&entry, &Origin::default(), None, style);
+            (event.name.clone(), own::text(&event, own::MESSAGE).map(str::to_owned))
+        };
+        assert_eq!(message("one line", SOME), ("one line".into(), None));
+        assert_eq!(message("first\nsecond", SOME), ("first".into(), Some("first\nsecond".into())));
+        let constant = Style { constant_name: true, ..SOME };
+        assert_eq!(message("one line", constant), ("log".into(), Some("one line".into())));
+        assert_eq!(message("", constant), ("log".into(), None));
+    }
+
+    #[test]
+    fn pods_are_named_and_what_is_written_has_no_confidence() {
+        let entry = Entry { body: Text::Borrowed(b"x 1"), ..Entry::default() };
+        let event = event_of(&entry, &pod_origin(), None, SOME);
+        assert_eq!(shown(&event)[..1], ["spanline.link=written"]);
+        assert_eq!(shown(&event)[3..], ["k8s.pod.name=web-0", "k8s.container.name=main"]);
     }
 
     #[test]
@@ -201,10 +370,11 @@ mod tests {
         for key in &keys {
             entry.push(key.as_bytes(), Value::Text(Text::Borrowed(long.as_bytes())));
         }
-        let event = event_of(&entry);
-        assert!(event.encoded_len() <= EVENT_BYTES_MAX, "{}", event.encoded_len());
-        assert_eq!(event.name.chars().count(), NAME_CHARS_MAX);
-        assert_eq!(value(&event, "log.truncated"), Some(&Any::BoolValue(true)));
-        assert!(event.dropped_attributes_count > 50);
+        for style in [SOME, ALL] {
+            let event = event_of(&entry, &pod_origin(), Some(1.0), style);
+            assert!(event.encoded_len() <= EVENT_BYTES_MAX, "{}", event.encoded_len());
+            assert_eq!(own::value(&event, "log.truncated"), Some(&Any::BoolValue(true)));
+            assert!(event.dropped_attributes_count > 50);
+        }
     }
 }

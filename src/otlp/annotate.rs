@@ -5,11 +5,12 @@
 //! that already stands on a span (sent by an earlier run) is not added again. A span takes a limited number of events: the
 //! first ones by time, the others go on waiting. What an event says is not known here.
 
-use std::collections::HashSet;
-
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::Event};
 use prost::Message;
+
+use super::own::{self, Ids, StoredEvents};
 
 /// Bytes of a span with its events: a request of one span stays well below the 4 MiB that a gRPC server takes by default.
 const SPAN_BYTES_MAX: usize = 1 << 20;
@@ -23,6 +24,8 @@ const ROW_BYTES: usize = size_of::<Row>();
 /// Events that wait for their spans.
 #[derive(Debug)]
 pub struct SpanEvents {
+    /// On carriers: need not be on the spans themselves.
+    pub stored: StoredEvents,
     bytes: Vec<u8>,
     rows: Vec<Row>,
     sorted: bool,
@@ -45,14 +48,25 @@ pub struct Counts {
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
-    trace_id: [u8; 16],
-    span_id: [u8; 8],
+    ids: Ids,
     time: u64,
+    text: u64,
     start: usize,
     /// 0 once it was given away.
     length: u32,
     /// Its span was seen, and takes no more.
     over: bool,
+}
+
+/// An event that no span has.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting<'e> {
+    /// Its span.
+    pub ids: Ids,
+    /// [`own::text_hash`] of its line's message.
+    pub text: u64,
+    /// The event.
+    pub bytes: &'e [u8],
 }
 
 /// What a span can still take.
@@ -87,11 +101,18 @@ fn parts_of(event: &Event) -> usize {
 impl SpanEvents {
     /// Holds up to `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> SpanEvents {
-        SpanEvents { bytes: Vec::new(), rows: Vec::new(), sorted: true, bytes_max, counts: Counts::default() }
+        SpanEvents {
+            stored: StoredEvents::default(),
+            bytes: Vec::new(),
+            rows: Vec::new(),
+            sorted: true,
+            bytes_max,
+            counts: Counts::default(),
+        }
     }
 
-    /// Takes in an event; false at the limit.
-    pub fn push(&mut self, trace_id: [u8; 16], span_id: [u8; 8], event: &Event) -> bool {
+    /// Takes in an event, with the [`own::text_hash`] of its line's message; false at the limit.
+    pub fn push(&mut self, ids: Ids, event: &Event, text: u64) -> bool {
         let length = event.encoded_len();
         let full = self.bytes.len() + length + (self.rows.len() + 1) * ROW_BYTES > self.bytes_max;
         let Ok(row_length) = u32::try_from(length) else { return false };
@@ -101,7 +122,7 @@ impl SpanEvents {
         }
         let start = self.bytes.len();
         event.encode_raw(&mut self.bytes);
-        self.rows.push(Row { trace_id, span_id, time: event.time_unix_nano, start, length: row_length, over: false });
+        self.rows.push(Row { ids, time: event.time_unix_nano, text, start, length: row_length, over: false });
         self.sorted = false;
         self.counts.waiting += 1;
         true
@@ -111,25 +132,27 @@ impl SpanEvents {
     pub fn annotate(&mut self, request: &mut ExportTraceServiceRequest) -> u64 {
         self.sort();
         let before = self.counts.added;
-        let scopes = request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
-        for span in scopes.flat_map(|scope| &mut scope.spans) {
-            self.annotate_span(span);
+        for group in &mut request.resource_spans {
+            for span in group.scope_spans.iter_mut().flat_map(|scope| &mut scope.spans) {
+                self.annotate_span(span, group.resource.as_ref());
+            }
         }
         self.counts.added - before
     }
 
     /// The events that wait, by trace, span and time: after [`SpanEvents::annotate`] those that their spans had no room
     /// for.
-    pub fn waiting(&mut self) -> impl Iterator<Item = ([u8; 16], [u8; 8], &[u8])> {
+    pub fn waiting(&mut self) -> impl Iterator<Item = Waiting<'_>> {
         self.sort();
         let waiting = self.rows.iter().filter(|row| row.length > 0);
-        waiting.map(|row| (row.trace_id, row.span_id, &self.bytes[row.start..row.start + row.length as usize]))
+        let bytes = |row: &Row| &self.bytes[row.start..row.start + row.length as usize];
+        waiting.map(move |row| Waiting { ids: row.ids, text: row.text, bytes: bytes(row) })
     }
 
     fn sort(&mut self) {
         if !self.sorted {
             // Equal times keep the order of reading, which is that of `start`.
-            self.rows.sort_unstable_by_key(|row| (row.trace_id, row.span_id, row.time, row.start));
+            self.rows.sort_unstable_by_key(|row| (row.ids, row.time, row.start));
             self.sorted = true;
         }
     }
@@ -139,24 +162,15 @@ impl SpanEvents {
         self.counts
     }
 
-    fn annotate_span(&mut self, span: &mut Span) {
-        let of_row = |row: &Row| (row.trace_id, row.span_id);
-        let (Ok(trace_id), Ok(span_id)) = (span.trace_id.as_slice().try_into(), span.span_id.as_slice().try_into())
-        else {
-            return;
-        };
-        let ids: ([u8; 16], [u8; 8]) = (trace_id, span_id);
-        let start = self.rows.partition_point(|row| of_row(row) < ids);
-        let count = self.rows[start..].partition_point(|row| of_row(row) == ids);
+    fn annotate_span(&mut self, span: &mut Span, resource: Option<&Resource>) {
+        let Some(ids) = own::ids_of(span) else { return };
+        let start = self.rows.partition_point(|row| row.ids < ids);
+        let count = self.rows[start..].partition_point(|row| row.ids == ids);
         if count == 0 || self.rows[start].length == 0 || self.rows[start].over {
             return;
         }
-        let known: HashSet<(u64, String)> = span
-            .events
-            .iter()
-            .filter(|event| is_own(event))
-            .map(|event| (event.time_unix_nano, event.name.clone()))
-            .collect();
+        let mut on_span = StoredEvents::default();
+        on_span.add(span, false);
         let mut room = Room::on(span);
         for row in &mut self.rows[start..start + count] {
             let bytes = &self.bytes[row.start..row.start + row.length as usize];
@@ -165,10 +179,11 @@ impl SpanEvents {
             if event.time_unix_nano == 0 {
                 event.time_unix_nano = span.start_time_unix_nano;
             }
-            if !known.is_empty() && known.contains(&(event.time_unix_nano, event.name.clone())) {
+            if on_span.take(ids, &event, row.text) || self.stored.take(ids, &event, row.text) {
                 self.counts.known += 1;
                 continue;
             }
+            own::leave_to_resource(&mut event, resource);
             if !room.take(&event) {
                 (row.length, row.over) = (length, true);
                 continue;
@@ -180,11 +195,6 @@ impl SpanEvents {
     }
 }
 
-/// Made by an earlier run.
-fn is_own(event: &Event) -> bool {
-    event.attributes.iter().any(|attribute| attribute.key == "spanline.link.method")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,8 +202,12 @@ mod tests {
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
     fn event(time: u64, name: &str) -> Event {
-        let mark = KeyValue { key: "spanline.link.method".into(), ..KeyValue::default() };
+        let mark = KeyValue { key: own::LINK_METHOD.into(), ..KeyValue::default() };
         Event { time_unix_nano: time, name: name.into(), attributes: vec![mark], ..Event::default() }
+    }
+
+    fn push(events: &mut SpanEvents, id: u8, event: &Event) -> bool {
+        events.push(([9; 16], [id; 8]), event, own::text_hash(&event.name))
     }
 
     fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
@@ -218,7 +232,7 @@ mod tests {
         for (id, time, name) in
             [(2, 30, "c"), (1, 10, "a"), (2, 20, "b"), (2, 0, "without a time"), (7, 1, "elsewhere")]
         {
-            assert!(events.push([9; 16], [id; 8], &event(time, name)));
+            assert!(push(&mut events, id, &event(time, name)));
         }
         let given = Event { time_unix_nano: 25, name: "its own".into(), ..Event::default() };
         let mut spans =
@@ -236,7 +250,7 @@ mod tests {
                 let mut event = event(time, "a line");
                 event.attributes[0].value =
                     Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) });
-                assert!(events.push([9; 16], [1; 8], &event));
+                assert!(push(&mut events, 1, &event));
             }
             let mut given = request(vec![span(1, vec![]), span(1, vec![]), span(2, vec![])]);
             let added = events.annotate(&mut given) as usize;
@@ -247,7 +261,7 @@ mod tests {
             // The first ones by time are on it, and no other request of it gets the rest.
             assert_eq!(events.annotate(&mut given), 0);
             let waiting: Vec<u64> =
-                events.waiting().map(|(_, _, bytes)| Event::decode(bytes).unwrap().time_unix_nano).collect();
+                events.waiting().map(|one| Event::decode(one.bytes).unwrap().time_unix_nano).collect();
             assert_eq!(waiting, (added as u64..6_000).collect::<Vec<_>>());
         }
     }
@@ -255,7 +269,7 @@ mod tests {
     #[test]
     fn a_span_that_is_too_large_by_itself_stays_as_it_is() {
         let mut events = SpanEvents::new(1 << 20);
-        assert!(events.push([9; 16], [1; 8], &event(1, "a line")));
+        assert!(push(&mut events, 1, &event(1, "a line")));
         let large = Span { name: "x".repeat(SPAN_BYTES_MAX), ..span(1, vec![]) };
         let mut given = request(vec![large.clone()]);
         assert_eq!((events.annotate(&mut given), events.waiting().count()), (0, 1));
@@ -265,7 +279,7 @@ mod tests {
     #[test]
     fn the_limit_of_bytes_holds() {
         let mut events = SpanEvents::new(400);
-        let taken = (0..50).filter(|time| events.push([9; 16], [1; 8], &event(*time, "some text"))).count();
+        let taken = (0..50).filter(|time| push(&mut events, 1, &event(*time, "some text"))).count();
         assert!((1..8).contains(&taken), "{taken}");
         assert_eq!(events.counts().over_limit, 50 - taken as u64);
     }

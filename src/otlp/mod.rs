@@ -17,6 +17,7 @@ mod heard;
 mod http1;
 mod message;
 mod mismatch;
+pub mod own;
 pub mod protobuf;
 pub mod proxy;
 pub mod query;

@@ -1,41 +1,38 @@
 //! Lines on small child spans: for spans that are stored already and cannot be changed, and for those that have no room.
 //!
 //! In go events with their spans, and the traces as the store gave them; out go spans `logs: <name>` of 1 µs within their
-//! parents, at most 128 events each. What the store has of them is not sent again; what is sent has the same ids whenever
-//! it is made of the same lines. Which line belongs to which span is not decided here.
+//! parents, at most 128 events each, failed where they hold an error. What the store has of them is not sent again; what
+//! is sent has the same ids whenever it is made of the same lines. Which line belongs to which span is not decided here.
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span::Event};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::Event};
 use prost::Message;
 use twox_hash::XxHash3_128;
 
 use super::acknowledged::{Acknowledged, Known};
+use super::cut::{REQUEST_BYTES, field_1};
+use super::gather::{Gather, LENGTH};
 use super::ship::BatchSink;
-use super::traces::{HeldEvents, REQUEST_BYTES, each_request, field_1};
+use super::traces::{Given, HeldEvents, each_request, is_own_scope};
 use crate::checkpoint::version_1::Keys;
-use crate::correlate::span_index::SpanIndex;
 use crate::export::{self, Batch, Group, encode};
-use crate::otlp::{Signal, protobuf};
+use crate::otlp::own::{self, Ids, StoredEvents};
+use crate::otlp::{Signal, annotate, protobuf};
 use crate::record::Receipt;
-use crate::spans::facts::{OWN_EVENT_KEY, OWN_SCOPE};
-use crate::spans::file::Limits;
 
 /// Events of one carrier, as SDKs limit those of a span.
 const EVENTS_MAX: usize = 128;
 /// Bytes of one carrier's events: well below what servers take.
 const CARRIER_BYTES_MAX: usize = 1 << 20;
-/// Stores keep µs, and find a span without length wrong.
-const LENGTH: u64 = 1000;
-/// Ways up from a span that is too short.
-const ABOVE_MAX: usize = 64;
+const SERVICE: &str = "service.name";
 /// Sampled; whether the parent is remote is known: it is not.
 const FLAGS: u32 = 0x101;
 /// All carriers are remembered as if they were of one file: their ids are made of what they hold.
@@ -48,18 +45,14 @@ pub(super) struct Counts {
     pub(super) carriers: u64,
     pub(super) known: u64,
     pub(super) homeless: u64,
-    pub(super) over_limit: u64,
 }
 
 /// Where they go.
 pub(super) struct Sending<'a> {
-    pub(super) index: &'a SpanIndex,
     pub(super) sink: &'a dyn BatchSink,
     pub(super) acknowledged: &'a Acknowledged,
     pub(super) target: usize,
 }
-
-type Ids = ([u8; 16], [u8; 8]);
 
 /// A span that lines are put under.
 pub(super) struct Parent {
@@ -77,15 +70,10 @@ impl Parent {
 }
 
 /// Sends the carriers of all events that wait.
-pub(super) fn send(
-    paths: &[PathBuf],
-    limits: Limits,
-    held: &mut HeldEvents,
-    sending: &Sending<'_>,
-) -> io::Result<Counts> {
-    // Without any carrier the state has no entry for them.
-    let mut out: Option<Out<'_>> = None;
-    let counts = each(paths, limits, held, sending.index, |carrier, parent| {
+pub(super) fn send(given: &Given<'_>, held: &mut HeldEvents, sending: &Sending<'_>) -> io::Result<Counts> {
+    // Where there is nothing to send, nothing is remembered of it.
+    let mut out = None;
+    let counts = each(given, held, |carrier, parent| {
         out.get_or_insert_with(|| Out::new(sending)).add(carrier, parent);
         Ok(())
     })?;
@@ -104,47 +92,61 @@ pub(super) fn request(carrier: Span, parent: &Parent) -> ExportTraceServiceReque
     ExportTraceServiceRequest { resource_spans: vec![group] }
 }
 
+/// An event that waits, and where it goes. The bytes stand before what follows from them, since the order of two lines of
+/// one time must not depend on which file was read first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Line<'e> {
+    under: Ids,
+    time: u64,
+    bytes: &'e [u8],
+    /// The span that the line belongs to.
+    of: Ids,
+    text: u64,
+}
+
 /// Hands over the carriers of all events that wait, with their parents.
 pub(super) fn each(
-    paths: &[PathBuf],
-    limits: Limits,
+    given: &Given<'_>,
     held: &mut HeldEvents,
-    index: &SpanIndex,
     mut take: impl FnMut(Span, &Parent) -> io::Result<()>,
 ) -> io::Result<Counts> {
-    let mut counts = Counts { over_limit: held.counts().over_limit, ..Counts::default() };
-    let mut waiting: Vec<(Ids, u64, &[u8])> = Vec::new();
-    for (trace_id, span_id, bytes) in held.events.waiting() {
-        let Some(parent) = long_enough(index, (trace_id, span_id)) else {
+    let mut counts = Counts::default();
+    let mut gather = Gather::new(given.index, given.gather);
+    let mut waiting: Vec<Line<'_>> = Vec::new();
+    for annotate::Waiting { ids, text, bytes } in held.events.waiting() {
+        let Some(under) = gather.under(ids) else {
             counts.homeless += 1;
             continue;
         };
-        waiting.push((parent, Event::decode(bytes).map_or(0, |event| event.time_unix_nano), bytes));
+        let time = Event::decode(bytes).map_or(0, |event| event.time_unix_nano);
+        waiting.push(Line { under, time, bytes, of: ids, text });
     }
-    // Bytes too: the order of two lines of one time must not depend on which file was read first.
-    waiting.sort_unstable();
     if waiting.is_empty() {
         return Ok(counts);
     }
-    let (parents, mut stored) = read(paths, limits, &waiting)?;
-    for lines in waiting.chunk_by(|one, other| one.0 == other.0) {
-        let ids = lines[0].0;
+    waiting.sort_unstable();
+    let (parents, mut stored) = read(given, &waiting)?;
+    for lines in waiting.chunk_by(|one, other| one.under == other.under) {
+        let ids = lines[0].under;
         let Some(parent) = parents.get(&ids) else {
             counts.homeless += lines.len() as u64;
             continue;
         };
         let mut events = Vec::new();
-        for mut event in lines.iter().filter_map(|line| Event::decode(line.2).ok()) {
+        for line in lines {
+            let Ok(mut event) = Event::decode(line.bytes) else { continue };
             if event.time_unix_nano == 0 {
-                event.time_unix_nano = parent.start;
+                event.time_unix_nano = gather.start(line.of).unwrap_or(parent.start);
             }
-            match stored.get_mut(&identity(&ids.0, &event)) {
-                Some(left) if *left > 0 => {
-                    *left -= 1;
-                    counts.known += 1;
-                }
-                _ => events.push(event),
+            if stored.take(line.of, &event, line.text) {
+                counts.known += 1;
+                continue;
             }
+            own::leave_to_resource(&mut event, parent.resource.resource.as_ref());
+            if line.of != ids {
+                name_span(&mut event, line.of, &gather, parent);
+            }
+            events.push(event);
         }
         while !events.is_empty() {
             let rest = events.split_off(fitting(&events));
@@ -156,16 +158,21 @@ pub(super) fn each(
     Ok(counts)
 }
 
-/// The span itself, or the nearest one above that a carrier fits into.
-fn long_enough(index: &SpanIndex, (trace_id, mut span_id): Ids) -> Option<Ids> {
-    for _ in 0..ABOVE_MAX {
-        let span = index.span(index.by_ids(&trace_id, &span_id)?);
-        if span.end - span.start >= LENGTH as i64 {
-            return Some((trace_id, span_id));
-        }
-        span_id = span.parent_id;
+/// Which span the line belongs to, since it is not the one above the carrier.
+fn name_span(event: &mut Event, of: Ids, gather: &Gather<'_>, parent: &Parent) {
+    let mut add = |key: &str, value: &str| event.attributes.push(text_attribute(key, value));
+    add(own::SPAN_ID, &format!("{:016x}", u64::from_be_bytes(of.1)));
+    add(own::SPAN_NAME, gather.name(of).unwrap_or_default());
+    let service = gather.service(of).unwrap_or_default();
+    let resource = parent.resource.resource.iter().flat_map(|resource| &resource.attributes);
+    if !resource.filter(|one| one.key == SERVICE).any(|one| *one == text_attribute(SERVICE, service)) {
+        add(SERVICE, service);
     }
-    None
+}
+
+fn text_attribute(key: &str, value: &str) -> KeyValue {
+    let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });
+    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
 }
 
 /// How many of the events one carrier takes.
@@ -178,17 +185,13 @@ fn fitting(events: &[Event]) -> usize {
     more.count().max(1)
 }
 
-/// Of the traces that were given: the spans wanted, and how often each of spanline's events is there.
-fn read(
-    paths: &[PathBuf],
-    limits: Limits,
-    waiting: &[(Ids, u64, &[u8])],
-) -> io::Result<(HashMap<Ids, Parent>, HashMap<u128, u32>)> {
+/// Of the traces that were given: the spans wanted, and spanline's events.
+fn read(given: &Given<'_>, waiting: &[Line<'_>]) -> io::Result<(HashMap<Ids, Parent>, StoredEvents)> {
     let mut parents = HashMap::new();
-    let mut stored: HashMap<u128, u32> = HashMap::new();
-    let wanted = |ids: &Ids| waiting.binary_search_by(|line| line.0.cmp(ids)).is_ok();
-    for path in paths {
-        each_request(path, limits, |_, request| {
+    let mut stored = StoredEvents::default();
+    let wanted = |ids: &Ids| waiting.binary_search_by(|line| line.under.cmp(ids)).is_ok();
+    for path in given.paths {
+        each_request(path, given.limits, |_, request| {
             for group in &request.resource_spans {
                 let resource = Arc::new(ResourceSpans {
                     resource: group.resource.clone(),
@@ -196,21 +199,17 @@ fn read(
                     scope_spans: Vec::new(),
                 });
                 for scope in &group.scope_spans {
-                    let own = scope.scope.as_ref().is_some_and(|scope| scope.name == OWN_SCOPE);
+                    let is_own = is_own_scope(scope);
                     for span in &scope.spans {
-                        let Some(ids) = ids_of(span) else { continue };
-                        for event in span.events.iter().filter(|event| own || is_own(event)) {
-                            *stored.entry(identity(&ids.0, event)).or_default() += 1;
-                        }
-                        if !own && wanted(&ids) {
-                            let parent = Parent {
-                                start: span.start_time_unix_nano,
-                                end: span.end_time_unix_nano,
-                                name: span.name.clone(),
-                                resource: resource.clone(),
-                            };
-                            parents.insert(ids, parent);
-                        }
+                        stored.add(span, is_own);
+                        let Some(ids) = own::ids_of(span).filter(|ids| !is_own && wanted(ids)) else { continue };
+                        let parent = Parent {
+                            start: span.start_time_unix_nano,
+                            end: span.end_time_unix_nano,
+                            name: span.name.clone(),
+                            resource: resource.clone(),
+                        };
+                        parents.insert(ids, parent);
                     }
                 }
             }
@@ -220,35 +219,21 @@ fn read(
     Ok((parents, stored))
 }
 
-fn ids_of(span: &Span) -> Option<Ids> {
-    Some((span.trace_id.as_slice().try_into().ok()?, span.span_id.as_slice().try_into().ok()?))
-}
-
-fn is_own(event: &Event) -> bool {
-    event.attributes.iter().any(|attribute| attribute.key == OWN_EVENT_KEY)
-}
-
-/// What makes a line the same line in one trace: its time in µs, as stores keep it, and its text.
-fn identity(trace_id: &[u8; 16], event: &Event) -> u128 {
-    let mut bytes = trace_id.to_vec();
-    bytes.extend_from_slice(&(event.time_unix_nano / 1000).to_le_bytes());
-    let message = event.attributes.iter().find(|attribute| attribute.key == "log.message");
-    if let Some(Value::StringValue(text)) = message.and_then(|a| a.value.as_ref()).and_then(|v| v.value.as_ref()) {
-        bytes.extend_from_slice(text.as_bytes());
-    }
-    XxHash3_128::oneshot(&bytes)
-}
-
 fn carrier((trace_id, parent_id): Ids, parent: &Parent, events: Vec<Event>) -> Span {
     let mut named_by = [&trace_id[..], &parent_id[..]].concat();
     for event in &events {
-        named_by.extend_from_slice(&identity(&trace_id, event).to_le_bytes());
+        // With the id of the span that the line belongs to where it is another one: it is among the attributes.
+        let line = own::line_identity((trace_id, parent_id), event).unwrap_or_default();
+        named_by.extend_from_slice(&line.to_le_bytes());
+        named_by.extend_from_slice(own::text(event, own::SPAN_ID).unwrap_or_default().as_bytes());
     }
     let hash = XxHash3_128::oneshot_with_seed(2, &named_by) as u64;
     let first = events.iter().map(|event| event.time_unix_nano).min().unwrap_or(parent.start);
     // One µs more than its length: stores cut start and duration to µs, each by itself.
     let last_start = parent.end.saturating_sub(2 * LENGTH).max(parent.start);
     let start = first.clamp(parent.start, last_start);
+    let failed = events.iter().find(|event| is_failure(event));
+    let status = failed.map(|event| Status { code: StatusCode::Error.into(), message: event.name.clone() });
     let mark = KeyValue {
         key: "log.carrier".to_owned(),
         value: Some(AnyValue { value: Some(Value::BoolValue(true)) }),
@@ -265,8 +250,14 @@ fn carrier((trace_id, parent_id): Ids, parent: &Parent, events: Vec<Event>) -> S
         end_time_unix_nano: start + LENGTH,
         attributes: vec![mark],
         events,
+        status,
         ..Span::default()
     }
+}
+
+/// A line from ERROR on.
+fn is_failure(event: &Event) -> bool {
+    own::text(event, "log.severity").is_some_and(|severity| severity == "ERROR" || severity == "FATAL")
 }
 
 /// Carriers gathered into batches.
@@ -334,11 +325,15 @@ impl<'a> Out<'a> {
 mod tests {
     use std::cell::RefCell;
 
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+
     use super::*;
-    use crate::cli::EventName;
+    use crate::cli::Carriers;
     use crate::correlate::Correlator;
+    use crate::export::span_event::Style;
     use crate::pipeline::acknowledged::Resending;
     use crate::spans::facts;
+    use crate::spans::file::Limits;
 
     const TRACE: [u8; 16] = [7; 16];
     const START: u64 = 1_700_000_000_000_000_500;
@@ -375,17 +370,31 @@ mod tests {
     }
 
     fn event(time: u64, message: &str) -> Event {
-        let value = Some(AnyValue { value: Some(Value::StringValue(message.into())) });
-        let attributes = ["log.message", OWN_EVENT_KEY].map(|key| KeyValue {
-            key: key.into(),
-            value: value.clone(),
-            ..KeyValue::default()
-        });
-        Event { time_unix_nano: time, name: message.into(), attributes: attributes.into(), ..Event::default() }
+        let line = Value::IntValue((own::text_hash(message) >> 1) as i64);
+        let line =
+            KeyValue { key: own::LINE.into(), value: Some(AnyValue { value: Some(line) }), ..KeyValue::default() };
+        let attributes = vec![text_attribute(own::LINK, "inferred 0.99"), text_attribute(own::FILE, "app.log"), line];
+        Event { time_unix_nano: time, name: message.into(), attributes, ..Event::default() }
+    }
+
+    /// The event as earlier versions made it.
+    fn older(mut event: Event) -> Event {
+        event.attributes =
+            vec![text_attribute(own::LINK_METHOD, "inferred"), text_attribute(own::MESSAGE, &event.name)];
+        event
     }
 
     /// One run over what the store has.
     fn run(store: &[ExportTraceServiceRequest], lines: &[(u8, Event)], server: &Server) -> Counts {
+        gathered(store, lines, server, Carriers::Span)
+    }
+
+    fn gathered(
+        store: &[ExportTraceServiceRequest],
+        lines: &[(u8, Event)],
+        server: &Server,
+        gather: Carriers,
+    ) -> Counts {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("traces");
         let mut bytes = Vec::new();
@@ -398,13 +407,14 @@ mod tests {
         }
         std::fs::write(&path, bytes).unwrap();
         correlator.settle();
-        let mut held = HeldEvents::new(0, 1 << 30, EventName::Message);
+        let mut held = HeldEvents::new(0, 1 << 30, Style::default());
         for (id, event) in lines {
-            held.events.push(TRACE, [*id; 8], event);
+            held.events.push((TRACE, [*id; 8]), event, own::text_hash(&event.name));
         }
         let acknowledged = Acknowledged::new(&["server".to_owned()], None, Resending::default());
-        let sending = Sending { index: correlator.index(), sink: server, acknowledged: &acknowledged, target: 0 };
-        send(&[path], Limits::default(), &mut held, &sending).unwrap()
+        let (index, paths) = (correlator.index(), [path]);
+        let given = Given { paths: &paths, limits: Limits::default(), has_carriers: true, index, gather };
+        send(&given, &mut held, &Sending { sink: server, acknowledged: &acknowledged, target: 0 }).unwrap()
     }
 
     fn spans(requests: &[ExportTraceServiceRequest]) -> Vec<&Span> {
@@ -430,7 +440,7 @@ mod tests {
     fn carriers_lie_within_their_parents_and_hold_every_line_once() {
         let server = Server::default();
         let counts = run(&[stored()], &lines(), &server);
-        assert_eq!(counts, Counts { events: 305, carriers: 3, known: 0, homeless: 1, over_limit: 0 });
+        assert_eq!(counts, Counts { events: 305, carriers: 3, known: 0, homeless: 1 });
         let requests = server.0.borrow();
         let carriers = spans(&requests);
         assert_eq!(carriers.iter().map(|span| span.events.len()).collect::<Vec<_>>(), [128, 128, 49]);
@@ -459,7 +469,7 @@ mod tests {
                 .for_each(|event| event.time_unix_nano -= event.time_unix_nano % 1000);
         }
         let counts = run(&store, &lines(), &again);
-        assert_eq!(counts, Counts { events: 0, carriers: 0, known: 305, homeless: 1, over_limit: 0 });
+        assert_eq!(counts, Counts { events: 0, carriers: 0, known: 305, homeless: 1 });
         assert!(again.0.borrow().is_empty());
         // Of three carriers the second was lost: it is made again as it was, whatever order the lines come in.
         let mut part = sent.clone();
@@ -469,5 +479,101 @@ mod tests {
         lines.reverse();
         run(&[vec![stored()], part].concat(), &lines, &second);
         assert_eq!(spans(&second.0.borrow()), spans(&sent)[1..2]);
+    }
+
+    #[test]
+    fn what_an_earlier_version_stored_is_not_sent_again() {
+        let first = Server::default();
+        run(&[stored()], &lines(), &first);
+        let mut store = [vec![stored()], first.0.borrow().clone()].concat();
+        for scope in
+            store.iter_mut().flat_map(|request| &mut request.resource_spans).flat_map(|group| &mut group.scope_spans)
+        {
+            for event in scope.spans.iter_mut().flat_map(|span| &mut span.events) {
+                *event = older(std::mem::take(event));
+            }
+        }
+        let again = Server::default();
+        let counts = run(&store, &lines(), &again);
+        assert_eq!((counts.events, counts.known), (0, 305));
+    }
+
+    /// Spans 1 > 2 > 3 > 4 and 1 > 5, of services a, b, b, a and b; the fifth began first, the second lasts longest.
+    fn two_services() -> ExportTraceServiceRequest {
+        let group = |service: &str, spans: Vec<Span>| {
+            let attributes = vec![text_attribute(SERVICE, service), text_attribute(own::POD, service)];
+            ResourceSpans {
+                resource: Some(Resource { attributes, ..Resource::default() }),
+                scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+                ..ResourceSpans::default()
+            }
+        };
+        let of_a = group("a", vec![span(1, 0, 900_000), span(4, 3, 50_000)]);
+        let mut early = span(5, 1, 70_000);
+        early.start_time_unix_nano -= 10_000;
+        let of_b = group("b", vec![span(2, 1, 800_000), span(3, 2, 700), early]);
+        ExportTraceServiceRequest { resource_spans: vec![of_b, of_a] }
+    }
+
+    fn a_line_on_each_span() -> Vec<(u8, Event)> {
+        let line = |id: u8| {
+            let mut event = event(START + 20_000 * u64::from(id), &format!("line {id}"));
+            event.attributes.push(text_attribute(own::POD, if id == 1 || id == 4 { "a" } else { "b" }));
+            (id, event)
+        };
+        (1..=5).map(line).collect()
+    }
+
+    #[test]
+    fn carriers_are_gathered_under_a_service_or_a_trace_and_their_events_name_their_spans() {
+        for (gather, expected) in [
+            // The third is too short.
+            (Carriers::Span, vec![(1, "1"), (2, "2,3>3"), (4, "4"), (5, "5")]),
+            (Carriers::Service, vec![(1, "1,4>4"), (2, "2,3>3,5>5")]),
+            (Carriers::Trace, vec![(1, "1,2>2:b,3>3:b,4>4,5>5:b")]),
+        ] {
+            let server = Server::default();
+            let counts = gathered(&[two_services()], &a_line_on_each_span(), &server, gather);
+            assert_eq!((counts.events, counts.carriers), (5, expected.len() as u64));
+            let requests = server.0.borrow();
+            let mut carriers: Vec<(u8, String)> = Vec::new();
+            for carrier in spans(&requests) {
+                let shown = carrier.events.iter().map(|event| {
+                    let mut shown = event.name["line ".len()..].to_owned();
+                    if let Some(id) = own::text(event, own::SPAN_ID) {
+                        shown += &format!(">{}", u8::from_str_radix(&id[..2], 16).unwrap());
+                        assert_eq!(own::text(event, "span.name").unwrap(), format!("span {}", &id[1..2]));
+                    }
+                    let service = own::text(event, SERVICE).map(|service| format!(":{service}"));
+                    // The pod is told where the carrier's resource tells another.
+                    assert_eq!(own::text(event, own::POD), service.as_ref().map(|service| &service[1..]));
+                    shown + &service.unwrap_or_default()
+                });
+                carriers.push((carrier.parent_span_id[0], shown.collect::<Vec<_>>().join(",")));
+                assert_eq!(carrier.end_time_unix_nano - carrier.start_time_unix_nano, LENGTH);
+            }
+            carriers.sort();
+            let expected: Vec<_> = expected.iter().map(|(id, shown)| (*id, (*shown).to_owned())).collect();
+            assert_eq!(carriers, expected);
+            // However they are gathered next time, nothing is added.
+            let store = [vec![two_services()], requests.clone()].concat();
+            for next in [Carriers::Span, Carriers::Service, Carriers::Trace] {
+                let counts = gathered(&store, &a_line_on_each_span(), &Server::default(), next);
+                assert_eq!((counts.events, counts.known), (0, 5), "{gather:?} {next:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_carrier_with_an_error_has_failed() {
+        for (severity, failed) in [("INFO", false), ("WARN", false), ("ERROR", true), ("FATAL", true)] {
+            let mut bad = event(START + 2000, "ERROR: no such image");
+            bad.attributes.push(text_attribute("log.severity", severity));
+            let server = Server::default();
+            run(&[stored()], &[(1, event(START, "a line")), (1, bad)], &server);
+            let requests = server.0.borrow();
+            let status = spans(&requests)[0].status.as_ref().map(|status| (status.code, status.message.as_str()));
+            assert_eq!(status, failed.then_some((2, "ERROR: no such image")));
+        }
     }
 }

@@ -7,9 +7,11 @@
 mod acknowledged;
 mod carriers;
 mod counted;
+mod cut;
 pub mod deliveries;
 mod explain;
 mod finish;
+mod gather;
 mod inputs;
 mod learned;
 pub mod monitor;
@@ -64,7 +66,7 @@ use saving::Saver;
 use ship::{LinkCounts, LogOutput, Shipper, SourceState};
 use source::{Reading, SourceReport, SourceSink, read_source};
 use targets::targets;
-use traces::{HeldEvents, TracesReport};
+use traces::{Given, HeldEvents, TracesReport};
 
 pub use explain::{Wanted, explain};
 pub use finish::{Outcome, exit_code};
@@ -341,14 +343,14 @@ impl Run<'_> {
                 continue;
             };
             let Some(correlator) = correlator else { continue };
-            let limits = trace_limits(self.config);
-            let sending = carriers::Sending { index: correlator.index(), sink: way, acknowledged, target: index };
+            let given = Given::new(self.config, correlator, outcome);
+            let sending = carriers::Sending { sink: way, acknowledged, target: index };
             let sent = if self.config.carriers {
-                carriers::send(&self.config.traces, limits, events, &sending)
+                carriers::send(&given, events, &sending)
             } else {
-                let files = known.get_or_insert_with(|| traces::recognise(&self.config.traces, limits, acknowledged));
+                let files = known.get_or_insert_with(|| traces::recognise(given.paths, given.limits, acknowledged));
                 let files = files.as_ref().map_err(|error| io::Error::other(error.to_string()));
-                files.and_then(|files| traces::send(&self.config.traces, limits, events, &sending, files))
+                files.and_then(|files| traces::send(&given, events, &sending, files))
             };
             match sent {
                 Ok(counts) => outcome.count_events(events, &counts),

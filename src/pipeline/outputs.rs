@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use super::ship::Tap;
 use super::summary::counted;
 use super::taps::{HeldLines, LogsFile};
-use super::traces::{self, HeldEvents};
-use super::{Outcome, PipelineError, carriers, finish, trace_limits};
+use super::traces::{self, Given, HeldEvents};
+use super::{Outcome, PipelineError, carriers, finish};
 use crate::config::{BackfillConfig, Destination};
 use crate::correlate::Correlator;
-use crate::correlate::span_index::SpanIndex;
 use crate::export::links::LinkRows;
 use crate::export::terminal::Style;
 use crate::files::replace::Replacement;
@@ -64,7 +63,7 @@ impl Outputs {
                 Destination::Logs(_) | Destination::Traces(_) => {}
             }
             if wants_events && matches!(destination, Destination::Files(_) | Destination::Traces(_)) {
-                outputs.events.push(HeldEvents::new(place, config.held_bytes_max, config.event_name));
+                outputs.events.push(HeldEvents::new(place, config.held_bytes_max, traces::style(config)));
             }
         }
         Ok(outputs)
@@ -106,7 +105,8 @@ impl Outputs {
                 outcome.unwritten.push(name("traces.jsonl"));
                 continue;
             }
-            let written = write_traces(config, events, correlator.index(), &folder.path.join("traces.jsonl"));
+            let given = Given::new(config, correlator, outcome);
+            let written = write_traces(&given, events, &folder.path.join("traces.jsonl"));
             let written = written.map(|(output, carried)| {
                 outcome.count_events(events, &carried);
                 output
@@ -128,13 +128,12 @@ impl Outputs {
 }
 
 fn write_traces(
-    config: &BackfillConfig,
+    given: &Given<'_>,
     events: &mut HeldEvents,
-    index: &SpanIndex,
     path: &Path,
 ) -> io::Result<(BufWriter<Replacement>, carriers::Counts)> {
     let mut output = BufWriter::new(Replacement::create(path)?);
-    let carried = traces::write_file(&config.traces, trace_limits(config), events, index, &mut output)?;
+    let carried = traces::write_file(given, events, &mut output)?;
     Ok((output, carried))
 }
 

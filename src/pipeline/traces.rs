@@ -7,35 +7,34 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 use prost::Message;
 
 use super::acknowledged::Acknowledged;
 use super::carriers::{self, Sending};
+use super::cut::{SPAN_BITS, batches};
+use super::finish::Outcome;
 use super::ship::Tap;
+use super::trace_limits;
 use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
 use crate::checkpoint::version_1::Keys;
-use crate::cli::EventName;
+use crate::cli::{Carriers, EventFields, EventName};
 use crate::commands::survey;
+use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::facts::{ResourceFact, SpanFact};
 use crate::correlate::span_index::SpanIndex;
-use crate::export::span_event::event_for;
-use crate::export::{Batch, Group};
+use crate::export::span_event::{LineEvent, Style, event_for};
 use crate::input::content;
 use crate::otlp::annotate::{self, SpanEvents};
-use crate::otlp::{Signal, protobuf};
-use crate::record::{Link, Receipt, Record, Relation};
+use crate::otlp::own::{self, StoredEvents};
+use crate::record::{Link, Record, Relation};
 use crate::spans::facts::FactCounts;
 use crate::spans::file::{Counts, Limits, TraceFile};
 use crate::spans::kind::TraceKind;
 use crate::spans::recognise;
 use crate::unpack::unpacked;
-
-/// Bytes of one request, whatever the file had: keeps requests far below every server's limit. A larger span is alone in
-/// its own.
-pub(super) const REQUEST_BYTES: usize = 1 << 20;
 
 /// What the trace files held.
 #[derive(Debug, Clone, Default)]
@@ -181,14 +180,14 @@ pub struct HeldEvents {
     /// The destination, by its place in the configuration.
     pub destination: usize,
     pub(super) events: SpanEvents,
-    name: EventName,
+    style: Style,
 }
 
 impl HeldEvents {
     /// At most so many bytes.
-    pub fn new(destination: usize, bytes_max: u64, name: EventName) -> HeldEvents {
+    pub fn new(destination: usize, bytes_max: u64, style: Style) -> HeldEvents {
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        HeldEvents { destination, events: SpanEvents::new(bytes_max), name }
+        HeldEvents { destination, events: SpanEvents::new(bytes_max), style }
     }
 
     /// What became of the events.
@@ -198,42 +197,85 @@ impl HeldEvents {
 }
 
 impl Tap for HeldEvents {
-    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], _: &str) {
+    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
         // A record whose span was not seen has no span to be on; one that is about a span was not written in it.
         let is_on_span = |link: &&Link| {
             link.verified && !link.has_event && link.relation == Relation::Within && link.span_id != [0; 8]
         };
         if let Some(link) = link.filter(is_on_span) {
-            let mut event = event_for(record, link);
-            if self.name == EventName::Log {
-                event.name = "log".to_owned();
-            }
-            self.events.push(link.trace_id, link.span_id, &event);
+            let LineEvent { event, text } = event_for(record, link, file, self.style);
+            self.events.push((link.trace_id, link.span_id), &event, text);
         }
     }
 }
 
+/// How the events are made.
+pub(super) fn style(config: &BackfillConfig) -> Style {
+    Style { constant_name: config.event_name == EventName::Log, all_fields: config.event_fields == EventFields::All }
+}
+
+/// The traces that were given, to be read again.
+pub(super) struct Given<'a> {
+    pub(super) paths: &'a [PathBuf],
+    pub(super) limits: Limits,
+    /// Some of their spans are spanline's.
+    pub(super) has_carriers: bool,
+    /// All their spans.
+    pub(super) index: &'a SpanIndex,
+    /// What new carriers hang under.
+    pub(super) gather: Carriers,
+}
+
+impl<'a> Given<'a> {
+    pub(super) fn new(config: &'a BackfillConfig, correlator: &'a Correlator, outcome: &Outcome) -> Given<'a> {
+        Given {
+            paths: &config.traces,
+            limits: trace_limits(config),
+            has_carriers: outcome.traces.own > 0,
+            index: correlator.index(),
+            gather: config.gather,
+        }
+    }
+
+    /// The events of carriers among them.
+    fn stored_on_carriers(&self) -> io::Result<StoredEvents> {
+        let mut stored = StoredEvents::default();
+        for path in self.paths.iter().filter(|_| self.has_carriers) {
+            each_request(path, self.limits, |_, request| {
+                let scopes = request.resource_spans.iter().flat_map(|group| &group.scope_spans);
+                let own = scopes.filter(|scope| is_own_scope(scope));
+                own.flat_map(|scope| &scope.spans).for_each(|span| stored.add(span, true));
+                Ok(())
+            })?;
+        }
+        Ok(stored)
+    }
+}
+
+/// Are its spans carriers?
+pub(super) fn is_own_scope(spans: &ScopeSpans) -> bool {
+    spans.scope.as_ref().is_some_and(|scope| scope.name == own::SCOPE)
+}
+
 /// Writes `traces.jsonl`: the given traces, then the carriers of events that their spans had no room for.
 pub(super) fn write_file(
-    paths: &[PathBuf],
-    limits: Limits,
+    given: &Given<'_>,
     held: &mut HeldEvents,
-    index: &SpanIndex,
     output: &mut impl Write,
 ) -> io::Result<carriers::Counts> {
-    for path in paths {
+    held.events.stored = given.stored_on_carriers()?;
+    for path in given.paths {
         let mut written = Ok(());
         // A file that cannot be read was said when its spans were taken in; only writing fails here.
-        let _ = each_request(path, limits, |_, mut request| {
+        let _ = each_request(path, given.limits, |_, mut request| {
             held.events.annotate(&mut request);
             written = write_line(output, &request);
             if written.is_ok() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
         });
         written?;
     }
-    let counts = carriers::each(paths, limits, held, index, |carrier, parent| {
-        write_line(output, &carriers::request(carrier, parent))
-    })?;
+    let counts =
+        carriers::each(given, held, |carrier, parent| write_line(output, &carriers::request(carrier, parent)))?;
     output.flush()?;
     Ok(counts)
 }
@@ -246,17 +288,17 @@ fn write_line(output: &mut impl Write, request: &ExportTraceServiceRequest) -> i
 /// Sends the traces, then the carriers of events that their spans had no room for. `known` is what [`recognise`] says of
 /// each of the files.
 pub(super) fn send(
-    paths: &[PathBuf],
-    limits: Limits,
+    given: &Given<'_>,
     held: &mut HeldEvents,
     sending: &Sending<'_>,
     known: &[(u32, u64)],
 ) -> io::Result<carriers::Counts> {
     let mut open = true;
-    for (path, (file, verified)) in paths.iter().zip(known.iter().copied()) {
+    held.events.stored = given.stored_on_carriers()?;
+    for (path, (file, verified)) in given.paths.iter().zip(known.iter().copied()) {
         let stream = sending.acknowledged.stream(file, STREAM, Some(&Keys::one(key_of(path)?)));
         let (key, known) = (stream.index, stream.settled.into_iter().nth(sending.target).flatten());
-        each_request(path, limits, |number, mut request| {
+        each_request(path, given.limits, |number, mut request| {
             held.events.annotate(&mut request);
             for batch in batches(&request, key, number) {
                 let done =
@@ -269,7 +311,7 @@ pub(super) fn send(
             Ok(())
         })?;
     }
-    carriers::send(paths, limits, held, sending)
+    carriers::send(given, held, sending)
 }
 
 /// Files of traces are looked for among all such files.
@@ -321,91 +363,15 @@ fn key_of(path: &Path) -> io::Result<u128> {
     Ok(twox_hash::XxHash3_128::oneshot_with_seed(2, &head))
 }
 
-/// A request as batches of bounded size. Each span has an ordinal of its own, so that the rest of a request, or of a
-/// batch, that was acknowledged in part can still be sent.
-fn batches(request: &ExportTraceServiceRequest, key: u32, number: u64) -> Vec<Batch> {
-    let mut cutter =
-        Cutter { key, next: number << SPAN_BITS, done: Vec::new(), batch: Batch::new(Signal::Traces), bytes: 0 };
-    for resource_spans in &request.resource_spans {
-        let resource = field_1(resource_spans.resource.as_ref());
-        for scope_spans in &resource_spans.scope_spans {
-            let empty = Group {
-                resource: resource.clone(),
-                scope: field_1(scope_spans.scope.as_ref()),
-                resource_schema_url: resource_spans.schema_url.clone().into(),
-                scope_schema_url: scope_spans.schema_url.clone().into(),
-                ..Group::default()
-            };
-            let mut items = Vec::new();
-            let mut ends = Vec::new();
-            for span in &scope_spans.spans {
-                let span = span.encode_to_vec();
-                let head = empty.resource.len() + empty.scope.len();
-                if cutter.bytes + head + items.len() + span.len() > REQUEST_BYTES {
-                    cutter.group(&empty, &mut items, &mut ends);
-                    cutter.cut();
-                }
-                protobuf::bytes(&mut items, 0x12, &span);
-                ends.push(items.len() as u32);
-            }
-            cutter.group(&empty, &mut items, &mut ends);
-        }
-    }
-    cutter.cut();
-    cutter.done
-}
-
-/// The field `resource` or `scope`, with its tag.
-pub(super) fn field_1(message: Option<&impl Message>) -> Bytes {
-    let mut field = Vec::new();
-    if let Some(message) = message {
-        protobuf::bytes(&mut field, 0x0a, &message.encode_to_vec());
-    }
-    field.into()
-}
-
-/// Spans of one request in the ledger: ordinals are `number << SPAN_BITS` and the span's place in the request.
-const SPAN_BITS: u32 = 32;
-
-struct Cutter {
-    key: u32,
-    /// The next span's ordinal.
-    next: u64,
-    done: Vec<Batch>,
-    batch: Batch,
-    bytes: usize,
-}
-
-impl Cutter {
-    fn group(&mut self, empty: &Group, items: &mut Vec<u8>, ends: &mut Vec<u32>) {
-        if !ends.is_empty() {
-            self.bytes += empty.resource.len() + empty.scope.len() + items.len();
-            let (items, ends) = (std::mem::take(items).into(), std::mem::take(ends));
-            let from = self.next;
-            self.next += ends.len() as u64;
-            let receipt = Receipt { source: self.key, from, to: self.next };
-            self.batch.push(Group { items, ends, ..empty.clone() }, receipt);
-        }
-    }
-
-    fn cut(&mut self) {
-        if !self.batch.groups.is_empty() {
-            self.done.push(std::mem::replace(&mut self.batch, Batch::new(Signal::Traces)));
-            self.bytes = 0;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
-    use opentelemetry_proto::tonic::common::v1::KeyValue;
-    use opentelemetry_proto::tonic::resource::v1::Resource;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 
     use super::*;
     use crate::checkpoint::ledger::State;
+    use crate::export::Batch;
     use crate::pipeline::acknowledged::Resending;
     use crate::pipeline::ship::BatchSink;
 
@@ -447,10 +413,12 @@ mod tests {
             let paths = [path.clone()];
             let known = recognise(&paths, Limits::default(), &acknowledged).unwrap();
             let taken = [0, 1].map(|target| {
-                let (taking, mut held) = (Taking::default(), HeldEvents::new(0, 1 << 20, EventName::Message));
+                let (taking, mut held) = (Taking::default(), HeldEvents::new(0, 1 << 20, Style::default()));
                 let index = SpanIndex::new(crate::correlate::span_index::Limits::default());
-                let sending = Sending { index: &index, sink: &taking, acknowledged: &acknowledged, target };
-                send(&paths, Limits::default(), &mut held, &sending, &known).unwrap();
+                let (limits, gather) = (Limits::default(), Carriers::Span);
+                let given = Given { paths: &paths, limits, has_carriers: false, index: &index, gather };
+                let sending = Sending { sink: &taking, acknowledged: &acknowledged, target };
+                send(&given, &mut held, &sending, &known).unwrap();
                 let batches = taking.0.into_inner().unwrap();
                 batches.iter().for_each(|batch| acknowledged.add(target, &batch.receipts, None));
                 batches.iter().map(Batch::count).sum::<usize>()
@@ -466,38 +434,5 @@ mod tests {
         assert_eq!(sent(text(40) + &request("more", 40)), 3);
         assert_eq!(sent(text(25)), 45);
         assert_eq!(sent(text(25)), 0);
-    }
-
-    #[test]
-    fn a_batch_is_below_its_limit_and_a_larger_span_is_alone() {
-        let span = |bytes: usize| Span { name: "x".repeat(bytes), ..Span::default() };
-        let spans = [300_000, 500_000, 400_000, REQUEST_BYTES + 9, 10, 1_000_000, 10].map(span).to_vec();
-        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-        let resource = Resource {
-            attributes: vec![KeyValue { key: "k".repeat(60_000), ..KeyValue::default() }],
-            ..Resource::default()
-        };
-        let group = ResourceSpans { scope_spans, resource: Some(resource), ..ResourceSpans::default() };
-        let batches = batches(&ExportTraceServiceRequest { resource_spans: vec![group] }, 0, 0);
-        assert_eq!(batches.iter().map(Batch::count).collect::<Vec<_>>(), [2, 1, 1, 1, 1, 1]);
-        let length = |batch: &Batch| batch.message().iter().map(|piece| piece.len()).sum::<usize>();
-        let lengths: Vec<usize> = batches.iter().map(length).collect();
-        assert_eq!(lengths.iter().filter(|length| **length > REQUEST_BYTES + 64).count(), 2, "{lengths:?}");
-    }
-
-    #[test]
-    fn half_of_a_batch_does_not_acknowledge_the_other() {
-        let scope_spans = vec![ScopeSpans { spans: vec![Span::default(); 2], ..ScopeSpans::default() }];
-        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }; 3];
-        let mut batches = batches(&ExportTraceServiceRequest { resource_spans }, 5, 1);
-        let (front, back) = batches.remove(0).split();
-        let places = |batch: &Batch| -> Vec<(u64, u64)> {
-            let low = |ordinal: u64| ordinal - (1 << SPAN_BITS);
-            batch.receipts.iter().map(|receipt| (low(receipt.from), low(receipt.to))).collect()
-        };
-        assert_eq!((places(&front), places(&back)), (vec![(0, 2), (2, 3)], vec![(3, 4), (4, 6)]));
-        let rest = back.clone().without(|span| span == (1 << SPAN_BITS) + 4);
-        assert_eq!((places(&rest), rest.count()), (vec![(3, 4), (5, 6)], 2));
-        assert!(back.without(|_| true).is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Export requests → span facts.
 //!
 //! In goes one request, out go facts that borrow from it, resource by resource. What spanline itself once sent (scope
-//! `spanline`, events with `spanline.link.method`) is left out, since it proves nothing. Spans without valid ids or
+//! `spanline`, events with `spanline.link` or `spanline.link.method`) is left out, since it proves nothing. Spans without valid ids or
 //! times are counted and left out.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,11 +12,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::Event};
 
 use crate::correlate::facts::{EventFact, Kind, ResourceFact, SpanFact};
-
-/// The scope of everything that spanline itself makes.
-pub const OWN_SCOPE: &str = "spanline";
-/// The attribute that marks an event as spanline's own.
-pub const OWN_EVENT_KEY: &str = "spanline.link.method";
+use crate::otlp::own;
 
 /// What became of a request's spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,7 +36,7 @@ pub fn for_each_fact<'a>(
         let resource = group.resource.as_ref().map(resource_fact).unwrap_or_default();
         for scoped in &group.scope_spans {
             let scope = scoped.scope.as_ref().map_or("", |scope| scope.name.as_str());
-            if scope == OWN_SCOPE {
+            if scope == own::SCOPE {
                 counts.own += scoped.spans.len() as u64;
                 continue;
             }
@@ -143,7 +139,7 @@ pub(super) enum EventKey {
 impl EventKey {
     pub(super) fn of(key: &str) -> Option<EventKey> {
         Some(match key {
-            OWN_EVENT_KEY => EventKey::Own,
+            _ if own::is_mark(key) => EventKey::Own,
             "log.message" => EventKey::Message,
             "id" => EventKey::RequestId,
             "level" => EventKey::Level,

@@ -15,7 +15,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::facts::{EventKey, FactCounts, OWN_SCOPE, next_run, place_of_resource};
+use super::facts::{EventKey, FactCounts, next_run, place_of_resource};
 use super::json::hex_id;
 use super::json_cursor::{Attribute, Cursor, Value};
 use crate::correlate::facts::{EventFact, Kind, ResourceFact, SpanFact};
@@ -150,7 +150,7 @@ impl<'t> Found<'t> {
         let mut fact = SpanFact::default();
         for span in &self.spans {
             let (scope, group) = &self.scopes[span.scope];
-            if *scope == OWN_SCOPE {
+            if *scope == crate::otlp::own::SCOPE {
                 counts.own += 1;
                 continue;
             }
