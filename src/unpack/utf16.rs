@@ -27,7 +27,8 @@ pub(super) fn decoded(mut input: impl Read + Send + 'static) -> io::Result<Box<d
             Ok(0) => break None,
             Ok(_) => start.push(byte[0]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            // It comes when the stream is read, as it would have without this look.
+            Err(error) => return Ok(Box::new(Cursor::new(start).chain(Failed(Some(error))))),
         }
     };
     let input = Cursor::new(start).chain(input);
@@ -37,6 +38,15 @@ pub(super) fn decoded(mut input: impl Read + Send + 'static) -> io::Result<Box<d
         }
         None => Box::new(input),
     })
+}
+
+/// The end of a stream that could not be read on: the error, once.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// What the first bytes show.
