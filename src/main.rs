@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "spanline", &mut std::io::stdout());
             Ok(0)
         }
+        Command::Man { command } => run_man(command.as_deref()),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -71,7 +72,8 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>, monitor: &Arc<Mo
     config.notices.iter().for_each(|notice| say(notice));
     interrupt::listen(monitor);
     let outcome = pipeline::backfill(&config, monitor, &say)?;
-    let _ = std::io::stderr().write_all(outcome.summary().as_bytes());
+    let summary = if config.quiet { outcome.failures() } else { outcome.summary() };
+    let _ = std::io::stderr().write_all(summary.as_bytes());
     Ok(pipeline::exit_code(&outcome))
 }
 
@@ -80,7 +82,7 @@ fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>, monitor: &Arc<Moni
     let say: Say = Arc::new(|text: &str| say_line(text));
     config.notices.iter().for_each(|notice| say(notice));
     interrupt::listen(monitor);
-    let failures = pipeline::explain(&config, &wanted, &mut std::io::stdout().lock(), monitor, &say)?;
+    let failures = pipeline::explain(&config, &wanted, args.json, &mut std::io::stdout().lock(), monitor, &say)?;
     failures.iter().for_each(|failure| say_line(failure));
     Ok(if monitor.is_interrupted() { 130 } else { u8::from(!failures.is_empty()) })
 }
@@ -89,6 +91,29 @@ fn run_score(args: &ScoreArgs) -> anyhow::Result<u8> {
     let below = score::run(&config::score(args)?, &mut std::io::stdout().lock())?;
     below.iter().for_each(|text| say_line(text));
     Ok(u8::from(!below.is_empty()))
+}
+
+/// The manual page of spanline, or of one of its commands.
+fn run_man(command: Option<&str>) -> anyhow::Result<u8> {
+    let all = Cli::command();
+    let page = match command {
+        None => all,
+        Some(name) => {
+            let found = all.find_subcommand(name).cloned();
+            let known: Vec<&str> = all.get_subcommands().map(clap::Command::get_name).collect();
+            let unknown = || config::ConfigError {
+                flag: "man",
+                reason: format!("there is no command {name:?}: the commands are {}", known.join(", ")),
+            };
+            found
+                .ok_or_else(unknown)?
+                .version(env!("CARGO_PKG_VERSION"))
+                .display_name(format!("spanline-{name}"))
+                .bin_name(format!("spanline {name}"))
+        }
+    };
+    clap_mangen::Man::new(page).render(&mut std::io::stdout().lock())?;
+    Ok(0)
 }
 
 fn columns() -> Option<usize> {

@@ -44,6 +44,26 @@ impl Zone {
         Zone::Local
     }
 
+    /// The instant of a local time, ns: the earlier where there are two; where clocks are put forward, as if they were not.
+    pub fn instant(self, local: i64) -> Option<i64> {
+        let offset = match self.offsets(local) {
+            Some((earlier, _)) => earlier,
+            None => self.offsets(local.checked_sub(super::DAY)?)?.0,
+        };
+        local.checked_sub(offset)
+    }
+
+    /// The local time at an instant, as ns.
+    pub fn local_time(self, nanos: i64) -> Option<i64> {
+        let utc = DateTime::from_timestamp(nanos.div_euclid(SECOND), 0)?.naive_utc();
+        let seconds = match self {
+            Zone::Fixed(seconds) => seconds,
+            Zone::Named(zone) => zone.offset_from_utc_datetime(&utc).fix().local_minus_utc(),
+            Zone::Local => chrono::Local.offset_from_utc_datetime(&utc).fix().local_minus_utc(),
+        };
+        nanos.checked_add(i64::from(seconds) * SECOND)
+    }
+
     /// Offsets that a local time may have, earlier instant first; `None` in the hour that is left out.
     pub(super) fn offsets(self, local: i64) -> Option<(i64, i64)> {
         let naive = DateTime::from_timestamp(local.div_euclid(SECOND), 0)?.naive_utc();

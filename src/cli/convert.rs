@@ -4,11 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::heading::{INPUT, LIMITS, OUTPUT};
 use super::writer::WriterArgs;
-use super::{ColorWhen, parse_bytes};
+use super::{ColorWhen, FieldsShown, parse_bytes};
 
 /// Flags of `spanline convert`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  journalctl -u kubelet -o cat | spanline convert
+  spanline convert --to text /var/log/pods/*/*/0.log
+  kubectl logs web-0 | spanline convert --to logfmt")]
 pub struct ConvertArgs {
     /// Who wrote the files. First, since a derived parser takes the files out of the matches.
     #[command(flatten)]
@@ -17,29 +22,34 @@ pub struct ConvertArgs {
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// What the lines are; auto decides for each line: first its envelope, then its payload
-    #[arg(long, value_enum, default_value = "auto", value_name = "FORMAT")]
+    #[arg(long, value_enum, default_value = "auto", value_name = "FORMAT", help_heading = INPUT)]
     pub from: FromFormat,
-    /// What to write: one record per line
-    #[arg(long, value_enum, default_value = "json", value_name = "FORMAT")]
-    pub to: ToFormat,
-    /// The year of every line that has none
-    #[arg(long, value_name = "YEAR")]
-    pub year: Option<i32>,
     /// The zone of every time that has none: an IANA name or ±hh:mm
-    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "ZONE", allow_hyphen_values = true, help_heading = INPUT)]
     pub zone: Option<String>,
     /// Leave the terminal sequences (colours) that a program wrote in the messages; they count for nothing else either way
-    #[arg(long)]
+    #[arg(long, help_heading = INPUT, hide_short_help = true)]
     pub keep_ansi: bool,
+    /// The year of every line that has none
+    #[arg(long, value_name = "YEAR", help_heading = INPUT)]
+    pub year: Option<i32>,
+    /// What to write: one record per line
+    #[arg(short = 'o', long, value_enum, default_value = "json", value_name = "FORMAT", help_heading = OUTPUT)]
+    pub to: ToFormat,
+    /// Which fields --to text shows behind the message
+    #[arg(short = 'f', long, value_enum, default_value = "some", value_name = "WHICH", help_heading = OUTPUT)]
+    pub fields: FieldsShown,
+    /// When to colour --to text
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN", help_heading = OUTPUT, hide_short_help = true)]
+    pub color: ColorWhen,
     /// A longer line is cut into marked pieces
-    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes, help_heading = LIMITS,
+          hide_short_help = true)]
     pub max_line_bytes: u64,
     /// A file whose decompressed size is beyond this is read so far and said to be cut
-    #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes, help_heading = LIMITS,
+          hide_short_help = true)]
     pub max_decompressed_bytes: u64,
-    /// When to colour --to text
-    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
-    pub color: ColorWhen,
 }
 
 /// `--from`: each name covers the text and the JSON form of its family.

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::heading::{INPUT, LIMITS, LINKING, MESSAGES, TEXT};
 use super::writer::WriterArgs;
-use super::{ColorWhen, TraceStoreArgs, parse_bytes, parse_duration};
+use super::{ColorWhen, FieldsShown, TraceStoreArgs, parse_bytes, parse_duration};
 
 /// What logs and traces are read, and how: flags of every command that links.
 #[derive(Debug, Args)]
@@ -17,54 +18,83 @@ pub struct InputArgs {
     /// input
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Traces to link to (repeatable): a file of OTLP/JSON or OTLP protobuf, or of Jaeger, Tempo or Zipkin JSON,
-    /// compressed or not; a folder of such files; - for standard input; or a running Jaeger, jaeger=http://HOST:16686
-    /// (HTTP) or jaeger=http://HOST:16685 (gRPC, also as grpc:// with any port)
-    #[arg(long, value_name = "FILE|DIR|-|jaeger=URL", allow_hyphen_values = true)]
+    /// Traces to link to: a file, a folder, or jaeger=URL (repeatable)
+    ///
+    /// A file of OTLP/JSON or OTLP protobuf, or of Jaeger, Tempo or Zipkin JSON, compressed or not; a folder of such files;
+    /// standard input (-); or a running Jaeger, jaeger=http://HOST:16686 (HTTP) or jaeger=http://HOST:16685 (gRPC, also as
+    /// grpc:// with any port)
+    #[arg(short, long, value_name = "FILE|DIR|-|jaeger=URL", allow_hyphen_values = true, help_heading = INPUT)]
     pub traces: Vec<String>,
+    /// Show and send only what meets this (repeatable)
+    ///
+    /// All of several must hold: errors (traces with a failed span or a line
+    /// from ERROR on), trace=ID (its first digits are enough), span=NAME (traces with such a span), level=warn (from there
+    /// on), pod=[NAMESPACE/]NAME[/CONTAINER], namespace=NAME, service=NAME (who wrote the line), grep=REGEX (message and
+    /// fields), linked. All lines are read and learned from all the same, and the links file has all
+    #[arg(short = 'O', long, value_name = "KEY[=VALUE]", help_heading = INPUT)]
+    pub only: Vec<String>,
+    /// The zone of times that have none
+    ///
+    /// An IANA name or ±hh:mm
+    #[arg(short, long, value_name = "ZONE", allow_hyphen_values = true, help_heading = INPUT)]
+    pub zone: Option<String>,
+    /// The year of every line that has none
+    #[arg(long, value_name = "YEAR", help_heading = INPUT, hide_short_help = true)]
+    pub year: Option<i32>,
     /// Traces are asked of a Jaeger from so long before the first line on, and from further back (to 24h) where spans
     /// last longer: those that began then may still be open
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration, help_heading = INPUT,
+          hide_short_help = true)]
     pub look_back: std::time::Duration,
     /// Links below this confidence are not made
-    #[arg(long, value_name = "C", default_value_t = 0.9)]
+    #[arg(short = 'c', long, value_name = "C", default_value_t = 0.9, help_heading = LINKING)]
     pub min_confidence: f32,
     /// Where programs write their lines, as rows PROGRAM FILE in|async|out|any [START OF THE MESSAGE], before the rows that
     /// are known: PROGRAM is kubelet, crio, containerd, conmon-rs, conmon, pod (any container but the control plane's) or
     /// other, FILE a source file or *
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = LINKING, hide_short_help = true)]
     pub call_sites: Option<PathBuf>,
-    /// The year of every line that has none
-    #[arg(long, value_name = "YEAR")]
-    pub year: Option<i32>,
-    /// The zone of every time that has none: an IANA name or ±hh:mm
-    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
-    pub zone: Option<String>,
     /// Leave the terminal sequences (colours) that a program wrote in the messages; they count for nothing else either way
-    #[arg(long)]
+    #[arg(long, help_heading = INPUT, hide_short_help = true)]
     pub keep_ansi: bool,
     /// How stores of traces are reached.
     #[command(flatten)]
     pub store: TraceStoreArgs,
     /// A longer line is cut into marked pieces
-    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes, help_heading = LIMITS,
+          hide_short_help = true)]
     pub max_line_bytes: u64,
     /// A file whose decompressed size is beyond this is read so far and said to be cut
-    #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes, help_heading = LIMITS,
+          hide_short_help = true)]
     pub max_decompressed_bytes: u64,
     /// What is kept in temporary files (in $TMPDIR, removed at the end): standard input, and what must be unpacked
-    #[arg(long, value_name = "BYTES", default_value = "16GiB", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "16GiB", value_parser = parse_bytes, help_heading = LIMITS,
+          hide_short_help = true)]
     pub max_temporary_bytes: u64,
     /// Spans kept for linking; further ones are counted and left out
-    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, help_heading = LIMITS, hide_short_help = true)]
     pub max_spans: usize,
     /// One request of a traces file; a larger one is counted and left out
-    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes, help_heading = LIMITS,
+          hide_short_help = true)]
     pub max_traces_request_bytes: u64,
-    /// Name every file that is left out, and why
-    #[arg(long, short)]
-    pub verbose: bool,
+    /// Show where each line stands, FILE:LINE
+    ///
+    /// As explain --at takes it; spans are shown with their ids
+    #[arg(short = 'w', long = "where", help_heading = TEXT)]
+    pub places: bool,
+    /// Which fields the text shows behind messages
+    #[arg(short = 'f', long, value_enum, default_value = "some", value_name = "WHICH",
+          help_heading = TEXT)]
+    pub fields: FieldsShown,
     /// When to colour
-    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN", help_heading = TEXT, hide_short_help = true)]
     pub color: ColorWhen,
+    /// Name every file that is left out, and why
+    #[arg(short, long, help_heading = MESSAGES)]
+    pub verbose: bool,
+    /// No progress, no summary but failures
+    #[arg(short, long, help_heading = MESSAGES)]
+    pub quiet: bool,
 }

@@ -10,6 +10,17 @@ pub mod writer;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+/// Groups of flags in the help.
+mod heading {
+    pub(super) const INPUT: &str = "Input";
+    pub(super) const LINKING: &str = "Linking";
+    pub(super) const OUTPUT: &str = "Output";
+    pub(super) const TEXT: &str = "Text";
+    pub(super) const SENDING: &str = "Sending";
+    pub(super) const LIMITS: &str = "Limits";
+    pub(super) const MESSAGES: &str = "Messages";
+}
+
 pub use backfill::{BackfillArgs, Carriers, CompressionName, EventFields, EventName, SpanEvents, View};
 pub use connect::{DestinationArgs, TraceStoreArgs};
 pub use convert::{ConvertArgs, FromFormat, ToFormat};
@@ -19,7 +30,16 @@ pub use score::ScoreArgs;
 
 /// Plain logs, lined up with the traces they belong to.
 #[derive(Debug, Parser)]
-#[command(name = "spanline", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "spanline",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Examples:
+  spanline backfill /var/log --traces traces.jsonl
+  spanline backfill /var/log --traces jaeger=http://jaeger:16686 --only errors
+  journalctl -u kubelet -o cat | spanline convert"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -38,9 +58,18 @@ pub enum Command {
     /// Compare a links file with the truth: precision, recall, exact spans, calibration
     Score(ScoreArgs),
     /// Print a completion script for a shell
+    #[command(after_help = "Examples:\n  spanline completions zsh > ~/.zfunc/_spanline\n  \
+                            source <(spanline completions bash)")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page, of spanline or of one of its commands
+    #[command(after_help = "Examples:\n  spanline man backfill | man -l -\n  \
+                            spanline man > /usr/local/share/man/man1/spanline.1")]
+    Man {
+        /// The command
+        command: Option<String>,
     },
 }
 
@@ -53,6 +82,17 @@ pub enum ColorWhen {
     Always,
     /// Never
     Never,
+}
+
+/// `--fields`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FieldsShown {
+    /// Every field of each line
+    All,
+    /// Not what stands in the heading, the column of the source or the line before; the place in the source as kubelet.go:2043
+    Some,
+    /// The message alone
+    None,
 }
 
 /// bytes = number [ "K" / "M" / "G" ] [ "iB" / "B" ]   ; powers of 1024

@@ -6,6 +6,8 @@ use clap::Args;
 
 /// Flags of `spanline score`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  spanline score truth.jsonl links.jsonl --min-precision 0.99\n  \
+                        spanline score truth.jsonl links.jsonl --json | jq .total")]
 pub struct ScoreArgs {
     /// The truth: one JSON object for every physical line, with file, line, trace_id, span_id (null: none) and class
     #[arg(value_name = "TRUTH")]

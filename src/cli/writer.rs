@@ -67,7 +67,13 @@ const FLAGS: [(&str, &str, &str, Make); 4] = [
 impl Args for WriterArgs {
     fn augment_args(command: Command) -> Command {
         FLAGS.iter().fold(command, |command, (name, value, help, _)| {
-            let arg = Arg::new(*name).long(*name).value_name(*value).help(*help).action(ArgAction::Append);
+            let arg = Arg::new(*name)
+                .long(*name)
+                .value_name(*value)
+                .help(*help)
+                .help_heading(super::heading::INPUT)
+                .hide_short_help(true)
+                .action(ArgAction::Append);
             command.arg(arg)
         })
     }

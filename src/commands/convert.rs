@@ -20,6 +20,7 @@ use crate::commands::writers::Writers;
 use crate::decode::Envelopes;
 use crate::export::fields::Sighting;
 use crate::export::terminal::Style;
+use crate::export::text_fields::Fields;
 use crate::export::{json, logfmt, otlp_json, text};
 use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
@@ -55,6 +56,8 @@ pub struct ConvertConfig {
     pub keep_ansi: bool,
     /// Colour the text.
     pub colour: bool,
+    /// Which fields text shows.
+    pub fields: Fields,
 }
 
 /// How it ended.
@@ -93,6 +96,7 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
         output,
         buffer: Vec::new(),
         to: config.to,
+        fields: config.fields,
         style: Style { colour: config.colour, width: None },
         records: 0,
         file: None,
@@ -216,6 +220,7 @@ struct Writer<W> {
     output: W,
     buffer: Vec<u8>,
     to: ToFormat,
+    fields: Fields,
     style: Style,
     records: u64,
     /// The file that is read, if each record is to say it.
@@ -232,7 +237,7 @@ impl<W: Write> RecordSink for Writer<W> {
             ToFormat::Json => json::write(&mut self.buffer, record, None, &sighting),
             ToFormat::OtlpJson => otlp_json::write(&mut self.buffer, record, None, &sighting),
             ToFormat::Logfmt => logfmt::write(&mut self.buffer, record, None, &sighting),
-            ToFormat::Text => text::write(&mut self.buffer, record, None, None, &sighting, self.style),
+            ToFormat::Text => text::write(&mut self.buffer, record, self.fields, self.style),
         }
         if self.buffer.len() >= WRITE_BYTES {
             self.flush();

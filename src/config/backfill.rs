@@ -6,14 +6,16 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::only::Condition;
 use super::places::{Destination, TraceStore, destination, notices, trace_store, unused};
-use super::times::time;
+use super::times::window;
 use super::writers::writers;
 use super::{ConfigError, Surroundings, calendar, colour, limits};
 use crate::calendar::CalendarSettings;
-use crate::cli::{BackfillArgs, Carriers, EventFields, EventName, InputArgs, SpanEvents, View};
+use crate::cli::{BackfillArgs, Carriers, EventFields, EventName, FieldsShown, InputArgs, SpanEvents, View};
 use crate::commands::writers::Writers;
 use crate::correlate::CallSites;
+use crate::export::text_fields::Fields;
 use crate::input::read::ReadLimits;
 
 /// Of a file of call sites.
@@ -50,6 +52,8 @@ pub struct BackfillConfig {
     pub state: Option<PathBuf>,
     /// Send again what was sent without traces, or refused.
     pub resend: bool,
+    /// What is shown and sent: lines that meet all of them.
+    pub only: Vec<Condition>,
     /// First record time, ns since the epoch.
     pub since: Option<i64>,
     /// Record time to stop before.
@@ -76,6 +80,12 @@ pub struct BackfillConfig {
     pub retry_for: Duration,
     /// How text is arranged.
     pub view: View,
+    /// Which fields the text shows.
+    pub fields: Fields,
+    /// Each row is shown with its file and line.
+    pub places: bool,
+    /// Traces without lines are shown too.
+    pub all_traces: bool,
     /// Limits of reading.
     pub limits: ReadLimits,
     /// Spans kept.
@@ -90,6 +100,8 @@ pub struct BackfillConfig {
     pub workers: usize,
     /// Colour the text on stdout.
     pub colour: bool,
+    /// Show no progress.
+    pub quiet: bool,
     /// Columns of the terminal; `None` where stdout is none.
     pub width: Option<usize>,
     /// ns since the epoch: `observed_time_unix_nano`.
@@ -128,6 +140,8 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
     }
     let notices =
         unused(&args.connect, &destinations).into_iter().chain(notices(&destinations, &input.stores)).collect();
+    let zone = input.calendar.zone.unwrap_or(input.calendar.fallback_zone);
+    let (since, until) = window(args.since.as_deref(), args.until.as_deref(), zone, around)?;
     Ok(BackfillConfig {
         carriers,
         gather: args.carriers,
@@ -136,8 +150,8 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         links: args.links.clone(),
         state: args.state.clone(),
         resend: args.resend,
-        since: args.since.as_deref().map(|text| time("--since", text, around)).transpose()?,
-        until: args.until.as_deref().map(|text| time("--until", text, around)).transpose()?,
+        since,
+        until,
         shard,
         dry_run: args.dry_run,
         allow_no_traces: args.allow_no_traces,
@@ -145,6 +159,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         event_fields: args.event_fields,
         retry_for: args.retry_for,
         view: args.view,
+        all_traces: args.all_traces,
         held_bytes_max: args.max_held_bytes,
         workers: usize::from(args.workers),
         ..input
@@ -196,6 +211,7 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         links: None,
         state: None,
         resend: false,
+        only: args.only.iter().map(|text| Condition::parse(text)).collect::<Result<_, _>>()?,
         since: None,
         until: None,
         shard: None,
@@ -209,6 +225,9 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         keep_ansi: args.keep_ansi,
         retry_for: Duration::ZERO,
         view: View::Trace,
+        fields: fields(args.fields),
+        places: args.places,
+        all_traces: false,
         limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
         spans_max: args.max_spans,
         traces_request_bytes_max: args.max_traces_request_bytes,
@@ -216,6 +235,7 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         held_bytes_max: 0,
         workers: 1,
         colour: colour(args.color, around),
+        quiet: args.quiet,
         width: around.columns.filter(|_| std::io::stdout().is_terminal()),
         now_nanos: around.now_nanos,
     })
@@ -229,6 +249,15 @@ fn no_url(text: &str) -> Result<(), ConfigError> {
     let is_url = ["http://", "https://", "grpc://", "grpcs://"].iter().any(|scheme| text.starts_with(scheme));
     let reason = || format!("{text:?} is no file: for the traces of a Jaeger that runs there, give jaeger={text}");
     if is_url { Err(ConfigError::new("--traces", reason())) } else { Ok(()) }
+}
+
+/// `--fields`.
+pub(super) fn fields(which: FieldsShown) -> Fields {
+    match which {
+        FieldsShown::All => Fields::All,
+        FieldsShown::Some => Fields::Some,
+        FieldsShown::None => Fields::None,
+    }
 }
 
 /// The rows of `--call-sites`.

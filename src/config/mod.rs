@@ -4,6 +4,7 @@
 //! Nothing below this module reads the environment.
 
 mod backfill;
+mod only;
 mod places;
 mod times;
 mod writers;
@@ -18,6 +19,7 @@ use crate::input::read::ReadLimits;
 use crate::pipeline::Wanted;
 
 pub use backfill::{BackfillConfig, backfill};
+pub use only::Condition;
 pub use places::{Destination, TraceStore};
 
 /// Why the arguments mean nothing.
@@ -56,6 +58,7 @@ pub fn convert(args: &ConvertArgs, around: &Surroundings<'_>) -> Result<ConvertC
         calendar: calendar(args.year, args.zone.as_deref(), around)?,
         keep_ansi: args.keep_ansi,
         limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
+        fields: backfill::fields(args.fields),
         colour: colour(args.color, around),
     })
 }
@@ -72,8 +75,8 @@ pub fn explain(args: &ExplainArgs, around: &Surroundings<'_>) -> Result<(Backfil
             let line = line.parse().ok().filter(|line| *line > 0 && !file.is_empty()).ok_or_else(bad)?;
             Wanted::Line { file: file.to_owned(), line }
         }
-        (None, trace) => {
-            let id = trace.as_deref().unwrap_or_default();
+        (None, None) => Wanted::Chosen,
+        (None, Some(id)) => {
             let parsed = u128::from_str_radix(id, 16).ok().filter(|parsed| id.len() == 32 && *parsed != 0);
             let bad = || ConfigError::new("--trace", format!("{id:?} is no trace id of 32 hex digits"));
             Wanted::Trace(parsed.ok_or_else(bad)?.to_be_bytes())

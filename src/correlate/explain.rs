@@ -4,11 +4,17 @@
 //! is that of [`super::Correlator::link`]. What learning knew of a line is kept only where
 //! [`super::Correlator::keep_evidence`] was called before; else only the outcome and the rule are told.
 
+use super::hints::named_by;
 use super::span_index::{Slot, SpanIndex};
-use crate::record::{Link, Method, Unlinked};
+use crate::record::{Link, Method, Record, Unlinked};
 
 /// Candidates told, likeliest first.
 pub const CANDIDATES_MAX: usize = 16;
+
+/// The name of a piece of evidence: how far the line stands from its span's start.
+pub const DISTANCE_TO_START: &str = "distance to its start";
+/// … and from its end.
+pub const DISTANCE_TO_END: &str = "distance to its end";
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +22,7 @@ pub struct Explanation {
     /// The link, below any threshold too.
     pub link: Option<Link>,
     /// Why there is none.
-    pub reason: Option<Reason>,
+    pub reason: Option<Unlinked>,
     /// Spans that were considered, likeliest first.
     pub candidates: Vec<Candidate>,
     /// Candidates beyond [`CANDIDATES_MAX`].
@@ -62,99 +68,47 @@ pub struct Candidate {
 }
 
 /// One piece of evidence.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Factor {
     /// What it is.
     pub name: &'static str,
+    /// Which key, word or duration of the line that is.
+    pub what: Option<String>,
+    /// It is about what the texts of line and span share.
+    pub(super) tells_of_text: bool,
     /// Natural logarithm of how many times likelier it makes the span: positive for, negative against.
     pub weight: f32,
 }
 
-/// Why a record has no link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
-    /// No traces were given.
-    NoTraces,
-    /// The record has no time.
-    NoTime,
-    /// No recorded span of its writer was open then.
-    NoSpanNear,
-    /// Most likely it was written in no recorded span.
-    NoSpan,
-    /// Its place in the program lies in no request.
-    OutsideRequests,
-    /// It names a request no span of which was recorded.
-    RequestNotRecorded,
-    /// A span is likeliest, but not likely enough.
-    BelowThreshold,
-    /// Several spans fit alike.
-    Ambiguous,
-    /// Nothing speaks for a span, or it was not kept what did.
-    NoEvidence,
-}
-
-impl Reason {
-    /// The name in outputs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reason::NoTraces => "no_traces",
-            Reason::NoTime => "no_time",
-            Reason::NoSpanNear => "no_span_near",
-            Reason::NoSpan => "no_span",
-            Reason::OutsideRequests => "outside_requests",
-            Reason::RequestNotRecorded => "request_not_recorded",
-            Reason::BelowThreshold => "below_threshold",
-            Reason::Ambiguous => "ambiguous",
-            Reason::NoEvidence => "no_evidence",
-        }
-    }
-
-    /// As a sentence.
-    pub fn text(self) -> &'static str {
-        match self {
-            Reason::NoTraces => "no traces were given and the record holds no id",
-            Reason::NoTime => "the record has no time",
-            Reason::NoSpanNear => "no recorded span of its writer was open at its time",
-            Reason::NoSpan => "most likely it was written in no recorded span",
-            Reason::OutsideRequests => "lines from this place in the program are written in no request",
-            Reason::RequestNotRecorded => "it names a request no span of which was recorded",
-            Reason::BelowThreshold => "the likeliest span is not likely enough",
-            Reason::Ambiguous => "several spans fit alike",
-            Reason::NoEvidence => "nothing but time speaks for a span",
-        }
-    }
-}
-
-impl From<Unlinked> for Reason {
-    fn from(reason: Unlinked) -> Reason {
-        match reason {
-            Unlinked::NoTraces => Reason::NoTraces,
-            Unlinked::NoTime => Reason::NoTime,
-            Unlinked::NoSpanNear => Reason::NoSpanNear,
-            Unlinked::NoEvidence => Reason::NoEvidence,
-            Unlinked::Ambiguous => Reason::Ambiguous,
-        }
+impl Factor {
+    pub(super) fn new(name: &'static str, weight: f32) -> Factor {
+        Factor { name, what: None, tells_of_text: false, weight }
     }
 }
 
 impl Explanation {
     /// Why no link is made where links need this confidence.
-    pub fn reason_at(&self, min_confidence: f32) -> Option<Reason> {
+    pub fn reason_at(&self, min_confidence: f32) -> Option<Unlinked> {
         let is_below = |link: &Link| link.confidence.is_some_and(|confidence| confidence < min_confidence);
-        self.reason.or_else(|| self.link.as_ref().filter(|link| is_below(link)).map(|_| Reason::BelowThreshold))
+        self.reason.or_else(|| self.link.as_ref().filter(|link| is_below(link)).map(|_| Unlinked::BelowThreshold))
     }
 
     /// The outcome alone. A link's span is its only candidate.
-    pub(super) fn of_outcome(index: &SpanIndex, outcome: Result<Link, Unlinked>, time: Option<i64>) -> Explanation {
+    pub(super) fn of_outcome(index: &SpanIndex, outcome: Result<Link, Unlinked>, record: &Record<'_>) -> Explanation {
         let (link, reason) = match outcome {
             Ok(link) => (Some(link), None),
-            Err(reason) => (None, Some(reason.into())),
+            Err(reason) => (None, Some(reason)),
         };
         let slot = link.and_then(|link| index.by_ids(&link.trace_id, &link.span_id));
         let candidates = slot.zip(link).map(|(slot, link)| {
             let probability = link.confidence.unwrap_or(1.0);
-            let evidence = vec![Factor { name: rule(link.method), weight: log_odds(probability) }];
-            Candidate { is_chosen: true, probability, evidence, ..Candidate::new(index, slot, time.unwrap_or(0)) }
+            let what = match link.method {
+                Method::Written => None,
+                _ => named_by(record),
+            };
+            let evidence = vec![Factor { what, ..Factor::new(rule(link.method), log_odds(probability)) }];
+            let time = record.time.unwrap_or(0);
+            Candidate { is_chosen: true, probability, evidence, ..Candidate::new(index, slot, time) }
         });
         Explanation {
             link,
@@ -217,10 +171,25 @@ mod tests {
             has_event: false,
         };
         let index = SpanIndex::new(super::super::span_index::Limits::default());
-        let explanation = Explanation::of_outcome(&index, Ok(link), None);
-        assert_eq!(explanation.reason_at(0.9), Some(Reason::BelowThreshold));
+        let (entry, origin) = Default::default();
+        let record = Record {
+            source: 0,
+            origin: &origin,
+            position: Default::default(),
+            envelope: Default::default(),
+            stream: Default::default(),
+            time: None,
+            time_digits: 0,
+            envelope_time: None,
+            entry: &entry,
+            envelope_fields: &[],
+            payload: b"",
+            piece: 0,
+        };
+        let explanation = Explanation::of_outcome(&index, Ok(link), &record);
+        assert_eq!(explanation.reason_at(0.9), Some(Unlinked::BelowThreshold));
         assert_eq!(explanation.reason_at(0.7), None);
-        let unlinked = Explanation::of_outcome(&index, Err(Unlinked::NoTime), None);
-        assert_eq!(unlinked.reason_at(0.0), Some(Reason::NoTime));
+        let unlinked = Explanation::of_outcome(&index, Err(Unlinked::NoTime), &record);
+        assert_eq!(unlinked.reason_at(0.0), Some(Unlinked::NoTime));
     }
 }

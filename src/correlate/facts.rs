@@ -22,6 +22,8 @@ pub struct SpanFact<'a> {
     pub start: i64,
     /// End, ns since the epoch; never before the start.
     pub end: i64,
+    /// Its status message, may be empty; `None` unless its status is an error.
+    pub failure: Option<&'a str>,
     /// Attributes with a text value.
     pub attributes: Vec<(&'a str, &'a str)>,
     /// Its events.

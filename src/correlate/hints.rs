@@ -3,15 +3,17 @@
 //! In goes a record, out comes a [`Hint`]: the request or pod it names, the call it is about, or that its call site lies
 //! in no request; later, with the index, the span that follows from it. Times only confirm what keys say.
 
+use std::borrow::Cow;
+
 use spanline_parsers::{Format, Time, Value, timestamp};
 
 use super::conmon_rs;
 use super::engine::call_sites::{CallSites, Site};
 use super::engine::{Hint, Known, method_number};
 use super::keys::Key;
-use super::requests::Requests;
+use super::requests::{Requests, named_in};
 use super::span_index::{Slot, SpanIndex};
-use crate::record::{Producer, Record, Relation};
+use crate::record::{Producer, Record, Relation, Unlinked};
 
 /// klog prints microseconds, rounded down.
 const KLOG_NS: i64 = 1_000;
@@ -63,20 +65,45 @@ fn names_conmon_request(record: &Record<'_>) -> bool {
 
 /// The pod that a line of kubelet is about: UID, else `namespace/name`, else the name alone.
 fn pod_key(index: &SpanIndex, record: &Record<'_>) -> Option<u64> {
-    let number = |value: &[u8]| index.hasher.of_key(Key::Pod as u64, value);
+    pod_named(record).map(|(_, value)| index.hasher.of_key(Key::Pod as u64, &value))
+}
+
+/// … as it is named, and by which key.
+fn pod_named<'r>(record: &'r Record<'_>) -> Option<(&'static str, Cow<'r, [u8]>)> {
     let entry = record.entry;
-    for key in [&b"podUID"[..], b"podID", b"pod"] {
-        match entry.field(key) {
-            Some(Value::Text(text)) if !text.is_empty() => return Some(number(text)),
-            Some(Value::Json(text)) => return reference(text).map(|name| number(&name)),
+    for key in ["podUID", "podID", "pod"] {
+        match entry.field(key.as_bytes()) {
+            Some(Value::Text(text)) if !text.is_empty() => return Some((key, Cow::Borrowed(text))),
+            Some(Value::Json(text)) => return reference(text).map(|name| (key, Cow::Owned(name))),
             _ => {}
         }
     }
     let name = entry.text(b"podName").filter(|name| !name.is_empty())?;
     match entry.text(b"podNamespace") {
-        Some(namespace) => Some(number(&[namespace, name].join(&b'/'))),
-        None => Some(number(name)),
+        Some(namespace) => Some(("podNamespace/podName", Cow::Owned([namespace, name].join(&b'/')))),
+        None => Some(("podName", Cow::Borrowed(name))),
     }
+}
+
+/// The key with its value by which a record names its request or pod.
+pub(super) fn named_by(record: &Record<'_>) -> Option<String> {
+    let entry = record.entry;
+    let tell = |key: &str, value: &[u8]| format!("{key}={}", String::from_utf8_lossy(value));
+    if let Some((id, _)) = named_in(record) {
+        return Some(tell("id", id));
+    }
+    let audit = ["audit-ID", "auditID"].into_iter().find_map(|key| Some(tell(key, entry.text(key.as_bytes())?)));
+    let uuid =
+        || entry.text(b"spans").and_then(conmon_rs::path).and_then(|path| path.uuid).map(|uuid| tell("uuid", uuid));
+    let start = || {
+        Some(format!(
+            "{}, {}",
+            tell("response type", entry.text(b"response type")?),
+            tell("start time", entry.text(b"start time")?)
+        ))
+    };
+    let pod = || pod_named(record).map(|(key, value)| tell(key, &value));
+    audit.or_else(uuid).or_else(start).or_else(pod)
 }
 
 /// `{"name":"web","namespace":"shop"}` → `shop/web`
@@ -99,6 +126,16 @@ fn call(record: &Record<'_>) -> Option<Hint> {
     let start = record.entry.text(b"start time")?;
     let (Time::Unix { nanos, .. }, _) = timestamp::iso8601(start)? else { return None };
     Some(Hint::Call(method_number(method), nanos))
+}
+
+/// Why a line has no link where nothing follows from what it says; [`Unlinked::NoEvidence`] where it says nothing.
+pub(super) fn unlinked(hint: Hint) -> Unlinked {
+    match hint {
+        Hint::None => Unlinked::NoEvidence,
+        Hint::Request(_) | Hint::Call(..) => Unlinked::RequestNotRecorded,
+        Hint::Pod(..) => Unlinked::NoSpanNear,
+        Hint::Outside => Unlinked::OutsideRequests,
+    }
 }
 
 /// What follows from a hint.

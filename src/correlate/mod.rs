@@ -10,6 +10,7 @@ mod engine;
 mod events;
 pub mod explain;
 pub mod facts;
+mod failures;
 mod hints;
 mod identity;
 mod intervals;
@@ -150,10 +151,11 @@ impl Correlator {
             }
     }
 
-    /// First pass: learns which lines belong to one request.
-    pub fn observe(&mut self, record: &Record<'_>) {
+    /// First pass: learns which lines belong to one request. Gives back why the record has no link if nothing is found for
+    /// it, as far as that is known by now: [`Unlinked::NoEvidence`] where the other lines will tell.
+    pub fn observe(&mut self, record: &Record<'_>) -> Unlinked {
         if self.index.is_empty() && !self.is_live {
-            return;
+            return Unlinked::NoTraces;
         }
         let writer = self.remember_source(record.source, record.origin);
         self.requests.observe(&self.index.hasher, record);
@@ -163,10 +165,17 @@ impl Correlator {
             self.rounded.push((identity, requests::place_of(record), record.time.unwrap_or_default()));
         }
         if let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
-            let is_traced = self.is_live || record.time.is_some_and(|time| range.0 <= time && time <= range.1);
-            let hint = || hints::of(&self.index, &self.requests, &self.sites, record);
-            self.engine.observe(&self.index, record, writer, is_traced, hint);
+            let away = away(record.time, range);
+            let is_traced = self.is_live || away.is_none();
+            // Who has no spans teaches nothing, and is kept only for whoever asks why.
+            if is_traced || self.engine.keeps_evidence() {
+                let hint = hints::of(&self.index, &self.requests, &self.sites, record);
+                self.engine.observe(&self.index, record, writer, is_traced, hint);
+                return away.unwrap_or(hints::unlinked(hint));
+            }
+            return away.unwrap_or(Unlinked::NoEvidence);
         }
+        Unlinked::NoEvidence
     }
 
     /// Between the passes: all spans are in, all records were observed.
@@ -209,7 +218,18 @@ impl Correlator {
     /// Second pass: the span a record belongs to.
     pub fn link(&self, record: &Record<'_>) -> Result<Link, Unlinked> {
         let place = (record.source, record.position.file, record.position.offset);
-        self.link_of(self.early(record), place, record.time)
+        self.link_of(self.early(record), place, record.time, || self.standing(record))
+    }
+
+    /// As [`Correlator::observe`] gives it.
+    fn standing(&self, record: &Record<'_>) -> Unlinked {
+        let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
+        let range = match writers.iter().find(|writer| writer.origin == *record.origin) {
+            Some(writer) => writer.range,
+            None => traced(&self.index, record.origin).1,
+        };
+        let hint = || hints::unlinked(hints::of(&self.index, &self.requests, &self.sites, record));
+        away(record.time, range).unwrap_or_else(hint)
     }
 
     /// What explicit evidence says of a record. All spans are in; further records may still be to come.
@@ -241,7 +261,14 @@ impl Correlator {
     }
 
     /// The link of a record, by its source, file and offset and what it says by itself, once all were observed.
-    fn link_of(&self, early: Early<'_>, place: (u32, u32, u64), time: Option<i64>) -> Result<Link, Unlinked> {
+    /// `standing`: as [`Correlator::observe`] gave it.
+    fn link_of(
+        &self,
+        early: Early<'_>,
+        place: (u32, u32, u64),
+        time: Option<i64>,
+        standing: impl FnOnce() -> Unlinked,
+    ) -> Result<Link, Unlinked> {
         match early {
             Early::Linked(link) => Ok(link),
             Early::Named(named) => {
@@ -249,10 +276,10 @@ impl Correlator {
                 rules::of_request(&self.index, &self.requests, &named, time, rank)
             }
             Early::Nothing if self.index.is_empty() => Err(Unlinked::NoTraces),
-            Early::Nothing => {
-                let reason = if time.is_none() { Unlinked::NoTime } else { Unlinked::NoEvidence };
-                self.engine.link(&self.index, place).ok_or(reason)
-            }
+            Early::Nothing => self.engine.link(&self.index, place).ok_or_else(|| match standing() {
+                Unlinked::NoEvidence => self.engine.undecided(place).unwrap_or(Unlinked::NoSpanNear),
+                reason => reason,
+            }),
         }
     }
 
@@ -264,13 +291,10 @@ impl Correlator {
     /// Second pass: why a record belongs to its span, or to none.
     pub fn explain(&self, record: &Record<'_>) -> Explanation {
         let outcome = self.link(record);
-        let mut explanation = Explanation::of_outcome(&self.index, outcome, record.time);
+        let mut explanation = Explanation::of_outcome(&self.index, outcome, record);
         // What a rule has decided was not learned.
         let is_learned = outcome.map_or(true, |link| link.method >= crate::record::Method::Entity);
         if let Some(story) = self.engine.story(&self.index, record).filter(|_| is_learned) {
-            if explanation.link.is_none() {
-                explanation.reason = story.reason.or(explanation.reason);
-            }
             if !story.candidates.is_empty() && (story.no_span.is_some() || explanation.link.is_none()) {
                 explanation.candidates = story.candidates;
             }
@@ -322,6 +346,16 @@ impl Correlator {
         let equal = &self.rounded[start..];
         let equal = &equal[..equal.partition_point(|row| row.0 == own.0)];
         equal.binary_search_by_key(&own, |row| (row.0, row.1)).ok().map(|at| (at, equal.len()))
+    }
+}
+
+/// Why nothing recorded of a writer can hold a line of a time, where that is so. `range`: while it has spans.
+fn away(time: Option<i64>, range: (i64, i64)) -> Option<Unlinked> {
+    match time {
+        None => Some(Unlinked::NoTime),
+        Some(_) if range.0 > range.1 => Some(Unlinked::NoSpansOfWriter),
+        Some(time) if time < range.0 || time > range.1 => Some(Unlinked::NoTimeOverlap),
+        Some(_) => None,
     }
 }
 

@@ -16,6 +16,18 @@ const BYTES_MAX: usize = 64 << 20;
 /// Room is made for so many at first: what is never used costs nothing, growing does.
 const ROWS_RESERVED: usize = 1 << 17;
 
+/// Why a record that says nothing by itself may have no link.
+const STANDINGS: [Unlinked; 8] = [
+    Unlinked::NoEvidence,
+    Unlinked::NoTraces,
+    Unlinked::NoTime,
+    Unlinked::NoSpansOfWriter,
+    Unlinked::NoTimeOverlap,
+    Unlinked::NoSpanNear,
+    Unlinked::OutsideRequests,
+    Unlinked::RequestNotRecorded,
+];
+
 /// A record.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
@@ -25,7 +37,7 @@ pub struct Row {
     line: u32,
     lines: u32,
     file: u32,
-    /// Place of what it says by itself; [`u32::MAX`] where that is nothing.
+    /// Place of what it says by itself; where that is nothing, [`u32::MAX`] less the place of its reason in [`STANDINGS`].
     early: u32,
 }
 
@@ -63,8 +75,8 @@ pub struct Remembered {
 }
 
 impl Remembered {
-    /// Takes in a record of the source in hand. All spans must be settled.
-    pub fn add(&mut self, correlator: &Correlator, record: &Record<'_>) {
+    /// Takes in a record of the source in hand; `standing`: as [`Correlator::observe`] gave it. All spans must be settled.
+    pub fn add(&mut self, correlator: &Correlator, record: &Record<'_>, standing: Unlinked) {
         if self.is_full {
             return;
         }
@@ -73,16 +85,19 @@ impl Remembered {
         }
         let bytes = self.rows.len() * size_of::<Row>() + self.early.len() * size_of::<Kept>();
         let Ok(line) = u32::try_from(record.position.line) else { return self.is_full = true };
-        let (early, is_kept) = self.keep(correlator.early(record));
+        let (early, is_kept) = self.keep(correlator.early(record), standing);
         self.is_full = bytes >= BYTES_MAX || !is_kept || record.time == Some(i64::MIN);
         let Position { file, lines, offset, .. } = record.position;
         self.rows.push(Row { offset, time: record.time.unwrap_or(i64::MIN), line, lines, file, early });
     }
 
     /// The place of what a record says by itself, and whether it could be kept.
-    fn keep(&mut self, early: Early<'_>) -> (u32, bool) {
+    fn keep(&mut self, early: Early<'_>, standing: Unlinked) -> (u32, bool) {
         let kept = match early {
-            Early::Nothing => return (u32::MAX, true),
+            Early::Nothing => {
+                let at = STANDINGS.iter().position(|known| *known == standing).unwrap_or(0);
+                return (u32::MAX - at as u32, true);
+            }
             Early::Linked(link) => Kept::Linked(link),
             Early::Named(Named { request, identity, within }) => {
                 let (within, package) = match within {
@@ -136,6 +151,7 @@ impl Remembered {
                 Early::Named(Named { within: Within::Time(Some(self.packages.name(*package).as_bytes())), ..*named })
             }
         };
-        correlator.link_of(early, (source, row.file, row.offset), row.time())
+        let standing = || STANDINGS.get((u32::MAX - row.early) as usize).copied().unwrap_or(Unlinked::NoEvidence);
+        correlator.link_of(early, (source, row.file, row.offset), row.time(), standing)
     }
 }

@@ -125,7 +125,7 @@ pub(super) fn of_request(
             Ok(link(index, slot, Method::Request, belief))
         }
         Some(Call::Ambiguous) => Err(Unlinked::Ambiguous),
-        _ => Err(Unlinked::NoSpanNear),
+        _ => Err(Unlinked::RequestNotRecorded),
     }
 }
 

@@ -7,6 +7,7 @@
 use super::engine::hash::{NumberMap, Seed};
 use super::events::Events;
 use super::facts::{Kind, ResourceFact, SpanFact};
+use super::failures::Failures;
 use super::identity::Hasher;
 use super::intervals::Intervals;
 use super::keys::{Key, Keys};
@@ -89,6 +90,7 @@ pub struct SpanIndex {
     resources: Resources,
     /// Of each resource: from its first span's start to its last one's end.
     ranges: Vec<(i64, i64)>,
+    failures: Failures,
     pub(super) events: Events,
     pub(super) keys: Keys,
     pub(super) words: SpanWords,
@@ -109,6 +111,7 @@ impl SpanIndex {
             names: Names::default(),
             resources: Resources::default(),
             ranges: Vec::new(),
+            failures: Failures::default(),
             events: Events::default(),
             keys: Keys::default(),
             words: SpanWords::new(seed),
@@ -158,6 +161,7 @@ impl SpanIndex {
             self.counts.duplicates += 1;
             self.spans[slot as usize] = span;
         }
+        self.failures.add(slot, fact.failure);
         self.keys.add(&self.hasher, slot, fact);
         self.events.add(&self.hasher, slot, fact);
         self.counts.spans = self.spans.len() as u64;
@@ -205,6 +209,16 @@ impl SpanIndex {
     /// The span of a slot.
     pub fn span(&self, slot: Slot) -> &Span {
         &self.spans[slot as usize]
+    }
+
+    /// The status message of a failed span, may be empty; `None` for one that did not fail.
+    pub fn failure(&self, slot: Slot) -> Option<&str> {
+        self.failures.of(slot)
+    }
+
+    /// All failed spans, by slot.
+    pub fn failed(&self) -> impl Iterator<Item = Slot> {
+        self.failures.slots()
     }
 
     /// The text of a name's or scope's number.
@@ -299,8 +313,8 @@ impl SpanIndex {
         &self.tables.by_start
     }
 
-    /// All slots in order of their traces.
-    pub(super) fn in_order_of_traces(&self) -> &[Slot] {
+    /// All slots in order of their traces: those of one trace lie together.
+    pub fn in_order_of_traces(&self) -> &[Slot] {
         &self.tables.by_trace
     }
 
@@ -317,6 +331,7 @@ impl SpanIndex {
         self.spans.len() * per_span
             + intervals
             + self.names.bytes()
+            + self.failures.bytes()
             + self.events.bytes()
             + self.keys.bytes()
             + self.words.bytes()
@@ -348,6 +363,7 @@ impl SpanIndex {
         self.by_id.clear();
         let ids = self.spans.iter().enumerate();
         self.by_id.extend(ids.map(|(slot, span)| ((span.trace_id, span.span_id), slot as Slot)));
+        self.failures.forget(gone as Slot);
         self.events.forget(gone as Slot);
         self.keys.forget(gone as Slot);
         self.words.forget(gone as Slot);

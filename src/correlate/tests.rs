@@ -85,7 +85,9 @@ fn linked(mut correlator: Correlator, lines: &[Line]) -> Vec<Result<(u8, u8, Met
             act(&mut correlator, &record);
         }
     };
-    each(&mut |correlator, record| correlator.observe(record));
+    each(&mut |correlator, record| {
+        correlator.observe(record);
+    });
     let mut settled = false;
     let mut results = Vec::new();
     each(&mut |correlator, record| {
@@ -213,7 +215,7 @@ fn bare_hex_counts_only_if_it_is_known() {
     let part = line(b"served abababababababababababababababababab in 3ms");
     let found = linked(correlator(&spans), &[known, unknown, part]);
     assert_eq!(found[0], Ok((0xab, 0, Method::Written)));
-    assert_eq!(found[1..], [Err(Unlinked::NoEvidence), Err(Unlinked::NoEvidence)]);
+    assert_eq!(found[1..], [Err(Unlinked::NoSpansOfWriter); 2]);
 }
 
 #[test]
@@ -231,7 +233,7 @@ fn an_audit_id_names_the_request_of_the_api_server() {
     };
     let lines = [line(150_000, b"HTTP", b"a-1"), line(50_000, b"Starting watch", b"a-1"), line(50_000, b"HTTP", b"")];
     let found = linked(correlator(&[(resource, list), (resource, server)]), &lines);
-    assert_eq!(found, [Ok((1, 1, Method::Request)), Ok((1, 2, Method::Request)), Err(Unlinked::NoEvidence)]);
+    assert_eq!(found, [Ok((1, 1, Method::Request)), Ok((1, 2, Method::Request)), Err(Unlinked::OutsideRequests)]);
 }
 
 #[test]
@@ -264,7 +266,7 @@ fn a_trace_block_is_the_twin_of_its_span() {
         line(2_050_000_000, "Trace[4]: \"List\" audit-id:,x:y (23-Nov-2026 12:20:05.874) (total time: 1049ms):"),
     ];
     let mut found = linked(correlator(&spans), &lines);
-    assert_eq!(found.split_off(2), [Err(Unlinked::NoEvidence); 2]);
+    assert_eq!(found.split_off(2), [Err(Unlinked::OutsideRequests); 2]);
     assert_eq!(found, [Ok((1, 2, Method::Request)), Ok((1, 1, Method::Request))]);
     let index = correlator(&spans);
     let origin = Origin { service_name: "apiserver".into(), producer: Producer::ApiServer, ..Origin::default() };
@@ -274,7 +276,7 @@ fn a_trace_block_is_the_twin_of_its_span() {
     const WHOLE: &str = "Trace[5]: \"Sync\" (23-Nov-2026 12:20:05.000) (total time: 700ms):\n\
          Trace[5]: [700.000391ms] [700.000391ms] END";
     let found = linked(index, &[line(5_700_100_000, WHOLE), line(6_700_100_000, WHOLE), line(5_700_100_000, SYNC)]);
-    assert_eq!(found, [Ok((2, 4, Method::Request)), Err(Unlinked::NoEvidence), Err(Unlinked::NoEvidence)]);
+    assert_eq!(found, [Ok((2, 4, Method::Request)), Err(Unlinked::OutsideRequests), Err(Unlinked::OutsideRequests)]);
 }
 
 #[test]
@@ -370,7 +372,9 @@ fn links_of_a_stream_are_gone_once_nothing_is_due() {
     let mut correlator = Correlator::new(Limits::default());
     correlator.follow();
     correlator.add_span(&KUBELET, &pod_span(1));
-    pod_line(1, |record| correlator.observe(record));
+    pod_line(1, |record| {
+        correlator.observe(record);
+    });
     correlator.advance(3 * SECOND, memory);
     assert_eq!(link_of_pod_line(&correlator, 1), Some(2));
     correlator.advance(4 * SECOND, memory);
@@ -382,7 +386,11 @@ fn links_of_a_stream_stay_right_while_spans_go() {
     let mut correlator = Correlator::new(Limits { spans_max: 8, ..Limits::default() });
     correlator.follow();
     (0..8).for_each(|second| correlator.add_span(&KUBELET, &pod_span(second)));
-    (0..8).for_each(|second| pod_line(second, |record| correlator.observe(record)));
+    (0..8).for_each(|second| {
+        pod_line(second, |record| {
+            correlator.observe(record);
+        })
+    });
     correlator.advance(9 * SECOND, Memory::default());
     let links = |correlator: &Correlator| -> Vec<_> { (0..8).map(|line| link_of_pod_line(correlator, line)).collect() };
     assert_eq!(links(&correlator), (1..=8).map(Some).collect::<Vec<_>>());
@@ -418,7 +426,9 @@ fn equal_lines_with_whole_seconds_follow_the_order_of_their_files() {
     };
     // The older file ends where the younger has not come to.
     let places = [(0, 9000), (1, 0)];
-    places.iter().for_each(|(file, offset)| correlator.observe(&record(*file, *offset)));
+    places.iter().for_each(|(file, offset)| {
+        correlator.observe(&record(*file, *offset));
+    });
     correlator.settle();
     let found = places.map(|(file, offset)| correlator.link(&record(file, offset)).map(|link| link.span_id[0]));
     assert_eq!(found, [Ok(1), Ok(2)]);

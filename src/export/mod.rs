@@ -26,6 +26,7 @@ pub mod spell;
 pub mod standing;
 pub mod terminal;
 pub mod text;
+pub mod text_fields;
 pub mod trace_view;
 pub mod uid;
 mod unproven;

@@ -5,72 +5,198 @@
 
 use spanline_parsers::{Severity, Value};
 
-use super::fields::{self, Attribute, Keys, Sighting};
+use super::fields::{self, Attribute};
 use super::spell;
 use super::terminal::{Line, Paint, Style};
-use crate::record::{Link, Method, Origin, Record, Relation};
+use super::text_fields::{FieldList, Fields};
+use crate::record::{Method, Origin, Record, Relation};
 
 /// Columns of who wrote a line, so that messages stand below each other.
 const SOURCE_COLUMNS: usize = 26;
 
-/// Columns that a message has before the name of its span gets any.
+/// Columns that a message has before what stands at the right gets more than it must.
 const MESSAGE_COLUMNS: usize = 40;
+/// Columns of a span's name at the right of a line.
+const SPAN_COLUMNS: usize = 40;
+/// Digits of an id that tell it from others of a screen.
+const SHORT_ID: usize = 4;
 
-/// record = time SP level SP [source SP] message *( SP key "=" value ) [ link ] LF *( further-line LF )
-///
-/// `span` is the name of the link's span, where it is known.
-pub fn write(
-    out: &mut Vec<u8>,
-    record: &Record<'_>,
-    link: Option<&Link>,
-    span: Option<&str>,
-    sighting: &Sighting<'_>,
-    style: Style,
-) {
-    let mut line = Line::begin(out, style);
-    time(&mut line, record.time, record.time_digits, true);
-    level(&mut line, record.entry.severity);
+/// record = time SP level SP [source SP] message *( SP key "=" value ) [ site ] LF *( further-line LF )
+pub fn write(out: &mut Vec<u8>, record: &Record<'_>, which: Fields, style: Style) {
     let source = source(record.origin);
-    if !source.is_empty() {
-        column(&mut line, source.as_bytes(), SOURCE_COLUMNS);
-    }
-    let tag = link.map(|link| {
-        let full = tag(link.method, link.relation, link.confidence, span);
-        let crowded = line.left() < full.chars().count() + 2 + MESSAGE_COLUMNS;
-        if crowded { tag(link.method, link.relation, link.confidence, None) } else { full }
-    });
-    let indent = line.used();
-    let mut further = message(&mut line, record.entry.severity, &record.entry.body, tag.as_deref());
-    let mut beside = Vec::new();
-    fields(&mut beside, record, sighting);
-    put_fields(&mut line, &beside);
-    if let Some(tag) = tag {
-        right(&mut line, &tag);
-    }
-    line.end();
-    further_lines(out, &mut further, indent, style);
+    let list = FieldList::of(record, which);
+    let mut fields = Vec::new();
+    list.write(&mut fields, None, &[]);
+    let row = Row {
+        indent: 0,
+        time: record.time,
+        clock: Clock { date: true, digits: record.time_digits.min(3), columns: 3 },
+        severity: record.entry.severity,
+        source: &source,
+        source_columns: if source.is_empty() { 0 } else { SOURCE_COLUMNS },
+        message: &record.entry.body,
+        fields: &fields,
+        tag: Tag { site: list.site(), ..Tag::default() },
+    };
+    row.write(out, style);
 }
 
-/// fields = *( SP key "=" value ), all that a record says beside its message.
-///
-/// Where a line was written and from which file is for machines; `explain` tells it.
-pub(crate) fn fields(out: &mut Vec<u8>, record: &Record<'_>, sighting: &Sighting<'_>) {
-    fields::each(record, sighting, Keys::AsWritten, |key, value| {
-        if matches!(value, Attribute::Text(_)) && key.starts_with(b"log.") {
-            return;
+/// A line as it is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    /// Levels of the tree above it.
+    pub(crate) indent: usize,
+    /// ns since the epoch.
+    pub(crate) time: Option<i64>,
+    pub(crate) clock: Clock,
+    pub(crate) severity: Severity,
+    /// Who wrote it, and the columns for that; none where it stands elsewhere.
+    pub(crate) source: &'a str,
+    pub(crate) source_columns: usize,
+    /// What it says.
+    pub(crate) message: &'a [u8],
+    /// What else it says, as [`FieldList::write`] spells it.
+    pub(crate) fields: &'a [u8],
+    pub(crate) tag: Tag<'a>,
+}
+
+impl Row<'_> {
+    /// Writes it, with the further lines of its message; gives back the column of the message.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, style: Style) -> usize {
+        let mut line = Line::begin(out, style);
+        indent(&mut line, self.indent);
+        self.clock.put(&mut line, self.time);
+        level(&mut line, self.severity);
+        if self.source_columns > 0 {
+            column(&mut line, self.source.as_bytes(), self.source_columns);
         }
-        out.push(b' ');
-        out.extend_from_slice(key);
-        out.push(b'=');
-        plain(out, value);
-    });
+        let column = line.used();
+        let (tag, below) = self.tag.fitting(line.left());
+        let mut further = message(&mut line, self.severity, self.message, &tag);
+        // Of less nothing could be read.
+        if line.left() >= 3 {
+            line.put(self.fields, Paint::Dim);
+        }
+        if !tag.is_empty() {
+            right(&mut line, &tag);
+        }
+        line.end();
+        further_lines(out, &mut further, column, style);
+        if !below.is_empty() {
+            let mut line = Line::begin(out, style);
+            line.pad_to(column.min(style.width.map_or(column, |width| width / 2)));
+            line.put(format!("└ {below}"), Paint::Dim);
+            line.end();
+        }
+        column
+    }
 }
 
-/// Puts [`fields`] behind a message, as far as there is room.
-pub(crate) fn put_fields(line: &mut Line<'_>, fields: &[u8]) {
-    // Of less nothing could be read.
-    if line.left() >= 3 {
-        line.put(fields, Paint::Dim);
+/// How the time of a line is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Clock {
+    /// With its date.
+    pub(crate) date: bool,
+    /// Digits of the second, as far as they were written.
+    pub(crate) digits: u8,
+    /// … and of the longest in its list.
+    pub(crate) columns: u8,
+}
+
+impl Clock {
+    /// time = [ date SP ] hh ":" mm ":" ss [ "." digits ]; blanks for the rest of the column.
+    fn put(self, line: &mut Line<'_>, time: Option<i64>) {
+        let fraction = if self.columns == 0 { 0 } else { 1 + usize::from(self.columns) };
+        let end = line.used() + if self.date { 11 } else { 0 } + "hh:mm:ss".len() + fraction + 1;
+        match time {
+            Some(nanos) => {
+                let mut text = Vec::with_capacity(24);
+                if self.date {
+                    spell::date(&mut text, nanos);
+                    text.push(b' ');
+                    line.put(&text, Paint::Dim);
+                    text.clear();
+                }
+                spell::clock(&mut text, nanos, self.digits.min(self.columns));
+                line.put(&text, Paint::Plain);
+            }
+            None => line.put("no time", Paint::Dim),
+        }
+        line.pad_to(end);
+    }
+}
+
+/// What stands at the right of a line: where it was written, how it was linked, to which span, where it lies.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tag<'a> {
+    /// `kubelet.go:2043`
+    pub(crate) site: &'a [u8],
+    pub(crate) link: Option<(Method, Relation, Option<f32>)>,
+    /// Its span, where that does not stand above it.
+    pub(crate) span: Option<SpanName<'a>>,
+    /// `FILE:LINE`
+    pub(crate) place: Option<&'a str>,
+}
+
+/// A span by its name and ids.
+#[derive(Debug, Clone, Copy)]
+pub struct SpanName<'a> {
+    /// Empty where it was not seen.
+    pub name: &'a str,
+    /// Its id, all zero where only the trace is known.
+    pub span_id: [u8; 8],
+    /// Its trace's id.
+    pub trace_id: [u8; 16],
+}
+
+impl Tag<'_> {
+    /// The fullest text that leaves the message its columns. Which span and which file it is stands below where it does
+    /// not fit: that is what a line is followed up by.
+    fn fitting(&self, left: usize) -> (String, String) {
+        let link =
+            self.link.map(|(method, relation, confidence)| how(method, relation, confidence)).unwrap_or_default();
+        let site = String::from_utf8_lossy(self.site);
+        let site: String = site.chars().filter(|character| !super::terminal::is_unsafe(*character)).collect();
+        let place = self.place.unwrap_or_default();
+        let join = |parts: &[&str]| -> String {
+            let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+            parts.join("  ")
+        };
+        let [full, name, id] = self.span.map_or_else(Default::default, |span| span.spellings());
+        let with =
+            |span: &str| if link.is_empty() { span.to_owned() } else { join(&[&link, span]).replace("  →", " →") };
+        let texts = [
+            join(&[&site, &with(&full), place]),
+            join(&[&with(&full), place]),
+            join(&[&with(&name), place]),
+            join(&[&with(&id), place]),
+        ];
+        let fits = |text: &&String| left == usize::MAX || text.chars().count() + 2 + MESSAGE_COLUMNS <= left;
+        match texts.iter().find(fits) {
+            Some(text) => (text.clone(), String::new()),
+            None if full.is_empty() && place.is_empty() => (link, String::new()),
+            None => (link, join(&[full.trim_start_matches("→ "), place])),
+        }
+    }
+}
+
+impl SpanName<'_> {
+    /// `→ RunPodSandbox 1c2d3e4f (trace 6b291fa0)`, without the trace, and the id alone.
+    fn spellings(&self) -> [String; 3] {
+        let short = |id: &[u8]| {
+            let mut text = Vec::new();
+            spell::hex(&mut text, &id[..SHORT_ID]);
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        let shown = |character: &char| !super::terminal::is_unsafe(*character);
+        let name: String = self.name.chars().filter(shown).take(SPAN_COLUMNS).collect();
+        let trace = short(&self.trace_id);
+        if self.span_id == [0; 8] {
+            return [format!("→ trace {trace}"), format!("→ trace {trace}"), format!("→ trace {trace}")];
+        }
+        let id = short(&self.span_id);
+        let name = if name.is_empty() { "span not seen".to_owned() } else { name };
+        [format!("→ {name} {id} (trace {trace})"), format!("→ {name} {id}"), format!("→ {id}")]
     }
 }
 
@@ -84,27 +210,15 @@ pub fn source(origin: &Origin) -> String {
     }
 }
 
-/// time = [ date SP ] hh ":" mm ":" ss [ "." 3DIGIT ], as far as it was written; blanks for the rest of the column.
-pub(crate) fn time(line: &mut Line<'_>, time: Option<i64>, digits: u8, date: bool) {
-    let end = line.used() + if date { 24 } else { 13 };
-    if let Some(nanos) = time {
-        let mut text = Vec::with_capacity(24);
-        if date {
-            spell::date(&mut text, nanos);
-            text.push(b' ');
-            line.put(&text, Paint::Dim);
-            text.clear();
-        }
-        spell::clock(&mut text, nanos, digits.min(3));
-        line.put(&text, Paint::Plain);
-    } else {
-        line.put("no time", Paint::Dim);
+/// Levels of a tree.
+pub(super) fn indent(line: &mut Line<'_>, depth: usize) {
+    for _ in 0..depth {
+        line.put("│ ", Paint::Dim);
     }
-    line.pad_to(end);
 }
 
 /// level = 5 columns and a blank
-pub(crate) fn level(line: &mut Line<'_>, severity: Severity) {
+fn level(line: &mut Line<'_>, severity: Severity) {
     let (name, paint) = match severity.0 {
         1..5 => ("TRACE", Paint::Dim),
         5..9 => ("DEBUG", Paint::Dim),
@@ -123,27 +237,27 @@ pub(crate) fn level(line: &mut Line<'_>, severity: Severity) {
 }
 
 /// A column of a fixed width and a blank behind it.
-pub(super) fn column(line: &mut Line<'_>, text: &[u8], columns: usize) {
+fn column(line: &mut Line<'_>, text: &[u8], columns: usize) {
     let end = line.used() + columns + 1;
     line.put_within(text, Paint::Cyan, columns);
     line.pad_to(end);
 }
 
 /// The message's first line, with room left for a tag at the right; returns the further lines.
-pub(crate) fn message<'m>(line: &mut Line<'_>, severity: Severity, message: &'m [u8], tag: Option<&str>) -> Lines<'m> {
+fn message<'m>(line: &mut Line<'_>, severity: Severity, message: &'m [u8], tag: &str) -> Lines<'m> {
     let mut lines = Lines { rest: Some(trimmed(message)) };
     let paint = match severity.0 {
         1..9 => Paint::Dim,
         17.. => Paint::Bold,
         _ => Paint::Plain,
     };
-    line.reserve(tag.map_or(0, |tag| tag.chars().count() + 2));
+    line.reserve(if tag.is_empty() { 0 } else { tag.chars().count() + 2 });
     line.put(lines.next().unwrap_or_default(), paint);
     lines
 }
 
 /// A tag at the right edge if the width is limited and there is room, else two blanks on.
-pub(super) fn right(line: &mut Line<'_>, tag: &str) {
+fn right(line: &mut Line<'_>, tag: &str) {
     line.reserve(0);
     let columns = tag.chars().count();
     let free = line.left();
@@ -152,22 +266,17 @@ pub(super) fn right(line: &mut Line<'_>, tag: &str) {
     line.put(tag, Paint::Dim);
 }
 
-/// How a link was found: `entity 0.98 → RunPodSandbox`; `about, entity 0.98` for a line written elsewhere.
-pub(super) fn tag(method: Method, relation: Relation, confidence: Option<f32>, span: Option<&str>) -> String {
-    let mut tag = if relation == Relation::About { "about, ".to_owned() } else { String::new() };
-    tag.push_str(method.name());
-    if let Some(confidence) = confidence {
-        tag.push_str(&format!(" {:.2}", fields::ratio(confidence)));
+/// How a link was found: `entity 0.98`; `about, entity 0.98` for a line written elsewhere.
+fn how(method: Method, relation: Relation, confidence: Option<f32>) -> String {
+    let about = if relation == Relation::About { "about, " } else { "" };
+    match confidence {
+        Some(confidence) => format!("{about}{} {:.2}", method.name(), fields::ratio(confidence)),
+        None => format!("{about}{}", method.name()),
     }
-    if let Some(span) = span {
-        tag.push_str(" → ");
-        tag.extend(span.chars().filter(|character| !super::terminal::is_unsafe(*character)).take(40));
-    }
-    tag
 }
 
 /// The lines of a message behind its first, indented and framed.
-pub(crate) fn further_lines(out: &mut Vec<u8>, lines: &mut Lines<'_>, indent: usize, style: Style) {
+fn further_lines(out: &mut Vec<u8>, lines: &mut Lines<'_>, indent: usize, style: Style) {
     for text in lines {
         let mut line = Line::begin(out, style);
         line.pad_to(indent.min(style.width.map_or(indent, |width| width / 2)));
@@ -179,7 +288,7 @@ pub(crate) fn further_lines(out: &mut Vec<u8>, lines: &mut Lines<'_>, indent: us
 
 /// The lines of a message.
 #[derive(Debug, Clone)]
-pub(crate) struct Lines<'m> {
+struct Lines<'m> {
     rest: Option<&'m [u8]>,
 }
 
@@ -203,7 +312,8 @@ fn trimmed(message: &[u8]) -> &[u8] {
     &message[..end]
 }
 
-fn plain(out: &mut Vec<u8>, value: Attribute<'_>) {
+/// A value as it is shown, quoted where its end would not be seen.
+pub(crate) fn plain(out: &mut Vec<u8>, value: Attribute<'_>) {
     match value {
         Attribute::Line(Value::Text(text)) => readable(out, text),
         Attribute::Line(Value::Number(token)) => out.extend_from_slice(token),
@@ -233,81 +343,76 @@ fn readable(out: &mut Vec<u8>, text: &[u8]) {
 mod tests {
     use super::*;
     use crate::export::samples;
-    use spanline_parsers::Entry;
+    use spanline_parsers::{CodeSite, Entry};
 
     const PLAIN: Style = Style { colour: false, width: Some(100) };
 
-    fn shown(entry: &Entry<'_>, link: Option<&Link>, style: Style) -> String {
+    fn shown(entry: &Entry<'_>, style: Style) -> String {
         let origin = samples::pod_origin();
         let mut out = Vec::new();
-        write(
-            &mut out,
-            &samples::record(entry, &origin, &[]),
-            link,
-            Some("RunPodSandbox"),
-            &Sighting::default(),
-            style,
-        );
+        write(&mut out, &samples::record(entry, &origin, &[]), Fields::Some, style);
         String::from_utf8(out).unwrap()
-    }
-
-    fn link() -> Link {
-        Link {
-            trace_id: [1; 16],
-            span_id: [2; 8],
-            method: Method::Entity,
-            confidence: Some(0.98),
-            relation: Default::default(),
-            verified: true,
-            has_event: false,
-        }
     }
 
     #[test]
     fn a_record_reads_from_left_to_right() {
         let mut entry = Entry { severity: Severity::INFO, body: b"SyncLoop ADD"[..].into(), ..Entry::default() };
-        entry.push(&b"source"[..], Value::Text(b"api"[..].into()));
+        entry.push(&b"from"[..], Value::Text(b"api"[..].into()));
         entry.push(&b"why"[..], Value::Text(b"a b"[..].into()));
-        assert_eq!(
-            shown(&entry, None, PLAIN),
-            "2026-11-23 09:14:51.322 INFO  web-0/main                 SyncLoop ADD source=api why=\"a b\"\n"
-        );
-        assert_eq!(
-            shown(&entry, Some(&link()), Style { width: Some(130), ..PLAIN }),
-            "2026-11-23 09:14:51.322 INFO  web-0/main                 SyncLoop ADD source=api why=\"a b\"\
-             \u{20}            entity 0.98 → RunPodSandbox\n"
-        );
+        let expected = "2026-11-23 09:14:51.322 INFO  web-0/main                 SyncLoop ADD from=api why=\"a b\"";
+        assert_eq!(shown(&entry, PLAIN), format!("{expected}\n"));
+        entry.code = Some(CodeSite { file: b"a/kubelet.go", line: 7 });
+        assert_eq!(shown(&entry, Style { width: None, ..PLAIN }), format!("{expected}  kubelet.go:7\n"));
+        let wide = shown(&entry, Style { width: Some(120), ..PLAIN });
+        assert!(wide.ends_with("  kubelet.go:7\n") && wide.chars().count() == 121, "{wide}");
+        assert_eq!(shown(&entry, PLAIN), format!("{expected}\n"), "the message comes first");
     }
 
     #[test]
-    fn many_fields_leave_the_tag_its_room() {
-        let mut entry = Entry { body: b"m"[..].into(), ..Entry::default() };
-        for key in ["first", "second", "third"] {
-            entry.push(key.as_bytes(), Value::Text("y".repeat(30).into_bytes().into()));
+    fn what_is_said_at_the_right_shrinks_with_the_terminal() {
+        let tag = Tag {
+            site: b"kubelet.go:7",
+            link: Some((Method::Entity, Relation::About, Some(0.98))),
+            span: Some(SpanName { name: "syncPod", span_id: [0x1c; 8], trace_id: [0x6b; 16] }),
+            place: Some("kubelet.log:12"),
+        };
+        let full = "about, entity 0.98 → syncPod 1c1c1c1c (trace 6b6b6b6b)  kubelet.log:12";
+        for (left, text) in [
+            (usize::MAX, format!("kubelet.go:7  {full}")),
+            (126, format!("kubelet.go:7  {full}")),
+            (115, full.to_owned()),
+            (100, "about, entity 0.98 → syncPod 1c1c1c1c  kubelet.log:12".to_owned()),
+            (87, "about, entity 0.98 → 1c1c1c1c  kubelet.log:12".to_owned()),
+        ] {
+            assert_eq!(tag.fitting(left), (text, String::new()), "{left}");
         }
-        let text = shown(&entry, Some(&link()), PLAIN);
-        assert!(text.ends_with("…  entity 0.98\n") && text.chars().count() == 101, "{text}");
+        let below = "syncPod 1c1c1c1c (trace 6b6b6b6b)  kubelet.log:12";
+        assert_eq!(tag.fitting(60), ("about, entity 0.98".to_owned(), below.to_owned()));
+        assert_eq!(
+            Tag { span: None, place: None, ..tag }.fitting(10),
+            ("about, entity 0.98".to_owned(), String::new())
+        );
     }
 
     #[test]
     fn further_lines_stand_below_the_message_and_none_is_wider_than_the_terminal() {
         let body = format!("panic: {}\r\n\tat a\x1b[2J.go:1\n\n", "x".repeat(200));
         let entry = Entry { severity: Severity::ERROR, body: body.as_bytes().into(), ..Entry::default() };
-        let text = shown(&entry, Some(&link()), PLAIN);
+        let text = shown(&entry, PLAIN);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
         assert!(lines.iter().all(|line| line.chars().count() <= 100), "{text}");
-        assert!(lines[0].ends_with("x…  entity 0.98"), "{text}");
+        assert!(lines[0].ends_with("x…"), "{text}");
         assert_eq!(lines[1].trim_start(), "│     at a\\x1b[2J.go:1");
-        let unlimited = shown(&entry, None, Style { width: None, ..PLAIN });
+        let unlimited = shown(&entry, Style { width: None, ..PLAIN });
         assert!(unlimited.contains(&"x".repeat(200)));
     }
 
     #[test]
     fn colours_come_only_from_us() {
         let entry = Entry { severity: Severity::FATAL, body: b"\x1b[31mred"[..].into(), ..Entry::default() };
-        assert!(!shown(&entry, None, PLAIN).contains('\x1b'));
-        let coloured = shown(&entry, None, Style { colour: true, ..PLAIN });
+        assert!(!shown(&entry, PLAIN).contains('\x1b'));
+        let coloured = shown(&entry, Style { colour: true, ..PLAIN });
         assert!(coloured.contains("\x1b[1;37;41mFATAL\x1b[0m") && coloured.contains("\\x1b[31mred"), "{coloured:?}");
     }
 }

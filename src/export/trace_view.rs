@@ -1,7 +1,7 @@
 //! A trace for people: its spans as a tree, each with its lines, in the order in which things happened.
 //!
 //! In goes plain data of one trace, out comes a heading and a tree that reads from top to bottom. Spans without a line
-//! below them are counted, not shown. Parents that were not seen, that form a ring or a chain of thousands make no
+//! below them are counted, not shown, but for those that failed. Parents that were not seen, that form a ring or a chain of thousands make no
 //! trouble: every line is shown once, and no indent is deeper than [`INDENT_MAX`].
 
 use std::collections::HashMap;
@@ -10,7 +10,8 @@ use spanline_parsers::Severity;
 
 use super::spell;
 use super::terminal::{Line, Paint, Style};
-use super::text;
+use super::text::{self, Clock, Row, SpanName, Tag};
+use super::text_fields::FieldList;
 use crate::record::{Method, Relation};
 
 /// Levels of the tree that are indented.
@@ -18,6 +19,8 @@ const INDENT_MAX: usize = 16;
 
 /// Columns of a line's source.
 const SOURCE_COLUMNS: usize = 20;
+
+const MILLI: i64 = 1_000_000;
 
 /// One trace with what belongs to it.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +31,10 @@ pub struct TraceView<'a> {
     pub spans: Vec<SpanView<'a>>,
     /// Its lines; those of equal times keep their order.
     pub lines: Vec<LineView<'a>>,
+    /// Spans that lead to no line are shown too.
+    pub is_whole: bool,
+    /// Spans are shown with their ids.
+    pub has_ids: bool,
 }
 
 /// A span of the trace.
@@ -45,12 +52,12 @@ pub struct SpanView<'a> {
     pub start: i64,
     /// ns since the epoch.
     pub end: i64,
-    /// Its status is an error.
-    pub failed: bool,
+    /// Its status message, may be empty; `None` unless its status is an error.
+    pub failure: Option<&'a str>,
 }
 
 /// A line that belongs to the trace, or to none ([`write_unlinked`]).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LineView<'a> {
     /// Its span, all zero where only the trace is known.
     pub span_id: [u8; 8],
@@ -64,8 +71,12 @@ pub struct LineView<'a> {
     pub source: &'a str,
     /// What it says.
     pub message: &'a [u8],
-    /// What else it says, as [`text::fields`] spells it.
-    pub fields: &'a [u8],
+    /// What else it says.
+    pub fields: &'a FieldList,
+    /// Its trace, where that has no heading of its own, with the name of its span.
+    pub span: Option<SpanName<'a>>,
+    /// `FILE:LINE`, where that is to be shown.
+    pub place: Option<String>,
     /// How its link was found; `None` for a line without one.
     pub method: Option<Method>,
     /// How it stands to its span.
@@ -76,17 +87,20 @@ pub struct LineView<'a> {
 
 /// Writes lines as they come, without a heading.
 pub fn write_lines(out: &mut Vec<u8>, lines: &[LineView<'_>], style: Style) {
-    for one in lines {
-        log_line(out, one, None, style);
-    }
+    let mut list = Lines::new(lines.iter(), true, Vec::new());
+    lines.iter().for_each(|one| list.write(out, one, 0, style));
 }
 
 /// Writes a trace: heading, then the tree with the lines.
 pub fn write_trace(out: &mut Vec<u8>, trace: &TraceView<'_>, style: Style) {
     let tree = Tree::of(trace);
     heading(out, trace, &tree, style);
+    let mut id = Vec::new();
+    spell::hex(&mut id, &trace.trace_id);
+    let start = trace_start(trace);
+    let mut list = Lines::new(trace.lines.iter(), false, id);
     for line in &tree.rootless {
-        log_line(out, &trace.lines[*line], Some(0), style);
+        list.write(out, &trace.lines[*line], 0, style);
     }
     // Each entry is a node with its depth; a stack, since a chain of parents may be of any length.
     let mut open: Vec<(Node, usize)> = Vec::new();
@@ -96,9 +110,14 @@ pub fn write_trace(out: &mut Vec<u8>, trace: &TraceView<'_>, style: Style) {
     push(&mut open, &tree.roots, 0);
     while let Some((node, depth)) = open.pop() {
         match node {
-            Node::Line(at) => log_line(out, &trace.lines[at], Some(depth), style),
+            Node::Line(at) => {
+                let line = &trace.lines[at];
+                let span = tree.index.get(&line.span_id).map(|at| &trace.spans[*at]);
+                list.span = span.map_or("", |span| span.name);
+                list.write(out, line, depth.min(INDENT_MAX), style);
+            }
             Node::Span(at) => {
-                span_line(out, &trace.spans[at], trace_start(trace), depth, style);
+                span_line(out, &trace.spans[at], start, trace.has_ids, depth, style);
                 push(&mut open, &tree.below[at], depth + 1);
             }
         }
@@ -117,10 +136,65 @@ pub fn write_unlinked(out: &mut Vec<u8>, lines: &[LineView<'_>], style: Style) {
     heading.put("no trace", Paint::Bold);
     heading.put(format!("  {}", counted(lines.len(), "line", "lines")), Paint::Dim);
     heading.end();
-    for one in lines {
-        log_line(out, one, None, style);
-    }
+    write_lines(out, lines, style);
     out.push(b'\n');
+}
+
+/// Lines that stand below one another.
+struct Lines<'a> {
+    /// With the date in each.
+    date: bool,
+    /// Digits of the second.
+    digits: u8,
+    /// The trace's id, in hex.
+    trace_id: Vec<u8>,
+    /// The span's name.
+    span: &'a str,
+    /// Source and fields of the line before.
+    before: Option<(&'a str, &'a FieldList)>,
+}
+
+impl<'a> Lines<'a> {
+    /// Microseconds matter where two lines fall into the same millisecond.
+    fn new<'l>(lines: impl Iterator<Item = &'l LineView<'a>>, date: bool, trace_id: Vec<u8>) -> Lines<'a>
+    where
+        'a: 'l,
+    {
+        let fine = |line: &'l LineView<'a>| line.time.filter(|_| line.time_digits > 3);
+        let mut times: Vec<i64> = lines.filter_map(fine).collect();
+        times.sort_unstable();
+        let is_close = |pair: &[i64]| pair[0].div_euclid(MILLI) == pair[1].div_euclid(MILLI) && pair[0] != pair[1];
+        let digits = if times.windows(2).any(is_close) { 6 } else { 3 };
+        Lines { date, digits, trace_id, span: "", before: None }
+    }
+
+    /// A line under its span, or alone.
+    fn write(&mut self, out: &mut Vec<u8>, one: &LineView<'a>, depth: usize, style: Style) {
+        let mut fields = Vec::new();
+        let mut span_id = Vec::new();
+        spell::hex(&mut span_id, &one.span_id);
+        let heading = [&self.trace_id[..], &span_id, self.span.as_bytes()];
+        let before = self.before.filter(|(source, _)| *source == one.source).map(|(_, fields)| fields);
+        one.fields.write(&mut fields, before, &heading);
+        self.before = Some((one.source, one.fields));
+        let row = Row {
+            indent: depth,
+            time: one.time,
+            clock: Clock { date: self.date, digits: one.time_digits, columns: self.digits },
+            severity: one.severity,
+            source: one.source,
+            source_columns: SOURCE_COLUMNS,
+            message: one.message,
+            fields: &fields,
+            tag: Tag {
+                site: one.fields.site(),
+                link: one.method.map(|method| (method, one.relation, one.confidence)),
+                span: one.span,
+                place: one.place.as_deref(),
+            },
+        };
+        row.write(out, style);
+    }
 }
 
 /// What stands below what.
@@ -135,6 +209,8 @@ struct Tree {
     hidden: usize,
     /// The span that names the trace.
     first: Option<usize>,
+    /// Spans by their ids.
+    index: HashMap<[u8; 8], usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -154,20 +230,25 @@ impl Tree {
             rootless: Vec::new(),
             hidden: 0,
             first: first(spans),
+            index: HashMap::new(),
         };
-        let mut leads = vec![false; spans.len()];
+        let mut leads = vec![trace.is_whole; spans.len()];
+        let mut show = |span: usize| {
+            let mut up = Some(span);
+            while let Some(span) = up.filter(|span| !leads[*span]) {
+                leads[span] = true;
+                up = parents[span];
+            }
+        };
         for (at, line) in trace.lines.iter().enumerate() {
             let Some(&span) = index.get(&line.span_id) else {
                 tree.rootless.push(at);
                 continue;
             };
             tree.below[span].push(Node::Line(at));
-            let mut up = Some(span);
-            while let Some(span) = up.filter(|span| !leads[*span]) {
-                leads[span] = true;
-                up = parents[span];
-            }
+            show(span);
         }
+        (0..spans.len()).filter(|at| spans[*at].failure.is_some()).for_each(show);
         for at in 0..spans.len() {
             match (leads[at], parents[at]) {
                 (false, _) => tree.hidden += 1,
@@ -181,6 +262,7 @@ impl Tree {
         };
         tree.below.iter_mut().for_each(|nodes| nodes.sort_by_key(time));
         tree.roots.sort_by_key(time);
+        tree.index = index;
         tree
     }
 }
@@ -240,46 +322,36 @@ fn heading(out: &mut Vec<u8>, trace: &TraceView<'_>, tree: &Tree, style: Style) 
     let counts =
         format!("  {}, {}", counted(trace.lines.len(), "line", "lines"), counted(trace.spans.len(), "span", "spans"));
     line.put(counts, Paint::Dim);
+    let failed = trace.spans.iter().filter(|span| span.failure.is_some()).count();
+    if failed > 0 {
+        line.put(format!(", {failed} failed"), Paint::Red);
+    }
     line.end();
 }
 
-fn span_line(out: &mut Vec<u8>, span: &SpanView<'_>, trace_start: i64, depth: usize, style: Style) {
+fn span_line(out: &mut Vec<u8>, span: &SpanView<'_>, trace_start: i64, has_id: bool, depth: usize, style: Style) {
+    let has_failed = span.failure.is_some();
     let mut line = Line::begin(out, style);
-    indent(&mut line, depth);
-    line.put("▸ ", if span.failed { Paint::Red } else { Paint::Cyan });
-    line.put(span.name, if span.failed { Paint::Red } else { Paint::Bold });
+    text::indent(&mut line, depth.min(INDENT_MAX));
+    line.put("▸ ", if has_failed { Paint::Red } else { Paint::Cyan });
+    line.put(span.name, if has_failed { Paint::Red } else { Paint::Bold });
     line.put("  ", Paint::Plain);
     line.put(span.service, Paint::Cyan);
     let took = duration(span.end.saturating_sub(span.start));
     let after = duration(span.start.saturating_sub(trace_start));
-    line.put(format!("  {took}  +{after}{}", if span.failed { "  failed" } else { "" }), Paint::Dim);
-    line.end();
-}
-
-/// A line under its span (with the depth of the tree), or alone (with its date).
-fn log_line(out: &mut Vec<u8>, one: &LineView<'_>, depth: Option<usize>, style: Style) {
-    let mut line = Line::begin(out, style);
-    if let Some(depth) = depth {
-        indent(&mut line, depth);
+    line.put(format!("  {took}  +{after}"), Paint::Dim);
+    if has_id {
+        let mut id = b"  span ".to_vec();
+        spell::hex(&mut id, &span.span_id);
+        line.put(&id, Paint::Dim);
     }
-    text::time(&mut line, one.time, one.time_digits, depth.is_none());
-    text::level(&mut line, one.severity);
-    text::column(&mut line, one.source.as_bytes(), SOURCE_COLUMNS);
-    let column = line.used();
-    let tag = one.method.map(|method| text::tag(method, one.relation, one.confidence, None));
-    let mut further = text::message(&mut line, one.severity, one.message, tag.as_deref());
-    text::put_fields(&mut line, one.fields);
-    if let Some(tag) = tag {
-        text::right(&mut line, &tag);
+    if let Some(message) = span.failure {
+        line.put("  failed", Paint::Red);
+        if !message.trim().is_empty() {
+            line.put(format!(": {}", message.trim()), Paint::Red);
+        }
     }
     line.end();
-    text::further_lines(out, &mut further, column, style);
-}
-
-fn indent(line: &mut Line<'_>, depth: usize) {
-    for _ in 0..depth.min(INDENT_MAX) {
-        line.put("│ ", Paint::Dim);
-    }
 }
 
 /// A duration with three significant digits or so.
@@ -304,6 +376,7 @@ fn counted(count: usize, one: &str, many: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::text_fields::Fields;
 
     const START: i64 = 1_795_425_291_322_215_577;
 
@@ -321,8 +394,17 @@ mod tests {
             name,
             start: START + from_ms * 1_000_000,
             end: START + to_ms * 1_000_000,
-            failed: name == "StartContainer",
+            failure: (name == "StartContainer" || name == "pull").then_some("no such\nfile\n"),
         }
+    }
+
+    fn fields(text: &'static str) -> FieldList {
+        let mut entry = spanline_parsers::Entry::default();
+        if let Some((key, value)) = text.split_once('=') {
+            entry.push(key.as_bytes(), spanline_parsers::Value::Text(value.as_bytes().into()));
+        }
+        let origin = crate::record::Origin::default();
+        FieldList::of(&crate::export::samples::record(&entry, &origin, &[]), Fields::Some)
     }
 
     fn line(span: u32, at_ms: i64, severity: Severity, message: &'static str) -> LineView<'static> {
@@ -333,7 +415,9 @@ mod tests {
             severity,
             source: if span == 1 { "kubelet" } else { "crio" },
             message: message.as_bytes(),
-            fields: if span == 3 { b" pod=web-0" } else { b"" },
+            fields: Box::leak(Box::new(fields(if span == 3 { "pod=web-0" } else { "" }))),
+            span: None,
+            place: None,
             method: Some(Method::Entity),
             relation: Relation::Within,
             confidence: Some(0.98),
@@ -355,6 +439,8 @@ mod tests {
                 span(2, 1, "RunPodSandbox", 10, 600),
                 span(1, 0, "syncPod", 0, 1284),
                 span(4, 2, "networkSetup", 20, 30),
+                span(5, 4, "pull", 25, 28),
+                span(6, 2, "quiet", 40, 50),
             ],
             lines: vec![
                 line(1, 1, Severity::INFO, "SyncLoop ADD"),
@@ -363,18 +449,21 @@ mod tests {
                 line(3, 710, Severity::ERROR, "cannot start\nstack 1\nstack 2\n"),
                 line(9, 5, Severity::UNKNOWN, "of a span that was not seen"),
             ],
+            ..TraceView::default()
         };
         let expected = "\
 syncPod  kubelet  1.28 s  2026-11-23 09:14:51.322
-trace abababababababababababababababab  5 lines, 4 spans
+trace abababababababababababababababab  5 lines, 6 spans, 2 failed
 09:14:51.327 -     crio                 of a span that was not seen                      entity 0.98
 ▸ syncPod  kubelet  1.28 s  +0 ns
 │ 09:14:51.323 INFO  kubelet              SyncLoop ADD                                   entity 0.98
 │ ▸ RunPodSandbox  crio  590 ms  +10 ms
 │ │ 09:14:51.333 INFO  crio                 Running pod sandbox: default/web-0           entity 0.98
                                             │ second
+│ │ ▸ networkSetup  crio  10 ms  +20 ms
+│ │ │ ▸ pull  crio  3.0 ms  +25 ms  failed: no such\\nfile
 │ 09:14:51.972 WARN  kubelet              slow                                           entity 0.98
-│ ▸ StartContainer  crio  200 ms  +700 ms  failed
+│ ▸ StartContainer  crio  200 ms  +700 ms  failed: no such\\nfile
 │ │ 09:14:52.032 ERROR crio                 cannot start pod=web-0                       entity 0.98
                                             │ stack 1
                                             │ stack 2

@@ -1,30 +1,32 @@
 //! Why lines are linked as they are: the same reading and learning as a backfill, then the story of what was asked for.
 //!
-//! In go a line's place or a trace id, out comes text: of a line its candidates, the evidence for each and the outcome; of
-//! a trace all its lines in order, each with its evidence. What spoke for what is the correlator's to say, how it looks is
-//! [`super::story`]'s.
+//! In go a line's place, a trace id or conditions, out comes text or JSON: of a line its candidates, the evidence for each
+//! and the outcome; of a trace all its lines in order, each with its evidence. What spoke for what is the correlator's to
+//! say, how it looks is [`super::story`]'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::PipelineError;
 use super::deliveries::Say;
 use super::inputs::Inputs;
 use super::learned::Learned;
 use super::monitor::Monitor;
+use super::only::Only;
 use super::source::SourceSink;
 use super::story::{self, LineStory};
+use super::{PipelineError, story_json};
 use crate::assemble::RecordSink;
 use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::explain::Explanation;
 use crate::export::terminal::Style;
+use crate::export::text_fields::Fields;
 use crate::files::clash::Output;
 use crate::input::discover;
-use crate::record::Record;
+use crate::record::{Link, Record};
 
-/// Lines of a trace that are told; a trace has rarely a thousand.
+/// Lines that are told; a trace has rarely a thousand.
 const LINES_MAX: usize = 100_000;
 
 /// Files named to choose from.
@@ -42,12 +44,15 @@ pub enum Wanted {
     },
     /// All lines of a trace.
     Trace([u8; 16]),
+    /// All lines that `--only` leaves.
+    Chosen,
 }
 
 /// Explains; gives back what could not be read or found.
 pub fn explain(
     config: &BackfillConfig,
     wanted: &Wanted,
+    as_json: bool,
     output: &mut impl Write,
     monitor: &Arc<Monitor>,
     say: &Say,
@@ -61,15 +66,23 @@ pub fn explain(
         outcome.failures.push("no traces were found to link lines to".to_owned());
         return Ok(outcome.all_failures().cloned().collect());
     };
-    let mut teller = Teller { correlator, wanted, place: None, files: Vec::new(), stories: Vec::new(), left_out: 0 };
-    let mut matching = BTreeSet::new();
+    let mut teller = Teller {
+        correlator,
+        wanted,
+        only: Only::new(&config.only, &run, Some(correlator)),
+        min_confidence: config.min_confidence,
+        place: None,
+        files: Vec::new(),
+        fields: config.fields,
+        stories: Vec::new(),
+        left_out: 0,
+    };
+    let named = Named::new(wanted, learned.sources.iter().flat_map(|source| &source.files).map(|file| &*file.shown));
     for (index, source) in learned.sources.iter().enumerate() {
         teller.files = source.files.iter().map(|file| file.shown.clone()).collect();
-        if let Wanted::Line { file, line } = wanted {
-            let found: Vec<usize> = (0..teller.files.len()).filter(|at| ends_alike(&teller.files[*at], file)).collect();
-            matching.extend(found.iter().map(|at| teller.files[*at].clone()));
-            let Some(first) = found.first() else { continue };
-            teller.place = Some((*first as u32, *line));
+        if let Wanted::Line { line, .. } = wanted {
+            let Some(first) = teller.files.iter().position(|file| named.matching.contains(file)) else { continue };
+            teller.place = Some((first as u32, *line));
         }
         outcome.read.add(run.read(index, &mut teller));
     }
@@ -77,31 +90,85 @@ pub fn explain(
     learned.progress.finish();
     let mut text = Vec::new();
     let style = Style { colour: config.colour, width: config.width };
-    let missing = match wanted {
-        Wanted::Line { file, .. } if matching.is_empty() => Some(format!("no log file {file} was found")),
-        Wanted::Line { file, .. } if matching.len() > 1 => {
-            Some(format!("{file} may be any of {}: give more of its path", listed(&matching)))
-        }
-        Wanted::Line { file, line } => match stories.last() {
-            Some(line) => {
-                story::write_line(&mut text, line, config.min_confidence, style);
-                None
+    let missing = named.missing(wanted, &stories).or_else(|| {
+        let min = config.min_confidence;
+        match (as_json, wanted) {
+            (true, Wanted::Line { .. }) => {
+                stories.last().iter().for_each(|line| story_json::write(&mut text, line, min))
             }
-            None => Some(format!("{file} has no line {line}")),
-        },
-        Wanted::Trace(id) => {
-            story::write_trace(&mut text, id, correlator.index(), stories, config.min_confidence, style)
+            (true, _) => sorted(&stories).into_iter().for_each(|line| story_json::write(&mut text, line, min)),
+            (_, Wanted::Line { .. }) => {
+                stories.last().iter().for_each(|line| story::write_line(&mut text, line, min, style))
+            }
+            (_, Wanted::Trace(id)) => {
+                return story::write_trace(&mut text, id, correlator.index(), stories, min, style);
+            }
+            (_, Wanted::Chosen) => write_chosen(&mut text, correlator, stories, min, style),
         }
-    };
+        None
+    });
     match output.write_all(&text).and_then(|()| output.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
     outcome.failures.extend(missing);
     if left_out > 0 {
-        outcome.failures.push(format!("{left_out} further lines of the trace are left out"));
+        outcome.failures.push(format!("{left_out} further lines are left out"));
     }
     Ok(outcome.all_failures().cloned().collect())
+}
+
+/// The files that `--at` may mean.
+struct Named {
+    matching: BTreeSet<String>,
+}
+
+impl Named {
+    fn new<'f>(wanted: &Wanted, files: impl Iterator<Item = &'f str> + Clone) -> Named {
+        let Wanted::Line { file, .. } = wanted else { return Named { matching: BTreeSet::new() } };
+        // Its whole name may be the end of another's.
+        let is_whole = files.clone().any(|known| known == file);
+        let is_meant = |known: &&str| if is_whole { *known == file } else { ends_alike(known, file) };
+        Named { matching: files.filter(is_meant).map(str::to_owned).collect() }
+    }
+
+    /// Why there is nothing to tell.
+    fn missing(&self, wanted: &Wanted, stories: &[LineStory]) -> Option<String> {
+        match wanted {
+            Wanted::Line { file, .. } if self.matching.is_empty() => Some(format!("no log file {file} was found")),
+            Wanted::Line { file, .. } if self.matching.len() > 1 => {
+                Some(format!("{file} may be any of {}: give more of its path", listed(&self.matching)))
+            }
+            Wanted::Line { file, line } if stories.is_empty() => Some(format!("{file} has no line {line}")),
+            Wanted::Chosen if stories.is_empty() => Some("no line meets --only".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn sorted(stories: &[LineStory]) -> Vec<&LineStory> {
+    let mut sorted: Vec<&LineStory> = stories.iter().collect();
+    sorted.sort_by_key(|story| (story.time, story.position.line));
+    sorted
+}
+
+/// Lines by trace, then those without a link.
+fn write_chosen(text: &mut Vec<u8>, correlator: &Correlator, stories: Vec<LineStory>, min: f32, style: Style) {
+    let mut by_trace: BTreeMap<[u8; 16], Vec<LineStory>> = BTreeMap::new();
+    let mut unlinked = Vec::new();
+    for story in stories {
+        match story.explanation.link.filter(|_| story.explanation.reason_at(min).is_none()) {
+            Some(link) => by_trace.entry(link.trace_id).or_default().push(story),
+            None => unlinked.push(story),
+        }
+    }
+    let mut traces: Vec<_> = by_trace.into_iter().collect();
+    traces.sort_by_key(|(_, stories)| stories.iter().filter_map(|story| story.time).min());
+    for (id, stories) in traces {
+        story::write_trace(text, &id, correlator.index(), stories, min, style);
+        text.push(b'\n');
+    }
+    story::write_unlinked(text, sorted(&unlinked), min, style);
 }
 
 /// The first few names, and how many more there are.
@@ -121,9 +188,12 @@ fn ends_alike(one: &str, two: &str) -> bool {
 struct Teller<'a> {
     correlator: &'a Correlator,
     wanted: &'a Wanted,
+    only: Only<'a>,
+    min_confidence: f32,
     /// File of the source, and line.
     place: Option<(u32, u64)>,
     files: Vec<String>,
+    fields: Fields,
     stories: Vec<LineStory>,
     left_out: u64,
 }
@@ -131,31 +201,43 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn tell(&mut self, record: &Record<'_>, explanation: Explanation) {
         let file = self.files.get(record.position.file as usize).map_or("", String::as_str);
-        self.stories.push(LineStory::new(record, file, explanation));
+        self.stories.push(LineStory::new(record, file, self.fields, explanation));
+    }
+
+    fn is_wanted(&self, record: &Record<'_>, link: Option<&Link>) -> bool {
+        let is_made = |link: &&Link| link.confidence.is_none_or(|confidence| confidence >= self.min_confidence);
+        match self.wanted {
+            Wanted::Line { .. } => {
+                let position = record.position;
+                let Some((file, line)) = self.place else { return false };
+                let holds = (position.line..position.line + u64::from(position.lines.max(1))).contains(&line);
+                // Records of two streams may lie in one another: the last to begin before the line is meant.
+                let is_later = self.stories.last().is_none_or(|known| known.position.line <= position.line);
+                position.file == file && holds && is_later
+            }
+            Wanted::Trace(id) => {
+                link.is_some_and(|link| link.trace_id == *id)
+                    && (self.only.is_everything() || self.only.admits(record, link))
+            }
+            Wanted::Chosen => self.only.admits(record, link.filter(is_made)),
+        }
     }
 }
 
 impl RecordSink for Teller<'_> {
     fn record(&mut self, record: &Record<'_>) {
-        let position = record.position;
-        match self.wanted {
-            Wanted::Line { .. } => {
-                let Some((file, line)) = self.place else { return };
-                let holds = (position.line..position.line + u64::from(position.lines.max(1))).contains(&line);
-                // Records of two streams may lie in one another: the last to begin before the line is meant.
-                let is_later = self.stories.last().is_none_or(|known| known.position.line <= position.line);
-                if position.file == file && holds && is_later {
-                    self.tell(record, self.correlator.explain(record));
-                }
-            }
-            Wanted::Trace(id) => match self.correlator.link(record) {
-                Ok(link) if link.trace_id == *id && self.stories.len() < LINES_MAX => {
-                    self.tell(record, self.correlator.explain(record));
-                }
-                Ok(link) if link.trace_id == *id => self.left_out += 1,
-                _ => {}
-            },
+        let link = match self.wanted {
+            Wanted::Line { .. } => None,
+            _ => self.correlator.link(record).ok(),
+        };
+        if !self.is_wanted(record, link.as_ref()) {
+            return;
         }
+        if self.stories.len() >= LINES_MAX {
+            self.left_out += 1;
+            return;
+        }
+        self.tell(record, self.correlator.explain(record));
     }
 }
 
@@ -183,5 +265,11 @@ mod tests {
         ] {
             assert_eq!(ends_alike(one, two), alike, "{one} {two}");
         }
+        let named = |file: &str, known: &[&str]| {
+            let wanted = Wanted::Line { file: file.to_owned(), line: 1 };
+            Named::new(&wanted, known.iter().copied()).matching.len()
+        };
+        assert_eq!(named("kubelet.log", &["a/kubelet.log", "b/kubelet.log"]), 2);
+        assert_eq!(named("kubelet.log", &["kubelet.log", "b/kubelet.log"]), 1, "its whole name");
     }
 }

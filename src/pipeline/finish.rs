@@ -1,19 +1,13 @@
 //! The end of a run: what it came to, traces with their lines on the terminal, the exit code.
 //!
-//! In go what was held and counted, out come text and the exit code; the sum in words is [`summary`]'s. No record is read
-//! here.
+//! In go what was held and counted, out come the exit code and counts; text is [`show`]'s, the sum in words [`summary`]'s. No
+//! record is read here.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Write};
+use std::collections::BTreeMap;
 
 use super::source::SourceReport;
-use super::taps::{HeldLine, HeldLines};
 use super::*;
-use crate::cli::View;
-use crate::export::terminal::Style;
-use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
 use crate::input::discover::LeftOut;
-use crate::record::Relation;
 
 /// What a run came to.
 #[derive(Debug, Clone)]
@@ -129,78 +123,4 @@ pub fn exit_code(outcome: &Outcome) -> u8 {
         () if undelivered || refused || unread || not_shown => 1,
         () => 0,
     }
-}
-
-/// Shows the lines: trace by trace, then those without one; or all by time.
-pub(super) fn show(
-    held: &HeldLines,
-    correlator: Option<&Correlator>,
-    view: View,
-    style: Style,
-    output: &mut impl Write,
-) -> io::Result<()> {
-    let mut text = Vec::new();
-    let mut by_trace: HashMap<[u8; 16], Vec<&HeldLine>> = HashMap::new();
-    let mut unlinked: Vec<&HeldLine> = Vec::new();
-    for line in &held.lines {
-        match line.link.filter(|_| view == View::Trace) {
-            Some(link) => by_trace.entry(link.trace_id).or_default().push(line),
-            None => unlinked.push(line),
-        }
-    }
-    let mut traces: Vec<_> = by_trace.into_iter().collect();
-    traces.sort_by_key(|(id, lines)| (lines.iter().filter_map(|line| line.time).min(), *id));
-    for (trace_id, mut lines) in traces {
-        lines.sort_by_key(|line| line.time);
-        let view = TraceView {
-            trace_id,
-            spans: correlator.map_or_else(Vec::new, |correlator| spans_of(correlator, &trace_id)),
-            lines: lines.into_iter().map(|line| view_of(held, line)).collect(),
-        };
-        write_trace(&mut text, &view, style);
-        output.write_all(&text)?;
-        text.clear();
-    }
-    unlinked.sort_by_key(|line| line.time);
-    if !unlinked.is_empty() {
-        let lines: Vec<_> = unlinked.into_iter().map(|line| view_of(held, line)).collect();
-        match view {
-            View::Trace => write_unlinked(&mut text, &lines, style),
-            View::Time => write_lines(&mut text, &lines, style),
-        }
-    }
-    output.write_all(&text)?;
-    output.flush()
-}
-
-fn view_of<'h>(held: &'h HeldLines, line: &'h HeldLine) -> LineView<'h> {
-    LineView {
-        span_id: line.link.map_or([0; 8], |link| link.span_id),
-        time: line.time,
-        time_digits: line.time_digits,
-        severity: line.severity,
-        source: &held.sources[line.source as usize],
-        message: &line.message,
-        fields: &line.fields,
-        method: line.link.map(|link| link.method),
-        relation: line.link.map_or(Relation::Within, |link| link.relation),
-        confidence: line.link.and_then(|link| link.confidence),
-    }
-}
-
-fn spans_of<'c>(correlator: &'c Correlator, trace_id: &[u8; 16]) -> Vec<SpanView<'c>> {
-    let index = correlator.index();
-    let view = |slot: &crate::correlate::span_index::Slot| {
-        let span = index.span(*slot);
-        SpanView {
-            span_id: span.span_id,
-            parent_id: span.parent_id,
-            service: &index.resource(span.resource).service,
-            name: index.name(span.name),
-            start: span.start,
-            end: span.end,
-            failed: false,
-        }
-    };
-    index.by_trace(trace_id, false).iter().map(view).collect()
 }

@@ -54,7 +54,7 @@ impl Learned {
         outcome.from_stores = spools.len() as u64;
         config.traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
         spools.extend(traces.spools);
-        let progress = progress::Progress::start(&sources, !config.traces.is_empty(), monitor, say);
+        let progress = progress::Progress::start(&sources, &config, monitor, say);
         let mut correlator = load_traces(&config, &mut outcome, say);
         let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;
         without_spans.extend(files.iter().chain(unreadable).cloned());

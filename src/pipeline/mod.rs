@@ -12,9 +12,12 @@ pub mod deliveries;
 mod explain;
 mod finish;
 mod gather;
+mod held_events;
 mod inputs;
 mod learned;
+mod link_counts;
 pub mod monitor;
+mod only;
 mod outputs;
 mod progress;
 mod reach;
@@ -22,14 +25,17 @@ mod recall;
 mod recognise;
 mod saving;
 pub mod ship;
+mod show;
 pub mod source;
 mod store;
 mod story;
+mod story_json;
 mod summary;
 pub mod taps;
 mod targets;
 mod trace_files;
 pub mod traces;
+mod window;
 mod writers;
 mod zones;
 
@@ -56,17 +62,21 @@ use crate::record::Origin;
 use crate::spans::file::Limits as TraceLimits;
 use acknowledged::{Acknowledged, Resending};
 use deliveries::{Deliveries, Say, Way};
+use held_events::HeldEvents;
 use inputs::Inputs;
 use learned::Learned;
+use link_counts::LinkCounts;
 use monitor::Monitor;
+use only::Only;
 use outputs::Outputs;
 use recall::{Observer, Recall};
 use recognise::recognise;
 use saving::Saver;
-use ship::{LinkCounts, LogOutput, Shipper, SourceState};
+use ship::{LogOutput, Shipper, SourceState};
 use source::{Reading, SourceReport, SourceSink, read_source};
 use targets::targets;
-use traces::{Given, HeldEvents, TracesReport};
+use traces::{Given, TracesReport};
+use window::Window;
 
 pub use explain::{Wanted, explain};
 pub use finish::{Outcome, exit_code};
@@ -201,7 +211,7 @@ impl Run<'_> {
         say: &Say,
     ) -> Result<(), PipelineError> {
         let config = self.config;
-        let mut outputs = Outputs::open(config)?;
+        let mut outputs = Outputs::open(config, Only::new(&config.only, self, correlator))?;
         let (mut before, message) = store.map(Store::load).transpose()?.unzip();
         message.flatten().iter().for_each(|message| say(message));
         let forgotten = before.as_mut().map_or(0, |state| state.begin_run(FILES_MAX));
@@ -245,7 +255,7 @@ impl Run<'_> {
         if let Some(correlator) = correlator {
             outcome.count_limits(correlator);
         }
-        outputs.finish(config, correlator, outcome.stopped, outcome);
+        outputs.finish(config, self.sources, correlator, outcome.stopped, outcome);
         Ok(())
     }
 
@@ -255,7 +265,7 @@ impl Run<'_> {
         &self,
         workers: usize,
         correlator: Option<&Correlator>,
-        outputs: &mut Outputs,
+        outputs: &mut Outputs<'_>,
         ways: &[Way],
         is_logs: &[bool],
         acknowledged: &Acknowledged,
@@ -264,11 +274,12 @@ impl Run<'_> {
         let order = self.order(workers);
         let next = AtomicUsize::new(0);
         let total = Mutex::new((SourceReport::default(), LinkCounts::default()));
+        let only = outputs.only.clone();
         let mut takers = Some(outputs.takers());
         thread::scope(|scope| {
             for _ in 0..workers {
                 let (links, taps) = takers.take().unwrap_or_default();
-                let (order, next, total) = (&order, &next, &total);
+                let (order, next, total, only) = (&order, &next, &total, &*only);
                 let logs = |(index, way): (usize, &'_ Way)| LogOutput {
                     destination: index,
                     sink: Box::new(way.clone()),
@@ -279,7 +290,8 @@ impl Run<'_> {
                 let mut shipper = Shipper {
                     correlator,
                     min_confidence: self.config.min_confidence,
-                    window: (self.config.since, self.config.until),
+                    window: Window::new(self.config.since, self.config.until),
+                    only,
                     logs,
                     taps,
                     links,
@@ -330,7 +342,7 @@ impl Run<'_> {
     /// the configuration each way leads to.
     fn send_traces(
         &self,
-        outputs: &mut Outputs,
+        outputs: &mut Outputs<'_>,
         ways: &[Way],
         places: &[usize],
         acknowledged: &Acknowledged,
@@ -350,7 +362,7 @@ impl Run<'_> {
             } else {
                 let files = known.get_or_insert_with(|| traces::recognise(given.paths, given.limits, acknowledged));
                 let files = files.as_ref().map_err(|error| io::Error::other(error.to_string()));
-                files.and_then(|files| traces::send(&given, events, &sending, files))
+                files.and_then(|files| traces::send(&given, events, &outputs.only, &sending, files))
             };
             match sent {
                 Ok(counts) => outcome.count_events(events, &counts),

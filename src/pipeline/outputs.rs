@@ -6,23 +6,28 @@
 use std::fs;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::held_events::HeldEvents;
+use super::only::Only;
 use super::ship::Tap;
+use super::show::Show;
 use super::summary::counted;
 use super::taps::{HeldLines, LogsFile};
-use super::traces::{self, Given, HeldEvents};
-use super::{Outcome, PipelineError, carriers, finish};
+use super::traces::{self, Given};
+use super::{Outcome, PipelineError, carriers};
+use crate::commands::survey::Source;
 use crate::config::{BackfillConfig, Destination};
 use crate::correlate::Correlator;
 use crate::export::links::LinkRows;
-use crate::export::terminal::Style;
 use crate::files::replace::Replacement;
 
 /// The links file.
 pub(super) type LinksFile = LinkRows<BufWriter<Replacement>>;
 
 /// What is written or held.
-pub(super) struct Outputs {
+pub(super) struct Outputs<'a> {
+    pub(super) only: Arc<Only<'a>>,
     links: Option<(PathBuf, LinksFile)>,
     lines: Option<HeldLines>,
     folders: Vec<Folder>,
@@ -40,9 +45,9 @@ struct Folder {
 /// What takes records: the links file, and all others.
 pub(super) type Takers<'o> = (Option<&'o mut LinksFile>, Vec<&'o mut (dyn Tap + Send)>);
 
-impl Outputs {
+impl<'a> Outputs<'a> {
     /// Begins to write them all.
-    pub(super) fn open(config: &BackfillConfig) -> Result<Outputs, PipelineError> {
+    pub(super) fn open(config: &BackfillConfig, only: Only<'a>) -> Result<Outputs<'a>, PipelineError> {
         let create = |path: &Path| {
             Replacement::create(path).map_err(|source| PipelineError::Output { path: path.to_owned(), source })
         };
@@ -50,11 +55,12 @@ impl Outputs {
             Some(path) => Some((path.clone(), LinkRows::new(BufWriter::new(create(path)?)))),
             None => None,
         };
-        let mut outputs = Outputs { links, lines: None, folders: Vec::new(), events: Vec::new() };
+        let only = Arc::new(only);
+        let mut outputs = Outputs { only, links, lines: None, folders: Vec::new(), events: Vec::new() };
         for (place, destination) in config.destinations.iter().enumerate().filter(|_| !config.dry_run) {
             let wants_events = !config.traces.is_empty();
             match destination {
-                Destination::Text => outputs.lines = Some(HeldLines::new(config.held_bytes_max)),
+                Destination::Text => outputs.lines = Some(HeldLines::new(config.held_bytes_max, config.fields)),
                 Destination::Files(path) => {
                     fs::create_dir_all(path).map_err(|source| PipelineError::Output { path: path.clone(), source })?;
                     let logs = LogsFile::new(create(&path.join("logs.jsonl"))?, config.now_nanos);
@@ -87,6 +93,7 @@ impl Outputs {
     pub(super) fn finish(
         mut self,
         config: &BackfillConfig,
+        sources: &[Source],
         correlator: Option<&Correlator>,
         stopped: bool,
         outcome: &mut Outcome,
@@ -106,7 +113,7 @@ impl Outputs {
                 continue;
             }
             let given = Given::new(config, correlator, outcome);
-            let written = write_traces(&given, events, &folder.path.join("traces.jsonl"));
+            let written = write_traces(&given, events, &self.only, &folder.path.join("traces.jsonl"));
             let written = written.map(|(output, carried)| {
                 outcome.count_events(events, &carried);
                 output
@@ -115,8 +122,8 @@ impl Outputs {
         }
         if let Some(lines) = self.lines.filter(|_| !stopped) {
             outcome.lines_left_out = lines.left_out;
-            let style = Style { colour: config.colour, width: config.width };
-            match finish::show(&lines, correlator, config.view, style, &mut io::stdout().lock()) {
+            let show = Show { lines: &lines, correlator, only: &self.only, config, sources };
+            match show.write(&mut io::stdout().lock()) {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                     let lines = counted(lines.lines.len() as u64, "line");
                     outcome.failures.push(format!("standard output: {error}; of {lines} not all were shown"));
@@ -130,10 +137,11 @@ impl Outputs {
 fn write_traces(
     given: &Given<'_>,
     events: &mut HeldEvents,
+    only: &Only<'_>,
     path: &Path,
 ) -> io::Result<(BufWriter<Replacement>, carriers::Counts)> {
     let mut output = BufWriter::new(Replacement::create(path)?);
-    let carried = traces::write_file(given, events, &mut output)?;
+    let carried = traces::write_file(given, events, only, &mut output)?;
     Ok((output, carried))
 }
 

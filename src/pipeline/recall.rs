@@ -25,7 +25,8 @@ pub(super) struct Recall {
 impl Recall {
     /// Keeps records only if nothing but their links is wanted: no text of theirs, and no evidence.
     pub(super) fn new(config: &BackfillConfig, wants_evidence: bool) -> Recall {
-        let only_links = config.dry_run && !wants_evidence && super::targets(config).is_empty();
+        let only_links =
+            config.dry_run && config.only.is_empty() && !wants_evidence && super::targets(config).is_empty();
         Recall { remembered: only_links.then(Remembered::default), reports: Vec::new() }
     }
 
@@ -66,9 +67,9 @@ pub(super) struct Observer<'c> {
 
 impl RecordSink for Observer<'_> {
     fn record(&mut self, record: &Record<'_>) {
-        self.correlator.observe(record);
+        let standing = self.correlator.observe(record);
         if let Some(remembered) = &mut self.recall.remembered {
-            remembered.add(self.correlator, record);
+            remembered.add(self.correlator, record, standing);
         }
     }
 }

@@ -144,8 +144,11 @@ mod tests {
     use crate::export::logs::LogBatcher;
     use crate::input::read::ReadLimits;
     use crate::pipeline::acknowledged::Resending;
-    use crate::pipeline::ship::{BatchSink, LinkCounts, LogOutput, Shipper, SourceState, Tap};
+    use crate::pipeline::link_counts::LinkCounts;
+    use crate::pipeline::only::Only;
+    use crate::pipeline::ship::{BatchSink, LogOutput, Shipper, SourceState, Tap};
     use crate::pipeline::source::{SourceSink, read_source};
+    use crate::pipeline::window::Window;
     use crate::record::{Link, Origin, Record};
 
     type Uid = [u8; 16];
@@ -345,10 +348,12 @@ mod tests {
                 batcher: LogBatcher::new(bytes::Bytes::new()),
                 closed: false,
             };
+            let only = Only::default();
             let shipper = Shipper {
                 correlator: None,
                 min_confidence: 0.0,
-                window: (None, None),
+                window: Window::new(None, None),
+                only: &only,
                 logs: vec![output],
                 taps: vec![&mut seen],
                 links: None,

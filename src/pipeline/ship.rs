@@ -4,10 +4,12 @@
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
 use super::acknowledged::Acknowledged;
-use super::counted::Counted;
+use super::link_counts::LinkCounts;
+use super::only::Only;
 use super::outputs::LinksFile;
 use super::recognise::KnownFile;
 use super::source::SourceSink;
+use super::window::Window;
 pub use super::writers::SourceState;
 use super::writers::WriterState;
 use crate::assemble::RecordSink;
@@ -36,41 +38,6 @@ pub struct LogOutput {
     pub closed: bool,
 }
 
-/// What was linked, and what was not.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LinkCounts {
-    /// Records by method; `None` in the second place: ids whose span was not seen.
-    pub linked: Counted<(Method, bool)>,
-    /// Records by reason.
-    pub unlinked: Counted<Unlinked>,
-    /// Links below `--min-confidence`, not made.
-    pub below_confidence: u64,
-    /// Between which times the records lie, ns since the epoch.
-    pub times: Option<(i64, i64)>,
-    /// Records outside `--since` and `--until`.
-    pub outside_window: u64,
-    /// Records that every destination had acknowledged before.
-    pub acknowledged_before: u64,
-    /// Records that were sent before, by a run without traces, and are not sent again.
-    pub untraced_before: u64,
-}
-
-impl LinkCounts {
-    /// Adds another worker's counts.
-    pub fn add(&mut self, other: &LinkCounts) {
-        other.linked.iter().for_each(|(method, count)| self.linked.add(method, count));
-        other.unlinked.iter().for_each(|(reason, count)| self.unlinked.add(reason, count));
-        self.times = match (self.times, other.times) {
-            (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1))),
-            (one, two) => one.or(two),
-        };
-        self.below_confidence += other.below_confidence;
-        self.outside_window += other.outside_window;
-        self.acknowledged_before += other.acknowledged_before;
-        self.untraced_before += other.untraced_before;
-    }
-}
-
 /// Takes records with their links beside the destinations of logs: text, files, span events.
 pub trait Tap {
     /// One record; `file` is the name its file is shown under.
@@ -83,8 +50,10 @@ pub struct Shipper<'a> {
     pub correlator: Option<&'a Correlator>,
     /// Links below are not made.
     pub min_confidence: f32,
-    /// First record time, and the one to stop before.
-    pub window: (Option<i64>, Option<i64>),
+    /// Which records take part by their time.
+    pub window: Window,
+    /// Which of them are shown and sent.
+    pub only: &'a Only<'a>,
     /// Destinations of logs.
     pub logs: Vec<LogOutput>,
     /// Other takers.
@@ -104,6 +73,7 @@ pub struct Shipper<'a> {
 impl Shipper<'_> {
     /// A source begins.
     pub fn source_begins(&mut self, source: &Source, known: Vec<KnownFile>) {
+        self.window.source_begins();
         self.source = SourceState::new(source, known);
     }
 
@@ -134,8 +104,7 @@ impl Shipper<'_> {
     pub(super) fn take(&mut self, outcome: Result<Link, Unlinked>) -> Option<Link> {
         match outcome {
             Ok(link) if link.confidence.is_some_and(|confidence| confidence < self.min_confidence) => {
-                self.counts.below_confidence += 1;
-                self.counts.unlinked.add(Unlinked::Ambiguous, 1);
+                self.counts.unlinked.add(Unlinked::BelowThreshold, 1);
                 None
             }
             Ok(link) => {
@@ -151,19 +120,23 @@ impl Shipper<'_> {
 
     /// Whether a time lies in the window; counts it so.
     pub(super) fn is_in_window(&mut self, time: Option<i64>) -> bool {
-        let Some(time) = time else { return true };
-        if self.window.0.is_some_and(|since| time < since) || self.window.1.is_some_and(|until| time >= until) {
+        if time.is_none() && !self.window.is_open() {
+            self.counts.by_record_before += 1;
+        }
+        if !self.window.takes(time) {
             self.counts.outside_window += 1;
             return false;
         }
-        let (first, last) = self.counts.times.unwrap_or((time, time));
-        self.counts.times = Some((first.min(time), last.max(time)));
+        if let Some(time) = time {
+            let (first, last) = self.counts.times.unwrap_or((time, time));
+            self.counts.times = Some((first.min(time), last.max(time)));
+        }
         true
     }
 }
 
 /// Ids that stand in the record, where no traces are known.
-fn written(record: &Record<'_>) -> Option<Link> {
+pub(super) fn written(record: &Record<'_>) -> Option<Link> {
     Some(Link {
         trace_id: record.entry.trace.trace_id?,
         span_id: record.entry.trace.span_id.unwrap_or_default(),
@@ -187,6 +160,11 @@ impl RecordSink for Shipper<'_> {
         let link = self.link(record);
         if let Some(rows) = &mut self.links {
             rows.add(record.position, link.as_ref());
+        }
+        if !self.only.is_everything() && !self.only.admits(record, link.as_ref()) {
+            self.counts.filtered += 1;
+            self.leave_out();
+            return;
         }
         for tap in &mut self.taps {
             let file = self.source.files.get(record.position.file as usize).map_or("", String::as_str);

@@ -5,10 +5,11 @@
 
 use spanline_parsers::Severity;
 
-use crate::correlate::explain::{Candidate, Explanation, Factor};
+use crate::correlate::explain::{Candidate, DISTANCE_TO_END, DISTANCE_TO_START, Explanation, Factor};
 use crate::correlate::span_index::SpanIndex;
-use crate::export::fields::Sighting;
 use crate::export::terminal::{Line, Paint, Style};
+use crate::export::text::{Clock, Row, Tag};
+use crate::export::text_fields::{FieldList, Fields};
 use crate::export::trace_view::duration;
 use crate::export::{json, spell, text};
 use crate::record::{Link, Position, Record, Relation};
@@ -38,18 +39,15 @@ pub(super) struct LineStory {
     /// What it says, its beginning.
     pub(super) message: Vec<u8>,
     /// What else it says.
-    pub(super) fields: Vec<u8>,
+    pub(super) fields: FieldList,
     /// What the correlator tells.
     pub(super) explanation: Explanation,
 }
 
 impl LineStory {
     /// Keeps what is told of a record.
-    pub(super) fn new(record: &Record<'_>, file: &str, explanation: Explanation) -> LineStory {
+    pub(super) fn new(record: &Record<'_>, file: &str, which: Fields, explanation: Explanation) -> LineStory {
         let message = &record.entry.body;
-        let mut fields = Vec::new();
-        text::fields(&mut fields, record, &Sighting::default());
-        fields.truncate(MESSAGE_BYTES_MAX);
         LineStory {
             file: file.to_owned(),
             position: record.position,
@@ -59,9 +57,28 @@ impl LineStory {
             format: format!("{}{}", json::envelope(record.envelope), record.entry.format.name()),
             source: text::source(record.origin).to_owned(),
             message: message[..message.len().min(MESSAGE_BYTES_MAX)].to_vec(),
-            fields,
+            fields: FieldList::of(record, which),
             explanation,
         }
+    }
+
+    /// Its row; `before`: the line before, of the same trace.
+    fn row(&self, out: &mut Vec<u8>, date: bool, before: Option<&LineStory>, style: Style) -> usize {
+        let mut fields = Vec::new();
+        let before = before.filter(|before| before.source == self.source);
+        self.fields.write(&mut fields, before.map(|before| &before.fields), &[]);
+        let row = Row {
+            indent: 0,
+            time: self.time,
+            clock: Clock { date, digits: self.time_digits, columns: 6 },
+            severity: self.severity,
+            source: "",
+            source_columns: 0,
+            message: &self.message,
+            fields: &fields,
+            tag: Tag { site: self.fields.site(), ..Tag::default() },
+        };
+        row.write(out, style)
     }
 }
 
@@ -73,17 +90,9 @@ pub(super) fn write_line(out: &mut Vec<u8>, story: &LineStory, min_confidence: f
         0 | 1 => String::new(),
         lines => format!("{lines} lines, "),
     };
-    line.put(format!("  {lines}{}, by {}", story.format, story.source), Paint::Dim);
+    line.put(format!("  {lines}{}, by {}, times in UTC", story.format, story.source), Paint::Dim);
     line.end();
-    let mut line = Line::begin(out, style);
-    line.put("  ", Paint::Plain);
-    text::time(&mut line, story.time, story.time_digits, true);
-    text::level(&mut line, story.severity);
-    let column = line.used();
-    let mut further = text::message(&mut line, story.severity, &story.message, None);
-    text::put_fields(&mut line, &story.fields);
-    line.end();
-    text::further_lines(out, &mut further, column, style);
+    story.row(out, true, None, style);
     out.push(b'\n');
     outcome(out, &story.explanation, min_confidence, style);
     out.push(b'\n');
@@ -96,7 +105,7 @@ fn outcome(out: &mut Vec<u8>, explanation: &Explanation, min_confidence: f32, st
     let mut line = Line::begin(out, style);
     if let Some(reason) = explanation.reason_at(min_confidence) {
         line.put("not linked", Paint::Yellow);
-        line.put(format!("  {}: {}", reason.name(), reason.text()), Paint::Plain);
+        line.put(format!("  {}: {}", reason.name(), reason.reason()), Paint::Plain);
         if let Some(confidence) = explanation.link.as_ref().and_then(|link| link.confidence) {
             line.put(format!(" ({confidence:.4}, needed are {min_confidence})"), Paint::Plain);
         }
@@ -145,7 +154,8 @@ fn candidates(out: &mut Vec<u8>, explanation: &Explanation, style: Style) {
         line.put(&candidate.service, Paint::Cyan);
         line.put(" ", Paint::Plain);
         line.put(&candidate.name, Paint::Bold);
-        line.put(format!("  {}", place(candidate)), Paint::Plain);
+        let took = duration(candidate.since_start.saturating_add(candidate.until_end));
+        line.put(format!("  took {took}; the line {}", place(candidate)), Paint::Plain);
         line.end();
         let mut line = Line::begin(out, style);
         let mut ids = b"          trace ".to_vec();
@@ -156,7 +166,9 @@ fn candidates(out: &mut Vec<u8>, explanation: &Explanation, style: Style) {
         line.end();
         for factor in &candidate.evidence {
             let mut line = Line::begin(out, style);
-            line.put(format!("          {:>+7.2}  {}", factor.weight, factor.name), Paint::Plain);
+            line.put(format!("          {:<16}", strength(factor.weight)), paint(factor.weight));
+            line.put(told(factor, candidate), Paint::Plain);
+            line.put(format!("  ({:+.2})", factor.weight), Paint::Dim);
             line.end();
         }
     }
@@ -164,6 +176,39 @@ fn candidates(out: &mut Vec<u8>, explanation: &Explanation, style: Style) {
         let mut line = Line::begin(out, style);
         line.put(format!("  … {} less likely ones", explanation.left_out), Paint::Dim);
         line.end();
+    }
+}
+
+/// How much a piece of evidence says, in words: its weight is the logarithm of how many times likelier it makes the span.
+fn strength(weight: f32) -> &'static str {
+    match weight {
+        3.0.. => "strongly for",
+        1.0.. => "for",
+        0.0.. => "slightly for",
+        -1.0.. => "slightly against",
+        -3.0.. => "against",
+        _ => "strongly against",
+    }
+}
+
+fn paint(weight: f32) -> Paint {
+    if weight >= 0.0 { Paint::Green } else { Paint::Yellow }
+}
+
+/// A piece of evidence, with what it is in this line and span.
+fn told(factor: &Factor, candidate: &Candidate) -> String {
+    let distance = |nanos: i64, edge: &str| match nanos {
+        before if before < 0 => format!("{} beyond its {edge}", duration(before.saturating_neg())),
+        within => format!("{} from its {edge}", duration(within)),
+    };
+    let what = match factor.name {
+        DISTANCE_TO_START => Some(distance(candidate.since_start, "start")),
+        DISTANCE_TO_END => Some(distance(candidate.until_end, "end")),
+        _ => factor.what.clone(),
+    };
+    match what {
+        Some(what) => format!("{}: {what}", factor.name),
+        None => factor.name.to_owned(),
     }
 }
 
@@ -215,23 +260,49 @@ pub(super) fn write_trace(
     if stories.is_empty() {
         return Some(format!("no line is linked to trace {name}"));
     }
+    let mut line = Line::begin(out, style);
+    line.put("times in UTC", Paint::Dim);
+    line.end();
     stories.sort_by_key(|story| (story.time.unwrap_or(i64::MAX), story.position.line));
+    let mut before = None;
     for story in &stories {
-        line_of_trace(out, story, index, min_confidence, style);
+        line_of_trace(out, story, before.replace(story), index, min_confidence, style);
     }
     None
 }
 
-fn line_of_trace(out: &mut Vec<u8>, story: &LineStory, index: &SpanIndex, min_confidence: f32, style: Style) {
-    let Some(link) = &story.explanation.link else { return };
+/// Writes lines without a link, each with the reason.
+pub(super) fn write_unlinked(out: &mut Vec<u8>, stories: Vec<&LineStory>, min_confidence: f32, style: Style) {
+    if stories.is_empty() {
+        return;
+    }
     let mut line = Line::begin(out, style);
-    text::time(&mut line, story.time, story.time_digits, false);
-    text::level(&mut line, story.severity);
-    let column = line.used();
-    let mut further = text::message(&mut line, story.severity, &story.message, None);
-    text::put_fields(&mut line, &story.fields);
+    line.put("no trace", Paint::Bold);
+    line.put(format!("  {} lines, times in UTC", stories.len()), Paint::Dim);
     line.end();
-    text::further_lines(out, &mut further, column, style);
+    let mut before = None;
+    for story in stories {
+        let column = story.row(out, true, before.replace(story), style);
+        let mut line = Line::begin(out, style);
+        line.pad_to(column);
+        line.put(format!("{}:{}", story.file, story.position.line), Paint::Dim);
+        if let Some(reason) = story.explanation.reason_at(min_confidence) {
+            line.put(format!("  {}: {}", reason.name(), reason.reason()), Paint::Dim);
+        }
+        line.end();
+    }
+}
+
+fn line_of_trace(
+    out: &mut Vec<u8>,
+    story: &LineStory,
+    before: Option<&LineStory>,
+    index: &SpanIndex,
+    min_confidence: f32,
+    style: Style,
+) {
+    let Some(link) = &story.explanation.link else { return };
+    let column = story.row(out, false, before, style);
     let mut line = Line::begin(out, style);
     line.pad_to(column);
     let span = index.by_ids(&link.trace_id, &link.span_id).map(|slot| index.span(slot));
@@ -251,8 +322,9 @@ fn line_of_trace(out: &mut Vec<u8>, story: &LineStory, index: &SpanIndex, min_co
     let chosen = story.explanation.candidates.iter().find(|candidate| candidate.is_chosen);
     let mut factors: Vec<&Factor> = chosen.into_iter().flat_map(|candidate| &candidate.evidence).collect();
     factors.sort_by(|one, two| two.weight.abs().total_cmp(&one.weight.abs()));
-    for factor in factors.iter().take(FACTORS_BESIDE) {
-        line.put(format!("  {:+.2} {}", factor.weight, factor.name), Paint::Dim);
+    for (factor, candidate) in factors.iter().take(FACTORS_BESIDE).zip(std::iter::repeat(chosen)) {
+        let told = candidate.map_or_else(|| factor.name.to_owned(), |candidate| told(factor, candidate));
+        line.put(format!("  {} {told}", strength(factor.weight)), Paint::Dim);
     }
     line.end();
 }

@@ -4,6 +4,7 @@
 //! count and what to change. Nothing is counted here.
 
 use super::finish::Outcome;
+use crate::export::Summary;
 use crate::record::Method;
 
 /// Files left out that are named for each reason.
@@ -78,6 +79,43 @@ impl Outcome {
         text
     }
 
+    /// What was not read, shown or delivered, and nothing else.
+    pub fn failures(&self) -> String {
+        let mut text = String::new();
+        let mut say = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        for (count, what) in [(self.lines_left_out, "line"), (self.events_left_out, "span event")] {
+            if count > 0 {
+                say(format!("failed    {} beyond --max-held-bytes, left out", counted(count, what)));
+            }
+        }
+        for (name, summary) in self.delivered.iter().filter(|(_, summary)| !summary.is_complete()) {
+            say(format!(
+                "sent      {name}: {} in {}",
+                counted(summary.records, "item"),
+                counted(summary.requests, "request")
+            ));
+            say_undelivered(summary, &mut say);
+        }
+        self.say_refused(&mut say);
+        self.all_failures().for_each(|failure| say(format!("failed    {failure}")));
+        text
+    }
+
+    /// What destinations refused in earlier runs.
+    fn say_refused(&self, say: &mut impl FnMut(String)) {
+        for (name, reasons) in &self.refused_before {
+            for (reason, count) in reasons {
+                say(format!(
+                    "refused   {name}: {} in earlier runs, not sent again (--resend tries anew): {reason}",
+                    counted(*count, "record")
+                ));
+            }
+        }
+    }
+
     fn say_links(&self, say: &mut impl FnMut(String)) {
         let linked: u64 = self.links.linked.sum();
         let unlinked: u64 = self.links.unlinked.sum();
@@ -89,11 +127,12 @@ impl Outcome {
         let detail = if by_method.is_empty() { String::new() } else { format!(": {}", by_method.join(", ")) };
         say(format!("linked    {linked} of {}{detail}", linked + unlinked));
         for (reason, count) in self.links.unlinked.iter() {
-            say(format!("unlinked  {count}: {}", reason.reason()));
+            say(format!("unlinked  {count} {}: {}", reason.name(), reason.reason()));
         }
         for (count, name, what) in [
-            (self.links.below_confidence, "link", "below --min-confidence, not made (counted above as unlinked)"),
             (self.links.outside_window, "record", "outside --since and --until, left out"),
+            (self.links.by_record_before, "record", "without a time, taken or left out as the one before"),
+            (self.links.filtered, "record", "left out by --only"),
             (self.links.acknowledged_before, "record", "acknowledged in an earlier run, not sent again"),
         ] {
             if count > 0 {
@@ -168,24 +207,9 @@ impl Outcome {
                 size(summary.bytes_sent),
                 size(summary.bytes_raw)
             ));
-            if summary.rejected > 0 {
-                say(format!("          {} rejected by it", summary.rejected));
-            }
-            for (reason, count) in &summary.dropped_by_reason {
-                say(format!("          {count} not taken by it: {reason}"));
-            }
-            for (reason, count) in &summary.left_by_reason {
-                say(format!("          {count} left for another run: {reason}"));
-            }
+            say_undelivered(summary, say);
         }
-        for (name, reasons) in &self.refused_before {
-            for (reason, count) in reasons {
-                say(format!(
-                    "refused   {name}: {} in earlier runs, not sent again (--resend tries anew): {reason}",
-                    counted(*count, "record")
-                ));
-            }
-        }
+        self.say_refused(say);
         if self.dry_run {
             say("sent      nothing: --dry-run".to_owned());
         }
@@ -205,6 +229,19 @@ fn first_few(names: &[String]) -> String {
     match names.len().saturating_sub(NAMES_MAX) {
         0 => shown,
         more => format!("{shown} and {more} more: -v names all"),
+    }
+}
+
+/// What a destination did not take.
+fn say_undelivered(summary: &Summary, say: &mut impl FnMut(String)) {
+    if summary.rejected > 0 {
+        say(format!("          {} rejected by it", summary.rejected));
+    }
+    for (reason, count) in &summary.dropped_by_reason {
+        say(format!("          {count} not taken by it: {reason}"));
+    }
+    for (reason, count) in &summary.left_by_reason {
+        say(format!("          {count} left for another run: {reason}"));
     }
 }
 

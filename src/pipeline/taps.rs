@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::ship::Tap;
 use crate::export::fields::Sighting;
+use crate::export::text_fields::{FieldList, Fields};
 use crate::export::{otlp_json, text};
 use crate::files::replace::Replacement;
 use crate::record::{Link, Origin, Record};
@@ -93,7 +94,11 @@ pub struct HeldLine {
     /// What it says.
     pub message: Box<[u8]>,
     /// What else it says, as it is shown behind the message.
-    pub fields: Box<[u8]>,
+    pub fields: FieldList,
+    /// Index into [`HeldLines::files`].
+    pub file: u32,
+    /// Number of its first line in it.
+    pub line: u64,
 }
 
 /// Lines kept until all is read.
@@ -103,24 +108,35 @@ pub struct HeldLines {
     pub lines: Vec<HeldLine>,
     /// Names of their sources.
     pub sources: Vec<String>,
+    /// Names of their files.
+    pub files: Vec<String>,
     /// Lines that were not kept.
     pub left_out: u64,
+    which: Fields,
     last_origin: Option<Origin>,
     bytes: u64,
     bytes_max: u64,
 }
 
 impl HeldLines {
-    /// At most so many bytes.
-    pub fn new(bytes_max: u64) -> HeldLines {
-        HeldLines { lines: Vec::new(), sources: Vec::new(), left_out: 0, last_origin: None, bytes: 0, bytes_max }
+    /// At most so many bytes, with these fields.
+    pub fn new(bytes_max: u64, which: Fields) -> HeldLines {
+        HeldLines {
+            lines: Vec::new(),
+            sources: Vec::new(),
+            files: Vec::new(),
+            left_out: 0,
+            which,
+            last_origin: None,
+            bytes: 0,
+            bytes_max,
+        }
     }
 }
 
 impl Tap for HeldLines {
-    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], _: &str) {
-        let mut fields = Vec::new();
-        text::fields(&mut fields, record, &Sighting::default());
+    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
+        let fields = FieldList::of(record, self.which);
         let cost = (record.entry.body.len() + fields.len() + size_of::<HeldLine>()) as u64;
         if self.bytes + cost > self.bytes_max {
             self.left_out += 1;
@@ -131,6 +147,9 @@ impl Tap for HeldLines {
             self.last_origin = Some(record.origin.clone());
             self.sources.push(text::source(record.origin));
         }
+        if self.files.last().is_none_or(|last| last != file) {
+            self.files.push(file.to_owned());
+        }
         self.lines.push(HeldLine {
             link: link.copied(),
             time: record.time,
@@ -138,7 +157,9 @@ impl Tap for HeldLines {
             severity: record.entry.severity,
             source: self.sources.len() as u32 - 1,
             message: record.entry.body.to_vec().into(),
-            fields: fields.into(),
+            fields,
+            file: self.files.len() as u32 - 1,
+            line: record.position.line,
         });
     }
 }

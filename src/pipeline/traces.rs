@@ -15,7 +15,8 @@ use super::acknowledged::Acknowledged;
 use super::carriers::{self, Sending};
 use super::cut::{SPAN_BITS, batches};
 use super::finish::Outcome;
-use super::ship::Tap;
+use super::held_events::HeldEvents;
+use super::only::Only;
 use super::trace_limits;
 use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
 use crate::checkpoint::version_1::Keys;
@@ -25,11 +26,9 @@ use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::facts::{ResourceFact, SpanFact};
 use crate::correlate::span_index::SpanIndex;
-use crate::export::span_event::{LineEvent, Style, event_for};
+use crate::export::span_event::Style;
 use crate::input::content;
-use crate::otlp::annotate::{self, SpanEvents};
 use crate::otlp::own::{self, StoredEvents};
-use crate::record::{Link, Record, Relation};
 use crate::spans::facts::FactCounts;
 use crate::spans::file::{Counts, Limits, TraceFile};
 use crate::spans::kind::TraceKind;
@@ -175,40 +174,6 @@ fn problem_of(path: &Path, counts: &Counts) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{}: {}", path.display(), parts.join("; ")))
 }
 
-/// Span events of linked records, kept until the spans of one destination are written.
-pub struct HeldEvents {
-    /// The destination, by its place in the configuration.
-    pub destination: usize,
-    pub(super) events: SpanEvents,
-    style: Style,
-}
-
-impl HeldEvents {
-    /// At most so many bytes.
-    pub fn new(destination: usize, bytes_max: u64, style: Style) -> HeldEvents {
-        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        HeldEvents { destination, events: SpanEvents::new(bytes_max), style }
-    }
-
-    /// What became of the events.
-    pub fn counts(&self) -> annotate::Counts {
-        self.events.counts()
-    }
-}
-
-impl Tap for HeldEvents {
-    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
-        // A record whose span was not seen has no span to be on; one that is about a span was not written in it.
-        let is_on_span = |link: &&Link| {
-            link.verified && !link.has_event && link.relation == Relation::Within && link.span_id != [0; 8]
-        };
-        if let Some(link) = link.filter(is_on_span) {
-            let LineEvent { event, text } = event_for(record, link, file, self.style);
-            self.events.push((link.trace_id, link.span_id), &event, text);
-        }
-    }
-}
-
 /// How the events are made.
 pub(super) fn style(config: &BackfillConfig) -> Style {
     Style { constant_name: config.event_name == EventName::Log, all_fields: config.event_fields == EventFields::All }
@@ -257,10 +222,12 @@ pub(super) fn is_own_scope(spans: &ScopeSpans) -> bool {
     spans.scope.as_ref().is_some_and(|scope| scope.name == own::SCOPE)
 }
 
-/// Writes `traces.jsonl`: the given traces, then the carriers of events that their spans had no room for.
+/// Writes `traces.jsonl`: the given traces, then the carriers of events that their spans had no room for; with `only`, the
+/// traces that it admits, and those of the lines given.
 pub(super) fn write_file(
     given: &Given<'_>,
     held: &mut HeldEvents,
+    only: &Only<'_>,
     output: &mut impl Write,
 ) -> io::Result<carriers::Counts> {
     held.events.stored = given.stored_on_carriers()?;
@@ -269,6 +236,9 @@ pub(super) fn write_file(
         // A file that cannot be read was said when its spans were taken in; only writing fails here.
         let _ = each_request(path, given.limits, |_, mut request| {
             held.events.annotate(&mut request);
+            if !only.keep_spans(&mut request, &held.traces) {
+                return Ok(());
+            }
             written = write_line(output, &request);
             if written.is_ok() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
         });
@@ -285,24 +255,33 @@ fn write_line(output: &mut impl Write, request: &ExportTraceServiceRequest) -> i
     output.write_all(b"\n")
 }
 
-/// Sends the traces, then the carriers of events that their spans had no room for. `known` is what [`recognise`] says of
-/// each of the files.
+/// Sends the traces, then the carriers of events that their spans had no room for; with `only` as in [`write_file`].
+/// `known` is what [`recognise`] says of each of the files.
+///
+/// What is acknowledged with `only` is not with another one, nor without: a span may lack lines that were left out.
 pub(super) fn send(
     given: &Given<'_>,
     held: &mut HeldEvents,
+    only: &Only<'_>,
     sending: &Sending<'_>,
     known: &[(u32, u64)],
 ) -> io::Result<carriers::Counts> {
     let mut open = true;
     held.events.stored = given.stored_on_carriers()?;
     for (path, (file, verified)) in given.paths.iter().zip(known.iter().copied()) {
-        let stream = sending.acknowledged.stream(file, STREAM, Some(&Keys::one(key_of(path)?)));
+        let stream = match only.number() {
+            None => sending.acknowledged.stream(file, STREAM, Some(&Keys::one(key_of(path)?))),
+            Some(number) => sending.acknowledged.stream(file, number, None),
+        };
         let (key, known) = (stream.index, stream.settled.into_iter().nth(sending.target).flatten());
         each_request(path, given.limits, |number, mut request| {
             held.events.annotate(&mut request);
+            let left_out = only.left_out(&request, &held.traces);
             for batch in batches(&request, key, number) {
-                let done =
+                let is_left_out = |span: u64| left_out.get((span & SPAN_MASK) as usize).copied().unwrap_or(false);
+                let is_known =
                     |span: u64| span < verified && known.as_ref().is_some_and(|known| known.ranges.contains(span));
+                let done = |span: u64| is_left_out(span) || is_known(span);
                 let batch = batch.without(done);
                 if open && !batch.is_empty() {
                     open = sending.sink.send(batch);
@@ -313,6 +292,9 @@ pub(super) fn send(
     }
     carriers::send(given, held, sending)
 }
+
+/// What an ordinal says of a span's place in its request.
+const SPAN_MASK: u64 = (1 << SPAN_BITS) - 1;
 
 /// Files of traces are looked for among all such files.
 const SOURCE: &[u8] = b"spanline traces";
@@ -418,7 +400,7 @@ mod tests {
                 let (limits, gather) = (Limits::default(), Carriers::Span);
                 let given = Given { paths: &paths, limits, has_carriers: false, index: &index, gather };
                 let sending = Sending { sink: &taking, acknowledged: &acknowledged, target };
-                send(&given, &mut held, &sending, &known).unwrap();
+                send(&given, &mut held, &Only::default(), &sending, &known).unwrap();
                 let batches = taking.0.into_inner().unwrap();
                 batches.iter().for_each(|batch| acknowledged.add(target, &batch.receipts, None));
                 batches.iter().map(Batch::count).sum::<usize>()

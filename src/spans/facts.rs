@@ -14,6 +14,9 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::Event};
 use crate::correlate::facts::{EventFact, Kind, ResourceFact, SpanFact};
 use crate::otlp::own;
 
+/// `STATUS_CODE_ERROR`.
+pub(super) const FAILED: i32 = 2;
+
 /// What became of a request's spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FactCounts {
@@ -103,6 +106,7 @@ fn span_fact<'a>(span: &'a Span, scope: &'a str, fact: &mut SpanFact<'a>) -> boo
     fact.kind = Kind::from_number(span.kind);
     fact.start = start;
     fact.end = end.max(start);
+    fact.failure = span.status.as_ref().filter(|status| status.code == FAILED).map(|status| status.message.as_str());
     fact.attributes.extend(span.attributes.iter().filter_map(|a| Some((a.key.as_str(), text(a)?))));
     fact.events.extend(span.events.iter().filter_map(event_fact));
     true

@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! request  = { resourceSpans: [ *{ resource: { attributes }, scopeSpans: [ *{ scope: { name }, spans: [ *span ] } ] } ] }
-//! span     = { traceId, spanId, parentSpanId, name, kind, startTimeUnixNano, endTimeUnixNano, attributes, events, … }
+//! span     = { traceId, spanId, parentSpanId, name, kind, startTimeUnixNano, endTimeUnixNano, attributes, events,
+//!              status: { code, message }, … }
 //! event    = { timeUnixNano, name, attributes, … }
 //! attributes = [ *{ key, value: { stringValue / intValue / … } } ]
 //! ```
@@ -15,7 +16,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::facts::{EventKey, FactCounts, next_run, place_of_resource};
+use super::facts::{EventKey, FAILED, FactCounts, next_run, place_of_resource};
 use super::json::hex_id;
 use super::json_cursor::{Attribute, Cursor, Value};
 use crate::correlate::facts::{EventFact, Kind, ResourceFact, SpanFact};
@@ -61,6 +62,13 @@ struct Span<'t> {
     scope: usize,
     attributes: Range<usize>,
     events: Range<usize>,
+    status: Option<Status<'t>>,
+}
+
+#[derive(Default)]
+struct Status<'t> {
+    code: u64,
+    message: Cow<'t, str>,
 }
 
 /// See [`EventFact`].
@@ -134,8 +142,9 @@ impl<'t> Found<'t> {
                     cursor.elements(|cursor| event(cursor).map(|event| events.push(event)))?;
                     span.events = from..events.len();
                 }
+                "status" if span.status.is_none() => span.status = Some(status(cursor)?),
                 // The last of several counts: rare enough to be left to others.
-                "attributes" | "events" => return None,
+                "attributes" | "events" | "status" => return None,
                 _ => return cursor.pass_over(key),
             }
             Some(())
@@ -166,6 +175,8 @@ impl<'t> Found<'t> {
             (fact.name, fact.scope) = (&span.name, scope);
             fact.kind = Kind::from_number(i32::try_from(span.kind).unwrap_or_default());
             (fact.start, fact.end) = (start, end.max(start));
+            let failed = span.status.as_ref().filter(|status| status.code == FAILED as u64);
+            fact.failure = failed.map(|status| &*status.message);
             let attributes = &self.attributes[span.attributes.clone()];
             fact.attributes.extend(attributes.iter().map(|(key, text)| (&**key, &**text)));
             fact.events.extend(self.events[span.events.clone()].iter().filter_map(event_fact));
@@ -173,6 +184,19 @@ impl<'t> Found<'t> {
         }
         counts
     }
+}
+
+fn status<'t>(cursor: &mut Cursor<'t>) -> Option<Status<'t>> {
+    let mut status = Status::default();
+    cursor.members(|cursor, key| {
+        match key {
+            "code" => status.code = cursor.number()?,
+            "message" => status.message = cursor.string()?,
+            _ => return cursor.pass_over(key),
+        }
+        Some(())
+    })?;
+    Some(status)
 }
 
 fn event<'t>(cursor: &mut Cursor<'t>) -> Option<Event<'t>> {
@@ -257,7 +281,7 @@ mod tests {
         Some((all, counts))
     }
 
-    const SPAN: &str = r#"{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","parentSpanId":"","name":"a\tb","kind":2,"startTimeUnixNano":"3000","endTimeUnixNano":2000,"attributes":[{"key":"x","value":{"stringValue":"\u00e9"}},{"value":{"intValue":"-5"},"key":"n"},{"key":"d","value":{"doubleValue":1.5}},{"key":"b","value":{"boolValue":true}},{"key":"e","value":{}}],"events":[{"timeUnixNano":"7","name":"m","attributes":[{"key":"level","value":{"stringValue":"info"}},{"key":"code.lineno","value":{"intValue":12}},{"key":"id","value":{"stringValue":"r"}}],"droppedAttributesCount":1},{"timeUnixNano":"8","name":"own","attributes":[{"key":"spanline.link.method","value":{"stringValue":"event"}}]}],"status":{"code":1},"flags":257}"#;
+    const SPAN: &str = r#"{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","parentSpanId":"","name":"a\tb","kind":2,"startTimeUnixNano":"3000","endTimeUnixNano":2000,"attributes":[{"key":"x","value":{"stringValue":"\u00e9"}},{"value":{"intValue":"-5"},"key":"n"},{"key":"d","value":{"doubleValue":1.5}},{"key":"b","value":{"boolValue":true}},{"key":"e","value":{}}],"events":[{"timeUnixNano":"7","name":"m","attributes":[{"key":"level","value":{"stringValue":"info"}},{"key":"code.lineno","value":{"intValue":12}},{"key":"id","value":{"stringValue":"r"}}],"droppedAttributesCount":1},{"timeUnixNano":"8","name":"own","attributes":[{"key":"spanline.link.method","value":{"stringValue":"event"}}]}],"status":{"code":2,"message":"no \u0022net\""},"flags":257}"#;
 
     fn request(span: &str) -> String {
         format!(
@@ -269,6 +293,7 @@ mod tests {
     fn facts_are_those_of_the_messages() {
         let (facts, counts) = quick(request(SPAN).as_bytes()).unwrap();
         assert_eq!((counts.spans, counts.own, counts.invalid), (2, 1, 0));
+        assert!(facts[0].contains(r#"failure: Some("no \"net\"")"#), "{facts:?}");
         assert_eq!(slow(request(SPAN).as_bytes()).unwrap(), (facts, counts));
     }
 
@@ -283,6 +308,8 @@ mod tests {
             ("\"intValue\":\"-5\"", "\"int_value\":\"-5\""),
             ("\"intValue\":\"-5\"", "\"intValue\":\"-5\",\"stringValue\":\"x\""),
             ("\"flags\":257", "\"attributes\":[]"),
+            ("\"flags\":257", "\"status\":{}"),
+            ("\"code\":2", "\"code\":\"STATUS_CODE_ERROR\""),
             ("\"flags\":257", "\"flags\":257,\"k\\u0069nd\":3"),
             ("\"flags\":257", "\"flags\":"),
         ] {

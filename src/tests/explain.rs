@@ -163,3 +163,83 @@ fn lines_about_a_span_are_linked_but_not_put_on_it() {
     assert_eq!(written.matches(r#""key":"spanline.link""#).count(), count("within"));
     assert!(!written.contains(" about\"}"));
 }
+
+/// Lines told as JSON, of the small node.
+fn told(place: &Place, other: &[&str]) -> Vec<serde_json::Value> {
+    let folder = crate::harness::run::testdata("nodes/crio");
+    let (logs, traces) =
+        (folder.join("logs").display().to_string(), folder.join("traces.otlp.jsonl").display().to_string());
+    place.run(&[&["explain", &logs, "--traces", &traces, "--json"][..], other].concat()).json(0)
+}
+
+#[test]
+fn the_summary_counts_what_explain_tells_of_each_line() {
+    let place = Place::new();
+    let folder = crate::harness::run::testdata("nodes/crio");
+    let (logs, traces) =
+        (folder.join("logs").display().to_string(), folder.join("traces.otlp.jsonl").display().to_string());
+    let lines = told(&place, &["--only", "grep=^"]);
+    assert_eq!(lines.len(), 503);
+    let mut reasons: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+    for line in lines.iter().filter(|line| line["outcome"] == "not_linked") {
+        *reasons.entry(line["reason"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    for name in ["outside_requests", "no_time", "no_span_near", "no_span", "below_threshold"] {
+        assert!(reasons.contains_key(name), "{reasons:?}");
+    }
+    for way in [&["--dry-run"][..], &["--to", "file=out"]] {
+        let run = place.run(&[&["backfill", &logs, "--traces", &traces][..], way].concat());
+        run.text(0);
+        let row = |line: &str| {
+            let (count, rest) = line.strip_prefix("unlinked  ")?.split_once(' ')?;
+            Some((rest.split_once(':')?.0.to_owned(), count.parse().unwrap()))
+        };
+        assert_eq!(run.err.lines().filter_map(row).collect::<std::collections::BTreeMap<_, _>>(), reasons, "{way:?}");
+    }
+}
+
+#[test]
+fn evidence_is_named_by_key_and_word() {
+    let place = Place::new();
+    let lines = told(&place, &["--only", "linked"]);
+    let whats = |method: &str| -> Vec<String> {
+        let of_method = lines.iter().filter(|line| line["link"]["method"] == method);
+        let chosen = of_method.filter_map(|line| {
+            let candidates = line["candidates"].as_array().unwrap();
+            candidates.iter().find(|candidate| candidate["chosen"] == true).cloned()
+        });
+        let evidence = chosen.flat_map(|candidate| candidate["evidence"].as_array().unwrap().clone());
+        evidence.filter_map(|factor| factor["what"].as_str().map(str::to_owned)).collect()
+    };
+    assert!(whats("event").iter().any(|what| what.starts_with("id=")), "{:?}", whats("event"));
+    let entity = whats("entity");
+    assert!(entity.iter().any(|what| what == "pod=shop/flaky-node-1"), "{entity:?}");
+    let inferred = whats("inferred");
+    assert!(inferred.iter().any(|what| what.contains(" (an attribute of ")), "{inferred:?}");
+    let one = &lines[0];
+    for key in ["file", "line", "time", "severity_number", "body", "fields", "outcome", "link", "candidates", "kind"] {
+        assert!(one.get(key).is_some(), "{key} is not in {one}");
+    }
+    let place_of = format!("{}:{}", one["file"].as_str().unwrap(), one["line"]);
+    assert_eq!(&told(&place, &["--at", &place_of])[..], std::slice::from_ref(one));
+}
+
+#[test]
+fn only_narrows_what_is_explained() {
+    let place = Place::new();
+    let all = told(&place, &["--only", "linked"]);
+    let trace = all[0]["link"]["trace_id"].as_str().unwrap();
+    let of_trace = all.iter().filter(|line| line["link"]["trace_id"] == trace).count();
+    let prefix = format!("trace={}", &trace[..9]);
+    assert_eq!(told(&place, &["--only", &prefix]).len(), of_trace);
+    let some = told(&place, &["--trace", trace, "--only", "grep=Response"]);
+    assert!(!some.is_empty() && some.len() < of_trace);
+    let folder = crate::harness::run::testdata("nodes/crio");
+    let (logs, traces) =
+        (folder.join("logs").display().to_string(), folder.join("traces.otlp.jsonl").display().to_string());
+    let run = place.run(&["explain", &logs, "--traces", &traces, "--only", "errors"]);
+    let text = run.text(0);
+    assert!(text.contains("\nno trace  2 lines, times in UTC\n") && text.contains("  outside_requests: "), "{text}");
+    let run = place.run(&["explain", &logs, "--traces", &traces, "--only", "grep=there is no such text"]);
+    run.says("no line meets --only").text(1);
+}

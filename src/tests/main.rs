@@ -28,4 +28,5 @@ mod span_events;
 mod tidy;
 mod trace_formats;
 mod usage;
+mod views;
 mod writers;

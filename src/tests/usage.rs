@@ -6,7 +6,7 @@ use crate::harness::run::Place;
 fn wrong_arguments_end_with_2_and_say_why() {
     let place = Place::new();
     place.write("one.log", "one\n");
-    let cases: [(&[&str], &str); 24] = [
+    let cases: [(&[&str], &str); 30] = [
         (&[], "Usage"),
         (&["unknown"], "unknown"),
         (&["convert", "--from", "x"], "'x'"),
@@ -18,7 +18,13 @@ fn wrong_arguments_end_with_2_and_say_why() {
         (&["backfill", "one.log", "--to", "x"], "--to"),
         (&["backfill", "one.log", "--to", "otlp=ftp://x"], "--to"),
         (&["backfill", "one.log", "--shard", "2/2"], "--shard"),
-        (&["backfill", "one.log", "--since", "yesterday"], "--since"),
+        (&["backfill", "one.log", "--since", "someday"], "--since"),
+        (&["backfill", "one.log", "--since", "10:00", "--until", "09:00"], "--since: \"10:00\" does not lie before"),
+        (&["backfill", "one.log", "--until", "2026-02-30"], "--until"),
+        (&["backfill", "one.log", "--only", "colour=red"], "the keys are trace=ID, errors,"),
+        (&["explain", "one.log", "--traces", "t", "--only", "errors=1"], "takes no value"),
+        (&["explain", "one.log", "--traces", "t", "--at", "one.log:1", "--only", "linked"], "cannot be used with"),
+        (&["man", "convrt"], "the commands are convert, backfill,"),
         (&["backfill", "one.log", "--min-confidence", "2"], "--min-confidence"),
         (&["backfill", "one.log", "--call-sites", "missing"], "--call-sites"),
         (&["backfill", "one.log", "--compression", "br"], "--compression"),
@@ -57,4 +63,43 @@ fn help_version_and_completions_go_to_stdout() {
     assert!(place.run(&["--version"]).text(0).starts_with("spanline "));
     assert!(place.run(&["backfill", "--help"]).text(0).contains("--min-confidence"));
     assert!(place.run(&["completions", "bash"]).text(0).contains("spanline"));
+    assert!(place.run(&["completions", "zsh"]).text(0).starts_with("#compdef spanline"));
+    for (arguments, words) in [
+        (&["man"][..], &[".TH spanline 1", "spanline\\-backfill(1)"][..]),
+        (&["man", "backfill"], &[".TH spanline-backfill 1", "\\-\\-only", ".SH INPUT", "Examples:"]),
+        (&["man", "convert"], &[".TH spanline-convert 1", "\\-\\-from"]),
+    ] {
+        let run = place.run(arguments);
+        let page = run.text(0);
+        words.iter().for_each(|word| assert!(page.contains(word), "{word} is not in {page}"));
+    }
+}
+
+/// Lines of a terminal that most people have.
+const SCREEN_LINES: usize = 50;
+
+#[test]
+fn short_help_fits_on_a_screen_and_each_command_has_examples() {
+    let place = Place::new();
+    for command in ["convert", "backfill", "explain", "score", "completions", "man"] {
+        let (short, long) = (place.run(&[command, "-h"]), place.run(&[command, "--help"]));
+        let (short, long) = (short.text(0), long.text(0));
+        assert!(short.lines().count() <= SCREEN_LINES, "{short}");
+        assert!(short.contains("Examples:\n  ") && long.contains("Examples:\n  "), "{long}");
+        assert!(long.len() >= short.len());
+    }
+    let backfill = place.run(&["backfill", "--help"]);
+    let groups = ["Input:", "Linking:", "Output:", "Text:", "Sending:", "Limits:", "Messages:"];
+    groups.iter().for_each(|group| assert!(backfill.text(0).contains(&format!("\n{group}\n")), "{group}"));
+}
+
+#[test]
+fn quiet_runs_say_only_what_failed() {
+    let place = Place::new();
+    place.write("one.log", "2026-11-23T09:14:51.1Z stdout F one\n");
+    let run = place.run(&["backfill", "-q", "one.log"]);
+    assert!(run.text(0).contains("one") && run.err.is_empty(), "{}", run.err);
+    let run = place.run(&["backfill", "-q", "one.log", "missing.log"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.err.starts_with("failed    missing.log: ") && run.err.lines().count() == 1, "{}", run.err);
 }

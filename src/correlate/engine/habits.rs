@@ -3,7 +3,7 @@
 //! In go counts of pairs with their weights, and what chance gives; out comes how many times likelier than by chance a
 //! pair lies as it does. Distances are spread over neighbouring bins. No line and no span is known here.
 
-use super::super::explain::Factor;
+use super::super::explain::{DISTANCE_TO_END, DISTANCE_TO_START, Factor};
 use super::bins::BINS;
 use super::scene::CLUES;
 
@@ -241,11 +241,11 @@ impl Habit {
         };
         let preference = if self.is_after { 1e-4 } else { self.preference };
         vec![
-            Factor { name: "distance to its start", weight: start },
-            Factor { name: "distance to its end", weight: end },
-            Factor { name: "distance to the spans below it", weight: edge },
-            Factor { name: clue, weight: clues },
-            Factor { name: "operation that has most lines of the kind", weight: preference.max(1e-9).ln() },
+            Factor::new(DISTANCE_TO_START, start),
+            Factor::new(DISTANCE_TO_END, end),
+            Factor::new("distance to the spans below it", edge),
+            Factor { tells_of_text: true, ..Factor::new(clue, clues) },
+            Factor::new("operation that has most lines of the kind", preference.max(1e-9).ln()),
         ]
     }
 

@@ -22,7 +22,7 @@ const PAIRS_MAX: usize = 8;
 /// Words kept of one line.
 const WORDS_MAX: usize = 16;
 /// Bytes of a text that are looked at.
-const TEXT_MAX: usize = 2048;
+pub(super) const TEXT_MAX: usize = 2048;
 
 /// A line.
 #[derive(Debug, Clone, Copy)]

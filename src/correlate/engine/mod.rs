@@ -29,6 +29,7 @@ mod request_keys;
 mod rows;
 mod scene;
 mod shared;
+mod shared_text;
 mod sharing;
 mod templates;
 mod times;
@@ -39,7 +40,7 @@ pub(super) mod words;
 mod writers;
 
 use super::span_index::{Slot, SpanIndex};
-use crate::record::{Link, Method, Record, Relation};
+use crate::record::{Link, Method, Record, Relation, Unlinked};
 use associate::Association;
 use calibrate::Learned;
 use call_sites::Site;
@@ -105,6 +106,8 @@ pub(super) struct Engine {
     decisions: Vec<Decision>,
     /// Of each source: its first decision.
     of_sources: Vec<u32>,
+    /// Lines with candidates none of which was chosen, by place, and why; of finished logs only.
+    undecided: Vec<((u32, u32, u64), Unlinked)>,
     /// Lines some of whose spans were beyond a limit.
     overflow: u64,
     keeps_evidence: bool,
@@ -126,19 +129,8 @@ pub(super) struct Progress {
 
 impl Engine {
     /// Keeps what is needed of a record. `is_traced`: its writer has spans.
-    pub(super) fn observe(
-        &mut self,
-        index: &SpanIndex,
-        record: &Record<'_>,
-        writer: u32,
-        is_traced: bool,
-        hint: impl FnOnce() -> Hint,
-    ) {
+    pub(super) fn observe(&mut self, index: &SpanIndex, record: &Record<'_>, writer: u32, is_traced: bool, hint: Hint) {
         // Who has no spans, or writes outside of requests, teaches nothing, and is kept only for whoever asks why.
-        if !is_traced && !self.keeps_evidence {
-            return;
-        }
-        let hint = hint();
         let teaches = is_traced && hint != Hint::Outside;
         if teaches || self.keeps_evidence {
             self.lines.add(index.words.seed(), record, writer, hint, teaches);
@@ -238,6 +230,7 @@ impl Engine {
             let kept = Evidence::new(lines, operations, scene, result, choices, ruled.known);
             self.evidence = Some(Box::new(kept));
         }
+        self.undecided.sort_unstable();
         self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
         self.number_sources();
     }
@@ -305,7 +298,14 @@ impl Engine {
         let without_span = associate::without_span(scene, result);
         for (number, (row, choice)) in scene.rows.iter().zip(&choices.rows).enumerate() {
             let line = &self.lines.rows[row.line as usize];
-            let Some((pair, probability)) = choice.filter(|_| line.is_due(due)) else { continue };
+            let Some((pair, probability)) = choice.filter(|_| line.is_due(due)) else {
+                if self.past.is_none() && row.count > 0 {
+                    let is_none = result.none[number] >= 0.5;
+                    let reason = if is_none { Unlinked::NoSpan } else { Unlinked::Ambiguous };
+                    self.undecided.push(((line.source, line.file, line.offset), reason));
+                }
+                continue;
+            };
             let template = row.template as usize;
             let Pair { clues, .. } = scene.pairs[pair as usize];
             let learned = Learned {
@@ -321,6 +321,12 @@ impl Engine {
             let slot = scene.pairs[pair as usize].slot;
             self.decisions.push(Decision::new(line, slot, confidence, Method::Inferred, Relation::Within));
         }
+    }
+
+    /// Why no span was chosen for a record that some might have held, by its source, file and offset.
+    pub(super) fn undecided(&self, key: (u32, u32, u64)) -> Option<Unlinked> {
+        let at = self.undecided.binary_search_by_key(&key, |row| row.0).ok()?;
+        Some(self.undecided[at].1)
     }
 
     /// The span of a record, by its source, file and offset.

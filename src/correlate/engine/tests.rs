@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::super::Correlator;
 use super::super::facts::{Kind, ResourceFact, SpanFact};
 use super::super::span_index::Limits;
-use super::super::{Correlator, explain::Reason};
-use crate::record::{Envelope, Link, Origin, Position, Producer, Record, Stream};
+use crate::record::{Envelope, Link, Origin, Position, Producer, Record, Stream, Unlinked};
 use spanline_parsers::{Entry, Format, Text, Time, Value};
 
 const SHOP: ResourceFact<'static> = ResourceFact {
@@ -141,7 +141,9 @@ impl Service {
                 act(&record, number);
             }
         };
-        each(&mut |record, _| correlator.observe(record));
+        each(&mut |record, _| {
+            correlator.observe(record);
+        });
         correlator.settle();
         let mut links = Vec::new();
         each(&mut |record, number| {
@@ -253,7 +255,7 @@ fn what_was_considered_is_told() {
                 told += 1;
             }
             None if story.link.is_none() => {
-                assert!(matches!(story.reason, Some(Reason::NoSpan | Reason::NoSpanNear | Reason::Ambiguous)));
+                assert!(matches!(story.reason, Some(Unlinked::NoSpan | Unlinked::NoSpanNear | Unlinked::Ambiguous)));
                 told += 1;
             }
             _ => {}

@@ -63,8 +63,7 @@ impl View<'_> {
     /// Which clues a line and a span share, see [`super::scene::CLUES`]. `near`: traces of the known lines beside it.
     pub(super) fn clues(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2], span: &Open) -> u8 {
         let length = span.end - span.start;
-        let fits = |nanos: i64, unit: i64| (length - nanos).abs() <= (nanos / 50).max(60_000).max(unit);
-        let duration = self.lines.durations(line).iter().any(|found| fits(found.nanos, found.unit));
+        let duration = self.lines.durations(line).iter().any(|found| found.is_about(length));
         let word = if words.is_empty() { 0 } else { self.word_clue(words, span.slot) };
         let sides = if near == [None; 2] { 0 } else { sides(near, self.operations.trace(span.slot)) };
         u8::from(duration) + 2 * word + 8 * sides

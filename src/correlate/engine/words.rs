@@ -19,6 +19,13 @@ pub(super) struct Duration {
     pub(super) unit: i64,
 }
 
+impl Duration {
+    /// A span of this length may be what it tells of.
+    pub(super) fn is_about(&self, length: i64) -> bool {
+        (length - self.nanos).abs() <= (self.nanos / 50).max(60_000).max(self.unit)
+    }
+}
+
 /// What a byte is to a word.
 const IN_WORD: u8 = 1;
 const SLASH: u8 = 4;
@@ -41,14 +48,24 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// Hashes of the words of a text that may name something: those with a digit or a slash, and the parts between slashes
-/// and colons. Dates and times name nothing.
+/// Hashes of the words of a text, as [`each_word`] gives them.
 pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room: usize) {
+    if into.len() < room {
+        each_word(text, |word| {
+            into.push(word_hash(seed, word));
+            into.len() < room
+        });
+    }
+}
+
+/// Words of a text that may name something: those with a digit or a slash, and the parts between slashes and colons. Dates
+/// and times name nothing. Ends where the word's taker says `false`.
+#[inline(always)]
+pub(super) fn each_word<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8]) -> bool) {
     let class = |byte: &u8| CLASSES[usize::from(*byte)];
     let mut from = 0;
-    while into.len() < room {
-        // Most words have neither.
-        let Some(mark) = digit_or_slash(text, from) else { break };
+    // Most words have neither.
+    while let Some(mark) = digit_or_slash(text, from) {
         let (mut start, mut end, mut all) = (mark, mark, 0);
         while start > from && class(&text[start - 1]) != 0 {
             start -= 1;
@@ -65,17 +82,19 @@ pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room:
         if !(WORD_MIN..=WORD_MAX).contains(&word.len()) || is_time(word) {
             continue;
         }
-        add(seed, word, into);
+        if !give(word) {
+            return;
+        }
         if all & (SLASH | COLON) != 0 {
             let least = if all & COLON != 0 { PART_MIN } else { WORD_MIN };
             for part in word.split(|byte| matches!(byte, b'/' | b':')) {
-                if part.len() >= least && part.len() < word.len() && part.iter().any(u8::is_ascii_digit) {
-                    add(seed, part, into);
+                let names = part.len() >= least && part.len() < word.len() && part.iter().any(u8::is_ascii_digit);
+                if names && !give(part) {
+                    return;
                 }
             }
         }
     }
-    into.truncate(room);
 }
 
 /// The next digit or slash: they are neighbours in ASCII.
@@ -111,10 +130,6 @@ fn is_time(word: &[u8]) -> bool {
     }
 }
 
-fn add(seed: u64, word: &[u8], into: &mut Vec<u32>) {
-    into.push(word_hash(seed, word));
-}
-
 /// The number of a word.
 pub(super) fn word_hash(seed: u64, word: &[u8]) -> u32 {
     (fold(seed ^ 0x77, word) >> 32) as u32
@@ -138,11 +153,19 @@ fn trim(mut word: &[u8]) -> &[u8] {
 
 /// Durations of a text: `271.595ms`, `1.2s`, `35µs`, `17us`.
 pub(super) fn durations(text: &[u8], into: &mut Vec<Duration>, room: usize) {
+    if into.len() < room {
+        each_duration(text, |_, duration| {
+            into.push(duration);
+            into.len() < room
+        });
+    }
+}
+
+/// Each with its text. Ends where the taker says `false`.
+#[inline(always)]
+pub(super) fn each_duration<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], Duration) -> bool) {
     // All units end alike.
     for at in memchr::memchr_iter(b's', text) {
-        if into.len() >= room {
-            break;
-        }
         let Some((scale, end)) = unit(&text[..at]) else { continue };
         let after = text.get(at + 1).copied().unwrap_or(b' ');
         if after.is_ascii_alphanumeric() || after == b'_' {
@@ -156,7 +179,11 @@ pub(super) fn durations(text: &[u8], into: &mut Vec<Duration>, room: usize) {
         if !begins || before.is_ascii_alphanumeric() || matches!(before, b'-' | b'_' | b'/') || before >= 0x80 {
             continue;
         }
-        into.extend(number(&text[start..end], scale));
+        if let Some(duration) = number(&text[start..end], scale)
+            && !give(&text[start..=at], duration)
+        {
+            return;
+        }
     }
 }
 
@@ -205,9 +232,19 @@ pub(super) fn scale_of_key(key: &[u8]) -> Option<i64> {
 
 /// `key=value` pairs within a text, both as hashes: for texts whose fields no parser found.
 pub(super) fn pairs(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
+    if into.len() < room {
+        each_pair(text, |key, value| {
+            into.extend(pair(seed, key, value));
+            into.len() < room
+        });
+    }
+}
+
+/// Each key with its value. Ends where the taker says `false`.
+#[inline(always)]
+pub(super) fn each_pair<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], &'t [u8]) -> bool) {
     let mut from = 0;
-    while into.len() < room {
-        let Some(at) = memchr::memchr2(b'=', b':', &text[from..]).map(|at| from + at) else { break };
+    while let Some(at) = memchr::memchr2(b'=', b':', &text[from..]).map(|at| from + at) {
         from = at + 1;
         let mut value = &text[at + 1..];
         if text[at] == b':' {
@@ -226,8 +263,8 @@ pub(super) fn pairs(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
             .take(80)
             .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-' || **byte == b'_')
             .count();
-        if let Some(pair) = pair(seed, &text[at - key_len..at], &value[..length]) {
-            into.push(pair);
+        if !give(&text[at - key_len..at], &value[..length]) {
+            return;
         }
     }
 }

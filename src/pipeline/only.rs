@@ -1,0 +1,226 @@
+//! What is shown and sent with `--only`.
+//!
+//! In go conditions, spans and, where a condition asks for lines with errors, one more reading of all lines; out comes
+//! whether a record is chosen, and which traces are where nothing but traces is asked for. Reading, learning and the links
+//! file do not depend on it.
+
+use std::collections::HashSet;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use spanline_parsers::{Severity, Value};
+
+use super::Run;
+use super::ship::written;
+use super::source::SourceSink;
+use super::window::Window;
+use crate::assemble::RecordSink;
+use crate::config::Condition;
+use crate::correlate::Correlator;
+use crate::correlate::span_index::SpanIndex;
+use crate::export::fields::{self, Attribute, Keys, Sighting};
+use crate::record::{Link, Record};
+
+type TraceId = [u8; 16];
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Only<'a> {
+    conditions: &'a [Condition],
+    tests: Vec<Test<'a>>,
+}
+
+#[derive(Debug)]
+enum Test<'a> {
+    /// The trace's id begins so.
+    Prefix(&'a str),
+    /// The trace is one of these, or the line has this level.
+    Failing(HashSet<TraceId>),
+    /// The trace is one of these.
+    Traces(HashSet<TraceId>),
+    /// The line itself.
+    Line(&'a Condition),
+}
+
+impl<'a> Only<'a> {
+    /// Looks up the traces that conditions speak of.
+    pub(super) fn new(conditions: &'a [Condition], run: &Run<'_>, correlator: Option<&Correlator>) -> Only<'a> {
+        let index = correlator.map(Correlator::index);
+        let test = |condition: &'a Condition| match condition {
+            Condition::Trace(prefix) => Test::Prefix(prefix),
+            Condition::Errors => {
+                let mut failing = lines_with_errors(run, correlator);
+                failing.extend(index.into_iter().flat_map(failed));
+                Test::Failing(failing)
+            }
+            Condition::Span(name) => Test::Traces(index.map_or_else(HashSet::new, |index| named(index, name))),
+            condition => Test::Line(condition),
+        };
+        Only { conditions, tests: conditions.iter().map(test).collect() }
+    }
+
+    /// There is no condition.
+    pub fn is_everything(&self) -> bool {
+        self.tests.is_empty()
+    }
+
+    /// Tells these conditions from others; `None` without any.
+    pub(super) fn number(&self) -> Option<u128> {
+        let text: String = self.conditions.iter().map(|condition| format!("{condition:?}\n")).collect();
+        (!text.is_empty()).then(|| twox_hash::XxHash3_128::oneshot_with_seed(3, text.as_bytes()))
+    }
+
+    /// Whether a record is chosen.
+    pub fn admits(&self, record: &Record<'_>, link: Option<&Link>) -> bool {
+        self.tests.iter().all(|test| match test {
+            Test::Prefix(prefix) => link.is_some_and(|link| begins(&link.trace_id, prefix)),
+            Test::Failing(traces) => {
+                record.entry.severity >= Severity::ERROR || link.is_some_and(|link| traces.contains(&link.trace_id))
+            }
+            Test::Traces(traces) => link.is_some_and(|link| traces.contains(&link.trace_id)),
+            Test::Line(condition) => meets(condition, record, link),
+        })
+    }
+
+    /// Whether a trace is chosen without any of its lines: only where all conditions are about traces.
+    pub fn admits_trace(&self, trace: &TraceId) -> bool {
+        self.tests.iter().all(|test| match test {
+            Test::Prefix(prefix) => begins(trace, prefix),
+            Test::Failing(traces) | Test::Traces(traces) => traces.contains(trace),
+            Test::Line(_) => false,
+        })
+    }
+}
+
+/// Spans of requests that are sent or written again with their lines; `of_lines`: traces of the lines that are left.
+impl Only<'_> {
+    /// Of each span of a request, in order, whether it stays behind; empty where none does.
+    pub(super) fn left_out(&self, request: &ExportTraceServiceRequest, of_lines: &HashSet<TraceId>) -> Vec<bool> {
+        if self.is_everything() {
+            return Vec::new();
+        }
+        let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+        scopes.flat_map(|scope| &scope.spans).map(|span| !self.goes_out(span, of_lines)).collect()
+    }
+
+    /// Drops the spans that stay behind, and what is empty without them; false if nothing is left.
+    pub(super) fn keep_spans(&self, request: &mut ExportTraceServiceRequest, of_lines: &HashSet<TraceId>) -> bool {
+        if self.is_everything() {
+            return true;
+        }
+        for resource in &mut request.resource_spans {
+            resource.scope_spans.iter_mut().for_each(|scope| scope.spans.retain(|span| self.goes_out(span, of_lines)));
+            resource.scope_spans.retain(|scope| !scope.spans.is_empty());
+        }
+        request.resource_spans.retain(|resource| !resource.scope_spans.is_empty());
+        !request.resource_spans.is_empty()
+    }
+
+    fn goes_out(&self, span: &Span, of_lines: &HashSet<TraceId>) -> bool {
+        let trace_id: TraceId = span.trace_id.as_slice().try_into().unwrap_or_default();
+        of_lines.contains(&trace_id) || self.admits_trace(&trace_id)
+    }
+}
+
+/// Whether the line itself meets a condition.
+fn meets(condition: &Condition, record: &Record<'_>, link: Option<&Link>) -> bool {
+    let pod = record.origin.pod.as_ref();
+    match condition {
+        Condition::Level(level) => record.entry.severity >= *level,
+        Condition::Pod { namespace, name, container } => pod.is_some_and(|pod| {
+            pod.name == *name
+                && namespace.as_ref().is_none_or(|namespace| pod.namespace == *namespace)
+                && container.as_ref().is_none_or(|container| pod.container == *container)
+        }),
+        Condition::Namespace(namespace) => pod.is_some_and(|pod| pod.namespace == *namespace),
+        Condition::Service(service) => record.origin.service_name == *service,
+        Condition::Grep(pattern) => {
+            pattern.is_match(&record.entry.body) || any_field(record, |text| pattern.is_match(text))
+        }
+        Condition::Linked => link.is_some(),
+        // Told by their traces.
+        Condition::Trace(_) | Condition::Errors | Condition::Span(_) => true,
+    }
+}
+
+/// Whether any `key=value` of a record matches, or the place in its source, `kubelet.go:2043`.
+fn any_field(record: &Record<'_>, matches: impl Fn(&[u8]) -> bool) -> bool {
+    let mut found = false;
+    let mut text = Vec::new();
+    fields::each(record, &Sighting::default(), Keys::AsWritten, |key, value| {
+        if found {
+            return;
+        }
+        text.clear();
+        text.extend_from_slice(key);
+        text.push(b'=');
+        match value {
+            Attribute::Line(Value::Text(value)) => text.extend_from_slice(value),
+            value => crate::export::text::plain(&mut text, value),
+        }
+        found = matches(&text);
+    });
+    found
+        || record.entry.code.is_some_and(|site| {
+            text.clear();
+            text.extend_from_slice(site.file);
+            text.extend_from_slice(format!(":{}", site.line).as_bytes());
+            matches(&text)
+        })
+}
+
+/// Traces with a failed span.
+fn failed(index: &SpanIndex) -> impl Iterator<Item = TraceId> {
+    index.failed().map(|slot| index.span(slot).trace_id)
+}
+
+/// Traces with a span of a name.
+fn named(index: &SpanIndex, name: &str) -> HashSet<TraceId> {
+    let Some(number) = index.name_number(name) else { return HashSet::new() };
+    let spans = index.in_order_of_traces().iter().map(|slot| index.span(*slot));
+    spans.filter(|span| span.name == number).map(|span| span.trace_id).collect()
+}
+
+fn begins(id: &TraceId, prefix: &str) -> bool {
+    let mut text = Vec::with_capacity(32);
+    crate::export::spell::hex(&mut text, id);
+    text.starts_with(prefix.as_bytes())
+}
+
+/// Traces with a line from ERROR on: one more reading, since lines before it are of the trace as well.
+fn lines_with_errors(run: &Run<'_>, correlator: Option<&Correlator>) -> HashSet<TraceId> {
+    let mut errors = Errors {
+        correlator,
+        min_confidence: run.config.min_confidence,
+        window: Window::new(run.config.since, run.config.until),
+        traces: HashSet::new(),
+    };
+    for index in 0..run.sources.len() {
+        errors.window.source_begins();
+        run.read(index, &mut errors);
+    }
+    errors.traces
+}
+
+struct Errors<'c> {
+    correlator: Option<&'c Correlator>,
+    min_confidence: f32,
+    window: Window,
+    traces: HashSet<TraceId>,
+}
+
+impl RecordSink for Errors<'_> {
+    fn record(&mut self, record: &Record<'_>) {
+        if !self.window.takes(record.time) || record.entry.severity < Severity::ERROR {
+            return;
+        }
+        let link = match self.correlator {
+            Some(correlator) => correlator.link(record).ok(),
+            None => written(record),
+        };
+        let is_made = |link: &Link| link.confidence.is_none_or(|confidence| confidence >= self.min_confidence);
+        self.traces.extend(link.filter(is_made).map(|link| link.trace_id));
+    }
+}
+
+impl SourceSink for Errors<'_> {}
