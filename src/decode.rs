@@ -5,10 +5,12 @@
 
 use std::borrow::Cow;
 
-use spanline_parsers::{Entry, Field, Severity, Text, Time, Value, cri, docker_json, journal, journal_json, kubectl};
+use spanline_parsers::{
+    Entry, Field, Severity, Text, Time, Value, cri, docker_json, journal, journal_json, kubectl, pod_path, wrapper,
+};
 
 use crate::calendar::Calendar;
-use crate::record::{Envelope, Origin, Producer, Stream};
+use crate::record::{Envelope, Origin, Pod, Producer, Stream};
 
 /// A physical line without its envelope.
 #[derive(Debug, Clone)]
@@ -23,8 +25,24 @@ pub struct Line<'c> {
     pub partial: bool,
     /// What the program wrote.
     pub content: Text<'c>,
-    /// The journal's entry.
+    /// The journal's entry; of another envelope the fields that it adds.
     pub journal: Option<Box<journal::Entry<'c>>>,
+    /// Who wrote it, where its envelope says so: the index of the origin and the key of the stream.
+    pub writer: Option<(u32, u64)>,
+    /// How it stands to the record before it in its stream.
+    pub joins: Joins,
+}
+
+/// How the envelope of a line says that it stands to the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Joins {
+    /// The text decides.
+    #[default]
+    ByText,
+    /// It is a further line of the same message.
+    AsLine,
+    /// It is what ends the envelope, and no text.
+    AsNothing,
 }
 
 impl<'c> Line<'c> {
@@ -37,6 +55,22 @@ impl<'c> Line<'c> {
             partial: false,
             content: Cow::Borrowed(content),
             journal: None,
+            writer: None,
+            joins: Joins::ByText,
+        }
+    }
+
+    /// The line on its own.
+    pub fn into_owned(self) -> Line<'static> {
+        Line {
+            envelope: self.envelope,
+            stream: self.stream,
+            time: self.time,
+            partial: self.partial,
+            content: Cow::Owned(self.content.into_owned()),
+            journal: self.journal.map(|entry| Box::new(entry.into_owned())),
+            writer: self.writer,
+            joins: self.joins,
         }
     }
 }
@@ -54,7 +88,8 @@ pub enum Envelopes {
 }
 
 impl Envelopes {
-    fn allows(self, envelope: Envelope) -> bool {
+    /// Is this one looked for?
+    pub fn allows(self, envelope: Envelope) -> bool {
         matches!(self, Envelopes::Auto | Envelopes::OfContainer) || self == Envelopes::Only(envelope)
     }
 }
@@ -72,8 +107,7 @@ pub fn line(bytes: &[u8], envelopes: Envelopes) -> Line<'_> {
                     stream: if line.stdout { Stream::Stdout } else { Stream::Stderr },
                     time: Some((line.nanos, line.digits)),
                     partial: line.partial,
-                    content: Cow::Borrowed(line.content),
-                    journal: None,
+                    ..Line::bare(line.content)
                 };
             }
             if envelopes.allows(Envelope::Kubectl)
@@ -83,6 +117,8 @@ pub fn line(bytes: &[u8], envelopes: Envelopes) -> Line<'_> {
                 return Line { envelope: Envelope::Kubectl, time: Some((line.nanos, 9)), ..Line::bare(line.content) };
             }
         }
+        // JSON text sequences (RFC 7464): `journalctl -o json-seq`.
+        Some(&RECORD_SEPARATOR) if bytes.get(1) == Some(&b'{') => return line(&bytes[1..], envelopes),
         Some(b'{') => {
             if envelopes.allows(Envelope::Docker)
                 && let Some(line) = docker(bytes)
@@ -100,6 +136,17 @@ pub fn line(bytes: &[u8], envelopes: Envelopes) -> Line<'_> {
     Line::bare(bytes)
 }
 
+const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// The stream of a line that a tool passed on.
+pub fn stream(stdout: Option<bool>) -> Stream {
+    match stdout {
+        Some(true) => Stream::Stdout,
+        Some(false) => Stream::Stderr,
+        None => Stream::Unknown,
+    }
+}
+
 fn docker(bytes: &[u8]) -> Option<Line<'_>> {
     let line = docker_json::line(bytes)?;
     Some(Line {
@@ -112,7 +159,7 @@ fn docker(bytes: &[u8]) -> Option<Line<'_>> {
         time: line.nanos.map(|nanos| (nanos, line.digits)),
         partial: line.partial,
         content: line.log,
-        journal: None,
+        ..Line::bare(b"")
     })
 }
 
@@ -134,6 +181,7 @@ pub fn from_journal(entry: journal::Entry<'_>) -> Line<'_> {
         partial: entry.line_break || entry.container_partial,
         content,
         journal: Some(Box::new(entry)),
+        ..Line::bare(b"")
     }
 }
 
@@ -153,17 +201,22 @@ pub fn when(time: Time, envelope: Option<(i64, u8)>, calendar: &mut Calendar) ->
     }
 }
 
-/// Takes a journal's PRIORITY in where the text says nothing, and only from transports whose writers set it.
-pub fn take_priority(entry: &mut Entry, journal: &journal::Entry) {
+/// Takes in what the text does not say: a journal's PRIORITY, from transports whose writers set it, and the process.
+pub fn take_in(entry: &mut Entry, journal: &journal::Entry) {
     if entry.severity == Severity::UNKNOWN {
         entry.severity = journal.severity();
     }
+    entry.pid = entry.pid.or(journal.pid);
 }
 
-/// The fields of a journal's entry that are attributes: all but those that became time, body, severity or resource.
-pub fn journal_fields<'r>(entry: &'r journal::Entry<'_>, fields: &mut Vec<Field<'r>>) {
-    let mut push = |key: &'static str, value: &'r [u8]| {
-        fields.push(Field { key: Cow::Borrowed(key.as_bytes()), value: Value::Text(Cow::Borrowed(value)) });
+/// The fields of a journal's entry that are attributes: all but those that became time, body, severity or resource. Unless
+/// `all` are wanted, those that journald adds to every entry are left out.
+pub fn journal_fields<'r>(entry: &'r journal::Entry<'_>, all: bool, fields: &mut Vec<Field<'r>>) {
+    let has_time = entry.realtime_usec.is_some() || entry.cursor.is_some();
+    let mut push = |key: &'r [u8], value: &'r [u8]| {
+        if all || !is_added_by_journald(key) || !has_time && key == b"__MONOTONIC_TIMESTAMP" {
+            fields.push(Field { key: Cow::Borrowed(key), value: Value::Text(Cow::Borrowed(value)) });
+        }
     };
     for (key, value) in [
         ("SYSLOG_IDENTIFIER", &entry.identifier),
@@ -174,12 +227,28 @@ pub fn journal_fields<'r>(entry: &'r journal::Entry<'_>, fields: &mut Vec<Field<
         ("CONTAINER_ID_FULL", &entry.container_id_full),
     ] {
         if let Some(value) = value {
-            push(key, value);
+            push(key.as_bytes(), value);
         }
     }
     for (key, value) in &entry.fields {
-        fields.push(Field { key: Cow::Borrowed(key), value: Value::Text(Cow::Borrowed(value)) });
+        push(key, value);
     }
+}
+
+/// Does a field stand in every entry, whatever it says? journald's own begin with `_`; those of the kernel's devices say
+/// what a line is about.
+fn is_added_by_journald(key: &[u8]) -> bool {
+    const OF_THE_PROTOCOL: [&[u8]; 7] = [
+        b"SYSLOG_FACILITY",
+        b"SYSLOG_TIMESTAMP",
+        b"SYSLOG_PID",
+        b"SYSLOG_RAW",
+        b"TID",
+        b"INVOCATION_ID",
+        b"USER_INVOCATION_ID",
+    ];
+    let is_trusted = key.first() == Some(&b'_') && !key.starts_with(b"_KERNEL_") && !key.starts_with(b"_UDEV_");
+    is_trusted || OF_THE_PROTOCOL.contains(&key)
 }
 
 /// Who wrote a journal's entry: the program by its identifier, command or unit.
@@ -200,6 +269,62 @@ pub fn journal_origin(entry: &journal::Entry<'_>, around: &Origin) -> Origin {
         unit,
         resource: around.resource.clone(),
     }
+}
+
+/// A container is a component of the control plane by its name, else it is a part of its pod.
+pub fn name_after_pod(origin: &mut Origin, pod: Pod) {
+    let (producer, service) = match pod.container.as_str() {
+        "kube-apiserver" => (Producer::ApiServer, Some("apiserver")),
+        "etcd" => (Producer::Etcd, Some("etcd")),
+        "kube-scheduler" => (Producer::Scheduler, Some("kube-scheduler")),
+        "kube-controller-manager" => (Producer::ControllerManager, Some("kube-controller-manager")),
+        _ => (Producer::Pod, None),
+    };
+    origin.service_name = match service {
+        Some(service) => service.to_owned(),
+        None => service_of(&pod),
+    };
+    origin.producer = producer;
+    origin.pod = Some(pod);
+}
+
+/// The pod's name without its generated suffixes, else the container's.
+fn service_of(pod: &Pod) -> String {
+    let service = pod_path::service_name_of_pod(&pod.name);
+    if service.is_empty() { pod.container.clone() } else { service }
+}
+
+/// Who wrote a line that a tool passed on. What the tool does not say is as the file says.
+pub fn wrapped_origin(writer: &wrapper::Writer<'_>, around: &Origin) -> Origin {
+    let text = |text: &Text<'_>| String::from_utf8_lossy(text).into_owned();
+    let some = |part: &Text<'_>| (!part.is_empty()).then(|| text(part));
+    let (service, unit, host) = (some(&writer.service), some(&writer.unit), some(&writer.node));
+    let mut origin = Origin { resource: around.resource.clone(), ..Origin::default() };
+    if writer.pod.is_empty() && writer.uid.is_empty() {
+        let by_unit = || unit.as_deref().map(|unit| unit.trim_end_matches(".service").to_owned());
+        let program = service.clone().or_else(|| some(&writer.container)).or_else(by_unit);
+        let (producer, own) = producer_named(program.as_deref().unwrap_or_default());
+        origin.service_name = own.map(str::to_owned).or(program).unwrap_or_else(|| around.service_name.clone());
+        origin.producer = producer;
+        origin.pod = around.pod.clone();
+    } else {
+        let of_file = around.pod.as_ref().map(|pod| pod.namespace.clone());
+        let pod = Pod {
+            namespace: some(&writer.namespace).or(of_file).unwrap_or_default(),
+            name: text(&writer.pod),
+            uid: text(&writer.uid),
+            container: text(&writer.container),
+            restart: None,
+            container_id: some(&writer.container_id),
+        };
+        name_after_pod(&mut origin, pod);
+        if origin.producer == Producer::Pod {
+            origin.service_name = service.unwrap_or(origin.service_name);
+        }
+    }
+    origin.host = host.or_else(|| around.host.clone());
+    origin.unit = unit;
+    origin
 }
 
 /// The component behind a program's name, with the name that its own tracing uses.
@@ -237,6 +362,9 @@ pub fn journal_seqnum(entry: &journal::Entry<'_>) -> Option<u64> {
 /// The key of the stream that a journal's entry belongs to: lines of one record come from one stream or one process.
 pub fn journal_stream(entry: &journal::Entry<'_>) -> u64 {
     let stream: &[u8] = entry.stream_id.as_deref().or(entry.container_id_full.as_deref()).unwrap_or_default();
+    // Without either, what calls itself alike is one writer.
+    let stream =
+        if stream.is_empty() && entry.pid.is_none() { entry.identifier.as_deref().unwrap_or(stream) } else { stream };
     let seed = entry.pid.unwrap_or_default();
     twox_hash::XxHash64::oneshot(if stream.is_empty() { seed } else { 0 }, stream)
 }

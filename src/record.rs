@@ -126,8 +126,36 @@ pub enum Envelope {
     Docker,
     /// a journal's entry
     Journal,
-    /// the time that `kubectl logs --timestamps` puts before a line
+    /// `kubectl logs` with prefixes or times
     Kubectl,
+    /// stern
+    Stern,
+    /// `docker compose logs`
+    Compose,
+    /// a log shipper's JSON
+    Shipper,
+    /// Loki's answer
+    Loki,
+}
+
+impl Envelope {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Envelope; 9] = [
+        Envelope::None,
+        Envelope::Cri,
+        Envelope::Docker,
+        Envelope::Journal,
+        Envelope::Kubectl,
+        Envelope::Stern,
+        Envelope::Compose,
+        Envelope::Shipper,
+        Envelope::Loki,
+    ];
+
+    /// Do lines of many writers stand in one file?
+    pub fn is_shared(self) -> bool {
+        !matches!(self, Envelope::None | Envelope::Cri | Envelope::Docker)
+    }
 }
 
 /// One logical log entry: joined parts, continuation lines included.

@@ -43,19 +43,25 @@ pub fn has_escape(text: &[u8]) -> bool {
 }
 
 /// The text without the sequences at its start and at its end.
-pub fn trim(mut text: &[u8]) -> &[u8] {
-    while text.first() == Some(&ESCAPE) {
-        match sequence(text) {
-            0 => break,
-            length => text = &text[length..],
-        }
-    }
+pub fn trim(text: &[u8]) -> &[u8] {
+    let mut text = trim_start(text);
     while let Some(start) = memchr::memrchr(ESCAPE, text) {
         let length = sequence(&text[start..]);
         if length == 0 || start + length != text.len() {
             break;
         }
         text = &text[..start];
+    }
+    text
+}
+
+/// The text without the sequences at its start.
+pub fn trim_start(mut text: &[u8]) -> &[u8] {
+    while text.first() == Some(&ESCAPE) {
+        match sequence(text) {
+            0 => break,
+            length => text = &text[length..],
+        }
     }
     text
 }

@@ -18,6 +18,11 @@ mod time;
 
 use roles::{Role, role};
 
+/// The time that a member's value means; `None` if it is none.
+pub(crate) fn time_of(member: &json::Member<'_>) -> Option<crate::Time> {
+    time::of(member)
+}
+
 /// Reads a record that is one JSON object, blanks around it allowed, into an entry that is empty.
 ///
 /// Lines that were joined to it, a stack trace for one, are taken as [`continuation::attach`] takes them. Returns whether

@@ -22,8 +22,10 @@ mod frames;
 pub mod glog;
 mod held;
 pub mod journal;
+pub mod journal_blocks;
 pub mod journal_export;
 pub mod journal_json;
+pub mod journal_text;
 pub mod json;
 pub mod json_line;
 pub mod klog;
@@ -48,5 +50,6 @@ pub mod trace_context;
 pub mod utiltrace;
 pub mod value;
 mod web;
+pub mod wrapper;
 
 pub use entry::{CodeSite, Entry, Field, Format, Severity, Text, Time, TraceContext, Value};

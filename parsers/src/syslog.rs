@@ -130,15 +130,15 @@ pub(crate) fn after_full_time<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<
 }
 
 /// A word of printable bytes, up to a blank.
-fn word(text: &[u8]) -> Option<&[u8]> {
+pub(crate) fn word(text: &[u8]) -> Option<&[u8]> {
     let end = memchr::memchr2(b' ', b'\n', &text[..text.len().min(NAME_MAX)]).unwrap_or(text.len().min(NAME_MAX));
     (end > 0).then(|| &text[..end])
 }
 
-type Tag<'a> = (&'a [u8], Option<u64>);
+pub(crate) type Tag<'a> = (&'a [u8], Option<u64>);
 
 /// tag = name [ "[" pid "]" ] ":"
-fn split_tag(word: &[u8]) -> Option<Tag<'_>> {
+pub(crate) fn split_tag(word: &[u8]) -> Option<Tag<'_>> {
     let word = word.strip_suffix(b":")?;
     let Some(open) = memchr::memchr(b'[', word) else { return (!word.is_empty()).then_some((word, None)) };
     let (pid, rest) = plain::digits(&word[open + 1..]);

@@ -5,10 +5,7 @@ use spanline_parsers::Format;
 use crate::record::Envelope;
 
 /// Records by envelope and payload.
-pub(super) type FormatCounts = [[u64; Format::ALL.len()]; ENVELOPES.len()];
-
-const ENVELOPES: [Envelope; 5] =
-    [Envelope::None, Envelope::Cri, Envelope::Docker, Envelope::Journal, Envelope::Kubectl];
+pub(super) type FormatCounts = [[u64; Format::ALL.len()]; Envelope::ALL.len()];
 
 /// What a source was made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,7 +54,7 @@ impl Counts {
 
     /// What was recognised, most frequent first.
     pub fn by_format(&self) -> Vec<(Envelope, Format, u64)> {
-        let mut list: Vec<_> = ENVELOPES
+        let mut list: Vec<_> = Envelope::ALL
             .into_iter()
             .flat_map(|envelope| Format::ALL.map(|format| (envelope, format)))
             .map(|(envelope, format)| (envelope, format, self.formats[envelope as usize][format as usize]))

@@ -36,18 +36,22 @@ impl Assembler {
             plain::strip(&mut logical, self.settings.keep_ansi);
         }
         match self.next(work, at, &logical) {
-            Next::Begins => {
-                let state = Open::start(&logical.content);
-                let number = work.queue.push(logical, 0, State::Open);
-                if let Some((done, _)) = work.slots[at].open.replace((number, state)) {
-                    work.done(done);
-                }
-            }
+            Next::Begins => self.begin(work, at, logical),
             Next::Continues => self.append(work, at, &logical),
             Next::Waits => {
                 let number = work.queue.push(logical, 0, State::Open);
                 work.slots[at].held.push(number);
             }
+        }
+    }
+
+    /// A line begins a record.
+    #[inline]
+    pub(super) fn begin<'c>(&self, work: &mut Work<'c>, at: usize, logical: Logical<'c>) {
+        let state = Open::start(&logical.content);
+        let number = work.queue.push(logical, 0, State::Open);
+        if let Some((done, _)) = work.slots[at].open.replace((number, state)) {
+            work.done(done);
         }
     }
 
@@ -102,7 +106,7 @@ impl Assembler {
 
     /// The open record takes the lines that wait, and one behind them.
     #[cold]
-    fn append(&mut self, work: &mut Work<'_>, at: usize, line: &Logical<'_>) {
+    pub(super) fn append(&mut self, work: &mut Work<'_>, at: usize, line: &Logical<'_>) {
         let Some((number, _)) = work.slots[at].open else { return };
         for held in std::mem::take(&mut work.slots[at].held) {
             let Some(item) = work.queue.get(held) else { continue };

@@ -11,6 +11,7 @@ mod objects;
 mod pieces;
 mod plain;
 mod slot;
+mod wrapped;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,11 +21,12 @@ use spanline_parsers::journal::Transport;
 use spanline_parsers::{Entry, Field, Format, ansi, klog};
 
 use crate::calendar::Calendar;
-use crate::decode::{self, Envelopes, Line};
-use crate::input::read::Chunk;
+use crate::decode::{self, Envelopes, Joins, Line};
+use crate::input::read::{Blocks, Chunk};
 use crate::record::{Envelope, Origin, Position, Record};
 pub use counts::Counts;
 use slot::{Item, Logical, Meta, Queue, Slot, State};
+use wrapped::Wrappers;
 
 /// Open records of one source at a time: two streams of a container, or the writers of a journal.
 const SLOTS_MAX: usize = 64;
@@ -55,6 +57,8 @@ pub struct AssembleSettings {
     pub drop_nul_lines: bool,
     /// Bodies keep their terminal sequences.
     pub keep_ansi: bool,
+    /// All fields of a journal's entries are attributes; else without those that stand in every entry.
+    pub journal_fields: bool,
 }
 
 /// Joins the lines of one source.
@@ -80,12 +84,20 @@ pub struct Assembler {
     /// The start of a journal's entry that the last chunk cut, and where it stands.
     carried: Vec<u8>,
     carried_offset: u64,
+    /// What the file holds in place of lines.
+    blocks: Option<Blocks>,
+    /// Labels of the stream of Loki's that is being read: JSON.
+    labels: Arc<[u8]>,
+    /// The physical line that the last of its lines stands on.
+    stream_line: Option<u64>,
+    wrappers: Wrappers,
     counts: Counts,
 }
 
 impl Assembler {
     /// For one source.
     pub fn new(source: u32, origin: Arc<Origin>, calendar: Calendar, settings: AssembleSettings) -> Assembler {
+        let wrappers = Wrappers::new(settings.envelopes);
         Assembler {
             settings,
             calendar,
@@ -101,6 +113,10 @@ impl Assembler {
             queue: Queue::default(),
             carried: Vec::new(),
             carried_offset: 0,
+            blocks: None,
+            labels: Arc::default(),
+            stream_line: None,
+            wrappers,
             counts: Counts::default(),
         }
     }
@@ -109,6 +125,7 @@ impl Assembler {
     pub fn next_file(&mut self, file: u32) {
         (self.file, self.line, self.cut, self.crlf) = (file, 1, None, None);
         self.nul_run = false;
+        self.wrappers.next_file(self.settings.envelopes);
     }
 
     /// What was read so far.
@@ -123,8 +140,12 @@ impl Assembler {
 
     /// Takes a chunk of lines.
     pub fn feed<S: RecordSink>(&mut self, chunk: &Chunk<'_>, sink: &mut S) {
-        if chunk.entries {
-            return self.feed_entries(chunk, sink);
+        self.blocks = chunk.blocks;
+        if let Some(blocks) = chunk.blocks {
+            return self.feed_entries(chunk, blocks, sink);
+        }
+        if self.wrappers.is_looking() {
+            self.wrappers.look(chunk.bytes);
         }
         let mut work = self.work();
         self.has_escape = ansi::has_escape(chunk.bytes);
@@ -161,6 +182,7 @@ impl Assembler {
     pub fn flush<S: RecordSink>(&mut self, sink: &mut S) {
         if !self.carried.is_empty() {
             self.flush_entries(sink);
+            self.labels = Arc::default();
         }
         let mut work = self.work();
         for at in 0..work.slots.len() {
@@ -230,15 +252,19 @@ impl Assembler {
         sink: &mut S,
     ) {
         let mut key = line.stream as u64;
-        if let Some(entry) = &line.journal {
-            meta.envelope = Envelope::Journal;
-            meta.time = line.time;
+        if let Some(writer) = line.writer {
+            (meta.origin, key) = writer;
+        } else if let Some(entry) = line.journal.as_ref().filter(|_| line.envelope == Envelope::Journal) {
             (meta.origin, key) = self.journal_writer(entry);
+        }
+        if let Some(entry) = &line.journal {
             // Only what goes through a pipe is taken apart into lines.
             meta.is_whole = entry.transport.is_some_and(|transport| transport != Transport::Stdout);
         }
         let at = self.slot(work, key);
-        if line.partial || work.slots[at].partial.is_some() {
+        if line.joins != Joins::ByText {
+            self.goes_on(work, at, line, meta, lines);
+        } else if line.partial || work.slots[at].partial.is_some() {
             self.part(work, at, line, meta, lines);
         } else {
             self.logical(work, at, line, meta, lines);
@@ -332,8 +358,9 @@ impl Assembler {
     ) {
         let mut envelope_fields: Vec<Field<'_>> = Vec::new();
         if let Some(journal) = journal {
-            decode::take_priority(entry, journal);
-            decode::journal_fields(journal, &mut envelope_fields);
+            decode::take_in(entry, journal);
+            let all = self.settings.journal_fields || meta.envelope != Envelope::Journal;
+            decode::journal_fields(journal, all, &mut envelope_fields);
         }
         if entry.format == Format::Text
             && let Some(klog::Preamble::Created(time)) = klog::preamble(payload)
@@ -371,19 +398,6 @@ impl Assembler {
             payload,
             piece,
         });
-    }
-
-    /// The origin of a journal's entry, and the key of the stream it belongs to.
-    fn journal_writer(&mut self, entry: &spanline_parsers::journal::Entry<'_>) -> (u32, u64) {
-        let origin = decode::journal_origin(entry, &self.origins[0]);
-        let index = match self.origins.iter().skip(1).position(|known| **known == origin) {
-            Some(at) => at + 1,
-            None => {
-                self.origins.push(Arc::new(origin));
-                self.origins.len() - 1
-            }
-        };
-        (index as u32, decode::journal_stream(entry))
     }
 }
 

@@ -21,6 +21,13 @@ impl Assembler {
             [text @ .., b'\r'] => (text, true),
             _ => (bytes, false),
         };
+        if self.wrappers.are_any()
+            && let Some(mut line) = self.wrapped_line(bytes)
+        {
+            let ended = cr && self.crlf != Some(true);
+            cr |= self.enveloped(&mut line, ended);
+            return (line, cr && self.crlf != Some(true));
+        }
         let mut line = match bytes.first().copied() {
             Some(0 | 0xef | ansi::ESCAPE) => self.odd_line(bytes),
             _ => decode::line(bytes, self.settings.envelopes),

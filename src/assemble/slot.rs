@@ -81,7 +81,10 @@ impl Logical<'_> {
 
     /// Whether a line may go on the record by when it came. Without times its text alone decides.
     pub(super) fn is_followed_by(&self, line: &Meta) -> bool {
-        let apart_max = if line.envelope == Envelope::Journal { APART_MAX_IN_JOURNAL } else { APART_MAX };
+        // Whole seconds do not tell more.
+        let is_fine = line.time.is_none_or(|(_, digits)| digits > 0);
+        let is_journal = line.envelope == Envelope::Journal && is_fine;
+        let apart_max = if is_journal { APART_MAX_IN_JOURNAL } else { APART_MAX };
         match (self.meta.time, line.time) {
             _ if line.is_whole => false,
             (Some((first, _)), Some((now, _))) => {

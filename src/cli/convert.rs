@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::heading::{INPUT, LIMITS, OUTPUT};
 use super::writer::WriterArgs;
-use super::{ColorWhen, FieldsShown, parse_bytes};
+use super::{ColorWhen, FieldsShown, JournalFields, parse_bytes};
 
 /// Flags of `spanline convert`.
 #[derive(Debug, Args)]
@@ -30,6 +30,10 @@ pub struct ConvertArgs {
     /// Leave the terminal sequences (colours) that a program wrote in the messages; they count for nothing else either way
     #[arg(long, help_heading = INPUT, hide_short_help = true)]
     pub keep_ansi: bool,
+    /// Which fields of a journal's entries become attributes: some leaves out those that journald adds to every entry, whatever
+    /// it says (_BOOT_ID, _CAP_EFFECTIVE, __CURSOR, …); without the flag, all in JSON, some in the other forms
+    #[arg(long, value_enum, value_name = "WHICH", help_heading = INPUT, hide_short_help = true)]
+    pub journal_fields: Option<JournalFields>,
     /// The year of every line that has none
     #[arg(long, value_name = "YEAR", help_heading = INPUT)]
     pub year: Option<i32>,
@@ -61,6 +65,11 @@ pub enum FromFormat {
     Docker,
     Journal,
     Kubectl,
+    Stern,
+    Compose,
+    Fluentbit,
+    Vector,
+    Loki,
     Klog,
     Logrus,
     Logfmt,

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::heading::{INPUT, LIMITS, LINKING, MESSAGES, TEXT};
 use super::writer::WriterArgs;
-use super::{ColorWhen, FieldsShown, TraceStoreArgs, parse_bytes, parse_duration};
+use super::{ColorWhen, FieldsShown, JournalFields, TraceStoreArgs, parse_bytes, parse_duration};
 
 /// What logs and traces are read, and how: flags of every command that links.
 #[derive(Debug, Args)]
@@ -57,6 +57,10 @@ pub struct InputArgs {
     /// Leave the terminal sequences (colours) that a program wrote in the messages; they count for nothing else either way
     #[arg(long, help_heading = INPUT, hide_short_help = true)]
     pub keep_ansi: bool,
+    /// Which fields of a journal's entries become attributes: some leaves out those that journald adds to every entry, whatever
+    /// it says (_BOOT_ID, _CAP_EFFECTIVE, __CURSOR, …)
+    #[arg(long, value_enum, default_value = "some", value_name = "WHICH", help_heading = INPUT, hide_short_help = true)]
+    pub journal_fields: JournalFields,
     /// How stores of traces are reached.
     #[command(flatten)]
     pub store: TraceStoreArgs,

@@ -73,6 +73,15 @@ pub enum Command {
     },
 }
 
+/// Which fields of a journal's entries become attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JournalFields {
+    /// All of them
+    All,
+    /// Without those that journald adds to every entry
+    Some,
+}
+
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {

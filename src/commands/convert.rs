@@ -25,7 +25,7 @@ use crate::export::{json, logfmt, otlp_json, text};
 use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
 use crate::input::open;
-use crate::input::read::{ChunkReader, ReadError, ReadLimits};
+use crate::input::read::{ChunkReader, LookFor, ReadError, ReadLimits};
 use crate::record::{Envelope, Origin, Record};
 use crate::unpack;
 
@@ -54,6 +54,8 @@ pub struct ConvertConfig {
     pub limits: ReadLimits,
     /// Bodies keep their terminal sequences.
     pub keep_ansi: bool,
+    /// All fields of a journal's entries are attributes.
+    pub journal_fields: bool,
     /// Colour the text.
     pub colour: bool,
     /// Which fields text shows.
@@ -171,12 +173,12 @@ fn convert_one<R: Read, W: Write>(
         record_bytes_max: config.limits.line_bytes,
         drop_nul_lines: false,
         keep_ansi: config.keep_ansi,
+        journal_fields: config.journal_fields,
     };
     let mut assembler = Assembler::new(0, Arc::new(source.origin), Calendar::new(&source.calendar), settings);
     let mut reader = ChunkReader::new(input, config.limits);
-    if matches!(envelopes, Envelopes::Auto | Envelopes::OfContainer | Envelopes::Only(Envelope::Journal)) {
-        reader.paragraphs_if_starts_with(b"__CURSOR=");
-    }
+    reader
+        .look_for(LookFor { journal: envelopes.allows(Envelope::Journal), streams: envelopes.allows(Envelope::Loki) });
     let ended = loop {
         match reader.next_chunk() {
             Ok(Some(chunk)) => assembler.feed(&chunk, sink),
@@ -205,6 +207,10 @@ fn wanted(from: FromFormat) -> (Envelopes, Expect) {
         FromFormat::Docker => (Envelopes::Only(Envelope::Docker), Expect::Auto),
         FromFormat::Journal => (Envelopes::Only(Envelope::Journal), Expect::Auto),
         FromFormat::Kubectl => (Envelopes::Only(Envelope::Kubectl), Expect::Auto),
+        FromFormat::Stern => (Envelopes::Only(Envelope::Stern), Expect::Auto),
+        FromFormat::Compose => (Envelopes::Only(Envelope::Compose), Expect::Auto),
+        FromFormat::Fluentbit | FromFormat::Vector => (Envelopes::Only(Envelope::Shipper), Expect::Auto),
+        FromFormat::Loki => (Envelopes::Only(Envelope::Loki), Expect::Auto),
         FromFormat::Klog => (bare, Expect::Klog),
         FromFormat::Logrus => (bare, Expect::Logrus),
         FromFormat::Logfmt => (bare, Expect::Logfmt),

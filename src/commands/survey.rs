@@ -8,7 +8,9 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use spanline_parsers::detect::{self, Expect};
+use spanline_parsers::journal_blocks::{self, Form, Told};
 use spanline_parsers::rotation::{self, Age};
+use spanline_parsers::wrapper::loki;
 use spanline_parsers::{Entry, Time, pod_path};
 
 use super::writers::Writers;
@@ -131,31 +133,8 @@ pub fn origin_of_container(shown: &str, links: &[String]) -> Option<Origin> {
         }
     }
     let mut origin = Origin::default();
-    name_after_pod(&mut origin, pod);
+    decode::name_after_pod(&mut origin, pod);
     Some(origin)
-}
-
-/// A container is a component of the control plane by its name, else it is a part of its pod.
-pub(super) fn name_after_pod(origin: &mut Origin, pod: Pod) {
-    let (producer, service) = match pod.container.as_str() {
-        "kube-apiserver" => (Producer::ApiServer, Some("apiserver")),
-        "etcd" => (Producer::Etcd, Some("etcd")),
-        "kube-scheduler" => (Producer::Scheduler, Some("kube-scheduler")),
-        "kube-controller-manager" => (Producer::ControllerManager, Some("kube-controller-manager")),
-        _ => (Producer::Pod, None),
-    };
-    origin.service_name = match service {
-        Some(service) => service.to_owned(),
-        None => service_of(&pod),
-    };
-    origin.producer = producer;
-    origin.pod = Some(pod);
-}
-
-/// The pod's name without its generated suffixes, else the container's.
-fn service_of(pod: &Pod) -> String {
-    let service = pod_path::service_name_of_pod(&pod.name);
-    if service.is_empty() { pod.container.clone() } else { service }
 }
 
 fn pod_of_path(shown: &str) -> Option<Pod> {
@@ -314,5 +293,8 @@ fn leave_out(head: &[u8], first: &[u8]) -> Option<&'static str> {
     let known = known.or_else(|| TraceKind::of_json(head).map(|_| "JSON traces, no log"));
     // A manifest or a report over many lines, not one object a line.
     let is_document = || matches!(first.trim_ascii(), b"{" | b"[" | b"[{") && head.contains(&b'\n');
+    if journal_blocks::form(head) == Told::Form(Form::Pretty) || loki::is_streams(head) == Some(true) {
+        return None;
+    }
     known.or_else(|| is_document().then_some("a JSON document, no log"))
 }

@@ -54,7 +54,7 @@ impl Writer {
             if let Some(container) = container {
                 pod.container.clone_from(container);
             }
-            super::survey::name_after_pod(origin, pod);
+            crate::decode::name_after_pod(origin, pod);
         }
         for (key, value) in &self.resource {
             take_resource(origin, key, value);

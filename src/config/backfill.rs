@@ -12,7 +12,9 @@ use super::times::window;
 use super::writers::writers;
 use super::{ConfigError, Surroundings, calendar, colour, limits};
 use crate::calendar::CalendarSettings;
-use crate::cli::{BackfillArgs, Carriers, EventFields, EventName, FieldsShown, InputArgs, SpanEvents, View};
+use crate::cli::{
+    BackfillArgs, Carriers, EventFields, EventName, FieldsShown, InputArgs, JournalFields, SpanEvents, View,
+};
 use crate::commands::writers::Writers;
 use crate::correlate::CallSites;
 use crate::export::text_fields::Fields;
@@ -76,6 +78,8 @@ pub struct BackfillConfig {
     pub zone_given: bool,
     /// Messages keep their terminal sequences.
     pub keep_ansi: bool,
+    /// All fields of a journal's entries are attributes.
+    pub journal_fields: bool,
     /// How long a request is tried.
     pub retry_for: Duration,
     /// How text is arranged.
@@ -223,6 +227,7 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         calendar: calendar(args.year, args.zone.as_deref(), around)?,
         zone_given: args.zone.is_some(),
         keep_ansi: args.keep_ansi,
+        journal_fields: args.journal_fields == JournalFields::All,
         retry_for: Duration::ZERO,
         view: View::Trace,
         fields: fields(args.fields),

@@ -12,7 +12,7 @@ mod writers;
 use std::io::IsTerminal;
 
 use crate::calendar::{CalendarSettings, Zone};
-use crate::cli::{ColorWhen, ConvertArgs, ExplainArgs, ScoreArgs};
+use crate::cli::{ColorWhen, ConvertArgs, ExplainArgs, JournalFields, ScoreArgs, ToFormat};
 use crate::commands::convert::ConvertConfig;
 use crate::commands::score::ScoreConfig;
 use crate::input::read::ReadLimits;
@@ -57,6 +57,11 @@ pub fn convert(args: &ConvertArgs, around: &Surroundings<'_>) -> Result<ConvertC
         to: args.to,
         calendar: calendar(args.year, args.zone.as_deref(), around)?,
         keep_ansi: args.keep_ansi,
+        // JSON is for programs, which leave out what they do not want.
+        journal_fields: match args.journal_fields {
+            Some(fields) => fields == JournalFields::All,
+            None => args.to == ToFormat::Json,
+        },
         limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
         fields: backfill::fields(args.fields),
         colour: colour(args.color, around),

@@ -43,7 +43,7 @@ fn resources_of_pod(pod: &Pod, resources: &[Resource]) -> Vec<u32> {
     let by_name = |resource: &Resource| {
         !pod.name.is_empty()
             && resource.pod == pod.name
-            && (resource.namespace == pod.namespace || resource.namespace.is_empty())
+            && (resource.namespace == pod.namespace || resource.namespace.is_empty() || pod.namespace.is_empty())
             && (resource.pod_uid.is_empty() || pod.uid.is_empty())
     };
     let by_container = |resource: &Resource| {
@@ -53,6 +53,11 @@ fn resources_of_pod(pod: &Pod, resources: &[Resource]) -> Vec<u32> {
     let rules: [&dyn Fn(&Resource) -> bool; 4] = [&by_uid, &by_name, &by_container, &by_host];
     for rule in rules {
         let found = matching(resources, |resource| rule(resource));
+        // `kubectl logs --prefix` does not tell the namespace: a name that two have says nothing.
+        let namespace = |number: &u32| &resources[*number as usize].namespace;
+        if pod.namespace.is_empty() && found.iter().any(|number| namespace(number) != namespace(&found[0])) {
+            continue;
+        }
         if !found.is_empty() {
             // Containers of a pod share its UID: the one of the same name, else all.
             let own = matching(resources, |resource| rule(resource) && resource.container == pod.container);

@@ -55,6 +55,10 @@ pub fn envelope(envelope: Envelope) -> &'static str {
         Envelope::Docker => "docker/",
         Envelope::Journal => "journal/",
         Envelope::Kubectl => "kubectl/",
+        Envelope::Stern => "stern/",
+        Envelope::Compose => "compose/",
+        Envelope::Shipper => "shipper/",
+        Envelope::Loki => "loki/",
     }
 }
 

@@ -5,6 +5,9 @@
 
 use std::io::{self, Read};
 
+use spanline_parsers::journal_blocks::{self, Form, Told};
+use spanline_parsers::wrapper::loki;
+
 use super::open::Lost;
 
 /// Bytes read in one go; small enough that a worker's buffers stay in the cache, large enough that a system call is
@@ -31,8 +34,40 @@ pub struct Chunk<'b> {
     pub continues: bool,
     /// The last line was cut at the limit: its rest comes in the next chunk.
     pub cut: bool,
-    /// Entries of a journal's export instead of lines.
-    pub entries: bool,
+    /// Entries of several lines, or several to a line, instead of lines.
+    pub blocks: Option<Blocks>,
+}
+
+/// What a file holds in place of lines, as its first bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// Entries of a journal.
+    Journal(journal_blocks::Form),
+    /// Streams in Loki's JSON.
+    Streams,
+}
+
+/// Which blocks are looked for at the start of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LookFor {
+    /// A journal's.
+    pub journal: bool,
+    /// Loki's.
+    pub streams: bool,
+}
+
+impl LookFor {
+    /// `None` where more bytes tell.
+    fn told(self, head: &[u8]) -> Option<Option<Blocks>> {
+        let form = if self.journal { journal_blocks::form(head) } else { Told::Lines };
+        let streams = if self.streams { loki::is_streams(head) } else { Some(false) };
+        match (form, streams) {
+            (Told::Form(form), _) => Some(Some(Blocks::Journal(form))),
+            (_, Some(true)) => Some(Some(Blocks::Streams)),
+            (Told::More, _) | (_, None) => None,
+            (Told::Lines, Some(false)) => Some(None),
+        }
+    }
 }
 
 /// Reads chunks from a file or a stream.
@@ -45,8 +80,8 @@ pub struct ChunkReader<R> {
     inside_line: bool,
     ended: Option<Ended>,
     limits: ReadLimits,
-    paragraph_start: Option<&'static [u8]>,
-    paragraphs: bool,
+    look_for: Option<LookFor>,
+    blocks: Option<Blocks>,
 }
 
 enum Ended {
@@ -98,8 +133,8 @@ impl<R: Read> ChunkReader<R> {
             inside_line: false,
             ended: None,
             limits,
-            paragraph_start: None,
-            paragraphs: false,
+            look_for: None,
+            blocks: None,
         }
     }
 
@@ -108,9 +143,9 @@ impl<R: Read> ChunkReader<R> {
         if self.buffer.len() == READ_BYTES { self.buffer } else { Vec::new() }
     }
 
-    /// If the file starts so, read paragraphs (the journal's export format): chunks end at an empty line.
-    pub fn paragraphs_if_starts_with(&mut self, start: &'static [u8]) {
-        self.paragraph_start = Some(start);
+    /// If the file starts as one with blocks does, read those: chunks then end anywhere.
+    pub fn look_for(&mut self, blocks: LookFor) {
+        self.look_for = Some(blocks);
     }
 
     /// The first bytes of the file, up to `bytes` of them; to be called before the first chunk. They do not depend on how
@@ -122,16 +157,17 @@ impl<R: Read> ChunkReader<R> {
 
     fn boundary(&mut self, searched: usize) -> Option<usize> {
         let bytes = &self.buffer[..self.filled];
-        if let Some(start) = self.paragraph_start
-            && bytes.len() >= start.len()
-        {
-            self.paragraphs = bytes.starts_with(start);
-            self.paragraph_start = None;
+        if let Some(look_for) = self.look_for {
+            // What is awaited is short; at the end of the file what is there are lines.
+            self.blocks = look_for.told(bytes)?;
+            self.look_for = None;
         }
-        if self.paragraphs {
-            memchr::memmem::rfind(&bytes[searched..], b"\n\n").map(|at| searched + at + 2)
-        } else {
-            memchr::memrchr(b'\n', &bytes[searched..]).map(|at| searched + at + 1)
+        match self.blocks {
+            Some(Blocks::Journal(Form::Export)) => {
+                memchr::memmem::rfind(&bytes[searched..], b"\n\n").map(|at| searched + at + 2)
+            }
+            Some(_) => (!bytes.is_empty()).then_some(bytes.len()),
+            None => memchr::memrchr(b'\n', &bytes[searched..]).map(|at| searched + at + 1),
         }
     }
 
@@ -149,7 +185,7 @@ impl<R: Read> ChunkReader<R> {
                 return Ok(Some(self.take(self.limits.line_bytes, true)));
             }
             // The mark of a boundary may be two bytes long.
-            searched = self.filled.saturating_sub(1);
+            searched = if self.look_for.is_some() { 0 } else { self.filled.saturating_sub(1) };
             if self.filled == self.buffer.len() {
                 let grown = (self.buffer.len() * 2).min(self.limits.line_bytes.max(READ_BYTES) + 1);
                 self.buffer.resize(grown, 0);
@@ -199,7 +235,7 @@ impl<R: Read> ChunkReader<R> {
         self.consumed = end;
         self.offset += end as u64;
         self.inside_line = cut;
-        Chunk { bytes: &self.buffer[..end], offset, continues, cut, entries: self.paragraphs }
+        Chunk { bytes: &self.buffer[..end], offset, continues, cut, blocks: self.blocks }
     }
 }
 

@@ -166,6 +166,7 @@ impl Run<'_> {
         Reading {
             limits: self.config.limits,
             keep_ansi: self.config.keep_ansi,
+            journal_fields: self.config.journal_fields,
             bytes_read: &self.bytes_read,
             stop: self.monitor.interrupted(),
             spare: &self.spare,

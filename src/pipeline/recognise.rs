@@ -338,7 +338,14 @@ mod tests {
             let acknowledged = Arc::new(Acknowledged::new(&["a".to_owned()], Some(before), Resending::default()));
             let (stop, bytes_read, spare) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)), Mutex::default());
             let limits = ReadLimits { line_bytes: 1 << 20, file_bytes: u64::MAX };
-            let reading = Reading { limits, keep_ansi: false, bytes_read: &bytes_read, stop: &stop, spare: &spare };
+            let reading = Reading {
+                limits,
+                keep_ansi: false,
+                journal_fields: false,
+                bytes_read: &bytes_read,
+                stop: &stop,
+                spare: &spare,
+            };
             let known = recognise(&source, &acknowledged, &reading);
             let server = Arc::new(Mutex::new(Server { acknowledged: acknowledged.clone(), taken, got: Vec::new() }));
             let mut seen = Seen::default();

@@ -12,7 +12,7 @@ use crate::calendar::{Calendar, CalendarSettings};
 use crate::commands::survey::Source;
 use crate::decode::Envelopes;
 use crate::input::open::Lost;
-use crate::input::read::{ChunkReader, ReadLimits};
+use crate::input::read::{ChunkReader, LookFor, ReadLimits};
 use crate::record::Origin;
 use spanline_parsers::detect::Expect;
 
@@ -40,6 +40,8 @@ pub struct Reading<'a> {
     pub limits: ReadLimits,
     /// Bodies keep their terminal sequences.
     pub keep_ansi: bool,
+    /// All fields of a journal's entries are attributes.
+    pub journal_fields: bool,
     /// Bytes read from disk so far, for the progress bar.
     pub bytes_read: &'a Arc<AtomicU64>,
     /// Stop at the next chunk.
@@ -99,6 +101,7 @@ pub fn read_source<S: SourceSink>(
         record_bytes_max: reading.limits.line_bytes,
         drop_nul_lines: true,
         keep_ansi: reading.keep_ansi,
+        journal_fields: reading.journal_fields,
     };
     let mut assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
     let mut report = SourceReport::default();
@@ -114,7 +117,7 @@ pub fn read_source<S: SourceSink>(
             }
         };
         let mut reader = ChunkReader::with_buffer(input, reading.limits, reading.take_buffer());
-        reader.paragraphs_if_starts_with(b"__CURSOR=");
+        reader.look_for(LookFor { journal: true, streams: true });
         sink.file_begins(at as u32);
         let mut whole = false;
         loop {

@@ -71,7 +71,14 @@ pub(super) fn window(config: &BackfillConfig, sources: &[Source], stop: &AtomicB
     let calendars = zones::calendars(config, sources, &super::TracesReport::default(), say);
     let bytes_read = Arc::default();
     let spare = Mutex::default();
-    let reading = Reading { limits: config.limits, keep_ansi: false, bytes_read: &bytes_read, stop, spare: &spare };
+    let reading = Reading {
+        limits: config.limits,
+        keep_ansi: false,
+        journal_fields: false,
+        bytes_read: &bytes_read,
+        stop,
+        spare: &spare,
+    };
     let mut times = Times(None);
     for (index, source) in sources.iter().enumerate() {
         let origin = Arc::new(source.origin.clone());

@@ -13,7 +13,7 @@ use crate::checkpoint::marks::{Mark, Marks, Running};
 use crate::commands::survey::Source;
 use crate::export::encode;
 use crate::export::uid::Uids;
-use crate::record::{Envelope, Origin, Position, Record, Stream};
+use crate::record::{Origin, Position, Record, Stream};
 
 /// What belongs to the source in hand.
 #[derive(Default)]
@@ -222,7 +222,7 @@ impl SourceState {
         let Position { file, strand, .. } = record.position;
         let origin = record.origin;
         let mut name = format!("{}\0{}\0{:?}", self.writer, origin.service_name, record.stream);
-        if record.envelope == Envelope::Journal {
+        if record.envelope.is_shared() {
             // Many write to a journal. A receipt reaches from a record to another, over what others wrote in between.
             let (host, unit) = (origin.host.as_deref(), origin.unit.as_deref());
             name.push_str(&format!("\0{}\0{}\0{strand:x}", host.unwrap_or_default(), unit.unwrap_or_default()));

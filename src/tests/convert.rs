@@ -9,8 +9,26 @@ const HOSTILE: &[u8] = b"I1123 09:14:51.123456    1 a.go:12] \"hi\" a=\"b\" n=1.
     2026-11-23T09:14:51.1Z stdout F \x1b[31mred\n{\"log\":\"hey\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-23T09:14:51Z\"}\n\
     time=\"2026-11-23T09:14:51Z\" level=info msg=hi k=1.10 j=5\n<13>Nov 23 09:14:51 host app[3]: hello\n";
 
-const FORMATS: [&str; 12] =
-    ["auto", "cri", "docker", "journal", "klog", "logrus", "logfmt", "json", "conmonrs", "conmon", "syslog", "text"];
+const FORMATS: [&str; 18] = [
+    "auto",
+    "cri",
+    "docker",
+    "journal",
+    "kubectl",
+    "stern",
+    "compose",
+    "fluentbit",
+    "vector",
+    "loki",
+    "klog",
+    "logrus",
+    "logfmt",
+    "json",
+    "conmonrs",
+    "conmon",
+    "syslog",
+    "text",
+];
 
 #[test]
 fn whatever_is_expected_every_line_comes_out_in_every_form() {

@@ -108,7 +108,14 @@ fn each_record(sources: &[Source], each: &mut dyn FnMut(&Record<'_>)) {
     let (stop, bytes_read) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)));
     let limits = ReadLimits { line_bytes: 1 << 20, file_bytes: u64::MAX };
     let spare = Mutex::default();
-    let reading = Reading { limits, keep_ansi: false, bytes_read: &bytes_read, stop: &stop, spare: &spare };
+    let reading = Reading {
+        limits,
+        keep_ansi: false,
+        journal_fields: false,
+        bytes_read: &bytes_read,
+        stop: &stop,
+        spare: &spare,
+    };
     for (index, source) in sources.iter().enumerate() {
         let calendar = CalendarSettings {
             year: None,
