@@ -158,7 +158,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn shown(text: &str) -> Option<(Option<String>, String, Option<u64>, String, bool)> {
+    /// Host, name, pid, message, and whether the line is certain.
+    type Shown = (Option<String>, String, Option<u64>, String, bool);
+
+    fn shown(text: &str) -> Option<Shown> {
         let line = line(text.as_bytes())?;
         let text = |text: &Cow<'_, [u8]>| String::from_utf8(text.to_vec()).unwrap();
         let name = line.entry.identifier.as_ref().or(line.entry.unit.as_ref()).map(text).unwrap();

@@ -12,6 +12,7 @@ mod pieces;
 mod plain;
 mod slot;
 mod wrapped;
+mod wrapper_forms;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::input::read::{Blocks, Chunk};
 use crate::record::{Envelope, Origin, Position, Record};
 pub use counts::Counts;
 use slot::{Item, Logical, Meta, Queue, Slot, State};
-use wrapped::Wrappers;
+use wrapper_forms::Wrappers;
 
 /// Open records of one source at a time: two streams of a container, or the writers of a journal.
 const SLOTS_MAX: usize = 64;

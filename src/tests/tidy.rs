@@ -62,7 +62,7 @@ const LONG_FUNCTIONS: [(&str, &str); 0] = [];
 const EMPTY_NAMES: [&str; 6] = ["util", "utils", "common", "helper", "manager", "misc"];
 
 /// Flags in the README that belong to other tools.
-const FOREIGN_FLAGS: [&str; 12] = [
+const FOREIGN_FLAGS: [&str; 13] = [
     "--bench",
     "--sanitizer",
     "--release",
@@ -75,6 +75,7 @@ const FOREIGN_FLAGS: [&str; 12] = [
     "--features",
     "--bin",
     "--timestamps",
+    "--prefix",
 ];
 
 #[test]
@@ -178,6 +179,27 @@ fn the_readme_and_the_commands_have_the_same_flags() {
         missing.is_empty() && unknown.is_empty(),
         "README lacks {missing:?}, and has {unknown:?}, which no command has"
     );
+}
+
+#[test]
+fn each_table_of_the_readme_has_the_flags_of_its_command() {
+    let Ok(readme) = std::fs::read_to_string(root().join("README.md")) else {
+        eprintln!("skipped: there is no README.md yet");
+        return;
+    };
+    let of_backfill = options(&help(&["backfill", "--help"]));
+    for command in commands() {
+        let Some((_, table)) = readme.split_once(&format!("<!-- flags of {command} -->")) else { continue };
+        let (table, _) = table.split_once("<!-- end -->").unwrap();
+        let rows = table.lines().filter_map(|row| row.strip_prefix("| `")?.split_once('|').map(|(flag, _)| flag));
+        let in_table: BTreeSet<String> = rows.flat_map(flags).collect();
+        let mut of_command = options(&help(&[&command, "--help"]));
+        if command == "explain" {
+            // Its table has only what backfill has not.
+            of_command.retain(|flag| !of_backfill.contains(flag));
+        }
+        assert_eq!(in_table, of_command, "the table of {command}");
+    }
 }
 
 #[test]
@@ -342,6 +364,14 @@ fn flags(text: &str) -> BTreeSet<String> {
         }
     }
     flags
+}
+
+/// The options that a command's help lists, each once however often it is spoken of.
+fn options(help: &str) -> BTreeSet<String> {
+    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let named = lines.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")));
+    let long = named.flat_map(flags);
+    long.filter(|flag| !["--help", "--version"].contains(&flag.as_str())).collect()
 }
 
 /// The commands that the help lists.
