@@ -102,6 +102,7 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
         style: Style { colour: config.colour, width: None },
         records: 0,
         file: None,
+        head: json::Head::new(None),
         nul_bytes: 0,
         failed: None,
     };
@@ -110,6 +111,7 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
     for (given, path) in files.iter().enumerate() {
         // Of several files each record says which one it is from.
         sink.file = (files.len() > 1).then(|| path.to_string_lossy().into_owned());
+        sink.head = json::Head::new(sink.file.as_deref());
         let source = Source::of(path, given, config);
         let (name, result) = if path == Path::new(STDIN) {
             ("standard input".into(), {
@@ -231,6 +233,7 @@ struct Writer<W> {
     records: u64,
     /// The file that is read, if each record is to say it.
     file: Option<String>,
+    head: json::Head,
     nul_bytes: u64,
     failed: Option<io::Error>,
 }
@@ -240,7 +243,7 @@ impl<W: Write> RecordSink for Writer<W> {
         let sighting = Sighting { file: self.file.as_deref().map(str::as_bytes), ..Sighting::default() };
         self.records += u64::from(self.failed.is_none());
         match self.to {
-            ToFormat::Json => json::write(&mut self.buffer, record, None, &sighting),
+            ToFormat::Json => json::write(&mut self.buffer, record, None, &self.head),
             ToFormat::OtlpJson => otlp_json::write(&mut self.buffer, record, None, &sighting),
             ToFormat::Logfmt => logfmt::write(&mut self.buffer, record, None, &sighting),
             ToFormat::Text => text::write(&mut self.buffer, record, self.fields, self.style),

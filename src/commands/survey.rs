@@ -175,6 +175,10 @@ fn origin_of_name(shown: &str, is_kubernetes_audit: bool) -> Origin {
     let base = rotation::family(name).base;
     let stem =
         base.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".log").trim_end_matches(".txt");
+    // A number, such as that of a restart, names nothing: its folder does.
+    let is_number = stem.bytes().all(|byte| byte.is_ascii_digit());
+    let folder = shown.rsplit('/').nth(1).filter(|folder| is_number && !matches!(*folder, "" | "." | ".."));
+    let stem = folder.unwrap_or(stem);
     let lower = stem.to_ascii_lowercase();
     let known: [(&str, Producer, &str); 11] = [
         ("kubelet", Producer::Kubelet, "kubelet"),

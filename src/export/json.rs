@@ -12,17 +12,27 @@ use super::resource::{self, ResourceValue};
 use super::spell;
 use crate::record::{Envelope, Link, Record};
 
-/// record = object LF ; members in the order below
-pub fn write(out: &mut Vec<u8>, record: &Record<'_>, link: Option<&Link>, sighting: &Sighting<'_>) {
-    let entry = record.entry;
-    out.push(b'{');
-    if let Some(file) = sighting.file {
-        out.extend_from_slice(b"\"file\":");
-        spell::json_string(out, file);
-        out.push(b',');
+/// How every record of a file begins, spelled once.
+#[derive(Debug)]
+pub struct Head(Vec<u8>);
+
+impl Head {
+    /// head = "{" [ DQUOTE "file" DQUOTE ":" string "," ]
+    pub fn new(file: Option<&str>) -> Head {
+        let mut head = vec![b'{'];
+        if let Some(file) = file {
+            head.extend_from_slice(b"\"file\":");
+            spell::json_string(&mut head, file.as_bytes());
+            head.push(b',');
+        }
+        Head(head)
     }
-    // It is no attribute too.
-    let sighting = &Sighting { file: None, ..*sighting };
+}
+
+/// record = head … "}" LF ; members in the order below
+pub fn write(out: &mut Vec<u8>, record: &Record<'_>, link: Option<&Link>, head: &Head) {
+    let entry = record.entry;
+    out.extend_from_slice(&head.0);
     out.extend_from_slice(b"\"offset\":");
     spell::decimal(out, record.position.offset);
     out.extend_from_slice(b",\"lines\":");
@@ -38,7 +48,7 @@ pub fn write(out: &mut Vec<u8>, record: &Record<'_>, link: Option<&Link>, sighti
     out.extend_from_slice(envelope(record.envelope).as_bytes());
     out.extend_from_slice(entry.format.name().as_bytes());
     out.push(b'"');
-    attributes(out, record, sighting);
+    attributes(out, record);
     resource_object(out, record);
     written_ids(out, record);
     if let Some(link) = link {
@@ -73,10 +83,10 @@ fn time(out: &mut Vec<u8>, time: Option<i64>) {
     out.push(b'"');
 }
 
-fn attributes(out: &mut Vec<u8>, record: &Record<'_>, sighting: &Sighting<'_>) {
+fn attributes(out: &mut Vec<u8>, record: &Record<'_>) {
     out.extend_from_slice(b",\"attributes\":{");
     let mut first = true;
-    fields::each(record, sighting, Keys::AsWritten, |key, value| {
+    fields::each(record, &Sighting::default(), Keys::AsWritten, |key, value| {
         member(out, &mut first, key);
         attribute(out, value);
     });
@@ -153,7 +163,7 @@ mod tests {
 
     fn line(record: &Record<'_>, link: Option<&Link>) -> String {
         let mut out = Vec::new();
-        write(&mut out, record, link, &Sighting::default());
+        write(&mut out, record, link, &Head::new(None));
         String::from_utf8(out).unwrap()
     }
 

@@ -15,17 +15,33 @@ pub fn double_of(token: &[u8]) -> Option<f64> {
     std::str::from_utf8(token).ok()?.parse().ok().filter(|double: &f64| double.is_finite())
 }
 
+/// The two digits of each number below 100.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
+        number += 1;
+    }
+    pairs
+};
+
+fn pair(number: u64) -> [u8; 2] {
+    PAIRS[(number % 100) as usize]
+}
+
 /// A number in decimal.
 pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
-    loop {
+    while number >= 10 {
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&pair(number));
+        number /= 100;
+    }
+    if number > 0 || at == digits.len() {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+        digits[at] = b'0' + number as u8;
     }
     out.extend_from_slice(&digits[at..]);
 }
@@ -75,28 +91,31 @@ pub fn rfc3339(out: &mut Vec<u8>, nanos: i64, digits: u8) {
 pub fn date(out: &mut Vec<u8>, nanos: i64) {
     let (year, month, day) = civil_from_days(nanos.div_euclid(86_400 * NANOS));
     // What 64 bits of nanoseconds can say lies within 1677 and 2262.
-    padded(out, year.unsigned_abs(), 4);
-    out.push(b'-');
-    padded(out, month, 2);
-    out.push(b'-');
-    padded(out, day, 2);
+    let year = year.unsigned_abs();
+    let ([a, b], [c, d], [e, f], [g, h]) = (pair(year / 100), pair(year), pair(month), pair(day));
+    out.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h]);
 }
 
 /// clock = hh ":" mm ":" ss [ "." digits ], in UTC.
 pub fn clock(out: &mut Vec<u8>, nanos: i64, digits: u8) {
-    let of_day = nanos.rem_euclid(86_400 * NANOS);
-    let second = (of_day / NANOS).unsigned_abs();
-    padded(out, second / 3600, 2);
-    out.push(b':');
-    padded(out, second / 60 % 60, 2);
-    out.push(b':');
-    padded(out, second % 60, 2);
-    let digits = u32::from(digits.min(9));
-    if digits > 0 {
-        out.push(b'.');
-        let fraction = (of_day % NANOS).unsigned_abs() / 10u64.pow(9 - digits);
-        padded(out, fraction, digits as usize);
+    let of_day = nanos.rem_euclid(86_400 * NANOS).unsigned_abs();
+    let (second, fraction) = (of_day / NANOS as u64, of_day % NANOS as u64);
+    let mut text = *b"00:00:00.000000000";
+    let pairs = [
+        (0, second / 3600),
+        (3, second / 60 % 60),
+        (6, second % 60),
+        (9, fraction / 10_000_000),
+        (11, fraction / 100_000),
+        (13, fraction / 1000),
+        (15, fraction / 10),
+    ];
+    for (at, number) in pairs {
+        text[at..at + 2].copy_from_slice(&pair(number));
     }
+    text[17] = b'0' + (fraction % 10) as u8;
+    let end = if digits == 0 { 8 } else { 9 + usize::from(digits.min(9)) };
+    out.extend_from_slice(&text[..end]);
 }
 
 fn padded(out: &mut Vec<u8>, mut number: u64, width: usize) {
@@ -133,56 +152,86 @@ pub fn json_string(out: &mut Vec<u8>, text: &[u8]) {
 /// The inside of a JSON string. U+0085, U+2028 and U+2029 are escaped as well: some readers split lines there.
 pub fn json_text(out: &mut Vec<u8>, text: &[u8]) {
     if text.is_ascii() {
-        return escape(out, text);
+        return escape::<true>(out, text);
     }
     for chunk in text.utf8_chunks() {
-        escape(out, chunk.valid().as_bytes());
+        escape::<false>(out, chunk.valid().as_bytes());
         if !chunk.invalid().is_empty() {
             out.extend_from_slice("\u{fffd}".as_bytes());
         }
     }
 }
 
-/// Copies runs that need no escape, found eight bytes at a time.
-fn escape(out: &mut Vec<u8>, text: &[u8]) {
+/// Copies runs that need no escape, found eight bytes at a time. `ASCII`: the text has no byte beyond.
+fn escape<const ASCII: bool>(out: &mut Vec<u8>, text: &[u8]) {
     let mut copied = 0;
-    let mut at = 0;
-    while at < text.len() {
-        if text[at..].first_chunk().is_some_and(|word| is_plain(u64::from_le_bytes(*word))) {
-            at += 8;
-            continue;
-        }
-        let stop = text.len().min(at + 8);
-        while at < stop {
-            let length = match text[at] {
-                b'"' | b'\\' | 0..0x20 => 1,
-                0xc2 | 0xe2 => line_break(&text[at..]),
-                _ => 0,
-            };
-            if length == 0 {
-                at += 1;
-                continue;
-            }
+    let mut from = 0;
+    while let Some(at) = next_mark::<ASCII>(text, from) {
+        let length = match text[at] {
+            0xc2 | 0xe2 => line_break(&text[at..]),
+            _ => 1,
+        };
+        from = at + length.max(1);
+        if length > 0 {
             out.extend_from_slice(&text[copied..at]);
-            escaped(out, &text[at..at + length]);
-            at += length;
-            copied = at;
+            escaped(out, &text[at..from]);
+            copied = from;
         }
     }
     out.extend_from_slice(&text[copied..]);
 }
 
-/// Is no byte of the word a control, a quote, a backslash, or beyond ASCII?
-fn is_plain(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let marks = word
-        | (word.wrapping_sub(ONES * 0x20) & !word)
-        | (quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash);
-    marks & HIGH == 0
+/// Where the next byte stands that needs an escape, or begins a character that may.
+#[inline]
+fn next_mark<const ASCII: bool>(text: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(word) = text[at..].first_chunk() {
+        let marks = marks::<ASCII>(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize / 8);
+        }
+        at += WORD;
+    }
+    let marks = marks::<ASCII>(last_word(text, at));
+    (marks != 0).then(|| at + marks.trailing_zeros() as usize / 8)
+}
+
+const WORD: usize = 8;
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The fewer than eight bytes from `at` on, with blanks behind them.
+#[inline]
+fn last_word(text: &[u8], at: usize) -> u64 {
+    const BLANKS: u64 = ONES * b' ' as u64;
+    let count = text.len() - at;
+    if count == 0 {
+        return BLANKS;
+    }
+    let bytes = match text.last_chunk() {
+        Some(last) => u64::from_le_bytes(*last) >> (8 * (WORD - count)),
+        // A short text: each byte stands once at least in what its ends and its middle are read as.
+        None => match (text[at..].first_chunk(), text[at..].last_chunk()) {
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << (8 * (count - 4))
+            }
+            _ => [at, at + count / 2, at + count - 1]
+                .iter()
+                .fold(0, |word, place| word | u64::from(text[*place]) << (8 * (place - at))),
+        },
+    };
+    bytes | BLANKS << (8 * count)
+}
+
+/// The high bit of each byte that needs an escape: controls, quotes and backslashes, and beyond ASCII the first bytes of
+/// U+0085, U+2028 and U+2029. Bytes above the lowest that is marked may be marked wrongly.
+#[inline]
+fn marks<const ASCII: bool>(word: u64) -> u64 {
+    let is = |byte: u8| {
+        let differs = word ^ (ONES * u64::from(byte));
+        differs.wrapping_sub(ONES) & !differs
+    };
+    let beyond = if ASCII { 0 } else { is(0xc2) | is(0xe2) };
+    (word.wrapping_sub(ONES * 0x20) & !word | is(b'"') | is(b'\\') | beyond) & (ONES << 7)
 }
 
 /// Length of the U+0085, U+2028 or U+2029 that the text starts with, or 0.
@@ -305,6 +354,9 @@ mod tests {
     fn numbers_and_ids() {
         assert_eq!(spelled(|out| decimal(out, 0)), "0");
         assert_eq!(spelled(|out| decimal(out, u64::MAX)), u64::MAX.to_string());
+        for number in (0..20).flat_map(|power| [10u64.pow(power) - 1, 10u64.pow(power), 10u64.pow(power) + 7]) {
+            assert_eq!(spelled(|out| decimal(out, number)), number.to_string());
+        }
         assert_eq!(spelled(|out| signed(out, i64::MIN)), i64::MIN.to_string());
         assert_eq!(spelled(|out| hex(out, &[0, 0x0f, 0xa0, 0xff])), "000fa0ff");
     }
@@ -339,6 +391,13 @@ mod tests {
             let spelled = spelled(|out| json_string(out, &bytes));
             prop_assert_eq!(spelled.lines().count(), 1);
             prop_assert_eq!(serde_json::from_str::<String>(&spelled).unwrap(), String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn texts_of_any_length_come_back(text in "[ -~]{0,40}[\"\\\\\n\u{1f}\u{20}\u{7f}\u{85}\u{2028}\u{2030}é]{0,3}[ -~]{0,40}") {
+            let spelled = spelled(|out| json_string(out, text.as_bytes()));
+            prop_assert!(!spelled.contains(['\u{85}', '\u{2028}', '\n', '\u{1f}']), "{}", spelled);
+            prop_assert_eq!(serde_json::from_str::<String>(&spelled).unwrap(), text);
         }
 
         #[test]

@@ -47,6 +47,7 @@ fn components_are_known_by_the_names_of_their_files() {
         ("kube-scheduler.log", "kube-scheduler"),
         ("kube-controller-manager.log", "kube-controller-manager"),
         ("app.log", "app"),
+        ("checkout/0.log", "checkout"),
     ];
     let audit = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"x","verb":"get"}"#;
     for (name, _) in names {
