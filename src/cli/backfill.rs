@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::connect::DestinationArgs;
 use super::heading::{INPUT, LIMITS, OUTPUT, SENDING, TEXT};
-use super::{DestinationArgs, InputArgs, parse_bytes, parse_duration};
+use super::input::InputArgs;
+use super::values::{parse_bytes, parse_duration};
 
 /// Flags of `spanline backfill`.
 #[derive(Debug, Args)]

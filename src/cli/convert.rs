@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::choices::{ColorWhen, FieldsShown, JournalFields};
 use super::heading::{INPUT, LIMITS, OUTPUT};
+use super::values::parse_bytes;
 use super::writer::WriterArgs;
-use super::{ColorWhen, FieldsShown, JournalFields, parse_bytes};
 
 /// Flags of `spanline convert`.
 #[derive(Debug, Args)]

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::InputArgs;
 use super::heading::OUTPUT;
+use super::input::InputArgs;
 
 /// Flags of `spanline explain`.
 #[derive(Debug, Args)]

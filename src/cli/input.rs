@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::choices::{ColorWhen, FieldsShown, JournalFields};
+use super::connect::TraceStoreArgs;
 use super::heading::{INPUT, LIMITS, LINKING, MESSAGES, TEXT};
+use super::values::{parse_bytes, parse_duration};
 use super::writer::WriterArgs;
-use super::{ColorWhen, FieldsShown, JournalFields, TraceStoreArgs, parse_bytes, parse_duration};
 
 /// What logs and traces are read, and how: flags of every command that links.
 #[derive(Debug, Args)]
