@@ -12,7 +12,8 @@ use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ExplainArgs, ScoreA
 use spanline::commands::convert::{self, ConvertError};
 use spanline::commands::score;
 use spanline::config::{self, Surroundings};
-use spanline::pipeline::{self, PipelineError, deliveries::Say, monitor::Monitor};
+use spanline::notify::Say;
+use spanline::pipeline::{self, PipelineError, monitor::Monitor};
 
 fn main() -> ExitCode {
     let variable = |name: &str| std::env::var(name).ok();

@@ -5,13 +5,14 @@
 //! line before, today. A zone: the line, `--zone`, the envelope, the fallback. The clock is an argument; no file is
 //! read, but for the machine's own zone where that was asked for.
 
+pub mod fit;
 mod zone;
 
 use spanline_parsers::Time;
 use spanline_parsers::timestamp::{days_from_civil, is_date};
+use zone::SECOND;
 pub use zone::{UnknownZone, Zone};
 
-const SECOND: i64 = 1_000_000_000;
 const HOUR: i64 = 3_600 * SECOND;
 const DAY: i64 = 24 * HOUR;
 

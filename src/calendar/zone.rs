@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeZone};
 
-use super::SECOND;
+pub(super) const SECOND: i64 = 1_000_000_000;
 
 /// A time zone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,8 +3,10 @@
 //! In go files' bytes and ranges that were delivered or dropped on purpose, out comes the answer whether a record need not be
 //! sent again. Formats and the network are not known here.
 
+pub mod acknowledged;
 pub mod ledger;
 pub mod marks;
+pub mod saver;
 pub mod store;
 pub mod version_1;
 mod written;

@@ -15,8 +15,6 @@ use spanline_parsers::detect::Expect;
 use crate::assemble::{AssembleSettings, Assembler, RecordSink};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::cli::{FromFormat, ToFormat};
-use crate::commands::survey;
-use crate::commands::writers::Writers;
 use crate::decode::Envelopes;
 use crate::export::fields::Sighting;
 use crate::export::terminal::Style;
@@ -26,6 +24,8 @@ use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
 use crate::input::open;
 use crate::input::read::{ChunkReader, LookFor, ReadError, ReadLimits};
+use crate::input::sources;
+use crate::input::writers::Writers;
 use crate::record::{Envelope, Origin, Record};
 use crate::unpack;
 
@@ -150,9 +150,9 @@ impl Source {
         let canonical = path.canonicalize().unwrap_or_else(|_| path.into()).to_string_lossy().into_owned();
         let shown = path.to_string_lossy();
         let mut calendar = config.calendar.clone();
-        calendar.year_hint = survey::year_hint(path);
-        let by_name = || if config.files.len() > 1 { survey::origin_of(&shown) } else { Origin::default() };
-        let mut origin = survey::origin_of_container(&canonical, &[]).unwrap_or_else(by_name);
+        calendar.year_hint = sources::year_hint(path);
+        let by_name = || if config.files.len() > 1 { sources::origin_of(&shown) } else { Origin::default() };
+        let mut origin = sources::origin_of_container(&canonical, &[]).unwrap_or_else(by_name);
         config.writers.put_over(config.writers.of(given, &shown), &mut origin);
         Source { origin, calendar }
     }

@@ -2,5 +2,3 @@
 
 pub mod convert;
 pub mod score;
-pub mod survey;
-pub mod writers;

@@ -15,10 +15,10 @@ use crate::calendar::CalendarSettings;
 use crate::cli::{
     BackfillArgs, Carriers, EventFields, EventName, FieldsShown, InputArgs, JournalFields, SpanEvents, View,
 };
-use crate::commands::writers::Writers;
 use crate::correlate::CallSites;
 use crate::export::text_fields::Fields;
 use crate::input::read::ReadLimits;
+use crate::input::writers::Writers;
 
 /// Of a file of call sites.
 const CALL_SITES_BYTES_MAX: u64 = 8 << 20;

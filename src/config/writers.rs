@@ -12,7 +12,7 @@ use regex::Regex;
 
 use super::ConfigError;
 use crate::cli::writer::{Typed, WriterArgs, WriterFlag};
-use crate::commands::writers::{Writer, Writers};
+use crate::input::writers::{Writer, Writers};
 
 /// What holds for the flags that are read next.
 #[derive(Default)]

@@ -7,4 +7,6 @@ pub mod content;
 pub mod discover;
 pub mod open;
 pub mod read;
+pub mod sources;
 pub mod temporary;
+pub mod writers;

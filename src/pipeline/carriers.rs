@@ -17,12 +17,12 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use prost::Message;
 use twox_hash::XxHash3_128;
 
-use super::acknowledged::{Acknowledged, Known};
 use super::cut::{REQUEST_BYTES, field_1};
 use super::gather::{Gather, LENGTH};
 use super::held_events::HeldEvents;
 use super::ship::BatchSink;
 use super::traces::{Given, each_request, is_own_scope};
+use crate::checkpoint::acknowledged::{Acknowledged, Known};
 use crate::checkpoint::version_1::Keys;
 use crate::export::{self, Batch, Group, encode};
 use crate::otlp::own::{self, Ids, StoredEvents};
@@ -329,10 +329,10 @@ mod tests {
     use opentelemetry_proto::tonic::resource::v1::Resource;
 
     use super::*;
+    use crate::checkpoint::acknowledged::Resending;
     use crate::cli::Carriers;
     use crate::correlate::Correlator;
     use crate::export::span_event::Style;
-    use crate::pipeline::acknowledged::Resending;
     use crate::spans::facts;
     use crate::spans::file::Limits;
 

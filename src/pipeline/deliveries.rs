@@ -12,11 +12,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::acknowledged::Acknowledged;
 use super::monitor::Monitor;
-use super::saving::{Saver, save_often};
 use super::ship::BatchSink;
+use crate::checkpoint::acknowledged::Acknowledged;
+use crate::checkpoint::saver::{Saver, save_often};
 use crate::export::{Batch, Deliver, Event, Options, Parcel, Summary};
+use crate::notify::Say;
 use crate::otlp::{Client, Compression, Endpoint};
 
 /// Batches that may wait for a destination; a full channel slows the readers.
@@ -55,9 +56,6 @@ impl BatchSink for Way {
 pub struct Deliveries {
     thread: JoinHandle<Vec<Summary>>,
 }
-
-/// Tells the user something.
-pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Deliveries {
     /// Starts one task per target.

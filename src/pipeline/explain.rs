@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::deliveries::Say;
 use super::inputs::Inputs;
 use super::learned::Learned;
 use super::monitor::Monitor;
@@ -24,6 +23,7 @@ use crate::export::terminal::Style;
 use crate::export::text_fields::Fields;
 use crate::files::clash::Output;
 use crate::input::discover;
+use crate::notify::Say;
 use crate::record::{Link, Record};
 
 /// Lines that are told; a trace has rarely a thousand.

@@ -8,15 +8,15 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::checkpoint::store;
-use crate::commands::survey::{self, Source};
 use crate::config::{BackfillConfig, Destination};
 use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
 use crate::input::archive;
 use crate::input::discover::{self, Found};
+use crate::input::sources::{self, Source};
 use crate::input::temporary::Temporary;
+use crate::notify::Say;
 
-use super::Say;
 use super::trace_files::TraceFiles;
 
 /// The logs of a run.
@@ -35,7 +35,7 @@ impl Inputs {
         skip.extend(config.state.clone());
         let mut found = discover::find(&config.paths, &skip);
         archive::expand(&mut found, &mut Temporary::new(config.temporary_bytes_max), stop);
-        let sources = survey::sources(&mut found, &config.writers);
+        let sources = sources::sources(&mut found, &config.writers);
         if config.verbose {
             for (reason, names) in &found.left_out {
                 names.iter().for_each(|name| say(&format!("left out {name}: {reason}")));

@@ -6,16 +6,16 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use super::deliveries::Say;
 use super::inputs::Inputs;
 use super::monitor::Monitor;
 use super::recall::Recall;
 use super::traces::TracesReport;
-use super::{Outcome, PipelineError, Run, progress, store, trace_limits, traces, zones};
-use crate::calendar::CalendarSettings;
-use crate::commands::survey::Source;
+use super::{Outcome, PipelineError, Run, progress, store, trace_limits, traces};
+use crate::calendar::{CalendarSettings, fit};
 use crate::config::BackfillConfig;
 use crate::correlate::{Correlator, span_index};
+use crate::input::sources::Source;
+use crate::notify::Say;
 
 /// A run after its first pass: what was found, and what belongs together.
 pub(super) struct Learned {
@@ -67,7 +67,9 @@ impl Learned {
             outcome.failures.extend(unreadable.iter().cloned());
             say(&format!("--traces {without_spans}; going on, as --allow-no-traces says"));
         }
-        let calendars = zones::calendars(&config, &sources, &outcome.traces, say);
+        let samples: Vec<_> = sources.iter().map(Source::sample).collect();
+        let calendars = fit::calendars(&config.calendar, &samples, &outcome.traces.seconds, &**say);
+        drop(samples);
         let recall = Recall::default();
         let mut learned = Learned { config, _spools: spools, sources, calendars, correlator: None, recall, progress };
         if let Some(correlator) = &mut correlator {

@@ -2,7 +2,7 @@
 //!
 //! In go the counts of each worker, out comes their sum. Who counts what is not decided here.
 
-use super::counted::Counted;
+use crate::counted::Counted;
 use crate::record::{Method, Unlinked};
 
 /// What was linked, and what was not.

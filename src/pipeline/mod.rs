@@ -4,9 +4,7 @@
 //! traces, read all lines once to learn what belongs together (only if there are traces), read them again to link and
 //! ship, then the traces with their lines on them, then the summary.
 
-mod acknowledged;
 mod carriers;
-mod counted;
 mod cut;
 pub mod deliveries;
 mod explain;
@@ -23,7 +21,6 @@ mod progress;
 mod reach;
 mod recall;
 mod recognise;
-mod saving;
 pub mod ship;
 mod show;
 pub mod source;
@@ -37,7 +34,6 @@ mod trace_files;
 pub mod traces;
 mod window;
 mod writers;
-mod zones;
 
 use std::io;
 use std::path::PathBuf;
@@ -48,9 +44,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::calendar::CalendarSettings;
+use crate::checkpoint::acknowledged::{Acknowledged, Resending};
 use crate::checkpoint::ledger::FILES_MAX;
+use crate::checkpoint::saver::Saver;
 use crate::checkpoint::store::{Store, StoreError};
-use crate::commands::survey::Source;
 use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::export::Summary;
@@ -58,10 +55,11 @@ use crate::export::encode;
 use crate::export::logs::LogBatcher;
 use crate::files::clash::Clash;
 use crate::input::discover::Found;
+use crate::input::sources::Source;
+use crate::notify::Say;
 use crate::record::Origin;
 use crate::spans::file::Limits as TraceLimits;
-use acknowledged::{Acknowledged, Resending};
-use deliveries::{Deliveries, Say, Way};
+use deliveries::{Deliveries, Way};
 use held_events::HeldEvents;
 use inputs::Inputs;
 use learned::Learned;
@@ -71,7 +69,6 @@ use only::Only;
 use outputs::Outputs;
 use recall::{Observer, Recall};
 use recognise::recognise;
-use saving::Saver;
 use ship::{LogOutput, Shipper, SourceState};
 use source::{Reading, SourceReport, SourceSink, read_source};
 use targets::targets;

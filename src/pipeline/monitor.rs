@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::saving::Saver;
+use crate::checkpoint::saver::Saver;
 use crate::export::standing::{Standing, State};
 use crate::files::leftovers;
 

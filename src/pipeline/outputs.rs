@@ -16,11 +16,11 @@ use super::summary::counted;
 use super::taps::{HeldLines, LogsFile};
 use super::traces::{self, Given};
 use super::{Outcome, PipelineError, carriers};
-use crate::commands::survey::Source;
 use crate::config::{BackfillConfig, Destination};
 use crate::correlate::Correlator;
 use crate::export::links::LinkRows;
 use crate::files::replace::Replacement;
+use crate::input::sources::Source;
 
 /// The links file.
 pub(super) type LinksFile = LinkRows<BufWriter<Replacement>>;

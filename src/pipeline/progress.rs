@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::Source;
 use super::monitor::Monitor;
-use super::{Say, Source};
 use crate::config::{BackfillConfig, Condition};
+use crate::notify::Say;
 
 /// How often a bar moves.
 const DRAW_EVERY: Duration = Duration::from_millis(100);

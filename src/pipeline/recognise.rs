@@ -7,12 +7,12 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::sync::atomic::Ordering;
 
-use super::acknowledged::Acknowledged;
 use super::source::Reading;
+use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::marks::{self, Comparison, Marks, Running};
 use crate::checkpoint::version_1::{Fingerprints, LONG_FINGERPRINT_BYTES};
-use crate::commands::survey::Source;
 use crate::input::discover::FoundFile;
+use crate::input::sources::Source;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -138,12 +138,12 @@ mod tests {
     use super::*;
     use crate::assemble::RecordSink;
     use crate::calendar::{CalendarSettings, Zone};
+    use crate::checkpoint::acknowledged::Resending;
     use crate::checkpoint::ledger::State;
     use crate::checkpoint::store::Store;
     use crate::export::batch::Batch;
     use crate::export::logs::LogBatcher;
     use crate::input::read::ReadLimits;
-    use crate::pipeline::acknowledged::Resending;
     use crate::pipeline::link_counts::LinkCounts;
     use crate::pipeline::only::Only;
     use crate::pipeline::ship::{BatchSink, LogOutput, Shipper, SourceState, Tap};
@@ -325,7 +325,7 @@ mod tests {
                 }
             };
             let files = self.files.iter().enumerate().map(file).collect();
-            let (origin, times) = (Origin::default(), crate::commands::survey::SampleTimes::default());
+            let (origin, times) = (Origin::default(), crate::calendar::fit::SampleTimes::default());
             Source { origin, writer: "app".to_owned(), files, year_hint: None, times }
         }
 

@@ -3,7 +3,6 @@
 //! In go the records of one source after another, out go batches, link rows, lines of text and span events. One `Shipper`
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
-use super::acknowledged::Acknowledged;
 use super::link_counts::LinkCounts;
 use super::only::Only;
 use super::outputs::LinksFile;
@@ -13,11 +12,12 @@ use super::window::Window;
 pub use super::writers::SourceState;
 use super::writers::WriterState;
 use crate::assemble::RecordSink;
-use crate::commands::survey::Source;
+use crate::checkpoint::acknowledged::Acknowledged;
 use crate::correlate::Correlator;
 use crate::export::batch::Batch;
 use crate::export::encode::{self, Beside};
 use crate::export::logs::{LogBatcher, Place};
+use crate::input::sources::Source;
 use crate::record::{Link, Method, Position, Record, Relation, Unlinked};
 
 /// Where encoded logs go: a bounded way to the task that sends them.

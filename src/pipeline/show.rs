@@ -9,7 +9,6 @@ use std::io::{self, Write};
 use super::only::Only;
 use super::taps::{HeldLine, HeldLines};
 use crate::cli::View;
-use crate::commands::survey::Source;
 use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::span_index::{Slot, SpanIndex};
@@ -17,6 +16,7 @@ use crate::export::terminal::{Line, Paint, Style};
 use crate::export::text::SpanName;
 use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
 use crate::input::discover;
+use crate::input::sources::Source;
 use crate::record::{Link, Relation};
 
 type TraceId = [u8; 16];

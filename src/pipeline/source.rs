@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::assemble::{AssembleSettings, Assembler, Counts, RecordSink};
 use crate::calendar::{Calendar, CalendarSettings};
-use crate::commands::survey::Source;
 use crate::decode::Envelopes;
 use crate::input::open::Lost;
 use crate::input::read::{ChunkReader, LookFor, ReadLimits};
+use crate::input::sources::Source;
 use crate::record::Origin;
 use spanline_parsers::detect::Expect;
 

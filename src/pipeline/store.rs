@@ -3,6 +3,7 @@
 //! In go the logs' own range of time and a store, out comes a file of requests, each behind its length, which is deleted
 //! with its [`Spool`]. Which questions are asked is `spans::jaeger`'s.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,11 +13,13 @@ use std::sync::{Arc, Mutex};
 use prost::Message;
 
 use super::source::{Reading, SourceSink, read_source};
-use super::{Outcome, PipelineError, Say, zones};
+use super::{Outcome, PipelineError};
 use crate::assemble::RecordSink;
-use crate::commands::survey::Source;
+use crate::calendar::fit;
 use crate::config::{BackfillConfig, TraceStore};
 use crate::files::leftovers;
+use crate::input::sources::Source;
+use crate::notify::Say;
 use crate::otlp::SendError;
 use crate::otlp::query::Asker;
 use crate::record::Record;
@@ -68,7 +71,8 @@ impl Drop for Spool {
 
 /// From when to when the lines lie; `None` without any time.
 pub(super) fn window(config: &BackfillConfig, sources: &[Source], stop: &AtomicBool, say: &Say) -> Option<(i64, i64)> {
-    let calendars = zones::calendars(config, sources, &super::TracesReport::default(), say);
+    let samples: Vec<_> = sources.iter().map(Source::sample).collect();
+    let calendars = fit::calendars(&config.calendar, &samples, &BTreeSet::new(), &**say);
     let bytes_read = Arc::default();
     let spare = Mutex::default();
     let reading = Reading {

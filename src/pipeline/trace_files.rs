@@ -9,10 +9,10 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::deliveries::Say;
 use super::store::Spool;
 use crate::config::BackfillConfig;
 use crate::input::discover;
+use crate::notify::Say;
 use crate::spans::kind::{HEAD_BYTES, TraceKind};
 use crate::unpack::unpacked;
 

@@ -11,23 +11,23 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 use prost::Message;
 
-use super::acknowledged::Acknowledged;
 use super::carriers::{self, Sending};
 use super::cut::{SPAN_BITS, batches};
 use super::finish::Outcome;
 use super::held_events::HeldEvents;
 use super::only::Only;
 use super::trace_limits;
+use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
 use crate::checkpoint::version_1::Keys;
 use crate::cli::{Carriers, EventFields, EventName};
-use crate::commands::survey;
 use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::facts::{ResourceFact, SpanFact};
 use crate::correlate::span_index::SpanIndex;
 use crate::export::span_event::Style;
 use crate::input::content;
+use crate::input::sources;
 use crate::otlp::own::{self, StoredEvents};
 use crate::spans::facts::FactCounts;
 use crate::spans::file::{Counts, Limits, TraceFile};
@@ -105,7 +105,7 @@ fn why_no_span(path: &Path, counts: &FactCounts) -> String {
     }
     let mut head = Vec::new();
     let read = File::open(path).and_then(unpacked);
-    let _ = read.and_then(|input| input.take(survey::SNIFF_BYTES as u64).read_to_end(&mut head));
+    let _ = read.and_then(|input| input.take(sources::SNIFF_BYTES as u64).read_to_end(&mut head));
     let is_json = || matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
     let kind = TraceKind::of(&head);
     if kind != TraceKind::Unknown && kind != TraceKind::OtlpJson {
@@ -117,7 +117,7 @@ fn why_no_span(path: &Path, counts: &FactCounts) -> String {
         None if head.trim_ascii().is_empty() => "is empty",
         None => match content::magic(&head).or_else(|| content::own_output(&head)) {
             Some(what) => return format!("is {what}, no traces"),
-            None if survey::times(&head).any() => "is a plain log, no traces",
+            None if sources::times(&head).any() => "is a plain log, no traces",
             None if content::is_binary(&head) => "is binary, of a kind that is not known",
             None if is_json() => "is JSON of a kind that is not known, no traces",
             None => "is plain text, no traces",
@@ -352,9 +352,9 @@ mod tests {
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 
     use super::*;
+    use crate::checkpoint::acknowledged::Resending;
     use crate::checkpoint::ledger::State;
     use crate::export::Batch;
-    use crate::pipeline::acknowledged::Resending;
     use crate::pipeline::ship::BatchSink;
 
     /// Takes everything.

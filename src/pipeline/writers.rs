@@ -7,12 +7,12 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::acknowledged::{Acknowledged, KnownStream};
 use super::recognise::KnownFile;
+use crate::checkpoint::acknowledged::{Acknowledged, KnownStream};
 use crate::checkpoint::marks::{Mark, Marks, Running};
-use crate::commands::survey::Source;
 use crate::export::encode;
 use crate::export::uid::Uids;
+use crate::input::sources::Source;
 use crate::record::{Origin, Position, Record, Stream};
 
 /// What belongs to the source in hand.

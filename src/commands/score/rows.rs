@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::commands::survey;
+use crate::input::sources;
 use crate::input::{discover, open};
 use crate::record::Producer;
 
@@ -227,7 +227,7 @@ fn same_end(one: &str, two: &str) -> usize {
 
 /// Who wrote a file, by its name.
 fn producer(name: &str) -> String {
-    let origin = survey::origin_of(name);
+    let origin = sources::origin_of(name);
     match origin.producer {
         Producer::Pod => "pods".to_owned(),
         _ if name.split('/').any(|part| part == "pods") => "pods".to_owned(),

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use spanline::assemble::RecordSink;
 use spanline::calendar::{CalendarSettings, Zone};
-use spanline::commands::survey::{self, Source};
-use spanline::commands::writers::Writers;
 use spanline::correlate::span_index::Limits;
 use spanline::correlate::{Correlator, Memory};
 use spanline::export::links::LinkRows;
 use spanline::input::discover;
 use spanline::input::read::ReadLimits;
+use spanline::input::sources::{self, Source};
+use spanline::input::writers::Writers;
 use spanline::pipeline::source::{Reading, SourceSink, read_source};
 use spanline::record::{Link, Position, Record};
 use spanline::spans::file::{self, TraceFile};
@@ -30,7 +30,7 @@ const CONFIDENCE: f32 = 0.9;
 
 /// Plays a node back in steps of so many seconds, and writes its links. Returns how long learning and deciding took.
 pub(crate) fn replay(logs: &Path, traces: &Path, links: &Path, step: i64, memory: Memory) -> io::Result<Duration> {
-    let sources = survey::sources(&mut discover::find(&[logs.to_owned()], &[]), &Writers::default());
+    let sources = sources::sources(&mut discover::find(&[logs.to_owned()], &[]), &Writers::default());
     let step = step * 1_000_000_000;
     let mut times = Times(i64::MAX, i64::MIN);
     each_record(&sources, &mut |record| times.add(record.time));

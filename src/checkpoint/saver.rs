@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::acknowledged::Acknowledged;
-use super::deliveries::Say;
-use crate::checkpoint::store::{Store, StoreError};
+use super::store::{Store, StoreError};
+use crate::notify::Say;
 
 /// How often the state is written, if that is done quickly: what comes between is sent again after a crash.
 const SAVE_SOONEST: Duration = Duration::from_millis(100);
@@ -20,26 +20,27 @@ const SAVE_REST: u32 = 20;
 
 /// Writes what is acknowledged by now.
 #[derive(Debug)]
-pub(super) struct Saver {
+pub struct Saver {
     store: Store,
     acknowledged: Arc<Acknowledged>,
     turn: Mutex<()>,
 }
 
 impl Saver {
-    pub(super) fn new(store: Store, acknowledged: Arc<Acknowledged>) -> Saver {
+    /// Writes to this folder what is acknowledged there.
+    pub fn new(store: Store, acknowledged: Arc<Acknowledged>) -> Saver {
         Saver { store, acknowledged, turn: Mutex::default() }
     }
 
     /// Waits for the disk, and for a writing that is under way.
-    pub(super) fn save(&self) -> Result<(), StoreError> {
+    pub fn save(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.store.save(&self.acknowledged.state())
     }
 }
 
 /// Saves now and then while anything is added, until it is dropped.
-pub(super) async fn save_often(saver: Arc<Saver>, say: Say) {
+pub async fn save_often(saver: Arc<Saver>, say: Say) {
     let (mut failed, mut changes, mut pause) = (false, 0, SAVE_SOONEST);
     loop {
         tokio::time::sleep(pause).await;

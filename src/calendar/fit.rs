@@ -8,11 +8,7 @@ use std::collections::BTreeSet;
 use spanline_parsers::Time;
 use spanline_parsers::timestamp::days_from_civil;
 
-use super::traces::TracesReport;
-use super::{Say, Source};
-use crate::calendar::{CalendarSettings, Zone};
-use crate::config::BackfillConfig;
-use crate::input::discover::FoundFile;
+use super::{CalendarSettings, Zone};
 
 /// Zones that are no whole hours east of UTC, in minutes.
 const PARTS_OF_HOURS: [i64; 12] = [-570, -270, -210, -150, 210, 270, 330, 345, 390, 570, 630, 765];
@@ -28,26 +24,55 @@ const SHARE_MIN_PERCENT: usize = 50;
 /// … and so many times as many as any other zone.
 const TIMES_OTHERS: usize = 2;
 
-/// How each source's calendar begins.
-pub(super) fn calendars(
-    config: &BackfillConfig,
-    sources: &[Source],
-    traces: &TracesReport,
-    say: &Say,
-) -> Vec<CalendarSettings> {
-    let mut seconds = traces.seconds.clone();
-    for source in sources {
-        seconds.extend(source.times.complete.iter().map(|nanos| nanos.div_euclid(1_000_000_000)));
+/// What times the first lines of a source have.
+#[derive(Debug, Clone, Default)]
+pub struct SampleTimes {
+    /// Complete ones, ns since the epoch.
+    pub complete: Vec<i64>,
+    /// Those without a zone or year.
+    pub local: Vec<Time>,
+}
+
+impl SampleTimes {
+    /// Whether there are any: what has times is a log.
+    pub fn any(&self) -> bool {
+        !self.complete.is_empty() || !self.local.is_empty()
     }
-    let mut said = BTreeSet::new();
-    let calendar = |source: &Source| {
-        let mut settings = CalendarSettings { year_hint: source.year_hint, ..config.calendar.clone() };
-        let local: Vec<Time> = source.times.local.clone();
-        if local.is_empty() || !source.times.complete.is_empty() {
+}
+
+/// What is known of a source's times before it is read.
+pub struct Sample<'s> {
+    /// Its first file, as it is shown.
+    pub file: &'s str,
+    /// The times of its first lines.
+    pub times: &'s SampleTimes,
+    /// Year and month that a file's name tells.
+    pub year_hint: Option<(i32, u8)>,
+    /// When the newest of its files was last changed, ns since the epoch.
+    pub changed: Box<dyn Fn() -> Option<i64> + 's>,
+}
+
+/// How each source's calendar begins. `seconds`: at which spans began. `tell` takes what the user should know.
+pub fn calendars(
+    given: &CalendarSettings,
+    samples: &[Sample<'_>],
+    seconds: &BTreeSet<i64>,
+    tell: &dyn Fn(&str),
+) -> Vec<CalendarSettings> {
+    let has_spans = !seconds.is_empty();
+    let mut seconds = seconds.clone();
+    for sample in samples {
+        seconds.extend(sample.times.complete.iter().map(|nanos| nanos.div_euclid(1_000_000_000)));
+    }
+    let mut told = BTreeSet::new();
+    let mut calendar = |sample: &Sample<'_>| {
+        let mut settings = CalendarSettings { year_hint: sample.year_hint, ..given.clone() };
+        let local = &sample.times.local;
+        if local.is_empty() || !sample.times.complete.is_empty() {
             return settings;
         }
-        let age = || newest_change(source).map(|nanos| year_and_month(nanos.div_euclid(86_400_000_000_000)));
-        if let Some(fit) = fit(&local, &seconds, settings.year, settings.zone) {
+        let age = || (sample.changed)().map(|nanos| year_and_month(nanos.div_euclid(86_400_000_000_000)));
+        if let Some(fit) = fit(local, &seconds, settings.year, settings.zone) {
             settings.year_hint = Some(fit.year_hint);
             let other = offset_of(settings.fallback_zone);
             if settings.zone.is_none() && fit.offset != other {
@@ -55,9 +80,8 @@ pub(super) fn calendars(
                 if is_clear {
                     settings.fallback_zone = Zone::Fixed(fit.offset as i32);
                 }
-                if (is_clear || fit.hits > fit.hits_at(other)) && said.insert((fit.offset, is_clear)) {
-                    let file = source.files.first().map_or("", |file| file.shown.as_str());
-                    say(&note(file, &fit, is_clear, !traces.seconds.is_empty()));
+                if (is_clear || fit.hits > fit.hits_at(other)) && told.insert((fit.offset, is_clear)) {
+                    tell(&note(sample.file, &fit, is_clear, has_spans));
                 }
             }
         } else {
@@ -65,8 +89,7 @@ pub(super) fn calendars(
         }
         settings
     };
-    let mut calendar = calendar;
-    sources.iter().map(&mut calendar).collect()
+    samples.iter().map(&mut calendar).collect()
 }
 
 /// What is said of a file whose times have no zone.
@@ -175,10 +198,6 @@ fn as_utc(time: Time, in_year: i32) -> Option<i64> {
         }
         _ => None,
     }
-}
-
-fn newest_change(source: &Source) -> Option<i64> {
-    source.files.iter().filter_map(FoundFile::changed).max()
 }
 
 /// The year and month of a day since the epoch.

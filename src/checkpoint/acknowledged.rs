@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::checkpoint::ledger::{File, Key, Ranges, Settled, Settlement, State};
-use crate::checkpoint::marks::{Comparison, Marks};
-use crate::checkpoint::version_1;
+use super::ledger::{File, Key, Ranges, Settled, Settlement, State};
+use super::marks::{Comparison, Marks};
+use super::version_1;
 use crate::record::Receipt;
 
 /// How a run treats what earlier ones settled.
@@ -46,7 +46,7 @@ pub struct KnownStream {
     pub index: u32,
     /// By destination.
     pub settled: Vec<Option<Known>>,
-    /// Records that go on in the next file: see [`crate::checkpoint::ledger::Stream::joined`].
+    /// Records that go on in the next file: see [`super::ledger::Stream::joined`].
     pub joined: BTreeMap<u64, u64>,
 }
 
@@ -297,7 +297,7 @@ impl Inner {
         (number, comparison.verified)
     }
 
-    fn stream(&mut self, index: u32) -> Option<&mut crate::checkpoint::ledger::Stream> {
+    fn stream(&mut self, index: u32) -> Option<&mut super::ledger::Stream> {
         let (file, key) = *self.streams.get(index as usize)?;
         let file = self.state.files.get_mut(file as usize)?;
         Some(Arc::make_mut(file).streams.entry(key).or_default())

@@ -15,6 +15,7 @@ use spanline_parsers::{Entry, Time, pod_path};
 
 use super::writers::Writers;
 use crate::assemble::BOM;
+use crate::calendar::fit::{Sample, SampleTimes};
 use crate::decode::{self, Envelopes};
 use crate::input::content;
 use crate::input::discover::{self, Found, FoundFile};
@@ -38,23 +39,19 @@ pub struct Source {
     pub files: Vec<FoundFile>,
     /// Year and month that a file's name tells.
     pub year_hint: Option<(i32, u8)>,
-    /// The first lines have times without a zone or year.
+    /// The times of its first lines.
     pub times: SampleTimes,
 }
 
-/// What times the first lines of a source have.
-#[derive(Debug, Clone, Default)]
-pub struct SampleTimes {
-    /// Complete ones, ns since the epoch.
-    pub complete: Vec<i64>,
-    /// Those without a zone or year.
-    pub local: Vec<Time>,
-}
-
-impl SampleTimes {
-    /// Whether there are any: what has times is a log.
-    pub fn any(&self) -> bool {
-        !self.complete.is_empty() || !self.local.is_empty()
+impl Source {
+    /// What its files tell of their times.
+    pub fn sample(&self) -> Sample<'_> {
+        Sample {
+            file: self.files.first().map_or("", |file| file.shown.as_str()),
+            times: &self.times,
+            year_hint: self.year_hint,
+            changed: Box::new(|| self.files.iter().filter_map(FoundFile::changed).max()),
+        }
     }
 }
 
