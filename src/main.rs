@@ -73,17 +73,17 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>, monitor: &Arc<Mo
     config.notices.iter().for_each(|notice| say(notice));
     interrupt::listen(monitor);
     let outcome = pipeline::backfill(&config, monitor, &say)?;
-    let summary = if config.quiet { outcome.failures() } else { outcome.summary() };
+    let summary = if config.read.quiet { outcome.failures() } else { outcome.summary() };
     let _ = std::io::stderr().write_all(summary.as_bytes());
     Ok(pipeline::exit_code(&outcome))
 }
 
 fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {
-    let (config, wanted) = config::explain(args, around)?;
+    let config = config::explain(args, around)?;
     let say: Say = Arc::new(|text: &str| say_line(text));
     config.notices.iter().for_each(|notice| say(notice));
     interrupt::listen(monitor);
-    let failures = pipeline::explain(&config, &wanted, args.json, &mut std::io::stdout().lock(), monitor, &say)?;
+    let failures = pipeline::explain(&config, &mut std::io::stdout().lock(), monitor, &say)?;
     failures.iter().for_each(|failure| say_line(failure));
     Ok(if monitor.is_interrupted() { 130 } else { u8::from(!failures.is_empty()) })
 }

@@ -5,6 +5,9 @@
 
 use spanline_parsers::{Entry, Field};
 
+/// What some editors and Windows programs put before the first line of a file; it is no part of the line.
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Who wrote lines: the resource they are shipped under, and what correlation knows of their writer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Origin {

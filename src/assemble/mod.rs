@@ -36,9 +36,6 @@ const SLOTS_MAX: usize = 64;
 /// their first lines; more than so many do not wait.
 const READY_MAX: usize = 1024;
 
-/// What some editors and Windows programs put before the first line of a file; it is no part of the line.
-pub const BOM: &[u8] = b"\xef\xbb\xbf";
-
 /// Takes records as they are complete.
 pub trait RecordSink {
     /// One record.

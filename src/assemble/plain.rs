@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use spanline_parsers::{Entry, Text, ansi};
 
+use super::Assembler;
 use super::slot::Logical;
-use super::{Assembler, BOM};
 use crate::decode::{self, Line};
+use crate::record::BOM;
 use crate::record::Envelope;
 
 impl Assembler {

@@ -10,8 +10,9 @@ use spanline_parsers::{journal, journal_text};
 use super::plain;
 use super::slot::{Logical, Meta};
 use super::wrapper_forms::{EVENTS, Last, SHORT, event, hash};
-use super::{Assembler, BOM, Work};
+use super::{Assembler, Work};
 use crate::decode::{self, Joins, Line};
+use crate::record::BOM;
 use crate::record::Envelope;
 
 impl Assembler {

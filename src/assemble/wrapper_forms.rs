@@ -10,8 +10,8 @@ use std::hash::{Hash, Hasher};
 use spanline_parsers::wrapper::{self, Writer, compose, kubectl, loki, shipped, stern};
 use spanline_parsers::{docker_json, journal, journal_json, journal_text};
 
-use super::BOM;
 use crate::decode::Envelopes;
+use crate::record::BOM;
 use crate::record::Envelope;
 
 /// Lines of a file that are looked at: banners, and the first lines of each writer.

@@ -6,15 +6,13 @@
 //! read, but for the machine's own zone where that was asked for.
 
 pub mod fit;
+mod units;
 mod zone;
 
 use spanline_parsers::Time;
 use spanline_parsers::timestamp::{days_from_civil, is_date};
-use zone::SECOND;
+use units::{DAY, HOUR, SECOND};
 pub use zone::{UnknownZone, Zone};
-
-const HOUR: i64 = 3_600 * SECOND;
-const DAY: i64 = 24 * HOUR;
 
 /// Zones differ from UTC by a multiple of this.
 const ZONE_STEP: i64 = 15 * 60 * SECOND;

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeZone};
 
-pub(super) const SECOND: i64 = 1_000_000_000;
+use super::units::{DAY, SECOND};
 
 /// A time zone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Zone {
     pub fn instant(self, local: i64) -> Option<i64> {
         let offset = match self.offsets(local) {
             Some((earlier, _)) => earlier,
-            None => self.offsets(local.checked_sub(super::DAY)?)?.0,
+            None => self.offsets(local.checked_sub(DAY)?)?.0,
         };
         local.checked_sub(offset)
     }

@@ -4,14 +4,16 @@
 //! that touch become one, so a finished file takes one range whatever its size. What was sent without traces, and what was
 //! refused, is told apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::marks::{MARKS_MAX, MARKS_MIN, MARKS_OF_ALL_MAX, Marks};
-use super::version_1;
 
 /// Which records of a file are meant: those of one writer.
 pub type Key = u128;
+
+/// What one destination had acknowledged, as states of version 1 kept it.
+pub type Version1 = HashMap<Key, Ranges>;
 
 /// Files that are remembered: of more, those go that no run has met for longest. As written about 30 MB.
 pub const FILES_MAX: usize = 100_000;
@@ -26,7 +28,7 @@ pub struct State {
     /// Files that anything was sent of. Shared, so that writing the state down does not copy what has not changed.
     pub files: Vec<Arc<File>>,
     /// What a state of version 1 held and no file was found for yet.
-    pub version_1: version_1::Ledgers,
+    pub version_1: BTreeMap<String, Version1>,
 }
 
 /// A file, wherever it lies and whatever it is called.

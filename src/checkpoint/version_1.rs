@@ -3,14 +3,9 @@
 //! In go the first bytes of a file, out come the keys that version 1 had for it. Its ranges are taken over once, by these
 //! keys; from then on the bytes themselves are compared.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 
-use super::ledger::{Key, Ranges};
-
-/// What one destination had acknowledged.
-pub type Ledger = HashMap<Key, Ranges>;
-/// Ledgers by destination.
-pub type Ledgers = BTreeMap<String, Ledger>;
+use super::ledger::{Key, Ranges, Version1};
 
 /// How many bytes at its start told a file from others.
 const FINGERPRINT_BYTES: usize = 1024;
@@ -74,7 +69,7 @@ impl Keys {
 
     /// Takes what a destination had acknowledged out of its ledger: handed on, not copied, since of several files that begin
     /// alike one is the file that it was.
-    pub fn take_from(&self, ledger: &mut Ledger) -> Ranges {
+    pub fn take_from(&self, ledger: &mut Version1) -> Ranges {
         let head = self.heads.iter().find_map(|(key, up_to)| Some((ledger.remove(key)?, *up_to)));
         let (mut ranges, up_to) = head.unwrap_or_default();
         ranges.clip(up_to);

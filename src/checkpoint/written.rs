@@ -11,9 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use super::ledger;
 use super::ledger::{File, Key, Ranges, Refusal, Settled, State, Stream};
 use super::marks::{Mark, Marks};
-use super::version_1;
 
 /// The version that is written.
 pub(super) const VERSION: u32 = 2;
@@ -108,7 +108,7 @@ fn is_none(number: &u32) -> bool {
 
 /// A state as text.
 pub(super) fn write(state: &State) -> serde_json::Result<Vec<u8>> {
-    let ledger = |ledger: &version_1::Ledger| {
+    let ledger = |ledger: &ledger::Version1| {
         let file = |(key, ranges): (&Key, &Ranges)| WrittenLedger { key: format!("{key:032x}"), ranges: ranges.list() };
         let mut files: Vec<_> = ledger.iter().map(file).collect();
         files.sort_unstable_by(|one, other| one.key.cmp(&other.key));
@@ -192,7 +192,7 @@ fn from_version_1(written: Version1) -> Option<State> {
     if !is_sum_of(&written.checksum, &written.destinations) {
         return None;
     }
-    let mut ledgers = version_1::Ledgers::new();
+    let mut ledgers = BTreeMap::<String, ledger::Version1>::new();
     for (name, files) in &written.destinations {
         let name = name.split('?').next().unwrap_or_default();
         let ledger = ledgers.entry(name.to_owned()).or_default();
@@ -204,7 +204,7 @@ fn from_version_1(written: Version1) -> Option<State> {
     Some(State { version_1: ledgers, ..State::default() })
 }
 
-fn read_ledger(files: &[WrittenLedger]) -> Option<version_1::Ledger> {
+fn read_ledger(files: &[WrittenLedger]) -> Option<ledger::Version1> {
     files.iter().map(|file| Some((u128::from_str_radix(&file.key, 16).ok()?, read_ranges(&file.ranges)))).collect()
 }
 

@@ -4,115 +4,26 @@
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::only::Condition;
-use super::places::{Destination, TraceStore, destination, notices, trace_store, unused};
+use super::error::{ConfigError, Surroundings};
+use super::only::condition;
+use super::places::{destination, notices, trace_store, unused};
 use super::times::window;
+use super::values::{calendar, colour, fields, limits};
 use super::writers::writers;
-use super::{ConfigError, Surroundings, calendar, colour, limits};
-use crate::calendar::CalendarSettings;
-use crate::cli::{
-    BackfillArgs, Carriers, EventFields, EventName, FieldsShown, InputArgs, JournalFields, SpanEvents, View,
-};
+use crate::cli::{BackfillArgs, Carriers, EventFields, EventName, InputArgs, JournalFields, SpanEvents, View};
 use crate::correlate::CallSites;
-use crate::export::text_fields::Fields;
-use crate::input::read::ReadLimits;
-use crate::input::writers::Writers;
+use crate::correlate::config::LinkingConfig;
+use crate::export::config::{self as export, EventsConfig, TextConfig};
+use crate::export::select::Condition;
+use crate::export::span_event::Style as EventStyle;
+use crate::export::terminal::Style;
+use crate::input::config::InputConfig;
+use crate::pipeline::config::{BackfillConfig, Destination, ReadConfig, SelectConfig};
+use crate::spans::config::{TraceStore, TracesConfig};
 
 /// Of a file of call sites.
 const CALL_SITES_BYTES_MAX: u64 = 8 << 20;
-
-/// What `backfill` does.
-#[derive(Debug, Clone)]
-pub struct BackfillConfig {
-    /// Where to look for logs.
-    pub paths: Vec<PathBuf>,
-    /// Who wrote them, as far as that is said.
-    pub writers: Writers,
-    /// Trace files, folders of them, and `-` for standard input.
-    pub traces: Vec<PathBuf>,
-    /// Go on without them.
-    pub allow_no_traces: bool,
-    /// Files that flags name to be read, by flag.
-    pub read_besides: Vec<(&'static str, PathBuf)>,
-    /// Name all that is left out.
-    pub verbose: bool,
-    /// Jaegers to bring traces from.
-    pub stores: Vec<TraceStore>,
-    /// How long before the first line spans may have begun.
-    pub look_back: Duration,
-    /// Lines go onto child spans made for them.
-    pub carriers: bool,
-    /// What these hang under.
-    pub gather: Carriers,
-    /// Where the result goes.
-    pub destinations: Vec<Destination>,
-    /// The links file.
-    pub links: Option<PathBuf>,
-    /// The state folder.
-    pub state: Option<PathBuf>,
-    /// Send again what was sent without traces, or refused.
-    pub resend: bool,
-    /// What is shown and sent: lines that meet all of them.
-    pub only: Vec<Condition>,
-    /// First record time, ns since the epoch.
-    pub since: Option<i64>,
-    /// Record time to stop before.
-    pub until: Option<i64>,
-    /// This shard of so many.
-    pub shard: Option<(u32, u32)>,
-    /// Send nothing.
-    pub dry_run: bool,
-    /// Links below are not made.
-    pub min_confidence: f32,
-    /// Where programs write their lines.
-    pub call_sites: CallSites,
-    /// What names a span event.
-    pub event_name: EventName,
-    /// What else it tells.
-    pub event_fields: EventFields,
-    /// How times without a year or zone are read.
-    pub calendar: CalendarSettings,
-    /// The zone was given.
-    pub zone_given: bool,
-    /// Messages keep their terminal sequences.
-    pub keep_ansi: bool,
-    /// All fields of a journal's entries are attributes.
-    pub journal_fields: bool,
-    /// How long a request is tried.
-    pub retry_for: Duration,
-    /// How text is arranged.
-    pub view: View,
-    /// Which fields the text shows.
-    pub fields: Fields,
-    /// Each row is shown with its file and line.
-    pub places: bool,
-    /// Traces without lines are shown too.
-    pub all_traces: bool,
-    /// Limits of reading.
-    pub limits: ReadLimits,
-    /// Spans kept.
-    pub spans_max: usize,
-    /// Size of one request of a traces file.
-    pub traces_request_bytes_max: u64,
-    /// Size of what is kept in temporary files.
-    pub temporary_bytes_max: u64,
-    /// Lines and events held.
-    pub held_bytes_max: u64,
-    /// Threads that read and encode.
-    pub workers: usize,
-    /// Colour the text on stdout.
-    pub colour: bool,
-    /// Show no progress.
-    pub quiet: bool,
-    /// Columns of the terminal; `None` where stdout is none.
-    pub width: Option<usize>,
-    /// ns since the epoch: `observed_time_unix_nano`.
-    pub now_nanos: i64,
-    /// What the user should know before the run begins.
-    pub notices: Vec<String>,
-}
 
 /// What `backfill` does.
 pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, ConfigError> {
@@ -123,50 +34,56 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
     if sends_traces && args.input.traces.is_empty() {
         return Err(ConfigError::new("--to jaeger=", "needs the traces that the lines go onto: give --traces"));
     }
-    let mut input = input(&args.input, around)?;
+    let mut read = read(&args.input, around)?;
+    read.traces.allow_none = args.allow_no_traces;
     let connect = &args.connect;
     let certificates = [("--ca-file", &connect.ca_file), ("--cert-file", &connect.cert_file)];
-    input.read_besides.extend(named(certificates).chain(named([("--key-file", &connect.key_file)])));
+    read.input.read_besides.extend(named(certificates).chain(named([("--key-file", &connect.key_file)])));
     // Variables name such files too.
     for tls in destinations.iter().filter_map(Destination::endpoint).map(|endpoint| &endpoint.tls) {
         let files = [&tls.authority, &tls.certificate, &tls.key].map(|path| ("a certificate's file", path));
-        input.read_besides.extend(named(files));
+        read.input.read_besides.extend(named(files));
     }
-    let carriers = match args.span_events {
+    let on_carriers = match args.span_events {
         Some(how) => how == SpanEvents::Carrier,
-        None => !input.stores.is_empty(),
+        None => !read.traces.stores.is_empty(),
     };
-    if sends_traces && !carriers && shard.is_some() {
+    if sends_traces && !on_carriers && shard.is_some() {
         return Err(ConfigError::new(
             "--shard",
             "with --span-events annotate each shard would send every span: send them without --shard",
         ));
     }
     let notices =
-        unused(&args.connect, &destinations).into_iter().chain(notices(&destinations, &input.stores)).collect();
-    let zone = input.calendar.zone.unwrap_or(input.calendar.fallback_zone);
+        unused(&args.connect, &destinations).into_iter().chain(notices(&destinations, &read.traces.stores)).collect();
+    let zone = read.calendar.zone.unwrap_or(read.calendar.fallback_zone);
     let (since, until) = window(args.since.as_deref(), args.until.as_deref(), zone, around)?;
+    let under = match args.carriers {
+        Carriers::Span => export::Carriers::Span,
+        Carriers::Service => export::Carriers::Service,
+        Carriers::Trace => export::Carriers::Trace,
+    };
+    let style = EventStyle {
+        constant_name: args.event_name == EventName::Log,
+        all_fields: args.event_fields == EventFields::All,
+    };
+    let view = match args.view {
+        View::Trace => export::View::Trace,
+        View::Time => export::View::Time,
+    };
     Ok(BackfillConfig {
-        carriers,
-        gather: args.carriers,
-        notices,
+        read,
+        select: SelectConfig { only: conditions(&args.input)?, since, until, shard },
         destinations,
+        retry_for: args.retry_for,
         links: args.links.clone(),
         state: args.state.clone(),
         resend: args.resend,
-        since,
-        until,
-        shard,
         dry_run: args.dry_run,
-        allow_no_traces: args.allow_no_traces,
-        event_name: args.event_name,
-        event_fields: args.event_fields,
-        retry_for: args.retry_for,
-        view: args.view,
-        all_traces: args.all_traces,
-        held_bytes_max: args.max_held_bytes,
+        events: EventsConfig { on_carriers, carriers: under, style, held_bytes_max: args.max_held_bytes },
+        text: TextConfig { view, all_traces: args.all_traces, ..text(&args.input, around) },
         workers: usize::from(args.workers),
-        ..input
+        notices,
     })
 }
 
@@ -177,8 +94,8 @@ fn named<const N: usize>(
     files.into_iter().filter_map(|(flag, path)| Some((flag, path.clone()?)))
 }
 
-/// A run that reads and links, and gives nothing out.
-pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, ConfigError> {
+/// What is read and linked.
+pub(super) fn read(args: &InputArgs, around: &Surroundings<'_>) -> Result<ReadConfig, ConfigError> {
     if !(0.0..=1.0).contains(&args.min_confidence) {
         return Err(ConfigError::new("--min-confidence", "must lie between 0 and 1"));
     }
@@ -199,51 +116,47 @@ pub(super) fn input(args: &InputArgs, around: &Surroundings<'_>) -> Result<Backf
         ("--traces-cert-file", &store.traces_cert_file),
         ("--traces-key-file", &store.traces_key_file),
     ];
-    Ok(BackfillConfig {
+    let input = InputConfig {
         paths: args.paths.clone(),
         writers: writers(&args.writer)?,
-        allow_no_traces: false,
         read_besides: named(besides).collect(),
         verbose: args.verbose,
-        traces: files.into_iter().map(PathBuf::from).collect(),
-        notices: notices(&[], &stores),
-        stores,
-        look_back: args.look_back,
-        carriers: false,
-        gather: Carriers::Span,
-        destinations: Vec::new(),
-        links: None,
-        state: None,
-        resend: false,
-        only: args.only.iter().map(|text| Condition::parse(text)).collect::<Result<_, _>>()?,
-        since: None,
-        until: None,
-        shard: None,
-        dry_run: true,
-        min_confidence: args.min_confidence,
-        call_sites: args.call_sites.as_deref().map(call_sites).transpose()?.unwrap_or_default(),
-        event_name: EventName::Message,
-        event_fields: EventFields::Some,
-        calendar: calendar(args.year, args.zone.as_deref(), around)?,
-        zone_given: args.zone.is_some(),
+        limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
+        temporary_bytes_max: args.max_temporary_bytes,
         keep_ansi: args.keep_ansi,
         journal_fields: args.journal_fields == JournalFields::All,
-        retry_for: Duration::ZERO,
-        view: View::Trace,
+    };
+    let traces = TracesConfig {
+        files: files.into_iter().map(PathBuf::from).collect(),
+        stores,
+        look_back: args.look_back,
+        allow_none: false,
+        spans_max: args.max_spans,
+        request_bytes_max: args.max_traces_request_bytes,
+    };
+    let linking = LinkingConfig {
+        min_confidence: args.min_confidence,
+        call_sites: args.call_sites.as_deref().map(call_sites).transpose()?.unwrap_or_default(),
+    };
+    let calendar = calendar(args.year, args.zone.as_deref(), around)?;
+    Ok(ReadConfig { input, calendar, traces, linking, quiet: args.quiet })
+}
+
+/// What text shows.
+pub(super) fn text(args: &InputArgs, around: &Surroundings<'_>) -> TextConfig {
+    let width = around.columns.filter(|_| std::io::stdout().is_terminal());
+    TextConfig {
+        view: export::View::Trace,
         fields: fields(args.fields),
         places: args.places,
         all_traces: false,
-        limits: limits(args.max_line_bytes, args.max_decompressed_bytes)?,
-        spans_max: args.max_spans,
-        traces_request_bytes_max: args.max_traces_request_bytes,
-        temporary_bytes_max: args.max_temporary_bytes,
-        held_bytes_max: 0,
-        workers: 1,
-        colour: colour(args.color, around),
-        quiet: args.quiet,
-        width: around.columns.filter(|_| std::io::stdout().is_terminal()),
-        now_nanos: around.now_nanos,
-    })
+        style: Style { colour: colour(args.color, around), width },
+    }
+}
+
+/// The conditions of `--only`.
+pub(super) fn conditions(args: &InputArgs) -> Result<Vec<Condition>, ConfigError> {
+    args.only.iter().map(|text| condition(text)).collect()
 }
 
 /// A path that stands for standard input.
@@ -254,15 +167,6 @@ fn no_url(text: &str) -> Result<(), ConfigError> {
     let is_url = ["http://", "https://", "grpc://", "grpcs://"].iter().any(|scheme| text.starts_with(scheme));
     let reason = || format!("{text:?} is no file: for the traces of a Jaeger that runs there, give jaeger={text}");
     if is_url { Err(ConfigError::new("--traces", reason())) } else { Ok(()) }
-}
-
-/// `--fields`.
-pub(super) fn fields(which: FieldsShown) -> Fields {
-    match which {
-        FieldsShown::All => Fields::All,
-        FieldsShown::Some => Fields::Some,
-        FieldsShown::None => Fields::None,
-    }
 }
 
 /// The rows of `--call-sites`.

@@ -1,83 +1,51 @@
 //! Conditions of `--only`.
 //!
 //! In go the texts of the flag, out come [`Condition`]s, or an error that names the keys there are. Whether a line meets a
-//! condition is the pipeline's to say.
+//! condition is the exporter's to say.
 
 use regex::bytes::Regex;
 use spanline_parsers::Severity;
 
-use super::ConfigError;
-
-/// What a line, or its trace, must be.
-#[derive(Debug, Clone)]
-pub enum Condition {
-    /// In the trace whose id begins so: lower-case hex digits.
-    Trace(String),
-    /// In a trace with a failed span or a line from ERROR on; or such a line itself.
-    Errors,
-    /// From this level on.
-    Level(Severity),
-    /// Written by this pod.
-    Pod {
-        /// `None`: any.
-        namespace: Option<String>,
-        /// Its name.
-        name: String,
-        /// `None`: any.
-        container: Option<String>,
-    },
-    /// Written by a pod of this namespace.
-    Namespace(String),
-    /// Written by this service.
-    Service(String),
-    /// In a trace with a span of this name.
-    Span(String),
-    /// The message or a field matches.
-    Grep(Regex),
-    /// Linked to a span.
-    Linked,
-}
+use super::error::ConfigError;
+use crate::export::select::Condition;
 
 const KEYS: &str = "trace=ID, errors, level=LEVEL, pod=[NAMESPACE/]NAME[/CONTAINER], namespace=NAME, service=NAME, \
                     span=NAME, grep=REGEX, linked";
 
-impl Condition {
-    /// only = key [ "=" value ]
-    pub(super) fn parse(text: &str) -> Result<Condition, ConfigError> {
-        let bad = |reason: String| ConfigError::new("--only", reason);
-        let (key, value) = match text.split_once('=') {
-            Some((key, value)) => (key, Some(value)),
-            None => (text, None),
-        };
-        if let ("errors" | "linked", Some(_)) = (key, value) {
-            return Err(bad(format!("{key} takes no value: write --only {key}")));
-        }
-        let value =
-            || value.filter(|value| !value.is_empty()).ok_or_else(|| bad(format!("{key} needs a value: {KEYS}")));
-        Ok(match key {
-            "errors" => Condition::Errors,
-            "linked" => Condition::Linked,
-            "trace" => {
-                let id = value()?.to_ascii_lowercase();
-                if id.len() > 32 || !id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                    return Err(bad(format!("trace={id}: a trace id has 32 hex digits; its first few are enough")));
-                }
-                Condition::Trace(id)
-            }
-            "level" => match Severity::from_name(value()?.as_bytes()) {
-                Severity::UNKNOWN => {
-                    return Err(bad(format!("{text:?} is no level: trace, debug, info, notice, warn, error, fatal")));
-                }
-                level => Condition::Level(level),
-            },
-            "pod" => pod(value()?).ok_or_else(|| bad(format!("{text:?} is no pod such as web-0 or shop/web-0")))?,
-            "namespace" => Condition::Namespace(value()?.to_owned()),
-            "service" => Condition::Service(value()?.to_owned()),
-            "span" => Condition::Span(value()?.to_owned()),
-            "grep" => Condition::Grep(Regex::new(value()?).map_err(|error| bad(format!("{text:?}: {error}")))?),
-            _ => return Err(bad(format!("unknown key {key:?}: the keys are {KEYS}"))),
-        })
+/// only = key [ "=" value ]
+pub(super) fn condition(text: &str) -> Result<Condition, ConfigError> {
+    let bad = |reason: String| ConfigError::new("--only", reason);
+    let (key, value) = match text.split_once('=') {
+        Some((key, value)) => (key, Some(value)),
+        None => (text, None),
+    };
+    if let ("errors" | "linked", Some(_)) = (key, value) {
+        return Err(bad(format!("{key} takes no value: write --only {key}")));
     }
+    let value = || value.filter(|value| !value.is_empty()).ok_or_else(|| bad(format!("{key} needs a value: {KEYS}")));
+    Ok(match key {
+        "errors" => Condition::Errors,
+        "linked" => Condition::Linked,
+        "trace" => {
+            let id = value()?.to_ascii_lowercase();
+            if id.len() > 32 || !id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(bad(format!("trace={id}: a trace id has 32 hex digits; its first few are enough")));
+            }
+            Condition::Trace(id)
+        }
+        "level" => match Severity::from_name(value()?.as_bytes()) {
+            Severity::UNKNOWN => {
+                return Err(bad(format!("{text:?} is no level: trace, debug, info, notice, warn, error, fatal")));
+            }
+            level => Condition::Level(level),
+        },
+        "pod" => pod(value()?).ok_or_else(|| bad(format!("{text:?} is no pod such as web-0 or shop/web-0")))?,
+        "namespace" => Condition::Namespace(value()?.to_owned()),
+        "service" => Condition::Service(value()?.to_owned()),
+        "span" => Condition::Span(value()?.to_owned()),
+        "grep" => Condition::Grep(Regex::new(value()?).map_err(|error| bad(format!("{text:?}: {error}")))?),
+        _ => return Err(bad(format!("unknown key {key:?}: the keys are {KEYS}"))),
+    })
 }
 
 /// pod = [ namespace "/" ] name / namespace "/" name "/" container
@@ -111,7 +79,7 @@ mod tests {
             ("span=GET /orders", "Span(\"GET /orders\")"),
             ("grep=a=b", "Grep(Regex(\"a=b\"))"),
         ] {
-            assert_eq!(format!("{:?}", Condition::parse(text).unwrap()), expected);
+            assert_eq!(format!("{:?}", condition(text).unwrap()), expected);
         }
         for (text, words) in [
             ("colour=red", "namespace=NAME"),
@@ -124,7 +92,7 @@ mod tests {
             ("level=loud", "no level"),
             ("grep=(", "regex parse error"),
         ] {
-            let error = Condition::parse(text).unwrap_err().to_string();
+            let error = condition(text).unwrap_err().to_string();
             assert!(error.starts_with("--only: ") && error.contains(words), "{error}");
         }
     }

@@ -5,48 +5,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ConfigError, Surroundings};
+use super::error::{ConfigError, Surroundings};
 use crate::cli::{BackfillArgs, CompressionName, DestinationArgs, InputArgs};
 use crate::otlp::address::shown;
 use crate::otlp::compress::Compression;
 use crate::otlp::endpoint::Endpoint;
 use crate::otlp::proxy::Proxy;
 use crate::otlp::{Protocol, Role, Signal};
+use crate::pipeline::config::Destination;
+use crate::spans::config::TraceStore;
 
 /// A store may have to read a whole day for one answer.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// A `--traces jaeger=`.
-#[derive(Debug, Clone)]
-pub struct TraceStore {
-    /// As the user wrote it.
-    pub name: String,
-    /// Where it answers.
-    pub endpoint: Endpoint,
-}
-
-/// One `--to`.
-#[derive(Debug, Clone)]
-pub enum Destination {
-    /// The terminal.
-    Text,
-    /// OTLP/JSON files in a folder.
-    Files(PathBuf),
-    /// Logs over OTLP.
-    Logs(Box<Endpoint>),
-    /// Annotated traces over OTLP.
-    Traces(Box<Endpoint>),
-}
-
-impl Destination {
-    /// Where it is, if that is over the network.
-    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
-        match self {
-            Destination::Logs(endpoint) | Destination::Traces(endpoint) => Some(endpoint),
-            Destination::Text | Destination::Files(_) => None,
-        }
-    }
-}
 
 /// store = "jaeger=" ( "http" / "https" / "grpc" / "grpcs" ) "://" host [ ":" port ] [ base-path ]
 ///

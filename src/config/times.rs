@@ -3,7 +3,7 @@
 //! In go the text of a flag, a zone and the clock, out comes a time in nanoseconds since the epoch, or an error that names
 //! the flag.
 
-use super::{ConfigError, Surroundings};
+use super::error::{ConfigError, Surroundings};
 use crate::calendar::Zone;
 use crate::cli::parse_duration;
 

@@ -10,7 +10,7 @@
 
 use regex::Regex;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use crate::cli::writer::{Typed, WriterArgs, WriterFlag};
 use crate::input::writers::{Writer, Writers};
 

@@ -4,6 +4,7 @@
 //! record again ([`Correlator::link`]); out comes a link with its method and confidence, or the reason for none. Kept is
 //! what names requests, never a line. Where spans come from, and where links go, is not known here.
 
+pub mod config;
 mod conmon_rs;
 mod crio_sites;
 mod engine;

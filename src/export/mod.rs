@@ -4,6 +4,7 @@
 //! same names, wherever it goes.
 
 pub mod batch;
+pub mod config;
 pub mod deliver;
 pub mod encode;
 pub mod event_name;
@@ -20,6 +21,7 @@ pub mod resource;
 pub mod retry;
 #[cfg(test)]
 mod samples;
+pub mod select;
 pub mod ship;
 pub mod span_event;
 pub mod spell;

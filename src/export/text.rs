@@ -3,9 +3,9 @@
 //! In goes a record, out come lines cut at the terminal's width. Nothing that stands in a log line can control the
 //! terminal. The zone is UTC, as everywhere.
 
-use spanline_parsers::{Severity, Value};
+use spanline_parsers::Severity;
 
-use super::fields::{self, Attribute};
+use super::fields;
 use super::spell;
 use super::terminal::{Line, Paint, Style};
 use super::text_fields::{FieldList, Fields};
@@ -312,35 +312,10 @@ fn trimmed(message: &[u8]) -> &[u8] {
     &message[..end]
 }
 
-/// A value as it is shown, quoted where its end would not be seen.
-pub(crate) fn plain(out: &mut Vec<u8>, value: Attribute<'_>) {
-    match value {
-        Attribute::Line(Value::Text(text)) => readable(out, text),
-        Attribute::Line(Value::Number(token)) => out.extend_from_slice(token),
-        Attribute::Line(Value::Bool(true)) => out.extend_from_slice(b"true"),
-        Attribute::Line(Value::Bool(false)) => out.extend_from_slice(b"false"),
-        Attribute::Line(Value::Null) => out.extend_from_slice(b"null"),
-        Attribute::Line(Value::Json(raw)) => out.extend_from_slice(raw),
-        Attribute::Integer(number) => spell::decimal(out, number),
-        Attribute::Text(text) => readable(out, text),
-        Attribute::Ratio(number) => out.extend_from_slice(number.to_string().as_bytes()),
-        Attribute::Uid(uid) => spell::hex(out, &uid),
-    }
-}
-
-/// Quotes only where a reader could not tell where the value ends.
-fn readable(out: &mut Vec<u8>, text: &[u8]) {
-    if text.is_empty() || text.iter().any(|byte| matches!(byte, b' ' | b'"' | b'=' | b'\n')) {
-        out.push(b'"');
-        out.extend_from_slice(text);
-        out.push(b'"');
-    } else {
-        out.extend_from_slice(text);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use spanline_parsers::Value;
+
     use super::*;
     use crate::export::samples;
     use spanline_parsers::{CodeSite, Entry};

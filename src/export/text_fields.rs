@@ -6,7 +6,7 @@
 use spanline_parsers::Value;
 
 use super::fields::{self, Attribute, Keys, Sighting};
-use super::text::plain;
+use super::spell;
 use crate::record::{Origin, Record};
 
 /// Which fields are shown.
@@ -157,6 +157,33 @@ fn stands_in(origin: &Origin, value: &[u8]) -> bool {
 
 fn unquoted(value: &[u8]) -> &[u8] {
     value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+/// A value as it is shown, quoted where its end would not be seen.
+pub(crate) fn plain(out: &mut Vec<u8>, value: Attribute<'_>) {
+    match value {
+        Attribute::Line(Value::Text(text)) => readable(out, text),
+        Attribute::Line(Value::Number(token)) => out.extend_from_slice(token),
+        Attribute::Line(Value::Bool(true)) => out.extend_from_slice(b"true"),
+        Attribute::Line(Value::Bool(false)) => out.extend_from_slice(b"false"),
+        Attribute::Line(Value::Null) => out.extend_from_slice(b"null"),
+        Attribute::Line(Value::Json(raw)) => out.extend_from_slice(raw),
+        Attribute::Integer(number) => spell::decimal(out, number),
+        Attribute::Text(text) => readable(out, text),
+        Attribute::Ratio(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Attribute::Uid(uid) => spell::hex(out, &uid),
+    }
+}
+
+/// Quotes only where a reader could not tell where the value ends.
+fn readable(out: &mut Vec<u8>, text: &[u8]) {
+    if text.is_empty() || text.iter().any(|byte| matches!(byte, b' ' | b'"' | b'=' | b'\n')) {
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(text);
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Nothing here parses: a chunk is bytes, an offset and a line number. Where its lines go is not known either.
 
 pub mod archive;
+pub mod config;
 pub mod content;
 pub mod discover;
 pub mod open;

@@ -14,12 +14,11 @@ use spanline_parsers::wrapper::loki;
 use spanline_parsers::{Entry, Time, pod_path};
 
 use super::writers::Writers;
-use crate::assemble::BOM;
 use crate::calendar::fit::{Sample, SampleTimes};
 use crate::decode::{self, Envelopes};
 use crate::input::content;
 use crate::input::discover::{self, Found, FoundFile};
-use crate::record::{Origin, Pod, Producer};
+use crate::record::{BOM, Origin, Pod, Producer};
 use crate::spans::kind::TraceKind;
 use crate::spans::recognise;
 

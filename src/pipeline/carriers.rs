@@ -330,8 +330,8 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::acknowledged::Resending;
-    use crate::cli::Carriers;
     use crate::correlate::Correlator;
+    use crate::export::config::Carriers;
     use crate::export::span_event::Style;
     use crate::spans::facts;
     use crate::spans::file::Limits;

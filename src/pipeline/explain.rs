@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::config::{ExplainConfig, Wanted};
 use super::inputs::Inputs;
-use super::learned::Learned;
+use super::learned::{Learned, Learning};
 use super::monitor::Monitor;
 use super::only::Only;
 use super::source::SourceSink;
 use super::story::{self, LineStory};
 use super::{PipelineError, story_json};
 use crate::assemble::RecordSink;
-use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::explain::Explanation;
 use crate::export::terminal::Style;
@@ -32,34 +32,18 @@ const LINES_MAX: usize = 100_000;
 /// Files named to choose from.
 const NAMES_MAX: usize = 4;
 
-/// What is to be explained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// The record that holds this line.
-    Line {
-        /// The file, as it is shown or its end.
-        file: String,
-        /// From 1.
-        line: u64,
-    },
-    /// All lines of a trace.
-    Trace([u8; 16]),
-    /// All lines that `--only` leaves.
-    Chosen,
-}
-
 /// Explains; gives back what could not be read or found.
 pub fn explain(
-    config: &BackfillConfig,
-    wanted: &Wanted,
-    as_json: bool,
+    config: &ExplainConfig,
     output: &mut impl Write,
     monitor: &Arc<Monitor>,
     say: &Say,
 ) -> Result<Vec<String>, PipelineError> {
-    let inputs = Inputs::find(config, monitor.interrupted(), say);
-    inputs.protect(config, &[Output::stdout(), Output::stderr()])?;
-    let (learned, mut outcome) = Learned::new(config, inputs, true, monitor, say)?;
+    let (wanted, as_json) = (&config.wanted, config.as_json);
+    let inputs = Inputs::find(&config.read, None, monitor.interrupted(), say);
+    inputs.protect(&config.read, &[Output::stdout(), Output::stderr()])?;
+    let (learned, mut outcome) =
+        Learned::new(&config.read, &config.select, inputs, Learning::WithEvidence, monitor, say)?;
     let run = learned.run(monitor);
     let Some(correlator) = &learned.correlator else {
         learned.progress.finish();
@@ -69,11 +53,11 @@ pub fn explain(
     let mut teller = Teller {
         correlator,
         wanted,
-        only: Only::new(&config.only, &run, Some(correlator)),
-        min_confidence: config.min_confidence,
+        only: Only::new(&config.select, &run, Some(correlator)),
+        min_confidence: config.read.linking.min_confidence,
         place: None,
         files: Vec::new(),
-        fields: config.fields,
+        fields: config.text.fields,
         stories: Vec::new(),
         left_out: 0,
     };
@@ -89,9 +73,9 @@ pub fn explain(
     let Teller { stories, left_out, .. } = teller;
     learned.progress.finish();
     let mut text = Vec::new();
-    let style = Style { colour: config.colour, width: config.width };
+    let style = config.text.style;
     let missing = named.missing(wanted, &stories).or_else(|| {
-        let min = config.min_confidence;
+        let min = config.read.linking.min_confidence;
         match (as_json, wanted) {
             (true, Wanted::Line { .. }) => {
                 stories.last().iter().for_each(|line| story_json::write(&mut text, line, min))

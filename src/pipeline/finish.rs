@@ -59,7 +59,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(config: &BackfillConfig, found: &Found, sources: usize) -> Outcome {
+    pub(super) fn new(config: &ReadConfig, found: &Found, sources: usize) -> Outcome {
         let failures = found.errors.iter().map(|(path, error)| format!("{}: {error}", path.display())).collect();
         Outcome {
             sources,
@@ -83,8 +83,8 @@ impl Outcome {
             refused_before: Vec::new(),
             unwritten: Vec::new(),
             stopped: false,
-            dry_run: config.dry_run,
-            zone_given: config.zone_given,
+            dry_run: false,
+            zone_given: config.calendar.zone.is_some(),
         }
     }
 

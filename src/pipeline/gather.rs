@@ -6,8 +6,8 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::cli::Carriers;
 use crate::correlate::span_index::{Span, SpanIndex};
+use crate::export::config::Carriers;
 use crate::otlp::own::Ids;
 
 /// Stores keep µs: a shorter span has no room within it.

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::checkpoint::store;
-use crate::config::{BackfillConfig, Destination};
 use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
 use crate::input::archive;
@@ -17,6 +16,7 @@ use crate::input::sources::{self, Source};
 use crate::input::temporary::Temporary;
 use crate::notify::Say;
 
+use super::config::{BackfillConfig, Destination, ReadConfig};
 use super::trace_files::TraceFiles;
 
 /// The logs of a run.
@@ -28,15 +28,15 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Finds them; says what is left out if that is wanted.
-    pub(super) fn find(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> Inputs {
-        let traces = TraceFiles::find(config, stop, say);
+    pub(super) fn find(config: &ReadConfig, state: Option<&Path>, stop: &AtomicBool, say: &Say) -> Inputs {
+        let traces = TraceFiles::find(&config.traces.files, config.input.temporary_bytes_max, stop, say);
         let mut skip = traces.paths.clone();
-        skip.extend(config.read_besides.iter().map(|(_, path)| path.clone()));
-        skip.extend(config.state.clone());
-        let mut found = discover::find(&config.paths, &skip);
-        archive::expand(&mut found, &mut Temporary::new(config.temporary_bytes_max), stop);
-        let sources = sources::sources(&mut found, &config.writers);
-        if config.verbose {
+        skip.extend(config.input.read_besides.iter().map(|(_, path)| path.clone()));
+        skip.extend(state.map(Path::to_owned));
+        let mut found = discover::find(&config.input.paths, &skip);
+        archive::expand(&mut found, &mut Temporary::new(config.input.temporary_bytes_max), stop);
+        let sources = sources::sources(&mut found, &config.input.writers);
+        if config.input.verbose {
             for (reason, names) in &found.left_out {
                 names.iter().for_each(|name| say(&format!("left out {name}: {reason}")));
             }
@@ -45,15 +45,15 @@ impl Inputs {
     }
 
     /// Refuses what would destroy an input: all that is read, and what is left out only since another file holds the same.
-    pub(super) fn protect(&self, config: &BackfillConfig, outputs: &[Output]) -> Result<(), Clash> {
+    pub(super) fn protect(&self, config: &ReadConfig, outputs: &[Output]) -> Result<(), Clash> {
         let files = self.sources.iter().flat_map(|source| &source.files);
         let logs = files.filter_map(|file| Input::known(&*file.shown, file.id));
         let repeated = self.found.left_out.get(discover::REPEATS_INFO).into_iter().flatten();
         let repeated = repeated.filter_map(|name| Input::file(&**name, name.as_ref()));
         let traces = self.traces.paths.iter().map(|path| ("--traces", path));
-        let stdin = config.traces.iter().any(|path| path == Path::new("-"));
+        let stdin = config.traces.files.iter().any(|path| path == Path::new("-"));
         let stdin = stdin.then(|| Input::known("--traces -", FileId::of_descriptor(io::stdin()))).flatten();
-        let besides = traces.chain(config.read_besides.iter().map(|(flag, path)| (*flag, path)));
+        let besides = traces.chain(config.input.read_besides.iter().map(|(flag, path)| (*flag, path)));
         let besides = besides.filter_map(|(flag, path)| Input::file(format!("{flag} {}", path.display()), path));
         clash::check(outputs, stdin.into_iter().chain(besides).chain(logs).chain(repeated))
     }
@@ -73,7 +73,7 @@ pub(super) fn outputs(config: &BackfillConfig) -> Vec<Output> {
             Destination::Text => outputs.push(Output::stdout()),
             Destination::Files(folder) => {
                 let mut names = vec!["logs.jsonl"];
-                if !config.traces.is_empty() || !config.stores.is_empty() {
+                if config.read.traces.are_given() {
                     names.push("traces.jsonl");
                 }
                 for name in names {

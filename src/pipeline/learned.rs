@@ -3,24 +3,27 @@
 //! In goes a configuration, out come the sources, the traces' spans and what was learned from all lines. What becomes of
 //! it, links and shipments or explanations, is not decided here.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use super::config::{ReadConfig, SelectConfig};
 use super::inputs::Inputs;
 use super::monitor::Monitor;
 use super::recall::Recall;
 use super::traces::TracesReport;
 use super::{Outcome, PipelineError, Run, progress, store, trace_limits, traces};
 use crate::calendar::{CalendarSettings, fit};
-use crate::config::BackfillConfig;
 use crate::correlate::{Correlator, span_index};
+use crate::export::select::Condition;
 use crate::input::sources::Source;
 use crate::notify::Say;
 
 /// A run after its first pass: what was found, and what belongs together.
-pub(super) struct Learned {
-    /// With the files that stores' traces were brought into.
-    config: BackfillConfig,
+pub(super) struct Learned<'c> {
+    config: &'c ReadConfig,
+    /// Files of traces: those that were given, and those that stores' traces were brought into.
+    pub(super) traces: Vec<PathBuf>,
     /// Lives until the end: traces are read again with their lines.
     _spools: Vec<store::Spool>,
     pub(super) sources: Vec<Source>,
@@ -30,37 +33,50 @@ pub(super) struct Learned {
     pub(super) progress: progress::Progress,
 }
 
-impl Learned {
-    /// Brings and reads the traces, and reads the sources once. `keep_evidence`: for explanations.
+/// What is kept of the lines that are learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Learning {
+    /// Only what was learned.
+    Plain,
+    /// What their links follow from, where nothing else is wanted of them: they need not be read again.
+    WithLinks,
+    /// The evidence for explanations.
+    WithEvidence,
+}
+
+impl<'c> Learned<'c> {
+    /// Brings and reads the traces, and reads the sources once.
     pub(super) fn new(
-        config: &BackfillConfig,
+        config: &'c ReadConfig,
+        select: &SelectConfig,
         inputs: Inputs,
-        keep_evidence: bool,
+        learning: Learning,
         monitor: &Arc<Monitor>,
         say: &Say,
-    ) -> Result<(Learned, Outcome), PipelineError> {
-        let mut config = config.clone();
+    ) -> Result<(Learned<'c>, Outcome), PipelineError> {
         let Inputs { found, mut sources, traces } = inputs;
-        config.traces = traces.paths;
-        if let Some((index, count)) = config.shard {
+        let mut paths = traces.paths;
+        if let Some((index, count)) = select.shard {
             sources.retain(|source| {
                 twox_hash::XxHash64::oneshot(0, source.writer.as_bytes()) % u64::from(count) == u64::from(index)
             });
         }
-        let mut outcome = Outcome::new(&config, &found, sources.len());
+        let mut outcome = Outcome::new(config, &found, sources.len());
         outcome.failures.extend(traces.failures);
-        let (mut spools, mut without_spans) = from_stores(&config, &sources, &mut outcome, monitor.interrupted(), say)?;
+        let (mut spools, mut without_spans) =
+            from_stores(config, select, &sources, &mut outcome, monitor.interrupted(), say)?;
         without_spans.extend(traces.without_spans);
         outcome.from_stores = spools.len() as u64;
-        config.traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
+        paths.extend(spools.iter().map(|spool| spool.path().to_owned()));
         spools.extend(traces.spools);
-        let progress = progress::Progress::start(&sources, &config, monitor, say);
-        let mut correlator = load_traces(&config, &mut outcome, say);
+        let progress =
+            progress::Progress::start(&sources, passes(!paths.is_empty(), select), config.quiet, monitor, say);
+        let mut correlator = load_traces(config, &paths, &mut outcome, say);
         let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;
         without_spans.extend(files.iter().chain(unreadable).cloned());
         if !without_spans.is_empty() && !monitor.is_interrupted() {
             let without_spans = without_spans.join("; ");
-            if !config.allow_no_traces {
+            if !config.traces.allow_none {
                 progress.finish();
                 return Err(PipelineError::NoSpans(without_spans));
             }
@@ -71,9 +87,10 @@ impl Learned {
         let calendars = fit::calendars(&config.calendar, &samples, &outcome.traces.seconds, &**say);
         drop(samples);
         let recall = Recall::default();
-        let mut learned = Learned { config, _spools: spools, sources, calendars, correlator: None, recall, progress };
+        let mut learned =
+            Learned { config, traces: paths, _spools: spools, sources, calendars, correlator: None, recall, progress };
         if let Some(correlator) = &mut correlator {
-            learned.recall = learned.run(monitor).observe(correlator, keep_evidence);
+            learned.recall = learned.run(monitor).observe(correlator, learning);
         }
         learned.correlator = correlator;
         Ok((learned, outcome))
@@ -81,7 +98,8 @@ impl Learned {
 
     pub(super) fn run<'a>(&'a self, monitor: &'a Arc<Monitor>) -> Run<'a> {
         Run {
-            config: &self.config,
+            config: self.config,
+            traces: &self.traces,
             sources: &self.sources,
             origins: self.sources.iter().map(|source| Arc::new(source.origin.clone())).collect(),
             calendars: &self.calendars,
@@ -95,19 +113,20 @@ impl Learned {
 
 /// Traces of all stores, and the stores that gave none.
 fn from_stores(
-    config: &BackfillConfig,
+    config: &ReadConfig,
+    select: &SelectConfig,
     sources: &[Source],
     outcome: &mut Outcome,
     stop: &AtomicBool,
     say: &Say,
 ) -> Result<(Vec<store::Spool>, Vec<String>), PipelineError> {
     let (mut spools, mut without_spans) = (Vec::new(), Vec::new());
-    if config.stores.is_empty() {
+    if config.traces.stores.is_empty() {
         return Ok((spools, without_spans));
     }
-    let window = store::window(config, sources, stop, say);
+    let window = store::window(config, select, sources, stop, say);
     let has_lines = sources.iter().flat_map(|source| &source.files).any(|file| file.size > 0);
-    for from in &config.stores {
+    for from in &config.traces.stores {
         match window {
             Some(window) => {
                 let spool = store::bring(config, from, window, outcome, say)?;
@@ -124,13 +143,19 @@ fn from_stores(
     Ok((spools, without_spans))
 }
 
-fn load_traces(config: &BackfillConfig, outcome: &mut Outcome, say: &Say) -> Option<Correlator> {
-    if config.traces.is_empty() {
+/// How often the sources are read: to learn, to find lines with errors, and to ship.
+fn passes(learns: bool, select: &SelectConfig) -> u64 {
+    let looks_for_errors = select.only.iter().any(|condition| matches!(condition, Condition::Errors));
+    1 + u64::from(learns) + u64::from(looks_for_errors)
+}
+
+fn load_traces(config: &ReadConfig, paths: &[PathBuf], outcome: &mut Outcome, say: &Say) -> Option<Correlator> {
+    if paths.is_empty() {
         return None;
     }
-    let limits = span_index::Limits { spans_max: config.spans_max, ..span_index::Limits::default() };
-    let mut correlator = Correlator::new(limits).with_call_sites(config.call_sites.clone());
-    outcome.traces = traces::load(&config.traces, trace_limits(config), &mut correlator);
+    let limits = span_index::Limits { spans_max: config.traces.spans_max, ..span_index::Limits::default() };
+    let mut correlator = Correlator::new(limits).with_call_sites(config.linking.call_sites.clone());
+    outcome.traces = traces::load(paths, trace_limits(config), &mut correlator);
     outcome.traces.failures.iter().for_each(|failure| say(failure));
     Some(correlator)
 }

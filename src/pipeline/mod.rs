@@ -5,6 +5,7 @@
 //! ship, then the traces with their lines on them, then the summary.
 
 mod carriers;
+pub mod config;
 mod cut;
 pub mod deliveries;
 mod explain;
@@ -32,7 +33,6 @@ pub mod taps;
 mod targets;
 mod trace_files;
 pub mod traces;
-mod window;
 mod writers;
 
 use std::io;
@@ -48,21 +48,22 @@ use crate::checkpoint::acknowledged::{Acknowledged, Resending};
 use crate::checkpoint::ledger::FILES_MAX;
 use crate::checkpoint::saver::Saver;
 use crate::checkpoint::store::{Store, StoreError};
-use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::export::Summary;
 use crate::export::encode;
 use crate::export::logs::LogBatcher;
+use crate::export::select::Window;
 use crate::files::clash::Clash;
 use crate::input::discover::Found;
 use crate::input::sources::Source;
 use crate::notify::Say;
 use crate::record::Origin;
 use crate::spans::file::Limits as TraceLimits;
+use config::{BackfillConfig, ReadConfig};
 use deliveries::{Deliveries, Way};
 use held_events::HeldEvents;
 use inputs::Inputs;
-use learned::Learned;
+use learned::{Learned, Learning};
 use link_counts::LinkCounts;
 use monitor::Monitor;
 use only::Only;
@@ -73,9 +74,8 @@ use ship::{LogOutput, Shipper, SourceState};
 use source::{Reading, SourceReport, SourceSink, read_source};
 use targets::targets;
 use traces::{Given, TracesReport};
-use window::Window;
 
-pub use explain::{Wanted, explain};
+pub use explain::explain;
 pub use finish::{Outcome, exit_code};
 
 /// What stops a run before it begins.
@@ -119,35 +119,40 @@ pub enum PipelineError {
 /// Runs a backfill. The monitor ends it early and knows how it stands; `say` tells the user something at once.
 pub fn backfill(config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> Result<Outcome, PipelineError> {
     // First of all: nothing is opened for writing that is read.
-    let inputs = Inputs::find(config, monitor.interrupted(), say);
-    inputs.protect(config, &inputs::outputs(config))?;
+    let inputs = Inputs::find(&config.read, config.state.as_deref(), monitor.interrupted(), say);
+    inputs.protect(&config.read, &inputs::outputs(config))?;
     // A folder that another run has is said before the lines are read.
     let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
     if let Some(note) = store.as_ref().and_then(Store::unlocked) {
         say(note);
     }
-    if !config.traces.is_empty() || !config.stores.is_empty() {
+    let targets = targets(&config.destinations);
+    if config.read.traces.are_given() && !config.dry_run {
         // All is read once before anything is sent.
-        let targets = targets(config).into_iter().map(|(_, target, _)| target);
-        reach::look(targets.filter(|_| !config.dry_run).collect(), say.clone());
+        reach::look(targets.iter().map(|(_, target, _)| target.clone()).collect(), say.clone());
     }
-    let (learned, mut outcome) = Learned::new(config, inputs, false, monitor, say)?;
-    let result = learned.run(monitor).ship(learned.correlator.as_ref(), store.as_ref(), &mut outcome, say);
+    let only_links = config.dry_run && config.select.only.is_empty() && targets.is_empty();
+    let learning = if only_links { Learning::WithLinks } else { Learning::Plain };
+    let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, say)?;
+    outcome.dry_run = config.dry_run;
+    let result = learned.run(monitor).ship(config, learned.correlator.as_ref(), store.as_ref(), &mut outcome, say);
     learned.progress.finish();
     result?;
     Ok(outcome)
 }
 
-fn trace_limits(config: &BackfillConfig) -> TraceLimits {
+fn trace_limits(config: &ReadConfig) -> TraceLimits {
     TraceLimits {
-        request_bytes_max: usize::try_from(config.traces_request_bytes_max).unwrap_or(usize::MAX),
-        decompressed_bytes_max: config.limits.file_bytes,
+        request_bytes_max: usize::try_from(config.traces.request_bytes_max).unwrap_or(usize::MAX),
+        decompressed_bytes_max: config.input.limits.file_bytes,
     }
 }
 
 /// One run over the sources.
 struct Run<'a> {
-    config: &'a BackfillConfig,
+    config: &'a ReadConfig,
+    /// Files of traces.
+    traces: &'a [PathBuf],
     sources: &'a [Source],
     origins: Vec<Arc<Origin>>,
     calendars: &'a [CalendarSettings],
@@ -161,9 +166,9 @@ struct Run<'a> {
 impl Run<'_> {
     fn reading(&self) -> Reading<'_> {
         Reading {
-            limits: self.config.limits,
-            keep_ansi: self.config.keep_ansi,
-            journal_fields: self.config.journal_fields,
+            limits: self.config.input.limits,
+            keep_ansi: self.config.input.keep_ansi,
+            journal_fields: self.config.input.journal_fields,
             bytes_read: &self.bytes_read,
             stop: self.monitor.interrupted(),
             spare: &self.spare,
@@ -176,11 +181,11 @@ impl Run<'_> {
     }
 
     /// First pass: what belongs together.
-    fn observe(&self, correlator: &mut Correlator, keep_evidence: bool) -> Recall {
-        if keep_evidence {
+    fn observe(&self, correlator: &mut Correlator, learning: Learning) -> Recall {
+        if learning == Learning::WithEvidence {
             correlator.keep_evidence();
         }
-        let mut recall = Recall::new(self.config, keep_evidence);
+        let mut recall = Recall::new(learning == Learning::WithLinks);
         correlator.settle_spans();
         for (index, source) in self.sources.iter().enumerate() {
             if correlator.source_begins(index as u32, &source.origin) {
@@ -203,13 +208,13 @@ impl Run<'_> {
     /// Second pass: link, and ship to every destination.
     fn ship(
         &self,
+        config: &BackfillConfig,
         correlator: Option<&Correlator>,
         store: Option<&Store>,
         outcome: &mut Outcome,
         say: &Say,
     ) -> Result<(), PipelineError> {
-        let config = self.config;
-        let mut outputs = Outputs::open(config, Only::new(&config.only, self, correlator))?;
+        let mut outputs = Outputs::open(config, self.traces, Only::new(&config.select, self, correlator))?;
         let (mut before, message) = store.map(Store::load).transpose()?.unzip();
         message.flatten().iter().for_each(|message| say(message));
         let forgotten = before.as_mut().map_or(0, |state| state.begin_run(FILES_MAX));
@@ -218,7 +223,7 @@ impl Run<'_> {
                 "the state holds more than {FILES_MAX} files: the {forgotten} that were not read for longest are forgotten, and sent again if they come back"
             ));
         }
-        let targets = targets(config);
+        let targets = targets(&config.destinations);
         let names: Vec<String> = targets.iter().map(|(_, target, _)| target.remembered_as.clone()).collect();
         let resending = Resending { traced: outcome.traces.spans > 0, resend: config.resend };
         let acknowledged = Arc::new(Acknowledged::new(&names, before, resending));
@@ -236,10 +241,11 @@ impl Run<'_> {
         .map_err(PipelineError::Destination)?;
         let is_logs: Vec<bool> = targets.iter().map(|(_, _, is_logs)| *is_logs).collect();
         let workers = if outputs.wants_order() { 1 } else { config.workers.min(self.sources.len()).max(1) };
-        self.work(workers, correlator, &mut outputs, &ways, &is_logs, &acknowledged, outcome);
+        self.work(config, workers, correlator, &mut outputs, &ways, &is_logs, &acknowledged, outcome);
         if !self.monitor.is_interrupted() {
-            let places: Vec<usize> = targets.iter().map(|(place, ..)| *place).collect();
-            self.send_traces(&mut outputs, &ways, &places, &acknowledged, correlator, outcome);
+            let places = targets.iter().map(|(place, ..)| *place);
+            let to: Vec<(usize, &Way)> = places.zip(&ways).collect();
+            self.send_traces(config, &mut outputs, &to, &acknowledged, correlator, outcome);
         }
         drop(ways);
         let summaries = deliveries.finish()?;
@@ -261,6 +267,7 @@ impl Run<'_> {
     #[allow(clippy::too_many_arguments)] // the wiring of one run, used once
     fn work(
         &self,
+        config: &BackfillConfig,
         workers: usize,
         correlator: Option<&Correlator>,
         outputs: &mut Outputs<'_>,
@@ -282,19 +289,19 @@ impl Run<'_> {
                     destination: index,
                     sink: Box::new(way.clone()),
                     batcher: LogBatcher::new(encode::scope_field().into()),
-                    closed: self.config.dry_run,
+                    closed: config.dry_run,
                 };
                 let logs = ways.iter().enumerate().filter(|(index, _)| is_logs[*index]).map(logs).collect();
                 let mut shipper = Shipper {
                     correlator,
-                    min_confidence: self.config.min_confidence,
-                    window: Window::new(self.config.since, self.config.until),
+                    min_confidence: self.config.linking.min_confidence,
+                    window: Window::new(config.select.since, config.select.until),
                     only,
                     logs,
                     taps,
                     links,
                     acknowledged,
-                    observed: self.config.now_nanos as u64,
+                    observed: self.config.calendar.now_nanos as u64,
                     counts: LinkCounts::default(),
                     source: SourceState::default(),
                 };
@@ -336,26 +343,26 @@ impl Run<'_> {
         order
     }
 
-    /// The given traces with their lines on them, to the destinations that want them. `places` says which destination of
-    /// the configuration each way leads to.
+    /// The given traces with their lines on them, to the destinations that want them. `to`: the place of each destination in the
+    /// configuration, and the way to it.
     fn send_traces(
         &self,
+        config: &BackfillConfig,
         outputs: &mut Outputs<'_>,
-        ways: &[Way],
-        places: &[usize],
+        to: &[(usize, &Way)],
         acknowledged: &Acknowledged,
         correlator: Option<&Correlator>,
         outcome: &mut Outcome,
     ) {
         let mut known = None;
-        for (index, way) in ways.iter().enumerate() {
-            let Some(events) = outputs.events.iter_mut().find(|events| events.destination == places[index]) else {
+        for (index, (place, way)) in to.iter().enumerate() {
+            let Some(events) = outputs.events.iter_mut().find(|events| events.destination == *place) else {
                 continue;
             };
             let Some(correlator) = correlator else { continue };
-            let given = Given::new(self.config, correlator, outcome);
-            let sending = carriers::Sending { sink: way, acknowledged, target: index };
-            let sent = if self.config.carriers {
+            let given = Given::new(self.traces, config, correlator, outcome);
+            let sending = carriers::Sending { sink: *way, acknowledged, target: index };
+            let sent = if config.events.on_carriers {
                 carriers::send(&given, events, &sending)
             } else {
                 let files = known.get_or_insert_with(|| traces::recognise(given.paths, given.limits, acknowledged));

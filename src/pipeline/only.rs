@@ -11,14 +11,14 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use spanline_parsers::{Severity, Value};
 
 use super::Run;
+use super::config::SelectConfig;
 use super::ship::written;
 use super::source::SourceSink;
-use super::window::Window;
 use crate::assemble::RecordSink;
-use crate::config::Condition;
 use crate::correlate::Correlator;
 use crate::correlate::span_index::SpanIndex;
 use crate::export::fields::{self, Attribute, Keys, Sighting};
+use crate::export::select::{Condition, Window};
 use crate::record::{Link, Record};
 
 type TraceId = [u8; 16];
@@ -44,12 +44,13 @@ enum Test<'a> {
 
 impl<'a> Only<'a> {
     /// Looks up the traces that conditions speak of.
-    pub(super) fn new(conditions: &'a [Condition], run: &Run<'_>, correlator: Option<&Correlator>) -> Only<'a> {
+    pub(super) fn new(select: &'a SelectConfig, run: &Run<'_>, correlator: Option<&Correlator>) -> Only<'a> {
+        let conditions = &select.only[..];
         let index = correlator.map(Correlator::index);
         let test = |condition: &'a Condition| match condition {
             Condition::Trace(prefix) => Test::Prefix(prefix),
             Condition::Errors => {
-                let mut failing = lines_with_errors(run, correlator);
+                let mut failing = lines_with_errors(run, select, correlator);
                 failing.extend(index.into_iter().flat_map(failed));
                 Test::Failing(failing)
             }
@@ -156,7 +157,7 @@ fn any_field(record: &Record<'_>, matches: impl Fn(&[u8]) -> bool) -> bool {
         text.push(b'=');
         match value {
             Attribute::Line(Value::Text(value)) => text.extend_from_slice(value),
-            value => crate::export::text::plain(&mut text, value),
+            value => crate::export::text_fields::plain(&mut text, value),
         }
         found = matches(&text);
     });
@@ -188,11 +189,11 @@ fn begins(id: &TraceId, prefix: &str) -> bool {
 }
 
 /// Traces with a line from ERROR on: one more reading, since lines before it are of the trace as well.
-fn lines_with_errors(run: &Run<'_>, correlator: Option<&Correlator>) -> HashSet<TraceId> {
+fn lines_with_errors(run: &Run<'_>, select: &SelectConfig, correlator: Option<&Correlator>) -> HashSet<TraceId> {
     let mut errors = Errors {
         correlator,
-        min_confidence: run.config.min_confidence,
-        window: Window::new(run.config.since, run.config.until),
+        min_confidence: run.config.linking.min_confidence,
+        window: Window::new(select.since, select.until),
         traces: HashSet::new(),
     };
     for index in 0..run.sources.len() {

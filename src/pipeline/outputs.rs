@@ -8,6 +8,7 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::config::{BackfillConfig, Destination};
 use super::held_events::HeldEvents;
 use super::only::Only;
 use super::ship::Tap;
@@ -16,7 +17,6 @@ use super::summary::counted;
 use super::taps::{HeldLines, LogsFile};
 use super::traces::{self, Given};
 use super::{Outcome, PipelineError, carriers};
-use crate::config::{BackfillConfig, Destination};
 use crate::correlate::Correlator;
 use crate::export::links::LinkRows;
 use crate::files::replace::Replacement;
@@ -27,6 +27,8 @@ pub(super) type LinksFile = LinkRows<BufWriter<Replacement>>;
 
 /// What is written or held.
 pub(super) struct Outputs<'a> {
+    /// Files of the traces that are given.
+    traces: &'a [PathBuf],
     pub(super) only: Arc<Only<'a>>,
     links: Option<(PathBuf, LinksFile)>,
     lines: Option<HeldLines>,
@@ -47,7 +49,11 @@ pub(super) type Takers<'o> = (Option<&'o mut LinksFile>, Vec<&'o mut (dyn Tap + 
 
 impl<'a> Outputs<'a> {
     /// Begins to write them all.
-    pub(super) fn open(config: &BackfillConfig, only: Only<'a>) -> Result<Outputs<'a>, PipelineError> {
+    pub(super) fn open(
+        config: &BackfillConfig,
+        traces: &'a [PathBuf],
+        only: Only<'a>,
+    ) -> Result<Outputs<'a>, PipelineError> {
         let create = |path: &Path| {
             Replacement::create(path).map_err(|source| PipelineError::Output { path: path.to_owned(), source })
         };
@@ -56,20 +62,22 @@ impl<'a> Outputs<'a> {
             None => None,
         };
         let only = Arc::new(only);
-        let mut outputs = Outputs { only, links, lines: None, folders: Vec::new(), events: Vec::new() };
+        let mut outputs = Outputs { traces, only, links, lines: None, folders: Vec::new(), events: Vec::new() };
         for (place, destination) in config.destinations.iter().enumerate().filter(|_| !config.dry_run) {
-            let wants_events = !config.traces.is_empty();
+            let wants_events = !traces.is_empty();
             match destination {
-                Destination::Text => outputs.lines = Some(HeldLines::new(config.held_bytes_max, config.fields)),
+                Destination::Text => {
+                    outputs.lines = Some(HeldLines::new(config.events.held_bytes_max, config.text.fields))
+                }
                 Destination::Files(path) => {
                     fs::create_dir_all(path).map_err(|source| PipelineError::Output { path: path.clone(), source })?;
-                    let logs = LogsFile::new(create(&path.join("logs.jsonl"))?, config.now_nanos);
+                    let logs = LogsFile::new(create(&path.join("logs.jsonl"))?, config.read.calendar.now_nanos);
                     outputs.folders.push(Folder { place, path: path.clone(), logs });
                 }
                 Destination::Logs(_) | Destination::Traces(_) => {}
             }
             if wants_events && matches!(destination, Destination::Files(_) | Destination::Traces(_)) {
-                outputs.events.push(HeldEvents::new(place, config.held_bytes_max, traces::style(config)));
+                outputs.events.push(HeldEvents::new(place, config.events.held_bytes_max, config.events.style));
             }
         }
         Ok(outputs)
@@ -112,7 +120,7 @@ impl<'a> Outputs<'a> {
                 outcome.unwritten.push(name("traces.jsonl"));
                 continue;
             }
-            let given = Given::new(config, correlator, outcome);
+            let given = Given::new(self.traces, config, correlator, outcome);
             let written = write_traces(&given, events, &self.only, &folder.path.join("traces.jsonl"));
             let written = written.map(|(output, carried)| {
                 outcome.count_events(events, &carried);
@@ -122,7 +130,7 @@ impl<'a> Outputs<'a> {
         }
         if let Some(lines) = self.lines.filter(|_| !stopped) {
             outcome.lines_left_out = lines.left_out;
-            let show = Show { lines: &lines, correlator, only: &self.only, config, sources };
+            let show = Show { lines: &lines, correlator, only: &self.only, config: &config.text, sources };
             match show.write(&mut io::stdout().lock()) {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                     let lines = counted(lines.lines.len() as u64, "line");

@@ -12,7 +12,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Source;
 use super::monitor::Monitor;
-use crate::config::{BackfillConfig, Condition};
 use crate::notify::Say;
 
 /// How often a bar moves.
@@ -29,12 +28,9 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Starts to show how much of the sources is read, unless the run is to be quiet.
-    pub(super) fn start(sources: &[Source], config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> Progress {
+    pub(super) fn start(sources: &[Source], passes: u64, quiet: bool, monitor: &Arc<Monitor>, say: &Say) -> Progress {
         let bytes: u64 = sources.iter().flat_map(|source| &source.files).map(|file| file.size).sum();
         // Of several passes each moves it by its part: what is shown are the bytes that there are.
-        let learns = u64::from(!config.traces.is_empty());
-        let looks_for_errors = config.only.iter().any(|condition| matches!(condition, Condition::Errors));
-        let passes = 1 + learns + u64::from(looks_for_errors);
         let bytes_read = Arc::new(AtomicU64::new(0));
         let done = Arc::new(AtomicBool::new(false));
         let shown = Shown { total: bytes, passes, count: bytes_read.clone(), monitor: monitor.clone() };
@@ -48,7 +44,7 @@ impl Progress {
         };
         // Without a thread nothing is shown, and nothing else is lost.
         let thread = std::thread::Builder::new().name("progress".into());
-        let thread = if config.quiet { None } else { thread.spawn(show).ok() };
+        let thread = if quiet { None } else { thread.spawn(show).ok() };
         Progress { bytes_read, done, thread }
     }
 

@@ -6,7 +6,6 @@
 use super::ship::Shipper;
 use super::source::{SourceReport, SourceSink};
 use crate::assemble::RecordSink;
-use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::remembered::Remembered;
 use crate::record::Record;
@@ -23,11 +22,9 @@ pub(super) struct Recall {
 }
 
 impl Recall {
-    /// Keeps records only if nothing but their links is wanted: no text of theirs, and no evidence.
-    pub(super) fn new(config: &BackfillConfig, wants_evidence: bool) -> Recall {
-        let only_links =
-            config.dry_run && config.only.is_empty() && !wants_evidence && super::targets(config).is_empty();
-        Recall { remembered: only_links.then(Remembered::default), reports: Vec::new() }
+    /// Keeps records if nothing but their links is wanted: no text of theirs, and no evidence.
+    pub(super) fn new(keeps_records: bool) -> Recall {
+        Recall { remembered: keeps_records.then(Remembered::default), reports: Vec::new() }
     }
 
     /// A source has been read in the first pass.

@@ -143,12 +143,12 @@ mod tests {
     use crate::checkpoint::store::Store;
     use crate::export::batch::Batch;
     use crate::export::logs::LogBatcher;
+    use crate::export::select::Window;
     use crate::input::read::ReadLimits;
     use crate::pipeline::link_counts::LinkCounts;
     use crate::pipeline::only::Only;
     use crate::pipeline::ship::{BatchSink, LogOutput, Shipper, SourceState, Tap};
     use crate::pipeline::source::{SourceSink, read_source};
-    use crate::pipeline::window::Window;
     use crate::record::{Link, Origin, Record};
 
     type Uid = [u8; 16];

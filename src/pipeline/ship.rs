@@ -8,7 +8,6 @@ use super::only::Only;
 use super::outputs::LinksFile;
 use super::recognise::KnownFile;
 use super::source::SourceSink;
-use super::window::Window;
 pub use super::writers::SourceState;
 use super::writers::WriterState;
 use crate::assemble::RecordSink;
@@ -17,6 +16,7 @@ use crate::correlate::Correlator;
 use crate::export::batch::Batch;
 use crate::export::encode::{self, Beside};
 use crate::export::logs::{LogBatcher, Place};
+use crate::export::select::Window;
 use crate::input::sources::Source;
 use crate::record::{Link, Method, Position, Record, Relation, Unlinked};
 

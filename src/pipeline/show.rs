@@ -8,10 +8,9 @@ use std::io::{self, Write};
 
 use super::only::Only;
 use super::taps::{HeldLine, HeldLines};
-use crate::cli::View;
-use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::span_index::{Slot, SpanIndex};
+use crate::export::config::{TextConfig, View};
 use crate::export::terminal::{Line, Paint, Style};
 use crate::export::text::SpanName;
 use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
@@ -26,7 +25,7 @@ pub(super) struct Show<'a> {
     pub(super) lines: &'a HeldLines,
     pub(super) correlator: Option<&'a Correlator>,
     pub(super) only: &'a Only<'a>,
-    pub(super) config: &'a BackfillConfig,
+    pub(super) config: &'a TextConfig,
     /// All that were read, so that names of files are told apart.
     pub(super) sources: &'a [Source],
 }
@@ -83,7 +82,7 @@ impl<'a> Show<'a> {
     }
 
     fn style(&self) -> Style {
-        Style { colour: self.config.colour, width: self.config.width }
+        self.config.style
     }
 
     fn index(&self) -> Option<&'a SpanIndex> {

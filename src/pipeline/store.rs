@@ -12,17 +12,18 @@ use std::sync::{Arc, Mutex};
 
 use prost::Message;
 
+use super::config::{ReadConfig, SelectConfig};
 use super::source::{Reading, SourceSink, read_source};
 use super::{Outcome, PipelineError};
 use crate::assemble::RecordSink;
 use crate::calendar::fit;
-use crate::config::{BackfillConfig, TraceStore};
 use crate::files::leftovers;
 use crate::input::sources::Source;
 use crate::notify::Say;
 use crate::otlp::SendError;
 use crate::otlp::query::Asker;
 use crate::record::Record;
+use crate::spans::config::TraceStore;
 use crate::spans::jaeger::{self, Jaeger};
 
 /// Lines may be written this long before their span's start is, by clocks and buffers.
@@ -70,13 +71,19 @@ impl Drop for Spool {
 }
 
 /// From when to when the lines lie; `None` without any time.
-pub(super) fn window(config: &BackfillConfig, sources: &[Source], stop: &AtomicBool, say: &Say) -> Option<(i64, i64)> {
+pub(super) fn window(
+    config: &ReadConfig,
+    select: &SelectConfig,
+    sources: &[Source],
+    stop: &AtomicBool,
+    say: &Say,
+) -> Option<(i64, i64)> {
     let samples: Vec<_> = sources.iter().map(Source::sample).collect();
     let calendars = fit::calendars(&config.calendar, &samples, &BTreeSet::new(), &**say);
     let bytes_read = Arc::default();
     let spare = Mutex::default();
     let reading = Reading {
-        limits: config.limits,
+        limits: config.input.limits,
         keep_ansi: false,
         journal_fields: false,
         bytes_read: &bytes_read,
@@ -89,8 +96,8 @@ pub(super) fn window(config: &BackfillConfig, sources: &[Source], stop: &AtomicB
         read_source(index as u32, source, &origin, &calendars[index], &reading, &mut times);
     }
     let (first, last) = times.0?;
-    let first = config.since.map_or(first, |since| first.max(since));
-    let last = config.until.map_or(last, |until| last.min(until));
+    let first = select.since.map_or(first, |since| first.max(since));
+    let last = select.until.map_or(last, |until| last.min(until));
     Some((first, last.saturating_add(AFTER)))
 }
 
@@ -120,7 +127,7 @@ impl From<SendError> for Failure {
 
 /// Brings the traces of a window, and of so long before it as spans last; `None` where there are none.
 pub(super) fn bring(
-    config: &BackfillConfig,
+    config: &ReadConfig,
     store: &TraceStore,
     (first, to): (i64, i64),
     outcome: &mut Outcome,
@@ -128,11 +135,11 @@ pub(super) fn bring(
 ) -> Result<Option<Spool>, PipelineError> {
     let failed = |reason: String| PipelineError::Traces { name: store.name.clone(), reason };
     let asker = Asker::new(store.endpoint.clone()).map_err(|error| failed(error.to_string()))?;
-    let bytes_max = usize::try_from(config.traces_request_bytes_max).unwrap_or(usize::MAX);
+    let bytes_max = usize::try_from(config.traces.request_bytes_max).unwrap_or(usize::MAX);
     let mut server = Jaeger::new(asker, bytes_max)?;
     let (spool, file) = Spool::create()?;
     let mut output = BufWriter::new(file);
-    let brought = jaeger::bring_open(&mut server, (first, to), config.look_back, |request| {
+    let brought = jaeger::bring_open(&mut server, (first, to), config.traces.look_back, |request| {
         let bytes = request.encode_to_vec();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         output.write_all(&length.to_be_bytes()).and_then(|()| output.write_all(&bytes)).map_err(Failure::Writing)

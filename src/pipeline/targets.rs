@@ -1,11 +1,11 @@
 //! Destinations over the network, by the names under which they are remembered.
 //!
-//! In goes the configuration, out come targets. A name holds no query, no credentials and no header: these may be secret.
+//! In go destinations, out come targets. A name holds no query, no credentials and no header: these may be secret.
 
 use std::collections::HashMap;
 
+use super::config::Destination;
 use super::deliveries::Target;
-use crate::config::{BackfillConfig, Destination};
 use crate::otlp::endpoint::Endpoint;
 
 /// Headers that prove who sends, or say with what: they change without the destination becoming another one. Any other may
@@ -13,10 +13,10 @@ use crate::otlp::endpoint::Endpoint;
 const NO_TENANT: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "user-agent"];
 
 /// Destinations over the network: their place in the configuration, and whether they take logs.
-pub(super) fn targets(config: &BackfillConfig) -> Vec<(usize, Target, bool)> {
+pub(super) fn targets(destinations: &[Destination]) -> Vec<(usize, Target, bool)> {
     let mut targets: Vec<(usize, Target, bool)> = Vec::new();
     let mut known: HashMap<String, u32> = HashMap::new();
-    for (place, destination) in config.destinations.iter().enumerate() {
+    for (place, destination) in destinations.iter().enumerate() {
         let (kind, endpoint, is_logs) = match destination {
             Destination::Logs(endpoint) => ("otlp", endpoint, true),
             Destination::Traces(endpoint) => ("jaeger", endpoint, false),

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::store::Spool;
-use crate::config::BackfillConfig;
 use crate::input::discover;
 use crate::notify::Say;
 use crate::spans::kind::{HEAD_BYTES, TraceKind};
@@ -30,11 +29,11 @@ pub(super) struct TraceFiles {
 
 impl TraceFiles {
     /// Finds the files.
-    pub(super) fn find(config: &BackfillConfig, stop: &AtomicBool, say: &Say) -> TraceFiles {
+    pub(super) fn find(given: &[PathBuf], bytes_max: u64, stop: &AtomicBool, say: &Say) -> TraceFiles {
         let mut found = TraceFiles::default();
-        for given in &config.traces {
+        for given in given {
             if given == Path::new("-") {
-                found.stdin(config.temporary_bytes_max, stop);
+                found.stdin(bytes_max, stop);
             } else if given.is_dir() {
                 found.folder(given, say);
             } else {

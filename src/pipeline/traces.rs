@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 use prost::Message;
 
 use super::carriers::{self, Sending};
+use super::config::BackfillConfig;
 use super::cut::{SPAN_BITS, batches};
 use super::finish::Outcome;
 use super::held_events::HeldEvents;
@@ -20,12 +21,10 @@ use super::trace_limits;
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
 use crate::checkpoint::version_1::Keys;
-use crate::cli::{Carriers, EventFields, EventName};
-use crate::config::BackfillConfig;
 use crate::correlate::Correlator;
 use crate::correlate::facts::{ResourceFact, SpanFact};
 use crate::correlate::span_index::SpanIndex;
-use crate::export::span_event::Style;
+use crate::export::config::Carriers;
 use crate::input::content;
 use crate::input::sources;
 use crate::otlp::own::{self, StoredEvents};
@@ -174,11 +173,6 @@ fn problem_of(path: &Path, counts: &Counts) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{}: {}", path.display(), parts.join("; ")))
 }
 
-/// How the events are made.
-pub(super) fn style(config: &BackfillConfig) -> Style {
-    Style { constant_name: config.event_name == EventName::Log, all_fields: config.event_fields == EventFields::All }
-}
-
 /// The traces that were given, to be read again.
 pub(super) struct Given<'a> {
     pub(super) paths: &'a [PathBuf],
@@ -192,13 +186,18 @@ pub(super) struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    pub(super) fn new(config: &'a BackfillConfig, correlator: &'a Correlator, outcome: &Outcome) -> Given<'a> {
+    pub(super) fn new(
+        paths: &'a [PathBuf],
+        config: &BackfillConfig,
+        correlator: &'a Correlator,
+        outcome: &Outcome,
+    ) -> Given<'a> {
         Given {
-            paths: &config.traces,
-            limits: trace_limits(config),
+            paths,
+            limits: trace_limits(&config.read),
             has_carriers: outcome.traces.own > 0,
             index: correlator.index(),
-            gather: config.gather,
+            gather: config.events.carriers,
         }
     }
 
@@ -355,6 +354,7 @@ mod tests {
     use crate::checkpoint::acknowledged::Resending;
     use crate::checkpoint::ledger::State;
     use crate::export::Batch;
+    use crate::export::span_event::Style;
     use crate::pipeline::ship::BatchSink;
 
     /// Takes everything.

@@ -4,6 +4,7 @@
 //! each of them the facts that correlation lives on ([`facts`]). Nothing here decides what belongs to a span.
 
 mod bounded;
+pub mod config;
 mod documents;
 pub mod facts;
 pub mod file;

@@ -21,6 +21,7 @@ mod convert;
 mod convert_stream;
 mod delivery;
 mod explain;
+mod floors;
 mod harness;
 mod interrupt;
 mod jaeger;

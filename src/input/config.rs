@@ -1,0 +1,27 @@
+//! Which logs are read, and how.
+
+use std::path::PathBuf;
+
+use super::read::ReadLimits;
+use super::writers::Writers;
+
+/// Which logs are read, and how.
+#[derive(Debug, Clone)]
+pub struct InputConfig {
+    /// Where to look for them.
+    pub paths: Vec<PathBuf>,
+    /// Who wrote them, as far as the user says it.
+    pub writers: Writers,
+    /// Files that the user names to be read besides, each with what names it.
+    pub read_besides: Vec<(&'static str, PathBuf)>,
+    /// Name all that is left out.
+    pub verbose: bool,
+    /// Limits of reading.
+    pub limits: ReadLimits,
+    /// Bytes that may be kept in temporary files.
+    pub temporary_bytes_max: u64,
+    /// Messages keep their terminal sequences.
+    pub keep_ansi: bool,
+    /// All fields of a journal's entries are attributes.
+    pub journal_fields: bool,
+}

@@ -1,0 +1,125 @@
+//! What the runs do: the configurations of the parts that each connects.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::calendar::CalendarSettings;
+use crate::correlate::config::LinkingConfig;
+use crate::export::config::{EventsConfig, TextConfig};
+use crate::export::select::Condition;
+use crate::input::config::InputConfig;
+use crate::otlp::endpoint::Endpoint;
+use crate::spans::config::TracesConfig;
+
+/// What every run reads and links.
+#[derive(Debug, Clone)]
+pub struct ReadConfig {
+    /// The logs.
+    pub input: InputConfig,
+    /// How times without a year or zone are read.
+    pub calendar: CalendarSettings,
+    /// The traces.
+    pub traces: TracesConfig,
+    /// How lines are linked to them.
+    pub linking: LinkingConfig,
+    /// Show no progress.
+    pub quiet: bool,
+}
+
+/// Which records take part.
+#[derive(Debug, Clone, Default)]
+pub struct SelectConfig {
+    /// Shown and sent is what meets all of them.
+    pub only: Vec<Condition>,
+    /// First record time, ns since the epoch.
+    pub since: Option<i64>,
+    /// Record time to stop before.
+    pub until: Option<i64>,
+    /// This shard of so many.
+    pub shard: Option<(u32, u32)>,
+}
+
+/// Where results go.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// The terminal.
+    Text,
+    /// OTLP/JSON files in a folder.
+    Files(PathBuf),
+    /// Logs over OTLP.
+    Logs(Box<Endpoint>),
+    /// Traces with their lines over OTLP.
+    Traces(Box<Endpoint>),
+}
+
+impl Destination {
+    /// Where it is, if that is over the network.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Destination::Logs(endpoint) | Destination::Traces(endpoint) => Some(endpoint),
+            Destination::Text | Destination::Files(_) => None,
+        }
+    }
+}
+
+/// What `backfill` does.
+#[derive(Debug, Clone)]
+pub struct BackfillConfig {
+    /// What is read and linked.
+    pub read: ReadConfig,
+    /// Which records take part.
+    pub select: SelectConfig,
+    /// Where the results go.
+    pub destinations: Vec<Destination>,
+    /// How long a request is tried.
+    pub retry_for: Duration,
+    /// The links file.
+    pub links: Option<PathBuf>,
+    /// The state folder.
+    pub state: Option<PathBuf>,
+    /// Send again what was sent without traces, or refused.
+    pub resend: bool,
+    /// Send nothing.
+    pub dry_run: bool,
+    /// How lines become events of spans.
+    pub events: EventsConfig,
+    /// What text shows.
+    pub text: TextConfig,
+    /// Threads that read and encode.
+    pub workers: usize,
+    /// What the user should know before the run begins.
+    pub notices: Vec<String>,
+}
+
+/// What is to be explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The record that holds this line.
+    Line {
+        /// The file, as it is shown or its end.
+        file: String,
+        /// From 1.
+        line: u64,
+    },
+    /// All lines of a trace.
+    Trace([u8; 16]),
+    /// All lines that the conditions leave.
+    Chosen,
+}
+
+/// What `explain` does.
+#[derive(Debug, Clone)]
+pub struct ExplainConfig {
+    /// What is read and linked.
+    pub read: ReadConfig,
+    /// Which records may be told of.
+    pub select: SelectConfig,
+    /// What is told of.
+    pub wanted: Wanted,
+    /// As JSON.
+    pub as_json: bool,
+    /// What text shows.
+    pub text: TextConfig,
+    /// What the user should know before the run begins.
+    pub notices: Vec<String>,
+}
