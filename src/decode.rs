@@ -265,6 +265,8 @@ pub fn journal_origin(entry: &journal::Entry<'_>, around: &Origin) -> Origin {
         service_name: service.map_or(program.clone(), str::to_owned),
         producer,
         pod: None,
+        service_of_spans: None,
+        is_guessed: false,
         host: text(&entry.hostname).or_else(|| around.host.clone()),
         unit,
         resource: around.resource.clone(),
@@ -304,7 +306,10 @@ pub fn wrapped_origin(writer: &wrapper::Writer<'_>, around: &Origin) -> Origin {
         let by_unit = || unit.as_deref().map(|unit| unit.trim_end_matches(".service").to_owned());
         let program = service.clone().or_else(|| some(&writer.container)).or_else(by_unit);
         let (producer, own) = producer_named(program.as_deref().unwrap_or_default());
-        origin.service_name = own.map(str::to_owned).or(program).unwrap_or_else(|| around.service_name.clone());
+        let own = own.map(str::to_owned).or(program);
+        origin.is_guessed = own.is_none() && around.is_guessed;
+        origin.service_of_spans = around.service_of_spans.clone().filter(|_| own.is_none());
+        origin.service_name = own.unwrap_or_else(|| around.service_name.clone());
         origin.producer = producer;
         origin.pod = around.pod.clone();
     } else {

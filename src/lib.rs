@@ -16,5 +16,6 @@ pub mod notify;
 pub mod otlp;
 pub mod pipeline;
 pub mod record;
+pub mod services;
 pub mod spans;
 pub mod unpack;

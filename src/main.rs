@@ -57,7 +57,7 @@ fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>, monitor: &Arc<Moni
     let config = config::convert(args, around)?;
     interrupt::listen(monitor);
     let outcome = convert::run(&config, std::io::stdout().lock(), monitor.interrupted())?;
-    outcome.failures.iter().for_each(|failure| say_line(failure));
+    outcome.notices.iter().chain(&outcome.failures).for_each(|line| say_line(line));
     if outcome.nul_bytes > 0 {
         say_line(&format!(
             "{} NUL bytes before records were left out: the file was cut or not written whole",
@@ -69,8 +69,8 @@ fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>, monitor: &Arc<Moni
 
 fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {
     let config = config::backfill(args, around)?;
-    let say: Say = Arc::new(|text: &str| say_line(text));
-    config.notices.iter().for_each(|notice| say(notice));
+    let say = sayer(config.read.quiet);
+    config.notices.iter().for_each(|notice| say_line(notice));
     interrupt::listen(monitor);
     let outcome = pipeline::backfill(&config, monitor, &say)?;
     let summary = if config.read.quiet { outcome.failures() } else { outcome.summary() };
@@ -80,8 +80,8 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>, monitor: &Arc<Mo
 
 fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {
     let config = config::explain(args, around)?;
-    let say: Say = Arc::new(|text: &str| say_line(text));
-    config.notices.iter().for_each(|notice| say(notice));
+    let say = sayer(config.read.quiet);
+    config.notices.iter().for_each(|notice| say_line(notice));
     interrupt::listen(monitor);
     let failures = pipeline::explain(&config, &mut std::io::stdout().lock(), monitor, &say)?;
     failures.iter().for_each(|failure| say_line(failure));
@@ -113,8 +113,18 @@ fn run_man(command: Option<&str>) -> anyhow::Result<u8> {
                 .bin_name(format!("spanline {name}"))
         }
     };
+    // A page shows what the long help does; a flag with a short text only has that.
+    let page = page.mut_args(|arg| match arg.get_help().cloned() {
+        Some(help) if arg.get_long_help().is_none() => arg.long_help(help),
+        _ => arg,
+    });
     clap_mangen::Man::new(page).render(&mut std::io::stdout().lock())?;
     Ok(0)
+}
+
+/// What is said as a run goes on; a quiet one says its failures at the end.
+fn sayer(quiet: bool) -> Say {
+    if quiet { Arc::new(|_: &str| {}) } else { Arc::new(|text: &str| say_line(text)) }
 }
 
 fn columns() -> Option<usize> {

@@ -11,8 +11,13 @@ pub const BOM: &[u8] = b"\xef\xbb\xbf";
 /// Who wrote lines: the resource they are shipped under, and what correlation knows of their writer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Origin {
-    /// `service.name`; may be empty in `convert`, where nothing is known.
+    /// `service.name` as names of files, pods and programs tell it; may be empty where nothing is known. The state of
+    /// earlier runs goes by it, so that it must not depend on the spans given.
     pub service_name: String,
+    /// `service.name` of the pod's spans, where that is another one.
+    pub service_of_spans: Option<String>,
+    /// The service is only what the file is called.
+    pub is_guessed: bool,
     /// Which program's habits the lines follow.
     pub producer: Producer,
     /// The pod and container, for container logs.
@@ -23,6 +28,13 @@ pub struct Origin {
     pub unit: Option<String>,
     /// Further attributes of the resource, as the user says them.
     pub resource: Vec<(String, String)>,
+}
+
+impl Origin {
+    /// The `service.name` that lines are shown and sent under.
+    pub fn service(&self) -> &str {
+        self.service_of_spans.as_deref().unwrap_or(&self.service_name)
+    }
 }
 
 /// A container of a pod.
@@ -264,6 +276,8 @@ pub enum Unlinked {
     NoTraces,
     /// The record has no time.
     NoTime,
+    /// Nothing tells who wrote it, so that no spans are its writer's.
+    WriterNotKnown,
     /// Its writer has no recorded spans.
     NoSpansOfWriter,
     /// Its writer's recorded spans lie at other times.
@@ -290,6 +304,7 @@ impl Unlinked {
         match self {
             Unlinked::NoTraces => "no_traces",
             Unlinked::NoTime => "no_time",
+            Unlinked::WriterNotKnown => "writer_not_known",
             Unlinked::NoSpansOfWriter => "no_spans_of_writer",
             Unlinked::NoTimeOverlap => "no_time_overlap",
             Unlinked::NoSpanNear => "no_span_near",
@@ -307,6 +322,9 @@ impl Unlinked {
         match self {
             Unlinked::NoTraces => "no spans given and no id in the record",
             Unlinked::NoTime => "record without a time",
+            Unlinked::WriterNotKnown => {
+                "nothing tells whose spans are its writer's: its file is not named after a pod or service of them"
+            }
             Unlinked::NoSpansOfWriter => "its writer has no recorded spans",
             Unlinked::NoTimeOverlap => "no time overlap: all recorded spans of its writer lie before or after it",
             Unlinked::NoSpanNear => "no recorded span of its writer was open at its time",

@@ -25,6 +25,7 @@ use crate::calendar::Calendar;
 use crate::decode::{self, Envelopes, Joins, Line};
 use crate::input::read::{Blocks, Chunk};
 use crate::record::{Envelope, Origin, Position, Record};
+use crate::services::Services;
 pub use counts::Counts;
 use slot::{Item, Logical, Meta, Queue, Slot, State};
 use wrapper_forms::Wrappers;
@@ -90,6 +91,7 @@ pub struct Assembler {
     stream_line: Option<u64>,
     wrappers: Wrappers,
     counts: Counts,
+    services: Services,
 }
 
 impl Assembler {
@@ -116,7 +118,14 @@ impl Assembler {
             stream_line: None,
             wrappers,
             counts: Counts::default(),
+            services: Services::default(),
         }
+    }
+
+    /// Pods that envelopes name get the services that these tell.
+    pub fn with_services(mut self, services: Services) -> Assembler {
+        self.services = services;
+        self
     }
 
     /// The next file of the source begins; what is open stays open.

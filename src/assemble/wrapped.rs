@@ -85,7 +85,8 @@ impl Assembler {
         if let Some(known) = self.wrappers.writers.get(&key) {
             return *known;
         }
-        let origin = decode::wrapped_origin(writer, &self.origins[0]);
+        let mut origin = decode::wrapped_origin(writer, &self.origins[0]);
+        self.services.put_over(&mut origin);
         let found = (self.origin_number(origin), key);
         self.wrappers.writers.insert(key, found);
         found

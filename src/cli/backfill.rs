@@ -12,10 +12,10 @@ use super::values::{parse_bytes, parse_duration};
 /// Flags of `spanline backfill`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  spanline backfill /var/log -t traces.jsonl                 read it here, traces as trees
-  spanline backfill /var/log -t traces.jsonl --only errors   only what failed
+  spanline backfill /var/log -t traces.jsonl
+  spanline backfill /var/log -t traces.jsonl --only errors
   spanline backfill /var/log -t traces.jsonl -o otlp=http://collector:4317
-  spanline backfill /var/log -t jaeger=http://jaeger:16686 -o jaeger=http://jaeger:4317")]
+  spanline backfill logs -t jaeger=http://host:16686 -o jaeger=http://host:4317")]
 pub struct BackfillArgs {
     /// What is read.
     #[command(flatten)]
@@ -34,9 +34,9 @@ pub struct BackfillArgs {
     /// Only this share of the sources: i from 0 (JOB_COMPLETION_INDEX) of n
     #[arg(long, value_name = "I/N", help_heading = INPUT, hide_short_help = true)]
     pub shard: Option<String>,
-    /// Where the result goes: text, file=DIR, otlp=URL, jaeger=URL (repeatable)
+    /// To text, file=DIR, otlp=URL, jaeger=URL
     ///
-    /// otlp takes the logs, otlp alone as the OTEL_EXPORTER_OTLP_* variables say; jaeger takes the lines as span events
+    /// Where the result goes (repeatable): otlp takes the logs, otlp alone as the OTEL_EXPORTER_OTLP_* variables say; jaeger takes the lines as span events
     #[arg(short = 'o', long, value_name = "DEST", default_value = "text", help_heading = OUTPUT)]
     pub to: Vec<String>,
     /// How destinations are reached.
@@ -63,7 +63,7 @@ pub struct BackfillArgs {
     #[arg(long, help_heading = INPUT, hide_short_help = true)]
     pub allow_no_traces: bool,
     /// How the text output is arranged
-    #[arg(long, value_enum, default_value = "trace", value_name = "HOW", help_heading = TEXT)]
+    #[arg(long, value_enum, default_value = "trace", value_name = "HOW", help_heading = TEXT, hide_short_help = true)]
     pub view: View,
     /// Show traces without lines too
     #[arg(long, help_heading = TEXT)]

@@ -19,13 +19,17 @@ pub struct ConvertArgs {
     /// Who wrote the files. First, since a derived parser takes the files out of the matches.
     #[command(flatten)]
     pub writer: WriterArgs,
-    /// Files to read, compressed or not; standard input when there is none, and for -
+    /// Files, compressed or not; none or - for standard input
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// What the lines are; auto decides for each line: first its envelope, then its payload
+    /// What the lines are
+    ///
+    /// auto decides for each line: first its envelope, then its payload
     #[arg(long, value_enum, default_value = "auto", value_name = "FORMAT", help_heading = INPUT)]
     pub from: FromFormat,
-    /// The zone of every time that has none: an IANA name or ±hh:mm
+    /// The zone of times that have none
+    ///
+    /// An IANA name or ±hh:mm
     #[arg(short, long, value_name = "ZONE", allow_hyphen_values = true, help_heading = INPUT)]
     pub zone: Option<String>,
     /// Leave the terminal sequences (colours) that a program wrote in the messages; they count for nothing else either way

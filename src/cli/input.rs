@@ -16,16 +16,17 @@ pub struct InputArgs {
     /// Who wrote the paths. First, since a derived parser takes the paths out of the matches.
     #[command(flatten)]
     pub writer: WriterArgs,
-    /// Log files, folders and tar archives: a node's /var/log, a must-gather, rotated and compressed files; - for standard
-    /// input
+    /// Log files, folders and tar archives; - for standard input
+    ///
+    /// A node's /var/log, a must-gather, a sosreport, rotated and compressed files
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Traces to link to: a file, a folder, or jaeger=URL (repeatable)
+    /// Traces: a file, a folder or jaeger=URL (repeatable)
     ///
     /// A file of OTLP/JSON or OTLP protobuf, or of Jaeger, Tempo or Zipkin JSON, compressed or not; a folder of such files;
     /// standard input (-); or a running Jaeger, jaeger=http://HOST:16686 (HTTP) or jaeger=http://HOST:16685 (gRPC, also as
     /// grpc:// with any port)
-    #[arg(short, long, value_name = "FILE|DIR|-|jaeger=URL", allow_hyphen_values = true, help_heading = INPUT)]
+    #[arg(short, long, value_name = "FROM", allow_hyphen_values = true, help_heading = INPUT)]
     pub traces: Vec<String>,
     /// Show and send only what meets this (repeatable)
     ///
@@ -49,7 +50,7 @@ pub struct InputArgs {
           hide_short_help = true)]
     pub look_back: std::time::Duration,
     /// Links below this confidence are not made
-    #[arg(short = 'c', long, value_name = "C", default_value_t = 0.9, help_heading = LINKING)]
+    #[arg(short = 'c', long, value_name = "C", default_value_t = 0.9, help_heading = LINKING, hide_short_help = true)]
     pub min_confidence: f32,
     /// Where programs write their lines, as rows PROGRAM FILE in|async|out|any [START OF THE MESSAGE], before the rows that
     /// are known: PROGRAM is kubelet, crio, containerd, conmon-rs, conmon, pod (any container but the control plane's) or
@@ -92,7 +93,7 @@ pub struct InputArgs {
     pub places: bool,
     /// Which fields the text shows behind messages
     #[arg(short = 'f', long, value_enum, default_value = "some", value_name = "WHICH",
-          help_heading = TEXT)]
+          help_heading = TEXT, hide_short_help = true)]
     pub fields: FieldsShown,
     /// When to colour
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN", help_heading = TEXT, hide_short_help = true)]

@@ -28,7 +28,7 @@ pub use values::parse_duration;
     name = "spanline",
     version,
     propagate_version = true,
-    max_term_width = 100,
+    max_term_width = 80,
     after_help = "Examples:
   spanline backfill /var/log --traces traces.jsonl
   spanline backfill /var/log --traces jaeger=http://jaeger:16686 --only errors

@@ -69,6 +69,8 @@ pub struct ConvertOutcome {
     pub failures: Vec<String>,
     /// NUL bytes before records, left out.
     pub nul_bytes: u64,
+    /// What the user may have meant otherwise.
+    pub notices: Vec<String>,
 }
 
 /// Why nothing, or not everything, was written.
@@ -94,6 +96,11 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
     let piped = Input::known("standard input", piped.flatten());
     clash::check(&[Output::stdout(), Output::stderr()], named.chain(piped))?;
     let mut outcome = ConvertOutcome::default();
+    let shown: Vec<String> = config.files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+    let notice =
+        |pattern: &str| format!("--for {pattern}: no file is called so, and what is said of it holds for none");
+    outcome.notices = config.writers.unmatched(&shown).map(notice).collect();
     let mut sink = Writer {
         output,
         buffer: Vec::new(),

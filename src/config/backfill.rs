@@ -5,6 +5,7 @@
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
+use super::addresses::no_address;
 use super::error::{ConfigError, Surroundings};
 use super::only::condition;
 use super::places::{destination, notices, trace_store, unused};
@@ -102,7 +103,7 @@ pub(super) fn read(args: &InputArgs, around: &Surroundings<'_>) -> Result<ReadCo
     let (stores, files): (Vec<_>, Vec<_>) = args.traces.iter().partition(|traces| traces.starts_with("jaeger="));
     let stores: Vec<TraceStore> =
         stores.into_iter().map(|text| trace_store(text, args, around)).collect::<Result<_, _>>()?;
-    files.iter().try_for_each(|text| no_url(text))?;
+    files.iter().try_for_each(|text| no_address(text, Path::new(text).exists()))?;
     let stdin = Path::new(STDIN);
     let of_logs = args.paths.iter().filter(|path| *path == stdin).count();
     let of_traces = files.iter().filter(|text| text.as_str() == STDIN).count();
@@ -161,13 +162,6 @@ pub(super) fn conditions(args: &InputArgs) -> Result<Vec<Condition>, ConfigError
 
 /// A path that stands for standard input.
 const STDIN: &str = "-";
-
-/// The address of a store is no file.
-fn no_url(text: &str) -> Result<(), ConfigError> {
-    let is_url = ["http://", "https://", "grpc://", "grpcs://"].iter().any(|scheme| text.starts_with(scheme));
-    let reason = || format!("{text:?} is no file: for the traces of a Jaeger that runs there, give jaeger={text}");
-    if is_url { Err(ConfigError::new("--traces", reason())) } else { Ok(()) }
-}
 
 /// The rows of `--call-sites`.
 fn call_sites(path: &Path) -> Result<CallSites, ConfigError> {

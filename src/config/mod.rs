@@ -3,6 +3,7 @@
 //! In go arguments, the environment and the clock, out come the commands' configurations, or an error that names the flag.
 //! Nothing below this module reads the environment.
 
+mod addresses;
 mod backfill;
 mod convert;
 mod error;

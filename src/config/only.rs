@@ -79,7 +79,10 @@ mod tests {
             ("span=GET /orders", "Span(\"GET /orders\")"),
             ("grep=a=b", "Grep(Regex(\"a=b\"))"),
         ] {
-            assert_eq!(format!("{:?}", condition(text).unwrap()), expected);
+            let read = condition(text).unwrap();
+            assert_eq!(format!("{read:?}"), expected);
+            let again = condition(&read.to_string()).unwrap();
+            assert_eq!(format!("{again:?}"), expected, "{read}");
         }
         for (text, words) in [
             ("colour=red", "namespace=NAME"),

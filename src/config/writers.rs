@@ -12,7 +12,7 @@ use regex::Regex;
 
 use super::error::ConfigError;
 use crate::cli::writer::{Typed, WriterArgs, WriterFlag};
-use crate::input::writers::{Writer, Writers};
+use crate::input::writers::{Pattern, Writer, Writers};
 
 /// What holds for the flags that are read next.
 #[derive(Default)]
@@ -21,7 +21,7 @@ struct Reading {
     /// The writer that flags are being added to.
     open: Option<usize>,
     /// A pattern that waits for its flags.
-    pattern: Option<Regex>,
+    pattern: Option<(String, Regex)>,
     /// The writer of the paths that come.
     current: Option<usize>,
 }
@@ -38,14 +38,15 @@ pub(super) fn writers(args: &WriterArgs) -> Result<Writers, ConfigError> {
             Typed::Flag(WriterFlag::For(pattern)) => {
                 reading.end_of_pattern()?;
                 reading.open = None;
-                reading.pattern = Some(matcher(pattern)?);
+                reading.pattern = Some((pattern.clone(), matcher(pattern)?));
             }
             Typed::Flag(flag) => reading.flag(flag)?,
         }
     }
     reading.end_of_pattern()?;
     let is_used = |at: usize| {
-        reading.writers.of_path.contains(&Some(at)) || reading.writers.patterns.iter().any(|(_, of)| *of == at)
+        reading.writers.of_path.contains(&Some(at))
+            || reading.writers.patterns.iter().any(|pattern| pattern.writer == at)
     };
     if let Some(unused) = (0..reading.writers.all.len()).find(|at| !is_used(*at)) {
         let flag = reading.writers.all[unused].first_flag();
@@ -67,7 +68,7 @@ impl Reading {
             self.writers.all.push(Writer::default());
             let at = self.writers.all.len() - 1;
             match self.pattern.take() {
-                Some(pattern) => self.writers.patterns.push((pattern, at)),
+                Some((text, names)) => self.writers.patterns.push(Pattern { text, names, writer: at }),
                 None => self.current = Some(at),
             }
             at

@@ -1,12 +1,12 @@
 //! Spans whose status is an error, with what they say of it.
 //!
 //! In go slots with status messages, out comes the message of a slot. Kept is a row for each failed span and nothing for
-//! the others; long messages are cut. What a failure means is not decided here.
+//! the others; longer messages are cut and end with `…`. What a failure means is not decided here.
 
 use super::span_index::Slot;
 
 /// Bytes kept of a status message: nested errors of several programs still fit, dumps do not.
-const MESSAGE_BYTES_MAX: usize = 1024;
+const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -25,12 +25,12 @@ impl Failures {
         };
         match (place, message) {
             (Err(at), Some(message)) => {
-                let message = &message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)];
+                let message = kept(message);
                 self.bytes += message.len();
-                self.rows.insert(at, (slot, message.into()));
+                self.rows.insert(at, (slot, message));
             }
             (Ok(at), Some(message)) => {
-                self.rows[at].1 = message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)].into();
+                self.rows[at].1 = kept(message);
             }
             (Ok(at), None) => drop(self.rows.remove(at)),
             (Err(_), None) => {}
@@ -60,6 +60,13 @@ impl Failures {
     }
 }
 
+fn kept(message: &str) -> Box<str> {
+    if message.len() <= MESSAGE_BYTES_MAX {
+        return message.into();
+    }
+    format!("{}…", &message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)]).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +79,7 @@ mod tests {
         }
         assert_eq!([3, 4, 5, 7].map(|slot| failures.of(slot)), [Some("again"), None, Some("five"), None]);
         failures.add(9, Some(&"ü".repeat(MESSAGE_BYTES_MAX)));
-        assert_eq!(failures.of(9).map(str::len), Some(MESSAGE_BYTES_MAX));
+        assert_eq!(failures.of(9), Some(format!("{}…", "ü".repeat(MESSAGE_BYTES_MAX / 2)).as_str()));
         failures.forget(4);
         assert_eq!((failures.slots().collect::<Vec<_>>(), failures.of(1)), (vec![1, 5], Some("five")));
     }

@@ -37,7 +37,7 @@ pub use keys::Key;
 pub use live::Memory;
 pub use names::Resource;
 
-use crate::record::{Link, Origin, Producer, Record, Unlinked};
+use crate::record::{Link, Origin, Pod, Producer, Record, Unlinked};
 use engine::{Engine, Progress, Writers};
 use explain::Explanation;
 use facts::{ResourceFact, SpanFact};
@@ -166,7 +166,7 @@ impl Correlator {
             self.rounded.push((identity, requests::place_of(record), record.time.unwrap_or_default()));
         }
         if let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
-            let away = away(record.time, range);
+            let away = away(record, range);
             let is_traced = self.is_live || away.is_none();
             // Who has no spans teaches nothing, and is kept only for whoever asks why.
             if is_traced || self.engine.keeps_evidence() {
@@ -230,7 +230,7 @@ impl Correlator {
             None => traced(&self.index, record.origin).1,
         };
         let hint = || hints::unlinked(hints::of(&self.index, &self.requests, &self.sites, record));
-        away(record.time, range).unwrap_or_else(hint)
+        away(record, range).unwrap_or_else(hint)
     }
 
     /// What explicit evidence says of a record. All spans are in; further records may still be to come.
@@ -309,6 +309,17 @@ impl Correlator {
         &self.index
     }
 
+    /// Tells the service of a pod's spans, for as many as are in by now.
+    pub fn services(&self) -> impl Fn(&Pod) -> Option<String> + Send + Sync + use<> {
+        let resources = self.index.resources().to_vec();
+        move |pod| process::service_of(pod, &resources)
+    }
+
+    /// The pod of this name among those of the spans.
+    pub fn pod_named(&self, name: &str) -> Option<Pod> {
+        process::pod_named(name, self.index.resources())
+    }
+
     /// What was kept, and what was not.
     pub fn counts(&self) -> Counts {
         Counts {
@@ -350,10 +361,11 @@ impl Correlator {
     }
 }
 
-/// Why nothing recorded of a writer can hold a line of a time, where that is so. `range`: while it has spans.
-fn away(time: Option<i64>, range: (i64, i64)) -> Option<Unlinked> {
-    match time {
+/// Why nothing recorded of a writer can hold a line, where that is so. `range`: while it has spans.
+fn away(record: &Record<'_>, range: (i64, i64)) -> Option<Unlinked> {
+    match record.time {
         None => Some(Unlinked::NoTime),
+        Some(_) if range.0 > range.1 && record.origin.is_guessed => Some(Unlinked::WriterNotKnown),
         Some(_) if range.0 > range.1 => Some(Unlinked::NoSpansOfWriter),
         Some(time) if time < range.0 || time > range.1 => Some(Unlinked::NoTimeOverlap),
         Some(_) => None,

@@ -67,6 +67,28 @@ fn resources_of_pod(pod: &Pod, resources: &[Resource]) -> Vec<u32> {
     Vec::new()
 }
 
+/// The one service that a pod's spans have, or those of its container.
+pub(super) fn service_of(pod: &Pod, resources: &[Resource]) -> Option<String> {
+    let mut found = resources_of_pod(pod, resources).into_iter().map(|number| &resources[number as usize].service);
+    let first = found.next().filter(|service| !service.is_empty())?;
+    found.all(|service| service == first).then(|| first.clone())
+}
+
+/// The pod of this name, if there is one; its UID and container where only one is known.
+pub(super) fn pod_named(name: &str, resources: &[Resource]) -> Option<Pod> {
+    let found: Vec<&Resource> = resources.iter().filter(|resource| !name.is_empty() && resource.pod == name).collect();
+    let first = found.first()?;
+    let same = |of: fn(&Resource) -> &String| found.iter().all(|resource| of(resource) == of(first));
+    let only = |of: fn(&Resource) -> &String| if same(of) { of(first).clone() } else { String::new() };
+    same(|resource| &resource.namespace).then(|| Pod {
+        namespace: first.namespace.clone(),
+        name: name.to_owned(),
+        uid: only(|resource| &resource.pod_uid),
+        container: only(|resource| &resource.container),
+        ..Pod::default()
+    })
+}
+
 /// What the programs of a node call themselves in their traces.
 fn services_of(producer: Producer) -> &'static [&'static str] {
     match producer {
@@ -77,5 +99,44 @@ fn services_of(producer: Producer) -> &'static [&'static str] {
         Producer::ApiServer | Producer::Audit => &["apiserver", "kube-apiserver"],
         Producer::Etcd => &["etcd"],
         _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(service: &str, uid: &str, container: &str) -> Resource {
+        let text = str::to_owned;
+        let (namespace, pod) = (text("shop"), text("web-0"));
+        Resource {
+            service: text(service),
+            pod_uid: text(uid),
+            namespace,
+            pod,
+            container: text(container),
+            ..Resource::default()
+        }
+    }
+
+    #[test]
+    fn a_pods_service_is_the_one_of_its_spans() {
+        let pod = |uid: &str, container: &str| Pod {
+            namespace: "shop".into(),
+            name: "web-0".into(),
+            uid: uid.into(),
+            container: container.into(),
+            ..Pod::default()
+        };
+        let one = [resource("api", "u1", "")];
+        assert_eq!(service_of(&pod("u1", "app"), &one), Some("api".into()));
+        assert_eq!(service_of(&pod("u2", "app"), &one), None, "another pod of the name");
+        assert_eq!(service_of(&pod("", "app"), &one), Some("api".into()));
+        let two = [resource("api", "u1", "app"), resource("proxy", "u1", "envoy")];
+        assert_eq!(service_of(&pod("u1", "envoy"), &two), Some("proxy".into()));
+        assert_eq!(service_of(&pod("u1", "other"), &two), None, "it may be either");
+        let named = pod_named("web-0", &two).unwrap();
+        assert_eq!((named.uid.as_str(), named.container.as_str()), ("u1", ""));
+        assert_eq!(pod_named("web", &two), None);
     }
 }

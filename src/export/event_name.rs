@@ -128,7 +128,7 @@ fn add_fields(text: &mut String, record: &Record<'_>) {
         |field: &Field<'_>| &*field.key == b"name" && all.iter().any(|other| &*other.key == b"hostname");
     for field in all.iter().filter(|field| !is_about_logging(&field.key) && !is_cause(&field.key)) {
         let Some(value) = short_value(&field.value).filter(|_| !names_its_logger(field)) else { continue };
-        let says_nothing_new = value == record.origin.service_name || text.contains(&value) || is_code_site(&value);
+        let says_nothing_new = value == record.origin.service() || text.contains(&value) || is_code_site(&value);
         if says_nothing_new && value.len() > 2 {
             continue;
         }

@@ -84,7 +84,13 @@ fn time(out: &mut Vec<u8>, time: Option<i64>) {
 }
 
 fn attributes(out: &mut Vec<u8>, record: &Record<'_>) {
-    out.extend_from_slice(b",\"attributes\":{");
+    out.extend_from_slice(b",\"attributes\":");
+    attributes_object(out, record);
+}
+
+/// The attributes of a record, an object.
+pub fn attributes_object(out: &mut Vec<u8>, record: &Record<'_>) {
+    out.push(b'{');
     let mut first = true;
     fields::each(record, &Sighting::default(), Keys::AsWritten, |key, value| {
         member(out, &mut first, key);

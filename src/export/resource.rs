@@ -28,7 +28,7 @@ pub fn each<'o>(origin: &'o Origin, mut give: impl FnMut(&'o str, ResourceValue<
             give(key, ResourceValue::Text(value));
         }
     };
-    text("service.name", &origin.service_name);
+    text("service.name", origin.service());
     if let Some(pod) = &origin.pod {
         text("k8s.namespace.name", &pod.namespace);
         text("k8s.pod.name", &pod.name);

@@ -78,6 +78,71 @@ impl<'o> Line<'o> {
         self.put_within(text.as_ref(), paint, left);
     }
 
+    /// Text in at most so many columns; of one that is longer the end, behind `…`.
+    pub fn put_end(&mut self, text: &[u8], paint: Paint, columns: usize) {
+        let columns = columns.min(self.left());
+        if columns == 0 || shown_columns(text) <= columns {
+            return self.put_within(text, paint, columns);
+        }
+        self.put_within(&[ELLIPSIS.as_bytes(), end_of(text, columns - 1)].concat(), paint, columns);
+    }
+
+    /// Text that is never cut: what does not fit goes on in lines of their own behind a margin. It breaks at blanks, and
+    /// within a word only if that is longer than a line.
+    pub fn flow(&mut self, text: &[u8], paint: Paint, margin: usize) {
+        for (at, word) in text.split(|byte| *byte == b' ').enumerate() {
+            let is_at_margin = self.used <= margin;
+            let blank = usize::from(at > 0 && !is_at_margin);
+            let columns = shown_columns(word);
+            if blank + columns > self.left() && !is_at_margin {
+                self.next(margin);
+            } else if at > 0 && self.left() > 0 {
+                self.put(" ", Paint::Plain);
+            }
+            self.flow_word(word, paint, margin);
+        }
+    }
+
+    /// Words that stay together: two blanks on if they fit, else at the beginning of the next line.
+    pub fn flow_apart(&mut self, text: &[u8], paint: Paint, margin: usize) {
+        if self.used > margin {
+            if 2 + shown_columns(text) > self.left() {
+                self.next(margin);
+            } else {
+                self.put("  ", Paint::Plain);
+            }
+        }
+        self.flow(text, paint, margin);
+    }
+
+    fn flow_word(&mut self, mut word: &[u8], paint: Paint, margin: usize) {
+        loop {
+            let fits = beginning_of(word, self.left());
+            if fits == word.len() {
+                return self.put(word, paint);
+            }
+            // A line that has no room at all behind its margin takes one character, so that there is an end.
+            let fits = if fits == 0 && self.used <= margin { 1.max(first_character(word)) } else { fits };
+            self.put(&word[..fits], paint);
+            self.next(margin);
+            word = &word[fits..];
+        }
+    }
+
+    /// Ends the line and begins the next one behind a margin.
+    pub fn next(&mut self, margin: usize) {
+        self.cut_blanks();
+        self.out.push(b'\n');
+        self.used = 0;
+        self.pad_to(margin);
+    }
+
+    fn cut_blanks(&mut self) {
+        while self.out.last() == Some(&b' ') {
+            self.out.pop();
+        }
+    }
+
     /// Text in at most so many columns, cut with `…`.
     pub fn put_within(&mut self, text: &[u8], paint: Paint, columns: usize) {
         let columns = columns.min(self.left());
@@ -93,10 +158,8 @@ impl<'o> Line<'o> {
     }
 
     /// Ends the line.
-    pub fn end(self) {
-        while self.out.last() == Some(&b' ') {
-            self.out.pop();
-        }
+    pub fn end(mut self) {
+        self.cut_blanks();
         self.out.push(b'\n');
     }
 }
@@ -114,37 +177,93 @@ fn code(paint: Paint) -> &'static str {
     }
 }
 
+const ELLIPSIS: &str = "…";
+
+/// Columns that text takes as it is shown.
+pub fn shown_columns(text: &[u8]) -> usize {
+    pieces(text).map(|(_, piece)| piece.columns()).sum()
+}
+
+/// Bytes from the start on that fit into so many columns.
+fn beginning_of(text: &[u8], columns: usize) -> usize {
+    let mut used = 0;
+    let beyond = pieces(text).find(|(_, piece)| {
+        used += piece.columns();
+        used > columns
+    });
+    beyond.map_or(text.len(), |(at, _)| at)
+}
+
+/// Bytes of the first character.
+fn first_character(text: &[u8]) -> usize {
+    pieces(text).nth(1).map_or(text.len(), |(at, _)| at)
+}
+
+/// The end of a text that fits into so many columns.
+fn end_of(text: &[u8], columns: usize) -> &[u8] {
+    let mut left = shown_columns(text);
+    let start = pieces(text).find(|(_, piece)| {
+        let fits = left <= columns;
+        left = left.saturating_sub(piece.columns());
+        fits
+    });
+    start.map_or(&[], |(at, _)| &text[at..])
+}
+
+/// What text consists of, each with its place.
+fn pieces(text: &[u8]) -> impl Iterator<Item = (usize, Piece)> {
+    let mut start = 0;
+    text.utf8_chunks().flat_map(move |chunk| {
+        let (valid, invalid) = (start, start + chunk.valid().len());
+        start = invalid + chunk.invalid().len();
+        let characters = chunk.valid().char_indices().map(move |(at, one)| (valid + at, Piece::Character(one)));
+        characters.chain((invalid..).zip(chunk.invalid().iter().copied().map(Piece::Byte)))
+    })
+}
+
 /// Writes text in at most so many columns (at least one) and tells how many it took.
 fn shown(out: &mut Vec<u8>, text: &[u8], columns: usize) -> usize {
     let mut used = 0;
     // Where to cut if the text does not fit: the last place that leaves a column for `…`.
     let mut fit = (out.len(), 0);
-    for chunk in text.utf8_chunks() {
-        let pieces =
-            chunk.valid().chars().map(Piece::Character).chain(chunk.invalid().iter().copied().map(Piece::Byte));
-        for piece in pieces {
-            used += piece.write(out);
-            if used > columns {
-                out.truncate(fit.0);
-                out.extend_from_slice("…".as_bytes());
-                // Where a wide character did not fit, a blank stands, so that nothing follows the ellipsis.
-                out.resize(out.len() + columns - fit.1 - 1, b' ');
-                return columns;
-            }
-            if used < columns {
-                fit = (out.len(), used);
-            }
+    for (_, piece) in pieces(text) {
+        used += piece.write(out);
+        if used > columns {
+            out.truncate(fit.0);
+            out.extend_from_slice(ELLIPSIS.as_bytes());
+            // Where a wide character did not fit, a blank stands, so that nothing follows the ellipsis.
+            out.resize(out.len() + columns - fit.1 - 1, b' ');
+            return columns;
+        }
+        if used < columns {
+            fit = (out.len(), used);
         }
     }
     used
 }
 
+#[derive(Clone, Copy)]
 enum Piece {
     Character(char),
     Byte(u8),
 }
 
 impl Piece {
+    /// Columns that it takes as [`Piece::write`] writes it.
+    fn columns(self) -> usize {
+        match self {
+            Piece::Character(' '..='~') => 1,
+            Piece::Character('\u{a0}'..) if !self.is_unsafe() => {
+                let Piece::Character(character) = self else { return 0 };
+                columns(character)
+            }
+            Piece::Character('\n' | '\r') => 2,
+            Piece::Character(character) if character == '\t' || u32::from(character) < 0x80 => 4,
+            Piece::Character(character) => format!("\\u{{{:x}}}", u32::from(character)).len(),
+            Piece::Byte(_) => 4,
+        }
+    }
+
     /// Writes it and tells its columns.
     fn write(self, out: &mut Vec<u8>) -> usize {
         let start = out.len();
@@ -250,6 +369,35 @@ mod tests {
     }
 
     #[test]
+    fn text_that_flows_is_whole_and_breaks_at_blanks() {
+        let flowed = |text: &str, width: usize, margin: usize| {
+            let mut out = Vec::new();
+            let mut line = Line::begin(&mut out, Style { colour: false, width: Some(width) });
+            line.put("ab ", Paint::Plain);
+            line.flow(text.as_bytes(), Paint::Plain, margin);
+            line.flow_apart(b"x y", Paint::Plain, margin);
+            line.end();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(flowed("one two three", 20, 3), "ab one two three\n   x y\n");
+        assert_eq!(flowed("one two three", 21, 3), "ab one two three  x y\n");
+        assert_eq!(flowed("one two three", 10, 3), "ab one two\n   three\n   x y\n");
+        assert_eq!(flowed("one twothreefour", 10, 3), "ab one\n   twothre\n   efour\n   x y\n");
+    }
+
+    #[test]
+    fn of_a_long_name_the_end_is_shown() {
+        let end = |text: &str, columns| {
+            let mut out = Vec::new();
+            Line::begin(&mut out, Style::default()).put_end(text.as_bytes(), Paint::Plain, columns);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(end("server.(*Server).runPodSandbox", 14), "…runPodSandbox");
+        assert_eq!((end("short", 5), end("short", 4), end("漢字", 3)), ("short".into(), "…ort".into(), "…字".into()));
+        assert_eq!((end("abc", 1), end("abc", 0)), ("…".into(), String::new()));
+    }
+
+    #[test]
     fn long_text_ends_with_an_ellipsis_at_the_width() {
         assert_eq!(put(b"abcdef", Some(6)), "abcdef\n");
         assert_eq!(put(b"abcdefg", Some(6)), "abcde…\n");
@@ -272,6 +420,18 @@ mod tests {
                 let body = line.strip_suffix('\n').unwrap();
                 prop_assert!(!body.chars().any(is_unsafe));
                 prop_assert!(body.chars().map(columns).sum::<usize>() <= width);
+                let mut whole = Vec::new();
+                Line::begin(&mut whole, Style::default()).put(input, Paint::Plain);
+                let whole = String::from_utf8(whole).unwrap();
+                prop_assert_eq!(shown_columns(input), whole.chars().map(columns).sum::<usize>());
+                let mut out = Vec::new();
+                let mut flowing = Line::begin(&mut out, Style { colour: false, width: Some(width.max(12)) });
+                flowing.flow(input, Paint::Plain, 2);
+                flowing.end();
+                let flowed = String::from_utf8(out).unwrap();
+                let dense = |text: &str| text.replace([' ', '\n'], "");
+                prop_assert!(flowed.lines().all(|line| line.chars().map(columns).sum::<usize>() <= width.max(12)));
+                prop_assert_eq!(dense(&flowed), dense(&whole));
             }
         }
     }

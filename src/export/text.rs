@@ -1,21 +1,26 @@
 //! A record for people: one line that says when, how bad, who and what; further lines of the message below it.
 //!
-//! In goes a record, out come lines cut at the terminal's width. Nothing that stands in a log line can control the
+//! In goes a record, out come lines of the terminal's width: the message first, the rest as far as there is room. Lines from
+//! WARN on are whole, over several lines if need be; others are cut. Nothing that stands in a log line can control the
 //! terminal. The zone is UTC, as everywhere.
 
 use spanline_parsers::Severity;
 
 use super::fields;
 use super::spell;
-use super::terminal::{Line, Paint, Style};
+use super::terminal::{self, Line, Paint, Style, shown_columns};
 use super::text_fields::{FieldList, Fields};
 use crate::record::{Method, Origin, Record, Relation};
 
 /// Columns of who wrote a line, so that messages stand below each other.
 const SOURCE_COLUMNS: usize = 26;
 
-/// Columns that a message has before what stands at the right gets more than it must.
-const MESSAGE_COLUMNS: usize = 40;
+/// Columns of a message that go before what stands at the right.
+const MESSAGE_COLUMNS: usize = 60;
+/// With fewer columns left a message begins in the next line.
+const MESSAGE_COLUMNS_MIN: usize = 24;
+/// A level of the tree is indented as long as the indent takes no more than this part of the terminal.
+const INDENT_SHARE: usize = 4;
 /// Columns of a span's name at the right of a line.
 const SPAN_COLUMNS: usize = 40;
 /// Digits of an id that tell it from others of a screen.
@@ -37,6 +42,7 @@ pub fn write(out: &mut Vec<u8>, record: &Record<'_>, which: Fields, style: Style
         message: &record.entry.body,
         fields: &fields,
         tag: Tag { site: list.site(), ..Tag::default() },
+        is_whole: false,
     };
     row.write(out, style);
 }
@@ -58,36 +64,57 @@ pub(crate) struct Row<'a> {
     /// What else it says, as [`FieldList::write`] spells it.
     pub(crate) fields: &'a [u8],
     pub(crate) tag: Tag<'a>,
+    /// Nothing of it is cut, whatever its level.
+    pub(crate) is_whole: bool,
 }
 
 impl Row<'_> {
     /// Writes it, with the further lines of its message; gives back the column of the message.
     pub(crate) fn write(&self, out: &mut Vec<u8>, style: Style) -> usize {
         let mut line = Line::begin(out, style);
-        indent(&mut line, self.indent);
+        indent(&mut line, self.indent, style);
+        let indented = line.used();
         self.clock.put(&mut line, self.time);
         level(&mut line, self.severity);
         if self.source_columns > 0 {
             column(&mut line, self.source.as_bytes(), self.source_columns);
         }
-        let column = line.used();
-        let (tag, below) = self.tag.fitting(line.left());
-        let mut further = message(&mut line, self.severity, self.message, &tag);
-        // Of less nothing could be read.
-        if line.left() >= 3 {
-            line.put(self.fields, Paint::Dim);
+        if line.left() < MESSAGE_COLUMNS_MIN {
+            line.next(indented + 2);
         }
+        let column = line.used();
+        let mut further = MessageLines { rest: Some(trimmed(self.message)) };
+        let first = further.next().unwrap_or_default();
+        let is_whole = self.is_whole || self.severity >= Severity::WARN;
+        let (tag, below) = if is_whole {
+            line.flow(first, paint_of(self.severity), column);
+            line.flow(self.fields, Paint::Dim, column);
+            self.tag.fitting(line.left(), 0)
+        } else {
+            let needed = shown_columns(first) + shown_columns(self.fields);
+            let (tag, below) = self.tag.fitting(line.left(), needed.min(MESSAGE_COLUMNS));
+            line.reserve(if tag.is_empty() { 0 } else { tag.chars().count() + 2 });
+            line.put(first, paint_of(self.severity));
+            // Of less nothing could be read.
+            if line.left() >= 3 {
+                line.put(self.fields, Paint::Dim);
+            }
+            (tag, below)
+        };
         if !tag.is_empty() {
             right(&mut line, &tag);
         }
-        line.end();
-        further_lines(out, &mut further, column, style);
-        if !below.is_empty() {
-            let mut line = Line::begin(out, style);
-            line.pad_to(column.min(style.width.map_or(column, |width| width / 2)));
-            line.put(format!("└ {below}"), Paint::Dim);
-            line.end();
+        for text in further {
+            line.next(column);
+            line.put("│ ", Paint::Dim);
+            if is_whole { line.flow(text, Paint::Plain, column + 2) } else { line.put(text, Paint::Plain) }
         }
+        if !below.is_empty() {
+            line.next(column);
+            line.put("└ ", Paint::Dim);
+            line.flow(below.as_bytes(), Paint::Dim, column + 2);
+        }
+        line.end();
         column
     }
 }
@@ -150,19 +177,20 @@ pub struct SpanName<'a> {
 }
 
 impl Tag<'_> {
-    /// The fullest text that leaves the message its columns. Which span and which file it is stands below where it does
-    /// not fit: that is what a line is followed up by.
-    fn fitting(&self, left: usize) -> (String, String) {
+    /// The fullest text that leaves the message `needed` of the columns that are left. Which span and which file it is
+    /// stands below where it does not fit: that is what a line is followed up by.
+    fn fitting(&self, left: usize, needed: usize) -> (String, String) {
         let link =
             self.link.map(|(method, relation, confidence)| how(method, relation, confidence)).unwrap_or_default();
         let site = String::from_utf8_lossy(self.site);
-        let site: String = site.chars().filter(|character| !super::terminal::is_unsafe(*character)).collect();
+        let site: String = site.chars().filter(|character| !terminal::is_unsafe(*character)).collect();
         let place = self.place.unwrap_or_default();
         let join = |parts: &[&str]| -> String {
             let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
             parts.join("  ")
         };
-        let [full, name, id] = self.span.map_or_else(Default::default, |span| span.spellings());
+        let is_limited = left < usize::MAX;
+        let [full, name, id] = self.span.map_or_else(Default::default, |span| span.spellings(is_limited));
         let with =
             |span: &str| if link.is_empty() { span.to_owned() } else { join(&[&link, span]).replace("  →", " →") };
         let texts = [
@@ -171,25 +199,34 @@ impl Tag<'_> {
             join(&[&with(&name), place]),
             join(&[&with(&id), place]),
         ];
-        let fits = |text: &&String| left == usize::MAX || text.chars().count() + 2 + MESSAGE_COLUMNS <= left;
-        match texts.iter().find(fits) {
-            Some(text) => (text.clone(), String::new()),
-            None if full.is_empty() && place.is_empty() => (link, String::new()),
-            None => (link, join(&[full.trim_start_matches("→ "), place])),
+        let fits = |text: &str| !is_limited || text.chars().count() + 2 + needed <= left;
+        if let Some(text) = texts.iter().find(|text| fits(text)) {
+            return (text.clone(), String::new());
+        }
+        let below = join(&[full.trim_start_matches("→ "), place]);
+        match (fits(&link), below.is_empty()) {
+            (true, _) => (link, below),
+            (false, true) => (String::new(), below),
+            (false, false) => (String::new(), join(&[&with(&full), place])),
         }
     }
 }
 
 impl SpanName<'_> {
     /// `→ RunPodSandbox 1c2d3e4f (trace 6b291fa0)`, without the trace, and the id alone.
-    fn spellings(&self) -> [String; 3] {
+    fn spellings(&self, is_limited: bool) -> [String; 3] {
         let short = |id: &[u8]| {
             let mut text = Vec::new();
             spell::hex(&mut text, &id[..SHORT_ID]);
             String::from_utf8_lossy(&text).into_owned()
         };
-        let shown = |character: &char| !super::terminal::is_unsafe(*character);
-        let name: String = self.name.chars().filter(shown).take(SPAN_COLUMNS).collect();
+        let shown = |character: &char| !terminal::is_unsafe(*character);
+        let name: Vec<char> = self.name.chars().filter(shown).collect();
+        let name = match name.len().checked_sub(SPAN_COLUMNS) {
+            // Names of methods differ in their end.
+            Some(beyond @ 1..) if is_limited => format!("…{}", name[beyond + 1..].iter().collect::<String>()),
+            _ => name.into_iter().collect(),
+        };
         let trace = short(&self.trace_id);
         if self.span_id == [0; 8] {
             return [format!("→ trace {trace}"), format!("→ trace {trace}"), format!("→ trace {trace}")];
@@ -205,14 +242,15 @@ pub fn source(origin: &Origin) -> String {
     match &origin.pod {
         Some(pod) if pod.container.is_empty() || pod.container == pod.name => pod.name.clone(),
         Some(pod) => format!("{}/{}", pod.name, pod.container),
-        None if origin.service_name.is_empty() => origin.unit.clone().unwrap_or_default(),
-        None => origin.service_name.clone(),
+        None if origin.service().is_empty() => origin.unit.clone().unwrap_or_default(),
+        None => origin.service().to_owned(),
     }
 }
 
 /// Levels of a tree.
-pub(super) fn indent(line: &mut Line<'_>, depth: usize) {
-    for _ in 0..depth {
+pub(super) fn indent(line: &mut Line<'_>, depth: usize, style: Style) {
+    let most = style.width.map_or(usize::MAX, |width| width / INDENT_SHARE / 2);
+    for _ in 0..depth.min(most) {
         line.put("│ ", Paint::Dim);
     }
 }
@@ -243,17 +281,12 @@ fn column(line: &mut Line<'_>, text: &[u8], columns: usize) {
     line.pad_to(end);
 }
 
-/// The message's first line, with room left for a tag at the right; returns the further lines.
-fn message<'m>(line: &mut Line<'_>, severity: Severity, message: &'m [u8], tag: &str) -> Lines<'m> {
-    let mut lines = Lines { rest: Some(trimmed(message)) };
-    let paint = match severity.0 {
+fn paint_of(severity: Severity) -> Paint {
+    match severity.0 {
         1..9 => Paint::Dim,
         17.. => Paint::Bold,
         _ => Paint::Plain,
-    };
-    line.reserve(if tag.is_empty() { 0 } else { tag.chars().count() + 2 });
-    line.put(lines.next().unwrap_or_default(), paint);
-    lines
+    }
 }
 
 /// A tag at the right edge if the width is limited and there is room, else two blanks on.
@@ -275,24 +308,13 @@ fn how(method: Method, relation: Relation, confidence: Option<f32>) -> String {
     }
 }
 
-/// The lines of a message behind its first, indented and framed.
-fn further_lines(out: &mut Vec<u8>, lines: &mut Lines<'_>, indent: usize, style: Style) {
-    for text in lines {
-        let mut line = Line::begin(out, style);
-        line.pad_to(indent.min(style.width.map_or(indent, |width| width / 2)));
-        line.put("│ ", Paint::Dim);
-        line.put(text, Paint::Plain);
-        line.end();
-    }
-}
-
 /// The lines of a message.
 #[derive(Debug, Clone)]
-struct Lines<'m> {
+struct MessageLines<'m> {
     rest: Option<&'m [u8]>,
 }
 
-impl<'m> Iterator for Lines<'m> {
+impl<'m> Iterator for MessageLines<'m> {
     type Item = &'m [u8];
 
     fn next(&mut self) -> Option<&'m [u8]> {
@@ -359,20 +381,23 @@ mod tests {
             (100, "about, entity 0.98 → syncPod 1c1c1c1c  kubelet.log:12".to_owned()),
             (87, "about, entity 0.98 → 1c1c1c1c  kubelet.log:12".to_owned()),
         ] {
-            assert_eq!(tag.fitting(left), (text, String::new()), "{left}");
+            assert_eq!(tag.fitting(left, 40), (text, String::new()), "{left}");
         }
         let below = "syncPod 1c1c1c1c (trace 6b6b6b6b)  kubelet.log:12";
-        assert_eq!(tag.fitting(60), ("about, entity 0.98".to_owned(), below.to_owned()));
-        assert_eq!(
-            Tag { span: None, place: None, ..tag }.fitting(10),
-            ("about, entity 0.98".to_owned(), String::new())
-        );
+        assert_eq!(tag.fitting(60, 40), ("about, entity 0.98".to_owned(), below.to_owned()));
+        // The message goes before how the line was linked.
+        assert_eq!(tag.fitting(59, 40), (String::new(), full.to_owned()));
+        assert_eq!(Tag { span: None, place: None, ..tag }.fitting(10, 0), (String::new(), String::new()));
+        let name = "github.com/cri-o/cri-o/server.(*Server).runPodSandbox";
+        let long = Tag { span: Some(SpanName { name, span_id: [1; 8], trace_id: [2; 16] }), ..Tag::default() };
+        assert_eq!(long.fitting(60, 0).0, "→ …-o/cri-o/server.(*Server).runPodSandbox 01010101");
+        assert!(long.fitting(usize::MAX, 0).0.contains(name));
     }
 
     #[test]
     fn further_lines_stand_below_the_message_and_none_is_wider_than_the_terminal() {
         let body = format!("panic: {}\r\n\tat a\x1b[2J.go:1\n\n", "x".repeat(200));
-        let entry = Entry { severity: Severity::ERROR, body: body.as_bytes().into(), ..Entry::default() };
+        let mut entry = Entry { severity: Severity::INFO, body: body.as_bytes().into(), ..Entry::default() };
         let text = shown(&entry, PLAIN);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
@@ -381,6 +406,10 @@ mod tests {
         assert_eq!(lines[1].trim_start(), "│     at a\\x1b[2J.go:1");
         let unlimited = shown(&entry, Style { width: None, ..PLAIN });
         assert!(unlimited.contains(&"x".repeat(200)));
+        entry.severity = Severity::WARN;
+        let text = shown(&entry, PLAIN);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert_eq!(text.matches('x').count(), 200 + 1, "nothing of a warning is cut: {text}");
     }
 
     #[test]

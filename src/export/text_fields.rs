@@ -144,7 +144,7 @@ fn stands_in(origin: &Origin, value: &[u8]) -> bool {
     }
     let is = |text: &str| text.as_bytes() == value;
     let is_some = |text: &Option<String>| text.as_deref().is_some_and(is);
-    is(&origin.service_name)
+    is(origin.service())
         || is_some(&origin.host)
         || is_some(&origin.unit)
         || origin.pod.as_ref().is_some_and(|pod| {

@@ -1,15 +1,16 @@
 //! A trace for people: its spans as a tree, each with its lines, in the order in which things happened.
 //!
 //! In goes plain data of one trace, out comes a heading and a tree that reads from top to bottom. Spans without a line
-//! below them are counted, not shown, but for those that failed. Parents that were not seen, that form a ring or a chain of thousands make no
-//! trouble: every line is shown once, and no indent is deeper than [`INDENT_MAX`].
+//! below them are counted, not shown, but for those that failed, of which nothing is cut. Parents that were not seen, that
+//! form a ring or a chain of thousands make no trouble: every line is shown once, and no indent is deeper than
+//! [`INDENT_MAX`].
 
 use std::collections::HashMap;
 
 use spanline_parsers::Severity;
 
 use super::spell;
-use super::terminal::{Line, Paint, Style};
+use super::terminal::{Line, Paint, Style, shown_columns};
 use super::text::{self, Clock, Row, SpanName, Tag};
 use super::text_fields::FieldList;
 use crate::record::{Method, Relation};
@@ -17,8 +18,12 @@ use crate::record::{Method, Relation};
 /// Levels of the tree that are indented.
 const INDENT_MAX: usize = 16;
 
-/// Columns of a line's source.
-const SOURCE_COLUMNS: usize = 20;
+/// Columns of a line's source at most; they are as many as the widest source needs.
+const SOURCE_COLUMNS_MAX: usize = 26;
+/// … and no more than this part of the terminal.
+const SOURCE_SHARE: usize = 4;
+/// Columns that the name of a span has before what stands behind it goes on in the next line.
+const NAME_COLUMNS_MIN: usize = 24;
 
 const MILLI: i64 = 1_000_000;
 
@@ -63,6 +68,8 @@ pub struct LineView<'a> {
     pub span_id: [u8; 8],
     /// ns since the epoch.
     pub time: Option<i64>,
+    /// Where it stands among the others: its time, or without one that of the line before it.
+    pub order: Option<i64>,
     /// Digits of the second that the time was written with.
     pub time_digits: u8,
     /// How bad it is.
@@ -87,7 +94,7 @@ pub struct LineView<'a> {
 
 /// Writes lines as they come, without a heading.
 pub fn write_lines(out: &mut Vec<u8>, lines: &[LineView<'_>], style: Style) {
-    let mut list = Lines::new(lines.iter(), true, Vec::new());
+    let mut list = Lines::new(lines, true, Vec::new(), style);
     lines.iter().for_each(|one| list.write(out, one, 0, style));
 }
 
@@ -98,7 +105,7 @@ pub fn write_trace(out: &mut Vec<u8>, trace: &TraceView<'_>, style: Style) {
     let mut id = Vec::new();
     spell::hex(&mut id, &trace.trace_id);
     let start = trace_start(trace);
-    let mut list = Lines::new(trace.lines.iter(), false, id);
+    let mut list = Lines::new(&trace.lines, false, id, style);
     for line in &tree.rootless {
         list.write(out, &trace.lines[*line], 0, style);
     }
@@ -152,20 +159,15 @@ struct Lines<'a> {
     span: &'a str,
     /// Source and fields of the line before.
     before: Option<(&'a str, &'a FieldList)>,
+    /// Columns of the source.
+    source_columns: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// Microseconds matter where two lines fall into the same millisecond.
-    fn new<'l>(lines: impl Iterator<Item = &'l LineView<'a>>, date: bool, trace_id: Vec<u8>) -> Lines<'a>
-    where
-        'a: 'l,
-    {
-        let fine = |line: &'l LineView<'a>| line.time.filter(|_| line.time_digits > 3);
-        let mut times: Vec<i64> = lines.filter_map(fine).collect();
-        times.sort_unstable();
-        let is_close = |pair: &[i64]| pair[0].div_euclid(MILLI) == pair[1].div_euclid(MILLI) && pair[0] != pair[1];
-        let digits = if times.windows(2).any(is_close) { 6 } else { 3 };
-        Lines { date, digits, trace_id, span: "", before: None }
+    fn new(lines: &[LineView<'a>], date: bool, trace_id: Vec<u8>, style: Style) -> Lines<'a> {
+        let most = style.width.map_or(SOURCE_COLUMNS_MAX, |width| SOURCE_COLUMNS_MAX.min(width / SOURCE_SHARE));
+        let widest = lines.iter().map(|line| shown_columns(line.source.as_bytes())).max().unwrap_or_default();
+        Lines { date, digits: digits(lines), trace_id, span: "", before: None, source_columns: widest.min(most) }
     }
 
     /// A line under its span, or alone.
@@ -183,7 +185,7 @@ impl<'a> Lines<'a> {
             clock: Clock { date: self.date, digits: one.time_digits, columns: self.digits },
             severity: one.severity,
             source: one.source,
-            source_columns: SOURCE_COLUMNS,
+            source_columns: self.source_columns,
             message: one.message,
             fields: &fields,
             tag: Tag {
@@ -192,9 +194,18 @@ impl<'a> Lines<'a> {
                 span: one.span,
                 place: one.place.as_deref(),
             },
+            is_whole: false,
         };
         row.write(out, style);
     }
+}
+
+/// Digits of the second: microseconds matter where two lines fall into the same millisecond.
+fn digits(lines: &[LineView<'_>]) -> u8 {
+    let mut times: Vec<i64> = lines.iter().filter_map(|line| line.time.filter(|_| line.time_digits > 3)).collect();
+    times.sort_unstable();
+    let is_close = |pair: &[i64]| pair[0].div_euclid(MILLI) == pair[1].div_euclid(MILLI) && pair[0] != pair[1];
+    if times.windows(2).any(is_close) { 6 } else { 3 }
 }
 
 /// What stands below what.
@@ -258,7 +269,7 @@ impl Tree {
         }
         let time = |node: &Node| match *node {
             Node::Span(at) => (spans[at].start, 0, at),
-            Node::Line(at) => (trace.lines[at].time.unwrap_or(i64::MAX), 1, at),
+            Node::Line(at) => (trace.lines[at].order.unwrap_or(i64::MIN), 1, at),
         };
         tree.below.iter_mut().for_each(|nodes| nodes.sort_by_key(time));
         tree.roots.sort_by_key(time);
@@ -296,59 +307,74 @@ fn trace_start(trace: &TraceView<'_>) -> i64 {
     trace.spans.iter().map(|span| span.start).min().unwrap_or_default()
 }
 
-/// heading = name SP service SP duration SP start SP counts SP trace-id
+/// heading = name SP service SP duration SP start LF "trace" SP trace-id SP counts
 fn heading(out: &mut Vec<u8>, trace: &TraceView<'_>, tree: &Tree, style: Style) {
     let mut line = Line::begin(out, style);
     match tree.first.map(|at| &trace.spans[at]) {
         Some(span) => {
-            line.put(span.name, Paint::Bold);
-            line.put("  ", Paint::Plain);
-            line.put(span.service, Paint::Cyan);
+            line.flow(span.name.as_bytes(), Paint::Bold, 0);
+            line.flow_apart(span.service.as_bytes(), Paint::Cyan, 2);
             let end = trace.spans.iter().map(|span| span.end).max().unwrap_or_default();
-            line.put(format!("  {}", duration(end.saturating_sub(trace_start(trace)))), Paint::Plain);
-            let mut start = b"  ".to_vec();
+            let took = duration(end.saturating_sub(trace_start(trace)));
+            line.flow_apart(took.as_bytes(), Paint::Plain, 2);
+            let mut start = Vec::new();
             spell::date(&mut start, trace_start(trace));
             start.push(b' ');
             spell::clock(&mut start, trace_start(trace), 3);
-            line.put(&start, Paint::Plain);
+            line.flow_apart(&start, Paint::Plain, 2);
         }
-        None => line.put("trace whose spans were not seen", Paint::Bold),
+        None => line.flow(b"trace whose spans were not seen", Paint::Bold, 0),
     }
     line.end();
     let mut line = Line::begin(out, style);
     let mut id = b"trace ".to_vec();
     spell::hex(&mut id, &trace.trace_id);
-    line.put(&id, Paint::Dim);
+    line.flow(&id, Paint::Dim, 0);
     let counts =
-        format!("  {}, {}", counted(trace.lines.len(), "line", "lines"), counted(trace.spans.len(), "span", "spans"));
-    line.put(counts, Paint::Dim);
+        format!("{}, {}", counted(trace.lines.len(), "line", "lines"), counted(trace.spans.len(), "span", "spans"));
+    line.flow_apart(counts.as_bytes(), Paint::Dim, 2);
     let failed = trace.spans.iter().filter(|span| span.failure.is_some()).count();
     if failed > 0 {
-        line.put(format!(", {failed} failed"), Paint::Red);
+        line.flow(format!(", {failed} failed").as_bytes(), Paint::Red, 2);
     }
     line.end();
 }
 
+/// span = "▸" name SP service SP duration SP "+" since-start [ "span" id ] [ "failed" [ ":" message ] ]
+///
+/// What does not fit goes on below; of a long name the end is shown.
 fn span_line(out: &mut Vec<u8>, span: &SpanView<'_>, trace_start: i64, has_id: bool, depth: usize, style: Style) {
     let has_failed = span.failure.is_some();
     let mut line = Line::begin(out, style);
-    text::indent(&mut line, depth.min(INDENT_MAX));
+    text::indent(&mut line, depth.min(INDENT_MAX), style);
     line.put("▸ ", if has_failed { Paint::Red } else { Paint::Cyan });
-    line.put(span.name, if has_failed { Paint::Red } else { Paint::Bold });
-    line.put("  ", Paint::Plain);
-    line.put(span.service, Paint::Cyan);
-    let took = duration(span.end.saturating_sub(span.start));
-    let after = duration(span.start.saturating_sub(trace_start));
-    line.put(format!("  {took}  +{after}"), Paint::Dim);
+    let margin = line.used();
+    let times = format!(
+        "{}  +{}",
+        duration(span.end.saturating_sub(span.start)),
+        duration(span.start.saturating_sub(trace_start))
+    );
+    let mut id = Vec::new();
     if has_id {
-        let mut id = b"  span ".to_vec();
+        id.extend_from_slice(b"span ");
         spell::hex(&mut id, &span.span_id);
-        line.put(&id, Paint::Dim);
+    }
+    let mut behind = shown_columns(span.service.as_bytes()) + shown_columns(times.as_bytes()) + 4;
+    behind += if has_id { id.len() + 2 } else { 0 };
+    let room = line.left().saturating_sub(behind);
+    let fits = room >= NAME_COLUMNS_MIN.min(shown_columns(span.name.as_bytes()));
+    let name = if fits { room } else { line.left() };
+    line.put_end(span.name.as_bytes(), if has_failed { Paint::Red } else { Paint::Bold }, name);
+    line.flow_apart(span.service.as_bytes(), Paint::Cyan, margin);
+    line.flow_apart(times.as_bytes(), Paint::Dim, margin);
+    if has_id {
+        line.flow_apart(&id, Paint::Dim, margin);
     }
     if let Some(message) = span.failure {
-        line.put("  failed", Paint::Red);
-        if !message.trim().is_empty() {
-            line.put(format!(": {}", message.trim()), Paint::Red);
+        let message = message.trim();
+        line.flow_apart(if message.is_empty() { b"failed" } else { b"failed:" }, Paint::Red, margin);
+        if !message.is_empty() {
+            line.flow(format!(" {message}").as_bytes(), Paint::Red, margin);
         }
     }
     line.end();
@@ -411,6 +437,7 @@ mod tests {
         LineView {
             span_id: id(span),
             time: Some(START + at_ms * 1_000_000),
+            order: Some(START + at_ms * 1_000_000),
             time_digits: 9,
             severity,
             source: if span == 1 { "kubelet" } else { "crio" },
@@ -459,14 +486,14 @@ trace abababababababababababababababab  5 lines, 6 spans, 2 failed
 │ 09:14:51.323 INFO  kubelet              SyncLoop ADD                                   entity 0.98
 │ ▸ RunPodSandbox  crio  590 ms  +10 ms
 │ │ 09:14:51.333 INFO  crio                 Running pod sandbox: default/web-0           entity 0.98
-                                            │ second
+                               │ second
 │ │ ▸ networkSetup  crio  10 ms  +20 ms
 │ │ │ ▸ pull  crio  3.0 ms  +25 ms  failed: no such\\nfile
 │ 09:14:51.972 WARN  kubelet              slow                                           entity 0.98
 │ ▸ StartContainer  crio  200 ms  +700 ms  failed: no such\\nfile
 │ │ 09:14:52.032 ERROR crio                 cannot start pod=web-0                       entity 0.98
-                                            │ stack 1
-                                            │ stack 2
+                               │ stack 1
+                               │ stack 2
   … 1 span without a line
 
 ";
@@ -477,6 +504,34 @@ trace abababababababababababababababab  5 lines, 6 spans, 2 failed
         let text = shown(&trace);
         assert_eq!(squeezed(&text), squeezed(expected), "{text}");
         assert!(text.lines().filter(|line| line.ends_with("0.98")).all(|line| line.chars().count() == 100), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_causes_and_ids_whole_and_messages_first() {
+        let cause = "failed to \"StartContainer\" for \"main\" with ImagePullBackOff: \"Back-off pulling image\"";
+        let failed = SpanView { failure: Some(cause), ..span(1, 0, "syncPod", 0, 9) };
+        let long = span(2, 1, "github.com/cri-o/cri-o/server.(*Server).runPodSandbox", 1, 8);
+        let place = Some("a/long/folder/of/logs/0.log:123".to_owned());
+        let say = |severity, message| LineView { place: place.clone(), ..line(2, 2, severity, message) };
+        let lines = vec![
+            say(Severity::ERROR, "cannot pull the image: not found, and nothing else is known"),
+            say(Severity::INFO, "an info line that is longer than the terminal is wide, and is cut"),
+        ];
+        let trace = TraceView { spans: vec![failed, long], lines, has_ids: true, ..TraceView::default() };
+        for width in [40, 80] {
+            let mut out = Vec::new();
+            write_trace(&mut out, &trace, Style { colour: false, width: Some(width) });
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+            let dense = text.split_whitespace().filter(|word| !matches!(*word, "│" | "└")).collect::<String>();
+            let holds = |words: &str| dense.contains(&words.replace(' ', ""));
+            for words in [cause, "cannot pull the image: not found, and nothing else is known", "an info line"] {
+                assert!(holds(words), "{width} {words}\n{text}");
+            }
+            assert!(holds("span 0000000000000001") && holds("span 0000000000000002"), "{text}");
+            assert!(holds("runPodSandbox") && holds("a/long/folder/of/logs/0.log:123"), "{text}");
+            assert!(text.contains("is cut") == (width > 200), "{text}");
+        }
     }
 
     #[test]

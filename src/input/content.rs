@@ -4,15 +4,20 @@
 //! spanline. NUL bytes alone prove nothing: a file that was emptied while its writer went on begins with a hole of them,
 //! and power failures leave some behind. What text means is not known here.
 
+/// Why a journal's own file is left out.
+pub const BINARY_JOURNAL: &str = "a binary systemd journal (read it with journalctl -o export)";
+/// Why a zip archive is.
+pub const ZIP: &str = "a zip archive (unzip it and give the folder; tar archives are read as they are)";
+
 /// Magic numbers: where they stand, and what they tell.
 const MAGICS: [(usize, &[u8], &str); 22] = [
-    (0, b"LPKSHHRH", "a binary systemd journal (read it with journalctl -o export)"),
+    (0, b"LPKSHHRH", BINARY_JOURNAL),
     (0, b"\x7fELF", "a program or core dump"),
     (0, b"MZ\x90\0", "a program"),
     (0, b"\xcf\xfa\xed\xfe", "a program"),
     (0, b"SQLite format 3\0", "an SQLite database"),
-    (0, b"PK\x03\x04", "a zip archive"),
-    (0, b"PK\x05\x06", "a zip archive"),
+    (0, b"PK\x03\x04", ZIP),
+    (0, b"PK\x05\x06", ZIP),
     (257, b"ustar", "an archive within an archive (unpack it to read it)"),
     (0, b"\xfd7zXZ\0", "compressed twice"),
     (0, b"7z\xbc\xaf\x27\x1c", "compressed in a way that is not read (.gz, .zst, .xz and .bz2 are)"),

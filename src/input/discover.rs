@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::content::{BINARY_JOURNAL, ZIP};
 use super::open::{self, Counted, Expected};
 use super::temporary::Section;
 use crate::files::identity::FileId;
@@ -336,7 +337,7 @@ const BINARY_BY_NAME: &str = "binary by its name";
 
 /// Whether files of this name are mostly binary.
 pub fn is_named_as_binary(name: &str) -> bool {
-    reason_to_leave_out(name, &HashSet::new()) == Some(BINARY_BY_NAME)
+    matches!(reason_to_leave_out(name, &HashSet::new()), Some(BINARY_BY_NAME | BINARY_JOURNAL | ZIP))
 }
 
 /// Names of binary files, and of files that are no logs.
@@ -350,8 +351,10 @@ pub(super) fn reason_to_leave_out(name: &str, siblings: &HashSet<String>) -> Opt
     }
     let end = lower.rsplit_once('.').map_or("", |(_, end)| end);
     match end {
-        "journal" | "journal~" | "db" | "sqlite" | "zip" | "png" | "jpg" | "gif" | "pdf" | "so" | "bin" | "exe"
-        | "pcap" | "core" | "o" | "a" | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {
+        "journal" | "journal~" => return Some(BINARY_JOURNAL),
+        "zip" => return Some(ZIP),
+        "db" | "sqlite" | "png" | "jpg" | "gif" | "pdf" | "so" | "bin" | "exe" | "pcap" | "core" | "o" | "a"
+        | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {
             return Some(BINARY_BY_NAME);
         }
         "lz4" | "br" | "7z" | "lzma" | "z" => {

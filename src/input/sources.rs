@@ -13,6 +13,7 @@ use spanline_parsers::rotation::{self, Age};
 use spanline_parsers::wrapper::loki;
 use spanline_parsers::{Entry, Time, pod_path};
 
+use super::guess;
 use super::writers::Writers;
 use crate::calendar::fit::{Sample, SampleTimes};
 use crate::decode::{self, Envelopes};
@@ -32,6 +33,8 @@ const SNIFF_LINES: usize = 200;
 pub struct Source {
     /// Who wrote it, as far as names tell.
     pub origin: Origin,
+    /// The user said its service.
+    pub service_is_said: bool,
     /// Who wrote it, for the ids of its records: the same wherever the files lie.
     pub writer: String,
     /// Its files, oldest first.
@@ -105,7 +108,9 @@ fn source(mut files: Vec<(FoundFile, Sniffed)>, writers: &Writers) -> Source {
     let (newest, newest_sniffed) = &files[files.len() - 1];
     let mut origin = origin_of_container(&newest.shown, &links)
         .unwrap_or_else(|| origin_of_name(&newest.shown, newest_sniffed.is_kubernetes_audit));
-    writers.put_over(writers.of(newest.given, &newest.shown), &mut origin);
+    let said = writers.of(newest.given, &newest.shown);
+    writers.put_over(said, &mut origin);
+    let service_is_said = writers.says_service(said);
     let writer = writer(&origin, &newest.shown);
     let year_hint = files.iter().find_map(|(file, _)| year_hint(Path::new(&file.shown)));
     let mut times = SampleTimes::default();
@@ -113,7 +118,14 @@ fn source(mut files: Vec<(FoundFile, Sniffed)>, writers: &Writers) -> Source {
         times.complete.extend(&sniffed.times.complete);
         times.local.extend(&sniffed.times.local);
     }
-    Source { origin, writer, files: files.into_iter().map(|(file, _)| file).collect(), year_hint, times }
+    Source {
+        origin,
+        service_is_said,
+        writer,
+        files: files.into_iter().map(|(file, _)| file).collect(),
+        year_hint,
+        times,
+    }
 }
 
 fn file_name(shown: &str) -> &str {
@@ -166,11 +178,10 @@ fn origin_of_name(shown: &str, is_kubernetes_audit: bool) -> Origin {
     let name = file_name(shown);
     if name == "-" {
         // Standard input has no name that tells anything.
-        return Origin::default();
+        return Origin { is_guessed: true, ..Origin::default() };
     }
     let base = rotation::family(name).base;
-    let stem =
-        base.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".log").trim_end_matches(".txt");
+    let stem = stem_of(&base);
     // A number, such as that of a restart, names nothing: its folder does.
     let is_number = stem.bytes().all(|byte| byte.is_ascii_digit());
     let folder = shown.rsplit('/').nth(1).filter(|folder| is_number && !matches!(*folder, "" | "." | ".."));
@@ -190,14 +201,25 @@ fn origin_of_name(shown: &str, is_kubernetes_audit: bool) -> Origin {
         ("controller-manager", Producer::ControllerManager, "kube-controller-manager"),
     ];
     let (producer, service) = if is_kubernetes_audit {
-        (Producer::Audit, "apiserver")
+        (Producer::Audit, "apiserver".to_owned())
     } else {
-        known
-            .iter()
-            .find(|(word, ..)| lower.contains(word))
-            .map_or((Producer::Other, stem), |(_, producer, service)| (*producer, *service))
+        let known = known.iter().find(|(word, ..)| lower.contains(word));
+        known.map_or_else(
+            || (Producer::Other, guess::service(shown, stem)),
+            |(_, producer, service)| (*producer, (*service).to_owned()),
+        )
     };
-    Origin { service_name: service.to_owned(), producer, ..Origin::default() }
+    Origin { service_name: service, is_guessed: producer == Producer::Other, producer, ..Origin::default() }
+}
+
+/// The name of a source's newest file without its rotation and ending.
+pub fn stem(source: &Source) -> String {
+    let newest = source.files.last().map_or("", |file| file_name(&file.shown));
+    stem_of(&rotation::family(newest).base).to_owned()
+}
+
+fn stem_of(base: &str) -> &str {
+    base.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".log").trim_end_matches(".txt")
 }
 
 /// Who wrote it, without anything that a mount, a rotation or compression changes.

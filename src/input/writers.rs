@@ -25,16 +25,39 @@ pub struct Writers {
     /// For each of the given paths, which of `all` holds for it.
     pub of_path: Vec<Option<usize>>,
     /// Files of these patterns; the last one that fits holds.
-    pub patterns: Vec<(Regex, usize)>,
+    pub patterns: Vec<Pattern>,
     /// The writers.
     pub all: Vec<Writer>,
 }
 
+/// Files by their names.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    /// As the user wrote it.
+    pub text: String,
+    /// What the names look like.
+    pub names: Regex,
+    /// Their writer's number.
+    pub writer: usize,
+}
+
 impl Writers {
+    /// Patterns that none of these files has.
+    pub fn unmatched(&self, shown: &[&str]) -> impl Iterator<Item = &str> {
+        let is_unmatched = |pattern: &&Pattern| !shown.iter().any(|shown| pattern.names.is_match(shown));
+        self.patterns.iter().filter(is_unmatched).map(|pattern| pattern.text.as_str())
+    }
+
     /// Which writer a file has, by its number; a pattern says more than a place.
     pub fn of(&self, given: usize, shown: &str) -> Option<usize> {
-        let by_pattern = self.patterns.iter().rev().find(|(pattern, _)| pattern.is_match(shown)).map(|(_, at)| *at);
+        let by_pattern = self.patterns.iter().rev().find(|pattern| pattern.names.is_match(shown));
+        let by_pattern = by_pattern.map(|pattern| pattern.writer);
         by_pattern.or_else(|| self.of_path.get(given).copied().flatten())
+    }
+
+    /// Whether the user says the service of this writer.
+    pub fn says_service(&self, writer: Option<usize>) -> bool {
+        writer.and_then(|at| self.all.get(at)).is_some_and(Writer::says_service)
     }
 
     /// Puts what is said over what a name tells.
@@ -66,6 +89,12 @@ impl Writer {
                 origin.producer = producer;
             }
         }
+        origin.is_guessed &= self.pod.is_none() && self.service.is_none() && self.resource.is_empty();
+    }
+
+    /// Whether the user says the service.
+    fn says_service(&self) -> bool {
+        self.service.is_some() || self.resource.iter().any(|(key, _)| key == "service.name")
     }
 }
 
@@ -101,9 +130,11 @@ mod tests {
         let service = Writer { service: Some("api".into()), resource, ..Writer::default() };
         let writers = Writers {
             of_path: vec![None, Some(0)],
-            patterns: vec![(Regex::new("(^|/)api[^/]*$").unwrap(), 1)],
+            patterns: vec![Pattern { text: "api*".into(), names: Regex::new("(^|/)api[^/]*$").unwrap(), writer: 1 }],
             all: vec![pod, service],
         };
+        assert_eq!(writers.unmatched(&["x.log"]).collect::<Vec<_>>(), ["api*"]);
+        assert_eq!(writers.unmatched(&["x.log", "logs/api.log"]).count(), 0);
         let origin = |given, shown| {
             let mut origin = Origin { service_name: "x".into(), producer: Producer::Other, ..Origin::default() };
             writers.put_over(writers.of(given, shown), &mut origin);

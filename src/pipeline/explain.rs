@@ -28,6 +28,8 @@ use crate::record::{Link, Record};
 
 /// Lines that are told; a trace has rarely a thousand.
 const LINES_MAX: usize = 100_000;
+/// Bytes of them.
+const LINE_BYTES_MAX: usize = 256 << 20;
 
 /// Files named to choose from.
 const NAMES_MAX: usize = 4;
@@ -58,7 +60,9 @@ pub fn explain(
         place: None,
         files: Vec::new(),
         fields: config.text.fields,
+        as_json,
         stories: Vec::new(),
+        bytes: 0,
         left_out: 0,
     };
     let named = Named::new(wanted, learned.sources.iter().flat_map(|source| &source.files).map(|file| &*file.shown));
@@ -70,27 +74,15 @@ pub fn explain(
         }
         outcome.read.add(run.read(index, &mut teller));
     }
+    let remarks = teller.only.remarks(Some(correlator));
     let Teller { stories, left_out, .. } = teller;
     learned.progress.finish();
     let mut text = Vec::new();
-    let style = config.text.style;
-    let missing = named.missing(wanted, &stories).or_else(|| {
-        let min = config.read.linking.min_confidence;
-        match (as_json, wanted) {
-            (true, Wanted::Line { .. }) => {
-                stories.last().iter().for_each(|line| story_json::write(&mut text, line, min))
-            }
-            (true, _) => sorted(&stories).into_iter().for_each(|line| story_json::write(&mut text, line, min)),
-            (_, Wanted::Line { .. }) => {
-                stories.last().iter().for_each(|line| story::write_line(&mut text, line, min, style))
-            }
-            (_, Wanted::Trace(id)) => {
-                return story::write_trace(&mut text, id, correlator.index(), stories, min, style);
-            }
-            (_, Wanted::Chosen) => write_chosen(&mut text, correlator, stories, min, style),
-        }
-        None
-    });
+    if !stories.is_empty() {
+        remarks.iter().for_each(|remark| say(remark));
+    }
+    let missing = named.missing(wanted, &stories, &remarks);
+    let missing = missing.or_else(|| told(&mut text, config, correlator, stories));
     match output.write_all(&text).and_then(|()| output.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
@@ -100,6 +92,24 @@ pub fn explain(
         outcome.failures.push(format!("{left_out} further lines are left out"));
     }
     Ok(outcome.all_failures().cloned().collect())
+}
+
+/// Writes what is wanted; gives back why there is nothing to tell.
+fn told(
+    text: &mut Vec<u8>,
+    config: &ExplainConfig,
+    correlator: &Correlator,
+    stories: Vec<LineStory>,
+) -> Option<String> {
+    let (min, style) = (config.read.linking.min_confidence, config.text.style);
+    match (config.as_json, &config.wanted) {
+        (true, Wanted::Line { .. }) => stories.last().iter().for_each(|line| story_json::write(text, line, min)),
+        (true, _) => sorted(&stories).into_iter().for_each(|line| story_json::write(text, line, min)),
+        (_, Wanted::Line { .. }) => stories.last().iter().for_each(|line| story::write_line(text, line, min, style)),
+        (_, Wanted::Trace(id)) => return story::write_trace(text, id, correlator.index(), stories, min, style),
+        (_, Wanted::Chosen) => write_chosen(text, correlator, stories, min, style),
+    }
+    None
 }
 
 /// The files that `--at` may mean.
@@ -117,14 +127,14 @@ impl Named {
     }
 
     /// Why there is nothing to tell.
-    fn missing(&self, wanted: &Wanted, stories: &[LineStory]) -> Option<String> {
+    fn missing(&self, wanted: &Wanted, stories: &[LineStory], remarks: &[String]) -> Option<String> {
         match wanted {
             Wanted::Line { file, .. } if self.matching.is_empty() => Some(format!("no log file {file} was found")),
             Wanted::Line { file, .. } if self.matching.len() > 1 => {
                 Some(format!("{file} may be any of {}: give more of its path", listed(&self.matching)))
             }
             Wanted::Line { file, line } if stories.is_empty() => Some(format!("{file} has no line {line}")),
-            Wanted::Chosen if stories.is_empty() => Some("no line meets --only".to_owned()),
+            Wanted::Chosen if stories.is_empty() => Some(format!("no line meets --only: {}", remarks.join("; "))),
             _ => None,
         }
     }
@@ -178,14 +188,19 @@ struct Teller<'a> {
     place: Option<(u32, u64)>,
     files: Vec<String>,
     fields: Fields,
+    as_json: bool,
     stories: Vec<LineStory>,
+    /// What they take.
+    bytes: usize,
     left_out: u64,
 }
 
 impl Teller<'_> {
     fn tell(&mut self, record: &Record<'_>, explanation: Explanation) {
         let file = self.files.get(record.position.file as usize).map_or("", String::as_str);
-        self.stories.push(LineStory::new(record, file, self.fields, explanation));
+        let story = LineStory::new(record, file, (self.fields, self.as_json), explanation);
+        self.bytes += story.bytes();
+        self.stories.push(story);
     }
 
     fn is_wanted(&self, record: &Record<'_>, link: Option<&Link>) -> bool {
@@ -217,7 +232,7 @@ impl RecordSink for Teller<'_> {
         if !self.is_wanted(record, link.as_ref()) {
             return;
         }
-        if self.stories.len() >= LINES_MAX {
+        if self.stories.len() >= LINES_MAX || self.bytes >= LINE_BYTES_MAX {
             self.left_out += 1;
             return;
         }

@@ -24,6 +24,8 @@ pub struct Outcome {
     pub from_stores: u64,
     /// Spans that did not fit into the index.
     pub spans_evicted: u64,
+    /// Spans that were read more than once.
+    pub spans_repeated: u64,
     /// Requests that did not fit into what is kept to link lines by.
     pub requests_over_limit: u64,
     /// Lines that did not fit into what links are inferred from.
@@ -52,10 +54,13 @@ pub struct Outcome {
     pub refused_before: Vec<(String, BTreeMap<String, u64>)>,
     /// Files that were not written since the run was stopped.
     pub unwritten: Vec<String>,
+    /// Why `--only` leaves nothing, and how it was understood.
+    pub only_remarks: Vec<String>,
     /// Ctrl-C.
     pub stopped: bool,
     pub(super) dry_run: bool,
     pub(super) zone_given: bool,
+    pub(super) verbose: bool,
 }
 
 impl Outcome {
@@ -68,6 +73,7 @@ impl Outcome {
             traces: TracesReport::default(),
             from_stores: 0,
             spans_evicted: 0,
+            spans_repeated: 0,
             requests_over_limit: 0,
             lines_over_limit: 0,
             read: SourceReport::default(),
@@ -82,15 +88,18 @@ impl Outcome {
             delivered: Vec::new(),
             refused_before: Vec::new(),
             unwritten: Vec::new(),
+            only_remarks: Vec::new(),
             stopped: false,
             dry_run: false,
             zone_given: config.calendar.zone.is_some(),
+            verbose: config.input.verbose,
         }
     }
 
     pub(super) fn count_limits(&mut self, correlator: &Correlator) {
         let counts = correlator.counts();
         self.spans_evicted = counts.index.evicted;
+        self.spans_repeated = counts.index.duplicates;
         self.requests_over_limit = counts.requests_over_limit;
         self.lines_over_limit = counts.lines_over_limit;
     }

@@ -4,19 +4,20 @@
 //! Nothing is opened for writing here.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::checkpoint::store;
 use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
-use crate::input::archive;
 use crate::input::discover::{self, Found};
 use crate::input::sources::{self, Source};
 use crate::input::temporary::Temporary;
+use crate::input::{archive, content, trees};
 use crate::notify::Say;
 
 use super::config::{BackfillConfig, Destination, ReadConfig};
+use super::summary::counted;
 use super::trace_files::TraceFiles;
 
 /// The logs of a run.
@@ -35,7 +36,13 @@ impl Inputs {
         skip.extend(state.map(Path::to_owned));
         let mut found = discover::find(&config.input.paths, &skip);
         archive::expand(&mut found, &mut Temporary::new(config.input.temporary_bytes_max), stop);
+        trees::leave_out_others(&mut found, &config.input.paths);
+        let shown: Vec<&str> = found.files.iter().map(|file| file.shown.as_str()).collect();
+        for pattern in config.input.writers.unmatched(&shown) {
+            say(&format!("--for {pattern}: no file is called so, and what is said of it holds for none"));
+        }
         let sources = sources::sources(&mut found, &config.input.writers);
+        say_journals(&found, &config.input.paths, say);
         if config.input.verbose {
             for (reason, names) in &found.left_out {
                 names.iter().for_each(|name| say(&format!("left out {name}: {reason}")));
@@ -57,6 +64,21 @@ impl Inputs {
         let besides = besides.filter_map(|(flag, path)| Input::file(format!("{flag} {}", path.display()), path));
         clash::check(outputs, stdin.into_iter().chain(besides).chain(logs).chain(repeated))
     }
+}
+
+/// Lines of a node that nothing else holds must not be missing in silence. (One that was named is a failure.)
+fn say_journals(found: &Found, paths: &[PathBuf], say: &Say) {
+    let is_given = |name: &&String| paths.iter().any(|path| path.as_os_str() == name.as_str());
+    let names: Vec<&String> = found.left_out.get(content::BINARY_JOURNAL).into_iter().flatten().collect();
+    let missing: Vec<&&String> = names.iter().filter(|name| !is_given(name)).collect();
+    let Some(first) = missing.first() else { return };
+    let folder = first.rsplit_once('/').map_or(".", |(folder, _)| folder);
+    say(&format!(
+        "{} in the systemd journal's own format, which is not read (the first: {first}): lines of kubelet, CRI-O and others \
+         that stand only there are MISSING. To read them: journalctl --directory {folder} -o export > node.export, and give \
+         node.export beside the other paths",
+        counted(missing.len() as u64, "file")
+    ));
 }
 
 /// What a backfill writes to. A dry run is told what the real one would be.

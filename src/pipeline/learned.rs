@@ -16,8 +16,10 @@ use super::{Outcome, PipelineError, Run, progress, store, trace_limits, traces};
 use crate::calendar::{CalendarSettings, fit};
 use crate::correlate::{Correlator, span_index};
 use crate::export::select::Condition;
-use crate::input::sources::Source;
+use crate::input::sources::{self, Source};
 use crate::notify::Say;
+use crate::record::Producer;
+use crate::services::Services;
 
 /// A run after its first pass: what was found, and what belongs together.
 pub(super) struct Learned<'c> {
@@ -30,6 +32,7 @@ pub(super) struct Learned<'c> {
     calendars: Vec<CalendarSettings>,
     pub(super) correlator: Option<Correlator>,
     recall: Recall,
+    services: Services,
     pub(super) progress: progress::Progress,
 }
 
@@ -71,6 +74,7 @@ impl<'c> Learned<'c> {
         spools.extend(traces.spools);
         let progress =
             progress::Progress::start(&sources, passes(!paths.is_empty(), select), config.quiet, monitor, say);
+        let say = &progress.beside(say);
         let mut correlator = load_traces(config, &paths, &mut outcome, say);
         let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;
         without_spans.extend(files.iter().chain(unreadable).cloned());
@@ -87,8 +91,18 @@ impl<'c> Learned<'c> {
         let calendars = fit::calendars(&config.calendar, &samples, &outcome.traces.seconds, &**say);
         drop(samples);
         let recall = Recall::default();
-        let mut learned =
-            Learned { config, traces: paths, _spools: spools, sources, calendars, correlator: None, recall, progress };
+        let services = correlator.as_ref().map(|correlator| name_writers(correlator, &mut sources)).unwrap_or_default();
+        let mut learned = Learned {
+            config,
+            traces: paths,
+            _spools: spools,
+            sources,
+            calendars,
+            correlator: None,
+            recall,
+            services,
+            progress,
+        };
         if let Some(correlator) = &mut correlator {
             learned.recall = learned.run(monitor).observe(correlator, learning);
         }
@@ -104,11 +118,31 @@ impl<'c> Learned<'c> {
             origins: self.sources.iter().map(|source| Arc::new(source.origin.clone())).collect(),
             calendars: &self.calendars,
             bytes_read: self.progress.bytes_read().clone(),
+            progress: &self.progress,
             recall: &self.recall,
             monitor,
             spare: Mutex::default(),
+            services: &self.services,
         }
     }
+}
+
+/// Settles who wrote each source by what the spans tell of pods: a file that is called like one of them is that pod's, and
+/// a pod's lines go by the service of its spans, unless the user said another one.
+fn name_writers(correlator: &Correlator, sources: &mut [Source]) -> Services {
+    let services = Services::new(correlator.services());
+    for source in sources {
+        if source.origin.is_guessed
+            && let Some(pod) = correlator.pod_named(&sources::stem(source))
+        {
+            let origin = &mut source.origin;
+            (origin.pod, origin.producer, origin.is_guessed) = (Some(pod), Producer::Pod, false);
+        }
+        if !source.service_is_said {
+            services.put_over(&mut source.origin);
+        }
+    }
+    services
 }
 
 /// Traces of all stores, and the stores that gave none.

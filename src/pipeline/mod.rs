@@ -16,6 +16,7 @@ mod inputs;
 mod learned;
 mod link_counts;
 pub mod monitor;
+mod once;
 mod only;
 mod outputs;
 mod progress;
@@ -33,6 +34,7 @@ pub mod taps;
 mod targets;
 mod trace_files;
 pub mod traces;
+mod unmet;
 mod writers;
 
 use std::io;
@@ -58,6 +60,7 @@ use crate::input::discover::Found;
 use crate::input::sources::Source;
 use crate::notify::Say;
 use crate::record::Origin;
+use crate::services::Services;
 use crate::spans::file::Limits as TraceLimits;
 use config::{BackfillConfig, ReadConfig};
 use deliveries::{Deliveries, Way};
@@ -135,6 +138,7 @@ pub fn backfill(config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> R
     let learning = if only_links { Learning::WithLinks } else { Learning::Plain };
     let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, say)?;
     outcome.dry_run = config.dry_run;
+    let say = &learned.progress.beside(say);
     let result = learned.run(monitor).ship(config, learned.correlator.as_ref(), store.as_ref(), &mut outcome, say);
     learned.progress.finish();
     result?;
@@ -157,10 +161,13 @@ struct Run<'a> {
     origins: Vec<Arc<Origin>>,
     calendars: &'a [CalendarSettings],
     bytes_read: Arc<AtomicU64>,
+    progress: &'a progress::Progress,
     recall: &'a Recall,
     monitor: &'a Arc<Monitor>,
     /// See [`Reading`].
     spare: Mutex<Vec<Vec<u8>>>,
+    /// See [`Reading`].
+    services: &'a Services,
 }
 
 impl Run<'_> {
@@ -172,6 +179,7 @@ impl Run<'_> {
             bytes_read: &self.bytes_read,
             stop: self.monitor.interrupted(),
             spare: &self.spare,
+            services: self.services,
         }
     }
 
@@ -259,7 +267,11 @@ impl Run<'_> {
         if let Some(correlator) = correlator {
             outcome.count_limits(correlator);
         }
+        let only = outputs.only.clone();
+        // Text goes to the same terminal.
+        self.progress.finish();
         outputs.finish(config, self.sources, correlator, outcome.stopped, outcome);
+        outcome.only_remarks = only.remarks(correlator);
         Ok(())
     }
 

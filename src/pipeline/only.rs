@@ -14,6 +14,7 @@ use super::Run;
 use super::config::SelectConfig;
 use super::ship::written;
 use super::source::SourceSink;
+use super::unmet::{self, Met};
 use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
 use crate::correlate::span_index::SpanIndex;
@@ -28,6 +29,9 @@ type TraceId = [u8; 16];
 pub struct Only<'a> {
     conditions: &'a [Condition],
     tests: Vec<Test<'a>>,
+    met: Met,
+    /// Names of spans that were taken for others, in words.
+    notes: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -47,17 +51,27 @@ impl<'a> Only<'a> {
     pub(super) fn new(select: &'a SelectConfig, run: &Run<'_>, correlator: Option<&Correlator>) -> Only<'a> {
         let conditions = &select.only[..];
         let index = correlator.map(Correlator::index);
-        let test = |condition: &'a Condition| match condition {
+        let mut notes = Vec::new();
+        let mut test = |condition: &'a Condition| match condition {
             Condition::Trace(prefix) => Test::Prefix(prefix),
             Condition::Errors => {
                 let mut failing = lines_with_errors(run, select, correlator);
                 failing.extend(index.into_iter().flat_map(failed));
                 Test::Failing(failing)
             }
-            Condition::Span(name) => Test::Traces(index.map_or_else(HashSet::new, |index| named(index, name))),
+            Condition::Span(name) => {
+                Test::Traces(index.map_or_else(HashSet::new, |index| with_span(index, name, &mut notes)))
+            }
             condition => Test::Line(condition),
         };
-        Only { conditions, tests: conditions.iter().map(test).collect() }
+        let tests = conditions.iter().map(&mut test).collect();
+        Only { conditions, tests, met: Met::new(conditions), notes }
+    }
+
+    /// Why nothing is shown or sent, where that is so, and how conditions were understood.
+    pub(super) fn remarks(&self, correlator: Option<&Correlator>) -> Vec<String> {
+        let why = self.met.why_nothing(self.conditions, correlator.map(Correlator::index));
+        self.notes.iter().cloned().chain(why).collect()
     }
 
     /// There is no condition.
@@ -73,7 +87,8 @@ impl<'a> Only<'a> {
 
     /// Whether a record is chosen.
     pub fn admits(&self, record: &Record<'_>, link: Option<&Link>) -> bool {
-        self.tests.iter().all(|test| match test {
+        self.met.see(record.origin);
+        self.all(|test| match test {
             Test::Prefix(prefix) => link.is_some_and(|link| begins(&link.trace_id, prefix)),
             Test::Failing(traces) => {
                 record.entry.severity >= Severity::ERROR || link.is_some_and(|link| traces.contains(&link.trace_id))
@@ -83,9 +98,25 @@ impl<'a> Only<'a> {
         })
     }
 
+    /// Whether all tests are met; each is asked, so that it is known which leaves nothing.
+    fn all(&self, is_met: impl Fn(&Test<'_>) -> bool) -> bool {
+        let mut all = true;
+        for (at, test) in self.tests.iter().enumerate() {
+            if is_met(test) {
+                self.met.one(at);
+            } else {
+                all = false;
+            }
+        }
+        if all {
+            self.met.all();
+        }
+        all
+    }
+
     /// Whether a trace is chosen without any of its lines: only where all conditions are about traces.
     pub fn admits_trace(&self, trace: &TraceId) -> bool {
-        self.tests.iter().all(|test| match test {
+        self.all(|test| match test {
             Test::Prefix(prefix) => begins(trace, prefix),
             Test::Failing(traces) | Test::Traces(traces) => traces.contains(trace),
             Test::Line(_) => false,
@@ -134,7 +165,7 @@ fn meets(condition: &Condition, record: &Record<'_>, link: Option<&Link>) -> boo
                 && container.as_ref().is_none_or(|container| pod.container == *container)
         }),
         Condition::Namespace(namespace) => pod.is_some_and(|pod| pod.namespace == *namespace),
-        Condition::Service(service) => record.origin.service_name == *service,
+        Condition::Service(service) => record.origin.service() == service,
         Condition::Grep(pattern) => {
             pattern.is_match(&record.entry.body) || any_field(record, |text| pattern.is_match(text))
         }
@@ -175,11 +206,22 @@ fn failed(index: &SpanIndex) -> impl Iterator<Item = TraceId> {
     index.failed().map(|slot| index.span(slot).trace_id)
 }
 
-/// Traces with a span of a name.
-fn named(index: &SpanIndex, name: &str) -> HashSet<TraceId> {
-    let Some(number) = index.name_number(name) else { return HashSet::new() };
+/// Traces with a span of a name; where none is called so, of names whose last part it is in any case.
+fn with_span(index: &SpanIndex, name: &str, notes: &mut Vec<String>) -> HashSet<TraceId> {
+    let numbers: HashSet<u32> = match index.name_number(name) {
+        Some(number) => HashSet::from([number]),
+        None => {
+            let part = unmet::last_part(name);
+            let alike: Vec<&str> =
+                unmet::span_names(index).into_iter().filter(|other| unmet::last_part(other) == part).collect();
+            if !alike.is_empty() {
+                notes.push(format!("--only span={name}: no span is called so, taken for {}", alike.join(", ")));
+            }
+            alike.into_iter().filter_map(|name| index.name_number(name)).collect()
+        }
+    };
     let spans = index.in_order_of_traces().iter().map(|slot| index.span(*slot));
-    spans.filter(|span| span.name == number).map(|span| span.trace_id).collect()
+    spans.filter(|span| numbers.contains(&span.name)).map(|span| span.trace_id).collect()
 }
 
 fn begins(id: &TraceId, prefix: &str) -> bool {

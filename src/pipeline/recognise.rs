@@ -326,7 +326,7 @@ mod tests {
             };
             let files = self.files.iter().enumerate().map(file).collect();
             let (origin, times) = (Origin::default(), crate::calendar::fit::SampleTimes::default());
-            Source { origin, writer: "app".to_owned(), files, year_hint: None, times }
+            Source { origin, service_is_said: false, writer: "app".to_owned(), files, year_hint: None, times }
         }
 
         /// Ids of all records that were read, with what they say.
@@ -345,6 +345,7 @@ mod tests {
                 bytes_read: &bytes_read,
                 stop: &stop,
                 spare: &spare,
+                services: &Default::default(),
             };
             let known = recognise(&source, &acknowledged, &reading);
             let server = Arc::new(Mutex::new(Server { acknowledged: acknowledged.clone(), taken, got: Vec::new() }));

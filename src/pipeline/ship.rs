@@ -3,7 +3,7 @@
 //! In go the records of one source after another, out go batches, link rows, lines of text and span events. One `Shipper`
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
-use super::link_counts::LinkCounts;
+use super::link_counts::{LinkCounts, around};
 use super::only::Only;
 use super::outputs::LinksFile;
 use super::recognise::KnownFile;
@@ -123,14 +123,13 @@ impl Shipper<'_> {
         if time.is_none() && !self.window.is_open() {
             self.counts.by_record_before += 1;
         }
+        let at = time.map(|time| (time, time));
+        self.counts.all_times = around(self.counts.all_times, at);
         if !self.window.takes(time) {
             self.counts.outside_window += 1;
             return false;
         }
-        if let Some(time) = time {
-            let (first, last) = self.counts.times.unwrap_or((time, time));
-            self.counts.times = Some((first.min(time), last.max(time)));
-        }
+        self.counts.times = around(self.counts.times, at);
         true
     }
 }

@@ -44,7 +44,7 @@ impl<'a> Show<'a> {
         }
         let mut traces: Vec<(Option<i64>, TraceId, Vec<&'a HeldLine>)> = by_trace
             .into_iter()
-            .map(|(id, lines)| (lines.iter().filter_map(|line| line.time).min(), id, lines))
+            .map(|(id, lines)| (lines.iter().filter_map(|line| line.order).min(), id, lines))
             .collect();
         if self.config.view == View::Trace {
             let known: HashSet<TraceId> = traces.iter().map(|(_, id, _)| *id).collect();
@@ -57,7 +57,7 @@ impl<'a> Show<'a> {
             write_zone(&mut text, self.style());
         }
         for (trace_id, mut lines) in traces.into_iter().map(|(_, id, lines)| (id, lines)) {
-            lines.sort_by_key(|line| line.time);
+            lines.sort_by_key(|line| line.order);
             let view = TraceView {
                 trace_id,
                 spans: self.index().map_or_else(Vec::new, |index| spans_of(index, &trace_id)),
@@ -69,7 +69,7 @@ impl<'a> Show<'a> {
             output.write_all(&text)?;
             text.clear();
         }
-        unlinked.sort_by_key(|line| line.time);
+        unlinked.sort_by_key(|line| line.order);
         if !unlinked.is_empty() {
             let lines: Vec<_> = unlinked.into_iter().map(|line| self.view_of(line, &names)).collect();
             match self.config.view {
@@ -106,6 +106,7 @@ impl<'a> Show<'a> {
         LineView {
             span_id: line.link.map_or([0; 8], |link| link.span_id),
             time: line.time,
+            order: line.order,
             time_digits: line.time_digits,
             severity: line.severity,
             source: &self.lines.sources[line.source as usize],

@@ -14,6 +14,7 @@ use crate::input::open::Lost;
 use crate::input::read::{ChunkReader, LookFor, ReadLimits};
 use crate::input::sources::Source;
 use crate::record::Origin;
+use crate::services::Services;
 use spanline_parsers::detect::Expect;
 
 /// Takes the records of a source, and, where that matters, how far it has come.
@@ -48,6 +49,8 @@ pub struct Reading<'a> {
     pub stop: &'a AtomicBool,
     /// Buffers of files that have been read.
     pub spare: &'a Mutex<Vec<Vec<u8>>>,
+    /// Services of the pods that envelopes name.
+    pub services: &'a Services,
 }
 
 impl Reading<'_> {
@@ -103,7 +106,8 @@ pub fn read_source<S: SourceSink>(
         keep_ansi: reading.keep_ansi,
         journal_fields: reading.journal_fields,
     };
-    let mut assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
+    let assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
+    let mut assembler = assembler.with_services(reading.services.clone());
     let mut report = SourceReport::default();
     for (at, file) in source.files.iter().enumerate() {
         assembler.next_file(at as u32);

@@ -89,6 +89,7 @@ pub(super) fn window(
         bytes_read: &bytes_read,
         stop,
         spare: &spare,
+        services: &Default::default(),
     };
     let mut times = Times(None);
     for (index, source) in sources.iter().enumerate() {

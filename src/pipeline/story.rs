@@ -5,6 +5,7 @@
 
 use spanline_parsers::Severity;
 
+use super::summary::remedy;
 use crate::correlate::explain::{Candidate, DISTANCE_TO_END, DISTANCE_TO_START, Explanation, Factor};
 use crate::correlate::span_index::SpanIndex;
 use crate::export::terminal::{Line, Paint, Style};
@@ -16,8 +17,6 @@ use crate::record::{Link, Position, Record, Relation};
 
 /// Pieces of evidence told beside each line of a trace.
 const FACTORS_BESIDE: usize = 3;
-/// A message is told up to here.
-const MESSAGE_BYTES_MAX: usize = 2000;
 
 /// A record, and what is known of it.
 #[derive(Debug, Clone)]
@@ -36,18 +35,29 @@ pub(super) struct LineStory {
     pub(super) format: String,
     /// Who wrote it.
     pub(super) source: String,
-    /// What it says, its beginning.
+    /// What it says.
     pub(super) message: Vec<u8>,
     /// What else it says.
     pub(super) fields: FieldList,
+    /// The same as `convert` writes it; empty unless JSON is told.
+    pub(super) attributes: Vec<u8>,
     /// What the correlator tells.
     pub(super) explanation: Explanation,
 }
 
 impl LineStory {
     /// Keeps what is told of a record.
-    pub(super) fn new(record: &Record<'_>, file: &str, which: Fields, explanation: Explanation) -> LineStory {
+    pub(super) fn new(
+        record: &Record<'_>,
+        file: &str,
+        (which, as_json): (Fields, bool),
+        explanation: Explanation,
+    ) -> LineStory {
         let message = &record.entry.body;
+        let mut attributes = Vec::new();
+        if as_json && which != Fields::None {
+            json::attributes_object(&mut attributes, record);
+        }
         LineStory {
             file: file.to_owned(),
             position: record.position,
@@ -56,14 +66,20 @@ impl LineStory {
             severity: record.entry.severity,
             format: format!("{}{}", json::envelope(record.envelope), record.entry.format.name()),
             source: text::source(record.origin).to_owned(),
-            message: message[..message.len().min(MESSAGE_BYTES_MAX)].to_vec(),
+            message: message.to_vec(),
             fields: FieldList::of(record, which),
+            attributes,
             explanation,
         }
     }
 
+    /// Bytes that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.message.len() + self.fields.len() + self.attributes.len() + size_of::<LineStory>()
+    }
+
     /// Its row; `before`: the line before, of the same trace.
-    fn row(&self, out: &mut Vec<u8>, date: bool, before: Option<&LineStory>, style: Style) -> usize {
+    fn row(&self, out: &mut Vec<u8>, is_whole: bool, date: bool, before: Option<&LineStory>, style: Style) -> usize {
         let mut fields = Vec::new();
         let before = before.filter(|before| before.source == self.source);
         self.fields.write(&mut fields, before.map(|before| &before.fields), &[]);
@@ -77,6 +93,7 @@ impl LineStory {
             message: &self.message,
             fields: &fields,
             tag: Tag { site: self.fields.site(), ..Tag::default() },
+            is_whole,
         };
         row.write(out, style)
     }
@@ -85,14 +102,16 @@ impl LineStory {
 /// Writes the story of one line.
 pub(super) fn write_line(out: &mut Vec<u8>, story: &LineStory, min_confidence: f32, style: Style) {
     let mut line = Line::begin(out, style);
-    line.put(format!("{}:{}", story.file, story.position.line), Paint::Bold);
+    line.flow(format!("{}:{}", story.file, story.position.line).as_bytes(), Paint::Bold, 2);
     let lines = match story.position.lines {
         0 | 1 => String::new(),
         lines => format!("{lines} lines, "),
     };
-    line.put(format!("  {lines}{}, by {}, times in UTC", story.format, story.source), Paint::Dim);
+    let writer = if story.source.is_empty() { "a writer that is not known" } else { &story.source };
+    let what = format!("{lines}{}, by {writer}, times in UTC", story.format);
+    line.flow_apart(what.as_bytes(), Paint::Dim, 2);
     line.end();
-    story.row(out, true, None, style);
+    story.row(out, true, true, None, style);
     out.push(b'\n');
     outcome(out, &story.explanation, min_confidence, style);
     out.push(b'\n');
@@ -105,22 +124,29 @@ fn outcome(out: &mut Vec<u8>, explanation: &Explanation, min_confidence: f32, st
     let mut line = Line::begin(out, style);
     if let Some(reason) = explanation.reason_at(min_confidence) {
         line.put("not linked", Paint::Yellow);
-        line.put(format!("  {}: {}", reason.name(), reason.reason()), Paint::Plain);
+        let why = format!("{}: {}{}", reason.name(), reason.reason(), remedy(reason));
+        line.flow_apart(why.as_bytes(), Paint::Plain, 2);
         if let Some(confidence) = explanation.link.as_ref().and_then(|link| link.confidence) {
-            line.put(format!(" ({confidence:.4}, needed are {min_confidence})"), Paint::Plain);
+            line.flow(format!(" ({confidence:.4}, needed are {min_confidence})").as_bytes(), Paint::Plain, 2);
         }
     } else if let Some(link) = &explanation.link {
         line.put("linked", Paint::Green);
-        line.put(format!("  {}", how(link)), Paint::Plain);
-        line.end();
-        line = Line::begin(out, style);
-        let mut ids = b"  trace ".to_vec();
-        spell::hex(&mut ids, &link.trace_id);
-        ids.extend_from_slice(b"  span ");
-        spell::hex(&mut ids, &link.span_id);
-        line.put(&ids, Paint::Plain);
+        line.flow_apart(how(link).as_bytes(), Paint::Plain, 2);
+        line.next(2);
+        ids(&mut line, &link.trace_id, &link.span_id, 2, Paint::Plain);
     }
     line.end();
+}
+
+/// ids = "trace" SP trace-id SP SP "span" SP span-id
+fn ids(line: &mut Line<'_>, trace_id: &[u8; 16], span_id: &[u8; 8], margin: usize, paint: Paint) {
+    let mut text = b"trace ".to_vec();
+    spell::hex(&mut text, trace_id);
+    line.flow(&text, paint, margin);
+    text.clear();
+    text.extend_from_slice(b"span ");
+    spell::hex(&mut text, span_id);
+    line.flow_apart(&text, paint, margin);
 }
 
 /// how = method ["," confidence] "," relation ["," "span not seen"]
@@ -139,44 +165,54 @@ fn how(link: &Link) -> String {
     how
 }
 
+/// Columns before what is told of a candidate.
+const OF_CANDIDATE: usize = 10;
+/// Columns of the words for how strong a piece of evidence is, with the blank behind the longest.
+const STRENGTH_COLUMNS: usize = 17;
+
 fn candidates(out: &mut Vec<u8>, explanation: &Explanation, style: Style) {
     let mut line = Line::begin(out, style);
     let count = explanation.candidates.len() + explanation.left_out;
     line.put(format!("candidates  {count}"), Paint::Bold);
     if let Some(no_span) = explanation.no_span {
-        line.put(format!(", and no recorded span: {no_span:.4}"), Paint::Plain);
+        line.flow(format!(", and no recorded span: {no_span:.4}").as_bytes(), Paint::Plain, 2);
+        // A link's confidence is another number than the probability of its span.
+        line.next(2);
+        let note = "the number before each is its share in this choice; the confidence of the link is how often links chosen \
+                    by such a share are right";
+        line.flow(note.as_bytes(), Paint::Dim, 2);
     }
     line.end();
     for candidate in &explanation.candidates {
-        let mut line = Line::begin(out, style);
-        line.put(if candidate.is_chosen { "* " } else { "  " }, Paint::Green);
-        line.put(format!("{:.4}  ", candidate.probability), Paint::Plain);
-        line.put(&candidate.service, Paint::Cyan);
-        line.put(" ", Paint::Plain);
-        line.put(&candidate.name, Paint::Bold);
-        let took = duration(candidate.since_start.saturating_add(candidate.until_end));
-        line.put(format!("  took {took}; the line {}", place(candidate)), Paint::Plain);
-        line.end();
-        let mut line = Line::begin(out, style);
-        let mut ids = b"          trace ".to_vec();
-        spell::hex(&mut ids, &candidate.trace_id);
-        ids.extend_from_slice(b"  span ");
-        spell::hex(&mut ids, &candidate.span_id);
-        line.put(&ids, Paint::Dim);
-        line.end();
-        for factor in &candidate.evidence {
-            let mut line = Line::begin(out, style);
-            line.put(format!("          {:<16}", strength(factor.weight)), paint(factor.weight));
-            line.put(told(factor, candidate), Paint::Plain);
-            line.put(format!("  ({:+.2})", factor.weight), Paint::Dim);
-            line.end();
-        }
+        one_candidate(out, candidate, style);
     }
     if explanation.left_out > 0 {
         let mut line = Line::begin(out, style);
         line.put(format!("  … {} less likely ones", explanation.left_out), Paint::Dim);
         line.end();
     }
+}
+
+fn one_candidate(out: &mut Vec<u8>, candidate: &Candidate, style: Style) {
+    // On a narrow terminal all begins further left.
+    let margin = if style.width.is_some_and(|width| width < 60) { 2 } else { OF_CANDIDATE };
+    let mut line = Line::begin(out, style);
+    line.put(if candidate.is_chosen { "* " } else { "  " }, Paint::Green);
+    line.put(format!("{:.4}  ", candidate.probability), Paint::Plain);
+    line.flow(candidate.service.as_bytes(), Paint::Cyan, margin);
+    line.flow(format!(" {}", candidate.name).as_bytes(), Paint::Bold, margin);
+    let took = duration(candidate.since_start.saturating_add(candidate.until_end));
+    line.flow_apart(format!("took {took}; the line {}", place(candidate)).as_bytes(), Paint::Plain, margin);
+    line.next(margin);
+    ids(&mut line, &candidate.trace_id, &candidate.span_id, margin, Paint::Dim);
+    for factor in &candidate.evidence {
+        line.next(margin);
+        line.put(strength(factor.weight), paint(factor.weight));
+        line.pad_to(margin + STRENGTH_COLUMNS);
+        line.flow(told(factor, candidate).as_bytes(), Paint::Plain, margin + 2);
+        line.flow_apart(format!("({:+.2})", factor.weight).as_bytes(), Paint::Dim, margin + 2);
+    }
+    line.end();
 }
 
 /// How much a piece of evidence says, in words: its weight is the logarithm of how many times likelier it makes the span.
@@ -230,9 +266,10 @@ fn kind(out: &mut Vec<u8>, explanation: &Explanation, style: Style) {
     let mut line = Line::begin(out, style);
     line.put("lines of its kind", Paint::Bold);
     let share = 100.0 * kind.without_span;
-    line.put(format!("  {}, {share:.1} % of them in no recorded span", kind.lines), Paint::Plain);
+    let without = format!("{}, {share:.1} % of them in no recorded span", kind.lines);
+    line.flow_apart(without.as_bytes(), Paint::Plain, 2);
     if kind.of_request > 1 {
-        line.put(format!("; {} name the same request", kind.of_request), Paint::Plain);
+        line.flow(format!("; {} name the same request", kind.of_request).as_bytes(), Paint::Plain, 2);
     }
     line.end();
 }
@@ -254,8 +291,8 @@ pub(super) fn write_trace(
         return Some(format!("trace {name} is not among the traces given, and no line names it"));
     }
     let mut line = Line::begin(out, style);
-    line.put(format!("trace {name}"), Paint::Bold);
-    line.put(format!("  {} spans, {} lines", spans.len(), stories.len()), Paint::Dim);
+    line.flow(format!("trace {name}").as_bytes(), Paint::Bold, 2);
+    line.flow_apart(format!("{} spans, {} lines", spans.len(), stories.len()).as_bytes(), Paint::Dim, 2);
     line.end();
     if stories.is_empty() {
         return Some(format!("no line is linked to trace {name}"));
@@ -282,13 +319,14 @@ pub(super) fn write_unlinked(out: &mut Vec<u8>, stories: Vec<&LineStory>, min_co
     line.end();
     let mut before = None;
     for story in stories {
-        let column = story.row(out, true, before.replace(story), style);
+        let column = story.row(out, false, true, before.replace(story), style);
         let mut line = Line::begin(out, style);
         line.pad_to(column);
-        line.put(format!("{}:{}", story.file, story.position.line), Paint::Dim);
         if let Some(reason) = story.explanation.reason_at(min_confidence) {
-            line.put(format!("  {}: {}", reason.name(), reason.reason()), Paint::Dim);
+            let why = format!("{}: {}{}", reason.name(), reason.reason(), remedy(reason));
+            line.flow(why.as_bytes(), Paint::Dim, column);
         }
+        line.flow_apart(format!("{}:{}", story.file, story.position.line).as_bytes(), Paint::Dim, column);
         line.end();
     }
 }
@@ -302,29 +340,27 @@ fn line_of_trace(
     style: Style,
 ) {
     let Some(link) = &story.explanation.link else { return };
-    let column = story.row(out, false, before, style);
+    let column = story.row(out, false, false, before, style);
     let mut line = Line::begin(out, style);
     line.pad_to(column);
     let span = index.by_ids(&link.trace_id, &link.span_id).map(|slot| index.span(slot));
     match span {
         Some(span) => {
-            line.put(&index.resource(span.resource).service, Paint::Cyan);
-            line.put(format!(" {}", index.name(span.name)), Paint::Plain);
+            line.flow(index.resource(span.resource).service.as_bytes(), Paint::Cyan, column);
+            line.flow(format!(" {}", index.name(span.name)).as_bytes(), Paint::Plain, column);
         }
         None => line.put("span not seen", Paint::Dim),
     }
     let below = if story.explanation.reason_at(min_confidence).is_some() { ", too little" } else { "" };
-    line.put(format!("  {}{below}", how(link)), Paint::Plain);
-    line.end();
-    let mut line = Line::begin(out, style);
-    line.pad_to(column);
-    line.put(format!("{}:{}", story.file, story.position.line), Paint::Dim);
+    line.flow_apart(format!("{}{below}", how(link)).as_bytes(), Paint::Plain, column);
+    line.next(column);
     let chosen = story.explanation.candidates.iter().find(|candidate| candidate.is_chosen);
     let mut factors: Vec<&Factor> = chosen.into_iter().flat_map(|candidate| &candidate.evidence).collect();
     factors.sort_by(|one, two| two.weight.abs().total_cmp(&one.weight.abs()));
     for (factor, candidate) in factors.iter().take(FACTORS_BESIDE).zip(std::iter::repeat(chosen)) {
         let told = candidate.map_or_else(|| factor.name.to_owned(), |candidate| told(factor, candidate));
-        line.put(format!("  {} {told}", strength(factor.weight)), Paint::Dim);
+        line.flow_apart(format!("{} {told}", strength(factor.weight)).as_bytes(), Paint::Dim, column);
     }
+    line.flow_apart(format!("{}:{}", story.file, story.position.line).as_bytes(), Paint::Dim, column);
     line.end();
 }

@@ -20,8 +20,6 @@ pub(super) fn write(out: &mut Vec<u8>, story: &LineStory, min_confidence: f32) {
         spell::rfc3339(&mut text, time, 9);
         lossy(&text)
     });
-    let fields: serde_json::Map<String, Value> =
-        story.fields.iter().map(|(key, value)| (lossy(key), Value::String(lossy(value)))).collect();
     let kind = explanation.kind.map(
         |kind| json!({"lines": kind.lines, "without_span": ratio(kind.without_span), "of_request": kind.of_request}),
     );
@@ -35,7 +33,6 @@ pub(super) fn write(out: &mut Vec<u8>, story: &LineStory, min_confidence: f32) {
         "source": story.source,
         "site": lossy(story.fields.site()),
         "body": lossy(&story.message),
-        "fields": fields,
         "outcome": if reason.is_none() && explanation.link.is_some() { "linked" } else { "not_linked" },
         "reason": reason.map(|reason| reason.name()),
         "why": reason.map(|reason| reason.reason()),
@@ -45,7 +42,11 @@ pub(super) fn write(out: &mut Vec<u8>, story: &LineStory, min_confidence: f32) {
         "candidates": explanation.candidates.iter().map(candidate).collect::<Vec<_>>(),
         "candidates_left_out": explanation.left_out,
     });
-    out.extend_from_slice(value.to_string().as_bytes());
+    // As `convert` spells them: numbers as they stood.
+    out.extend_from_slice(b"{\"fields\":");
+    out.extend_from_slice(if story.attributes.is_empty() { b"{}" } else { &story.attributes });
+    out.push(b',');
+    out.extend_from_slice(value.to_string().trim_start_matches('{').as_bytes());
     out.push(b'\n');
 }
 

@@ -5,7 +5,7 @@
 
 use super::finish::Outcome;
 use crate::export::Summary;
-use crate::record::Method;
+use crate::record::{Method, Unlinked};
 
 /// Files left out that are named for each reason.
 const NAMES_MAX: usize = 3;
@@ -65,8 +65,19 @@ impl Outcome {
             say(format!("lost      {lost} of files that were emptied, replaced or removed while the run went on"));
         }
         for (reason, names) in &self.left_out {
-            say(format!("left out  {}: {reason} ({})", counted(names.len() as u64, "file"), first_few(names)));
+            say(format!(
+                "left out  {}: {reason} ({})",
+                counted(names.len() as u64, "file"),
+                first_few(names, self.verbose)
+            ));
         }
+        self.say_traces(&mut say);
+        self.say_links(&mut say);
+        self.say_delivered(&mut say);
+        text
+    }
+
+    fn say_traces(&self, say: &mut impl FnMut(String)) {
         if self.traces.files > 0 {
             let files = self.traces.files - self.from_stores.min(self.traces.files);
             let places = [(files, "file", "in"), (self.from_stores, "Jaeger", "from")];
@@ -74,9 +85,10 @@ impl Outcome {
             let places: Vec<_> = places.map(|(count, name, at)| format!("{at} {}", counted(count, name))).collect();
             say(format!("traces    {} {}", counted(self.traces.spans, "span"), places.join(" and ")));
         }
-        self.say_links(&mut say);
-        self.say_delivered(&mut say);
-        text
+        if self.spans_repeated > 0 {
+            let spans = counted(self.spans_repeated, "span");
+            say(format!("          {spans} read more than once, written and sent once"));
+        }
     }
 
     /// What was not read, shown or delivered, and nothing else.
@@ -127,7 +139,9 @@ impl Outcome {
         let detail = if by_method.is_empty() { String::new() } else { format!(": {}", by_method.join(", ")) };
         say(format!("linked    {linked} of {}{detail}", linked + unlinked));
         for (reason, count) in self.links.unlinked.iter() {
-            say(format!("unlinked  {count} {}: {}", reason.name(), reason.reason()));
+            // Traces that hold no span were said by themselves.
+            let remedy = if self.traces.files > 0 && reason == Unlinked::NoTraces { "" } else { remedy(reason) };
+            say(format!("unlinked  {count} {}: {}{}", reason.name(), reason.reason(), remedy));
         }
         for (count, name, what) in [
             (self.links.outside_window, "record", "outside --since and --until, left out"),
@@ -139,6 +153,11 @@ impl Outcome {
                 say(format!("          {} {what}", counted(count, name)));
             }
         }
+        if let (Some((first, last)), None) = (self.links.all_times, self.links.times) {
+            let (first, last) = (spelled_time(first), spelled_time(last));
+            say(format!("          no record lies between them: the records are from {first} to {last}"));
+        }
+        self.only_remarks.iter().for_each(|remark| say(format!("          {remark}")));
         if self.links.untraced_before > 0 {
             say(format!(
                 "          {} of them sent by a run without traces, and so without a link: --resend sends these again \
@@ -223,11 +242,21 @@ impl Outcome {
     }
 }
 
+/// What helps against a reason.
+pub(super) fn remedy(reason: Unlinked) -> &'static str {
+    match reason {
+        Unlinked::NoTraces => " (give --traces)",
+        Unlinked::WriterNotKnown => " (give --pod NS/POD or --service NAME before the path)",
+        _ => "",
+    }
+}
+
 /// The first few names, and how many more there are.
-fn first_few(names: &[String]) -> String {
+fn first_few(names: &[String], are_told: bool) -> String {
     let shown = names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(NAMES_MAX) {
         0 => shown,
+        more if are_told => format!("{shown} and {more} more, named above"),
         more => format!("{shown} and {more} more: -v names all"),
     }
 }

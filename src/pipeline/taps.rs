@@ -85,6 +85,8 @@ pub struct HeldLine {
     pub link: Option<Link>,
     /// ns since the epoch.
     pub time: Option<i64>,
+    /// Where it stands among others: its time, or without one that of the line before it in its file.
+    pub order: Option<i64>,
     /// Digits of the second that the time was written with.
     pub time_digits: u8,
     /// How bad it is.
@@ -150,15 +152,18 @@ impl Tap for HeldLines {
         if self.files.last().is_none_or(|last| last != file) {
             self.files.push(file.to_owned());
         }
+        let file = self.files.len() as u32 - 1;
+        let before = self.lines.last().filter(|line| line.file == file).and_then(|line| line.order);
         self.lines.push(HeldLine {
             link: link.copied(),
             time: record.time,
+            order: record.time.or(before),
             time_digits: record.time_digits,
             severity: record.entry.severity,
             source: self.sources.len() as u32 - 1,
             message: record.entry.body.to_vec().into(),
             fields,
-            file: self.files.len() as u32 - 1,
+            file,
             line: record.position.line,
         });
     }

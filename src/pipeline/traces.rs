@@ -16,6 +16,7 @@ use super::config::BackfillConfig;
 use super::cut::{SPAN_BITS, batches};
 use super::finish::Outcome;
 use super::held_events::HeldEvents;
+use super::once::Once;
 use super::only::Only;
 use super::trace_limits;
 use crate::checkpoint::acknowledged::Acknowledged;
@@ -80,9 +81,12 @@ pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> T
                 report.spans += counts.spans;
                 report.own += counts.own;
                 report.invalid += counts.invalid;
-                report.failures.extend(problem);
                 if counts.spans == 0 {
-                    report.without_spans.push(format!("{} {}", path.display(), why_no_span(path, &counts)));
+                    let why = why_no_span(path, &counts, problem.as_deref());
+                    let told = if problem.is_some() { &mut report.unreadable } else { &mut report.without_spans };
+                    told.push(format!("{} {why}", path.display()));
+                } else {
+                    report.failures.extend(problem.map(|problem| format!("{}: {problem}", path.display())));
                 }
             }
             Err(error) => {
@@ -94,7 +98,7 @@ pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> T
 }
 
 /// What a file is that no span could be taken from.
-fn why_no_span(path: &Path, counts: &FactCounts) -> String {
+fn why_no_span(path: &Path, counts: &FactCounts, problem: Option<&str>) -> String {
     match counts {
         FactCounts { own: 1.., .. } => return "holds only spans that spanline itself made".to_owned(),
         FactCounts { invalid, .. } if *invalid > 0 => {
@@ -108,15 +112,23 @@ fn why_no_span(path: &Path, counts: &FactCounts) -> String {
     let is_json = || matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
     let kind = TraceKind::of(&head);
     if kind != TraceKind::Unknown && kind != TraceKind::OtlpJson {
-        return format!("is {kind}: no span was found in it");
+        return format!("is {kind}: {}", problem.unwrap_or("no span was found in it"));
     }
     let what = match recognise::Kind::of(&head) {
-        Some(recognise::Kind::OtlpTraces) => "holds no span",
+        Some(recognise::Kind::OtlpTraces) if kind == TraceKind::Unknown => {
+            return "is JSON of a kind that is not known: its spans stand within something else".to_owned();
+        }
+        Some(recognise::Kind::OtlpTraces) => {
+            return problem.map_or_else(|| "holds no span".to_owned(), |problem| format!("holds no span: {problem}"));
+        }
         Some(kind) => return format!("is {}: no span was found in it", kind.description()),
         None if head.trim_ascii().is_empty() => "is empty",
         None => match content::magic(&head).or_else(|| content::own_output(&head)) {
+            Some(what) if what.contains("archive within") => {
+                "is an archive: unpack it, and give the folder of its traces"
+            }
             Some(what) => return format!("is {what}, no traces"),
-            None if sources::times(&head).any() => "is a plain log, no traces",
+            None if sources::times(&head).any() => "is a plain log, no traces: give it as a path, without --traces",
             None if content::is_binary(&head) => "is binary, of a kind that is not known",
             None if is_json() => "is JSON of a kind that is not known, no traces",
             None => "is plain text, no traces",
@@ -138,7 +150,7 @@ fn each_fact(
         sum.own += counts.own;
         sum.invalid += counts.invalid;
     }
-    Ok((sum, problem_of(path, file.counts())))
+    Ok((sum, problem_of(file.counts())))
 }
 
 /// Calls for each request with its number; returns a message if something in the file was wrong.
@@ -153,10 +165,10 @@ pub(super) fn each_request(
         each(number, request)?;
         number += 1;
     }
-    Ok(problem_of(path, file.counts()))
+    Ok(problem_of(file.counts()))
 }
 
-fn problem_of(path: &Path, counts: &Counts) -> Option<String> {
+fn problem_of(counts: &Counts) -> Option<String> {
     let mut parts = Vec::new();
     if let Some((place, problem)) = &counts.first_problem {
         parts.push(format!("{} of its requests cannot be read, the first at {place}: {problem}", counts.broken.max(1)));
@@ -170,7 +182,7 @@ fn problem_of(path: &Path, counts: &Counts) -> Option<String> {
     if counts.cut {
         parts.push("it goes on beyond the limit (raise --max-decompressed-bytes)".to_owned());
     }
-    (!parts.is_empty()).then(|| format!("{}: {}", path.display(), parts.join("; ")))
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// The traces that were given, to be read again.
@@ -230,12 +242,13 @@ pub(super) fn write_file(
     output: &mut impl Write,
 ) -> io::Result<carriers::Counts> {
     held.events.stored = given.stored_on_carriers()?;
+    let mut once = Once::new(given.index);
     for path in given.paths {
         let mut written = Ok(());
         // A file that cannot be read was said when its spans were taken in; only writing fails here.
         let _ = each_request(path, given.limits, |_, mut request| {
             held.events.annotate(&mut request);
-            if !only.keep_spans(&mut request, &held.traces) {
+            if !once.keep_firsts(&mut request) || !only.keep_spans(&mut request, &held.traces) {
                 return Ok(());
             }
             written = write_line(output, &request);
@@ -266,6 +279,7 @@ pub(super) fn send(
     known: &[(u32, u64)],
 ) -> io::Result<carriers::Counts> {
     let mut open = true;
+    let mut once = Once::new(given.index);
     held.events.stored = given.stored_on_carriers()?;
     for (path, (file, verified)) in given.paths.iter().zip(known.iter().copied()) {
         let stream = match only.number() {
@@ -275,7 +289,8 @@ pub(super) fn send(
         let (key, known) = (stream.index, stream.settled.into_iter().nth(sending.target).flatten());
         each_request(path, given.limits, |number, mut request| {
             held.events.annotate(&mut request);
-            let left_out = only.left_out(&request, &held.traces);
+            let mut left_out = only.left_out(&request, &held.traces);
+            once.mark_repeated(&request, &mut left_out);
             for batch in batches(&request, key, number) {
                 let is_left_out = |span: u64| left_out.get((span & SPAN_MASK) as usize).copied().unwrap_or(false);
                 let is_known =

@@ -104,7 +104,7 @@ fn each_file_is_read_once_and_what_is_left_out_is_counted() {
     let names: BTreeSet<String> = files(&place).into_iter().map(|(file, ..)| file).collect();
     let info = "node/kubelet.node.root.log.INFO.20261123-090000.12".to_owned();
     assert_eq!(names, BTreeSet::from([format!("node/{pod}"), info]));
-    let said = ["2 files: a klog severity file", "2 files: binary by its name", "1 file: a binary systemd journal"];
+    let said = ["2 files: a klog severity file", "1 file: binary by its name", "2 files: a binary systemd journal"];
     for words in said {
         run.says(words);
     }

@@ -10,8 +10,9 @@ use crate::tidy::{named_modules, sources};
 
 /// Which modules of the crate a module may name, from the ground up. A row for a folder within a module holds in place of
 /// the module's for what is in it; every module may name itself.
-const MAY_NAME: [(&str, &[&str]); 21] = [
+const MAY_NAME: [(&str, &[&str]); 22] = [
     ("record", &[]),
+    ("services", &["record"]),
     ("notify", &[]),
     ("counted", &[]),
     ("calendar", &[]),
@@ -19,7 +20,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     ("unpack", &[]),
     ("otlp", &[]),
     ("decode", &["record", "calendar"]),
-    ("assemble", &["record", "decode", "calendar", "input"]),
+    ("assemble", &["record", "services", "decode", "calendar", "input"]),
     ("input", &["record", "files", "unpack", "decode", "calendar", "spans"]),
     ("correlate", &["record"]),
     ("checkpoint", &["record", "notify"]),
@@ -29,6 +30,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
         "pipeline",
         &[
             "record",
+            "services",
             "notify",
             "counted",
             "calendar",

@@ -25,6 +25,7 @@ mod floors;
 mod harness;
 mod interrupt;
 mod jaeger;
+mod operators;
 mod span_events;
 mod tidy;
 mod trace_formats;

@@ -66,7 +66,16 @@ fn help_version_and_completions_go_to_stdout() {
     assert!(place.run(&["completions", "zsh"]).text(0).starts_with("#compdef spanline"));
     for (arguments, words) in [
         (&["man"][..], &[".TH spanline 1", "spanline\\-backfill(1)"][..]),
-        (&["man", "backfill"], &[".TH spanline-backfill 1", "\\-\\-only", ".SH INPUT", "Examples:"]),
+        (
+            &["man", "backfill"],
+            &[
+                ".TH spanline-backfill 1",
+                "\\-\\-only",
+                ".SH INPUT",
+                "Examples:",
+                "The service.name of the paths that follow",
+            ],
+        ),
         (&["man", "convert"], &[".TH spanline-convert 1", "\\-\\-from"]),
     ] {
         let run = place.run(arguments);
@@ -75,8 +84,8 @@ fn help_version_and_completions_go_to_stdout() {
     }
 }
 
-/// Lines of a terminal that most people have.
-const SCREEN_LINES: usize = 50;
+/// Lines and columns of a small terminal.
+const SCREEN: (usize, usize) = (40, 80);
 
 #[test]
 fn short_help_fits_on_a_screen_and_each_command_has_examples() {
@@ -84,7 +93,10 @@ fn short_help_fits_on_a_screen_and_each_command_has_examples() {
     for command in ["convert", "backfill", "explain", "score", "completions", "man"] {
         let (short, long) = (place.run(&[command, "-h"]), place.run(&[command, "--help"]));
         let (short, long) = (short.text(0), long.text(0));
-        assert!(short.lines().count() <= SCREEN_LINES, "{short}");
+        assert!(short.lines().count() <= SCREEN.0, "{short}");
+        assert!(short.lines().all(|line| line.chars().count() <= SCREEN.1), "{short}");
+        let examples = short.split("Examples:\n").nth(1).unwrap();
+        assert!(examples.lines().all(|line| line.starts_with("  ") && line.contains("spanline ")), "{examples}");
         assert!(short.contains("Examples:\n  ") && long.contains("Examples:\n  "), "{long}");
         assert!(long.len() >= short.len());
     }

@@ -178,7 +178,7 @@ fn fields_are_folded_shown_or_left_out() {
     let shown = |which: &str| {
         let run = place.run(&["backfill", "kubelet.log", "--zone", "UTC", "--fields", which]);
         let rows =
-            run.text(0).lines().filter_map(|line| line.split_once("kubelet   ").map(|(_, row)| row.trim().to_owned()));
+            run.text(0).lines().filter_map(|line| line.split_once(" kubelet ").map(|(_, row)| row.trim().to_owned()));
         rows.collect::<Vec<_>>()
     };
     assert_eq!(shown("some"), ["Sync pod=a/b n=1  kubelet.go:2043", "Sync n=2  kubelet.go:2043"]);

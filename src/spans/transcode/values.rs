@@ -120,7 +120,23 @@ pub(super) fn nanos(micros: &Number) -> u64 {
     let nanos = match micros {
         Number::Integer(micros) => micros.saturating_mul(1000),
         // Whole µs are exact below 2^53, which is the year 2255; a fraction is ns.
-        Number::Double(micros) => micros.trunc() as i128 * 1000 + (micros.fract() * 1000.0).round() as i128,
+        Number::Double(micros) => {
+            (micros.trunc() as i128).saturating_mul(1000).saturating_add((micros.fract() * 1000.0).round() as i128)
+        }
     };
     u64::try_from(nanos.max(0)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn micros_out_of_range_are_the_nearest_that_is_not() {
+        for (micros, expected) in
+            [(1e300, u64::MAX), (-1e300, 0), (f64::NAN, 0), (f64::INFINITY, u64::MAX), (1.5, 1500), (2.0, 2000)]
+        {
+            assert_eq!(nanos(&Number::Double(micros)), expected, "{micros}");
+        }
+    }
 }

@@ -211,7 +211,10 @@ fn endpoint(attributes: &mut Vec<KeyValue>, prefix: &str, endpoint: &Endpoint) {
     }
 }
 
-/// annotation = name / name "|" json-object "|" dropped   ; the latter as OpenTelemetry's exporters write events
+/// annotation = name / name "|" json-object "|" dropped / [ DQUOTE ] name [ DQUOTE ] ": " json-object
+///
+/// As the collector's exporter writes events, and as OpenTelemetry specifies it for SDKs.
+/// <https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/#events>
 fn event(annotation: Annotation) -> otlp::span::Event {
     let mut event = otlp::span::Event { time_unix_nano: nanos(&annotation.timestamp), ..otlp::span::Event::default() };
     let parts = annotation.value.split_once('|').and_then(|(name, rest)| Some((name, rest.rsplit_once('|')?)));
@@ -221,6 +224,14 @@ fn event(annotation: Annotation) -> otlp::span::Event {
         event.name = name.to_owned();
         event.attributes = attributes;
         event.dropped_attributes_count = dropped;
+        return event;
+    }
+    let parts = annotation.value.split_once(": {").filter(|(name, _)| !name.is_empty());
+    if let Some((name, rest)) = parts
+        && let Some(attributes) = json_attributes(&format!("{{{rest}"))
+    {
+        event.name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name).to_owned();
+        event.attributes = attributes;
         return event;
     }
     event.name = annotation.value;
@@ -257,4 +268,19 @@ fn link(text: &str) -> Option<otlp::span::Link> {
 fn json_attributes(text: &str) -> Option<Vec<KeyValue>> {
     let object: BTreeMap<String, Json> = serde_json::from_str(text).ok()?;
     Some(object.iter().map(|(key, value)| attribute(key.as_str(), super::jaeger::untyped(value))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_annotation_with_attributes_is_an_event_with_them() {
+        let read = |value: &str| event(Annotation { value: value.to_owned(), ..Annotation::default() });
+        for value in ["\"retry\": {\"n\": 2}", "retry: {\"n\": 2}", "retry|{\"n\":2}|0"] {
+            let event = read(value);
+            assert_eq!((event.name.as_str(), event.attributes.len()), ("retry", 1), "{value}");
+        }
+        assert_eq!(read("retry: {no json").name, "retry: {no json");
+    }
 }

@@ -115,6 +115,7 @@ fn each_record(sources: &[Source], each: &mut dyn FnMut(&Record<'_>)) {
         bytes_read: &bytes_read,
         stop: &stop,
         spare: &spare,
+        services: &Default::default(),
     };
     for (index, source) in sources.iter().enumerate() {
         let calendar = CalendarSettings {
