@@ -1,15 +1,16 @@
 //! Grouping of lines: the first record is never empty, and a header at the margin always begins one.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use spanline_parsers::continuation::Open;
 
-fuzz_target!(|data: &[u8]| {
-    let mut open = Open::default();
-    for line in data.split(|byte| *byte == b'\n') {
-        if !open.takes(line) {
-            open = Open::start(line);
+spanline_parsers_fuzz::target!(|data: &[u8]| {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let mut first = lines.next().unwrap_or_default();
+    let mut open = Open::start(first);
+    for line in lines {
+        if !open.takes(first, line) {
+            (first, open) = (line, Open::start(line));
         }
     }
-    assert!(!open.takes(b"I0102 15:04:05.067890       1 a.go:12] x"));
+    assert!(!open.takes(first, b"I0102 15:04:05.067890       1 a.go:12] x"));
 });

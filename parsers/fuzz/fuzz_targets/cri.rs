@@ -1,10 +1,9 @@
 //! Envelopes: the content is always the end of the line.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use spanline_parsers::cri;
 
-fuzz_target!(|data: &[u8]| {
+spanline_parsers_fuzz::target!(|data: &[u8]| {
     if let Some(line) = cri::line(data) {
         assert!(data.ends_with(line.content) && line.digits <= 9);
     }

@@ -1,10 +1,9 @@
 //! docker's lines: any bytes, and any bytes within the text.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use spanline_parsers::{docker_json, json};
 
-fuzz_target!(|data: &[u8]| {
+spanline_parsers_fuzz::target!(|data: &[u8]| {
     let _ = docker_json::line(data);
     let quoted = [b"\"", data, b"\""].concat();
     let line = [b"{\"log\":", &quoted[..], b",\"stream\":\"stderr\",\"time\":\"2022-08-22T05:18:16Z\"}"].concat();

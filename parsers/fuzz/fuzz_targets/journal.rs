@@ -1,11 +1,10 @@
 //! The journal's two forms: any bytes; the splitter always moves and never waits beyond its limit.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use spanline_parsers::journal_export::{self, Split};
 use spanline_parsers::journal_json;
 
-fuzz_target!(|data: &[u8]| {
+spanline_parsers_fuzz::target!(|data: &[u8]| {
     let _ = journal_json::line(data);
     let limit = 4096;
     let mut rest = data;

@@ -1,10 +1,9 @@
 //! klog: any bytes, and any bytes behind a header and a message.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use spanline_parsers::{Entry, klog, quote};
 
-fuzz_target!(|data: &[u8]| {
+spanline_parsers_fuzz::target!(|data: &[u8]| {
     let mut entry = Entry::default();
     klog::text(data, &mut entry);
     let _ = (klog::preamble(data), klog::find_header(data), quote::go_unquote(data));

@@ -1,11 +1,10 @@
 //! Any bytes as a payload under every expectation: nothing panics, and the body of a plain line is the line.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use spanline_parsers::detect::{Expect, payload};
 use spanline_parsers::{Entry, conmon_rs};
 
-fuzz_target!(|data: &[u8]| {
+spanline_parsers_fuzz::target!(|data: &[u8]| {
     let mut entry = Entry::default();
     for expect in [
         Expect::Auto,

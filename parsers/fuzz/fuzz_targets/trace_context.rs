@@ -1,11 +1,10 @@
 //! Any bytes as text and as a field's value: what is found is never all zero, and tokens lie where they are said to.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use spanline_parsers::trace_context::{from_fields, from_text, hex_tokens};
 use spanline_parsers::{Field, Value};
 
-fuzz_target!(|data: &[u8]| {
+spanline_parsers_fuzz::target!(|data: &[u8]| {
     let mut found = vec![from_text(data)];
     for key in ["trace_id", "dd", "traceparent", "b3", "uber-trace-id", "X-Amzn-Trace-Id", "message"] {
         let key = key.as_bytes();
