@@ -271,6 +271,84 @@ mod tests {
         assert_eq!(refused, Err(NoAnswer::TooLarge(RESPONSE_BYTES_MAX)));
     }
 
+    #[test]
+    fn the_content_type_may_be_one_of_several_names() {
+        for kind in [
+            "application/protobuf",
+            "application/vnd.google.protobuf",
+            "Application/X-Protobuf",
+            "application/octet-stream",
+        ] {
+            assert_eq!(of_http(&headers(kind, ""), &partial()).unwrap().rejected, 3, "{kind}");
+        }
+        let json = br#"{"partialSuccess":{"rejectedSpans":3}}"#;
+        for kind in ["application/json", "application/problem+json", "application/octet-stream", ""] {
+            assert_eq!(of_http(&headers(kind, ""), json).unwrap().rejected, 3, "{kind}");
+        }
+        assert!(accepts("text/html", b" \r\n"));
+    }
+
+    #[test]
+    fn a_partial_success_in_json_is_read_by_each_name_of_its_fields() {
+        for (outer, count, message) in [
+            ("partialSuccess", "rejectedLogRecords", "errorMessage"),
+            ("partialSuccess", "rejectedSpans", "errorMessage"),
+            ("partial_success", "rejected_log_records", "error_message"),
+            ("partial_success", "rejected_spans", "error_message"),
+        ] {
+            for number in ["3", "\"3\"", "\" 3 \""] {
+                let json = format!(r#"{{"{outer}":{{"{count}":{number},"{message}":"old","more":null,"other":1}}}}"#);
+                let expected = Accepted { rejected: 3, message: "old".into() };
+                assert_eq!(of_http(&headers(JSON, ""), json.as_bytes()), Ok(expected), "{json}");
+            }
+            let null = format!(r#"{{"{outer}":{{"{count}":null,"{message}":null}}}}"#);
+            assert_eq!(of_http(&headers(JSON, ""), null.as_bytes()), Ok(Accepted::default()), "{null}");
+            let none = format!(r#"{{"{outer}":null}}"#);
+            assert_eq!(of_http(&headers(JSON, ""), none.as_bytes()), Ok(Accepted::default()), "{none}");
+        }
+    }
+
+    #[test]
+    fn a_negative_count_rejects_nothing() {
+        let partial = ExportLogsPartialSuccess { rejected_log_records: -3, error_message: String::new() };
+        let negative = ExportLogsServiceResponse { partial_success: Some(partial) }.encode_to_vec();
+        assert_eq!(of_http(&headers(PROTOBUF, ""), &negative).unwrap().rejected, 0);
+        assert_eq!(of_http(&headers(JSON, ""), br#"{"partialSuccess":{"rejectedSpans":-3}}"#).unwrap().rejected, 0);
+    }
+
+    #[test]
+    fn an_answer_may_be_as_long_as_the_limit_and_no_longer() {
+        let gzip = |bytes: &[u8]| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(bytes).unwrap();
+            gzip.finish().unwrap()
+        };
+        for (encoding, encoded) in [("", vec![7; 100]), ("x-gzip", gzip(&[7; 100]))] {
+            assert_eq!(decoded(&encoded, encoding, 100).as_deref(), Ok(&[7; 100][..]), "{encoding}");
+        }
+        for (encoding, encoded) in [("", vec![7; 101]), ("gzip", gzip(&[7; 101]))] {
+            assert_eq!(decoded(&encoded, encoding, 100), Err(NoAnswer::TooLarge(100)), "{encoding}");
+        }
+        // Nothing is nothing, however it is encoded.
+        assert_eq!(decoded(b"", "br", 100).as_deref(), Ok(&b""[..]));
+        assert_eq!(decoded(b"", "gzip", 100).as_deref(), Ok(&b""[..]));
+    }
+
+    #[test]
+    fn bare_deflate_may_begin_as_zlib_does_but_for_the_checksum() {
+        // A stored block of five bytes, with a bit of its padding set, and an empty last one.
+        let bare = b"\x08\x05\x00\xfa\xffhello\x01\x00\x00\xff\xff";
+        assert_eq!(decoded(bare, "deflate", 100).as_deref(), Ok(&b"hello"[..]));
+    }
+
+    #[test]
+    fn the_first_words_of_what_is_no_answer_are_shown() {
+        let words = "0123456789".repeat(7);
+        let said = of_http(&headers("text/plain", ""), words.as_bytes()).unwrap_err().to_string();
+        assert!(said.contains(&format!("text/plain (“{}”)", &words[..EXCERPT_BYTES])), "{said}");
+        assert!(!of_http(&headers("image/png", ""), b"\x89PNG").unwrap_err().to_string().contains('“'));
+    }
+
     proptest! {
         #[test]
         fn never_panics(body: Vec<u8>, encoding in "gzip|deflate|zstd|", kind in "application/(json|x-protobuf)|") {

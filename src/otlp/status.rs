@@ -495,6 +495,149 @@ mod tests {
         assert_eq!(error, "HTTP 302: redirected to https://c/v1/logs; use that address");
     }
 
+    fn said_by_http(status: u16, pairs: &[(&'static str, &str)], body: &[u8]) -> String {
+        of_http(StatusCode::from_u16(status).unwrap(), &headers(pairs), body, 1_000_000_000).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_a_proxy_answers_in_place_of_grpc_is_tried_again_where_it_may_pass() {
+        let of = |status: u16, pairs: &[(&'static str, &str)]| {
+            of_not_grpc(StatusCode::from_u16(status).unwrap(), &headers(pairs), 1_000_000_000)
+        };
+        for status in [429, 502, 503, 504] {
+            assert_eq!(of(status, &[]).class, RETRY, "{status}");
+            assert_eq!(of(status, &[("retry-after", "7")]).class, retry_in(7), "{status}");
+        }
+        for status in [401, 403] {
+            assert_eq!(of(status, &[]).class, Class::Permanent, "{status}");
+        }
+        assert_eq!(of(413, &[]).class, Class::TooLarge);
+        for status in [200, 302, 400, 404, 405, 415, 422, 500, 501] {
+            assert_eq!(of(status, &[]).class, Class::Misconfigured, "{status}");
+        }
+        let page = of(404, &[("content-type", "text/html; charset=utf-8")]);
+        assert_eq!(page.to_string(), "HTTP 404: answered with text/html, not by gRPC");
+        assert_eq!(of(502, &[]).to_string(), "HTTP 502: answered with nothing, not by gRPC");
+    }
+
+    #[test]
+    fn a_web_page_is_a_wrong_place_and_anything_else_is_the_services_answer() {
+        for (status, plain) in [
+            (400, Class::BadData),
+            (404, Class::NotImplemented),
+            (406, Class::Permanent),
+            (410, Class::Permanent),
+            (415, Class::Encoding),
+            (501, Class::NotImplemented),
+        ] {
+            check_http(status, &[("content-type", "text/html")], b"<html>", Class::Misconfigured);
+            check_http(status, &[("content-type", "text/plain")], b"no", plain);
+        }
+        check_http(422, &[], b"", Class::BadData);
+        check_http(422, &[("content-type", "text/html")], b"<html>", Class::BadData);
+    }
+
+    #[test]
+    fn what_is_misconfigured_is_said_with_what_to_change() {
+        let page = said_by_http(404, &[("content-type", "text/html")], b"<html>Welcome</html>");
+        assert_eq!(page, "HTTP 404: answered with a web page, which is no OTLP receiver: check host, port and path");
+        let proxy = said_by_http(407, &[("content-type", "text/html")], b"<html>");
+        assert!(proxy.contains("http_proxy=http://USER:PASSWORD@HOST:PORT"), "{proxy}");
+        for status in [405, 426] {
+            let said = said_by_http(status, &[], b"not here.");
+            assert_eq!(
+                said,
+                format!("HTTP {status}: not here: requests are not taken there: check host, port and path")
+            );
+        }
+        // Only a redirection leads elsewhere.
+        assert_eq!(said_by_http(500, &[("location", "https://c/")], b"broken"), "HTTP 500: broken");
+    }
+
+    #[test]
+    fn a_compression_that_is_lacking_may_be_said_by_any_status_of_a_wrong_request() {
+        for status in [400, 415, 422, 500, 501] {
+            check_http(status, &[], b"unsupported \"Content-Encoding\": zstd", Class::Encoding);
+        }
+        check_http(404, &[], b"unsupported \"Content-Encoding\": zstd", Class::NotImplemented);
+    }
+
+    #[test]
+    fn an_answer_is_told_in_its_own_words_whatever_holds_them() {
+        let json = [("content-type", "application/json")];
+        assert_eq!(said_by_http(400, &json, br#"{"code":3,"message":"bad wire type"}"#), "HTTP 400: bad wire type");
+        assert_eq!(said_by_http(400, &json, br#" {"error":"bad"} "#), r#"HTTP 400: {"error":"bad"}"#);
+        assert_eq!(said_by_http(400, &json, b"bad"), "HTTP 400: bad");
+        let status = RpcStatus { code: 3, message: "bad wire type".into(), details: vec![] }.encode_to_vec();
+        let protobuf = [("content-type", "application/x-protobuf")];
+        assert_eq!(said_by_http(400, &protobuf, &status), "HTTP 400: bad wire type");
+        assert_eq!(said_by_http(400, &[], b""), "HTTP 400");
+        let unknown = of_grpc(&headers(&[("grpc-status", "99"), ("grpc-message", "odd")])).unwrap_err();
+        assert_eq!(unknown.to_string(), "gRPC status 99: odd");
+        assert_eq!(of_grpc(&headers(&[("grpc-status", "none")])).unwrap_err().to_string(), "UNKNOWN");
+    }
+
+    #[test]
+    fn whoever_says_when_to_come_back_does_not_speak_of_size() {
+        check_http(429, &[("retry-after", "3")], b"request body too large", retry_in(3));
+        let retry_info = BASE64.encode(status_with_retry_info());
+        let late = [("grpc-status", "8"), ("grpc-message", "too large"), ("grpc-status-details-bin", &*retry_info)];
+        assert_eq!(class_of_grpc(&late), retry_in(7));
+    }
+
+    #[test]
+    fn the_header_goes_before_the_body_in_when_to_come_back() {
+        let both = [("content-type", "application/x-protobuf"), ("retry-after", "3")];
+        check_http(503, &both, &status_with_retry_info(), retry_in(3));
+    }
+
+    fn retry_info_of(details: &[(&str, &[u8])]) -> Option<Duration> {
+        let any = |(name, value): &(&str, &[u8])| Any { type_url: (*name).into(), value: value.to_vec() };
+        let status = RpcStatus { code: 8, message: String::new(), details: details.iter().map(any).collect() };
+        Status::read(&status.encode_to_vec()).retry_after
+    }
+
+    #[test]
+    fn a_retry_delay_is_the_first_one_and_never_negative() {
+        const NAME: &str = "type.googleapis.com/google.rpc.RetryInfo";
+        // seconds = 7, then seconds = 9
+        assert_eq!(
+            retry_info_of(&[(NAME, b"\x0a\x02\x08\x07"), (NAME, b"\x0a\x02\x08\x09")]),
+            Some(Duration::from_secs(7))
+        );
+        // nanos = 500,000,000, and more than a second of them
+        let half = retry_info_of(&[(NAME, b"\x0a\x06\x10\x80\xca\xb5\xee\x01")]);
+        assert_eq!(half, Some(Duration::from_millis(500)));
+        let many = retry_info_of(&[(NAME, b"\x0a\x06\x10\x80\xa8\xd6\xb9\x07")]);
+        assert_eq!(many, Some(Duration::from_nanos(999_999_999)));
+        // seconds = -1
+        let negative = [b"\x0a\x0b\x08".as_slice(), &[0xff; 9], b"\x01"].concat();
+        assert_eq!(retry_info_of(&[(NAME, &negative)]), Some(Duration::ZERO));
+        assert_eq!(retry_info_of(&[("type.googleapis.com/google.rpc.QuotaFailure", b"\x0a\x02\x08\x07")]), None);
+        assert_eq!(retry_info_of(&[]), None);
+    }
+
+    #[test]
+    fn advice_names_what_can_be_wrong() {
+        let advice = |class, code| SendError::new(class, code, "").advice();
+        for code in [Code::Http(401), Code::Http(403), Code::Grpc(PERMISSION_DENIED), Code::Grpc(UNAUTHENTICATED)] {
+            assert_eq!(advice(Class::Permanent, code), "check --header", "{code}");
+        }
+        assert_eq!(advice(Class::BadData, Code::Http(400)), "its own log may say what is wrong with them");
+        assert_eq!(advice(Class::Misconfigured, Code::Http(200)), "check its address");
+        assert_eq!(advice(Class::Permanent, Code::Grpc(9)), "check its address and --header");
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_is_for_good_and_one_that_is_not_otlps_a_wrong_place() {
+        assert_eq!(no_answer(Code::Http(200), &NoAnswer::TooLarge(5)).class, Class::Permanent);
+        assert_eq!(no_answer(Code::Http(200), &NoAnswer::Other("a page".into())).class, Class::Misconfigured);
+        assert!(Code::Http(200).is_answer() && Code::Grpc(0).is_answer());
+        for code in [Code::Connect, Code::Broken, Code::Timeout, Code::Protocol, Code::Certificate, Code::Proxy] {
+            assert!(!code.is_answer(), "{code}");
+        }
+    }
+
     proptest! {
         #[test]
         fn never_panics(status in 100u16..1000, body: Vec<u8>, header in "[ -~]{0,40}") {
