@@ -573,6 +573,251 @@ mod tests {
         assert_eq!(calendar.resolve(time(1), Some(envelope)), Some((nanos("2026-01-01T00:00:00.000000001Z"), 3)));
     }
 
+    fn hinted(year: i32, month: u8) -> CalendarSettings {
+        CalendarSettings { year_hint: Some((year, month)), ..settings("2026-11-25T12:00:00Z") }
+    }
+
+    fn in_zone(zone: Zone) -> CalendarSettings {
+        CalendarSettings { zone: Some(zone), ..settings("2026-11-25T12:00:00Z") }
+    }
+
+    #[test]
+    fn a_leap_day_is_no_time_in_a_pinned_year_without_it() {
+        let pinned = CalendarSettings { year: Some(2023), ..settings("2026-11-25T12:00:00Z") };
+        for envelope in [None, Some(nanos("2024-02-29T12:00:00Z"))] {
+            assert_eq!(Calendar::new(&pinned).resolve(local("02-29T12:00:00"), envelope), None);
+        }
+        check(&pinned, &[("2024-02-29T12:00:00@2024-02-29T12:00:00.1Z", "2024-02-29T12:00:00Z")]);
+    }
+
+    #[test]
+    fn a_year_that_is_written_goes_before_a_pinned_one() {
+        let pinned = CalendarSettings { year: Some(2020), ..settings("2026-11-25T12:00:00Z") };
+        check(&pinned, &[("2023-01-01T01:00:00@2023-01-01T00:00:00.1Z", "2023-01-01T00:00:00Z")]);
+        check(&pinned, &[("2023-01-01T01:00:00", "2023-01-01T01:00:00Z")]);
+    }
+
+    #[test]
+    fn each_envelope_tells_the_year_of_its_own_line() {
+        // The same date again, under an envelope of another year; and another date under one of the same day.
+        check(
+            &settings("2026-11-25T12:00:00Z"),
+            &[
+                ("01-01T00:00:01@2023-01-01T00:00:01.1Z", "2023-01-01T00:00:01Z"),
+                ("01-01T00:00:02@2022-01-01T00:00:02.1Z", "2022-01-01T00:00:02Z"),
+                ("01-01T00:00:03@2024-01-01T00:00:03.1Z", "2024-01-01T00:00:03Z"),
+                ("12-31T23:59:59@2024-01-01T00:00:03.1Z", "2023-12-31T23:59:59Z"),
+                ("01-01T00:00:04@2024-01-01T00:00:04.1Z", "2024-01-01T00:00:04Z"),
+            ],
+        );
+        // The same date, too far from an envelope of the same day: it speaks of another time.
+        check(
+            &settings("2026-11-25T12:00:00Z"),
+            &[
+                ("12-31T23:00:00@2023-01-01T00:00:00.1Z", "2023-01-01T00:00:00Z"),
+                ("12-31T00:00:00@2023-01-01T20:00:00.1Z", "2025-12-31T00:00:00Z"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_line_is_near_an_envelope_of_the_widest_zones_and_no_farther() {
+        let now = settings("2026-11-25T12:00:00Z");
+        check(&now, &[("01-01T15:00:00@2023-01-01T00:00:00Z", "2023-01-01T00:00:00Z")]);
+        check(&now, &[("12-31T11:00:00@2023-01-01T00:00:00Z", "2023-01-01T00:00:00Z")]);
+        check(&now, &[("01-01T15:00:01@2023-01-01T00:00:00Z", "2026-01-01T15:00:01Z")]);
+        check(&now, &[("12-31T10:59:59@2023-01-01T00:00:00Z", "2025-12-31T10:59:59Z")]);
+    }
+
+    #[test]
+    fn a_line_may_be_a_minute_ahead_of_its_envelope_before_it_shows_another_zone() {
+        let now = settings("2026-11-25T12:00:00Z");
+        check(&now, &[("06-01T12:00:30@2026-06-01T12:00:00Z", "2026-06-01T12:00:30Z")]);
+        check(&now, &[("06-01T12:00:59@2026-06-01T12:00:00Z", "2026-06-01T12:00:59Z")]);
+        check(&now, &[("06-01T12:01:00@2026-06-01T12:00:00Z", "2026-06-01T11:46:00Z")]);
+    }
+
+    #[test]
+    fn zones_differ_by_quarters_of_an_hour() {
+        check(
+            &settings("2026-11-25T12:00:00Z"),
+            &[
+                ("06-01T05:30:00@2026-06-01T00:00:00.1Z", "2026-06-01T00:00:00Z"),
+                ("06-01T05:45:01@2026-06-01T00:00:01.1Z", "2026-06-01T00:00:01Z"),
+                ("06-01T05:15:02@2026-06-01T00:00:02.1Z", "2026-06-01T00:00:02Z"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_late_line_shows_a_larger_offset_but_no_smaller_one_unless_nothing_else_fits() {
+        // Clocks were put forward, and the first line behind that is late.
+        check(
+            &settings("2026-11-25T12:00:00Z"),
+            &[
+                ("03-29T01:59:59@2026-03-29T00:59:59.1Z", "2026-03-29T00:59:59Z"),
+                ("03-29T03:00:00@2026-03-29T01:00:10Z", "2026-03-29T01:00:00Z"),
+            ],
+        );
+        // Fifteen hours late is too late to be believed.
+        check(
+            &settings("2026-11-25T12:00:00Z"),
+            &[
+                ("01-01T14:00:00@2023-01-01T00:00:00.1Z", "2023-01-01T00:00:00Z"),
+                ("12-31T22:59:40@2023-01-01T00:00:10Z", "2022-12-31T23:59:40Z"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_time_of_day_lies_on_the_day_of_its_zone() {
+        let time = |text: &str| match local(&format!("06-01T{text}")) {
+            Time::Local { nanos_of_day, .. } => Time::Local { year: None, month: 0, day: 0, nanos_of_day, digits: 0 },
+            other => other,
+        };
+        let resolved = |calendar: &mut Calendar, text: &str, envelope: &str| {
+            calendar.resolve(time(text), Some(nanos(envelope))).map(|(nanos, _)| nanos)
+        };
+        let mut east = Calendar::new(&in_zone(Zone::Fixed(14 * 3600)));
+        assert_eq!(resolved(&mut east, "14:00:00", "2026-06-01T00:00:00.1Z"), Some(nanos("2026-06-01T00:00:00Z")));
+        for (envelope, expected) in
+            [("2026-10-25T00:30:00.1Z", "2026-10-25T00:30:00Z"), ("2026-10-25T01:30:00.1Z", "2026-10-25T01:30:00Z")]
+        {
+            let mut calendar = Calendar::new(&in_zone(berlin()));
+            assert_eq!(resolved(&mut calendar, "02:30:00", envelope), Some(nanos(expected)));
+        }
+        // Twenty minutes late, in a zone that other lines have shown.
+        let mut calendar = Calendar::new(&settings("2026-11-25T12:00:00Z"));
+        calendar.resolve(local("01-01T14:00:00"), Some(nanos("2023-01-01T00:00:00.1Z")));
+        let late = resolved(&mut calendar, "14:00:00", "2023-01-01T00:20:00.1Z");
+        assert_eq!(late, Some(nanos("2023-01-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_file_begins_near_the_month_of_its_name_or_some_months_before() {
+        for (hint, line, expected) in [
+            ((2022, 1), "02-05T00:00:00", "2022-02-05T00:00:00Z"),
+            ((2022, 1), "03-05T00:00:00", "2021-03-05T00:00:00Z"),
+            ((2022, 6), "07-05T00:00:00", "2022-07-05T00:00:00Z"),
+            ((2022, 6), "08-05T00:00:00", "2021-08-05T00:00:00Z"),
+            ((2021, 12), "02-05T00:00:00", "2021-02-05T00:00:00Z"),
+            // Of a century without its leap year.
+            ((2103, 5), "02-29T00:00:00", "2096-02-29T00:00:00Z"),
+        ] {
+            check(&hinted(hint.0, hint.1), &[(line, expected)]);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_late_by_less_than_a_day_does_not_turn_the_year() {
+        check(
+            &hinted(2025, 12),
+            &[
+                ("12-31T23:00:00", "2025-12-31T23:00:00Z"),
+                ("01-01T12:00:00", "2026-01-01T12:00:00Z"),
+                // A day late, to the second.
+                ("12-31T12:00:00", "2025-12-31T12:00:00Z"),
+                // More than that: the file goes on to the end of its year.
+                ("12-31T11:59:59", "2026-12-31T11:59:59Z"),
+            ],
+        );
+        check(
+            &hinted(2025, 12),
+            &[
+                ("12-31T23:00:00", "2025-12-31T23:00:00Z"),
+                ("01-01T00:00:00", "2026-01-01T00:00:00Z"),
+                ("12-31T23:59:59", "2025-12-31T23:59:59Z"),
+                ("12-30T10:00:00", "2026-12-30T10:00:00Z"),
+            ],
+        );
+        check(
+            &hinted(2026, 1),
+            &[
+                ("02-01T12:00:00", "2026-02-01T12:00:00Z"),
+                ("01-31T12:00:00", "2026-01-31T12:00:00Z"),
+                ("02-01T12:00:00", "2026-02-01T12:00:00Z"),
+                ("01-31T11:59:59", "2027-01-31T11:59:59Z"),
+            ],
+        );
+    }
+
+    #[test]
+    fn nothing_lies_more_than_a_day_ahead_unless_the_file_says_so() {
+        let now = settings("2026-11-25T12:00:00Z");
+        check(&now, &[("11-26T12:00:00", "2026-11-26T12:00:00Z")]);
+        check(&now, &[("11-26T12:00:01", "2025-11-26T12:00:01Z")]);
+        let ahead = |year: i32| format!("{year}-12-20T00:00:00Z");
+        check(&now, &[("11-20T00:00:00", "2026-11-20T00:00:00Z"), ("12-20T00:00:00", &ahead(2025))]);
+        check(&hinted(2026, 11), &[("11-20T00:00:00", "2026-11-20T00:00:00Z"), ("12-20T00:00:00", &ahead(2026))]);
+        let mut calendar = Calendar::new(&now);
+        calendar.created(local("2026-11-19T00:00:00"));
+        calendar.resolve(local("11-20T00:00:00"), None);
+        assert_eq!(calendar.resolve(local("12-20T00:00:00"), None), Some((nanos(&ahead(2026)), 6)));
+    }
+
+    #[test]
+    fn a_leap_day_tells_the_year_of_what_follows() {
+        check(
+            &settings("2026-11-25T12:00:00Z"),
+            &[
+                ("01-10T00:00:00", "2026-01-10T00:00:00Z"),
+                ("02-29T00:00:00", "2024-02-29T00:00:00Z"),
+                ("03-01T00:00:00", "2024-03-01T00:00:00Z"),
+            ],
+        );
+    }
+
+    #[test]
+    fn in_the_hour_that_comes_twice_the_first_is_meant_until_something_else_shows() {
+        let berlin = in_zone(berlin());
+        check(&berlin, &[("10-25T02:30:00", "2026-10-25T00:30:00Z")]);
+        // A moment ahead of its envelope.
+        check(&berlin, &[("10-25T02:30:00@2026-10-25T01:29:59.5Z", "2026-10-25T01:30:00Z")]);
+        check(&berlin, &[("10-25T02:30:00@2026-10-25T01:28:59Z", "2026-10-25T00:30:00Z")]);
+    }
+
+    #[test]
+    fn clocks_may_be_changed_in_the_middle_of_an_hour() {
+        // By half an hour: from 02:00 to 01:30 in April, from 02:00 to 02:30 in October.
+        let lord_howe = in_zone(Zone::parse("Australia/Lord_Howe").unwrap());
+        check(
+            &lord_howe,
+            &[
+                ("04-05T01:10:00", "2026-04-04T14:10:00Z"),
+                ("04-05T01:50:00", "2026-04-04T14:50:00Z"),
+                ("04-05T01:35:00", "2026-04-04T15:05:00Z"),
+                ("04-05T02:10:00", "2026-04-04T15:40:00Z"),
+            ],
+        );
+        check(
+            &lord_howe,
+            &[
+                ("10-04T01:50:00", "2026-10-03T15:20:00Z"),
+                ("10-04T02:40:00", "2026-10-03T15:40:00Z"),
+                ("10-04T02:10:00", "2026-10-03T15:40:00Z"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_zone_turns_local_times_to_instants_and_back() {
+        let at = |text: &str| nanos(&format!("{text}Z"));
+        for (zone, written, instant) in [
+            (berlin(), "2026-06-01T12:00:00", "2026-06-01T10:00:00"),
+            // Twice: the earlier one. Left out: as if clocks had not been put forward.
+            (berlin(), "2026-10-25T02:30:00", "2026-10-25T00:30:00"),
+            (berlin(), "2026-03-29T02:30:00", "2026-03-29T01:30:00"),
+            (Zone::Fixed(-18_000), "2026-01-01T00:00:00", "2026-01-01T05:00:00"),
+        ] {
+            assert_eq!(zone.instant(at(written)), Some(at(instant)), "{written}");
+        }
+        assert_eq!(berlin().local_time(at("2026-06-01T10:00:00")), Some(at("2026-06-01T12:00:00")));
+        assert_eq!(Zone::Fixed(-18_000).local_time(at("2026-01-01T05:00:00")), Some(at("2026-01-01T00:00:00")));
+        assert_eq!(Zone::parse("+18:00"), Ok(Zone::Fixed(64_800)));
+        assert!(Zone::parse("+19:00").is_err() && Zone::parse("+00:60").is_err());
+        assert_eq!(Zone::parse("+00:59"), Ok(Zone::Fixed(3540)));
+    }
+
     #[test]
     fn reads_zones() {
         for (text, seconds) in [("+05:30", 19800), ("-0800", -28800), ("+02", 7200), ("Z", 0), ("-00:15", -900)] {
