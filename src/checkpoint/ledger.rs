@@ -311,4 +311,139 @@ mod tests {
         settled.clip(30);
         assert!(settled.refused.is_empty() && settled.untraced.is_empty());
     }
+
+    #[test]
+    fn an_empty_range_is_nothing() {
+        let mut ranges = Ranges::default();
+        ranges.add(5, 5);
+        ranges.add(7, 5);
+        assert!(ranges.is_empty());
+        ranges.add(0, 10);
+        ranges.remove(5, 5);
+        ranges.remove(7, 5);
+        assert_eq!(ranges.list(), [(0, 10)]);
+        assert!(!ranges.holds(10, 10) && ranges.holds(0, 0) && ranges.holds(0, 10) && !ranges.holds(0, 11));
+        ranges.remove(0, 10);
+        assert!(ranges.is_empty());
+    }
+
+    #[test]
+    fn ranges_that_touch_become_one_and_what_is_taken_out_leaves_no_empty_ones() {
+        let mut ranges = Ranges::default();
+        for (from, to) in [(10, 20), (30, 40), (20, 30)] {
+            ranges.add(from, to);
+        }
+        assert_eq!(ranges.list(), [(10, 40)]);
+        for (from, to, left) in [
+            (10, 15, vec![(15, 40)]),
+            (35, 40, vec![(15, 35)]),
+            (20, 25, vec![(15, 20), (25, 35)]),
+            (0, 15, vec![(15, 20), (25, 35)]),
+        ] {
+            ranges.remove(from, to);
+            assert_eq!(ranges.list(), left);
+        }
+        ranges.clip(25);
+        assert_eq!(ranges.list(), [(15, 20)]);
+    }
+
+    /// What is left of a refusal at 10..20 once a range is sent again and taken.
+    fn refused_after(from: u64, to: u64) -> Vec<(u64, u64)> {
+        let how = Settlement { traced: true, refused: None };
+        let mut settled = Settled::default();
+        settled.add(10, 20, Settlement { refused: Some((3, "bad")), ..how });
+        settled.add(from, to, how);
+        settled.refused.iter().map(|refusal| (refusal.from, refusal.to)).collect()
+    }
+
+    #[test]
+    fn what_is_sent_again_is_cut_off_a_refusal_at_its_ends() {
+        for (from, to, left) in [
+            (0, 5, Some((10, 20))),
+            (0, 10, Some((10, 20))),
+            (0, 12, Some((12, 20))),
+            (10, 12, Some((12, 20))),
+            (10, 20, None),
+            (0, 30, None),
+            // Within it: which were refused is not known.
+            (12, 15, Some((10, 20))),
+            (15, 20, Some((10, 15))),
+            (15, 30, Some((10, 15))),
+            (20, 30, Some((10, 20))),
+            (25, 30, Some((10, 20))),
+        ] {
+            assert_eq!(refused_after(from, to), left.into_iter().collect::<Vec<_>>(), "{from}..{to}");
+        }
+    }
+
+    #[test]
+    fn refusals_that_follow_each_other_for_one_reason_are_one_and_too_many_are_told_together() {
+        let mut settled = Settled::default();
+        let mut refuse = |from, to, records, reason: &str| {
+            settled.add(from, to, Settlement { traced: true, refused: Some((records, reason)) });
+            let all = settled.refused.iter().map(|refusal| (refusal.from, refusal.to, refusal.records));
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(refuse(10, 20, 1, "bad"), [(10, 20, 1)]);
+        assert_eq!(refuse(20, 30, 2, "bad"), [(10, 30, 3)]);
+        assert_eq!(refuse(30, 40, 4, "large"), [(10, 30, 3), (30, 40, 4)]);
+        // Not behind the last one.
+        assert_eq!(refuse(50, 60, 8, "large"), [(10, 30, 3), (30, 40, 4), (50, 60, 8)]);
+        for number in 3..REFUSALS_MAX as u64 {
+            refuse(number * 100, number * 100 + 10, 1, "bad");
+        }
+        let last = (REFUSALS_MAX as u64 - 1) * 100;
+        let full = refuse(last + 50, last + 60, 5, "other");
+        assert_eq!((full.len(), full[REFUSALS_MAX - 1]), (REFUSALS_MAX, (last, last + 60, 6)));
+        let full = refuse(0, 5, 7, "other");
+        assert_eq!((full.len(), full[REFUSALS_MAX - 1]), (REFUSALS_MAX, (0, last + 60, 13)));
+    }
+
+    #[test]
+    fn a_file_that_changed_keeps_what_lies_before_the_change() {
+        let mut file = File::default();
+        let mut running = crate::checkpoint::marks::Running::default();
+        running.feed(b"one\ntwo\nhalf", &mut file.marks);
+        running.finish(&mut file.marks);
+        let stream = file.streams.entry(1).or_default();
+        stream.joined.extend([(4, 1), (8, 2), (12, 3)]);
+        let settled = stream.settled.entry(0).or_default();
+        settled.add(0, 12, Settlement { traced: false, refused: Some((1, "bad")) });
+        let mut longer = file.clone();
+        file.clip(8);
+        // Its streams alone, where its bytes are the same.
+        longer.clip_streams(8);
+        assert_eq!((file.marks.list().len(), file.marks.unfinished()), (2, None));
+        assert_eq!((longer.marks.list().len(), longer.marks.unfinished().is_some()), (2, true));
+        for file in [file, longer] {
+            let stream = &file.streams[&1];
+            assert_eq!(stream.joined.keys().copied().collect::<Vec<_>>(), [4, 8]);
+            let settled = &stream.settled[&0];
+            assert_eq!((settled.ranges.list(), settled.untraced.list()), (vec![(0, 8)], vec![(0, 8)]));
+            assert_eq!((settled.refused[0].from, settled.refused[0].to), (0, 8));
+        }
+    }
+
+    #[test]
+    fn a_file_of_which_nothing_was_settled_is_of_no_use() {
+        let mut file = File::default();
+        assert!(!file.is_of_use());
+        let settled = file.streams.entry(1).or_default().settled.entry(0).or_default();
+        assert!(settled.ranges.is_empty());
+        assert!(!file.is_of_use());
+        file.streams.entry(2).or_default().settled.entry(1).or_default().ranges.add(0, 1);
+        assert!(file.is_of_use());
+        let mut state = State { files: vec![Arc::default(), Arc::new(file)], ..State::default() };
+        // Exactly as many as may be: nothing is forgotten.
+        assert_eq!((state.begin_run(1), state.files.len(), state.files[0].idle), (0, 1, 1));
+        assert_eq!((state.begin_run(0), state.files.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_more_files_there_are_the_fewer_marks_each_may_keep() {
+        let marks = |files: usize| State { files: vec![Arc::default(); files], ..State::default() }.marks_max();
+        assert_eq!([0, 1, 1024].map(marks), [MARKS_MAX; 3]);
+        assert_eq!(marks(4096), 128);
+        assert_eq!(marks(FILES_MAX), MARKS_MIN);
+    }
 }

@@ -339,4 +339,35 @@ mod tests {
             prop_assert!(verified >= memchr::memrchr(b'\n', text.as_bytes()).map_or(0, |at| at + 1));
         }
     }
+
+    #[test]
+    fn a_mark_stands_once_and_behind_the_others() {
+        let mark = |at, hash| Mark { at, hash };
+        let with_half = || Marks::from_parts(vec![mark(4, 1)], Some(mark(8, 2)), 1);
+        let mut marks = with_half();
+        marks.push(mark(4, 9));
+        marks.push(mark(3, 9));
+        assert_eq!((marks.list(), marks.unfinished()), (&[mark(4, 1)][..], Some(mark(8, 2))));
+        marks.push(mark(7, 3));
+        assert_eq!((marks.list().len(), marks.unfinished()), (2, Some(mark(8, 2))));
+        // The line was ended where it was expected to be.
+        marks.push(mark(8, 2));
+        assert_eq!((marks.list().len(), marks.unfinished()), (3, None));
+        for (at, list, unfinished) in [(3, 0, false), (4, 1, false), (7, 1, false), (8, 1, true), (9, 1, true)] {
+            let mut marks = with_half();
+            marks.clip(at);
+            assert_eq!((marks.list().len(), marks.unfinished().is_some()), (list, unfinished), "{at}");
+        }
+    }
+
+    #[test]
+    fn records_end_behind_the_line_feed_that_is_still_to_come() {
+        let mut running = Running::default();
+        let mut ends = vec![(running.at(), running.end())];
+        for bytes in [&b"one"[..], b"", b"\n", b"two"] {
+            running.write(bytes);
+            ends.push((running.at(), running.end()));
+        }
+        assert_eq!(ends, [(0, 0), (3, 4), (3, 4), (4, 4), (7, 8)]);
+    }
 }

@@ -78,3 +78,45 @@ impl Keys {
         ranges
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprints(head: &[u8]) -> Fingerprints {
+        Fingerprints::new(head, &mut HashSet::new())
+    }
+
+    fn ranges(list: &[(u64, u64)]) -> Ranges {
+        let mut ranges = Ranges::default();
+        list.iter().for_each(|(from, to)| ranges.add(*from, *to));
+        ranges
+    }
+
+    /// What a file that begins so has of a ledger that knows one key.
+    fn taken(head: &[u8], key: Key, known: &[(u64, u64)]) -> Vec<(u64, u64)> {
+        let mut ledger = Version1::from([(key, ranges(known))]);
+        let taken = fingerprints(head).keys(b"stream").take_from(&mut ledger);
+        assert_eq!(taken.is_empty(), ledger.contains_key(&key), "what is taken is handed on");
+        taken.list()
+    }
+
+    #[test]
+    fn what_a_shorter_file_acknowledged_is_kept_to_the_lines_that_it_had() {
+        let key = |head: &[u8]| fingerprints(head).keys(b"stream").heads[0].0;
+        let known = [(0, 6), (8, 12)];
+        assert_eq!(taken(b"one\ntwo\nsix\n", key(b"one\ntwo\nsix\n"), &known), known);
+        assert_eq!(taken(b"one\ntwo\nsix\n", key(b"one\n"), &known), [(0, 4)]);
+        assert_eq!(taken(b"one\ntwo\nsix\n", key(b"one\ntwo\n"), &known), [(0, 6)]);
+        assert_eq!(taken(b"one\ntwo\nsix\n", key(b"two\n"), &known), []);
+    }
+
+    #[test]
+    fn what_lay_behind_whole_lines_is_added() {
+        let whole = fingerprints(b"one\ntwo\nha").keys(b"stream");
+        let (head, tail) = (whole.heads[0].0, whole.tail.unwrap());
+        let mut ledger = Version1::from([(head, ranges(&[(0, 4)])), (tail, ranges(&[(8, 11)]))]);
+        assert_eq!(whole.take_from(&mut ledger).list(), [(0, 4), (8, 11)]);
+        assert!(ledger.is_empty());
+    }
+}

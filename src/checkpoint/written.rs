@@ -292,7 +292,9 @@ pub(super) mod tests {
         let stream = file.streams.entry(u128::MAX).or_default();
         stream.joined.insert(40, 9);
         let how = Settlement { traced: false, refused: Some((1, "refused for good (HTTP 400)")) };
-        stream.settled.entry(destination).or_default().add(3, 9, how);
+        let settled = stream.settled.entry(destination).or_default();
+        settled.add(3, 9, how);
+        settled.add(9, 12, Settlement { traced: true, refused: None });
         state.files.push(Arc::new(file));
         let mut ranges = Ranges::default();
         ranges.add(1, 2);
@@ -340,6 +342,54 @@ pub(super) mod tests {
             let mut rest = &text[..];
             prop_assert_eq!((take_varint(&mut rest), rest.len()), (Some(value), 0));
             take_varint(&mut &bytes[..]);
+        }
+    }
+
+    fn with_marks(list: &[u64], unfinished: Option<u64>) -> State {
+        let mark = |at: &u64| Mark { at: *at, hash: 1 };
+        let marks = Marks::from_parts(list.iter().map(mark).collect(), unfinished.as_ref().map(mark), 1);
+        let mut file = File { marks, ..File::default() };
+        file.streams.entry(1).or_default().settled.entry(0).or_default().ranges.add(0, 1);
+        State { destinations: vec!["otlp=a".into()], files: vec![Arc::new(file)], ..State::default() }
+    }
+
+    #[test]
+    fn marks_that_do_not_lie_behind_one_another_are_damage() {
+        for whole in [with_marks(&[4, 8], Some(9)), with_marks(&[], Some(1)), with_marks(&[1, 2, 1000, u64::MAX], None)]
+        {
+            assert_eq!(read(&write(&whole).unwrap()), Ok(whole));
+        }
+        for damaged in [
+            with_marks(&[4, 4], None),
+            with_marks(&[0], None),
+            with_marks(&[4, 8], Some(8)),
+            with_marks(&[4, 8], Some(6)),
+        ] {
+            assert_eq!(read(&write(&damaged).unwrap()), Err(Unreadable::Damaged));
+        }
+    }
+
+    #[test]
+    fn version_1_is_read_without_the_queries_of_its_urls() {
+        let [one, other, third] = ["0f", "0f", "1e"].map(|key| format!("{key:0>32}"));
+        let ledgers = format!(
+            r#"{{"otlp=http://a/?key=1":[{{"key":"{one}","ranges":[[0,5]]}}],"otlp=http://a/?key=2":[{{"key":"{other}","ranges":[[5,9]]}},{{"key":"{third}","ranges":[[1,2]]}}],"otlp=http://b/":[]}}"#
+        );
+        let text = format!(r#"{{"version":1,"checksum":"{}","destinations":{ledgers}}}"#, checksum(ledgers.as_bytes()));
+        let state = read(text.as_bytes()).unwrap();
+        let names: Vec<_> = state.version_1.keys().map(String::as_str).collect();
+        assert_eq!(names, ["otlp=http://a/", "otlp=http://b/"]);
+        let ledger = &state.version_1["otlp=http://a/"];
+        assert_eq!((ledger[&0x0f].list(), ledger[&0x1e].list()), (vec![(0, 9)], vec![(1, 2)]));
+        assert_eq!(read(text.replace("[0,5]", "[0,6]").as_bytes()), Err(Unreadable::Damaged));
+    }
+
+    #[test]
+    fn varints_are_read_where_they_grow_by_a_byte() {
+        for value in [0, 1, 0x7f, 0x80, 0x81, 0x3fff, 0x4000, u64::MAX] {
+            let mut text = Vec::new();
+            put_varint(&mut text, value);
+            assert_eq!((take_varint(&mut &text[..]), text.len()), (Some(value), value.max(1).ilog2() as usize / 7 + 1));
         }
     }
 }
