@@ -61,11 +61,11 @@ impl Group {
             None => count as u64,
             Some(ordinals) => {
                 let mut after = ordinals.split_off(count);
-                // The back begins at its own first ordinal.
-                let first = after.first().copied().unwrap_or(0);
-                after.iter_mut().for_each(|ordinal| *ordinal -= first);
+                // The back begins at its own first ordinal; one without items has none.
+                let first = after.first().copied();
+                after.iter_mut().for_each(|ordinal| *ordinal -= first.unwrap_or(0));
                 front.ordinals = Some(std::mem::replace(ordinals, after));
-                u64::from(first)
+                first.map_or(receipt.to - receipt.from, u64::from)
             }
         };
         let middle = (receipt.from + ordinal).min(receipt.to);
@@ -223,7 +223,7 @@ impl Batch {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, any_value};
     use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
@@ -299,7 +299,12 @@ pub(crate) mod tests {
     }
 
     fn any_groups() -> impl Strategy<Value = Vec<(Vec<String>, (&'static str, &'static str))>> {
-        let urls = prop_oneof![Just(("", "")), Just(("https://a/1", "")), Just(("", "https://b/1.2.3"))];
+        let urls = prop_oneof![
+            Just(("", "")),
+            Just(("https://a/1", "")),
+            Just(("", "https://b/1.2.3")),
+            Just(("https://of.the.resource/1", "https://of.scope/2"))
+        ];
         proptest::collection::vec((proptest::collection::vec("[a-z]{0,200}", 0..5), urls), 0..5)
     }
 
@@ -327,6 +332,123 @@ pub(crate) mod tests {
             }
             let covered: u64 = front.receipts.iter().chain(&back.receipts).map(|receipt| receipt.to - receipt.from).sum();
             prop_assert_eq!(covered, whole.count() as u64);
+        }
+    }
+
+    /// Items whose ordinals have gaps, each named by its ordinal: as (ordinal of the first, gaps behind each).
+    fn with_gaps(from: u64, gaps: &[u32]) -> Batch {
+        let mut ordinals = vec![0];
+        ordinals.extend(gaps.iter().scan(0, |sum, gap| {
+            *sum += gap + 1;
+            Some(*sum)
+        }));
+        let to = from + u64::from(ordinals.pop().unwrap_or(0));
+        let bodies: Vec<String> = ordinals.iter().map(|ordinal| (from + u64::from(*ordinal)).to_string()).collect();
+        let mut batch = Batch::new(Signal::Logs);
+        batch.push(Group { ordinals: Some(ordinals), ..group(&bodies, ("", "")) }, Receipt { source: 1, from, to });
+        batch
+    }
+
+    /// Each item lies in the receipt of its group, at the ordinal that its group says.
+    fn check_ordinals(batch: &Batch) {
+        let mut bodies = bodies(batch).into_iter();
+        for (group, receipt) in batch.groups.iter().zip(&batch.receipts) {
+            for at in 0..group.ends.len() {
+                let ordinal = receipt.from + group.ordinals.as_ref().map_or(at as u64, |of| u64::from(of[at]));
+                assert_eq!(bodies.next(), Some(ordinal.to_string()));
+                assert!((receipt.from..receipt.to).contains(&ordinal), "{ordinal} is not in {receipt:?}");
+            }
+        }
+        assert_eq!(bodies.next(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn halves_know_the_ordinals_of_their_items(
+            from in 0u64..1000, gaps in proptest::collection::vec(0u32..4, 0..12), deeper in any::<bool>(),
+        ) {
+            let whole = with_gaps(from, &gaps);
+            let (front, back) = whole.clone().split();
+            let halves = if deeper { let (one, two) = back.split(); vec![front, one, two] } else { vec![front, back] };
+            halves.iter().for_each(check_ordinals);
+            // Receipts follow on each other and cover what the whole one did.
+            let receipts: Vec<Receipt> = halves.iter().flat_map(|half| half.receipts.clone()).collect();
+            for pair in receipts.windows(2) {
+                prop_assert_eq!(pair[0].to, pair[1].from);
+            }
+            let covered: u64 = receipts.iter().map(|receipt| receipt.to - receipt.from).sum();
+            prop_assert_eq!(covered, whole.receipts.iter().map(|receipt| receipt.to - receipt.from).sum::<u64>());
+        }
+
+        #[test]
+        fn what_is_done_leaves_a_batch_and_nothing_else_does(
+            from in 0u64..1000, gaps in proptest::collection::vec(0u32..4, 0..12), plain in any::<bool>(),
+            done in proptest::collection::hash_set(0u64..60, 0..30),
+        ) {
+            let whole = if plain {
+                let ordinals: Vec<String> = (from..from + gaps.len() as u64).map(|ordinal| ordinal.to_string()).collect();
+                let mut batch = Batch::new(Signal::Logs);
+                let to = from + gaps.len() as u64;
+                batch.push(group(&ordinals, ("", "")), Receipt { source: 1, from, to });
+                batch
+            } else {
+                with_gaps(from, &gaps)
+            };
+            let is_done = |ordinal: u64| done.contains(&(ordinal - from));
+            let mut left = bodies(&whole);
+            left.retain(|body| !is_done(body.parse().unwrap()));
+            let rest = whole.clone().without(is_done);
+            check_ordinals(&rest);
+            // Neighbours stay in one group.
+            let kept: Vec<bool> = bodies(&whole).iter().map(|body| !is_done(body.parse().unwrap())).collect();
+            let runs = kept.chunk_by(|one, next| one == next).filter(|run| run[0]).count();
+            prop_assert_eq!(rest.groups.len(), runs);
+            prop_assert_eq!(bodies(&rest), left);
+            for receipt in &rest.receipts {
+                prop_assert_eq!(receipt.source, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_without_items_is_empty_however_many_groups_it_has() {
+        let none = group(&[], ("", ""));
+        let one = group(&["a".to_owned()], ("", ""));
+        for (groups, empty) in [
+            (vec![], true),
+            (vec![none.clone()], true),
+            (vec![none.clone(), one.clone()], false),
+            (vec![one.clone(), none.clone()], false),
+            (vec![one], false),
+        ] {
+            let mut batch = Batch::new(Signal::Logs);
+            groups.into_iter().for_each(|group| batch.push(group, Receipt { source: 0, from: 0, to: 1 }));
+            assert_eq!((batch.is_empty(), batch.message().is_empty()), (empty, empty));
+            assert_eq!(batch.len(), batch.message().concat().len());
+        }
+    }
+
+    #[test]
+    fn the_largest_item_is_found_wherever_it_stands() {
+        assert_eq!(Batch::new(Signal::Logs).largest(), 0);
+        for large in 0..4 {
+            let mut bodies = ["a", "b", "c", "d"].map(String::from);
+            bodies[large] = "x".repeat(100);
+            let halves = [(bodies[..2].to_vec(), ("", "")), (bodies[2..].to_vec(), ("", ""))];
+            // Tag and length of the item and of its body, which are two messages deep.
+            assert_eq!(batch(&halves).largest(), 100 + 6, "{large}");
+        }
+    }
+
+    #[test]
+    fn the_first_half_is_the_smaller_one() {
+        for (counts, front) in
+            [(vec![3], 1), (vec![1, 2], 1), (vec![2, 2], 2), (vec![1, 1, 3], 2), (vec![1], 0), (vec![], 0)]
+        {
+            let groups: Vec<_> = counts.iter().map(|count| (vec!["a".to_owned(); *count], ("", ""))).collect();
+            let (one, other) = batch(&groups).split();
+            assert_eq!((one.count(), other.count()), (front, counts.iter().sum::<usize>() - front), "{counts:?}");
+            assert!(one.groups.iter().chain(&other.groups).all(|group| !group.ends.is_empty()), "{counts:?}");
         }
     }
 
