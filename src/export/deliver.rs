@@ -350,3 +350,7 @@ fn rejection(message: &str) -> String {
     let message = if message.is_empty() { "it does not say why" } else { message };
     format!("refused within a request it took ({message})")
 }
+
+#[cfg(test)]
+#[path = "deliver_tests.rs"]
+mod tests;

@@ -31,8 +31,6 @@ const BISECTIONS_MAX: u32 = 256;
 const BISECTIONS_EARNED: u32 = 16;
 /// Refusals of a batch for an unnamed limit before it is halved, where halves of others were taken at once.
 const OVERLOADS_TO_SPLIT: u32 = 2;
-/// A lone record is dropped without fresh successes of others only if it fails for this long.
-const DROP_AFTER: Duration = Duration::from_secs(60);
 /// The last try before time is up gets at least this long.
 const LAST_TRY_MIN: Duration = Duration::from_secs(1);
 /// Why records are left by a destination that took nothing in time.
@@ -195,7 +193,8 @@ impl Deliver {
         let verdict = if blame == Blame::Nobody {
             Verdict::Retry
         } else {
-            let drop_after = self.options.retry_for.map_or(DROP_AFTER, |limit| DROP_AFTER.min(limit / 2));
+            let drop_after = self.options.drop_after;
+            let drop_after = self.options.retry_for.map_or(drop_after, |limit| drop_after.min(limit / 2));
             let verdict = job.suspicion.failed(&self.health, job.parcel.batch.count(), age < drop_after);
             // Counted once: what fails over and over says no more of the destination than what fails.
             if !job.suspicion.is_suspect() && job.failures == 1 {
@@ -391,4 +390,69 @@ fn is_late(code: Code) -> bool {
 /// What is left of the time for tries, but enough for one.
 fn left_of(retry_for: Duration, first_try: Instant, now: Instant) -> Duration {
     retry_for.saturating_sub(now - first_try).max(LAST_TRY_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(class: Class, code: Code) -> SendError {
+        SendError::new(class, code, "")
+    }
+
+    #[test]
+    fn a_record_may_be_to_blame_for_an_answer_that_names_no_time() {
+        let (now, later) = (Class::Retryable { after: None }, Class::Retryable { after: Some(Duration::from_secs(1)) });
+        for code in [Code::Grpc(14), Code::Http(502), Code::Http(503), Code::Http(504)] {
+            assert_eq!(blame(&error(now, code)), Blame::Record, "{code}");
+            assert_eq!(blame(&error(later, code)), Blame::Nobody, "{code}");
+        }
+        for code in [Code::Http(429), Code::Connect, Code::Broken, Code::Timeout, Code::Proxy] {
+            assert_eq!(blame(&error(now, code)), Blame::Nobody, "{code}");
+        }
+    }
+
+    #[test]
+    fn codes_of_trouble_of_the_destinations_own_are_doubted() {
+        let of_grpc: Vec<u32> = (0..20).filter(|code| is_doubtful(Code::Grpc(*code))).collect();
+        assert_eq!(of_grpc, [2, 5, 6, 9, 13, 17, 18, 19]);
+        for code in [408, 409, 410, 418, 420, 428, 430, 431, 499, 500, 505, 599] {
+            assert!(is_doubtful(Code::Http(code)), "{code}");
+        }
+        for code in [200, 400, 401, 403, 404, 407, 411, 413, 415, 417, 419, 422, 429] {
+            assert!(!is_doubtful(Code::Http(code)), "{code}");
+        }
+        assert!(!is_doubtful(Code::Connect));
+    }
+
+    #[test]
+    fn some_codes_of_size_speak_of_load_too() {
+        let said: Vec<Code> =
+            [8, 13, 14, 3, 11].map(Code::Grpc).into_iter().filter(|code| is_said_for_load(*code)).collect();
+        assert_eq!(said, [Code::Grpc(8), Code::Grpc(14)]);
+        let said = [400, 413, 422, 429, 500, 503].map(Code::Http).into_iter().filter(|code| is_said_for_load(*code));
+        assert_eq!(said.collect::<Vec<_>>(), [413, 429, 503].map(Code::Http));
+    }
+
+    #[test]
+    fn who_answers_too_late_is_said_by_the_client_or_by_what_stands_between() {
+        for code in [Code::Timeout, Code::Grpc(4), Code::Http(408), Code::Http(504)] {
+            assert!(is_late(code), "{code}");
+        }
+        for code in [Code::Connect, Code::Broken, Code::Grpc(14), Code::Http(502), Code::Http(503)] {
+            assert!(!is_late(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_last_try_gets_a_second_at_least() {
+        let first_try = Instant::now();
+        let left = |retry_for, age| {
+            let of = Duration::from_millis;
+            left_of(of(retry_for), first_try, first_try + of(age))
+        };
+        assert_eq!(left(10_000, 2_000), Duration::from_secs(8));
+        assert_eq!(left(10_000, 9_500), LAST_TRY_MIN);
+        assert_eq!(left(10_000, 20_000), LAST_TRY_MIN);
+    }
 }

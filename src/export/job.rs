@@ -27,6 +27,9 @@ pub struct Options {
     pub retry_for: Option<Duration>,
     /// How retries are spread.
     pub backoff: Backoff,
+    /// A record that is refused alone is dropped without fresh successes of others only if it fails for this long, or for
+    /// half of `retry_for` if that is less.
+    pub drop_after: Duration,
     /// For the jitter.
     pub seed: u64,
     /// Where its task tells how it stands.
@@ -41,6 +44,7 @@ impl Options {
             in_flight: 4,
             retry_for: None,
             backoff: Backoff::default(),
+            drop_after: Duration::from_secs(60),
             seed: 0,
             standing: Arc::default(),
         }

@@ -226,4 +226,104 @@ mod tests {
         check("xpxxxxxxxxx", Suspicion::default(), 1, true, Verdict::Retry);
         check("xpxxxxxxxxx", Suspicion::default(), 1, false, Verdict::Drop);
     }
+
+    #[test]
+    fn a_lone_record_is_dropped_at_its_fifth_strike_and_not_before() {
+        let passes_between = |times: usize| "x".to_owned() + &"px".repeat(times);
+        for new in [Suspicion::default(), Suspicion::default().inherit()] {
+            check(&passes_between(4), new, 1, false, Verdict::Retry);
+            check(&passes_between(5), new, 1, false, Verdict::Drop);
+            // One without a record is nothing else.
+            check(&passes_between(4), new, 0, false, Verdict::Retry);
+            check(&passes_between(5), new, 0, false, Verdict::Drop);
+        }
+        // What it was a part of had its own strikes.
+        let struck = Suspicion { strikes: 4, passes_at_first: Some(0), ..Suspicion::default() };
+        check("px", struck, 1, true, Verdict::Drop);
+        check("px", struck.inherit(), 1, true, Verdict::Retry);
+        // The latest strike has to come behind a fresh success, or late.
+        check("x", struck, 1, true, Verdict::Drop);
+        let seen = Suspicion { passes_at_last: 5, ..struck };
+        check("x", seen, 1, true, Verdict::Retry);
+        check("x", seen, 1, false, Verdict::Drop);
+        check("xx", struck, 1, true, Verdict::Retry);
+    }
+
+    #[test]
+    fn a_batch_takes_three_strikes_to_be_split_and_a_part_of_one_two() {
+        for (suspicion, needed) in [(Suspicion::default(), 3), (Suspicion::default().inherit(), 2)] {
+            check(&("x".to_owned() + &"px".repeat(needed - 1)), suspicion, 2, false, Verdict::Retry);
+            check(&("x".to_owned() + &"px".repeat(needed)), suspicion, 2, false, Verdict::Split);
+        }
+    }
+
+    #[test]
+    fn what_failed_before_anything_passed_is_no_strike() {
+        let new = Suspicion::default();
+        check("xxxxxxxxp", new, 2, false, Verdict::Retry);
+        // The first failure is none either, whatever passed before it.
+        check("ppppxpxpx", new, 2, false, Verdict::Retry);
+        check("ppppxpxpxpx", new, 2, false, Verdict::Split);
+        // A part counts from the failure of the whole.
+        let part = Suspicion { passes_at_first: Some(4), ..new }.inherit();
+        check("xx", part, 2, false, Verdict::Split);
+    }
+
+    #[test]
+    fn a_suspect_is_a_part_or_has_three_strikes() {
+        let with = |strikes| Suspicion { strikes, ..Suspicion::default() };
+        assert_eq!([0, 2, 3, 9].map(|strikes| with(strikes).is_suspect()), [false, false, true, true]);
+        assert!(with(0).inherit().is_suspect() && with(0).inherit().is_part() && !with(9).is_part());
+        assert_eq!(with(2).inherit().strikes, 0);
+    }
+
+    /// Outcomes, `p` or `f`, and whether the destination is well after each.
+    fn check_health(outcomes: &str, well: &str) {
+        let mut health = Health::default();
+        let mut found = String::new();
+        for outcome in outcomes.bytes() {
+            if outcome == b'p' {
+                health.pass()
+            } else {
+                health.fail()
+            }
+            found.push(if health.is_well() { 'y' } else { '-' });
+        }
+        assert_eq!(found, well, "{outcomes}");
+        assert_eq!(health.passes, outcomes.bytes().filter(|outcome| *outcome == b'p').count() as u64);
+    }
+
+    #[test]
+    fn a_destination_is_well_while_three_of_four_of_its_latest_eight_outcomes_are_good() {
+        assert!(!Health::default().is_well());
+        check_health("pfppfpp", "y--y---");
+        check_health("ffppppppp", "-------yy");
+        check_health("ppppppppppppfff", "yyyyyyyyyyyyyy-");
+        check_health("pppppppppfpfpppppppf", "yyyyyyyyyyyyyyyyyyyy");
+    }
+
+    #[test]
+    fn what_was_forgiven_counts_no_more() {
+        let mut health = Health::default();
+        (0..8).for_each(|_| health.fail());
+        health.absolve();
+        assert!(!health.is_well());
+        health.pass();
+        assert!(health.is_well());
+        assert_eq!(health.passes, 1);
+    }
+
+    #[test]
+    fn an_endpoint_that_asks_for_time_is_never_asked_earlier() {
+        let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(40) };
+        let asked = |failures, seconds, random| backoff.delay(failures, Some(Duration::from_secs(seconds)), random);
+        // Longer than the pause: that, and a tenth of it at most.
+        assert_eq!(asked(1, 7, 0), Duration::from_secs(7));
+        assert_eq!(asked(4, 7, u64::MAX).as_millis(), 7_700);
+        assert_eq!(asked(1, 7, u64::MAX).as_millis(), 7_500);
+        // Shorter: half of the pause at least.
+        assert_eq!(asked(9, 2, 0), Duration::from_secs(20));
+        assert_eq!(asked(9, 0, u64::MAX), Duration::from_secs(20));
+        assert_eq!(asked(1, 10_000, 0), AFTER_MAX);
+    }
 }

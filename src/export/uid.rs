@@ -65,4 +65,68 @@ mod tests {
             }
         }
     }
+
+    /// Both halves of an id.
+    fn halves(id: [u8; 16]) -> [u64; 2] {
+        let id = u128::from_be_bytes(id);
+        [(id >> 64) as u64, id as u64]
+    }
+
+    #[test]
+    fn whatever_two_records_differ_by_both_halves_of_their_ids_differ() {
+        let of = |writer: &str, payload: &[u8], time, place, piece| {
+            halves(Uids::new(writer).of(payload, time, place, piece))
+        };
+        let one = of("x", b"a", Some(5), 7, 1);
+        for other in [
+            of("y", b"a", Some(5), 7, 1),
+            of("x", b"b", Some(5), 7, 1),
+            of("x", b"a", Some(6), 7, 1),
+            of("x", b"a", None, 7, 1),
+            of("x", b"a", Some(5), 8, 1),
+            of("x", b"a", Some(5), 7, 2),
+        ] {
+            assert_ne!(one[0], other[0]);
+            assert_ne!(one[1], other[1]);
+        }
+    }
+
+    /// A change of one makes half of the bits others, as of any good hash.
+    #[test]
+    fn neighbours_have_ids_that_are_not_alike() {
+        let uids = Uids::new("x");
+        let of = |time: i64, place, piece| halves(uids.of(b"a", Some(time), place, piece));
+        for at in 0..200u64 {
+            for (one, other) in [
+                (of(1, at, 0), of(1, at + 1, 0)),
+                (of(at as i64, 1, 0), of(at as i64 + 1, 1, 0)),
+                (of(1, 1, at as u32), of(1, 1, at as u32 + 1)),
+            ] {
+                for half in 0..2 {
+                    let bits = (one[half] ^ other[half]).count_ones();
+                    assert!((8..=56).contains(&bits), "{bits} bits differ at {at}");
+                }
+            }
+        }
+    }
+
+    /// What was sent by one version is known by the next: ids are written down by those who store records.
+    #[test]
+    fn an_id_is_the_same_in_every_version() {
+        for (writer, payload, time, place, piece, expected) in [
+            (
+                "pod",
+                &b"I1123 starting"[..],
+                Some(1_795_425_291_100_000_000),
+                4096,
+                0,
+                "9bae05a262fb77acd219946c9298a168",
+            ),
+            ("pod", b"I1123 starting", None, 4096, 0, "35d3d9795c5c0b74ecbee8b43ce57db3"),
+            ("", b"", Some(0), u64::MAX, 3, "7f976cbe40c54de521831619a0b02312"),
+        ] {
+            let id = u128::from_be_bytes(Uids::new(writer).of(payload, time, place, piece));
+            assert_eq!(format!("{id:032x}"), expected);
+        }
+    }
 }
