@@ -432,3 +432,6 @@ fn first_line(bytes: &[u8]) -> (&[u8], &[u8], u64) {
         None => (bytes, &[], bytes.len() as u64),
     }
 }
+
+#[cfg(test)]
+mod tests;
