@@ -319,3 +319,7 @@ impl Inner {
         version_1.retain(|_, ledger| !ledger.is_empty());
     }
 }
+
+#[cfg(test)]
+#[path = "acknowledged_tests.rs"]
+mod tests;

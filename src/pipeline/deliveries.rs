@@ -144,3 +144,48 @@ async fn heed(destination: usize, mut told: mpsc::UnboundedReceiver<Event>, ackn
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::checkpoint::acknowledged::Resending;
+    use crate::checkpoint::ledger::State;
+    use crate::record::Receipt;
+
+    #[tokio::test]
+    async fn only_what_was_taken_or_dropped_is_acknowledged_and_notes_are_said() {
+        let names = ["a".to_owned(), "b".to_owned()];
+        let acknowledged = Arc::new(Acknowledged::new(&names, Some(State::default()), Resending::default()));
+        let (file, _) = acknowledged.meet(1, &[None])[0];
+        let source = acknowledged.stream(file, 1, None).index;
+        let receipts = |from, to| vec![Receipt { source, from, to }];
+        let (events, told) = mpsc::unbounded_channel();
+        for event in [
+            Event::Delivered { receipts: receipts(0, 10), records: 9, rejected: 1, reason: "old".into(), bytes: 1 },
+            Event::Delivered { receipts: receipts(10, 20), records: 10, rejected: 0, reason: String::new(), bytes: 1 },
+            Event::Left { receipts: receipts(20, 30), records: 10, reason: "late".into() },
+            Event::Note("a note".into()),
+            Event::Dropped { receipts: receipts(30, 40), records: 10, reason: "bad".into() },
+        ] {
+            events.send(event).unwrap();
+        }
+        drop(events);
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&said);
+        let say: Say = Arc::new(move |text: &str| heard.lock().unwrap().push(text.to_owned()));
+        heed(1, told, Arc::clone(&acknowledged), say).await;
+        assert_eq!(*said.lock().unwrap(), ["a note"]);
+        let known = acknowledged.stream(file, 1, None);
+        assert_eq!(known.settled[0], None);
+        let known = known.settled[1].as_ref().unwrap();
+        assert_eq!(known.ranges.list(), [(0, 20), (30, 40)]);
+        assert_eq!(known.refused.list(), [(0, 10), (30, 40)]);
+        let state = acknowledged.state();
+        let refused: Vec<_> =
+            state.files[0].streams[&1].settled.values().flat_map(|settled| &settled.refused).collect();
+        let told: Vec<_> = refused.iter().map(|refusal| (refusal.records, refusal.reason.as_str())).collect();
+        assert_eq!(told, [(1, REJECTED), (10, "bad")]);
+    }
+}
