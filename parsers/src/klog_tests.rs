@@ -106,6 +106,126 @@ fn refuses_what_is_no_header() {
 }
 
 #[test]
+fn the_process_id_is_a_number_between_blanks() {
+    for (thread, pid, file) in [
+        // Behind more than eight blanks, or none, too.
+        ("          a.go", None, "a.go"),
+        ("1 a.go", Some(1), "a.go"),
+        // Eight blanks are an id of 0 whatever follows them.
+        ("        1 a.go", None, "1 a.go"),
+        ("31337x.go", None, "31337x.go"),
+        ("9999999999999999999 a.go", Some(9_999_999_999_999_999_999), "a.go"),
+        ("99999999999999999999 a.go", None, "99999999999999999999 a.go"),
+        // Threads of other programs.
+        ("-1 a.go", None, "a.go"),
+        ("-140735012345678 a.go", None, "a.go"),
+        ("0x7ffd12ab a.go", None, "a.go"),
+        ("0xdeadbeef12345678 a.go", None, "a.go"),
+        ("- a.go", None, "- a.go"),
+        ("-1a.go", None, "-1a.go"),
+        ("0x a.go", None, "0x a.go"),
+    ] {
+        let text = format!("I0102 15:04:05.067890 {thread}:7] x");
+        let entry = read(&text);
+        assert_eq!(entry.pid, pid, "{text}");
+        assert_eq!(entry.code, Some(CodeSite { file: file.as_bytes(), line: 7 }), "{text}");
+    }
+}
+
+#[test]
+fn the_place_in_the_code_has_a_name_a_colon_and_a_number() {
+    for bad in ["a.go12", "a.go", "a.go:", ":12", ":-1", "a.go:1x", &format!("{}:1", "a".repeat(600))] {
+        let text = format!("I0102 15:04:05.067890       1 {bad}] x");
+        assert!(!super::text(text.as_bytes(), &mut Entry::default()), "{text}");
+    }
+    let long = format!("{}.go", "a".repeat(400));
+    let text = format!("I0102 15:04:05.067890       1 {long}:12] x");
+    assert_eq!(read(&text).code, Some(CodeSite { file: long.as_bytes(), line: 12 }));
+}
+
+#[test]
+fn the_clock_has_leap_seconds_and_no_more() {
+    for (clock, is_one) in [
+        ("0229 23:59:60.999999 ", true),
+        ("1231 00:00:00.000000 ", true),
+        ("0102 15:04:05.067890]", true),
+        ("0102 23:59:61.000000 ", false),
+        ("0102 23:60:00.000000 ", false),
+        ("0102 24:00:00.000000 ", false),
+        ("0230 00:00:00.000000 ", false),
+        ("0002 00:00:00.000000 ", false),
+        ("0102 15:04:05.067890x", false),
+        ("0102 15:04:05.0678901", false),
+    ] {
+        assert_eq!(is_header(format!("I{clock}").as_bytes()), is_one, "{clock}");
+    }
+    let text = "W1231 23:59:60.000001 1 a.go:1] x";
+    let mut entry = Entry::default();
+    assert!(super::text(text.as_bytes(), &mut entry));
+    let nanos_of_day = 86_400 * 1_000_000_000 + 1000;
+    assert_eq!(entry.time, Time::Local { year: None, month: 12, day: 31, nanos_of_day, digits: 6 });
+}
+
+#[test]
+fn a_test_loggers_body_begins_behind_one_blank_or_none() {
+    for (text, body) in [("] hello", "hello"), ("]hello", "hello"), ("]  hello", " hello"), ("]", ""), ("] ", "")] {
+        assert_eq!(read(&format!("I0102 15:04:05.067890{text}")).body, body.as_bytes(), "{text}");
+    }
+}
+
+#[test]
+fn a_header_behind_a_prefix_is_found_wherever_it_may_stand() {
+    let header = "E0102 15:04:05.067890] x";
+    for length in 1..=PREFIX_BYTES_MAX {
+        for blank in [" ", "\t"] {
+            let prefix = format!("{}{blank}", "p".repeat(length - 1));
+            let text = format!("{prefix}{header}");
+            assert_eq!(find_header(text.as_bytes()), Some(length), "{text}");
+            let entry = read(&text);
+            assert_eq!((&*entry.severity_text, entry.severity, &*entry.body), (&b"E"[..], Severity::ERROR, &b"x"[..]));
+            assert_eq!(entry.text(PREFIX_KEY), Some(prefix.trim_ascii().as_bytes()));
+        }
+    }
+    let beyond = format!("{} {header}", "p".repeat(PREFIX_BYTES_MAX));
+    assert_eq!(find_header(beyond.as_bytes()), None);
+    for no in [format!("p{header}"), format!("=\"{header}"), header[1..].to_owned()] {
+        assert_eq!(find_header(no.as_bytes()), None, "{no}");
+    }
+}
+
+#[test]
+fn the_top_of_a_file_tells_when_it_was_created() {
+    let time = Time::Local { year: Some(2026), month: 1, day: 2, nanos_of_day: CLOCK - 67_890_000, digits: 0 };
+    assert_eq!(preamble(b"Log file created at: 2026/01/02 15:04:05"), Some(Preamble::Created(time)));
+    for bad in
+        ["2026/01/02x15:04:05", "2026-01/02 15:04:05", "2026/01-02 15:04:05", "2026/02/29 15:04:05", "2026/01/02", ""]
+    {
+        assert_eq!(preamble(format!("Log file created at: {bad}").as_bytes()), None, "{bad}");
+    }
+}
+
+#[test]
+fn only_klogs_own_dump_is_taken_from_free_text() {
+    let dump = |head: &str, frame: &str| format!("died\n{head}\n{frame}(0x1)\n\tx.go:1");
+    for frame in [
+        "k8s.io/klog/v2/internal/dbg.Stacks",
+        "k8s.io/klog/v2.stacks",
+        "vendor/k8s.io/klog.stacks",
+        "golang/glog.stacks",
+    ] {
+        let stack = format!("goroutine 1 [running]:\n{frame}(0x1)\n\tx.go:1");
+        check(&dump("goroutine 1 [running]:", frame), "died", &[&format!("exception.stacktrace=T:{stack}")]);
+        for head in ["goroutine one:", "goroutine 1"] {
+            check(&dump(head, frame), &dump(head, frame), &[]);
+        }
+    }
+    for frame in ["main.main", "main.stacks", "dbg.Stacks", "k8s.io/klog/v2.stacksOf"] {
+        let own = dump("goroutine 1 [running]:", frame);
+        check(&own, &own, &[]);
+    }
+}
+
+#[test]
 fn reads_values_of_today() {
     check(r#""a""#, "a", &[]);
     check(r#""a" b="c d" e=1 f=true g=null h=1.50"#, "a", &["b=T:c d", "e=N:1", "f=B:true", "g=0", "h=T:1.50"]);
@@ -291,6 +411,7 @@ proptest! {
     }
 }
 
+/// Where a byte is looked at once for each before it, each of these takes hours.
 #[test]
 fn hostile_bodies_take_linear_time() {
     let head = "I0102 15:04:05.067890       1 a.go:12] \"a\"";
@@ -311,9 +432,6 @@ fn hostile_bodies_take_linear_time() {
         " a={\"a\":",
     ] {
         let text = format!("{head}{}", piece.repeat(400_000));
-        let start = std::time::Instant::now();
-        let mut entry = Entry::default();
-        super::text(text.as_bytes(), &mut entry);
-        assert!(start.elapsed().as_secs() < 5, "{piece} took {:?}", start.elapsed());
+        assert!(super::text(text.as_bytes(), &mut Entry::default()), "{piece}");
     }
 }

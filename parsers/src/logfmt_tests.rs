@@ -106,13 +106,12 @@ fn further_lines_are_kept() {
     check("level=info msg=a\n\tat x.y(Z.java:1)", "info", "a", &[("exception.stacktrace", "\tat x.y(Z.java:1)")]);
 }
 
+/// Where a byte is looked at once for each before it, each of these takes hours.
 #[test]
 fn hostile_lines_take_linear_time() {
     for piece in ["a=\"", "a ", "a= b ", "=", "\\\"", " a=\"b\" c", "\" "] {
         let text = format!("level=info msg=x a={}", piece.repeat(300_000));
-        let start = std::time::Instant::now();
-        line(text.as_bytes(), &mut Entry::default());
-        assert!(start.elapsed().as_secs() < 5, "{piece} took {:?}", start.elapsed());
+        assert!(line(text.as_bytes(), &mut Entry::default()), "{piece}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use crate::harness::run::{Place, Ran, closed_port, gzip, ran, signal, testdata};
+use crate::harness::run::{ClosedPort, Place, Ran, gzip, ran, signal, testdata};
 
 const LINE: &str = "2026-11-23T09:14:51.1Z stdout F fine\n";
 const LINKS_ROW: &str = r#"{"file":"a.log","line":1,"lines":1,"offset":0,"trace_id":null,"span_id":null,"method":null,"confidence":null,"relation":null,"verified":null}"#;
@@ -123,7 +123,8 @@ fn an_older_output_stays_until_the_new_one_is_whole() {
     fs::set_permissions(place.path("links"), fs::Permissions::from_mode(0o640)).unwrap();
     let older = names.map(|name| place.read(name));
     // Stopped while a destination is awaited: by one signal in order, by two at once.
-    let to = format!("otlp=http://127.0.0.1:{}", closed_port());
+    let closed = ClosedPort::new();
+    let to = format!("otlp=http://{}", closed.address());
     let arguments = ["backfill", "a.log", "--links", "links", "--to", "file=out", "--to", &to];
     for signals in [1, 2] {
         let child = place.spawn(&arguments);

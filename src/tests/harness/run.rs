@@ -1,6 +1,7 @@
 //! Runs the `spanline` binary on files of its own, and reads what it says and writes.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::sink::{PATIENCE, Script, Sink};
 
@@ -228,7 +230,7 @@ impl Background {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                give.send(Sink::start(script, 0).await).unwrap();
+                give.send(Sink::start(script).await).unwrap();
                 let _ = stopped.await;
             });
         });
@@ -240,9 +242,24 @@ impl Background {
     }
 }
 
-/// A port that nothing listens on.
-pub(crate) fn closed_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+/// A port that is taken, and that nothing listens on.
+pub(crate) struct ClosedPort(TcpSocket);
+
+impl ClosedPort {
+    pub(crate) fn new() -> ClosedPort {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        ClosedPort(socket)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    /// From now on something does. Within a `tokio` runtime.
+    pub(crate) fn open(self) -> TcpListener {
+        self.0.listen(64).unwrap()
+    }
 }
 
 /// The folder of samples.

@@ -115,9 +115,12 @@ enum Answer {
 }
 
 impl Sink {
-    /// Listens on a free port, or on one that was used before.
-    pub(crate) async fn start(script: Script, port: u16) -> Sink {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    /// Listens on a free port.
+    pub(crate) async fn start(script: Script) -> Sink {
+        Sink::listening(TcpListener::bind(("127.0.0.1", 0)).await.unwrap(), script)
+    }
+
+    pub(crate) fn listening(listener: TcpListener, script: Script) -> Sink {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State { script: Mutex::new(script), stored: Mutex::default() });
         let task = tokio::spawn(serve(listener, Arc::clone(&state)));
