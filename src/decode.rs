@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 use spanline_parsers::{
-    Entry, Field, Severity, Text, Time, Value, cri, docker_json, journal, journal_json, kubectl, pod_path, wrapper,
+    Entry, Field, Severity, Text, Time, Value, cri, docker_json, journal, journal_json, json, kubectl, pod_path,
+    trace_context, wrapper,
 };
 
 use crate::calendar::Calendar;
@@ -159,8 +160,20 @@ fn docker(bytes: &[u8]) -> Option<Line<'_>> {
         time: line.nanos.map(|nanos| (nanos, line.digits)),
         partial: line.partial,
         content: line.log,
+        journal: line.attrs.map(|attrs| Box::new(attributes(attrs))),
         ..Line::bare(b"")
     })
+}
+
+/// Labels and variables of the container that docker was told to add.
+#[cold]
+fn attributes(attrs: &[u8]) -> journal::Entry<'_> {
+    let mut fields = Vec::new();
+    let mut members = json::object(attrs);
+    while let Some(member) = members.as_mut().and_then(json::Members::member) {
+        fields.push((member.key(), member.text().unwrap_or(Cow::Borrowed(member.raw))));
+    }
+    journal::Entry { fields, ..journal::Entry::default() }
 }
 
 /// A journal's entry as a line: its MESSAGE, cut where journald cut it.
@@ -209,9 +222,56 @@ pub fn take_in(entry: &mut Entry, journal: &journal::Entry) {
     entry.pid = entry.pid.or(journal.pid);
 }
 
+/// Takes in what a tool's labels say and the text does not: ids, and the level that Loki found.
+pub fn take_in_labels(entry: &mut Entry, envelope: Envelope, labels: &[Field<'_>]) {
+    if entry.trace.trace_id.is_none() {
+        entry.trace = trace_context::from_fields(labels);
+    }
+    if entry.severity != Severity::UNKNOWN || envelope != Envelope::Loki {
+        return;
+    }
+    for key in [&b"detected_level"[..], b"level", b"severity"] {
+        if let Some(Value::Text(level)) = labels.iter().find(|label| *label.key == *key).map(|label| &label.value) {
+            entry.severity = Severity::from_name(level);
+            if entry.severity != Severity::UNKNOWN {
+                entry.severity_text = Cow::Owned(level.to_vec());
+                return;
+            }
+        }
+    }
+}
+
+/// A clock without a day, of which no time can be made, becomes a field: the text behind it is all that the body has.
+#[cold]
+pub fn keep_clock(entry: &mut Entry) {
+    let Time::Local { nanos_of_day, digits, .. } = entry.time else { return };
+    let seconds = nanos_of_day / 1_000_000_000;
+    let mut clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if digits > 0 {
+        let fraction = format!("{:09}", nanos_of_day % 1_000_000_000);
+        clock.push('.');
+        clock.push_str(&fraction[..usize::from(digits.min(9))]);
+    }
+    entry.push(&b"time"[..], Value::Text(Cow::Owned(clock.into_bytes())));
+}
+
+/// Takes the name of the service that OpenTelemetry's logging wrote out of the fields.
+pub fn own_service(entry: &mut Entry) -> Option<String> {
+    let at = entry.fields.iter().position(|field| *field.key == *b"resource.service.name")?;
+    match entry.fields.remove(at).value {
+        Value::Text(name) => Some(String::from_utf8_lossy(&name).into_owned()),
+        _ => None,
+    }
+}
+
 /// The fields of a journal's entry that are attributes: all but those that became time, body, severity or resource. Unless
 /// `all` are wanted, those that journald adds to every entry are left out.
 pub fn journal_fields<'r>(entry: &'r journal::Entry<'_>, all: bool, fields: &mut Vec<Field<'r>>) {
+    let is_kernel = entry.transport == Some(journal::Transport::Kernel);
+    if let Some(priority) = entry.priority.filter(|_| (all || is_kernel) && entry.severity() == Severity::UNKNOWN) {
+        let value = Value::Text(Cow::Owned(priority.to_string().into_bytes()));
+        fields.push(Field { key: Cow::Borrowed(b"PRIORITY"), value });
+    }
     let has_time = entry.realtime_usec.is_some() || entry.cursor.is_some();
     let mut push = |key: &'r [u8], value: &'r [u8]| {
         if all || !is_added_by_journald(key) || !has_time && key == b"__MONOTONIC_TIMESTAMP" {

@@ -4,7 +4,7 @@
 
 use crate::entry::{Entry, Format, Text, Time, Value};
 use crate::json::plain_end;
-use crate::{dates, plain, timestamp};
+use crate::{dates, timestamp};
 
 /// The request's bracket begins within this many bytes.
 const HEAD_MAX: usize = 300;
@@ -18,8 +18,8 @@ pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
 pub(crate) fn common<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some(open) = memchr::memchr(b'[', &line[..line.len().min(HEAD_MAX)]) else { return false };
     let Some(client) = client(&line[..open]) else { return false };
-    let Some(time) = line.get(open + 1..).and_then(clf_time) else { return false };
-    let Some(rest) = line.get(open + 27..).and_then(|rest| rest.strip_prefix(b"] ")) else { return false };
+    let Some((time, rest)) = line.get(open + 1..).and_then(clf_time) else { return false };
+    let Some(rest) = rest.strip_prefix(b"] ") else { return false };
     if !request(rest, entry) {
         return false;
     }
@@ -48,8 +48,13 @@ fn client(head: &[u8]) -> Option<&[u8]> {
     (first > 0 && !third.is_empty()).then(|| &head[..first])
 }
 
-/// time = dd "/" Mon "/" yyyy ":" hh ":" mm ":" ss SP zone
-fn clf_time(text: &[u8]) -> Option<Time> {
+/// time = dd "/" Mon "/" yyyy ( ":" hh ":" mm ":" ss SP zone / SP hh ":" mm ":" ss )
+///
+/// Python's servers write the second form: Werkzeug, http.server. It, and what follows.
+fn clf_time(text: &[u8]) -> Option<(Time, &[u8])> {
+    if text.get(11) == Some(&b' ') {
+        return dates::day_month(text).filter(|_| text[2] == b'/');
+    }
     let head = text.get(..26)?;
     if head[2] != b'/' || head[6] != b'/' || head[11] != b':' || head[20] != b' ' {
         return None;
@@ -63,7 +68,8 @@ fn clf_time(text: &[u8]) -> Option<Time> {
         return None;
     }
     let seconds = timestamp::days_from_civil(year, month, day) * 86_400 - offset;
-    Some(Time::Unix { nanos: seconds.checked_mul(1_000_000_000)?.checked_add(nanos_of_day)?, digits: 0 })
+    let nanos = seconds.checked_mul(1_000_000_000)?.checked_add(nanos_of_day)?;
+    Some((Time::Unix { nanos, digits: 0 }, &text[26..]))
 }
 
 /// request = DQUOTE [ method SP target [ SP version ] / *other ] DQUOTE SP status
@@ -110,7 +116,7 @@ fn closing_quote(text: &[u8]) -> Option<usize> {
 /// envoy = "[" ( date-time / time ) "]" SP request SP …
 fn envoy<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let inside = line.get(1..).unwrap_or_default();
-    let Some((time, rest)) = plain::stamp(inside).or_else(|| dates::day_month(inside)) else { return false };
+    let Some((time, rest)) = dates::stamp(inside).or_else(|| dates::day_month(inside)) else { return false };
     let Some(rest) = rest.strip_prefix(b"] ") else { return false };
     if !request(rest, entry) {
         return false;

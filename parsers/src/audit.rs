@@ -3,8 +3,8 @@
 //! The time is the event's, all pairs are fields, and the body stays the whole line: no part of it is a message.
 
 use crate::entry::{Entry, Text, Time, Value};
-use crate::epoch::{self, Unit};
-use crate::value;
+use crate::epoch::Unit;
+use crate::{epoch, value};
 
 /// line  = [ "node=" name SP ] [ "audit: " ] "type=" type SP [ "msg=" ] "audit(" seconds "." millis ":" serial ")" ":" *( SP pair )
 /// pair  = key "=" ( "'" text "'" / DQUOTE text DQUOTE / token )

@@ -4,8 +4,8 @@
 //! cloud-init, Envoy, MySQL, MariaDB and Minecraft write so.
 
 use crate::entry::{CodeSite, Entry, Severity, Text, Value};
-use crate::plain::{self, digits, skip_blanks};
-use crate::{json_line, log4j};
+use crate::parts::{digits, skip_blanks};
+use crate::{levels, parts};
 
 /// Things that may stand before the level.
 const BEFORE_MAX: usize = 3;
@@ -44,7 +44,7 @@ pub(crate) fn level<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
 /// A level that cannot be the message's first word.
 fn set_off_level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
     match text.first()? {
-        b'[' | b'A'..=b'Z' => plain::dressed_level(text),
+        b'[' | b'A'..=b'Z' => levels::dressed_level(text),
         _ => None,
     }
 }
@@ -63,7 +63,7 @@ impl<'a> Before<'a> {
     fn one(&mut self, text: &'a [u8]) -> Option<&'a [u8]> {
         match text.first()? {
             b'[' => {
-                let (inside, after) = log4j::bracket(text)?;
+                let (inside, after) = parts::bracket(text)?;
                 match digits(inside) {
                     (Some(number), b"") => self.number = Some(number),
                     _ => self.thread = Some(inside).filter(|inside| inside.len() <= 64),
@@ -72,7 +72,7 @@ impl<'a> Before<'a> {
             }
             b'{' => {
                 let end = memchr::memchr(b'}', &text[..text.len().min(160)])?;
-                self.code = Some(json_line::code_site(&text[1..end])?);
+                self.code = Some(parts::code_site(&text[1..end])?);
                 Some(&text[end + 1..])
             }
             b'-' => {
@@ -92,7 +92,7 @@ impl<'a> Before<'a> {
 
     /// MySQL's and MariaDB's own words, which mean a level behind a bare number only.
     fn database_level<'t>(&self, text: &'t [u8]) -> Option<(Severity, &'t [u8], &'t [u8])> {
-        let (word, after) = log4j::bracket(text).filter(|_| self.is_bare)?;
+        let (word, after) = parts::bracket(text).filter(|_| self.is_bare)?;
         let severity = match word {
             b"Note" | b"System" => Severity::INFO,
             _ => return None,
@@ -117,13 +117,21 @@ impl<'a> Before<'a> {
 
 /// sources = "[" logger "] [" file ":" line "] "     ; Envoy
 fn sources<'a>(message: &'a [u8], entry: &mut Entry<'a>) -> &'a [u8] {
-    let found = log4j::bracket(message).and_then(|(logger, after)| {
-        let (site, after) = log4j::bracket(skip_blanks(after))?;
-        Some((logger, json_line::code_site(site)?, after))
+    let found = parts::bracket(message).and_then(|(logger, after)| {
+        let (site, after) = parts::bracket(skip_blanks(after))?;
+        Some((logger, parts::code_site(site)?, after))
     });
     let Some((logger, code, after)) = found else { return message };
     entry.code = Some(code);
     entry.push(&b"logger"[..], Value::Text(Text::Borrowed(logger)));
+    skip_blanks(after)
+}
+
+/// site = "[" file ":" line "] "     ; frp and Beego, behind a level of one letter
+pub(crate) fn site<'a>(message: &'a [u8], entry: &mut Entry<'a>) -> &'a [u8] {
+    let found = parts::bracket(message).and_then(|(site, after)| Some((parts::code_site(site)?, after)));
+    let Some((code, after)) = found else { return message };
+    entry.code = Some(code);
     skip_blanks(after)
 }
 
@@ -133,10 +141,10 @@ fn is_name(byte: u8) -> bool {
 
 /// thread = "[" thread "/" LEVEL "]" ":" SP message     ; Minecraft and others, behind a time in brackets
 fn thread<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let Some((inside, after)) = log4j::bracket(text) else { return false };
+    let Some((inside, after)) = parts::bracket(text) else { return false };
     let Some(slash) = memchr::memrchr(b'/', inside) else { return false };
     let word = &inside[slash + 1..];
-    let (Some(severity), Some(message)) = (plain::severity(word), after.strip_prefix(b": ")) else { return false };
+    let (Some(severity), Some(message)) = (levels::severity(word), after.strip_prefix(b": ")) else { return false };
     entry.severity = severity;
     entry.severity_text = Text::Borrowed(word);
     entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(&inside[..slash])));
@@ -149,7 +157,7 @@ pub(crate) fn process<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some(rest) = text.strip_prefix(b": ") else { return false };
     let length = rest.iter().take(10).take_while(|byte| byte.is_ascii_uppercase()).count();
     let (word, rest) = rest.split_at(length);
-    let Some(severity) = plain::severity(word) else { return false };
+    let Some(severity) = levels::severity(word) else { return false };
     let Some(rest) = rest.strip_prefix(b"/") else { return false };
     let Some(close) = memchr::memchr(b']', &rest[..rest.len().min(96)]) else { return false };
     entry.severity = severity;

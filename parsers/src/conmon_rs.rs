@@ -5,19 +5,19 @@
 //! stood. [`message`] gives the message alone, which is the name of the span event that the line repeats.
 
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Value};
-use crate::{plain, value};
+use crate::{dates, levels, parts, value};
 
 /// line = [ date-time SP ] level rest   ; the level is right-aligned to five columns
 pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let rest = match line.first() {
         Some(b'0'..=b'9') => {
-            let Some((time, rest)) = plain::stamp(line) else { return false };
+            let Some((time, rest)) = dates::stamp(line) else { return false };
             entry.time = time;
             rest
         }
         _ => line.strip_prefix(b" ").unwrap_or(line),
     };
-    let Some((severity, word, rest)) = plain::level(rest) else { return false };
+    let Some((severity, word, rest)) = levels::level(rest) else { return false };
     if !is_tracing_level(word) {
         return false;
     }
@@ -75,7 +75,7 @@ fn is_target(byte: u8) -> bool {
 
 /// line = 1*DIGIT ":" ( SP / end )
 fn line_number(text: &[u8]) -> Option<(u32, &[u8])> {
-    let (line, rest) = plain::digits(text);
+    let (line, rest) = parts::digits(text);
     let rest = rest.strip_prefix(b":")?;
     Some((u32::try_from(line?).ok()?, rest.strip_prefix(b" ").unwrap_or(rest)))
 }

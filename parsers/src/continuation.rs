@@ -6,21 +6,13 @@
 //! judged by those behind them ([`Next::Waits`]): a blank line before an exception, the message of one, a Go function
 //! before its place. Whether a line came too late to be one is the caller's to judge.
 
+use crate::detect::{has_level, stands_alone};
+use crate::held::{Behind, Held, Judged};
+use crate::record_start::begins_record;
+use crate::{crashes, dates, frames, klog, klog_values, log4j};
 use std::sync::LazyLock;
 
-use crate::dates;
-use crate::detect::{has_level, stands_alone};
-use crate::entry::{Entry, Text, Value};
-use crate::frames;
-use crate::held::{Held, Judged};
-use crate::klog;
-use crate::klog_values;
-use crate::log4j;
-use crate::timestamp;
 use memchr::memmem::Finder;
-
-/// The field that holds a stack trace behind a record.
-pub const STACK_KEY: &[u8] = b"exception.stacktrace";
 
 /// The record that is open. Its first line is not read until a line comes that does not begin a record by itself: most
 /// records are over before what they are matters.
@@ -84,6 +76,16 @@ enum Trace {
     Rust,
     /// PHP: a blank line may lead to the next exception.
     Php,
+    /// Node's place of an error: source, a caret, a blank line and the error follow.
+    Node,
+    /// Node's error, its frames and its version.
+    Thrown,
+    /// Elixir: what a process was doing stands at the margin.
+    Elixir,
+    /// Gin's report of a panic: the request and the error, then frames.
+    Gin,
+    /// The frames of that.
+    GinFrames,
     /// An exception was named, and no frame seen yet: its message may have more lines.
     Named,
     /// Any other.
@@ -167,7 +169,7 @@ impl Open {
     fn judge(&mut self, first: &[u8], next: &[u8]) -> Next {
         let held = std::mem::take(&mut self.held);
         if held == Held::Nothing {
-            if self.follows(next) {
+            if self.follows(next) || crashes::repeats_tags(first, next) {
                 return Next::Continues;
             }
             self.held = self.first_held(first, next).unwrap_or_default();
@@ -176,6 +178,7 @@ impl Open {
         match held.judge(next) {
             Judged::Taken => self.trace = Trace::Other,
             Judged::TakenPhp => self.trace = Trace::Php,
+            Judged::TakenPython => self.trace = Trace::PythonEnd,
             Judged::Given => return Next::Begins,
             Judged::Waiting(held) => {
                 self.held = held;
@@ -191,14 +194,21 @@ impl Open {
             return None;
         }
         if next.trim_ascii().is_empty() {
-            let php = self.trace == Trace::Php;
-            let may = php || matches!(self.trace, Trace::None | Trace::Named | Trace::Other);
-            return may.then_some(Held::Blank { php });
+            let behind = match self.trace {
+                Trace::Php => Behind::Php,
+                Trace::Thrown => Behind::Thrown,
+                Trace::None | Trace::Named | Trace::Other => Behind::Other,
+                _ => return None,
+            };
+            return Some(Held::Blank(behind));
         }
         // Dates, addresses and objects begin records nearly always: only a named exception makes them wait.
         let is_likely = matches!(next[0], b'{' | b'[' | b'0'..=b'9') && self.trace != Trace::Named;
         if is_likely || matches!(next[0], b' ' | b'\t') || begins_record(next) || is_crash(next) {
             return None;
+        }
+        if self.trace == Trace::PythonEnd {
+            return (!stands_alone(next)).then_some(Held::Python(1));
         }
         let tells = *self.tells.get_or_insert_with(|| Tells::of(first));
         Held::first(next, self.trace == Trace::Named || tells == Tells::Exception, tells != Tells::Nothing)
@@ -217,6 +227,7 @@ impl Open {
             Some(b'\r') if next.trim_ascii().is_empty() => self.blank(),
             _ if self.body == Body::Blank => false,
             _ if self.body == Body::Free => self.free_line(next),
+            Some(b'[') if crashes::is_laravel_stack(next) => self.shape(next),
             Some(b'{' | b'0'..=b'9' | b'[') if self.trace == Trace::None => false,
             Some(b'I' | b'W' | b'F') if klog::is_header(next) => false,
             _ => self.shape(next),
@@ -251,11 +262,17 @@ impl Open {
         self.wants_level = first.get(3) == Some(&b' ') && dates::jul(first).is_some();
         if self.trace == Trace::None && (frames::is_exception(first) || first.starts_with(b"Exception in thread ")) {
             self.trace = Trace::Named;
+        } else if self.trace == Trace::None && crashes::is_node_place(first) {
+            self.trace = Trace::Node;
+        } else if self.trace == Trace::None && crashes::is_gin_recovery(first) {
+            self.trace = Trace::Gin;
         }
     }
 
     fn blank(&self) -> bool {
-        self.body == Body::Free || matches!(self.trace, Trace::Go | Trace::PythonEnd)
+        self.body == Body::Free
+            || matches!(self.trace, Trace::Go | Trace::PythonEnd | Trace::Gin)
+            || self.trace == Trace::Node && self.indented
     }
 
     fn indented_line(&mut self, next: &[u8]) -> bool {
@@ -266,7 +283,8 @@ impl Open {
         if self.trace == Trace::Named && frames::is_indented_frame(next) {
             self.trace = Trace::Other;
         }
-        self.indented = !(next[0] == b' ' && next.get(1).is_some_and(u8::is_ascii_uppercase) && stands_alone(next));
+        let may_begin = next[0] == b' ' && next.get(1).is_some_and(|byte| byte.is_ascii_uppercase() || *byte == b'{');
+        self.indented = !(may_begin && stands_alone(next));
         self.indented && self.body != Body::Blank
     }
 
@@ -275,6 +293,7 @@ impl Open {
         match next {
             [b'\t', ..] => true,
             [] | [b'\r'] => true,
+            _ if next.starts_with(klog_values::SHOWN_TAB) => true,
             [b' ', b'>'] | [b' ', b'>', b' ' | b'\r', ..] => {
                 self.body = if opens_value(next) { Body::Value } else { Body::Structured };
                 true
@@ -299,10 +318,17 @@ impl Open {
             b'}' | b']' | b')' => return std::mem::take(&mut self.indented),
             b'g' if frames::is_goroutine(next) => Trace::Go,
             b'T' if next.starts_with(frames::PYTHON) => Trace::Python,
+            b'"' if self.trace == Trace::Php && next.starts_with(b"\"}") => Trace::Other,
+            b'[' if crashes::is_laravel_stack(next) => Trace::Php,
+            b'*' if crashes::is_elixir(next) => Trace::Elixir,
             _ => match self.trace {
                 Trace::Go if frames::in_go_dump(next) => Trace::Go,
                 Trace::Python => Trace::PythonEnd,
-                Trace::PythonEnd if frames::is_python_link(next) => Trace::PythonEnd,
+                Trace::PythonEnd if frames::is_python_link(next) || crashes::is_python_detail(next) => Trace::PythonEnd,
+                Trace::Node if crashes::is_thrown(next) => Trace::Thrown,
+                Trace::Elixir if crashes::is_elixir_detail(next) => Trace::Elixir,
+                Trace::Gin | Trace::GinFrames if crashes::is_gin_place(next) => Trace::GinFrames,
+                Trace::Gin if !(begins_record(next) || stands_alone(next)) => Trace::Gin,
                 Trace::Rust => Trace::Other,
                 Trace::Other | Trace::Named if next.starts_with(b"note: ") => Trace::Other,
                 _ if frames::is_exception(next) || next.starts_with(b"Caused by: ") => Trace::Named,
@@ -339,58 +365,10 @@ fn is_crash(line: &[u8]) -> bool {
     begins_dump(line) || line.starts_with(b"Exception in thread ") || line.starts_with(b"Unhandled exception")
 }
 
-/// Hangs the lines behind a record's own ones to it: a stack trace as the field [`STACK_KEY`], other lines to the body.
-pub fn attach<'a>(entry: &mut Entry<'a>, tail: &'a [u8]) {
-    if tail.is_empty() {
-        return;
-    }
-    let first = tail.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
-    if frames::begins_trace(first) {
-        entry.push(STACK_KEY, Value::Text(Text::Borrowed(tail)));
-    } else {
-        let body = entry.body.to_mut();
-        body.push(b'\n');
-        body.extend_from_slice(tail);
-    }
-}
-
 /// `key=<` at the end of a line.
 #[inline]
 fn opens_value(line: &[u8]) -> bool {
     line.ends_with(b"=<") || line.ends_with(b"=<\r")
-}
-
-/// Does this line begin a record by itself, whatever stands open before it (but for the trace of a crash)?
-#[inline]
-pub(crate) fn begins_record(line: &[u8]) -> bool {
-    match line[0] {
-        b'I' | b'W' | b'E' => klog::is_header(line),
-        b'F' => klog::is_header(line) || is_syslog_dated(line),
-        b'{' => line.starts_with(b"{\"") && line.trim_ascii_end().ends_with(b"}"),
-        b't' => line.starts_with(b"time=\"") || line.starts_with(b"time=2"),
-        b'l' => line.starts_with(b"level=") || line.starts_with(b"log_level="),
-        b'0'..=b'9' => is_dated(line),
-        b'[' => line.get(1).is_some_and(u8::is_ascii_digit) && is_dated(&line[1..]),
-        b'L' | b'R' | b'B' => klog::preamble(line).is_some(),
-        b'A'..=b'Z' => is_syslog_dated(line),
-        _ => false,
-    }
-}
-
-/// `Nov 10 14:17:44`
-fn is_syslog_dated(line: &[u8]) -> bool {
-    line.get(3) == Some(&b' ') && line.get(6) == Some(&b' ') && timestamp::time_of_day(line, 7).is_some()
-}
-
-/// `2026-01-02T03:04:05`, `2026-01-02 03:04:05`, `2026/01/02 03:04:05`, `2026-01-02 03:04:05,123`
-fn is_dated(line: &[u8]) -> bool {
-    let Some(head) = line.first_chunk::<19>() else { return false };
-    if !matches!((head[4], head[7], head[10]), (b'-' | b'/', b'-' | b'/', b'T' | b' ')) {
-        return false;
-    }
-    let &[y0, y1, y2, y3, _, m0, m1, _, d0, d1, _, ref clock @ ..] = head;
-    let digit = |byte: u8| byte.is_ascii_digit();
-    timestamp::is_clock(clock) && [y0, y1, y2, y3, m0, m1, d0, d1].into_iter().all(digit)
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
 use super::*;
+use crate::entry::{Entry, Text};
+use crate::frames::{STACK_KEY, attach};
 use proptest::prelude::*;
 
 /// Groups lines as their reader does.

@@ -3,16 +3,15 @@
 //! In go lines or what follows their time, out come level, pid and message; statements and details of PostgreSQL, which are
 //! lines of their own, have no level.
 
-use crate::dates;
 use crate::entry::{Entry, Severity, Text, Value};
-use crate::log4j;
-use crate::plain::{digits, skip_blanks};
+use crate::parts::{digits, skip_blanks};
+use crate::{dates, parts};
 
 /// What PostgreSQL's prefix may take.
 const PREFIX_BYTES_MAX: usize = 200;
 
 /// postgres = prefix word ":" SP SP message
-/// prefix   = [ ":" client ":" user "@" db ":" ] [ "[" pid "]" [":"] ] *( SP token ) SP     ; `log_line_prefix`
+/// prefix   = [ ":" client ":" user "@" db ":" ] [ "[" pid "]" [":"] ] *( SP token ) SP     ; `log_line_prefix`, any
 ///
 /// The two blanks tell it from everything else.
 pub(crate) fn postgres<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
@@ -21,7 +20,7 @@ pub(crate) fn postgres<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let head = &rest[..end];
     let length = head.iter().rev().take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()).count();
     let (prefix, word) = head.split_at(head.len() - length);
-    if prefix.last().is_some_and(|byte| !matches!(byte, b' ' | b':')) {
+    if prefix.last().is_some_and(|byte| !matches!(byte, b' ' | b':' | b'|' | b',' | b']')) {
         return false;
     }
     let severity = match word {
@@ -34,17 +33,7 @@ pub(crate) fn postgres<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
         b"STATEMENT" | b"DETAIL" | b"HINT" | b"CONTEXT" | b"QUERY" | b"LOCATION" => Severity::UNKNOWN,
         _ => return false,
     };
-    let process = prefix.split(|byte| *byte == b'[').nth(1).map(digits);
-    if let Some((Some(pid), [b']', ..])) = process {
-        entry.pid = Some(pid);
-    }
-    if let Some((user, database)) = session(prefix) {
-        for (key, value) in [(&b"user"[..], user), (b"database", database)] {
-            if !value.is_empty() {
-                entry.push(key, Value::Text(Text::Borrowed(value)));
-            }
-        }
-    }
+    session(prefix, entry);
     entry.severity = severity;
     if severity != Severity::UNKNOWN {
         entry.severity_text = Text::Borrowed(word);
@@ -55,17 +44,85 @@ pub(crate) fn postgres<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     true
 }
 
-/// session = user "@" database, between blanks or colons
-fn session(prefix: &[u8]) -> Option<(&[u8], &[u8])> {
-    let token = prefix.split(|byte| matches!(byte, b' ' | b':')).find(|token| token.contains(&b'@'))?;
-    let at = memchr::memchr(b'@', token)?;
-    Some((&token[..at], &token[at + 1..]))
+/// session = *( pid / line / pairs / user "@" database / client / *byte ), between blanks, bars or colons
+///
+/// What a prefix says of the session, as fields; tokens that do not say what they are make one of their own.
+fn session<'a>(prefix: &'a [u8], entry: &mut Entry<'a>) {
+    let push = |entry: &mut Entry<'a>, key: &'static [u8], value: &'a [u8]| {
+        if !value.is_empty() {
+            entry.push(key, Value::Text(Text::Borrowed(value)));
+        }
+    };
+    // RDS has colons between all of them; elsewhere they are parts of addresses and times.
+    let is_split = |byte: u8| matches!(byte, b' ' | b'|') || byte == b':' && prefix.first() == Some(&b':');
+    let mut unknown: Option<std::ops::Range<usize>> = None;
+    let mut at = 0;
+    for token in prefix.split(|byte| is_split(*byte)) {
+        let start = at;
+        at += token.len() + 1;
+        let token = token.strip_suffix(b":").unwrap_or(token);
+        let inside = token.strip_prefix(b"[").and_then(|token| token.strip_suffix(b"]"));
+        let inside = inside.filter(|inside| !inside.contains(&b']'));
+        match inside.unwrap_or(token) {
+            b"" => {}
+            number
+                if let (Some(pid), rest) = digits(number)
+                    && inside.is_some()
+                    && entry.pid.is_none()
+                    && matches!(rest, [] | [b'-', b'0'..=b'9', ..]) =>
+            {
+                entry.pid = Some(pid);
+                push(entry, b"line_num", rest.strip_prefix(b"-").unwrap_or_default());
+            }
+            line if inside.is_some() && is_line_number(line) => push(entry, b"line_num", line),
+            b"local" if inside.is_some() => push(entry, b"client.address", b"local"),
+            pairs if is_pairs(pairs) => each_pair(pairs, entry),
+            user if inside.is_none() && memchr::memchr(b'@', user).is_some() => {
+                let (user, database) = user.split_at(memchr::memchr(b'@', user).unwrap_or_default());
+                push(entry, b"user", user);
+                push(entry, b"database", &database[1..]);
+            }
+            client if client.ends_with(b")") && client.first().is_some_and(|byte| *byte != b'(') => {
+                let (address, port) = client.split_at(memchr::memchr(b'(', client).unwrap_or(client.len()));
+                push(entry, b"client.address", address);
+                if let [b'(', port @ .., b')'] = port {
+                    entry.push(&b"client.port"[..], crate::value::unquoted(port));
+                }
+            }
+            _ => unknown = Some(unknown.map_or(start, |unknown| unknown.start)..start + token.len()),
+        }
+    }
+    if let Some(unknown) = unknown {
+        push(entry, b"prefix", &prefix[unknown]);
+    }
+}
+
+/// number = 1*DIGIT "-" 1*DIGIT
+fn is_line_number(token: &[u8]) -> bool {
+    matches!(digits(token), (Some(_), [b'-', rest @ ..]) if matches!(digits(rest), (Some(_), b"")))
+}
+
+/// pairs = key "=" *byte *( "," key "=" *byte )
+fn is_pairs(token: &[u8]) -> bool {
+    let is_key = |key: &[u8]| !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    token
+        .split(|byte| *byte == b',')
+        .all(|pair| memchr::memchr(b'=', pair).is_some_and(|equals| is_key(&pair[..equals])))
+}
+
+fn each_pair<'a>(pairs: &'a [u8], entry: &mut Entry<'a>) {
+    for pair in pairs.split(|byte| *byte == b',') {
+        let equals = memchr::memchr(b'=', pair).unwrap_or_default();
+        if equals + 1 < pair.len() {
+            entry.push(&pair[..equals], Value::Text(Text::Borrowed(&pair[equals + 1..])));
+        }
+    }
 }
 
 /// clickhouse = YYYY "." MM "." DD SP time SP "[ " thread " ] {" query "} <" level "> " logger ": " message
 pub(crate) fn clickhouse<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some((time, rest)) = dates::dotted(line) else { return false };
-    let Some((thread, after)) = rest.strip_prefix(b" ").and_then(log4j::bracket) else { return false };
+    let Some((thread, after)) = rest.strip_prefix(b" ").and_then(parts::bracket) else { return false };
     let Some(query) = after.strip_prefix(b" {") else { return false };
     let Some(close) = memchr::memchr(b'}', &query[..query.len().min(160)]) else { return false };
     let rest = skip_blanks(&query[close + 1..]);

@@ -4,8 +4,10 @@
 //! offset all over the world; one that means several (`IST`, `CST`, `BST`) is passed over, and the time is local.
 
 use crate::entry::Time;
-use crate::plain::{digits, skip_blanks};
-use crate::timestamp::{self, days_from_civil, is_date, time_of_day, two};
+use crate::parts::{digits, skip_blanks};
+use crate::timestamp::{is_date, time_of_day, two};
+use crate::zones::{at_offset, separate_zone, with_half, with_zone};
+use crate::{parts, timestamp};
 
 /// A date, the nanoseconds of its day, and the digits that were written.
 #[derive(Clone, Copy)]
@@ -24,84 +26,56 @@ impl Written {
     }
 }
 
-/// Local time with the offset of a zone that stands behind it.
-pub(crate) fn at_offset(time: Time, offset: i64) -> Option<Time> {
-    let Time::Local { year: Some(year), month, day, nanos_of_day, digits } = time else { return None };
-    let seconds = days_from_civil(year, month, day) * 86_400 - offset;
-    let nanos = seconds.checked_mul(1_000_000_000)?.checked_add(nanos_of_day)?;
-    Some(Time::Unix { nanos, digits })
-}
-
-/// zone = ( name / ( "+" / "-" ) hh [ [":"] mm ] [ SP "UTC" ] ), set apart by a blank
-///
-/// The time with it, and what follows; the time as it was where no zone stands there.
-pub(crate) fn with_zone(time: Time, rest: &[u8]) -> (Time, &[u8]) {
-    let Some(zone) = rest.strip_prefix(b" ") else { return (time, rest) };
-    match separate_zone(zone) {
-        Some((Some(offset), length)) if let Some(time) = at_offset(time, offset) => (time, &zone[length..]),
-        Some((None, length)) => (time, &zone[length..]),
-        _ => (time, rest),
-    }
-}
-
-/// The offset of a zone and its length; an offset of `None` for a name that means several.
-pub(crate) fn separate_zone(zone: &[u8]) -> Option<(Option<i64>, usize)> {
-    let ends = |at: usize| zone.get(at).is_none_or(|b| matches!(b, b' ' | b'\t' | b']' | b':' | b','));
-    let letters = zone.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count();
-    if letters > 0 {
-        let offset = named_offset(&zone[..letters])?;
-        return ends(letters).then_some((offset, letters));
-    }
-    let (offset, length) = timestamp::zone(zone).filter(|(_, length)| *length > 1 && ends(*length))?;
-    let length = if zone[length..].starts_with(b" UTC") && ends(length + 4) { length + 4 } else { length };
-    Some((Some(offset), length))
-}
-
-/// Seconds east of UTC of a zone's abbreviation; `Some(None)` where it means several.
-fn named_offset(name: &[u8]) -> Option<Option<i64>> {
-    let minutes = match name {
-        b"UTC" | b"GMT" | b"UCT" | b"WET" | b"Z" => 0,
-        b"CET" | b"MEZ" | b"WEST" | b"WAT" => 60,
-        b"CEST" | b"MESZ" | b"EET" | b"SAST" | b"CAT" => 120,
-        b"EEST" | b"MSK" | b"EAT" | b"TRT" => 180,
-        b"PKT" => 300,
-        b"NPT" => 345,
-        b"ICT" | b"WIB" => 420,
-        b"HKT" | b"SGT" | b"AWST" | b"WITA" => 480,
-        b"JST" | b"KST" | b"WIT" => 540,
-        b"ACST" => 570,
-        b"AEST" => 600,
-        b"ACDT" => 630,
-        b"AEDT" => 660,
-        b"NZST" => 720,
-        b"NZDT" => 780,
-        b"BRT" | b"ART" => -180,
-        b"ADT" => -180,
-        b"EDT" => -240,
-        b"EST" | b"CDT" => -300,
-        b"MDT" => -360,
-        b"MST" | b"PDT" => -420,
-        b"PST" | b"AKDT" => -480,
-        b"AKST" => -540,
-        b"HST" => -600,
-        // India, Israel, Ireland; Chicago, Shanghai; London, Dhaka; Halifax, Riyadh.
-        b"IST" | b"CST" | b"BST" | b"AST" | b"SST" => return Some(None),
-        _ => return None,
-    };
-    Some(Some(minutes * 60))
-}
-
-/// padded = YYYY "-" MM "-" DD SP SP h ":" mm ":" ss     ; MariaDB's hour below 10
+/// padded = YYYY "-" MM "-" DD SP [ SP ] h ":" mm ":" ss [ fraction ] [ half ]     ; MariaDB's hour below 10
 pub(crate) fn padded(text: &[u8]) -> Option<(Time, &[u8])> {
-    let head = text.get(..19)?;
-    if head[4] != b'-' || head[7] != b'-' || head[10] != b' ' || head[11] != b' ' {
+    let head = text.get(..18)?;
+    if head[4] != b'-' || head[7] != b'-' || head[10] != b' ' {
         return None;
     }
     let year = i32::from(two(head, 0)?) * 100 + i32::from(two(head, 2)?);
-    let (nanos_of_day, digits, length) = clock(&text[12..])?;
+    let at = if head[11] == b' ' { 12 } else { 11 };
+    let (nanos_of_day, digits, length) = clock(&text[at..])?;
     let written = Written { year: Some(year), month: two(head, 5)?, day: two(head, 8)?, nanos_of_day, digits };
-    let rest = &text[12 + length..];
-    (rest.first() == Some(&b' ')).then_some((written.local()?, skip_blanks(rest)))
+    let (time, rest) = with_half(written.local()?, &text[at + length..]);
+    (rest.first() == Some(&b' ')).then_some((time, skip_blanks(rest)))
+}
+
+/// minutes = YYYY "-" MM "-" DD "T" hh ":" mm zone     ; ISO 8601 without seconds
+pub(crate) fn minutes(text: &[u8]) -> Option<(Time, &[u8])> {
+    let mut whole = *b"0000-00-00T00:00:00";
+    whole[..16].copy_from_slice(text.get(..16).filter(|head| head[10] == b'T')?);
+    let (time, _) = timestamp::iso8601(&whole)?;
+    let (offset, length) = timestamp::zone(&text[16..])?;
+    let rest = &text[16 + length..];
+    matches!(rest.first(), None | Some(b' ' | b'\t')).then_some((at_offset(time, offset)?, skip_blanks(rest)))
+}
+
+/// slashes = ( M "/" D / D "/" M ) "/" YYYY [","] SP h ":" mm ":" ss [ fraction ] [ half ]
+///
+/// Who writes AM and PM has the month first, who writes am and pm the day, as has the rest of the world; where neither
+/// stands there and both may be months, no date is certain: [`Time::None`].
+pub(crate) fn in_slashes(text: &[u8]) -> Option<(Time, &[u8])> {
+    let number = |text: &'_ [u8]| digits(&text[..text.len().min(3)]).0.and_then(|number| u8::try_from(number).ok());
+    let slash = memchr::memchr(b'/', text.get(..3)?)?;
+    let rest = &text[slash + 1..];
+    let second = memchr::memchr(b'/', rest.get(..3)?)?;
+    let (first, second, rest) = (number(&text[..slash])?, number(&rest[..second])?, &rest[second + 1..]);
+    let year = i32::from(two(rest, 0)?) * 100 + i32::from(two(rest, 2)?);
+    let rest = rest[4..].strip_prefix(b",").unwrap_or(&rest[4..]).strip_prefix(b" ")?;
+    let (nanos_of_day, digits, length) = clock(rest)?;
+    let rest = &rest[length..];
+    let is_american = match rest {
+        [b' ', b'A' | b'P', b'M', ..] => Some(true),
+        [b' ', b'a' | b'p', b'm', ..] => Some(false),
+        _ => None,
+    };
+    let (month, day) = match is_american {
+        _ if first > 12 => (second, first),
+        _ if second > 12 || is_american == Some(true) => (first, second),
+        Some(_) => (second, first),
+        None => return Some((Time::None, rest)),
+    };
+    Some(with_half(Written { year: Some(year), month, day, nanos_of_day, digits }.local()?, rest))
 }
 
 /// short = yymmdd 1*2SP h ":" mm ":" ss SP     ; MySQL before 5.7, MariaDB before 10.1
@@ -197,8 +171,8 @@ pub(crate) fn jul(text: &[u8]) -> Option<(Time, &[u8])> {
 
 /// kitchen = h ":" mm [ ":" ss ] ( "AM" / "PM" ) SP     ; zerolog's console
 ///
-/// What follows it. A time of day that lacks its seconds says less than any envelope: it is no time.
-pub(crate) fn kitchen(text: &[u8]) -> Option<&[u8]> {
+/// It, and what follows. A time of day that lacks its seconds says less than any envelope: it is no time.
+pub(crate) fn kitchen(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let hour = text.iter().take(2).take_while(|byte| byte.is_ascii_digit()).count();
     let rest = text.get(hour..)?.strip_prefix(b":")?;
     two(rest, 0).filter(|minute| (1..=2).contains(&hour) && *minute <= 59)?;
@@ -210,7 +184,8 @@ pub(crate) fn kitchen(text: &[u8]) -> Option<&[u8]> {
     if !matches!(rest.get(..2)?, b"AM" | b"PM") {
         return None;
     }
-    rest[2..].strip_prefix(b" ").map(skip_blanks)
+    let after = rest[2..].strip_prefix(b" ")?;
+    Some((&text[..text.len() - after.len() - 1], skip_blanks(after)))
 }
 
 /// gin = YYYY "/" MM "/" DD " - " hh ":" mm ":" ss
@@ -230,10 +205,11 @@ fn clock(text: &[u8]) -> Option<(i64, u8, usize)> {
     if text.get(1) != Some(&b':') {
         return time_of_day(text, 0);
     }
-    let mut whole = [b'0'; 8];
-    whole[1..].copy_from_slice(text.get(..7)?);
-    let (nanos, ..) = time_of_day(&whole, 0)?;
-    Some((nanos, 0, 7))
+    let mut whole = [b'0'; 24];
+    let text = &text[..text.len().min(23)];
+    whole[1..=text.len()].copy_from_slice(text);
+    let (nanos, digits, end) = time_of_day(&whole[..=text.len()], 0)?;
+    Some((nanos, digits, end - 1))
 }
 
 /// Nanoseconds of the day of a twelve-hour clock.
@@ -252,6 +228,78 @@ fn day_of(text: &[u8]) -> Option<u8> {
         [b' ', day @ b'1'..=b'9'] => Some(day - b'0'),
         _ => two(text, 0),
     }
+}
+
+/// full = date-time [SP zone]   ; Go and PostgreSQL put the zone apart
+///
+/// The time, and what follows the blanks behind it.
+pub(crate) fn stamp(line: &[u8]) -> Option<(Time, &[u8])> {
+    let (mut time, mut at) = timestamp::iso8601(line)?;
+    if matches!(time, Time::Local { .. })
+        && let [b' ', b'A'..=b'Z' | b'a' | b'p' | b'+' | b'-', ..] = &line[at..]
+    {
+        let rest;
+        (time, rest) = with_zone(time, &line[at..]);
+        at = line.len() - rest.len();
+    }
+    match line.get(at) {
+        None => Some((time, b"")),
+        Some(b' ' | b'\t') => Some((time, skip_blanks(&line[at..]))),
+        Some(b':' | b']' | b'|' | b',' | b'[') => Some((time, &line[at..])),
+        Some(_) => None,
+    }
+}
+
+/// Any date that may stand in brackets, a zone with its area's name behind it passed over; or the time of day.
+pub(crate) fn in_brackets(text: &[u8]) -> Option<(Time, &[u8])> {
+    if let Some(found) = stamp(text).or_else(|| comma(text)) {
+        return Some(found);
+    }
+    if let Some((time, rest)) = day_month(text) {
+        let area = rest.strip_prefix(b" ").unwrap_or_default();
+        let length = area.iter().take(40).take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'_')).count();
+        let is_area = area[..length].contains(&b'/') && area.get(length) == Some(&b']');
+        return Some((time, if is_area { &area[length..] } else { rest }));
+    }
+    if let Some(found) = in_slashes(text).filter(|(time, _)| *time != Time::None) {
+        return Some(found);
+    }
+    let (nanos_of_day, digits, end) = timestamp::time_of_day(text, 0)?;
+    let rest = text.get(end..).filter(|rest| matches!(rest.first(), Some(b' ' | b']')))?;
+    Some(with_half(Time::Local { year: None, month: 0, day: 0, nanos_of_day, digits }, rest))
+}
+
+/// slashed = YYYY "/" MM "/" DD SP hh ":" mm ":" ss [ fraction ] [ half ] ( SP / TAB )     ; Go, nginx, Caddy
+pub(crate) fn slashed(line: &[u8]) -> Option<(Time, &[u8])> {
+    let head = line.get(..19)?;
+    if head[4] != b'/' || head[7] != b'/' || head[10] != b' ' {
+        return None;
+    }
+    let two = |at| timestamp::two(head, at);
+    let (year, month, day) = (i32::from(two(0)?) * 100 + i32::from(two(2)?), two(5)?, two(8)?);
+    if !timestamp::is_date(Some(year), month, day) {
+        return None;
+    }
+    let (nanos_of_day, digits, end) = timestamp::time_of_day(line, 11)?;
+    let time = Time::Local { year: Some(year), month, day, nanos_of_day, digits };
+    match line[end..] {
+        [] => Some((time, &[])),
+        // Caddy's console has a TAB there.
+        [b' ' | b'\t', ..] => {
+            let (time, rest) = with_half(time, &line[end..]);
+            Some((time, rest.get(1..).unwrap_or_default()))
+        }
+        _ => None,
+    }
+}
+
+/// The time of day alone, and what follows it.
+pub(crate) fn of_day(line: &[u8]) -> Option<(Time, &[u8])> {
+    let (nanos_of_day, digits, end) = timestamp::time_of_day(line, 0)?;
+    let rest = line.get(end..).filter(|rest| matches!(rest.first(), Some(b' ' | b'\t')))?;
+    let time = Time::Local { year: None, month: 0, day: 0, nanos_of_day, digits };
+    let (time, rest) = with_half(time, rest);
+    Some((time, parts::skip_blanks(rest)))
 }
 
 #[cfg(test)]
@@ -288,8 +336,37 @@ mod tests {
         assert_eq!(comma(b"2026-11-23, 12:00:00 UTC] {a").unwrap(), (unix, &b"] {a"[..]));
         assert_eq!(day_month(b"23/Nov/2026:13:00:00 +0100] x").unwrap(), (unix, &b"] x"[..]));
         assert_eq!(ctime(b"Mon Nov 23 13:00:00 CET 2026 x").unwrap(), (unix, &b" x"[..]));
-        assert_eq!(kitchen(b"2:32PM WRN slow"), Some(&b"WRN slow"[..]));
-        assert_eq!(kitchen(b"11:05:09AM x"), Some(&b"x"[..]));
+        assert_eq!(kitchen(b"2:32PM WRN slow"), Some((&b"2:32PM"[..], &b"WRN slow"[..])));
+        assert_eq!(kitchen(b"11:05:09AM x"), Some((&b"11:05:09AM"[..], &b"x"[..])));
+        assert_eq!(
+            padded(b"2026-11-23 1:00:00.500 PM x").unwrap(),
+            (local(year, NOON / 12 * 13 + 500_000_000, 3), &b"x"[..])
+        );
+        assert_eq!(minutes(b"2026-11-23T13:00+01:00 INFO x").unwrap(), (unix, &b"INFO x"[..]));
+    }
+
+    #[test]
+    fn a_twelve_hour_clock_is_read_by_its_half() {
+        let hours = |hours: i64| local(Some(2026), NOON / 12 * hours, 0);
+        for (text, time) in [
+            ("11/23/2026 12:00:00 PM", hours(12)),
+            ("11/23/2026, 12:00:00 AM", hours(0)),
+            ("11/23/2026 1:00:00 PM", hours(13)),
+            ("23/11/2026, 1:00:00 pm", hours(13)),
+            ("23/11/2026 13:00:00", hours(13)),
+            ("11/23/2026 13:00:00", hours(13)),
+            ("05/06/2026 13:00:00", Time::None),
+        ] {
+            assert_eq!(in_slashes(format!("{text} x").as_bytes()), Some((time, &b" x"[..])), "{text}");
+        }
+        assert_eq!(in_slashes(b"06/05/2026 01:00:00 PM"), in_slashes(b"05/06/2026 01:00:00 pm"));
+        assert_eq!(with_half(hours(12), b" AM] x"), (hours(0), &b"] x"[..]));
+        for text in [" AMx", " PMS", " Pm x", "AM", " a m", ""] {
+            assert_eq!(with_half(hours(1), text.as_bytes()), (hours(1), text.as_bytes()));
+        }
+        for text in ["1/2/26 1:00:00 PM", "13/13/2026 1:00:00", "1/2/2026", "100/1/2026 1:00:00 PM", "//"] {
+            assert_eq!(in_slashes(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]
@@ -302,17 +379,5 @@ mod tests {
         }
         assert!(ctime(b"Mon Nov 23 12:00:00 soon").is_none());
         assert!(jul(b"Nov 23, 2026 13:00 x").is_none());
-    }
-
-    #[test]
-    fn a_zone_counts_where_its_name_is_sure() {
-        assert_eq!(separate_zone(b"CET [17]"), Some((Some(3600), 3)));
-        assert_eq!(separate_zone(b"PST"), Some((Some(-8 * 3600), 3)));
-        assert_eq!(separate_zone(b"+00 [17]"), Some((Some(0), 3)));
-        assert_eq!(separate_zone(b"-0330 UTC x"), Some((Some(-12_600), 9)));
-        assert_eq!(separate_zone(b"IST x"), Some((None, 3)));
-        for text in ["INFO x", "ERROR", "CETX", "cet", "+1 x", "", "-- x", "-1234x"] {
-            assert_eq!(separate_zone(text.as_bytes()), None, "{text}");
-        }
     }
 }

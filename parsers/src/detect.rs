@@ -3,12 +3,11 @@
 //! In goes one payload (no envelope), out comes a filled [`Entry`] with its trace context. Nothing is refused: a line that
 //! no parser fits is text with the line as its body.
 
-use crate::entry::{Entry, Format, Severity, Text, Time};
+use crate::entry::{Entry, Format, Severity, Text, Time, Value};
 use crate::{
-    access, audit, conmon, conmon_rs, databases, dates, glog, json_line, klog, log4j, logfmt, logrus, plain, python,
-    ruby, spring, syslog, trace_context, web,
+    access, audit, conmon, conmon_rs, databases, dates, glog, golang, json_line, klog, levels, log4j, logfmt, logrus,
+    parts, plain, python, ruby, spring, syslog, trace_context, web,
 };
-
 /// What a payload is expected to be; each name covers the text and the JSON form of its family.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Expect {
@@ -48,7 +47,7 @@ pub fn payload<'a>(line: &'a [u8], expect: Expect, entry: &mut Entry<'a>) {
         Expect::Logfmt => logfmt::line(line, entry),
         Expect::ConmonRs => conmon_rs::line(line, entry),
         Expect::Conmon => conmon::line(line, entry),
-        Expect::Syslog => syslog::line(line, entry),
+        Expect::Syslog => in_syslog(line, entry),
         Expect::Json | Expect::Text => false,
     };
     if !fits {
@@ -84,7 +83,7 @@ fn auto<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
         _ => false,
     };
     if is_syslog {
-        if syslog::line(line, entry) || syslog::level_prefixed(line, entry) {
+        if in_syslog(line, entry) || behind_level(line, entry) {
             return;
         }
         entry.clear();
@@ -95,8 +94,30 @@ fn auto<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
     }
 }
 
+/// A line with a syslog prefix.
+fn in_syslog<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some(prefix) = syslog::prefix(line) else { return false };
+    prefixed(prefix, entry);
+    true
+}
+
+fn prefixed<'a>(prefix: syslog::Prefix<'a>, entry: &mut Entry<'a>) {
+    inner(prefix.payload, entry);
+    prefix.finish(entry);
+}
+
+/// A line behind a level in angle brackets, which it has where it has none of its own.
+fn behind_level<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((severity, payload)) = syslog::level_prefix(line) else { return false };
+    inner(payload, entry);
+    if entry.severity == Severity::UNKNOWN {
+        entry.severity = severity;
+    }
+    true
+}
+
 /// A payload inside of a syslog prefix.
-pub(crate) fn inner<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
+fn inner<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
     entry.clear();
     if !recognised(line, false, entry) {
         entry.clear();
@@ -109,19 +130,28 @@ pub(crate) fn inner<'a>(line: &'a [u8], entry: &mut Entry<'a>) {
 #[inline(never)]
 pub(crate) fn stands_alone(line: &[u8]) -> bool {
     let mut entry = Entry::default();
-    let fits = recognised(line, true, &mut entry) || syslog::level_prefixed(line, &mut entry);
-    fits && (entry.severity != Severity::UNKNOWN || entry.time != Time::None)
+    let fits = recognised(line, true, &mut entry) || behind_level(line, &mut entry);
+    fits && (entry.severity != Severity::UNKNOWN || entry.time != Time::None || entry.format == Format::Access)
 }
 
 /// Does a level stand at the start of the line? A line that says how bad it is was written by itself.
 pub(crate) fn has_level(line: &[u8]) -> bool {
     let mut entry = Entry::default();
-    plain::level_only(line, &mut entry);
+    levels::level_only(line, &mut entry);
     entry.severity != Severity::UNKNOWN
 }
 
-/// Chooses by the first byte and tries what can begin so. `outer`: prefixes that wrap other formats are looked for.
+/// Tries what can begin with the line's first byte, then what stands behind a prefix. `outer`: prefixes that wrap other
+/// formats are looked for.
 fn recognised<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
+    if by_first_byte(line, outer, entry) {
+        return true;
+    }
+    entry.clear();
+    golang::prefixed(line, entry)
+}
+
+fn by_first_byte<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
     let Some(&first) = line.first() else { return false };
     match first {
         b'{' => json_line::line(line, entry),
@@ -134,6 +164,7 @@ fn recognised<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
             glog::line(line, entry)
         }
         b'A'..=b'Z' if line.get(1) == Some(&b',') => ruby::logger(line, entry),
+        b' ' if line.get(1) == Some(&b'{') => json_line::line(&line[1..], entry),
         b' ' | b'A'..=b'Z' => worded(line, entry) || pairs(line, entry),
         b'[' => bracketed(line, entry),
         b'c' if conmon::line(line, entry) => true,
@@ -176,14 +207,22 @@ fn is_access(line: &[u8]) -> bool {
 fn numbered<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
     match (line.get(2), line.get(4)) {
         (_, Some(b'-')) => dated(line, outer, entry),
-        (Some(b'-'), _) if line.get(6) == Some(&b'-') && tomcat(line, entry) => true,
+        (Some(b'-'), _) if line.get(6) == Some(&b'-') && log4j::tomcat(line, entry) => true,
+        _ if matches!(line.get(..3), Some([_, b'/', _] | [_, _, b'/'])) => {
+            let Some((time, rest)) = dates::in_slashes(line).filter(|(time, _)| *time != Time::None) else {
+                return false;
+            };
+            plain::after_time(time, parts::skip_blanks(rest), entry);
+            true
+        }
         _ if databases::redis(line, entry) => true,
-        _ if let Some(rest) = dates::kitchen(line) => {
+        _ if let Some((clock, rest)) = dates::kitchen(line) => {
             plain::after_time(Time::None, rest, entry);
+            entry.push(&b"time"[..], Value::Text(Text::Borrowed(clock)));
             true
         }
         (Some(b':'), _) => {
-            let Some((time, rest)) = log4j::of_day(line) else { return is_access(line) && access::common(line, entry) };
+            let Some((time, rest)) = dates::of_day(line) else { return is_access(line) && access::common(line, entry) };
             if !log4j::line(line, entry) {
                 entry.clear();
                 plain::after_time(time, rest, entry);
@@ -202,12 +241,13 @@ fn numbered<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
 
 /// A line that begins with a date: what follows the time tells the pattern.
 fn dated<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
-    let Some((time, rest)) = plain::stamp(line).or_else(|| dates::padded(line)) else { return false };
+    let found = dates::stamp(line).or_else(|| dates::padded(line)).or_else(|| dates::minutes(line));
+    let Some((time, rest)) = found else { return false };
     entry.time = time;
     let found = match rest.first() {
         Some(b'[') => log4j::threaded(rest, entry),
         Some(b'-') => python::dashed(rest, entry),
-        Some(b'A'..=b'Z') => match plain::level(rest) {
+        Some(b'A'..=b'Z') => match levels::level(rest) {
             Some((severity, word, after)) => {
                 entry.severity = severity;
                 entry.severity_text = Text::Borrowed(word);
@@ -230,8 +270,14 @@ fn dated<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
     if rest.starts_with(b"stdout ") || rest.starts_with(b"stderr ") {
         return false;
     }
-    if outer && (syslog::after_full_time(time, rest, entry) || stamped(time, rest, entry)) {
-        return true;
+    if outer {
+        if let Some(prefix) = syslog::after_full_time(time, rest) {
+            prefixed(prefix, entry);
+            return true;
+        }
+        if stamped(time, rest, entry) {
+            return true;
+        }
     }
     entry.clear();
     plain::after_time(time, rest, entry);
@@ -240,7 +286,7 @@ fn dated<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
 
 /// What follows a date and a level.
 fn levelled<'a>(time: Time, severity: crate::Severity, word: &'a [u8], after: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let next = plain::skip_blanks(after);
+    let next = parts::skip_blanks(after);
     match next.first() {
         Some(b'0'..=b'9' | b'-') if spring::after_level(after, entry) => true,
         Some(b'[') => {
@@ -278,13 +324,10 @@ fn stamped<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
 
 /// A line that begins with a word in capitals, or blank and word: a level, or nothing.
 fn worded<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    if line.get(3) == Some(&b' ')
-        && let Some((time, rest)) = dates::jul(line)
-    {
-        log4j::jul(time, rest, entry);
+    if line.get(3) == Some(&b' ') && month_or_day_first(line, entry) {
         return true;
     }
-    let Some((severity, word, after)) = plain::level(line.strip_prefix(b" ").unwrap_or(line)) else { return false };
+    let Some((severity, word, after)) = levels::level(line.strip_prefix(b" ").unwrap_or(line)) else { return false };
     match after.first() {
         Some(b' ') => {
             conmon_rs::is_tracing_level(word) && conmon_rs::after_level(severity, word, after, entry)
@@ -296,20 +339,18 @@ fn worded<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     }
 }
 
-/// A line that begins with Tomcat's date.
-fn tomcat<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let Some((time, rest)) = dates::day_month(line) else { return false };
-    let rest = plain::skip_blanks(rest);
-    entry.time = time;
-    if let Some((severity, word, after)) = plain::level(rest)
-        && log4j::tomcat(after, entry)
-    {
-        entry.severity = severity;
-        entry.severity_text = Text::Borrowed(word);
+/// A line that begins with java.util.logging's date, with that of `date`, or with syslog's before a level.
+fn month_or_day_first<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    if let Some((time, rest)) = dates::jul(line) {
+        log4j::jul(time, rest, entry);
         return true;
     }
-    entry.fields.clear();
-    plain::after_time(time, rest, entry);
+    let found = dates::ctime(line).or_else(|| {
+        let found = syslog::month_first(line)?;
+        levels::level(parts::skip_blanks(found.1)).is_some().then_some(found)
+    });
+    let Some((time, rest @ [b' ', ..])) = found else { return false };
+    plain::after_time(time, parts::skip_blanks(rest), entry);
     true
 }
 
@@ -330,11 +371,12 @@ fn bracketed<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
         }
         Some(b'c') if conmon::line(line, entry) => true,
         Some(b'G') if line.starts_with(b"[GIN") => web::gin(line, entry),
+        Some(b'N') if web::nest(line, entry) => true,
         Some(b'M' | b'T' | b'W' | b'F' | b'S') if web::apache_error(line, entry) => true,
         Some(b'A'..=b'Z') if glog::line(line, entry) => true,
         Some(b'A'..=b'Z' | b'a'..=b'z' | b' ') => {
             entry.clear();
-            let Some((severity, word, after)) = plain::dressed_level(line) else { return false };
+            let Some((severity, word, after)) = levels::dressed_level(line) else { return false };
             log4j::level_first(severity, word, after, entry)
         }
         _ => false,

@@ -3,12 +3,11 @@
 //! In goes a line, out come what the container wrote, its stream and its time. Parts of a long line are marked, not
 //! joined.
 
-use std::borrow::Cow;
-
 use crate::entry::{Text, Time};
-use crate::epoch::{self, Unit};
-use crate::json::{self, Members};
-use crate::timestamp;
+use crate::epoch::Unit;
+use crate::json::Members;
+use crate::{epoch, json, timestamp};
+use std::borrow::Cow;
 
 /// What was around a line.
 #[derive(Debug, Clone, PartialEq, Eq)]

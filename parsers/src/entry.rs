@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-const DAY_NANOS: u64 = 86_400 * 1_000_000_000;
-
 /// Text as it stood, or as it reads once its escapes are undone.
 pub type Text<'a> = Cow<'a, [u8]>;
 
@@ -305,27 +303,6 @@ impl<'a> Entry<'a> {
         self.code = None;
         self.trace = TraceContext::default();
         self.number_time = None;
-    }
-
-    /// Takes a bare number back as the time if it lies further than a day from another time of the line: it counts
-    /// something else (a duration, a monotonic clock). It becomes the field that it would have been.
-    #[inline]
-    pub fn doubt_number_time(&mut self, other_nanos: i64) {
-        if self.number_time.is_some() {
-            self.check_number_time(other_nanos);
-        }
-    }
-
-    #[cold]
-    fn check_number_time(&mut self, other_nanos: i64) {
-        let (Some(number), Time::Unix { nanos, .. }) = (self.number_time, self.time) else { return };
-        if nanos.abs_diff(other_nanos) <= DAY_NANOS {
-            return;
-        }
-        self.number_time = None;
-        self.time = Time::None;
-        let field = Field { key: Text::Borrowed(number.key), value: crate::json::value(number.raw) };
-        self.fields.insert(number.place.min(self.fields.len()), field);
     }
 
     /// Adds a field.

@@ -3,6 +3,7 @@
 //! In goes one line, out comes whether it is a frame, names an exception, or begins a dump. Which record it belongs to is
 //! said by [`crate::continuation`].
 
+use crate::entry::{Entry, Text, Value};
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -14,6 +15,9 @@ static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Error: "
 static IN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":in "));
 
 pub(crate) const PYTHON: &[u8] = b"Traceback (most recent call last):";
+
+/// The field that holds a stack trace behind a record.
+pub const STACK_KEY: &[u8] = b"exception.stacktrace";
 
 /// `goroutine 1 [running]:`, also `goroutine 1 gp=0xc00 m=0 mp=0x1 [select, 2 minutes]:`
 pub(crate) fn is_goroutine(line: &[u8]) -> bool {
@@ -109,7 +113,22 @@ pub(crate) fn is_go_function(line: &[u8]) -> bool {
         && name.len() < 300
         && name.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
         && name.iter().all(part)
-        && memchr::memrchr(b'.', name).is_some_and(|dot| name[dot + 1..].iter().any(u8::is_ascii_alphabetic))
+        && ends_as_function(name)
+}
+
+/// Has the last part of a dotted name a letter, or does it count literals: `main.init.0`, `main.main.func1.2`?
+fn ends_as_function(name: &[u8]) -> bool {
+    let mut parts = name.rsplit(|byte| *byte == b'.');
+    let mut is_counted = false;
+    let last = parts.find(|part| {
+        let is_number = !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+        is_counted |= is_number;
+        !is_number
+    });
+    let counts =
+        |part: &[u8]| [&b"func"[..], b"init", b"gowrap", b"deferwrap"].iter().any(|word| part.starts_with(word));
+    let is_last = |part: &[u8]| part.iter().any(u8::is_ascii_alphabetic) && (!is_counted || counts(part));
+    last.is_some_and(is_last) && parts.next().is_some()
 }
 
 /// place = TAB path ( ".go" / ".s" / ".c" ) ":" line [ SP "+0x" offset ]
@@ -145,9 +164,9 @@ pub(crate) fn names_exception(line: &[u8]) -> bool {
     EXCEPTION.find(line).is_some() || ERROR.find(line).is_some()
 }
 
-/// `Next LogicException: outer in /app/c.php:9`, behind a blank line
+/// `Next LogicException: outer in /app/c.php:9`, behind a blank line; Laravel's `[previous exception] [object] (…`
 pub(crate) fn is_php_link(line: &[u8]) -> bool {
-    line.starts_with(b"Next ") && memmem::find(line, b" in ").is_some()
+    line.starts_with(b"Next ") && memmem::find(line, b" in ").is_some() || line.starts_with(b"[previous exception] ")
 }
 
 /// `x.y(Z.java:1)`, `x.y(Native Method)`, `f (file.js:1:2)`
@@ -215,4 +234,19 @@ pub(crate) fn begins_trace(line: &[u8]) -> bool {
         || is_exception(line)
         || is_frame(frame)
         || frame.starts_with(b"File \"")
+}
+
+/// Hangs the lines behind a record's own ones to it: a stack trace as the field [`STACK_KEY`], other lines to the body.
+pub fn attach<'a>(entry: &mut Entry<'a>, tail: &'a [u8]) {
+    if tail.is_empty() {
+        return;
+    }
+    let first = tail.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    if begins_trace(first) {
+        entry.push(STACK_KEY, Value::Text(Text::Borrowed(tail)));
+    } else {
+        let body = entry.body.to_mut();
+        body.push(b'\n');
+        body.extend_from_slice(tail);
+    }
 }

@@ -1,7 +1,7 @@
 //! Headers like klog's that are not klog: C++ glog with a year, Abseil's before its start, tornado's and Jupyter's.
 
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time};
-use crate::{plain, timestamp};
+use crate::{dates, parts, timestamp};
 
 /// line = dated / tornado
 pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
@@ -13,7 +13,7 @@ pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
 fn dated<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some((severity, rest)) = letter(line) else { return false };
     let Some((time, rest)) = year_stamp(rest).or_else(|| early_stamp(rest)) else { return false };
-    let (thread, rest) = plain::digits(plain::skip_blanks(rest));
+    let (thread, rest) = parts::digits(parts::skip_blanks(rest));
     let Some((code, message)) = rest.strip_prefix(b" ").and_then(|rest| site(rest, b"] ")) else { return false };
     entry.format = Format::Glog;
     entry.time = time;
@@ -51,9 +51,9 @@ fn year_stamp(text: &[u8]) -> Option<(Time, &[u8])> {
 
 fn early_stamp(text: &[u8]) -> Option<(Time, &[u8])> {
     let rest = text.strip_prefix(b"0000 00:00:")?;
-    let (Some(seconds), rest) = plain::digits(rest) else { return None };
+    let (Some(seconds), rest) = parts::digits(rest) else { return None };
     let fraction = rest.strip_prefix(b".")?.get(..6)?;
-    let (Some(micros), b"") = plain::digits(fraction) else { return None };
+    let (Some(micros), b"") = parts::digits(fraction) else { return None };
     let nanos =
         i64::try_from(seconds).ok()?.checked_mul(1_000_000_000)?.checked_add(i64::try_from(micros).ok()? * 1000)?;
     Some((Time::Unix { nanos, digits: 6 }, &rest[7..]))
@@ -65,7 +65,7 @@ fn site<'a>(text: &'a [u8], close: &[u8]) -> Option<(CodeSite<'a>, &'a [u8])> {
     if text[colon] != b':' || colon == 0 {
         return None;
     }
-    let (line, rest) = plain::digits(&text[colon + 1..]);
+    let (line, rest) = parts::digits(&text[colon + 1..]);
     let code = CodeSite { file: &text[..colon], line: u32::try_from(line?).ok()? };
     Some((code, rest.strip_prefix(close).or_else(|| (rest == b"]").then_some(b""))?))
 }
@@ -75,11 +75,11 @@ fn site<'a>(text: &'a [u8], close: &[u8]) -> Option<(CodeSite<'a>, &'a [u8])> {
 fn tornado<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some((severity, rest)) = letter(&line[1..]) else { return false };
     let Some(rest) = rest.strip_prefix(b" ") else { return false };
-    if let Some((time, rest)) = plain::stamp(rest) {
+    if let Some((time, rest)) = dates::stamp(rest) {
         let Some(close) = memchr::memchr(b']', &rest[..rest.len().min(160)]) else { return false };
         entry.time = time;
         entry.push(&b"logger"[..], crate::entry::Value::Text(Text::Borrowed(&rest[..close])));
-        entry.body = Text::Borrowed(plain::skip_blanks(&rest[close + 1..]));
+        entry.body = Text::Borrowed(parts::skip_blanks(&rest[close + 1..]));
     } else {
         let Some((time, code, message)) = short_stamp(rest) else { return false };
         entry.time = time;

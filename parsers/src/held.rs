@@ -3,14 +3,16 @@
 //! In goes the line behind those that wait, out comes whether all of them belong to the record, none, or whether they wait
 //! on. Which lines begin to wait is said by [`crate::continuation`].
 
-use crate::continuation::begins_record;
 use crate::detect::stands_alone;
-use crate::frames;
+use crate::record_start::begins_record;
+use crate::{crashes, frames};
 
 /// Lines that the message of a named exception may have before its frames come.
 const MESSAGE_LINES_MAX: u8 = 16;
 /// Lines of text that may stand before a Go stack: the error that it belongs to.
 const TEXT_LINES_MAX: u8 = 3;
+/// Further lines of a Python exception's message that may stand before the next exception.
+const PYTHON_LINES_MAX: u8 = 8;
 
 /// What waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,14 +21,24 @@ pub(crate) enum Held {
     #[default]
     Nothing,
     /// A blank line: an exception may follow.
-    Blank {
-        /// The record is a PHP trace.
-        php: bool,
-    },
+    Blank(Behind),
+    /// So many lines behind a Python exception: another one may follow.
+    Python(u8),
     /// Lines of text: frames may follow.
     Text(Lines),
     /// The same with the name of a Go function as the last one: its place may follow.
     Call(Lines),
+}
+
+/// What a blank line that waits stands behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// A PHP trace.
+    Php,
+    /// What Node had thrown, with its frames.
+    Thrown,
+    /// Anything else.
+    Other,
 }
 
 /// How many wait, and whether an exception was named.
@@ -43,6 +55,8 @@ pub(crate) enum Judged {
     Taken,
     /// They belong to it, and a PHP trace goes on.
     TakenPhp,
+    /// They belong to it, and a Python exception goes on.
+    TakenPython,
     /// They do not.
     Given,
     /// They wait on, with this line.
@@ -68,15 +82,30 @@ impl Held {
         let is_blank = next.trim_ascii().is_empty();
         match self {
             Held::Nothing => Judged::Given,
-            Held::Blank { php: true } if frames::is_php_link(next) => Judged::TakenPhp,
-            Held::Blank { .. } if frames::is_exception_head(next) => {
+            Held::Python(count) => python(count, next, is_blank),
+            Held::Blank(Behind::Php) if frames::is_php_link(next) => Judged::TakenPhp,
+            Held::Blank(Behind::Thrown) if crashes::is_node_version(next) => Judged::Taken,
+            Held::Blank(_) if crashes::is_rust_section(next) => Judged::Taken,
+            Held::Blank(_) if frames::is_exception_head(next) => {
                 Judged::Waiting(Held::Text(Lines { count: 2, named: true }))
             }
-            Held::Blank { .. } => Judged::Given,
+            Held::Blank(_) => Judged::Given,
             _ if is_blank => Judged::Given,
+            _ if crashes::is_laravel_stack(next) => Judged::TakenPhp,
             Held::Call(_) if frames::is_go_place(next) => Judged::Taken,
             Held::Call(lines) | Held::Text(lines) => lines.text(next),
         }
+    }
+}
+
+/// Lines of a Python exception's message, judged by what follows.
+fn python(count: u8, next: &[u8], is_blank: bool) -> Judged {
+    let is_indented = matches!(next.first(), Some(b' ' | b'\t'));
+    match () {
+        () if frames::is_python_link(next) || crashes::is_pydantic_fault(next) => Judged::TakenPython,
+        () if count >= PYTHON_LINES_MAX || is_indented && !is_blank => Judged::Given,
+        () if !is_blank && (begins_record(next) || stands_alone(next)) => Judged::Given,
+        () => Judged::Waiting(Held::Python(count + 1)),
     }
 }
 

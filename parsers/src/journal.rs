@@ -6,6 +6,9 @@
 
 use crate::entry::{Severity, Text};
 
+/// The PRIORITY that systemd gives lines of stdout and stderr that say nothing else.
+const STDOUT_PRIORITY: u8 = 6;
+
 /// A journal's entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry<'a> {
@@ -83,12 +86,34 @@ impl<'a> Entry<'a> {
         i64::try_from(usec).ok()?.checked_mul(1000)
     }
 
-    /// The severity of PRIORITY, where somebody chose it: of stdout it is but a default.
+    /// The severity of PRIORITY, where somebody chose it: a line of stdout has the default unless `<3>` stood before it.
     pub fn severity(&self) -> Severity {
         match (self.transport, self.priority) {
-            (Some(Transport::Journal | Transport::Syslog), Some(priority)) => Severity::from_priority(priority),
-            _ => Severity::UNKNOWN,
+            (_, None) | (Some(Transport::Stdout), Some(STDOUT_PRIORITY)) => Severity::UNKNOWN,
+            // What the kernel says badly of is mostly not itself: see PRIORITY among the fields.
+            (Some(Transport::Kernel), _) => Severity::UNKNOWN,
+            (_, Some(priority)) => Severity::from_priority(priority),
         }
+    }
+
+    /// An entry that a shipper wrote anew: its fields, of which PRIORITY, _TRANSPORT and _PID mean what they do in a journal.
+    pub fn of_fields(fields: Vec<(Text<'a>, Text<'a>)>) -> Entry<'a> {
+        let mut entry = Entry::default();
+        if !fields.iter().any(|(name, _)| **name == *b"PRIORITY") {
+            entry.fields = fields;
+            return entry;
+        }
+        for (name, value) in fields {
+            match &*name {
+                b"PRIORITY" | b"_PID" => entry.set(name, value),
+                b"_TRANSPORT" => {
+                    entry.transport = Transport::named(&value);
+                    entry.fields.push((name, value));
+                }
+                _ => entry.fields.push((name, value)),
+            }
+        }
+        entry
     }
 
     /// The entry on its own, for when its buffer is used again.

@@ -3,12 +3,11 @@
 //! In goes a buffer, out comes where its first entry ends, and then the entry. What stands between entries (`-- Boot … --`)
 //! is a block of its own without an entry. Nothing is buffered here.
 
+use crate::journal_export::Split;
+use crate::{journal, journal_export, journal_json, journal_text};
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memmem};
-
-use crate::journal_export::{self, Split};
-use crate::{journal, journal_json, journal_text};
 
 /// How the entries of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

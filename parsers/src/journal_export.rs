@@ -4,11 +4,10 @@
 //! told with the bytes to leave out. Nothing is buffered here.
 //! <https://systemd.io/JOURNAL_EXPORT_FORMATS/>
 
+use crate::journal;
 use std::borrow::Cow;
 
 use memchr::{memchr, memmem};
-
-use crate::journal;
 
 /// What the start of a buffer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

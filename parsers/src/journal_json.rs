@@ -4,11 +4,9 @@
 //! where a field came more than once; `null` where journalctl left out a long one (which is left out here too).
 //! <https://systemd.io/JOURNAL_EXPORT_FORMATS/#journal-json-format>
 
-use std::borrow::Cow;
-
 use crate::entry::{Text, Value};
-use crate::journal;
-use crate::json;
+use crate::{journal, json};
+use std::borrow::Cow;
 
 /// Reads a line; `None` if it is no JSON object with a journal's cursor or time.
 pub fn line(line: &[u8]) -> Option<journal::Entry<'_>> {

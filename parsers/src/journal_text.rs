@@ -4,11 +4,10 @@
 //! is one of a journal depends on its neighbours, which are not known here.
 //! <https://www.freedesktop.org/software/systemd/man/latest/journalctl.html#-o>
 
-use std::borrow::Cow;
-
 use crate::entry::Time;
 use crate::syslog::{split_tag, word};
-use crate::{journal, plain, timestamp};
+use crate::{dates, journal, levels, parts, timestamp};
+use std::borrow::Cow;
 
 /// A line of a short form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub fn line(line: &[u8]) -> Option<Line<'_>> {
     };
     let (name, pid) = tag;
     // A level stands where a host would in the lines of many programs.
-    if host.is_some_and(|host| plain::severity(host).is_some() || host.ends_with(b"]")) {
+    if host.is_some_and(|host| levels::severity(host).is_some() || host.ends_with(b"]")) {
         return None;
     }
     let is_certain = pid.is_some() || host.is_some() && (is_syslog || name == b"kernel");
@@ -118,7 +117,7 @@ pub(crate) fn weekday_first(line: &[u8]) -> Option<(Time, &[u8])> {
     if !WEEKDAYS.contains(&day) {
         return None;
     }
-    let (time, rest) = plain::stamp(rest)?;
+    let (time, rest) = dates::stamp(rest)?;
     let zone = rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
     match (time, rest.get(zone)) {
         (Time::Local { .. }, Some(b' ')) if (2..=5).contains(&zone) => Some((time, &rest[zone + 1..])),
@@ -128,8 +127,8 @@ pub(crate) fn weekday_first(line: &[u8]) -> Option<(Time, &[u8])> {
 
 /// short-unix = seconds "." 6DIGIT SP
 fn unix(line: &[u8]) -> Option<(Time, &[u8])> {
-    let (seconds, rest) = plain::digits(line);
-    let (micros, after) = plain::digits(rest.strip_prefix(b".")?);
+    let (seconds, rest) = parts::digits(line);
+    let (micros, after) = parts::digits(rest.strip_prefix(b".")?);
     if rest.len() - after.len() != 7 || line.len() - rest.len() < 9 {
         return None;
     }
@@ -140,8 +139,8 @@ fn unix(line: &[u8]) -> Option<(Time, &[u8])> {
 
 /// monotonic = "[" *SP seconds "." 6DIGIT [ SP "<" *SP delta ">" ] *SP "]" SP
 fn monotonic(line: &[u8]) -> Option<(u64, &[u8])> {
-    let (seconds, rest) = plain::digits(plain::skip_blanks(line.strip_prefix(b"[")?));
-    let (micros, after) = plain::digits(rest.strip_prefix(b".")?);
+    let (seconds, rest) = parts::digits(parts::skip_blanks(line.strip_prefix(b"[")?));
+    let (micros, after) = parts::digits(rest.strip_prefix(b".")?);
     if rest.len() - after.len() != 7 {
         return None;
     }

@@ -6,14 +6,13 @@
 //! that of RFC 8259 without its demand of UTF-8: bytes inside of strings stay as they are. Nothing recurses, nothing
 //! goes deeper than [`DEPTH_MAX`], equal keys are all given.
 
+use crate::entry::{Text, Value};
+use crate::{lanes, value};
 use std::borrow::Cow;
 
 pub(crate) use scan::plain_end;
 pub use scan::string_end;
 use scan::{Shape, blanks, scan};
-
-use crate::entry::{Text, Value};
-use crate::{lanes, value};
 
 mod lenient;
 mod scan;
@@ -120,6 +119,11 @@ impl<'a> Member<'a> {
     #[inline(always)]
     pub fn plain_key(&self) -> &'a [u8] {
         if self.key_escaped { b"" } else { self.raw_key }
+    }
+
+    /// The key as it stands between its quotes.
+    pub(crate) fn raw_key(&self) -> &'a [u8] {
+        self.raw_key
     }
 
     /// As [`value`], without a second look.

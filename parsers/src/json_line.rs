@@ -5,12 +5,11 @@
 //! level, no text stays a field. Kubernetes' own JSON ([`crate::klog_json`]) and logrus' are told apart
 //! from the rest. Ids of traces are not looked for here.
 
-use std::borrow::Cow;
-
-use crate::continuation;
 use crate::entry::{CodeSite, Entry, Field, Format, NumberTime, Severity, Text, Value};
-use crate::json::{self, Member};
-use crate::klog_json;
+use crate::json::Member;
+use crate::parts::{code_site, line_number};
+use crate::{frames, json, klog_json};
+use std::borrow::Cow;
 
 mod level;
 mod roles;
@@ -25,7 +24,7 @@ pub(crate) fn time_of(member: &json::Member<'_>) -> Option<crate::Time> {
 
 /// Reads a record that is one JSON object, blanks around it allowed, into an entry that is empty.
 ///
-/// Lines that were joined to it, a stack trace for one, are taken as [`continuation::attach`] takes them. Returns whether
+/// Lines that were joined to it, a stack trace for one, are taken as [`frames::attach`] takes them. Returns whether
 /// it is such a record; if not, the entry is empty again.
 pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let record = record.trim_ascii_start();
@@ -45,7 +44,7 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
         behind(record, end)
     });
     match tail {
-        Some(tail) => continuation::attach(entry, tail),
+        Some(tail) => frames::attach(entry, tail),
         None => entry.clear(),
     }
     tail.is_some()
@@ -314,25 +313,6 @@ fn code<'a>(member: &Member<'a>) -> Option<CodeSite<'a>> {
         Cow::Borrowed(site) => code_site(site),
         Cow::Owned(_) => None,
     }
-}
-
-/// site = file ":" line ; the file has a name and an extension
-///
-/// Read from its end: both parts behind the name are a few bytes long.
-pub(crate) fn code_site(site: &[u8]) -> Option<CodeSite<'_>> {
-    let digits = site.iter().rev().take(10).take_while(|byte| byte.is_ascii_digit()).count();
-    let (file, line) = site.split_at(site.len() - digits);
-    let (file, line) = (file.strip_suffix(b":")?, line_number(line)?);
-    let extension = file.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    let dot = file.len().checked_sub(extension + 1)?;
-    (extension > 0 && dot > 0 && file[dot] == b'.').then_some(CodeSite { file, line })
-}
-
-fn line_number(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() || digits.len() > 9 {
-        return None;
-    }
-    digits.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
 }
 
 #[cfg(test)]

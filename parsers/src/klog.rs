@@ -4,12 +4,9 @@
 //! message and the pairs. Which lines make a record is said by [`crate::continuation`]; the year and the zone, which
 //! klog never writes, are left to whoever knows the file. What the pairs mean is not judged.
 
-use crate::continuation;
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
-use crate::frames;
-use crate::klog_values;
-use crate::lanes;
-use crate::timestamp::{self, Pattern, is_date, two};
+use crate::timestamp::{Pattern, is_date, two};
+use crate::{frames, klog_values, lanes, timestamp};
 use memchr::{memchr, memmem};
 use nom::IResult;
 use nom::Parser;
@@ -74,13 +71,13 @@ pub fn text<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
         Some((message, pairs)) => {
             entry.body = message;
             let tail = klog_values::pairs(&body[pairs..], entry);
-            continuation::attach(entry, tail);
+            frames::attach(entry, tail);
         }
         None => {
             let dump = own_dump(body);
             entry.body = Text::Borrowed(&body[..dump.unwrap_or(body.len())]);
             if let Some(dump) = dump {
-                entry.push(continuation::STACK_KEY, Value::Text(Text::Borrowed(&body[dump + 1..])));
+                entry.push(frames::STACK_KEY, Value::Text(Text::Borrowed(&body[dump + 1..])));
             }
         }
     }

@@ -4,12 +4,13 @@
 //! informational (or warnings, which cannot be told), those without are errors.
 //! <https://github.com/kubernetes/component-base/blob/master/logs/json/json.go>
 
+use crate::entry::{Entry, Field, Format, NumberTime, Severity, Time, Value};
+use crate::epoch::Unit;
+use crate::json::Members;
+use crate::{epoch, json, parts};
 use std::borrow::Cow;
 
-use crate::entry::{Entry, Field, Format, NumberTime, Severity, Time, Value};
-use crate::epoch::{self, Unit};
-use crate::json::{self, Members};
-use crate::json_line::code_site;
+use parts::code_site;
 
 /// Seconds of these years would be milliseconds of 1970: zap without a level, not Kubernetes.
 const SECONDS: std::ops::Range<i64> = 100_000_000_000_000..100_000_000_000_000_000;

@@ -390,10 +390,10 @@ proptest! {
         prop_assert_eq!(entry.pid.unwrap_or(0), pid);
         prop_assert_eq!(entry.code, Some(CodeSite { file: file.as_bytes(), line }));
         prop_assert_eq!(entry.time, Time::Local { year: None, month, day, nanos_of_day: micros * 1000, digits: 6 });
-        let mut open = continuation::Open::default();
+        let mut open = crate::continuation::Open::default();
         let first = text.split('\n').next().unwrap_or_default().as_bytes();
         for (at, line) in text.split('\n').enumerate() {
-            if at == 0 { open = continuation::Open::start(line.as_bytes()); } else { prop_assert!(open.takes(first, line.as_bytes()), "{}", text); }
+            if at == 0 { open = crate::continuation::Open::start(line.as_bytes()); } else { prop_assert!(open.takes(first, line.as_bytes()), "{}", text); }
         }
         prop_assert!(!open.takes(first, first));
     }

@@ -4,16 +4,17 @@
 //! klog's ages are read: Go quoting, JSON, the `=<` form of values that span lines, and the bare `%+v` of klog before
 //! 2.100. What cannot be told apart (blanks and `=` in keys, quotes in object names) is read as it most likely was.
 
+use crate::entry::{Entry, Text, Value};
+use crate::{json, quote, value};
 use std::borrow::Cow;
 
-use crate::entry::{Entry, Text, Value};
-use crate::json;
-use crate::quote;
-use crate::value;
 use memchr::{memchr, memmem};
 
 /// A key longer than this is none.
 const KEY_BYTES_MAX: usize = 512;
+
+/// A TAB as journalctl shows it.
+pub(crate) const SHOWN_TAB: &[u8] = b"        ";
 
 /// No number is longer.
 const SCALAR_BYTES_MAX: usize = 32;
@@ -113,7 +114,8 @@ impl<'a> Reader<'a> {
         let mut first = true;
         while !ends_lines(rest) {
             let end = line_end(rest);
-            let line = rest[..end].strip_prefix(b"\t").unwrap_or(&rest[..end]);
+            let line = &rest[..end];
+            let line = line.strip_prefix(b"\t").or_else(|| line.strip_prefix(SHOWN_TAB)).unwrap_or(line);
             if first {
                 text = Cow::Borrowed(line);
                 first = false;

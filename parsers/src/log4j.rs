@@ -3,7 +3,8 @@
 //! The thread and the logger become fields; a line number behind `#` or in `Class.java:12` the code site.
 
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
-use crate::{plain, timestamp};
+use crate::parts::bracket;
+use crate::{dates, levels, parts, plain};
 
 /// line = ( date-time / time-of-day / "[" date-time "]" ) SP ( "[" thread "]" SP level / level ) SP rest
 pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
@@ -12,7 +13,7 @@ pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     if rest.first() == Some(&b'[') {
         return threaded(rest, entry);
     }
-    let Some((severity, word, rest)) = plain::level(rest) else { return false };
+    let Some((severity, word, rest)) = levels::level(rest) else { return false };
     entry.severity = severity;
     entry.severity_text = Text::Borrowed(word);
     after_level(rest, entry) || line.first() == Some(&b'[') && trailing(rest, entry)
@@ -34,42 +35,41 @@ fn trailing<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
 
 /// stamp = date-time / hh ":" mm ":" ss [ "." fraction ]   ; Kafka puts brackets around it
 fn stamp(line: &[u8]) -> Option<(Time, &[u8])> {
-    if let Some(found) = plain::stamp(line) {
+    if let Some(found) = dates::stamp(line) {
         return Some(found);
     }
     if let Some(inner) = line.strip_prefix(b"[") {
-        let (time, rest) = plain::stamp(inner)?;
-        return Some((time, plain::skip_blanks(rest.strip_prefix(b"]")?)));
+        let (time, rest) = dates::stamp(inner)?;
+        return Some((time, parts::skip_blanks(rest.strip_prefix(b"]")?)));
     }
-    of_day(line)
-}
-
-/// The time of day alone, and what follows it.
-pub(crate) fn of_day(line: &[u8]) -> Option<(Time, &[u8])> {
-    let (nanos_of_day, digits, end) = timestamp::time_of_day(line, 0)?;
-    let rest = line.get(end..).filter(|rest| matches!(rest.first(), Some(b' ' | b'\t')))?;
-    Some((Time::Local { year: None, month: 0, day: 0, nanos_of_day, digits }, plain::skip_blanks(rest)))
+    dates::of_day(line)
 }
 
 /// threaded = "[" thread "]" *( SP "[" ids "]" ) SP [ "-" SP ] level *SP named
 pub(crate) fn threaded<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some((thread, after)) = bracket(rest) else { return false };
-    let after = blocks(plain::skip_blanks(after));
-    let after = plain::skip_blanks(after.strip_prefix(b"- ").unwrap_or(after));
-    let Some((severity, word, after)) = plain::level(after) else { return false };
+    let has_blocks = parts::skip_blanks(after).first() == Some(&b'[');
+    let after = blocks(parts::skip_blanks(after));
+    let after = parts::skip_blanks(after.strip_prefix(b"- ").unwrap_or(after));
+    let Some((severity, word, after)) = levels::level(after) else { return false };
     entry.severity = severity;
     entry.severity_text = Text::Borrowed(word);
-    if let (Some(pid), b"") = plain::digits(thread)
+    let is_postgres = after.starts_with(b":  ");
+    if is_postgres && has_blocks {
+        // What stands between pid and level is not passed over.
+        return false;
+    }
+    if let (Some(pid), b"") = parts::digits(thread)
         && let Some(message) = after.strip_prefix(b":")
     {
         // PostgreSQL: `[pid] LOG:  message`
         entry.pid = Some(pid);
-        entry.body = Text::Borrowed(plain::skip_blanks(message));
+        entry.body = Text::Borrowed(parts::skip_blanks(message));
         return true;
     }
     entry.format = Format::Log4j;
     entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(thread.trim_ascii())));
-    let after = blocks(plain::skip_blanks(after));
+    let after = blocks(parts::skip_blanks(after));
     if !named(after, entry) {
         entry.body = Text::Borrowed(strip_dash(after));
     }
@@ -78,7 +78,7 @@ pub(crate) fn threaded<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
 
 /// after_level = ( "[" thread "]" SP named ) / ( "[" logger "]" SP "(" thread ")" SP message ) / named
 pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let rest = plain::skip_blanks(rest);
+    let rest = parts::skip_blanks(rest);
     if let Some(message) = rest.strip_prefix(b"- ") {
         // A pattern whose logger is empty.
         entry.format = Format::Log4j;
@@ -89,13 +89,13 @@ pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
         return named(rest, entry);
     }
     let Some((first, after)) = bracket(rest) else { return false };
-    let after = plain::skip_blanks(after);
+    let after = parts::skip_blanks(after);
     if after.first() == Some(&b'(') {
         let Some(close) = memchr::memchr(b')', &after[..after.len().min(160)]) else { return false };
         entry.format = Format::Log4j;
         entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(&after[1..close])));
         entry.push(&b"logger"[..], Value::Text(Text::Borrowed(first.trim_ascii())));
-        entry.body = Text::Borrowed(plain::skip_blanks(&after[close + 1..]));
+        entry.body = Text::Borrowed(parts::skip_blanks(&after[close + 1..]));
         return true;
     }
     if !named(blocks(after), entry) {
@@ -107,16 +107,16 @@ pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
 
 /// first = level *SP [ "[" thread "]" *SP ] date-time *SP ( named / message )     ; Cassandra, and `[INFO] 2026-…`
 pub(crate) fn level_first<'a>(severity: Severity, word: &'a [u8], rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let mut rest = plain::skip_blanks(rest);
+    let mut rest = parts::skip_blanks(rest);
     let mut thread = None;
-    let dated = |text: &'a [u8]| plain::stamp(text).filter(|_| text.get(4) == Some(&b'-'));
+    let dated = |text: &'a [u8]| dates::stamp(text).filter(|_| text.get(4) == Some(&b'-'));
     let mut found = None;
     if rest.first() == Some(&b'[') {
         let Some((inside, after)) = bracket(rest) else { return false };
-        found = dated(inside).map(|(time, _)| (time, plain::skip_blanks(after)));
+        found = dated(inside).map(|(time, _)| (time, parts::skip_blanks(after)));
         if found.is_none() {
             thread = Some(inside);
-            rest = plain::skip_blanks(after);
+            rest = parts::skip_blanks(after);
         }
     }
     let Some((time, rest)) = found.or_else(|| dated(rest)) else { return false };
@@ -149,7 +149,7 @@ pub(crate) fn jul<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) {
     entry.severity = severity;
     entry.severity_text = Text::Borrowed(word);
     entry.push(&b"logger"[..], Value::Text(Text::Borrowed(class)));
-    entry.body = Text::Borrowed(plain::skip_blanks(message));
+    entry.body = Text::Borrowed(parts::skip_blanks(message));
 }
 
 /// A level and a colon at the start of a line, java.util.logging's own among them.
@@ -157,15 +157,32 @@ pub(crate) fn jul_level(line: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
     let length = line.iter().take(8).take_while(|byte| byte.is_ascii_uppercase()).count();
     let severity = match &line[..length] {
         b"CONFIG" => Severity::DEBUG,
-        word => plain::severity(word)?,
+        word => levels::severity(word)?,
     };
     Some((severity, &line[..length], line[length..].strip_prefix(b":")?))
 }
 
-/// tomcat = SP "[" thread "]" SP class "." method SP message
-pub(crate) fn tomcat<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let Some((thread, after)) = bracket(plain::skip_blanks(rest)) else { return false };
-    let after = plain::skip_blanks(after);
+/// A line that begins with Tomcat's date.
+pub(crate) fn tomcat<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((time, rest)) = dates::day_month(line) else { return false };
+    let rest = parts::skip_blanks(rest);
+    entry.time = time;
+    if let Some((severity, word, after)) = levels::level(rest)
+        && thread_and_class(after, entry)
+    {
+        entry.severity = severity;
+        entry.severity_text = Text::Borrowed(word);
+        return true;
+    }
+    entry.fields.clear();
+    plain::after_time(time, rest, entry);
+    true
+}
+
+/// thread-and-class = SP "[" thread "]" SP class "." method SP message
+fn thread_and_class<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let Some((thread, after)) = bracket(parts::skip_blanks(rest)) else { return false };
+    let after = parts::skip_blanks(after);
     let length = after.iter().take(200).take_while(|b| is_logger(**b) || matches!(**b, b'<' | b'>')).count();
     let (logger, message) = after.split_at(length);
     if !logger.contains(&b'.') || message.first().is_some_and(|byte| *byte != b' ') {
@@ -174,7 +191,7 @@ pub(crate) fn tomcat<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     entry.format = Format::Log4j;
     entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(thread)));
     entry.push(&b"logger"[..], Value::Text(Text::Borrowed(logger)));
-    entry.body = Text::Borrowed(plain::skip_blanks(message));
+    entry.body = Text::Borrowed(parts::skip_blanks(message));
     true
 }
 
@@ -186,13 +203,13 @@ fn named<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let (mut logger, mut after) = rest.split_at(length);
     let mut line = 0;
     if let Some(at) = memchr::memchr(b'#', logger) {
-        line = plain::digits(&logger[at + 1..]).0.and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
+        line = parts::digits(&logger[at + 1..]).0.and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
         if line == 0 {
             return false;
         }
         logger = &logger[..at];
     } else if let Some((site, rest)) =
-        after.strip_prefix(b":").map(plain::digits).filter(|(_, rest)| rest.starts_with(b" -"))
+        after.strip_prefix(b":").map(parts::digits).filter(|(_, rest)| rest.starts_with(b" -"))
         && let Some(Ok(number)) = site.map(u32::try_from)
     {
         (line, after) = (number, rest);
@@ -200,11 +217,11 @@ fn named<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     if !logger.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') {
         return false;
     }
-    let mark = plain::skip_blanks(after);
+    let mark = parts::skip_blanks(after);
     let message = match mark {
         [b'-', b' ', rest @ ..] => rest,
         [b'-'] => b"",
-        [b':', rest @ ..] if rest.first().is_none_or(|b| matches!(b, b' ' | b'\t')) => plain::skip_blanks(rest),
+        [b':', rest @ ..] if rest.first().is_none_or(|b| matches!(b, b' ' | b'\t')) => parts::skip_blanks(rest),
         // `p.c.PriceController#46 msg`
         _ if line > 0 && !after.is_empty() => mark,
         _ => return false,
@@ -246,28 +263,11 @@ fn is_logger(byte: u8) -> bool {
 fn blocks(mut rest: &[u8]) -> &[u8] {
     for _ in 0..3 {
         let Some((_, after)) = bracket(rest) else { break };
-        rest = plain::skip_blanks(after);
+        rest = parts::skip_blanks(after);
     }
     rest
 }
 
 fn strip_dash(rest: &[u8]) -> &[u8] {
     rest.strip_prefix(b"- ").unwrap_or(rest)
-}
-
-/// "[" text "]": the text, which may have brackets of its own, and what follows.
-pub(crate) fn bracket(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    if text.first() != Some(&b'[') {
-        return None;
-    }
-    let mut depth = 0u32;
-    for (at, byte) in text.iter().enumerate().take(256) {
-        match byte {
-            b'[' => depth += 1,
-            b']' if depth == 1 => return Some((&text[1..at], &text[at + 1..])),
-            b']' => depth -= 1,
-            _ => {}
-        }
-    }
-    None
 }

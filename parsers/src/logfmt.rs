@@ -3,12 +3,8 @@
 //! In goes one record, out come time, level and message under their usual names, all else in order. A line counts only
 //! if it is pairs through and through, or has one of the usual keys; prose with a stray `a=b` stays text.
 
-use crate::continuation;
 use crate::entry::{Entry, Format, NumberTime, Severity, Text, Time, Value};
-use crate::near;
-use crate::quote;
-use crate::timestamp;
-use crate::value;
+use crate::{frames, levels, near, quote, timestamp, value};
 use memchr::memchr;
 
 /// record = pair *( 1*SP pair )
@@ -50,7 +46,7 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
             _ => entry.push(pair.key, pair.value()),
         }
     }
-    continuation::attach(entry, record.get(end + 1..).unwrap_or_default());
+    frames::attach(entry, record.get(end + 1..).unwrap_or_default());
     true
 }
 
@@ -236,7 +232,7 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
 
 fn level(value: &Value<'_>) -> Option<Severity> {
     let Value::Text(text) = value else { return None };
-    Some(Severity::from_name(text)).filter(|severity| *severity != Severity::UNKNOWN)
+    Some(levels::name(text)).filter(|severity| *severity != Severity::UNKNOWN)
 }
 
 /// time = iso8601 / seconds [ "." fraction ] / milliseconds / microseconds / nanoseconds

@@ -3,10 +3,9 @@
 //! In goes one record, out come its time, level, message and other keys. What another program writes with unquoted
 //! times or with other keys in front is left to [`crate::logfmt`].
 
-use crate::continuation;
 use crate::entry::{Entry, Format, Severity, Time, Value};
 use crate::logfmt::Pairs;
-use crate::{log4j, plain, timestamp};
+use crate::{dates, frames, parts, timestamp};
 use memchr::memchr;
 
 /// record = [ "time=" DQUOTE time DQUOTE SP ] "level=" level *( SP key "=" value )
@@ -42,7 +41,7 @@ pub fn text<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
             _ => entry.push(pair.key, pair.value()),
         }
     }
-    continuation::attach(entry, record.get(end + 1..).unwrap_or_default());
+    frames::attach(entry, record.get(end + 1..).unwrap_or_default());
     true
 }
 
@@ -52,8 +51,8 @@ pub fn text<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
 pub(crate) fn terminal<'a>(severity: Severity, word: &'a [u8], after: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let end = memchr(b'\n', after).unwrap_or(after.len());
     let (line, tail) = (&after[..end], after.get(end + 1..).unwrap_or_default());
-    let Some((inside, rest)) = log4j::bracket(line) else { return false };
-    match plain::stamp(inside) {
+    let Some((inside, rest)) = parts::bracket(line) else { return false };
+    match dates::stamp(inside) {
         Some((time, b"")) => entry.time = time,
         _ if inside.len() == 4 && inside.iter().all(u8::is_ascii_digit) => {}
         _ => return false,
@@ -70,7 +69,7 @@ pub(crate) fn terminal<'a>(severity: Severity, word: &'a [u8], after: &'a [u8], 
     } else {
         entry.body = rest.into();
     }
-    continuation::attach(entry, tail);
+    frames::attach(entry, tail);
     true
 }
 

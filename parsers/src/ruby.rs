@@ -4,8 +4,8 @@
 //! are told by [`crate::frames`].
 
 use crate::entry::{Entry, Severity, Text, Value};
-use crate::plain::{self, digits, skip_blanks};
-use crate::value;
+use crate::parts::{digits, skip_blanks};
+use crate::{dates, levels, value};
 
 /// Pairs of Sidekiq's context.
 const PAIRS_MAX: usize = 8;
@@ -13,7 +13,7 @@ const PAIRS_MAX: usize = 8;
 /// logger = L ", [" date-time SP "#" pid "]" 1*SP LEVEL " -- " [ program ] ":" SP message
 pub(crate) fn logger<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let [letter, b',', b' ', b'[', rest @ ..] = line else { return false };
-    let Some((time, rest)) = plain::stamp(rest) else { return false };
+    let Some((time, rest)) = dates::stamp(rest) else { return false };
     let (Some(pid), rest) = digits(rest.strip_prefix(b"#").unwrap_or_default()) else { return false };
     let rest = skip_blanks(rest.strip_prefix(b"]").unwrap_or_default());
     let length = rest.iter().take(8).take_while(|byte| byte.is_ascii_uppercase()).count();
@@ -53,7 +53,7 @@ pub(crate) fn sidekiq<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let before = entry.fields.len();
     for _ in 0..PAIRS_MAX {
         text = skip_blanks(text);
-        if let Some((severity, word, [b':', message @ ..])) = plain::level(text) {
+        if let Some((severity, word, [b':', message @ ..])) = levels::level(text) {
             entry.pid = pid;
             entry.severity = severity;
             entry.severity_text = Text::Borrowed(word);

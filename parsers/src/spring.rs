@@ -3,7 +3,7 @@
 //! Time, level and pid go to their places, the thread and the logger to fields, a block with ids to the trace context.
 
 use crate::entry::{Entry, Format, Text, TraceContext, Value};
-use crate::{near, plain, trace_context};
+use crate::{dates, levels, near, parts, trace_context};
 
 /// Blocks before the logger: application, thread, correlation and one more.
 const BLOCKS_MAX: usize = 4;
@@ -12,8 +12,8 @@ const IDS_MIN: usize = 34;
 
 /// line = date-time SP level SP rest
 pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let Some((time, rest)) = plain::stamp(line) else { return false };
-    let Some((severity, word, rest)) = plain::level(rest) else { return false };
+    let Some((time, rest)) = dates::stamp(line) else { return false };
+    let Some((severity, word, rest)) = levels::level(rest) else { return false };
     entry.time = time;
     entry.severity = severity;
     entry.severity_text = Text::Borrowed(word);
@@ -22,19 +22,19 @@ pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
 
 /// rest = [ "[" app "," trace "," span [ "," bool ] "]" SP ] [pid] SP "---" SP *( "[" … "]" SP ) logger *SP ":" SP msg
 pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let mut rest = plain::skip_blanks(rest);
+    let mut rest = parts::skip_blanks(rest);
     let mut sleuth = None;
     if rest.first() == Some(&b'[') {
         let Some((block, after)) = block(rest) else { return false };
         sleuth = Some(block);
         rest = after;
     }
-    let (pid, after) = plain::digits(rest);
-    let Some(mut rest) = plain::skip_blanks(after).strip_prefix(b"--- ") else { return false };
+    let (pid, after) = parts::digits(rest);
+    let Some(mut rest) = parts::skip_blanks(after).strip_prefix(b"--- ") else { return false };
     let mut blocks = [&b""[..]; BLOCKS_MAX];
     let mut count = 0;
     let mut trace = sleuth.map(ids).unwrap_or_default();
-    rest = plain::skip_blanks(rest);
+    rest = parts::skip_blanks(rest);
     while let Some((block, after)) = block(rest) {
         rest = after;
         let found = ids(block);
@@ -48,7 +48,7 @@ pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let end = near::either::<b' ', b'\n'>(rest);
     let (logger, after) = rest.split_at(end);
     // The logger is padded to 40 columns; without padding the colon may touch it.
-    let Some(message) = plain::skip_blanks(after).strip_prefix(b":") else { return false };
+    let Some(message) = parts::skip_blanks(after).strip_prefix(b":") else { return false };
     entry.format = Format::Spring;
     entry.pid = pid;
     entry.trace = trace;
@@ -58,12 +58,18 @@ pub(crate) fn after_level<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     {
         entry.push(&b"spring.application.name"[..], Value::Text(Text::Borrowed(application)));
     }
+    if let Some(context) = sleuth.filter(|_| trace.trace_id.is_none()).and_then(own_context) {
+        entry.push(&b"mdc"[..], Value::Text(Text::Borrowed(context)));
+    }
     match &blocks[..count] {
         [] => {}
         [thread] => entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(thread))),
-        [application, thread, ..] => {
+        [application, thread, others @ ..] => {
             entry.push(&b"spring.application.name"[..], Value::Text(Text::Borrowed(application)));
             entry.push(&b"thread.name"[..], Value::Text(Text::Borrowed(thread)));
+            for context in others {
+                entry.push(&b"mdc"[..], Value::Text(Text::Borrowed(context)));
+            }
         }
     }
     entry.push(&b"logger"[..], Value::Text(Text::Borrowed(logger)));
@@ -77,7 +83,15 @@ fn block(text: &[u8]) -> Option<(&[u8], &[u8])> {
         return None;
     }
     let end = memchr::memchr(b']', &text[..text.len().min(512)])? + 1;
-    Some((&text[..end], plain::skip_blanks(&text[end..])))
+    Some((&text[..end], parts::skip_blanks(&text[end..])))
+}
+
+/// What a block has behind the application's name, where that is no ids but what a program put into its context.
+fn own_context(block: &[u8]) -> Option<&[u8]> {
+    let inside = &block[1..block.len() - 1];
+    let context = &inside[memchr::memchr(b',', inside)? + 1..];
+    let says = |part: &[u8]| !matches!(part.trim_ascii(), b"" | b"-" | b"true" | b"false");
+    context.split(|byte| *byte == b',').any(says).then_some(context)
 }
 
 fn ids(block: &[u8]) -> TraceContext {

@@ -1,15 +1,32 @@
 //! syslog lines: RFC 3164 with and without PRI, journalctl's short formats, RFC 5424.
 //!
-//! The payload behind the prefix is recognised like a line of its own (klog inside of kubelet's); host and program
-//! become fields, the prefix gives time, pid and severity where the payload has none. Octet counts are not read.
+//! In goes a line, out come its prefix and the payload behind it, which whoever chooses formats reads like a line of its own
+//! (klog inside of kubelet's). Host and program become fields, the prefix gives time, pid and severity where the payload has
+//! none. Octet counts are not read.
 
 use crate::entry::{Entry, Format, Severity, Text, Time, Value};
-use crate::{dates, detect, plain, timestamp};
+use crate::{dates, levels, parts, timestamp, zones};
 
 const NAME_MAX: usize = 256;
 
+/// What stands around a payload, and the payload.
+#[derive(Default)]
+pub(crate) struct Prefix<'a> {
+    time: Time,
+    priority: Option<u8>,
+    host: Option<&'a [u8]>,
+    program: Option<&'a [u8]>,
+    pid: Option<u64>,
+    message_id: Option<&'a [u8]>,
+    /// RFC 5424's, where it is no number.
+    process: Option<&'a [u8]>,
+    elements: &'a [u8],
+    /// A line of its own.
+    pub(crate) payload: &'a [u8],
+}
+
 /// line = [ "<" PRI ">" ] ( "1 " rfc5424 / rfc3164 )
-pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+pub(crate) fn prefix(line: &[u8]) -> Option<Prefix<'_>> {
     let (priority, rest) = match priority(line) {
         Some((priority, rest)) => (Some(priority), rest),
         None => (None, line),
@@ -17,30 +34,30 @@ pub fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     if priority.is_some()
         && let Some(rest) = rest.strip_prefix(b"1 ")
     {
-        return rfc5424(rest, priority, entry);
+        return rfc5424(rest, priority);
     }
     if let Some((time, rest)) = stamp(rest) {
-        return prefixed(time, rest, priority, entry);
+        // A program's own line: a level stands where a host would.
+        if priority.is_none() && levels::level(rest).is_some() {
+            return None;
+        }
+        return tagged(time, rest, priority);
     }
-    priority.is_some() && cisco(rest, priority, entry)
+    priority.is_some().then(|| cisco(rest, priority))?
 }
 
 /// prefixed = "<" level ">" payload     ; sd-daemon(3), printk: each line of a program bears its own
 ///
-/// The payload is recognised like a line of its own, and has the level where it has none.
-pub(crate) fn level_prefixed<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let Some((priority, payload)) = priority(line) else { return false };
-    detect::inner(payload, entry);
-    if entry.severity == Severity::UNKNOWN {
-        entry.severity = Severity::from_priority(priority & 7);
-    }
-    true
+/// The level that the payload has where it says none, and the payload.
+pub(crate) fn level_prefix(line: &[u8]) -> Option<(Severity, &[u8])> {
+    let (priority, payload) = priority(line)?;
+    Some((Severity::from_priority(priority & 7), payload))
 }
 
 /// cisco = number ": " [ host ": " ] [ "*" / "." ] stamp [ SP zone ] ":" SP message     ; IOS
-fn cisco<'a>(text: &'a [u8], priority: Option<u8>, entry: &mut Entry<'a>) -> bool {
-    let (number, rest) = plain::digits(text);
-    let Some(rest) = rest.strip_prefix(b": ").filter(|_| number.is_some()) else { return false };
+fn cisco(text: &[u8], priority: Option<u8>) -> Option<Prefix<'_>> {
+    let (number, rest) = parts::digits(text);
+    let rest = rest.strip_prefix(b": ").filter(|_| number.is_some())?;
     let mut host = None;
     let mut rest = rest;
     if let Some((name, after)) = word(rest).and_then(|name| Some((name.strip_suffix(b":")?, &rest[name.len()..]))) {
@@ -48,15 +65,15 @@ fn cisco<'a>(text: &'a [u8], priority: Option<u8>, entry: &mut Entry<'a>) -> boo
         rest = after.strip_prefix(b" ").unwrap_or(after);
     }
     let rest = rest.strip_prefix(b"*").or_else(|| rest.strip_prefix(b".")).unwrap_or(rest);
-    let Some((time, rest)) = month_first(rest) else { return false };
-    let (time, rest) = dates::with_zone(time, rest);
-    let Some(payload) = rest.strip_prefix(b": ") else { return false };
-    fill(time, host, None, payload, priority, entry)
+    let (time, rest) = month_first(rest)?;
+    let (time, rest) = zones::with_zone(time, rest);
+    let payload = rest.strip_prefix(b": ")?;
+    Some(Prefix { time, priority, host, payload, ..Prefix::default() })
 }
 
 /// PRI = "<" 1*3DIGIT ">"   ; at most 191
 fn priority(line: &[u8]) -> Option<(u8, &[u8])> {
-    let (number, rest) = plain::digits(line.strip_prefix(b"<")?);
+    let (number, rest) = parts::digits(line.strip_prefix(b"<")?);
     let number = u8::try_from(number?).ok().filter(|number| *number <= 191)?;
     Some((number, rest.strip_prefix(b">")?))
 }
@@ -64,7 +81,7 @@ fn priority(line: &[u8]) -> Option<(u8, &[u8])> {
 /// stamp = Mon SP ( SP DIGIT / 2DIGIT ) SP [ YYYY SP ] hh:mm:ss [ "." fraction ] [ SP YYYY ] SP / date-time SP
 fn stamp(text: &[u8]) -> Option<(Time, &[u8])> {
     if timestamp::month(text.get(..3)?).is_none() {
-        return plain::stamp(text);
+        return dates::stamp(text);
     }
     let (mut time, rest) = month_first(text)?;
     let mut rest = rest.strip_prefix(b" ")?;
@@ -85,7 +102,7 @@ fn year_before(text: &[u8]) -> Option<(i32, &[u8])> {
 }
 
 /// The date and time of RFC 3164, with the year that some write between them.
-fn month_first(text: &[u8]) -> Option<(Time, &[u8])> {
+pub(crate) fn month_first(text: &[u8]) -> Option<(Time, &[u8])> {
     let head = text.get(..15)?;
     let month = timestamp::month(&head[..3])?;
     let day = match head[4] {
@@ -101,32 +118,35 @@ fn month_first(text: &[u8]) -> Option<(Time, &[u8])> {
 }
 
 /// prefixed = [ host SP ] tag [ "[" pid "]" ] ":" [SP] payload
-fn prefixed<'a>(time: Time, rest: &'a [u8], priority: Option<u8>, entry: &mut Entry<'a>) -> bool {
-    let Some(first) = word(rest) else { return false };
-    let (host, tag, payload) = match split_tag(first) {
+fn tagged(time: Time, rest: &[u8], priority: Option<u8>) -> Option<Prefix<'_>> {
+    let first = word(rest)?;
+    let (host, (program, pid), payload) = match split_tag(first) {
         Some(tag) => (None, tag, &rest[first.len()..]),
         None => {
-            let Some(after) = rest[first.len()..].strip_prefix(b" ") else { return false };
+            let after = rest[first.len()..].strip_prefix(b" ")?;
             let Some((tag, payload)) = word(after).and_then(|word| Some((split_tag(word)?, &after[word.len()..])))
             else {
                 // A program without a tag: all of it is the payload, if a PRI says that it is syslog.
-                return priority.is_some() && fill(time, Some(first), None, after, priority, entry);
+                let whole = Prefix { time, priority, host: Some(first), payload: after, ..Prefix::default() };
+                return priority.is_some().then_some(whole);
             };
             (Some(first), tag, payload)
         }
     };
-    fill(time, host, Some(tag), payload.strip_prefix(b" ").unwrap_or(payload), priority, entry)
+    let payload = payload.strip_prefix(b" ").unwrap_or(payload);
+    Some(Prefix { time, priority, host, program: Some(program), pid, payload, ..Prefix::default() })
 }
 
 /// For times that a journal writes in full (`2026-11-23T09:14:51+0000 node-1 kubelet[812]: …`): here only a tag with a
 /// pid tells syslog from text.
-pub(crate) fn after_full_time<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
-    let Some(host) = word(rest) else { return false };
-    let Some(after) = rest[host.len()..].strip_prefix(b" ") else { return false };
-    let Some(name) = word(after) else { return false };
-    let Some(tag) = split_tag(name).filter(|tag| tag.1.is_some() || tag.0 == b"kernel") else { return false };
+pub(crate) fn after_full_time(time: Time, rest: &[u8]) -> Option<Prefix<'_>> {
+    let host = word(rest)?;
+    let after = rest[host.len()..].strip_prefix(b" ")?;
+    let name = word(after)?;
+    let (program, pid) = split_tag(name).filter(|tag| tag.1.is_some() || tag.0 == b"kernel")?;
     let payload = &after[name.len()..];
-    fill(time, Some(host), Some(tag), payload.strip_prefix(b" ").unwrap_or(payload), None, entry)
+    let payload = payload.strip_prefix(b" ").unwrap_or(payload);
+    Some(Prefix { time, host: Some(host), program: Some(program), pid, payload, ..Prefix::default() })
 }
 
 /// A word of printable bytes, up to a blank.
@@ -141,43 +161,37 @@ pub(crate) type Tag<'a> = (&'a [u8], Option<u64>);
 pub(crate) fn split_tag(word: &[u8]) -> Option<Tag<'_>> {
     let word = word.strip_suffix(b":")?;
     let Some(open) = memchr::memchr(b'[', word) else { return (!word.is_empty()).then_some((word, None)) };
-    let (pid, rest) = plain::digits(&word[open + 1..]);
+    let (pid, rest) = parts::digits(&word[open + 1..]);
     (rest == b"]" && open > 0).then_some((&word[..open], Some(pid?)))
 }
 
-fn fill<'a>(
-    time: Time,
-    host: Option<&'a [u8]>,
-    tag: Option<Tag<'a>>,
-    payload: &'a [u8],
-    priority: Option<u8>,
-    entry: &mut Entry<'a>,
-) -> bool {
-    detect::inner(payload, entry);
-    finish(time, priority, entry);
-    if let Some(host) = host {
-        entry.push(&b"host.name"[..], Value::Text(Text::Borrowed(host)));
-    }
-    if let Some((name, pid)) = tag {
-        entry.push(&b"appname"[..], Value::Text(Text::Borrowed(name)));
-        entry.pid = pid.or(entry.pid);
-    }
-    true
-}
-
-fn finish(time: Time, priority: Option<u8>, entry: &mut Entry<'_>) {
-    if entry.format == Format::Text {
-        entry.format = Format::Syslog;
-    }
-    if let Time::Unix { nanos, .. } = time {
-        entry.doubt_number_time(nanos);
-    }
-    entry.time = better(entry.time, time);
-    if let Some(priority) = priority {
-        if entry.severity == Severity::UNKNOWN {
-            entry.severity = Severity::from_priority(priority & 7);
+impl<'a> Prefix<'a> {
+    /// Puts what it says into the entry of its payload.
+    pub(crate) fn finish(self, entry: &mut Entry<'a>) {
+        if entry.format == Format::Text {
+            entry.format = Format::Syslog;
         }
-        entry.push(&b"facility"[..], crate::value::unquoted(FACILITIES[usize::from(priority >> 3)].as_bytes()));
+        if let Time::Unix { nanos, .. } = self.time {
+            entry.doubt_number_time(nanos);
+        }
+        entry.time = better(entry.time, self.time);
+        if let Some(priority) = self.priority {
+            if entry.severity == Severity::UNKNOWN {
+                entry.severity = Severity::from_priority(priority & 7);
+            }
+            let facility = FACILITIES[usize::from(priority >> 3)];
+            entry.push(&b"facility"[..], crate::value::unquoted(facility.as_bytes()));
+        }
+        for (key, text) in [(&b"host.name"[..], self.host), (b"appname", self.program), (b"msg_id", self.message_id)] {
+            if let Some(text) = text {
+                entry.push(key, Value::Text(Text::Borrowed(text)));
+            }
+        }
+        entry.pid = self.pid.or(entry.pid);
+        if let Some(process) = self.process {
+            entry.push(&b"proc_id"[..], Value::Text(Text::Borrowed(process)));
+        }
+        elements(self.elements, |name, value| entry.push(name, Value::Text(unescape(value))));
     }
 }
 
@@ -196,48 +210,44 @@ const FACILITIES: [&str; 24] = [
 ];
 
 /// rfc5424 = time SP host SP app SP procid SP msgid SP ( "-" / 1*element ) [ SP [BOM] msg ]
-fn rfc5424<'a>(text: &'a [u8], priority: Option<u8>, entry: &mut Entry<'a>) -> bool {
+fn rfc5424(text: &[u8], priority: Option<u8>) -> Option<Prefix<'_>> {
     let mut rest = text;
     let mut header = [&b"-"[..]; 5];
     for part in &mut header {
-        let Some(end) = memchr::memchr(b' ', &rest[..rest.len().min(NAME_MAX)]) else { return false };
+        let end = memchr::memchr(b' ', &rest[..rest.len().min(NAME_MAX)])?;
         (*part, rest) = (&rest[..end], &rest[end + 1..]);
     }
     let [time, host, app, process, message_id] = header;
     let time = match time {
         b"-" => Time::None,
-        _ => match timestamp::iso8601(time) {
-            Some((time, length)) if length == header[0].len() => time,
-            _ => return false,
-        },
+        _ => timestamp::iso8601(time).filter(|(_, length)| *length == header[0].len())?.0,
     };
-    let elements_end = match rest.first() {
-        Some(b'-') => 1,
-        Some(b'[') => match elements(rest, |_, _| {}) {
-            Some(end) => end,
-            None => return false,
-        },
-        _ => return false,
+    let elements_end = match rest.first()? {
+        b'-' => 1,
+        b'[' => elements(rest, |_, _| {})?,
+        _ => return None,
     };
-    let message = match &rest[elements_end..] {
+    let payload = match &rest[elements_end..] {
         [] => &b""[..],
         [b' ', message @ ..] => message.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(message),
-        _ => return false,
+        _ => return None,
     };
-    detect::inner(message, entry);
-    finish(time, priority, entry);
-    for (key, value) in [(&b"host.name"[..], host), (b"appname", app), (b"msg_id", message_id)] {
-        if value != b"-" {
-            entry.push(key, Value::Text(Text::Borrowed(value)));
-        }
-    }
-    if let (Some(pid), b"") = plain::digits(process) {
-        entry.pid = Some(pid);
-    } else if process != b"-" {
-        entry.push(&b"proc_id"[..], Value::Text(Text::Borrowed(process)));
-    }
-    elements(&rest[..elements_end], |name, value| entry.push(name, Value::Text(unescape(value))));
-    true
+    let said = |part: &'_ [u8]| part != b"-";
+    let (pid, is_number) = match parts::digits(process) {
+        (Some(pid), b"") => (Some(pid), true),
+        _ => (None, false),
+    };
+    Some(Prefix {
+        time,
+        priority,
+        host: Some(host).filter(|part| said(part)),
+        program: Some(app).filter(|part| said(part)),
+        message_id: Some(message_id).filter(|part| said(part)),
+        pid,
+        process: Some(process).filter(|part| !is_number && said(part)),
+        elements: &rest[..elements_end],
+        payload,
+    })
 }
 
 /// element = "[" id *( SP name "=" DQUOTE value DQUOTE ) "]"   ; in values `"`, `\` and `]` are escaped

@@ -1,11 +1,10 @@
-//! What web servers and frameworks write beside access lines: Apache's error log and Gin's requests.
+//! What web servers and frameworks write beside access lines: Apache's error log, Gin's requests, NestJS, Monolog.
 //!
 //! In go lines in brackets, out come time, level and message, and the request's parts as fields.
 
-use crate::dates;
-use crate::entry::{Entry, Format, Severity, Text, Value};
-use crate::plain::{self, digits, skip_blanks};
-use crate::{log4j, value};
+use crate::entry::{Entry, Format, Severity, Text, Time, Value};
+use crate::parts::{digits, skip_blanks};
+use crate::{dates, levels, parts, value};
 
 /// error = "[" ctime "]" SP "[" [ module ":" ] level "]" [ SP "[pid " pid [ ":tid " tid ] "]" ] [ SP "[client " address "]" ] SP message
 pub(crate) fn apache_error<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
@@ -13,7 +12,7 @@ pub(crate) fn apache_error<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some(rest) = rest.strip_prefix(b"]") else { return false };
     entry.time = time;
     let mut rest = skip_blanks(rest);
-    if let Some((inside, after)) = log4j::bracket(rest) {
+    if let Some((inside, after)) = parts::bracket(rest) {
         let colon = memchr::memrchr(b':', inside);
         let word = &inside[colon.map_or(0, |colon| colon + 1)..];
         let severity = apache_level(word);
@@ -26,7 +25,7 @@ pub(crate) fn apache_error<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
             rest = skip_blanks(after);
         }
     }
-    while let Some((inside, after)) = log4j::bracket(rest) {
+    while let Some((inside, after)) = parts::bracket(rest) {
         if let Some(pid) = inside.strip_prefix(b"pid ") {
             entry.pid = digits(pid).0;
         } else if let Some(client) = inside.strip_prefix(b"client ") {
@@ -37,6 +36,55 @@ pub(crate) fn apache_error<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
         rest = skip_blanks(after);
     }
     entry.body = Text::Borrowed(rest);
+    true
+}
+
+/// nest = "[Nest] " pid *SP "- " date *SP [ LEVEL *SP ] [ "[" context "] " ] message
+///
+/// The date is as the place's habits have it; one whose month is not certain is an attribute.
+pub(crate) fn nest<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let (Some(pid), rest) = digits(line.strip_prefix(b"[Nest] ").unwrap_or_default()) else { return false };
+    let Some(date) = skip_blanks(rest).strip_prefix(b"- ") else { return false };
+    let Some((time, rest)) = dates::in_slashes(date).or_else(|| dates::stamp(date)) else { return false };
+    if time == Time::None {
+        let date = &date[..date.len() - rest.len()];
+        entry.push(&b"time"[..], Value::Text(Text::Borrowed(date)));
+    }
+    (entry.time, entry.pid) = (time, Some(pid));
+    let mut rest = skip_blanks(rest);
+    if let Some((severity, word, after)) = levels::level(rest) {
+        entry.severity = severity;
+        entry.severity_text = Text::Borrowed(word);
+        rest = skip_blanks(after);
+    }
+    if let Some((context, after)) = parts::bracket(rest) {
+        entry.push(&b"logger"[..], Value::Text(Text::Borrowed(context)));
+        rest = skip_blanks(after);
+    }
+    entry.body = Text::Borrowed(rest);
+    true
+}
+
+/// monolog = channel "." LEVEL ":" SP message     ; Monolog, Laravel and Symfony, behind their time in brackets
+pub(crate) fn monolog<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
+    let is_in = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(**byte, b'.' | b'_' | b'-');
+    let end = rest.iter().take(80).take_while(is_in).count();
+    let Some(message @ ([] | [b' ' | b'\n', ..])) = rest[end..].strip_prefix(b":") else { return false };
+    let Some(dot) = memchr::memrchr(b'.', &rest[..end]) else { return false };
+    let (channel, word) = (&rest[..dot], &rest[dot + 1..end]);
+    let severity = match word {
+        b"DEBUG" | b"INFO" | b"NOTICE" | b"WARNING" | b"ERROR" | b"CRITICAL" | b"ALERT" | b"EMERGENCY" => {
+            Severity::from_name(word)
+        }
+        _ => return false,
+    };
+    if channel.is_empty() {
+        return false;
+    }
+    entry.severity = severity;
+    entry.severity_text = Text::Borrowed(word);
+    entry.push(&b"logger"[..], Value::Text(Text::Borrowed(channel)));
+    entry.body = Text::Borrowed(skip_blanks(message));
     true
 }
 
@@ -53,7 +101,7 @@ fn apache_level(word: &[u8]) -> Severity {
 ///     / "[GIN-debug] " [ "[" level "] " ] message
 pub(crate) fn gin<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     if let Some(rest) = line.strip_prefix(b"[GIN-debug] ") {
-        (entry.severity, entry.severity_text) = match plain::dressed_level(rest) {
+        (entry.severity, entry.severity_text) = match levels::dressed_level(rest) {
             Some((severity, word, _)) if rest[0] == b'[' => (severity, Text::Borrowed(word)),
             _ => (Severity::DEBUG, Text::Borrowed(&line[5..10])),
         };

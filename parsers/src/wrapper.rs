@@ -4,6 +4,9 @@
 //! module. Whether a file is such a tool's output is decided by [`is_certain`](Line::is_certain) lines, or by several lines
 //! together, which are not known here.
 
+use crate::entry::{Text, Time};
+use crate::{levels, parts};
+
 pub mod compose;
 pub mod kubectl;
 pub mod loki;
@@ -11,8 +14,6 @@ pub mod shipped;
 pub mod stern;
 
 use std::borrow::Cow;
-
-use crate::entry::{Text, Time};
 
 /// A line that a tool passed on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -130,5 +131,5 @@ fn stamped(text: &[u8]) -> (Time, &[u8]) {
 }
 
 fn begins_with_level(content: &[u8]) -> bool {
-    crate::plain::level(crate::plain::skip_blanks(content)).is_some()
+    levels::level(parts::skip_blanks(content)).is_some()
 }

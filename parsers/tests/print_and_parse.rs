@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use spanline_parsers::detect::{Expect, payload};
-use spanline_parsers::{Entry, Format, Severity, Time, access, conmon, conmon_rs, glog, log4j, python, spring, syslog};
+use spanline_parsers::{Entry, Format, Severity, Time, access, conmon, conmon_rs, glog, log4j, python, spring};
 
 fn read(line: &[u8]) -> Entry<'_> {
     let mut entry = Entry::default();
@@ -152,7 +152,7 @@ proptest! {
                 payload(&mutated, expect, &mut entry);
                 let _ = conmon_rs::message(&entry.body);
             }
-            for parser in [access::line, conmon::line, conmon_rs::line, glog::line, log4j::line, python::line, spring::line, syslog::line] {
+            for parser in [access::line, conmon::line, conmon_rs::line, glog::line, log4j::line, python::line, spring::line] {
                 entry.clear();
                 let _ = parser(&mutated, &mut entry);
             }

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use spanline_parsers::continuation::{Open, STACK_KEY};
+use spanline_parsers::continuation::Open;
+use spanline_parsers::frames::STACK_KEY;
 use spanline_parsers::{Entry, Format, Severity, Time, Value, cri, klog, logrus};
 
 #[test]

@@ -105,7 +105,7 @@ impl Assembler {
                     self.labels = Arc::from(*labels);
                     *end
                 }
-                loki::Next::Value(.., end) => *end,
+                loki::Next::Value(value) => value.end,
                 loki::Next::More(start) if !at_end && text.len() - start <= self.settings.record_bytes_max => {
                     at = *start;
                     break;
@@ -120,11 +120,12 @@ impl Assembler {
                     continue;
                 }
             };
-            if let loki::Next::Value(time, content, start, _) = next {
+            if let loki::Next::Value(value) = next {
+                let start = value.start;
                 let before = memchr::memchr_iter(b'\n', &text[counted..start]).count() as u64;
                 self.line += before;
                 let labels = self.labels.clone();
-                let line = self.passed_on(Envelope::Loki, loki::line(&labels, time, content)).into_owned();
+                let line = self.passed_on(Envelope::Loki, loki::line(&labels, value)).into_owned();
                 self.stream_line(&mut work, line, start..end, &text[start..end], sink);
                 counted = end;
             }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use spanline_parsers::detect::{self, Expect};
 use spanline_parsers::journal::Transport;
-use spanline_parsers::{Entry, Field, Format, ansi, klog};
+use spanline_parsers::{Entry, Field, Format, Time, ansi, klog};
 
 use crate::calendar::Calendar;
 use crate::decode::{self, Envelopes, Joins, Line};
@@ -355,7 +355,7 @@ impl Assembler {
     #[allow(clippy::too_many_arguments)] // the two lifetimes of `emit` meet here
     fn give<S: RecordSink>(
         &mut self,
-        meta: Meta,
+        mut meta: Meta,
         lines: u32,
         piece: u32,
         payload: &[u8],
@@ -368,6 +368,15 @@ impl Assembler {
             decode::take_in(entry, journal);
             let all = self.settings.journal_fields || meta.envelope != Envelope::Journal;
             decode::journal_fields(journal, all, &mut envelope_fields);
+            if meta.envelope != Envelope::Journal {
+                decode::take_in_labels(entry, meta.envelope, &envelope_fields);
+            }
+        }
+        if entry.format == Format::Python
+            && let Some(service_name) = decode::own_service(entry)
+        {
+            let origin = &self.origins[meta.origin as usize];
+            meta.origin = self.origin_number(Origin { service_name, ..Origin::clone(origin) });
         }
         if entry.format == Format::Text
             && let Some(klog::Preamble::Created(time)) = klog::preamble(payload)
@@ -379,6 +388,9 @@ impl Assembler {
             entry.doubt_number_time(envelope);
         }
         let time = decode::when(entry.time, meta.time, &mut self.calendar);
+        if time.is_none() && matches!(entry.time, Time::Local { month: 0, .. }) {
+            decode::keep_clock(entry);
+        }
         self.counts.records += 1;
         self.counts.count_format(meta.envelope, entry.format);
         let strand = journal.filter(|_| lines > 1).map_or(0, decode::journal_stream);

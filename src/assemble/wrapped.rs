@@ -45,7 +45,7 @@ impl Assembler {
         let wrapper::Line { writer, stdout, time, partial, content, fields, .. } = line;
         let time = self.calendar.resolve(time, None);
         let writer = (writer != Writer::default() || stdout.is_some()).then(|| self.writer(&writer, stdout));
-        let journal = (!fields.is_empty()).then(|| Box::new(journal::Entry { fields, ..journal::Entry::default() }));
+        let journal = (!fields.is_empty()).then(|| Box::new(journal::Entry::of_fields(fields)));
         let stream = decode::stream(stdout);
         Line { envelope, stream, time, partial, content, journal, writer, joins: Joins::ByText }
     }
@@ -98,7 +98,7 @@ impl Assembler {
         (self.origin_number(origin), decode::journal_stream(entry))
     }
 
-    fn origin_number(&mut self, origin: crate::record::Origin) -> u32 {
+    pub(super) fn origin_number(&mut self, origin: crate::record::Origin) -> u32 {
         let index = match self.origins.iter().skip(1).position(|known| **known == origin) {
             Some(at) => at + 1,
             None => {

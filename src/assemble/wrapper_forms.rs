@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 
+use spanline_parsers::wrapper::stern::Kind;
 use spanline_parsers::wrapper::{self, Writer, compose, kubectl, loki, shipped, stern};
 use spanline_parsers::{docker_json, journal, journal_json, journal_text};
 
@@ -104,9 +105,12 @@ impl Wrappers {
                 break;
             }
             self.to_look -= 1;
-            let line = line.trim_ascii_end();
-            if !line.is_empty() {
-                self.look_at(line.strip_prefix(BOM).unwrap_or(line), &mut seen);
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = line.strip_prefix(BOM).unwrap_or(line);
+            // Blanks at the end count: behind a wrapper there may be nothing.
+            if !line.trim_ascii().is_empty() {
+                self.look_at(line, &mut seen);
             }
         }
         self.decide(&seen);
@@ -143,11 +147,7 @@ impl Wrappers {
             seen.compose.push(found);
         }
         for (with_namespace, found) in [(false, &mut seen.stern), (true, &mut seen.stern_with_namespace)] {
-            if let Some(line) = stern::line(line, with_namespace)
-                && (line.is_certain || stern::is_numbered(&line.writer.pod))
-            {
-                found.push(line.writer);
-            }
+            found.extend(stern::line(line, with_namespace).map(|line| line.writer));
         }
     }
 
@@ -155,22 +155,23 @@ impl Wrappers {
         if seen.stamped * 2 > seen.lines {
             self.forms |= STAMPED;
         }
-        let forced = |form: u8| self.forced & form != 0;
-        if seen.is_compose() || forced(COMPOSE) {
+        let forced = self.forced;
+        if seen.is_compose() || forced & COMPOSE != 0 {
             self.forms |= COMPOSE;
             self.column = seen.compose.first().map(|first| first.column);
             for found in &seen.compose {
                 self.know(hash(found.name));
             }
         }
-        for (with_namespace, found) in [(false, &seen.stern), (true, &seen.stern_with_namespace)] {
-            if seen.is_stern(found) {
-                self.forms |= STERN;
-                self.with_namespace |= with_namespace;
-                for writer in found {
-                    self.know(pod_hash(writer));
-                }
-                break;
+        let (plain, spaced) = (Pods::of(&seen.stern), Pods::of(&seen.stern_with_namespace));
+        // Of two readings the one whose pods look like pods.
+        let with_namespace = spaced.named > plain.named;
+        let pods = if with_namespace { &spaced } else { &plain };
+        if pods.are_sterns(seen.lines) || forced & STERN != 0 {
+            self.forms |= STERN;
+            self.with_namespace |= with_namespace;
+            for pair in &pods.counted {
+                self.know(*pair);
             }
         }
     }
@@ -214,7 +215,7 @@ impl Wrappers {
             && let Some(line) = stern::line(bytes, self.with_namespace)
             && (line.is_certain
                 || forced(STERN)
-                || stern::is_numbered(&line.writer.pod)
+                || stern::kind(&line.writer) != Kind::Other
                 || self.known.contains(&pod_hash(&line.writer)))
         {
             return Some((Envelope::Stern, line));
@@ -267,16 +268,52 @@ impl Seen<'_> {
         self.compose.iter().all(|found| found.line.is_certain)
             || self.lines >= 3 && is_one_column && names.len() * 2 <= self.lines
     }
+}
 
-    /// Two words stand before much text: here they do in nearly each line. Where the names of pods are not generated ones,
-    /// some come again.
-    fn is_stern(&self, found: &[Writer<'_>]) -> bool {
-        if found.is_empty() || found.len() * 5 < self.lines * 4 {
+/// What the lines of a file say together, read as stern's in one of two ways.
+#[derive(Default)]
+struct Pods {
+    /// Lines whose pod has the name of one.
+    named: usize,
+    /// Lines whose pod has a name that a Deployment generates.
+    generated: usize,
+    /// Lines whose pod has a generated suffix of any kind.
+    suffixed: usize,
+    /// Lines that count: those, and such as come again.
+    lines: usize,
+    /// Pods with their containers of these lines, as hashes.
+    counted: HashSet<u64>,
+}
+
+impl Pods {
+    fn of(found: &[Writer<'_>]) -> Pods {
+        let mut times: HashMap<u64, usize> = HashMap::new();
+        for writer in found {
+            *times.entry(pod_hash(writer)).or_default() += 1;
+        }
+        let mut pods = Pods::default();
+        for writer in found {
+            let kind = stern::kind(writer);
+            pods.named += usize::from(kind != Kind::Other);
+            pods.generated += usize::from(kind == Kind::Generated);
+            pods.suffixed += usize::from(matches!(kind, Kind::Generated | Kind::Suffixed));
+            let hash = pod_hash(writer);
+            if kind != Kind::Other || times.get(&hash).is_some_and(|times| *times > 1) {
+                pods.lines += 1;
+                pods.counted.insert(hash);
+            }
+        }
+        pods
+    }
+
+    /// Two words stand before much text: here they do in nearly each line, and pods are among them. Where none of their
+    /// names is a Deployment's, some come again.
+    fn are_sterns(&self, lines: usize) -> bool {
+        if self.named == 0 || self.lines * 5 < lines * 4 {
             return false;
         }
-        let pairs: HashSet<u64> = found.iter().map(pod_hash).collect();
-        let is_certain = found.iter().any(|writer| stern::is_generated(&writer.pod));
-        is_certain || found.len() == self.lines && self.lines >= 3 && pairs.len() * 2 <= self.lines
+        let come_again = self.counted.len() * 2 <= lines || self.suffixed == lines;
+        self.generated > 0 || self.named == lines && lines >= 3 && come_again
     }
 }
 

@@ -4,11 +4,11 @@
 //! In go text and an offset, or a whole value, out come its end, or what an entry holds of it. Asked only where the strict
 //! scan has failed.
 
+use crate::entry::Value;
 use std::borrow::Cow;
 
 use super::scan::{blanks, number_end, scan, string_end, word_end};
 use super::{DEPTH_MAX, without_blanks};
-use crate::entry::Value;
 
 /// word = [ "-" / "+" ] ( "NaN" / "nan" / "Infinity" / "Inf" / "inf" )
 pub(super) fn odd_word(text: &[u8]) -> usize {

@@ -1,10 +1,10 @@
 //! Severities as JSON loggers write them.
 
-use std::borrow::Cow;
-
 use crate::ansi;
 use crate::entry::{Severity, Text};
 use crate::json::Member;
+use crate::levels::name;
+use std::borrow::Cow;
 
 /// The severity a member's value means, and its text as written; `None` if it is none.
 pub(super) fn of<'a>(member: &Member<'a>) -> Option<(Severity, Text<'a>)> {
@@ -20,32 +20,6 @@ pub(super) fn of<'a>(member: &Member<'a>) -> Option<(Severity, Text<'a>)> {
         None => return None,
     };
     (severity != Severity::UNKNOWN).then_some((severity, text))
-}
-
-/// A level's name; slog's `INFO+2`; zap's `Level(-3)`, which zapr makes of V(3).
-pub(super) fn name(text: &[u8]) -> Severity {
-    let known = match text {
-        b"http" => Severity::DEBUG,
-        _ => Severity::from_name(text),
-    };
-    if known != Severity::UNKNOWN || text.len() > 12 {
-        return known;
-    }
-    if let Some(number) = text.strip_prefix(b"Level(-").and_then(|rest| rest.strip_suffix(b")"))
-        && number.iter().all(u8::is_ascii_digit)
-    {
-        return Severity::DEBUG;
-    }
-    let Some(sign) = text.iter().position(|byte| matches!(byte, b'+' | b'-')) else { return known };
-    let base = Severity::from_name(&text[..sign]);
-    let offset = std::str::from_utf8(&text[sign..]).ok().and_then(|digits| digits.parse::<i16>().ok());
-    match offset {
-        // slog's levels lie four apart, as OpenTelemetry's do.
-        Some(offset) if base != Severity::UNKNOWN => {
-            Severity(u8::try_from(i16::from(base.0).saturating_add(offset).clamp(1, 24)).unwrap_or(base.0))
-        }
-        _ => known,
-    }
 }
 
 /// OpenTelemetry's number, 1 to 24, or the name that protobuf's JSON gives it (`SEVERITY_NUMBER_WARN2`).

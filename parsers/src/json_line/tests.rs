@@ -247,7 +247,7 @@ fn lines_joined_behind_are_kept() {
     let mut entry = Entry::default();
     assert!(line(b"{\"msg\":\"m\"}\r\ngoroutine 1 [running]:\nmain.main()", &mut entry));
     assert_eq!((&*entry.body, entry.fields.len()), (&b"m"[..], 1));
-    assert_eq!(entry.text(continuation::STACK_KEY), Some(&b"goroutine 1 [running]:\nmain.main()"[..]));
+    assert_eq!(entry.text(frames::STACK_KEY), Some(&b"goroutine 1 [running]:\nmain.main()"[..]));
 }
 
 #[test]

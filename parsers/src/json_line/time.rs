@@ -1,8 +1,8 @@
 //! Times as JSON loggers write them: ISO text, numbers since 1970, and small objects.
 
 use crate::entry::Time;
-use crate::json::{self, Member};
-use crate::{ansi, dates, epoch, timestamp};
+use crate::json::Member;
+use crate::{ansi, epoch, json, timestamp, zones};
 
 /// The time that a member's value means; `None` if it is none.
 pub(super) fn of(member: &Member<'_>) -> Option<Time> {
@@ -36,14 +36,14 @@ pub(super) fn is_number(raw: &[u8]) -> bool {
 fn zoned(time: Time, rest: &[u8]) -> Option<Time> {
     let (offset, length) = match rest.strip_prefix(b" ")? {
         b"Z" => (Some(0), 1),
-        zone => dates::separate_zone(zone)?,
+        zone => zones::separate_zone(zone)?,
     };
     // A name or a monotonic reading may follow.
     if rest.get(1 + length).is_some_and(|&byte| byte != b' ') {
         return None;
     }
     match offset {
-        Some(offset) => dates::at_offset(time, offset),
+        Some(offset) => zones::at_offset(time, offset),
         None => Some(time),
     }
 }

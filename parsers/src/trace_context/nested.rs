@@ -2,7 +2,7 @@
 //!
 //! It allocates only to undo the escapes of JSON inside of a string, which is followed once.
 
-use super::Found;
+use super::found::Found;
 use super::keys::{self, Key};
 
 /// Levels of objects below a field that are searched.

@@ -4,16 +4,17 @@
 //! Most lines have neither: a key says "trace" somewhere, every other shape has sixteen hex digits in a row, and a line
 //! without both is left after one glance. Bare ids are not taken.
 
+use crate::entry::TraceContext;
+use crate::near;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use super::Found;
+use super::found::Found;
+use super::hex::is_hex;
 use super::ids::{self, Header};
 use super::keys::{self, Key};
-use super::tokens::{HexRuns, is_bounded, is_hex};
-use crate::entry::TraceContext;
-use crate::near;
+use super::tokens::{HexRuns, is_bounded};
 
 /// The longest key that is looked at.
 const KEY_MAX: usize = 48;

@@ -1,5 +1,7 @@
 //! Runs of hex digits, found by looking at a few bytes of every thirteen only.
 
+use super::hex::{hex, is_hex};
+
 /// A run of exactly 32 or 16 hex digits with no letter or digit beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HexToken {
@@ -42,8 +44,8 @@ impl Iterator for HexTokens<'_> {
             }
             let digits = &self.text[at..end];
             let id = match end - at {
-                32 => super::ids::hex(digits).map(HexId::Trace),
-                _ => super::ids::hex(digits).map(HexId::Span),
+                32 => hex(digits).map(HexId::Trace),
+                _ => hex(digits).map(HexId::Span),
             };
             if let Some(id) = id {
                 return Some(HexToken { at, id });
@@ -124,21 +126,6 @@ impl Iterator for HexRuns<'_> {
         }
         None
     }
-}
-
-const HEX: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_hexdigit();
-        byte += 1;
-    }
-    table
-};
-
-#[inline]
-pub(super) fn is_hex(byte: u8) -> bool {
-    HEX[byte as usize]
 }
 
 /// No letter or digit on either side.

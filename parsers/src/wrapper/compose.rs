@@ -3,10 +3,10 @@
 //! In goes a line, out come what the container wrote and who it was. Tables have bars too: no single line is certain, a file
 //! is.
 
+use crate::ansi;
 use std::borrow::Cow;
 
 use super::{Line, Writer, stamped};
-use crate::ansi;
 
 /// Longest name that is looked at.
 const NAME_MAX: usize = 128;

@@ -4,13 +4,13 @@
 //! nothing around its lines, and `-o jsonl` is one of the forms of [`shipped`](super::shipped).
 //! <https://grafana.com/docs/loki/latest/reference/loki-http-api/>
 
-use std::borrow::Cow;
-
-use memchr::memchr2;
-
-use super::Line;
 use crate::entry::Time;
 use crate::{ansi, epoch, json, quote, timestamp};
+use std::borrow::Cow;
+
+use memchr::memchr3;
+
+use super::Line;
 
 /// line = time SP "{" [ name "=" quoted *( ", " name "=" quoted ) ] "}" 1*SP content
 ///
@@ -70,13 +70,14 @@ fn each_label<'a>(text: &'a [u8], mut give: impl FnMut(&'a [u8], Cow<'a, [u8]>))
 
 /// Is this the start of streams in JSON? `None` where more bytes tell.
 pub fn is_streams(head: &[u8]) -> Option<bool> {
-    const STARTS: [&[u8]; 3] = [
+    const STARTS: [&[u8]; 4] = [
+        b"[{\"line\":\"",
         b"{\"streams\":[",
         b"{\"status\":\"success\",\"data\":{\"resultType\":\"streams\"",
         b"{\"data\":{\"resultType\":\"streams\"",
     ];
     const BYTES_MAX: usize = 200;
-    if head.first().is_some_and(|byte| *byte != b'{') {
+    if head.first().is_some_and(|byte| !matches!(byte, b'{' | b'[')) {
         return Some(false);
     }
     // Blanks stand anywhere in what a person has formatted.
@@ -93,19 +94,37 @@ pub fn is_streams(head: &[u8]) -> Option<bool> {
 pub enum Next<'a> {
     /// The labels of the following lines, a JSON object, which ends at this offset.
     Labels(&'a [u8], usize),
-    /// A line with its time, and where its array begins and ends.
-    Value(Time, Cow<'a, [u8]>, usize, usize),
+    /// A line with its time.
+    Value(Value<'a>),
     /// Nothing up to this offset; what begins there is not whole.
     More(usize),
 }
 
+/// A line of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value<'a> {
+    /// When, with nine digits.
+    pub time: Time,
+    /// What the program wrote.
+    pub content: Cow<'a, [u8]>,
+    /// Labels of this line alone, a JSON object; empty where it has none.
+    pub metadata: &'a [u8],
+    /// Where it begins.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
 /// Finds the next labels or line of streams from an offset on.
 pub fn next(text: &[u8], mut at: usize) -> Next<'_> {
-    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'[', rest)) {
+    while let Some(found) = text.get(at..).and_then(|rest| memchr3(b'"', b'[', b'{', rest)) {
         let start = at + found;
-        let Some(taken) = (if text[start] == b'"' { key(text, start) } else { value(text, start) }) else {
-            return Next::More(start);
+        let taken = match text[start] {
+            b'"' => key(text, start),
+            b'[' => value(text, start),
+            _ => download(text, start),
         };
+        let Some(taken) = taken else { return Next::More(start) };
         match taken {
             Taken::Next(next) => return next,
             Taken::Nothing(end) => at = end,
@@ -158,17 +177,55 @@ fn value(text: &[u8], start: usize) -> Option<Taken<'_>> {
         _ => None,
     });
     match (time, elements.next().and_then(json::string)) {
-        (Some(time), Some(line)) => Some(Taken::Next(Next::Value(time, line, start, end))),
+        (Some(time), Some(content)) => {
+            let metadata = elements.next().filter(|raw| raw.starts_with(b"{")).unwrap_or_default();
+            Some(Taken::Next(Next::Value(Value { time, content, metadata, start, end })))
+        }
         _ => Some(Taken::Nothing(start + 1)),
     }
 }
 
-/// A line with the labels of its stream.
-pub fn line<'a>(labels: &'a [u8], time: Time, content: Cow<'a, [u8]>) -> Line<'a> {
+/// `{"line": "…", "timestamp": "1795435200123456789", "date": "…", "fields": {…}}`: what Grafana gives to download.
+fn download(text: &[u8], start: usize) -> Option<Taken<'_>> {
+    const FIRST: &[u8] = b"\"line\"";
+    let inside = text[start + 1..].trim_ascii_start();
+    if !inside.starts_with(FIRST) {
+        return if FIRST.starts_with(inside) { None } else { Some(Taken::Nothing(start + 1)) };
+    }
+    let end = start + json::value_end(&text[start..])?;
+    let (mut time, mut content, mut metadata) = (None, None, &b""[..]);
+    let mut members = json::object(&text[start..end])?;
+    while let Some(member) = members.member() {
+        match member.plain_key() {
+            b"line" => content = member.text(),
+            b"timestamp" => time = member.text().and_then(|text| epoch::time(&text, epoch::Unit::Nanos)),
+            b"fields" => metadata = member.raw,
+            _ => {}
+        }
+    }
+    match (time, content) {
+        (Some(Time::Unix { nanos, .. }), Some(content)) => {
+            let time = Time::Unix { nanos, digits: 9 };
+            Some(Taken::Next(Next::Value(Value { time, content, metadata, start, end })))
+        }
+        _ => Some(Taken::Nothing(start + 1)),
+    }
+}
+
+/// A line with the labels of its stream and its own.
+pub fn line<'a>(labels: &'a [u8], value: Value<'a>) -> Line<'a> {
+    let Value { time, content, metadata, .. } = value;
     let mut out = Line { time, content, is_certain: true, ..Line::default() };
-    for (name, raw) in json::object(labels).into_iter().flatten() {
-        if let Some(value) = json::string(raw) {
-            out.label(name, value);
+    for (name, raw) in json::object(labels).into_iter().chain(json::object(metadata)).flatten() {
+        match json::string(raw) {
+            Some(value) => out.label(name, value),
+            // Told apart on demand (`categorize-labels`).
+            None if matches!(&*name, b"structuredMetadata" | b"parsed") => {
+                for (name, raw) in json::object(raw).into_iter().flatten() {
+                    out.label(name, json::string(raw).unwrap_or(Cow::Borrowed(raw)));
+                }
+            }
+            None => {}
         }
     }
     out
@@ -207,11 +264,11 @@ mod tests {
                     out.push(String::from_utf8(labels.to_vec()).unwrap());
                     at = end;
                 }
-                Next::Value(Time::Unix { nanos, .. }, line, _, end) => {
-                    out.push(format!("{nanos} {}", String::from_utf8(line.to_vec()).unwrap()));
+                Next::Value(Value { time: Time::Unix { nanos, .. }, content, end, .. }) => {
+                    out.push(format!("{nanos} {}", String::from_utf8(content.to_vec()).unwrap()));
                     at = end;
                 }
-                Next::Value(..) => panic!("no time"),
+                Next::Value(_) => panic!("no time"),
                 Next::More(_) => return out,
             }
         }
@@ -232,9 +289,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn reads_what_a_line_alone_has() {
+        for metadata in [r#"{"a":"1","b":"2"}"#, r#"{"structuredMetadata":{"a":"1"},"parsed":{"b":"2"}}"#] {
+            let text = format!(r#"[["1795435200123456789","x",{metadata}]]"#);
+            let Next::Value(value) = next(text.as_bytes(), 0) else { panic!("{text}") };
+            let fields: Vec<_> = line(br#"{"c":"3"}"#, value).fields;
+            let shown: Vec<_> = fields.iter().map(|(key, value)| [&**key, value].concat()).collect();
+            assert_eq!(shown, [b"c3", b"a1", b"b2"], "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_what_grafana_gives_to_download() {
+        let text = br#"[{"line":"a","timestamp":"1795435200123456789","date":"2026","fields":{"pod":"p"}},
+            { "line": "b", "timestamp": "1795435200123456790", "fields": {}}, {"line": "no time"}]"#;
+        assert_eq!(is_streams(text), Some(true));
+        assert_eq!(all(text), ["1795435200123456789 a", "1795435200123456790 b"]);
+        let Next::Value(value) = next(text, 0) else { panic!() };
+        assert_eq!(&*line(b"", value).writer.pod, b"p");
+        assert_eq!(is_streams(br#"[{"level":"info"}]"#), Some(false));
+    }
+
     proptest! {
         #[test]
-        fn never_panics_and_always_moves(text in "(\"stream\"|:|\\{|\\}|\\[|\\]|\"12345678901234567\",|\"x\"|,| |\\\\){0,30}") {
+        fn never_panics_and_always_moves(text in "(\"stream\"|\"line\"|:|\\{|\\}|\\[|\\]|\"12345678901234567\",|\"x\"|,| |\\\\){0,30}") {
             all(text.as_bytes());
             logcli(format!("2026-11-23T12:00:00Z {text}").as_bytes());
             is_streams(text.as_bytes());

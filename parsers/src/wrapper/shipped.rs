@@ -4,12 +4,12 @@
 //! In goes a line, out come what the program wrote, when, and who it was. An object is a shipper's if it has the line as text
 //! and says where it came from as only shippers do; else it is what a program wrote.
 
+use crate::entry::{Text, Time, Value};
+use crate::json::Member;
+use crate::{json, json_line};
 use std::borrow::Cow;
 
 use super::Line;
-use crate::entry::{Text, Time, Value};
-use crate::json::{self, Member};
-use crate::json_line;
 
 /// What is known once all members were seen.
 #[derive(Default)]
@@ -32,6 +32,9 @@ const LINE: u16 = 1 << 5;
 const CRI_TAG: u16 = 1 << 6;
 const STREAM: u16 = 1 << 7;
 const AGENT: u16 = 1 << 8;
+const JOURNAL: u16 = 1 << 9;
+const JOURNAL_MESSAGE: u16 = 1 << 10;
+const GRAFANA: u16 = 1 << 11;
 
 /// Whose JSON it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,10 @@ pub fn line(text: &[u8]) -> Option<(Tool, Line<'_>)> {
     if members.end() != Some(text.len()) {
         return None;
     }
+    if seen.is_merged() {
+        let time = seen.times.into_iter().flatten().last().unwrap_or_default();
+        return Some((Tool::Shipper, merged(text, time, seen.line.stdout)?));
+    }
     seen.line()
 }
 
@@ -62,6 +69,14 @@ impl<'a> Seen<'a> {
     fn member(&mut self, member: &Member<'a>) {
         match member.plain_key() {
             b"log" if self.log.is_none() && member.text().is_some() => self.log = member.text(),
+            b"MESSAGE" if self.message.is_none() && member.text().is_some() => {
+                self.message = member.text();
+                self.marks |= JOURNAL_MESSAGE;
+            }
+            b"fields" if self.marks & LINE != 0 && member.raw.starts_with(b"{") => {
+                self.marks |= GRAFANA;
+                kubernetes(&mut self.line, b"", member.raw, 0);
+            }
             b"message" | b"line" if self.message.is_none() && member.text().is_some() => {
                 self.message = member.text();
                 self.marks |= if member.plain_key() == b"line" { LINE } else { 0 };
@@ -101,6 +116,7 @@ impl<'a> Seen<'a> {
                 self.marks |= match key {
                     b"podName" | b"containerName" | b"pod" | b"container" => STERN,
                     b"stream" => STREAM,
+                    b"_TRANSPORT" | b"SYSLOG_IDENTIFIER" | b"_SYSTEMD_UNIT" => JOURNAL,
                     _ => 0,
                 };
                 self.other(member);
@@ -119,6 +135,20 @@ impl<'a> Seen<'a> {
         take(&mut self.line, member.key(), member);
     }
 
+    /// fluent-bit with `Merge_Log On` and `Keep_Log Off`: what a program wrote as JSON stands among the shipper's members.
+    fn is_merged(&self) -> bool {
+        let has = |mark: u16| self.marks & mark != 0;
+        let writer = &self.line.writer;
+        self.log.is_none()
+            && has(KUBERNETES)
+            && !(has(SOURCE_TYPE) || has(AGENT) || has(LINE))
+            && (has(DATE) || has(STREAM) || has(CRI_TAG))
+            && (self.message.is_none() || self.has_level)
+            && self.times.iter().any(Option::is_some)
+            && !writer.pod.is_empty()
+            && !writer.container.is_empty()
+    }
+
     fn line(mut self) -> Option<(Tool, Line<'a>)> {
         let has = |mark: u16| self.marks & mark != 0;
         let writer = &self.line.writer;
@@ -128,11 +158,12 @@ impl<'a> Seen<'a> {
             (Some(_), _) => {
                 has(KUBERNETES) && !writer.pod.is_empty() || (has(DATE) || has(CRI_TAG) || has(STREAM)) && has_time
             }
+            (None, Some(_)) if has(JOURNAL_MESSAGE) => has(JOURNAL) && has(DATE) && has_time,
             (None, Some(_)) if self.has_level => has(SOURCE_TYPE) && has_time && names_pod,
             (None, Some(_)) => {
                 has(KUBERNETES) && !writer.pod.is_empty()
                     || has(SOURCE_TYPE) && has_time
-                    || has(LABELS) && has(LINE) && has_time
+                    || (has(LABELS) || has(GRAFANA)) && has(LINE) && has_time
                     || has(STERN) && names_pod
                     || has(AGENT) && has(STREAM) && has_time
             }
@@ -142,7 +173,7 @@ impl<'a> Seen<'a> {
             return None;
         }
         let tool = match () {
-            () if has(LABELS) && has(LINE) => Tool::Loki,
+            () if (has(LABELS) || has(GRAFANA)) && has(LINE) => Tool::Loki,
             () if has(STERN) && !has(KUBERNETES) && !has_time => Tool::Stern,
             () => Tool::Shipper,
         };
@@ -165,6 +196,31 @@ impl<'a> Seen<'a> {
         self.line.is_certain = true;
         Some((tool, self.line))
     }
+}
+
+/// The program's own members as the object that it wrote, and the shipper's as what they say of it.
+fn merged(text: &[u8], time: Time, stdout: Option<bool>) -> Option<Line<'_>> {
+    let mut line = Line { time, stdout, is_certain: true, ..Line::default() };
+    let mut content = vec![b'{'];
+    let mut members = json::object(text)?;
+    while let Some(member) = members.member() {
+        match member.plain_key() {
+            b"kubernetes" => kubernetes(&mut line, b"", member.raw, 0),
+            b"date" | b"stream" | b"_p" | b"logtag" => {}
+            _ => {
+                if content.len() > 1 {
+                    content.push(b',');
+                }
+                content.push(b'"');
+                content.extend_from_slice(member.raw_key());
+                content.extend_from_slice(b"\":");
+                content.extend_from_slice(member.raw);
+            }
+        }
+    }
+    content.push(b'}');
+    line.content = Cow::Owned(content);
+    Some(line)
 }
 
 /// Depth to which metadata is gone through.

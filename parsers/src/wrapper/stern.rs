@@ -5,10 +5,10 @@
 //! [`shipped`](super::shipped).
 //! <https://github.com/stern/stern#output>
 
+use crate::ansi;
 use std::borrow::Cow;
 
 use super::{Line, Writer, label_name, pod_name, stamped};
-use crate::ansi;
 
 /// Letters and digits of generated names: none that make words.
 const SUFFIX: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -19,13 +19,13 @@ const SUFFIX: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 /// has a generated suffix.
 pub fn line(line: &[u8], with_namespace: bool) -> Option<Line<'_>> {
     let (first, rest) = word(line)?;
-    let (second, rest) = word(rest)?;
-    let generated = |name: &[u8]| is_generated(name);
-    if with_namespace || !generated(first) && generated(second) {
-        let (container, content) = word(rest)?;
+    let (second, behind) = last_word(rest)?;
+    if with_namespace || !is_generated(first) && is_generated(second) {
+        let (second, rest) = word(rest)?;
+        let (container, content) = last_word(rest)?;
         return taken(first, second, container, content);
     }
-    taken(b"", first, second, rest)
+    taken(b"", first, second, behind)
 }
 
 fn taken<'a>(namespace: &'a [u8], pod: &'a [u8], container: &'a [u8], content: &'a [u8]) -> Option<Line<'a>> {
@@ -53,23 +53,53 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (end > 0).then_some((&text[..end], rest.strip_prefix(b" ")?))
 }
 
+/// The same for the container: behind its name there may be nothing.
+fn last_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    word(text).or_else(|| {
+        let name = ansi::trim(text);
+        (!name.is_empty() && !name.contains(&b' ')).then_some((name, &b""[..]))
+    })
+}
+
+/// What the name of a pod tells of what made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A Deployment's: nothing else looks so.
+    Generated,
+    /// A DaemonSet's or Job's, whose suffix makes no word.
+    Suffixed,
+    /// A StatefulSet's, or the kubelet's own: the container's name with the node's behind it. Words look so too.
+    Numbered,
+    /// Any other.
+    Other,
+}
+
+/// Of what kind the name of a line's pod is.
+pub fn kind(writer: &Writer<'_>) -> Kind {
+    let pod = &*writer.pod;
+    let suffix = &pod[memchr::memrchr(b'-', pod).map_or(pod.len(), |dash| dash + 1)..];
+    let is_random = suffix.len() == 5 && suffix.iter().all(|byte| SUFFIX.contains(byte));
+    let is_ordinal = (1..=4).contains(&suffix.len()) && suffix.iter().all(u8::is_ascii_digit);
+    let is_static = || pod.strip_prefix(&*writer.container).is_some_and(|node| node.len() > 1 && node[0] == b'-');
+    match () {
+        () if is_generated(pod) => Kind::Generated,
+        () if is_random && suffix.iter().any(u8::is_ascii_digit) && suffix.iter().any(u8::is_ascii_lowercase) => {
+            Kind::Suffixed
+        }
+        () if is_ordinal || is_random || is_static() => Kind::Numbered,
+        () => Kind::Other,
+    }
+}
+
 /// Does a pod's name end as a Deployment's do?
 ///
 /// generated = name "-" 8*10( suffix ) "-" 5( suffix )
-pub fn is_generated(pod: &[u8]) -> bool {
+fn is_generated(pod: &[u8]) -> bool {
     let mut parts = pod.rsplit(|byte| *byte == b'-');
     let of = |part: Option<&[u8]>, least: usize, most: usize| {
         part.is_some_and(|part| (least..=most).contains(&part.len()) && part.iter().all(|byte| SUFFIX.contains(byte)))
     };
     of(parts.next(), 5, 5) && of(parts.next(), 8, 10) && parts.next().is_some_and(|name| !name.is_empty())
-}
-
-/// Has the name of a pod what a StatefulSet, DaemonSet or Job puts behind its own? Words have it too.
-pub fn is_numbered(pod: &[u8]) -> bool {
-    let Some(dash) = memchr::memrchr(b'-', pod) else { return false };
-    let suffix = &pod[dash + 1..];
-    let is_ordinal = (1..=4).contains(&suffix.len()) && suffix.iter().all(u8::is_ascii_digit);
-    is_ordinal || suffix.len() == 5 && suffix.iter().all(|byte| SUFFIX.contains(byte))
 }
 
 /// event = ( "+" / "-" ) SP [ namespace SP ] pod SP "›" SP container ; stern begins or ends to follow it
@@ -118,8 +148,24 @@ mod tests {
         assert_eq!(shown("shop web-0 nginx a", true), Some(("shop|web-0|nginx|a".to_owned(), false)));
         assert_eq!(shown("Started web-7d9f8b6c5-x2x4z nginx a", false), None);
         assert_eq!(shown("web-7d9f8b6c5-x2x4z Nginx a", false), None);
-        assert!(is_numbered(b"web-12") && is_numbered(b"kube-proxy-x2x4z"));
-        assert!(!is_numbered(b"read-only") && !is_numbered(b"web") && !is_numbered(b"well-known-hosts"));
+        assert_eq!(shown("web-0 nginx", false), Some(("|web-0|nginx|".to_owned(), false)));
+        assert_eq!(shown("shop web-0 nginx", true), Some(("shop|web-0|nginx|".to_owned(), false)));
+    }
+
+    #[test]
+    fn a_name_tells_of_what_made_the_pod() {
+        let of = |pod: &'static str, container: &'static str| {
+            let (pod, container) = (Cow::Borrowed(pod.as_bytes()), Cow::Borrowed(container.as_bytes()));
+            kind(&Writer { pod, container, ..Writer::default() })
+        };
+        assert_eq!(of("web-7d9f8b6c5-x2x4z", "nginx"), Kind::Generated);
+        assert_eq!(of("kube-proxy-x2x4z", "kube-proxy"), Kind::Suffixed);
+        for (pod, container) in [("web-12", "nginx"), ("etcd-node-a", "etcd"), ("svc-https", "x")] {
+            assert_eq!(of(pod, container), Kind::Numbered, "{pod}");
+        }
+        for (pod, container) in [("read-only", "file"), ("web", "web"), ("well-known-hosts", "a"), ("web-", "web")] {
+            assert_eq!(of(pod, container), Kind::Other, "{pod}");
+        }
     }
 
     #[test]
