@@ -9,7 +9,7 @@ use crate::{levels, plain};
 /// What may stand before the date.
 const PREFIX_BYTES_MAX: usize = 40;
 
-/// prefixed = ( "[" ( pid / name ) "]" / LEVEL ":" / name [":"] [ SP "pid=" pid ] ) SP slashed
+/// prefixed = ( "[" ( pid / LEVEL / name ) "]" / LEVEL [":"] / name [":"] [ SP "pid=" pid ] ) SP slashed
 pub(crate) fn prefixed<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     if !matches!(line.first(), Some(b'[' | b'A'..=b'Z' | b'a'..=b'z')) {
         return false;
@@ -52,23 +52,28 @@ impl<'a> Prefix<'a> {
             let inside = inside.strip_suffix(b"]")?;
             match digits(inside) {
                 (Some(pid), b"") => prefix.pid = Some(pid),
-                _ if is_name(inside) => prefix.name = Some(inside),
+                _ if is_name(inside) => prefix.named(inside),
                 _ => return None,
             }
             return Some(prefix);
         }
-        let (mut text, mut name) = (text, text);
+        let mut text = text;
         if let Some(at) = memchr::memmem::find(text, b" pid=") {
             let (Some(pid), b"") = digits(&text[at + 5..]) else { return None };
             prefix.pid = Some(pid);
-            (text, name) = (&text[..at], &text[..at]);
+            text = &text[..at];
         }
-        if let Some(before) = text.strip_suffix(b":") {
-            name = before;
-            prefix.level = levels::severity(name).map(|severity| (severity, name));
-        }
-        prefix.name = Some(name).filter(|_| prefix.level.is_none());
+        let name = text.strip_suffix(b":").unwrap_or(text);
+        prefix.named(name);
         is_name(name).then_some(prefix)
+    }
+
+    /// A word before the date: a level, or the logger's name.
+    fn named(&mut self, word: &'a [u8]) {
+        match levels::severity(word) {
+            Some(severity) => self.level = Some((severity, word)),
+            None => self.name = Some(word),
+        }
     }
 }
 
@@ -94,7 +99,9 @@ mod tests {
         assert_eq!(read("[mysql] 2026/11/23 12:00:00 packets.go:122: EOF"), some(0, None, "mysql", "EOF"));
         assert_eq!(read("asynq: pid=7 2026/11/23 12:00:00.123456 INFO: a"), some(9, Some(7), "asynq", "a"));
         assert_eq!(read("badger 2026/11/23 12:00:00 INFO: a"), some(9, None, "badger", "a"));
-        assert_eq!(read("WARNING: 2026/11/23 12:00:00 a"), some(13, None, "", "a"));
+        for level in ["WARNING:", "[WARN]", "[warn]", "WARN"] {
+            assert_eq!(read(&format!("{level} 2026/11/23 12:00:00 a")), some(13, None, "", "a"), "{level}");
+        }
     }
 
     #[test]

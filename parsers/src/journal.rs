@@ -90,7 +90,7 @@ impl<'a> Entry<'a> {
     pub fn severity(&self) -> Severity {
         match (self.transport, self.priority) {
             (_, None) | (Some(Transport::Stdout), Some(STDOUT_PRIORITY)) => Severity::UNKNOWN,
-            // What the kernel says badly of is mostly not itself: see PRIORITY among the fields.
+            // printk's levels rate events for the console: PRIORITY stays a field.
             (Some(Transport::Kernel), _) => Severity::UNKNOWN,
             (_, Some(priority)) => Severity::from_priority(priority),
         }

@@ -375,8 +375,9 @@ impl Assembler {
         if entry.format == Format::Python
             && let Some(service_name) = decode::own_service(entry)
         {
-            let origin = &self.origins[meta.origin as usize];
-            meta.origin = self.origin_number(Origin { service_name, ..Origin::clone(origin) });
+            let origin = Origin::clone(&self.origins[meta.origin as usize]);
+            let own = Origin { service_name, service_of_spans: None, is_guessed: false, ..origin };
+            meta.origin = self.origin_number(own);
         }
         if entry.format == Format::Text
             && let Some(klog::Preamble::Created(time)) = klog::preamble(payload)

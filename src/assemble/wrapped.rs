@@ -85,7 +85,7 @@ impl Assembler {
         if let Some(known) = self.wrappers.writers.get(&key) {
             return *known;
         }
-        let mut origin = decode::wrapped_origin(writer, &self.origins[0]);
+        let mut origin = decode::origin::wrapped_origin(writer, &self.origins[0]);
         self.services.put_over(&mut origin);
         let found = (self.origin_number(origin), key);
         self.wrappers.writers.insert(key, found);
@@ -94,7 +94,7 @@ impl Assembler {
 
     /// The origin of a journal's entry, and the key of the stream it belongs to.
     pub(super) fn journal_writer(&mut self, entry: &journal::Entry<'_>) -> (u32, u64) {
-        let origin = decode::journal_origin(entry, &self.origins[0]);
+        let origin = decode::origin::journal_origin(entry, &self.origins[0]);
         (self.origin_number(origin), decode::journal_stream(entry))
     }
 

@@ -141,7 +141,7 @@ pub fn origin_of_container(shown: &str, links: &[String]) -> Option<Origin> {
         }
     }
     let mut origin = Origin::default();
-    decode::name_after_pod(&mut origin, pod);
+    decode::origin::name_after_pod(&mut origin, pod);
     Some(origin)
 }
 

@@ -77,7 +77,7 @@ impl Writer {
             if let Some(container) = container {
                 pod.container.clone_from(container);
             }
-            crate::decode::name_after_pod(origin, pod);
+            crate::decode::origin::name_after_pod(origin, pod);
         }
         for (key, value) in &self.resource {
             take_resource(origin, key, value);
@@ -85,7 +85,7 @@ impl Writer {
         if let Some(service) = &self.service {
             origin.service_name.clone_from(service);
             if origin.pod.is_none() {
-                let (producer, _) = decode::producer_named(service);
+                let (producer, _) = decode::origin::producer_named(service);
                 origin.producer = producer;
             }
         }
