@@ -155,6 +155,77 @@ fn lines_of_requests_without_a_span_stay_without() {
     }
 }
 
+/// Twenty calls of a method, a second apart, and lines of each that begin 100 µs into it.
+fn calls_and_lines(spans_of: impl Fn(i64, i64, i64) -> Vec<SpanFact<'static>>) -> (Correlator, Vec<Line>) {
+    let id = |n: i64| -> &'static str { Box::leak(n.to_string().into_boxed_str()) };
+    let start = |n: i64| n * 1_000_000_000;
+    let spans = (0..20).flat_map(|n| spans_of(n, start(n), start(n) + 1_000_000)).map(|span| (CRIO, span));
+    let lines = (0..20).flat_map(|n| {
+        [crio_line(start(n) + 100_000, id(n), "Request: x"), crio_line(start(n) + 900_000, id(n), "Response: y")]
+    });
+    (correlator(&spans.collect::<Vec<_>>()), lines.collect())
+}
+
+#[test]
+fn a_request_is_the_call_of_its_method_and_of_no_other() {
+    const OTHER: &str = "/runtime.v1.RuntimeService/ListPodSandbox";
+    let (correlator, lines) = calls_and_lines(|n, start, end| {
+        let (n, other) = (n as u8 + 1, n as u8 + 100);
+        vec![span(other, other, 0, OTHER, start, end), span(n, n, 0, CALL, start, end)]
+    });
+    for (number, found) in linked(correlator, &lines).into_iter().enumerate() {
+        let n = number as u8 / 2 + 1;
+        assert_eq!(found, Ok((n, n, Method::Request)), "{number}");
+    }
+}
+
+#[test]
+fn the_span_that_crio_makes_itself_goes_before_the_one_of_its_grpc_library() {
+    let bare = CALL.trim_start_matches('/');
+    for has_own in [true, false] {
+        let (correlator, lines) = calls_and_lines(|n, start, end| {
+            let (trace, server) = (n as u8 + 1, n as u8 + 100);
+            let mut spans =
+                vec![SpanFact { kind: Kind::Server, ..span(trace, server, 0, bare, start - 1000, end + 1000) }];
+            if has_own {
+                spans.push(span(trace, trace, server, CALL, start, end));
+            }
+            spans
+        });
+        for (number, found) in linked(correlator, &lines).into_iter().enumerate() {
+            let n = number as u8 / 2;
+            assert_eq!(
+                found,
+                Ok((n + 1, if has_own { n + 1 } else { n + 100 }, Method::Request)),
+                "{number} {has_own}"
+            );
+        }
+    }
+    // The other side's span is no call of this program.
+    let (correlator, lines) = calls_and_lines(|n, start, end| {
+        vec![SpanFact { kind: Kind::Client, ..span(n as u8 + 1, n as u8 + 1, 0, bare, start, end) }]
+    });
+    assert!(linked(correlator, &lines).iter().all(Result::is_err));
+}
+
+#[test]
+fn an_id_of_another_program_or_without_a_method_names_no_request() {
+    for change in [0, 1, 2] {
+        let (correlator, mut lines) =
+            calls_and_lines(|n, start, end| vec![span(n as u8 + 1, n as u8 + 1, 0, CALL, start, end)]);
+        for line in &mut lines {
+            match change {
+                0 => line.producer = Producer::ApiServer,
+                1 => line.entry.format = Format::Json,
+                _ => line.entry.fields.retain(|field| &*field.key != b"name"),
+            }
+        }
+        let found = linked(correlator, &lines);
+        let is_request = |found: &Result<(u8, u8, Method), Unlinked>| matches!(found, Ok((.., Method::Request)));
+        assert!(!found.iter().any(is_request), "{change}: {found:?}");
+    }
+}
+
 #[test]
 fn a_line_of_containerd_is_the_event_of_its_time_and_message() {
     let resource = ResourceFact { service: "containerd", ..CRIO };

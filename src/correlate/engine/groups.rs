@@ -330,3 +330,79 @@ impl Chances {
 fn key_of(keyed: u128) -> (u32, u32) {
     ((keyed >> 96) as u32, (keyed >> 64) as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn group(key: u32, traces: &[(u32, f32)]) -> Group {
+        let none = 1.0 - traces.iter().map(|of| of.1).sum::<f32>();
+        Group { key, rows: vec![0, 1], traces: traces.to_vec(), none }
+    }
+
+    /// The groups that a trace takes of a key, in parts.
+    fn taken(groups: &[Group], key: u32, trace: u32) -> f32 {
+        let of_key = groups.iter().filter(|group| group.key == key).flat_map(|group| &group.traces);
+        of_key.filter(|of| of.0 == trace).map(|of| of.1).sum()
+    }
+
+    #[test]
+    fn a_trace_takes_as_many_groups_of_a_key_as_is_usual() {
+        // Four traces have one group each, and a fifth one looks like four.
+        let mut groups: Vec<Group> = (0..4).map(|trace| group(1, &[(trace, 0.99)])).collect();
+        groups.extend((0..4).map(|_| group(1, &[(9, 0.7)])));
+        share(&mut groups);
+        assert!((taken(&groups, 1, 9) - 1.0).abs() < 0.05, "{groups:?}");
+        for trace in 0..4 {
+            assert!(taken(&groups, 1, trace) > 0.98, "{groups:?}");
+        }
+        // What it has to give up goes to none.
+        assert!(groups[4..].iter().all(|group| group.none > 0.7), "{groups:?}");
+    }
+
+    #[test]
+    fn what_a_trace_gives_up_goes_to_the_others_that_a_group_may_be_of() {
+        let mut groups: Vec<Group> = (0..4).map(|trace| group(1, &[(trace, 0.99)])).collect();
+        groups.extend([group(1, &[(8, 0.98)]), group(1, &[(8, 0.6), (9, 0.38)])]);
+        share(&mut groups);
+        assert!(groups[4].traces[0].1 > groups[5].traces[0].1, "{groups:?}");
+        assert!(groups[5].traces[1].1 > 0.5, "{groups:?}");
+    }
+
+    #[test]
+    fn keys_do_not_take_from_each_other_and_what_is_usual_stays() {
+        // Two groups of each trace are usual for one key, and one for the other.
+        let of_key = |key, times: u32| {
+            (0..5).flat_map(move |trace| (0..times).map(move |_| group(key, &[(trace, 0.9)]))).collect::<Vec<_>>()
+        };
+        let mut groups: Vec<Group> = [of_key(1, 2), of_key(2, 1)].into_iter().flatten().collect();
+        share(&mut groups);
+        for trace in 0..5 {
+            assert!((taken(&groups, 1, trace) - 1.8).abs() < 1e-3 && (taken(&groups, 2, trace) - 0.9).abs() < 1e-3);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_group_is_of_one_trace_or_of_none_however_much_is_shared(
+            parts in prop::collection::vec((0u32..3, prop::collection::btree_map(0u32..6, 0.001f32..1.0, 1..4), 0.001f32..1.0), 0..20),
+        ) {
+            let mut groups: Vec<Group> = parts
+                .into_iter()
+                .map(|(key, traces, none)| Group { key, rows: vec![0, 1], traces: traces.into_iter().collect(), none })
+                .collect();
+            groups.iter_mut().for_each(Group::scale);
+            let before: Vec<f32> = groups.iter().map(|group| group.none).collect();
+            share(&mut groups);
+            for (group, before) in groups.iter().zip(before) {
+                let sum = group.none + group.traces.iter().map(|of| of.1).sum::<f32>();
+                prop_assert!((sum - 1.0).abs() < 1e-3, "{} in {:?}", sum, group);
+                prop_assert!(group.traces.iter().all(|of| (0.0..=1.001).contains(&of.1)), "{:?}", group);
+                // To be of none becomes no less likely by what others take.
+                prop_assert!(group.none >= before - 1e-3, "{:?} was of none by {}", group, before);
+            }
+        }
+    }
+}
