@@ -16,11 +16,12 @@ use crate::cli::{BackfillArgs, Carriers, EventFields, EventName, InputArgs, Jour
 use crate::correlate::CallSites;
 use crate::correlate::config::LinkingConfig;
 use crate::export::config::{self as export, EventsConfig, TextConfig};
+use crate::export::destination::Destination;
 use crate::export::select::Condition;
 use crate::export::span_event::Style as EventStyle;
 use crate::export::terminal::Style;
 use crate::input::config::InputConfig;
-use crate::pipeline::config::{BackfillConfig, Destination, ReadConfig, SelectConfig};
+use crate::pipeline::config::{BackfillConfig, ReadConfig, SelectConfig};
 use crate::spans::config::{TraceStore, TracesConfig};
 
 /// Of a file of call sites.

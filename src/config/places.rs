@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::error::{ConfigError, Surroundings};
 use crate::cli::{BackfillArgs, CompressionName, DestinationArgs, InputArgs};
+use crate::export::destination::Destination;
 use crate::otlp::address::shown;
 use crate::otlp::compress::Compression;
 use crate::otlp::endpoint::Endpoint;
 use crate::otlp::proxy::Proxy;
 use crate::otlp::{Protocol, Role, Signal};
-use crate::pipeline::config::Destination;
 use crate::spans::config::TraceStore;
 
 /// A store may have to read a whole day for one answer.

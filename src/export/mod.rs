@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod config;
 pub mod deliver;
+pub mod destination;
 pub mod encode;
 pub mod event_name;
 mod failures;
@@ -26,6 +27,7 @@ pub mod ship;
 pub mod span_event;
 pub mod spell;
 pub mod standing;
+pub mod takers;
 pub mod terminal;
 pub mod text;
 pub mod text_fields;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::calendar::CalendarSettings;
 use crate::correlate::config::LinkingConfig;
 use crate::export::config::{EventsConfig, TextConfig};
+use crate::export::destination::Destination;
 use crate::export::select::Condition;
 use crate::input::config::InputConfig;
-use crate::otlp::endpoint::Endpoint;
 use crate::spans::config::TracesConfig;
 
 /// What every run reads and links.
@@ -37,29 +37,6 @@ pub struct SelectConfig {
     pub until: Option<i64>,
     /// This shard of so many.
     pub shard: Option<(u32, u32)>,
-}
-
-/// Where results go.
-#[derive(Debug, Clone)]
-pub enum Destination {
-    /// The terminal.
-    Text,
-    /// OTLP/JSON files in a folder.
-    Files(PathBuf),
-    /// Logs over OTLP.
-    Logs(Box<Endpoint>),
-    /// Traces with their lines over OTLP.
-    Traces(Box<Endpoint>),
-}
-
-impl Destination {
-    /// Where it is, if that is over the network.
-    pub fn endpoint(&self) -> Option<&Endpoint> {
-        match self {
-            Destination::Logs(endpoint) | Destination::Traces(endpoint) => Some(endpoint),
-            Destination::Text | Destination::Files(_) => None,
-        }
-    }
 }
 
 /// What `backfill` does.

@@ -13,12 +13,13 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::monitor::Monitor;
-use super::ship::BatchSink;
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::saver::{Saver, save_often};
+use crate::export::destination::Target;
+use crate::export::takers::BatchSink;
 use crate::export::{Batch, Deliver, Event, Options, Parcel, Summary};
 use crate::notify::Say;
-use crate::otlp::{Client, Compression, Endpoint};
+use crate::otlp::{Client, Compression};
 
 /// Batches that may wait for a destination; a full channel slows the readers.
 const CHANNEL_BATCHES: usize = 2;
@@ -29,15 +30,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Why records are refused that a destination counts but does not name.
 const REJECTED: &str = "rejected within requests that were taken (partial success)";
-
-/// A destination to deliver to.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Its name in the state.
-    pub remembered_as: String,
-    /// Where it is.
-    pub endpoint: Endpoint,
-}
 
 /// The way to one destination.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 
-use super::ship::Tap;
 use crate::export::span_event::{LineEvent, Style, event_for};
+use crate::export::takers::Tap;
 use crate::otlp::annotate::{self, SpanEvents};
 use crate::record::{Link, Record, Relation};
 

@@ -16,9 +16,10 @@ use crate::input::temporary::Temporary;
 use crate::input::{archive, content, trees};
 use crate::notify::Say;
 
-use super::config::{BackfillConfig, Destination, ReadConfig};
+use super::config::{BackfillConfig, ReadConfig};
 use super::summary::counted;
 use super::trace_files::TraceFiles;
+use crate::export::destination::Destination;
 
 /// The logs of a run.
 pub(super) struct Inputs {

@@ -8,17 +8,18 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::config::{BackfillConfig, Destination};
+use super::config::BackfillConfig;
 use super::held_events::HeldEvents;
 use super::only::Only;
-use super::ship::Tap;
 use super::show::Show;
 use super::summary::counted;
 use super::taps::{HeldLines, LogsFile};
 use super::traces::{self, Given};
 use super::{Outcome, PipelineError, carriers};
 use crate::correlate::Correlator;
+use crate::export::destination::Destination;
 use crate::export::links::LinkRows;
+use crate::export::takers::Tap;
 use crate::files::replace::Replacement;
 use crate::input::sources::Source;
 

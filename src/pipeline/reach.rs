@@ -3,7 +3,7 @@
 //! In go targets, out come notes to the user: reading and learning may take minutes, in which an address can be mended.
 //! Nothing else follows from it; what is to be sent is tried as if nobody had looked.
 
-use super::deliveries::Target;
+use crate::export::destination::Target;
 use crate::notify::Say;
 use crate::otlp::Client;
 

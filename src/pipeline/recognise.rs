@@ -144,10 +144,11 @@ mod tests {
     use crate::export::batch::Batch;
     use crate::export::logs::LogBatcher;
     use crate::export::select::Window;
+    use crate::export::takers::{BatchSink, Tap};
     use crate::input::read::ReadLimits;
     use crate::pipeline::link_counts::LinkCounts;
     use crate::pipeline::only::Only;
-    use crate::pipeline::ship::{BatchSink, LogOutput, Shipper, SourceState, Tap};
+    use crate::pipeline::ship::{LogOutput, Shipper, SourceState};
     use crate::pipeline::source::{SourceSink, read_source};
     use crate::record::{Link, Origin, Record};
 

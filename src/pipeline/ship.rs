@@ -13,18 +13,12 @@ use super::writers::WriterState;
 use crate::assemble::RecordSink;
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::correlate::Correlator;
-use crate::export::batch::Batch;
 use crate::export::encode::{self, Beside};
 use crate::export::logs::{LogBatcher, Place};
 use crate::export::select::Window;
+use crate::export::takers::{BatchSink, Tap};
 use crate::input::sources::Source;
 use crate::record::{Link, Method, Position, Record, Relation, Unlinked};
-
-/// Where encoded logs go: a bounded way to the task that sends them.
-pub trait BatchSink {
-    /// Waits for room, then gives the batch on; `false` once nobody takes any more.
-    fn send(&self, batch: Batch) -> bool;
-}
 
 /// One destination of logs.
 pub struct LogOutput {
@@ -36,12 +30,6 @@ pub struct LogOutput {
     pub batcher: LogBatcher,
     /// It takes no more.
     pub closed: bool,
-}
-
-/// Takes records with their links beside the destinations of logs: text, files, span events.
-pub trait Tap {
-    /// One record; `file` is the name its file is shown under.
-    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16], file: &str);
 }
 
 /// Ships records.

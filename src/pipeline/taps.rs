@@ -5,8 +5,8 @@
 
 use std::io::{self, BufWriter, Write};
 
-use super::ship::Tap;
 use crate::export::fields::Sighting;
+use crate::export::takers::Tap;
 use crate::export::text_fields::{FieldList, Fields};
 use crate::export::{otlp_json, text};
 use crate::files::replace::Replacement;

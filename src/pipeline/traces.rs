@@ -370,7 +370,7 @@ mod tests {
     use crate::checkpoint::ledger::State;
     use crate::export::Batch;
     use crate::export::span_event::Style;
-    use crate::pipeline::ship::BatchSink;
+    use crate::export::takers::BatchSink;
 
     /// Takes everything.
     #[derive(Default)]

@@ -1,19 +1,50 @@
-//! Destinations over the network, by the names under which they are remembered.
+//! Where results go, and the names under which destinations over the network are remembered.
 //!
 //! In go destinations, out come targets. A name holds no query, no credentials and no header: these may be secret.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
-use super::config::Destination;
-use super::deliveries::Target;
 use crate::otlp::endpoint::Endpoint;
+
+/// Where results go.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// The terminal.
+    Text,
+    /// OTLP/JSON files in a folder.
+    Files(PathBuf),
+    /// Logs over OTLP.
+    Logs(Box<Endpoint>),
+    /// Traces with their lines over OTLP.
+    Traces(Box<Endpoint>),
+}
+
+impl Destination {
+    /// Where it is, if that is over the network.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Destination::Logs(endpoint) | Destination::Traces(endpoint) => Some(endpoint),
+            Destination::Text | Destination::Files(_) => None,
+        }
+    }
+}
+
+/// A destination to deliver to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its name in the state.
+    pub remembered_as: String,
+    /// Where it is.
+    pub endpoint: Endpoint,
+}
 
 /// Headers that prove who sends, or say with what: they change without the destination becoming another one. Any other may
 /// choose a tenant: to take one tenant's records for another's would lose them, which is worse than sending again.
 const NO_TENANT: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "user-agent"];
 
 /// Destinations over the network: their place in the configuration, and whether they take logs.
-pub(super) fn targets(destinations: &[Destination]) -> Vec<(usize, Target, bool)> {
+pub fn targets(destinations: &[Destination]) -> Vec<(usize, Target, bool)> {
     let mut targets: Vec<(usize, Target, bool)> = Vec::new();
     let mut known: HashMap<String, u32> = HashMap::new();
     for (place, destination) in destinations.iter().enumerate() {
