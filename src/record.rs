@@ -337,3 +337,18 @@ impl Unlinked {
         }
     }
 }
+
+impl Record<'_> {
+    /// The link to the ids that stand in the record, where no traces are known.
+    pub fn written_link(&self) -> Option<Link> {
+        Some(Link {
+            trace_id: self.entry.trace.trace_id?,
+            span_id: self.entry.trace.span_id.unwrap_or_default(),
+            method: Method::Written,
+            confidence: None,
+            relation: Relation::Within,
+            verified: false,
+            has_event: false,
+        })
+    }
+}

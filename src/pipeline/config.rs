@@ -10,6 +10,7 @@ use crate::export::destination::Destination;
 use crate::export::select::Condition;
 use crate::input::config::InputConfig;
 use crate::spans::config::TracesConfig;
+use crate::spans::file::Limits as TraceLimits;
 
 /// What every run reads and links.
 #[derive(Debug, Clone)]
@@ -24,6 +25,16 @@ pub struct ReadConfig {
     pub linking: LinkingConfig,
     /// Show no progress.
     pub quiet: bool,
+}
+
+impl ReadConfig {
+    /// Limits of reading files of traces.
+    pub fn trace_limits(&self) -> TraceLimits {
+        TraceLimits {
+            request_bytes_max: usize::try_from(self.traces.request_bytes_max).unwrap_or(usize::MAX),
+            decompressed_bytes_max: self.input.limits.file_bytes,
+        }
+    }
 }
 
 /// Which records take part.

@@ -9,13 +9,15 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::config::{ExplainConfig, Wanted};
+use super::error::PipelineError;
 use super::inputs::Inputs;
-use super::learned::{Learned, Learning};
+use super::learned::Learned;
+use super::learning::Learning;
 use super::monitor::Monitor;
 use super::only::Only;
 use super::source::SourceSink;
 use super::story::{self, LineStory};
-use super::{PipelineError, story_json};
+use super::{failing, story_json};
 use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
 use crate::correlate::explain::Explanation;
@@ -55,7 +57,9 @@ pub fn explain(
     let mut teller = Teller {
         correlator,
         wanted,
-        only: Only::new(&config.select, &run, Some(correlator)),
+        only: Only::new(&config.select.only, Some(correlator), || {
+            failing::traces(&run, &config.select, Some(correlator))
+        }),
         min_confidence: config.read.linking.min_confidence,
         place: None,
         files: Vec::new(),

@@ -8,11 +8,15 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::config::{ReadConfig, SelectConfig};
+use super::error::PipelineError;
 use super::inputs::Inputs;
+use super::learning::Learning;
 use super::monitor::Monitor;
+use super::outcome::Outcome;
 use super::recall::Recall;
+use super::run::Run;
 use super::traces::TracesReport;
-use super::{Outcome, PipelineError, Run, progress, store, trace_limits, traces};
+use super::{progress, store, traces};
 use crate::calendar::{CalendarSettings, fit};
 use crate::correlate::{Correlator, span_index};
 use crate::export::select::Condition;
@@ -34,17 +38,6 @@ pub(super) struct Learned<'c> {
     recall: Recall,
     services: Services,
     pub(super) progress: progress::Progress,
-}
-
-/// What is kept of the lines that are learned from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Learning {
-    /// Only what was learned.
-    Plain,
-    /// What their links follow from, where nothing else is wanted of them: they need not be read again.
-    WithLinks,
-    /// The evidence for explanations.
-    WithEvidence,
 }
 
 impl<'c> Learned<'c> {
@@ -163,7 +156,7 @@ fn from_stores(
     for from in &config.traces.stores {
         match window {
             Some(window) => {
-                let spool = store::bring(config, from, window, outcome, say)?;
+                let spool = store::bring(config, from, window, &mut outcome.failures, say)?;
                 if spool.is_none() {
                     without_spans.push(format!("{} has no traces of the time of the logs", from.name));
                 }
@@ -189,7 +182,7 @@ fn load_traces(config: &ReadConfig, paths: &[PathBuf], outcome: &mut Outcome, sa
     }
     let limits = span_index::Limits { spans_max: config.traces.spans_max, ..span_index::Limits::default() };
     let mut correlator = Correlator::new(limits).with_call_sites(config.linking.call_sites.clone());
-    outcome.traces = traces::load(paths, trace_limits(config), &mut correlator);
+    outcome.traces = traces::load(paths, config.trace_limits(), &mut correlator);
     outcome.traces.failures.iter().for_each(|failure| say(failure));
     Some(correlator)
 }

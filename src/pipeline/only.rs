@@ -10,16 +10,11 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use spanline_parsers::{Severity, Value};
 
-use super::Run;
-use super::config::SelectConfig;
-use super::ship::written;
-use super::source::SourceSink;
 use super::unmet::{self, Met};
-use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
 use crate::correlate::span_index::SpanIndex;
 use crate::export::fields::{self, Attribute, Keys, Sighting};
-use crate::export::select::{Condition, Window};
+use crate::export::select::Condition;
 use crate::record::{Link, Record};
 
 type TraceId = [u8; 16];
@@ -47,15 +42,18 @@ enum Test<'a> {
 }
 
 impl<'a> Only<'a> {
-    /// Looks up the traces that conditions speak of.
-    pub(super) fn new(select: &'a SelectConfig, run: &Run<'_>, correlator: Option<&Correlator>) -> Only<'a> {
-        let conditions = &select.only[..];
+    /// Looks up the traces that conditions speak of; `lines_with_errors` finds those of lines from ERROR on.
+    pub(super) fn new(
+        conditions: &'a [Condition],
+        correlator: Option<&Correlator>,
+        lines_with_errors: impl Fn() -> HashSet<TraceId>,
+    ) -> Only<'a> {
         let index = correlator.map(Correlator::index);
         let mut notes = Vec::new();
         let mut test = |condition: &'a Condition| match condition {
             Condition::Trace(prefix) => Test::Prefix(prefix),
             Condition::Errors => {
-                let mut failing = lines_with_errors(run, select, correlator);
+                let mut failing = lines_with_errors();
                 failing.extend(index.into_iter().flat_map(failed));
                 Test::Failing(failing)
             }
@@ -229,41 +227,3 @@ fn begins(id: &TraceId, prefix: &str) -> bool {
     crate::export::spell::hex(&mut text, id);
     text.starts_with(prefix.as_bytes())
 }
-
-/// Traces with a line from ERROR on: one more reading, since lines before it are of the trace as well.
-fn lines_with_errors(run: &Run<'_>, select: &SelectConfig, correlator: Option<&Correlator>) -> HashSet<TraceId> {
-    let mut errors = Errors {
-        correlator,
-        min_confidence: run.config.linking.min_confidence,
-        window: Window::new(select.since, select.until),
-        traces: HashSet::new(),
-    };
-    for index in 0..run.sources.len() {
-        errors.window.source_begins();
-        run.read(index, &mut errors);
-    }
-    errors.traces
-}
-
-struct Errors<'c> {
-    correlator: Option<&'c Correlator>,
-    min_confidence: f32,
-    window: Window,
-    traces: HashSet<TraceId>,
-}
-
-impl RecordSink for Errors<'_> {
-    fn record(&mut self, record: &Record<'_>) {
-        if !self.window.takes(record.time) || record.entry.severity < Severity::ERROR {
-            return;
-        }
-        let link = match self.correlator {
-            Some(correlator) => correlator.link(record).ok(),
-            None => written(record),
-        };
-        let is_made = |link: &Link| link.confidence.is_none_or(|confidence| confidence >= self.min_confidence);
-        self.traces.extend(link.filter(is_made).map(|link| link.trace_id));
-    }
-}
-
-impl SourceSink for Errors<'_> {}

@@ -8,14 +8,16 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::carriers;
 use super::config::BackfillConfig;
+use super::error::PipelineError;
 use super::held_events::HeldEvents;
 use super::only::Only;
+use super::outcome::Outcome;
 use super::show::Show;
 use super::summary::counted;
 use super::taps::{HeldLines, LogsFile};
 use super::traces::{self, Given};
-use super::{Outcome, PipelineError, carriers};
 use crate::correlate::Correlator;
 use crate::export::destination::Destination;
 use crate::export::links::LinkRows;
@@ -121,7 +123,7 @@ impl<'a> Outputs<'a> {
                 outcome.unwritten.push(name("traces.jsonl"));
                 continue;
             }
-            let given = Given::new(self.traces, config, correlator, outcome);
+            let given = Given::new(self.traces, config, correlator, outcome.traces.own > 0);
             let written = write_traces(&given, events, &self.only, &folder.path.join("traces.jsonl"));
             let written = written.map(|(output, carried)| {
                 outcome.count_events(events, &carried);

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Source;
 use super::monitor::Monitor;
 use crate::export::terminal;
+use crate::input::sources::Source;
 use crate::notify::Say;
 
 /// How often a bar moves.

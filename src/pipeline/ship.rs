@@ -18,7 +18,7 @@ use crate::export::logs::{LogBatcher, Place};
 use crate::export::select::Window;
 use crate::export::takers::{BatchSink, Tap};
 use crate::input::sources::Source;
-use crate::record::{Link, Method, Position, Record, Relation, Unlinked};
+use crate::record::{Link, Position, Record, Unlinked};
 
 /// One destination of logs.
 pub struct LogOutput {
@@ -83,7 +83,7 @@ impl Shipper<'_> {
     fn link(&mut self, record: &Record<'_>) -> Option<Link> {
         let outcome = match self.correlator {
             Some(correlator) => correlator.link(record),
-            None => written(record).ok_or(Unlinked::NoTraces),
+            None => record.written_link().ok_or(Unlinked::NoTraces),
         };
         self.take(outcome)
     }
@@ -120,19 +120,6 @@ impl Shipper<'_> {
         self.counts.times = around(self.counts.times, at);
         true
     }
-}
-
-/// Ids that stand in the record, where no traces are known.
-pub(super) fn written(record: &Record<'_>) -> Option<Link> {
-    Some(Link {
-        trace_id: record.entry.trace.trace_id?,
-        span_id: record.entry.trace.span_id.unwrap_or_default(),
-        method: Method::Written,
-        confidence: None,
-        relation: Relation::Within,
-        verified: false,
-        has_event: false,
-    })
 }
 
 impl RecordSink for Shipper<'_> {

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use prost::Message;
 
 use super::config::{ReadConfig, SelectConfig};
+use super::error::PipelineError;
 use super::source::{Reading, SourceSink, read_source};
-use super::{Outcome, PipelineError};
 use crate::assemble::RecordSink;
 use crate::calendar::fit;
 use crate::files::leftovers;
@@ -131,7 +131,7 @@ pub(super) fn bring(
     config: &ReadConfig,
     store: &TraceStore,
     (first, to): (i64, i64),
-    outcome: &mut Outcome,
+    failures: &mut Vec<String>,
     say: &Say,
 ) -> Result<Option<Spool>, PipelineError> {
     let failed = |reason: String| PipelineError::Traces { name: store.name.clone(), reason };
@@ -149,7 +149,7 @@ pub(super) fn bring(
         Failure::Asking(error) => failed(error.to_string()),
         Failure::Writing(source) => PipelineError::Output { path: spool.path.clone(), source },
     })?;
-    outcome.failures.extend(brought.missing.iter().map(|missing| format!("{}: {missing}", store.name)));
+    failures.extend(brought.missing.iter().map(|missing| format!("{}: {missing}", store.name)));
     output.flush().map_err(|source| PipelineError::Output { path: spool.path.clone(), source })?;
     if brought.traces == 0 {
         let between = [brought.from, to].map(super::summary::spelled_time);

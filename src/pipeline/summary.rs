@@ -3,7 +3,7 @@
 //! In goes an [`Outcome`], out come the lines of the summary: what was read, linked, sent, and what was not, each with its
 //! count and what to change. Nothing is counted here.
 
-use super::finish::Outcome;
+use super::outcome::Outcome;
 use crate::export::Summary;
 use crate::record::{Method, Unlinked};
 

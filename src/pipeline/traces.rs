@@ -14,11 +14,9 @@ use prost::Message;
 use super::carriers::{self, Sending};
 use super::config::BackfillConfig;
 use super::cut::{SPAN_BITS, batches};
-use super::finish::Outcome;
 use super::held_events::HeldEvents;
 use super::once::Once;
 use super::only::Only;
-use super::trace_limits;
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
 use crate::checkpoint::version_1::Keys;
@@ -202,12 +200,12 @@ impl<'a> Given<'a> {
         paths: &'a [PathBuf],
         config: &BackfillConfig,
         correlator: &'a Correlator,
-        outcome: &Outcome,
+        has_carriers: bool,
     ) -> Given<'a> {
         Given {
             paths,
-            limits: trace_limits(&config.read),
-            has_carriers: outcome.traces.own > 0,
+            limits: config.read.trace_limits(),
+            has_carriers,
             index: correlator.index(),
             gather: config.events.carriers,
         }

@@ -5,8 +5,15 @@
 
 use std::collections::BTreeMap;
 
+use super::carriers;
+use super::config::ReadConfig;
+use super::held_events::HeldEvents;
+use super::link_counts::LinkCounts;
 use super::source::SourceReport;
-use super::*;
+use super::traces::TracesReport;
+use crate::correlate::Correlator;
+use crate::export::Summary;
+use crate::input::discover::Found;
 use crate::input::discover::LeftOut;
 
 /// What a run came to.

@@ -1,0 +1,45 @@
+//! What stops a run before it begins.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::checkpoint::store::StoreError;
+use crate::files::clash::Clash;
+
+/// What stops a run before it begins.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// An output would destroy an input.
+    #[error(transparent)]
+    Clash(#[from] Clash),
+    /// A file or folder to write cannot be.
+    #[error("{path}: {source}")]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The state folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A store of traces.
+    #[error("--traces {name}: {reason}; nothing was sent")]
+    Traces {
+        /// As the user wrote it.
+        name: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Traces that hold no span, each with what it is instead.
+    #[error(
+        "--traces {0}. Nothing was sent or written: no line would be linked to it. Name traces that hold spans, or add --allow-no-traces"
+    )]
+    NoSpans(String),
+    /// A destination.
+    #[error("--to: {0}")]
+    Destination(io::Error),
+    /// A thread or runtime could not be had.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}

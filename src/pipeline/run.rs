@@ -1,0 +1,82 @@
+//! One run over the sources, each of which may be read several times.
+//!
+//! In go what was found and learned so far, out come records to whoever reads a source. What becomes of them is not decided
+//! here.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::config::ReadConfig;
+use super::learning::Learning;
+use super::monitor::Monitor;
+use super::progress::Progress;
+use super::recall::{Observer, Recall};
+use super::source::{Reading, SourceReport, SourceSink, read_source};
+use crate::calendar::CalendarSettings;
+use crate::correlate::Correlator;
+use crate::input::sources::Source;
+use crate::record::Origin;
+use crate::services::Services;
+
+/// One run over the sources.
+pub(super) struct Run<'a> {
+    pub(super) config: &'a ReadConfig,
+    /// Files of traces.
+    pub(super) traces: &'a [PathBuf],
+    pub(super) sources: &'a [Source],
+    pub(super) origins: Vec<Arc<Origin>>,
+    pub(super) calendars: &'a [CalendarSettings],
+    pub(super) bytes_read: Arc<AtomicU64>,
+    pub(super) progress: &'a Progress,
+    pub(super) recall: &'a Recall,
+    pub(super) monitor: &'a Arc<Monitor>,
+    /// See [`Reading`].
+    pub(super) spare: Mutex<Vec<Vec<u8>>>,
+    /// See [`Reading`].
+    pub(super) services: &'a Services,
+}
+
+impl Run<'_> {
+    pub(super) fn reading(&self) -> Reading<'_> {
+        Reading {
+            limits: self.config.input.limits,
+            keep_ansi: self.config.input.keep_ansi,
+            journal_fields: self.config.input.journal_fields,
+            bytes_read: &self.bytes_read,
+            stop: self.monitor.interrupted(),
+            spare: &self.spare,
+            services: self.services,
+        }
+    }
+
+    pub(super) fn read<S: SourceSink>(&self, index: usize, sink: &mut S) -> SourceReport {
+        let (source, origin) = (&self.sources[index], &self.origins[index]);
+        read_source(index as u32, source, origin, &self.calendars[index], &self.reading(), sink)
+    }
+
+    /// First pass: what belongs together.
+    pub(super) fn observe(&self, correlator: &mut Correlator, learning: Learning) -> Recall {
+        if learning == Learning::WithEvidence {
+            correlator.keep_evidence();
+        }
+        let mut recall = Recall::new(learning == Learning::WithLinks);
+        correlator.settle_spans();
+        for (index, source) in self.sources.iter().enumerate() {
+            if correlator.source_begins(index as u32, &source.origin) {
+                let report = self.read(index, &mut Observer { correlator, recall: &mut recall });
+                recall.source_ends(index, report);
+            } else {
+                self.skip(index);
+            }
+        }
+        correlator.settle();
+        recall
+    }
+
+    /// A source is not read in this pass.
+    pub(super) fn skip(&self, index: usize) {
+        let bytes = self.sources[index].files.iter().map(|file| file.size).sum();
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
