@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
-use spanline::otlp::wire::Fields;
+use spanline::otlp::wire::read::Fields;
 use tokio::net::{TcpListener, TcpStream};
 
 /// What arrived.

@@ -11,7 +11,7 @@
 use bytes::Bytes;
 
 use crate::otlp::Signal;
-use crate::otlp::wire::{put_varint, varint_len};
+use crate::otlp::wire::write::{varint, varint_len};
 use crate::record::Receipt;
 
 /// Items of one resource and scope.
@@ -82,22 +82,22 @@ impl Group {
     /// Length of the `ResourceLogs` or `ResourceSpans` message.
     fn resource_len(&self) -> usize {
         let scope_len = self.scope_len();
-        let head = 1 + varint_len(scope_len as u64);
+        let head = 1 + varint_len(scope_len);
         self.resource.len() + head + scope_len + field_len(&self.resource_schema_url)
     }
 
     /// Length of the group in the request.
     fn len(&self) -> usize {
         let len = self.resource_len();
-        1 + varint_len(len as u64) + len
+        1 + varint_len(len) + len
     }
 
     fn put_head(&self, out: &mut Vec<u8>) {
         out.push(FIELD_1);
-        put_varint(out, self.resource_len() as u64);
+        varint(out, self.resource_len() as u64);
         out.extend_from_slice(&self.resource);
         out.push(FIELD_2);
-        put_varint(out, self.scope_len() as u64);
+        varint(out, self.scope_len() as u64);
         out.extend_from_slice(&self.scope);
     }
 
@@ -105,7 +105,7 @@ impl Group {
         for url in [&self.scope_schema_url, &self.resource_schema_url] {
             if !url.is_empty() {
                 out.push(SCHEMA_URL);
-                put_varint(out, url.len() as u64);
+                varint(out, url.len() as u64);
                 out.extend_from_slice(url);
             }
         }
@@ -114,7 +114,7 @@ impl Group {
 
 /// Length of an optional text field with a tag of one byte.
 fn field_len(text: &Bytes) -> usize {
-    if text.is_empty() { 0 } else { 1 + varint_len(text.len() as u64) + text.len() }
+    if text.is_empty() { 0 } else { 1 + varint_len(text.len()) + text.len() }
 }
 
 impl Batch {
@@ -235,7 +235,7 @@ mod tests {
 
     fn field(tag: u8, message: &[u8]) -> Vec<u8> {
         let mut out = vec![tag];
-        put_varint(&mut out, message.len() as u64);
+        varint(&mut out, message.len() as u64);
         out.extend_from_slice(message);
         out
     }

@@ -14,7 +14,7 @@ use spanline_parsers::{Field, Text, Value, json};
 use crate::export::fields::{self, Keys, Observed, Sighting};
 use crate::export::resource::{self, ResourceValue};
 use crate::export::{SCOPE_NAME, SCOPE_VERSION, spell};
-use crate::otlp::protobuf::{Buffer, varint_len};
+use crate::otlp::wire::write::{Buffer, varint_len};
 use crate::record::{Link, Origin, Record};
 
 /// Tag of `LogRecord` in `ScopeLogs`.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::export::batch::{Batch, Group};
 use crate::otlp::Signal;
-use crate::otlp::protobuf::Buffer;
+use crate::otlp::wire::write::Buffer;
 use crate::record::Receipt;
 
 /// Requests of this size pass loopback and networks faster than larger ones, and stay far below every server's limit.

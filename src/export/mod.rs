@@ -3,14 +3,18 @@
 //! Every writer appends to a buffer and takes its attributes from [`fields`], so that a record has the same ones, by the
 //! same names, wherever it goes.
 
+pub mod annotate;
 pub mod batch;
+pub mod carriers;
 pub mod config;
 pub mod deliver;
 pub mod destination;
 pub mod encode;
+pub mod event_bytes;
 pub mod event_name;
 mod failures;
 pub mod fields;
+pub mod held_events;
 pub mod job;
 pub mod json;
 pub mod links;
@@ -24,9 +28,12 @@ pub mod retry;
 mod samples;
 pub mod select;
 pub mod ship;
+pub mod span_batches;
 pub mod span_event;
+pub mod spans_json;
 pub mod spell;
 pub mod standing;
+pub mod stored_events;
 pub mod takers;
 pub mod terminal;
 pub mod text;

@@ -1,17 +1,20 @@
 //! A record as an event of its span.
 //!
-//! In go a record, its link and the name of its file, out comes the event as it is sent. What its name says is
+//! In go a record, its link and the name of its file, out come the bytes of the event as it is sent. What its name says is
 //! [`super::event_name`]'s. Everything in it has a limit; what is cut says so. Which span gets it, and whether it has it
 //! already, is decided elsewhere.
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
-use opentelemetry_proto::tonic::trace::v1::span::Event;
+use std::borrow::Cow;
+
 use spanline_parsers::{CodeSite, Value};
 
 use super::event_name::{Name, is_code_site, name_of, severity_name};
 use super::fields::{self, Attribute, Keys, Sighting};
 use super::spell;
+use super::stored_events::text_hash;
 use crate::otlp::own;
+use crate::otlp::wire::spans::{attribute, within};
+use crate::otlp::wire::write::{Buffer, put_varint};
 use crate::record::{Link, Record, Relation};
 
 /// Bytes of a value. Stores index values, and cut or refuse long ones by rules of their own.
@@ -35,9 +38,11 @@ pub struct Style {
 /// An event, and what older ones of the same line are told by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineEvent {
-    /// Its time is 0 where the record has none.
-    pub event: Event,
-    /// [`own::text_hash`] of the message.
+    /// ns since the epoch; 0 where the record has none.
+    pub time: u64,
+    /// Its bytes.
+    pub event: Vec<u8>,
+    /// [`text_hash`] of the message.
     pub text: u64,
 }
 
@@ -62,12 +67,10 @@ pub fn event_for(record: &Record<'_>, link: &Link, file: &str, style: Style) -> 
     add_origin(&mut out, record, file);
     add_fields(&mut out, record, style);
     if out.cut {
-        out.push("log.truncated", Any::BoolValue(true));
+        out.push("log.truncated", &Any::Bool(true));
     }
     let time = record.time.or(record.envelope_time).and_then(|time| u64::try_from(time).ok()).unwrap_or(0);
-    let event =
-        Event { time_unix_nano: time, name: name.text, attributes: out.list, dropped_attributes_count: out.dropped };
-    LineEvent { event, text: own::text_hash(message) }
+    LineEvent { time, event: out.event(time, &name.text), text: text_hash(message) }
 }
 
 /// `inferred 0.99`, or the three attributes that log records have.
@@ -75,7 +78,7 @@ fn add_link(out: &mut Attributes, link: &Link, style: Style) {
     if style.all_fields {
         out.text(own::LINK_METHOD, link.method.name());
         if let Some(confidence) = link.confidence {
-            out.push("spanline.link.confidence", Any::DoubleValue(fields::ratio(confidence)));
+            out.push("spanline.link.confidence", &Any::Double(fields::ratio(confidence)));
         }
         out.text("spanline.link.relation", link.relation.name());
         return;
@@ -96,7 +99,7 @@ fn add_link(out: &mut Attributes, link: &Link, style: Style) {
 fn add_origin(out: &mut Attributes, record: &Record<'_>, file: &str) {
     let name = file.rsplit('/').next().unwrap_or(file);
     out.text(own::FILE, shortened(name).0);
-    out.push(own::LINE, Any::IntValue(i64::try_from(record.position.line).unwrap_or(i64::MAX)));
+    out.push(own::LINE, &Any::Integer(i64::try_from(record.position.line).unwrap_or(i64::MAX)));
     if let Some(pod) = &record.origin.pod {
         out.text_if_any(own::POD, shortened(&pod.name).0);
         out.text_if_any(own::CONTAINER, shortened(&pod.container).0);
@@ -112,7 +115,7 @@ fn add_fields(out: &mut Attributes, record: &Record<'_>, style: Style) {
         if !style.all_fields && is_noise(&key, &value, site) {
             return;
         }
-        let Some((value, length, value_cut)) = value_of(value) else { return };
+        let Some((value, length, value_cut)) = value_of(&value) else { return };
         let (key, key_cut) = shortened(&key);
         let cost = key.len() + length + ATTRIBUTE_OVERHEAD;
         if out.has(key) || taken == FIELDS_MAX || out.bytes + cost > EVENT_BYTES_MAX {
@@ -122,7 +125,7 @@ fn add_fields(out: &mut Attributes, record: &Record<'_>, style: Style) {
         taken += 1;
         out.bytes += cost;
         out.cut |= value_cut || key_cut;
-        out.list.push(KeyValue { key: key.to_owned(), value, ..KeyValue::default() });
+        out.put(key, value.as_ref());
     });
 }
 
@@ -154,9 +157,18 @@ fn is_noise(key: &str, value: &Attribute<'_>, site: Option<CodeSite<'_>>) -> boo
     }
 }
 
+/// A value as OTLP has it.
+enum Any<'a> {
+    Text(Cow<'a, str>),
+    Bool(bool),
+    Integer(i64),
+    Double(f64),
+}
+
 /// Attributes of one event, and their size.
 struct Attributes {
-    list: Vec<KeyValue>,
+    /// Each as a field of the event.
+    fields: Buffer,
     bytes: usize,
     cut: bool,
     dropped: u32,
@@ -164,24 +176,47 @@ struct Attributes {
 
 /// Own keys that a line must not claim: some are added only where the event is put.
 const OWN_KEYS: [&str; 5] = ["log.severity", own::MESSAGE, "log.truncated", own::SPAN_ID, own::SPAN_NAME];
+/// The field `attributes` of an event.
+const ATTRIBUTES: u32 = 3;
+const ATTRIBUTES_TAG: u8 = 0x1a;
 
 impl Attributes {
     fn new(name_bytes: usize) -> Attributes {
-        Attributes { list: Vec::with_capacity(12), bytes: 512 + name_bytes, cut: false, dropped: 0 }
+        Attributes { fields: Buffer::default(), bytes: 512 + name_bytes, cut: false, dropped: 0 }
     }
 
-    fn push(&mut self, key: &str, value: Any) {
-        let length = if let Any::StringValue(text) = &value { text.len() } else { 9 };
+    fn push(&mut self, key: &str, value: &Any<'_>) {
+        let length = if let Any::Text(text) = value { text.len() } else { 9 };
         self.bytes += key.len() + length + ATTRIBUTE_OVERHEAD;
-        self.list.push(KeyValue {
-            key: key.to_owned(),
-            value: Some(AnyValue { value: Some(value) }),
-            ..KeyValue::default()
-        });
+        self.put(key, Some(value));
+    }
+
+    /// Appends it, whatever its size.
+    fn put(&mut self, key: &str, value: Option<&Any<'_>>) {
+        let (out, key) = (&mut self.fields, key.as_bytes());
+        let mut any = [0; 16];
+        let length = match value {
+            Some(Any::Text(text)) => return out.key_bytes(ATTRIBUTES_TAG, key, 0x0a, text.as_bytes(), b""),
+            None => 0,
+            Some(Any::Bool(yes)) => {
+                any[..2].copy_from_slice(&[0x10, u8::from(*yes)]);
+                2
+            }
+            Some(Any::Integer(number)) => {
+                any[0] = 0x18;
+                1 + put_varint(&mut any[1..], *number as u64)
+            }
+            Some(Any::Double(double)) => {
+                any[0] = 0x21;
+                any[1..9].copy_from_slice(&double.to_le_bytes());
+                9
+            }
+        };
+        out.key_any(ATTRIBUTES_TAG, key, &any, length, b"");
     }
 
     fn text(&mut self, key: &str, value: &str) {
-        self.push(key, Any::StringValue(value.to_owned()));
+        self.push(key, &Any::Text(Cow::Borrowed(value)));
     }
 
     fn text_if_any(&mut self, key: &str, value: &str) {
@@ -192,38 +227,60 @@ impl Attributes {
 
     /// Does the event say this by itself?
     fn has(&self, key: &str) -> bool {
-        OWN_KEYS.contains(&key) || self.list.iter().any(|attribute| attribute.key == key)
+        OWN_KEYS.contains(&key)
+            || within(self.fields.written(), ATTRIBUTES).any(|own| attribute(own).0 == key.as_bytes())
+    }
+
+    /// The event with these attributes.
+    fn event(&self, time: u64, name: &str) -> Vec<u8> {
+        let mut out = Buffer::with_room(self.fields.len() + name.len() + 64);
+        if time != 0 {
+            out.fixed64(0x09, time);
+        }
+        if !name.is_empty() {
+            out.bytes(0x12, name.as_bytes(), b"");
+        }
+        out.put(self.fields.written());
+        if self.dropped != 0 {
+            out.array(&[0x20]);
+            out.varint(self.dropped.into());
+        }
+        out.into_written()
     }
 }
 
 /// The value, its length, and whether it was cut.
-fn value_of(value: Attribute<'_>) -> Option<(Option<AnyValue>, usize, bool)> {
-    let any = |value: Any| Some(AnyValue { value: Some(value) });
-    let long = |whole: &[u8]| {
-        let whole = String::from_utf8_lossy(whole);
-        let (kept, cut) = shortened(&whole);
-        (any(Any::StringValue(kept.to_owned())), kept.len(), cut)
+fn value_of<'a>(value: &'a Attribute<'_>) -> Option<(Option<Any<'a>>, usize, bool)> {
+    let long = |whole: &'a [u8]| match String::from_utf8_lossy(whole) {
+        Cow::Borrowed(whole) => {
+            let (kept, cut) = shortened(whole);
+            (Some(Any::Text(Cow::Borrowed(kept))), kept.len(), cut)
+        }
+        Cow::Owned(whole) => {
+            let (kept, cut) = shortened(&whole);
+            (Some(Any::Text(Cow::Owned(kept.to_owned()))), kept.len(), cut)
+        }
     };
     Some(match value {
         Attribute::Line(Value::Text(whole) | Value::Json(whole)) => long(whole),
         Attribute::Line(Value::Number(token)) => match number(token) {
-            Some(number) => (any(number), 9, false),
+            Some(number) => (Some(number), 9, false),
             None => long(token),
         },
-        Attribute::Line(Value::Bool(yes)) => (any(Any::BoolValue(*yes)), 1, false),
-        Attribute::Line(Value::Null) => (Some(AnyValue::default()), 0, false),
+        Attribute::Line(Value::Bool(yes)) => (Some(Any::Bool(*yes)), 1, false),
+        Attribute::Line(Value::Null) => (None, 0, false),
         Attribute::Text(whole) => long(whole),
-        Attribute::Integer(number) => (any(Any::IntValue(i64::try_from(number).ok()?)), 9, false),
-        Attribute::Ratio(ratio) => (any(Any::DoubleValue(ratio)), 9, false),
+        Attribute::Integer(number) => (Some(Any::Integer(i64::try_from(*number).ok()?)), 9, false),
+        Attribute::Ratio(ratio) => (Some(Any::Double(*ratio)), 9, false),
         Attribute::Uid(_) => return None,
     })
 }
 
 /// A number that OTLP can hold; others stay text.
-fn number(token: &[u8]) -> Option<Any> {
+fn number(token: &[u8]) -> Option<Any<'static>> {
     match std::str::from_utf8(token).ok()?.parse() {
-        Ok(integer) => Some(Any::IntValue(integer)),
-        Err(_) => spell::double_of(token).map(Any::DoubleValue),
+        Ok(integer) => Some(Any::Integer(integer)),
+        Err(_) => spell::double_of(token).map(Any::Double),
     }
 }
 
@@ -235,11 +292,15 @@ fn shortened(whole: &str) -> (&str, bool) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::export::samples::pod_origin;
-    use crate::record::{Envelope, Method, Origin, Position, Stream};
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+    use opentelemetry_proto::tonic::trace::v1::span::Event;
     use prost::Message;
     use spanline_parsers::{Entry, Severity, Text};
+
+    use super::*;
+    use crate::export::event_bytes;
+    use crate::export::samples::pod_origin;
+    use crate::record::{Envelope, Method, Origin, Position, Stream};
 
     const SOME: Style = Style { constant_name: false, all_fields: false };
     const ALL: Style = Style { constant_name: false, all_fields: true };
@@ -269,7 +330,10 @@ mod tests {
             verified: true,
             has_event: false,
         };
-        event_for(&record, &link, "node/var/log/kubelet.log", style).event
+        let made = event_for(&record, &link, "node/var/log/kubelet.log", style);
+        let event = Event::decode(&made.event[..]).unwrap();
+        assert_eq!(event.encode_to_vec(), made.event, "the bytes are the library's");
+        event
     }
 
     /// All attributes, as text.
@@ -345,7 +409,7 @@ mod tests {
         let message = |body: &'static str, style| {
             let entry = Entry { body: Text::Borrowed(body.as_bytes()), ..Entry::default() };
             let event = event_of(&entry, &Origin::default(), None, style);
-            (event.name.clone(), own::text(&event, own::MESSAGE).map(str::to_owned))
+            (event.name.clone(), event_bytes::text(&event.encode_to_vec(), own::MESSAGE).map(str::to_owned))
         };
         assert_eq!(message("one line", SOME), ("one line".into(), None));
         assert_eq!(message("first\nsecond", SOME), ("first".into(), Some("first\nsecond".into())));
@@ -373,7 +437,9 @@ mod tests {
         for style in [SOME, ALL] {
             let event = event_of(&entry, &pod_origin(), Some(1.0), style);
             assert!(event.encoded_len() <= EVENT_BYTES_MAX, "{}", event.encoded_len());
-            assert_eq!(own::value(&event, "log.truncated"), Some(&Any::BoolValue(true)));
+            let truncated =
+                event.attributes.iter().find(|own| own.key == "log.truncated").and_then(|own| own.value.clone());
+            assert_eq!(truncated.and_then(|any| any.value), Some(Any::BoolValue(true)));
             assert!(event.dropped_attributes_count > 50);
         }
     }

@@ -6,8 +6,10 @@
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 
-use super::endpoint::{EndpointError, Protocol};
-use super::{Signal, message};
+use super::endpoint_error::EndpointError;
+use super::message;
+use super::protocol::Protocol;
+use super::signal::Signal;
 
 /// The URL as it was written, without credentials, query and fragment. Takes anything: what is no URL is shown as well.
 pub fn shown(url: &str) -> String {

@@ -7,12 +7,11 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use http::{HeaderMap, header};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
-use prost::Message;
 use serde_json::Value;
 
 use super::message::printable;
-use super::status::Accepted;
+use super::outcome::Accepted;
+use super::wire::read::{self, Fields};
 
 /// OTLP's limit for a response, as it comes and decompressed.
 pub(super) const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -55,14 +54,40 @@ pub(super) fn of_http(headers: &HeaderMap, body: &[u8]) -> Result<Accepted, NoAn
 /// Reads `ExportLogsServiceResponse` or `ExportTraceServiceResponse`, which are alike on the wire. Fields that are not known
 /// do no harm.
 pub(super) fn of_protobuf(body: &[u8]) -> Result<Accepted, NoAnswer> {
-    let response = ExportLogsServiceResponse::decode(body).map_err(|error| {
+    partial_success(body).map_err(|error| {
         let words = excerpt(body);
         NoAnswer::Other(format!("the answer{words} does not decode as OTLP's ({error}): check host, port and path"))
-    })?;
-    let partial = response.partial_success.unwrap_or_default();
-    // A negative count is nonsense.
-    let rejected = u64::try_from(partial.rejected_log_records).unwrap_or(0);
-    Ok(Accepted { rejected, message: printable(&partial.error_message) })
+    })
+}
+
+/// response = { partial_success = 1 }; partial_success = { rejected = 1, error_message = 2 }
+fn partial_success(body: &[u8]) -> Result<Accepted, &'static str> {
+    const WRONG_TYPE: &str = "invalid wire type";
+    const NO_FIELD: &str = "a field is no field, or goes on beyond the message's end";
+    let mut accepted = Accepted::default();
+    let mut fields = Fields::of(body);
+    for (_, value) in fields.by_ref().filter(|(number, _)| *number == 1) {
+        let read::Value::Bytes(partial) = value else { return Err(WRONG_TYPE) };
+        let mut fields = Fields::of(partial);
+        for field in fields.by_ref() {
+            match field {
+                // A negative count is nonsense.
+                (1, read::Value::Varint(count)) => {
+                    accepted.rejected = i64::try_from(count).map_or(0, i64::unsigned_abs)
+                }
+                (2, read::Value::Bytes(text)) => {
+                    let text = std::str::from_utf8(text).map_err(|_| "a message that is no text")?;
+                    accepted.message = printable(text);
+                }
+                (1 | 2, _) => return Err(WRONG_TYPE),
+                _ => {}
+            }
+        }
+        if fields.at() < partial.len() {
+            return Err(NO_FIELD);
+        }
+    }
+    if fields.at() < body.len() { Err(NO_FIELD) } else { Ok(accepted) }
 }
 
 /// The same in JSON: an object with nothing but `partialSuccess`, whose numbers may be strings.
@@ -172,8 +197,9 @@ mod tests {
     use std::io::Write;
 
     use http::HeaderValue;
-    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;
+    use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
     use proptest::prelude::*;
+    use prost::Message;
 
     use super::*;
 

@@ -5,21 +5,22 @@
 //! Nothing is tried again here, and nothing is compressed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
-use thiserror::Error;
 use tokio::sync::Mutex;
 
+use super::compress::Compression;
 use super::endpoint::Endpoint;
-use super::grpc::{self, Grpc};
-use super::http1::{self, Http};
-use super::rope::RopeBody;
-use super::status::{Accepted, Class, Code, SendError};
-use super::stream::Connector;
-use super::tls::TlsError;
-use super::{Compression, Protocol, Signal};
+use super::outcome::{Accepted, Class, Code, SendError};
+use super::protocol::Protocol;
+use super::signal::Signal;
+use super::transport::grpc::{self, Grpc};
+use super::transport::http1::{self, Http};
+use super::transport::rope::RopeBody;
+use super::transport::stream::Connector;
+pub use super::transport::tls::ClientError;
 
 /// Sends requests to one endpoint.
 pub struct Client {
@@ -41,16 +42,6 @@ enum Transport {
 struct Connected {
     number: u64,
     grpc: Grpc,
-}
-
-/// Why there is no client.
-#[derive(Debug, Error)]
-#[error("{name}: {source}")]
-pub struct ClientError {
-    /// The endpoint, as the user names it.
-    pub name: String,
-    /// What is wrong.
-    pub source: TlsError,
 }
 
 impl Client {
@@ -213,9 +204,4 @@ fn timed_out(limit: Duration) -> SendError {
 fn grpc_timeout(limit: Duration) -> HeaderValue {
     let text = format!("{}m", limit.as_millis().clamp(1, 99_999_999));
     HeaderValue::try_from(text).expect("BUG: digits and a letter are a header's value")
-}
-
-/// Now, for `Retry-After` dates.
-pub(super) fn unix_seconds() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }

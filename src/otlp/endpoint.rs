@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use thiserror::Error;
 
 use super::address::{grpc_uri, parse, protocol_of, shown, with_signal};
+use super::compress::Compression;
+use super::endpoint_error::{EndpointError, Variables};
 use super::headers;
+use super::percent::percent_decoded;
+use super::protocol::Protocol;
 use super::proxy::Proxy;
-use super::{Compression, Signal};
+use super::signal::Signal;
 
 /// The specification's default for one try.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
-
-/// A look-up for environment variables.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Where requests of one signal go.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,15 +78,6 @@ impl Role {
     }
 }
 
-/// How requests are carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// `grpc`
-    Grpc,
-    /// `http/protobuf`
-    Http,
-}
-
 /// Whom an endpoint trusts over TLS, and who it is itself: PEM files, all optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsSettings {
@@ -98,37 +89,6 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
     /// Any certificate of any server will do.
     pub skip_verify: bool,
-}
-
-/// Why there is no endpoint.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum EndpointError {
-    /// No URL at all.
-    #[error("OTLP endpoint `{url}`: {reason}")]
-    Url {
-        /// As given, without what may be secret.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A variable's value.
-    #[error("{variable}=`{value}`: {reason}")]
-    Variable {
-        /// Its name.
-        variable: String,
-        /// Its value.
-        value: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A list of headers, whose values may be secret.
-    #[error("{variable}: {reason}")]
-    Headers {
-        /// The variable.
-        variable: String,
-        /// What is wrong with one of them.
-        reason: String,
-    },
 }
 
 impl Endpoint {
@@ -311,25 +271,6 @@ impl Settings<'_> {
         let insecure = self.get("INSECURE").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
         format!("{}://{url}", if insecure { "http" } else { "https" })
     }
-}
-
-/// Undoes `%41`; anything else stays.
-pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let byte = match after {
-            [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low),
-            _ => None,
-        };
-        decoded.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &after[2..] } else { after };
-    }
-    decoded
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|digit| digit as u8)
 }
 
 #[cfg(test)]

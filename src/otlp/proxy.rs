@@ -11,9 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::address::shown;
-use super::endpoint::{EndpointError, Variables, percent_decoded};
+use super::endpoint_error::{EndpointError, Variables};
 use super::message::printable;
-use super::status::{Class, Code, SendError};
+use super::outcome::{Class, Code, SendError};
+use super::percent::percent_decoded;
 
 /// The head of a proxy's answer to CONNECT.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;

@@ -11,23 +11,25 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 
 use super::answer::{self, NoAnswer};
-use super::client::ClientError;
-use super::grpc::{self, Grpc};
-use super::rope::RopeBody;
-use super::status::{self, Class, Code, SendError};
-use super::stream::{Connector, HyperStream};
-use super::{Endpoint, Protocol};
+use super::endpoint::Endpoint;
+use super::outcome::{Class, Code, SendError};
+use super::protocol::Protocol;
+use super::status;
+use super::transport::grpc::{self, Grpc};
+use super::transport::rope::RopeBody;
+use super::transport::stream::{Connector, HyperStream};
+use super::transport::tls::ClientError;
 
 /// Asks one server.
-pub struct Asker {
+pub struct QueryClient {
     endpoint: Endpoint,
     connector: Connector,
     headers: HeaderMap,
 }
 
-impl Asker {
+impl QueryClient {
     /// Reads the files for TLS; connects with the first question.
-    pub fn new(endpoint: Endpoint) -> Result<Asker, ClientError> {
+    pub fn new(endpoint: Endpoint) -> Result<QueryClient, ClientError> {
         let connector = Connector::new(&endpoint).map_err(|source| ClientError { name: endpoint.name(), source })?;
         let mut headers = match endpoint.protocol {
             Protocol::Grpc => grpc::headers(),
@@ -39,7 +41,7 @@ impl Asker {
         let agent = concat!("spanline/", env!("CARGO_PKG_VERSION"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         endpoint.add_to(&mut headers);
-        Ok(Asker { endpoint, connector, headers })
+        Ok(QueryClient { endpoint, connector, headers })
     }
 
     /// Where it asks.
@@ -69,7 +71,7 @@ impl Asker {
             while let Some(frame) = body.frame().await {
                 if let Ok(piece) = frame.map_err(|error| broken(&error))?.into_data() {
                     if bytes.len() + piece.remaining() > bytes_max {
-                        return Err(too_large(bytes_max));
+                        return Err(SendError::too_large(bytes_max));
                     }
                     bytes.extend_from_slice(&piece);
                 }
@@ -83,7 +85,7 @@ impl Asker {
             match answer::decoded(&bytes, encoding, bytes_max) {
                 Ok(Cow::Borrowed(_)) => Ok((head.status, bytes.freeze())),
                 Ok(Cow::Owned(plain)) => Ok((head.status, plain.into())),
-                Err(NoAnswer::TooLarge(_)) => Err(too_large(bytes_max)),
+                Err(NoAnswer::TooLarge(_)) => Err(SendError::too_large(bytes_max)),
                 Err(reason) => Err(status::no_answer(Code::Http(head.status.as_u16()), &reason)),
             }
         })
@@ -130,8 +132,4 @@ impl Asker {
 
 fn broken(error: &hyper::Error) -> SendError {
     SendError::transport(Code::Broken, error.to_string())
-}
-
-pub(super) fn too_large(bytes_max: usize) -> SendError {
-    SendError::new(Class::TooLarge, Code::Broken, format!("an answer of more than {bytes_max} bytes"))
 }

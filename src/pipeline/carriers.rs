@@ -1,52 +1,27 @@
-//! Lines on small child spans: for spans that are stored already and cannot be changed, and for those that have no room.
+//! Carriers to a destination: those that it has not acknowledged, in batches.
 //!
-//! In go events with their spans, and the traces as the store gave them; out go spans `logs: <name>` of 1 µs within their
-//! parents, at most 128 events each, failed where they hold an error. What the store has of them is not sent again; what
-//! is sent has the same ids whenever it is made of the same lines. Which line belongs to which span is not decided here.
+//! In go events that wait and the traces that were given, out go the carriers that [`carriers`] makes of them. What one
+//! holds is not decided here.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::Event};
-use prost::Message;
 use twox_hash::XxHash3_128;
 
-use super::cut::{REQUEST_BYTES, field_1};
-use super::gather::{Gather, LENGTH};
-use super::held_events::HeldEvents;
-use super::traces::{Given, each_request, is_own_scope};
+use super::gather::Gather;
+use super::given::Given;
 use crate::checkpoint::acknowledged::{Acknowledged, Known};
 use crate::checkpoint::version_1::Keys;
+use crate::export::Batch;
+use crate::export::carriers::{self, Carrier, Counts, Parent};
+use crate::export::held_events::HeldEvents;
+use crate::export::span_batches::REQUEST_BYTES;
 use crate::export::takers::BatchSink;
-use crate::export::{self, Batch, Group, encode};
-use crate::otlp::own::{self, Ids, StoredEvents};
-use crate::otlp::{Signal, annotate, protobuf};
+use crate::otlp::Signal;
 use crate::record::Receipt;
 
-/// Events of one carrier, as SDKs limit those of a span.
-const EVENTS_MAX: usize = 128;
-/// Bytes of one carrier's events: well below what servers take.
-const CARRIER_BYTES_MAX: usize = 1 << 20;
-const SERVICE: &str = "service.name";
-/// Sampled; whether the parent is remote is known: it is not.
-const FLAGS: u32 = 0x101;
 /// All carriers are remembered as if they were of one file: their ids are made of what they hold.
 const LEDGER_KEY: &[u8] = b"spanline carriers";
-
-/// What became of the events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) events: u64,
-    pub(super) carriers: u64,
-    pub(super) known: u64,
-    pub(super) homeless: u64,
-}
 
 /// Where they go.
 pub(super) struct Sending<'a> {
@@ -55,210 +30,36 @@ pub(super) struct Sending<'a> {
     pub(super) target: usize,
 }
 
-/// A span that lines are put under.
-pub(super) struct Parent {
-    start: u64,
-    end: u64,
-    name: String,
-    resource: Arc<ResourceSpans>,
-}
-
-impl Parent {
-    /// Its resource, without spans.
-    fn group(&self) -> ResourceSpans {
-        ResourceSpans::clone(&self.resource)
-    }
-}
-
 /// Sends the carriers of all events that wait.
 pub(super) fn send(given: &Given<'_>, held: &mut HeldEvents, sending: &Sending<'_>) -> io::Result<Counts> {
     // Where there is nothing to send, nothing is remembered of it.
     let mut out = None;
     let counts = each(given, held, |carrier, parent| {
-        out.get_or_insert_with(|| Out::new(sending)).add(carrier, parent);
+        out.get_or_insert_with(|| Out::new(sending)).add(&carrier, parent);
         Ok(())
     })?;
     out.iter_mut().for_each(Out::flush);
     Ok(counts)
 }
 
-/// A carrier by itself.
-pub(super) fn request(carrier: Span, parent: &Parent) -> ExportTraceServiceRequest {
-    let (name, version) = (export::SCOPE_NAME.to_owned(), export::SCOPE_VERSION.to_owned());
-    let scope = Some(InstrumentationScope { name, version, ..InstrumentationScope::default() });
-    let group = ResourceSpans {
-        scope_spans: vec![ScopeSpans { scope, spans: vec![carrier], ..ScopeSpans::default() }],
-        ..parent.group()
-    };
-    ExportTraceServiceRequest { resource_spans: vec![group] }
-}
-
-/// An event that waits, and where it goes. The bytes stand before what follows from them, since the order of two lines of
-/// one time must not depend on which file was read first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Line<'e> {
-    under: Ids,
-    time: u64,
-    bytes: &'e [u8],
-    /// The span that the line belongs to.
-    of: Ids,
-    text: u64,
-}
-
 /// Hands over the carriers of all events that wait, with their parents.
 pub(super) fn each(
     given: &Given<'_>,
     held: &mut HeldEvents,
-    mut take: impl FnMut(Span, &Parent) -> io::Result<()>,
+    take: impl FnMut(Carrier, &Parent) -> io::Result<()>,
 ) -> io::Result<Counts> {
-    let mut counts = Counts::default();
-    let mut gather = Gather::new(given.index, given.gather);
-    let mut waiting: Vec<Line<'_>> = Vec::new();
-    for annotate::Waiting { ids, text, bytes } in held.events.waiting() {
-        let Some(under) = gather.under(ids) else {
-            counts.homeless += 1;
-            continue;
-        };
-        let time = Event::decode(bytes).map_or(0, |event| event.time_unix_nano);
-        waiting.push(Line { under, time, bytes, of: ids, text });
-    }
-    if waiting.is_empty() {
-        return Ok(counts);
-    }
-    waiting.sort_unstable();
-    let (parents, mut stored) = read(given, &waiting)?;
-    for lines in waiting.chunk_by(|one, other| one.under == other.under) {
-        let ids = lines[0].under;
-        let Some(parent) = parents.get(&ids) else {
-            counts.homeless += lines.len() as u64;
-            continue;
-        };
-        let mut events = Vec::new();
-        for line in lines {
-            let Ok(mut event) = Event::decode(line.bytes) else { continue };
-            if event.time_unix_nano == 0 {
-                event.time_unix_nano = gather.start(line.of).unwrap_or(parent.start);
-            }
-            if stored.take(line.of, &event, line.text) {
-                counts.known += 1;
-                continue;
-            }
-            own::leave_to_resource(&mut event, parent.resource.resource.as_ref());
-            if line.of != ids {
-                name_span(&mut event, line.of, &gather, parent);
-            }
-            events.push(event);
-        }
-        while !events.is_empty() {
-            let rest = events.split_off(fitting(&events));
-            counts.events += events.len() as u64;
-            counts.carriers += 1;
-            take(carrier(ids, parent, std::mem::replace(&mut events, rest)), parent)?;
-        }
-    }
-    Ok(counts)
-}
-
-/// Which span the line belongs to, since it is not the one above the carrier.
-fn name_span(event: &mut Event, of: Ids, gather: &Gather<'_>, parent: &Parent) {
-    let mut add = |key: &str, value: &str| event.attributes.push(text_attribute(key, value));
-    add(own::SPAN_ID, &format!("{:016x}", u64::from_be_bytes(of.1)));
-    add(own::SPAN_NAME, gather.name(of).unwrap_or_default());
-    let service = gather.service(of).unwrap_or_default();
-    let resource = parent.resource.resource.iter().flat_map(|resource| &resource.attributes);
-    if !resource.filter(|one| one.key == SERVICE).any(|one| *one == text_attribute(SERVICE, service)) {
-        add(SERVICE, service);
-    }
-}
-
-fn text_attribute(key: &str, value: &str) -> KeyValue {
-    let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });
-    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
-}
-
-/// How many of the events one carrier takes.
-fn fitting(events: &[Event]) -> usize {
-    let mut bytes = 0;
-    let more = events.iter().take(EVENTS_MAX).take_while(|event| {
-        bytes += event.encoded_len();
-        bytes <= CARRIER_BYTES_MAX
-    });
-    more.count().max(1)
-}
-
-/// Of the traces that were given: the spans wanted, and spanline's events.
-fn read(given: &Given<'_>, waiting: &[Line<'_>]) -> io::Result<(HashMap<Ids, Parent>, StoredEvents)> {
-    let mut parents = HashMap::new();
-    let mut stored = StoredEvents::default();
-    let wanted = |ids: &Ids| waiting.binary_search_by(|line| line.under.cmp(ids)).is_ok();
-    for path in given.paths {
-        each_request(path, given.limits, |_, request| {
-            for group in &request.resource_spans {
-                let resource = Arc::new(ResourceSpans {
-                    resource: group.resource.clone(),
-                    schema_url: group.schema_url.clone(),
-                    scope_spans: Vec::new(),
-                });
-                for scope in &group.scope_spans {
-                    let is_own = is_own_scope(scope);
-                    for span in &scope.spans {
-                        stored.add(span, is_own);
-                        let Some(ids) = own::ids_of(span).filter(|ids| !is_own && wanted(ids)) else { continue };
-                        let parent = Parent {
-                            start: span.start_time_unix_nano,
-                            end: span.end_time_unix_nano,
-                            name: span.name.clone(),
-                            resource: resource.clone(),
-                        };
-                        parents.insert(ids, parent);
-                    }
-                }
-            }
-            Ok(())
-        })?;
-    }
-    Ok((parents, stored))
-}
-
-fn carrier((trace_id, parent_id): Ids, parent: &Parent, events: Vec<Event>) -> Span {
-    let mut named_by = [&trace_id[..], &parent_id[..]].concat();
-    for event in &events {
-        // With the id of the span that the line belongs to where it is another one: it is among the attributes.
-        let line = own::line_identity((trace_id, parent_id), event).unwrap_or_default();
-        named_by.extend_from_slice(&line.to_le_bytes());
-        named_by.extend_from_slice(own::text(event, own::SPAN_ID).unwrap_or_default().as_bytes());
-    }
-    let hash = XxHash3_128::oneshot_with_seed(2, &named_by) as u64;
-    let first = events.iter().map(|event| event.time_unix_nano).min().unwrap_or(parent.start);
-    // One µs more than its length: stores cut start and duration to µs, each by itself.
-    let last_start = parent.end.saturating_sub(2 * LENGTH).max(parent.start);
-    let start = first.clamp(parent.start, last_start);
-    let failed = events.iter().find(|event| is_failure(event));
-    let status = failed.map(|event| Status { code: StatusCode::Error.into(), message: event.name.clone() });
-    let mark = KeyValue {
-        key: "log.carrier".to_owned(),
-        value: Some(AnyValue { value: Some(Value::BoolValue(true)) }),
-        ..KeyValue::default()
-    };
-    Span {
-        trace_id: trace_id.to_vec(),
-        span_id: hash.max(1).to_be_bytes().to_vec(),
-        parent_span_id: parent_id.to_vec(),
-        flags: FLAGS,
-        name: format!("logs: {}", parent.name),
-        kind: 1,
-        start_time_unix_nano: start,
-        end_time_unix_nano: start + LENGTH,
-        attributes: vec![mark],
-        events,
-        status,
-        ..Span::default()
-    }
-}
-
-/// A line from ERROR on.
-fn is_failure(event: &Event) -> bool {
-    own::text(event, "log.severity").is_some_and(|severity| severity == "ERROR" || severity == "FATAL")
+    let mut tree = Gather::new(given.index, given.gather);
+    carriers::each(
+        &mut tree,
+        &mut |each| {
+            given.each_request(&mut |_, request| {
+                each(request);
+                Ok(())
+            })
+        },
+        held,
+        take,
+    )
 }
 
 /// Carriers gathered into batches.
@@ -281,35 +82,24 @@ impl<'a> Out<'a> {
             sink: sending.sink,
             key: stream.index,
             known: stream.settled.into_iter().nth(sending.target).flatten(),
-            scope: encode::scope_field().into(),
+            scope: carriers::scope(),
             batch: Batch::new(Signal::Traces),
             bytes: 0,
             open: true,
         }
     }
 
-    fn add(&mut self, span: Span, parent: &Parent) {
-        let id: [u8; 8] = span.span_id.as_slice().try_into().unwrap_or_default();
-        let from = u64::from_be_bytes(id) >> 1;
+    fn add(&mut self, carrier: &Carrier, parent: &Parent) {
+        let from = carrier.id >> 1;
         if self.known.as_ref().is_some_and(|known| known.ranges.contains(from)) {
             return;
         }
-        let mut items = Vec::new();
-        protobuf::bytes(&mut items, 0x12, &span.encode_to_vec());
-        let resource = field_1(parent.resource.resource.as_ref());
-        let bytes = items.len() + resource.len() + self.scope.len();
+        let group = carrier.group(parent, &self.scope);
+        let bytes = group.items.len() + group.resource.len() + group.scope.len();
         if self.bytes + bytes > REQUEST_BYTES {
             self.flush();
         }
         self.bytes += bytes;
-        let group = Group {
-            resource,
-            resource_schema_url: parent.resource.schema_url.clone().into(),
-            scope: self.scope.clone(),
-            ends: vec![items.len() as u32],
-            items: items.into(),
-            ..Group::default()
-        };
         self.batch.push(group, Receipt { source: self.key, from, to: from + 1 });
     }
 
@@ -326,15 +116,35 @@ impl<'a> Out<'a> {
 mod tests {
     use std::cell::RefCell;
 
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
     use opentelemetry_proto::tonic::resource::v1::Resource;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span::Event};
+    use prost::Message;
 
     use super::*;
     use crate::checkpoint::acknowledged::Resending;
     use crate::correlate::Correlator;
+    use crate::export::carriers::LENGTH;
     use crate::export::config::Carriers;
+    use crate::export::event_bytes;
     use crate::export::span_event::Style;
-    use crate::spans::facts;
+    use crate::export::stored_events::text_hash;
+    use crate::otlp::own;
     use crate::spans::file::Limits;
+    use crate::spans::scan::{self, Room};
+
+    const SERVICE: &str = "service.name";
+
+    fn text_attribute(key: &str, value: &str) -> KeyValue {
+        let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });
+        KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+    }
+
+    fn text(event: &Event, key: &str) -> Option<String> {
+        event_bytes::text(&event.encode_to_vec(), key).map(str::to_owned)
+    }
 
     const TRACE: [u8; 16] = [7; 16];
     const START: u64 = 1_700_000_000_000_000_500;
@@ -371,7 +181,7 @@ mod tests {
     }
 
     fn event(time: u64, message: &str) -> Event {
-        let line = Value::IntValue((own::text_hash(message) >> 1) as i64);
+        let line = Value::IntValue((text_hash(message) >> 1) as i64);
         let line =
             KeyValue { key: own::LINE.into(), value: Some(AnyValue { value: Some(line) }), ..KeyValue::default() };
         let attributes = vec![text_attribute(own::LINK, "inferred 0.99"), text_attribute(own::FILE, "app.log"), line];
@@ -404,13 +214,16 @@ mod tests {
             let encoded = request.encode_to_vec();
             bytes.extend_from_slice(&(encoded.len() as u32).to_be_bytes());
             bytes.extend_from_slice(&encoded);
-            facts::for_each_fact(request, |resource, span| correlator.add_span(resource, span));
+            scan::for_each_fact(&request.encode_to_vec(), &mut Room::default(), &mut |resource, span| {
+                correlator.add_span(resource, span);
+            });
         }
         std::fs::write(&path, bytes).unwrap();
         correlator.settle();
         let mut held = HeldEvents::new(0, 1 << 30, Style::default());
         for (id, event) in lines {
-            held.events.push((TRACE, [*id; 8]), event, own::text_hash(&event.name));
+            let (time, bytes) = (event.time_unix_nano, event.encode_to_vec());
+            held.events.push((TRACE, [*id; 8]), time, &bytes, text_hash(&event.name));
         }
         let acknowledged = Acknowledged::new(&["server".to_owned()], None, Resending::default());
         let (index, paths) = (correlator.index(), [path]);
@@ -441,7 +254,7 @@ mod tests {
     fn carriers_lie_within_their_parents_and_hold_every_line_once() {
         let server = Server::default();
         let counts = run(&[stored()], &lines(), &server);
-        assert_eq!(counts, Counts { events: 305, carriers: 3, known: 0, homeless: 1 });
+        assert_eq!(counts, Counts { events: 305, carriers: 3, known: 0, without_parent: 1 });
         let requests = server.0.borrow();
         let carriers = spans(&requests);
         assert_eq!(carriers.iter().map(|span| span.events.len()).collect::<Vec<_>>(), [128, 128, 49]);
@@ -470,7 +283,7 @@ mod tests {
                 .for_each(|event| event.time_unix_nano -= event.time_unix_nano % 1000);
         }
         let counts = run(&store, &lines(), &again);
-        assert_eq!(counts, Counts { events: 0, carriers: 0, known: 305, homeless: 1 });
+        assert_eq!(counts, Counts { events: 0, carriers: 0, known: 305, without_parent: 1 });
         assert!(again.0.borrow().is_empty());
         // Of three carriers the second was lost: it is made again as it was, whatever order the lines come in.
         let mut part = sent.clone();
@@ -541,13 +354,13 @@ mod tests {
             for carrier in spans(&requests) {
                 let shown = carrier.events.iter().map(|event| {
                     let mut shown = event.name["line ".len()..].to_owned();
-                    if let Some(id) = own::text(event, own::SPAN_ID) {
+                    if let Some(id) = text(event, own::SPAN_ID) {
                         shown += &format!(">{}", u8::from_str_radix(&id[..2], 16).unwrap());
-                        assert_eq!(own::text(event, "span.name").unwrap(), format!("span {}", &id[1..2]));
+                        assert_eq!(text(event, "span.name").unwrap(), format!("span {}", &id[1..2]));
                     }
-                    let service = own::text(event, SERVICE).map(|service| format!(":{service}"));
+                    let service = text(event, SERVICE).map(|service| format!(":{service}"));
                     // The pod is told where the carrier's resource tells another.
-                    assert_eq!(own::text(event, own::POD), service.as_ref().map(|service| &service[1..]));
+                    assert_eq!(text(event, own::POD), service.as_ref().map(|service| service[1..].to_owned()));
                     shown + &service.unwrap_or_default()
                 });
                 carriers.push((carrier.parent_span_id[0], shown.collect::<Vec<_>>().join(",")));

@@ -7,11 +7,10 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use crate::correlate::span_index::{Span, SpanIndex};
+use crate::export::carriers::{LENGTH, Tree};
 use crate::export::config::Carriers;
 use crate::otlp::own::Ids;
 
-/// Stores keep µs: a shorter span has no room within it.
-pub(super) const LENGTH: u64 = 1000;
 /// Ways up from a span: a longer chain is a broken trace.
 const ABOVE_MAX: usize = 64;
 
@@ -28,34 +27,6 @@ impl<'i> Gather<'i> {
         Gather { index, how, topmost: HashMap::new() }
     }
 
-    /// The span for the lines of this one; `None`: it and all above are too short.
-    pub(super) fn under(&mut self, ids: Ids) -> Option<Ids> {
-        let service = match self.how {
-            Carriers::Span => return self.itself_or_above(ids),
-            Carriers::Service => Some(self.service(ids)?),
-            Carriers::Trace => None,
-        };
-        let index = self.index;
-        let topmost = self.topmost.entry((ids.0, service)).or_insert_with(|| topmost(index, &ids.0, service));
-        topmost.or_else(|| self.itself_or_above(ids))
-    }
-
-    /// The service of a span.
-    pub(super) fn service(&self, (trace_id, span_id): Ids) -> Option<&'i str> {
-        let span = self.index.span(self.index.by_ids(&trace_id, &span_id)?);
-        Some(&self.index.resource(span.resource).service)
-    }
-
-    /// The name of a span.
-    pub(super) fn name(&self, (trace_id, span_id): Ids) -> Option<&'i str> {
-        Some(self.index.name(self.index.span(self.index.by_ids(&trace_id, &span_id)?).name))
-    }
-
-    /// When a span began.
-    pub(super) fn start(&self, (trace_id, span_id): Ids) -> Option<u64> {
-        u64::try_from(self.index.span(self.index.by_ids(&trace_id, &span_id)?).start).ok()
-    }
-
     fn itself_or_above(&self, (trace_id, mut span_id): Ids) -> Option<Ids> {
         for _ in 0..ABOVE_MAX {
             let span = self.index.span(self.index.by_ids(&trace_id, &span_id)?);
@@ -66,6 +37,36 @@ impl<'i> Gather<'i> {
         }
         None
     }
+}
+
+impl Tree for Gather<'_> {
+    fn under(&mut self, ids: Ids) -> Option<Ids> {
+        let index = self.index;
+        let service = match self.how {
+            Carriers::Span => return self.itself_or_above(ids),
+            Carriers::Service => Some(service(index, ids)?),
+            Carriers::Trace => None,
+        };
+        let topmost = self.topmost.entry((ids.0, service)).or_insert_with(|| topmost(index, &ids.0, service));
+        topmost.or_else(|| self.itself_or_above(ids))
+    }
+
+    fn service(&self, ids: Ids) -> Option<&str> {
+        service(self.index, ids)
+    }
+
+    fn name(&self, (trace_id, span_id): Ids) -> Option<&str> {
+        Some(self.index.name(self.index.span(self.index.by_ids(&trace_id, &span_id)?).name))
+    }
+
+    fn start(&self, (trace_id, span_id): Ids) -> Option<u64> {
+        u64::try_from(self.index.span(self.index.by_ids(&trace_id, &span_id)?).start).ok()
+    }
+}
+
+fn service(index: &SpanIndex, (trace_id, span_id): Ids) -> Option<&str> {
+    let span = index.span(index.by_ids(&trace_id, &span_id)?);
+    Some(&index.resource(span.resource).service)
 }
 
 fn has_room(span: &Span) -> bool {

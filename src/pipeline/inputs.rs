@@ -15,10 +15,10 @@ use crate::input::sources::{self, Source};
 use crate::input::temporary::Temporary;
 use crate::input::{archive, content, trees};
 use crate::notify::Say;
+use crate::spans::list::{Folders, TraceFiles, Walked};
 
 use super::config::{BackfillConfig, ReadConfig};
 use super::summary::counted;
-use super::trace_files::TraceFiles;
 use crate::export::destination::Destination;
 
 /// The logs of a run.
@@ -31,7 +31,8 @@ pub(super) struct Inputs {
 impl Inputs {
     /// Finds them; says what is left out if that is wanted.
     pub(super) fn find(config: &ReadConfig, state: Option<&Path>, stop: &AtomicBool, say: &Say) -> Inputs {
-        let traces = TraceFiles::find(&config.traces.files, config.input.temporary_bytes_max, stop, say);
+        let folders = Folders { walk: &walked, say: &**say };
+        let traces = TraceFiles::find(&config.traces.files, config.input.temporary_bytes_max, stop, &folders);
         let mut skip = traces.paths.clone();
         skip.extend(config.input.read_besides.iter().map(|(_, path)| path.clone()));
         skip.extend(state.map(Path::to_owned));
@@ -108,4 +109,14 @@ pub(super) fn outputs(config: &BackfillConfig) -> Vec<Output> {
         }
     }
     outputs
+}
+
+/// What lies in a folder of traces.
+fn walked(folder: &Path) -> Walked {
+    let found = discover::find(&[folder.to_owned()], &[]);
+    Walked {
+        left_out: found.left_out.values().map(Vec::len).sum(),
+        failures: found.errors.iter().map(|(path, error)| format!("{}: {error}", path.display())).collect(),
+        files: found.files.into_iter().map(|file| (file.path, file.shown)).collect(),
+    }
 }

@@ -12,11 +12,11 @@ use super::error::PipelineError;
 use super::inputs::Inputs;
 use super::learning::Learning;
 use super::monitor::Monitor;
+use super::no_span::why_no_span;
 use super::outcome::Outcome;
 use super::recall::Recall;
 use super::run::Run;
-use super::traces::TracesReport;
-use super::{progress, store, traces};
+use super::{line_times, progress};
 use crate::calendar::{CalendarSettings, fit};
 use crate::correlate::{Correlator, span_index};
 use crate::export::select::Condition;
@@ -24,14 +24,18 @@ use crate::input::sources::{self, Source};
 use crate::notify::Say;
 use crate::record::Producer;
 use crate::services::Services;
+use crate::spans::config::TraceStore;
+use crate::spans::fetch::{FetchError, fetch};
+use crate::spans::load::{self, TracesReport};
+use crate::spans::spool::Spool;
 
 /// A run after its first pass: what was found, and what belongs together.
 pub(super) struct Learned<'c> {
     config: &'c ReadConfig,
-    /// Files of traces: those that were given, and those that stores' traces were brought into.
+    /// Files of traces: those that were given, and those that stores' traces were fetched into.
     pub(super) traces: Vec<PathBuf>,
     /// Lives until the end: traces are read again with their lines.
-    _spools: Vec<store::Spool>,
+    _spools: Vec<Spool>,
     pub(super) sources: Vec<Source>,
     calendars: Vec<CalendarSettings>,
     pub(super) correlator: Option<Correlator>,
@@ -41,7 +45,7 @@ pub(super) struct Learned<'c> {
 }
 
 impl<'c> Learned<'c> {
-    /// Brings and reads the traces, and reads the sources once.
+    /// Fetches and reads the traces, and reads the sources once.
     pub(super) fn new(
         config: &'c ReadConfig,
         select: &SelectConfig,
@@ -146,17 +150,17 @@ fn from_stores(
     outcome: &mut Outcome,
     stop: &AtomicBool,
     say: &Say,
-) -> Result<(Vec<store::Spool>, Vec<String>), PipelineError> {
+) -> Result<(Vec<Spool>, Vec<String>), PipelineError> {
     let (mut spools, mut without_spans) = (Vec::new(), Vec::new());
     if config.traces.stores.is_empty() {
         return Ok((spools, without_spans));
     }
-    let window = store::window(config, select, sources, stop, say);
+    let window = line_times::window(config, select, sources, stop, say);
     let has_lines = sources.iter().flat_map(|source| &source.files).any(|file| file.size > 0);
     for from in &config.traces.stores {
         match window {
             Some(window) => {
-                let spool = store::bring(config, from, window, &mut outcome.failures, say)?;
+                let spool = from_store(config, from, window, outcome, say)?;
                 if spool.is_none() {
                     without_spans.push(format!("{} has no traces of the time of the logs", from.name));
                 }
@@ -168,6 +172,27 @@ fn from_stores(
         }
     }
     Ok((spools, without_spans))
+}
+
+/// Traces of one store; `None` where there are none.
+fn from_store(
+    config: &ReadConfig,
+    store: &TraceStore,
+    window: (i64, i64),
+    outcome: &mut Outcome,
+    say: &Say,
+) -> Result<Option<Spool>, PipelineError> {
+    let fetched = fetch(&config.traces, store, window).map_err(|error| match error {
+        FetchError::Store(reason) => PipelineError::Traces { name: store.name.clone(), reason },
+        FetchError::Output { path, source } => PipelineError::Output { path, source },
+        FetchError::Io(error) => PipelineError::Io(error),
+    })?;
+    outcome.failures.extend(fetched.missing.iter().map(|missing| format!("{}: {missing}", store.name)));
+    if fetched.spool.is_none() {
+        let between = [fetched.from, window.1].map(super::summary::spelled_time);
+        say(&format!("{}: no traces between {} and {}", store.name, between[0], between[1]));
+    }
+    Ok(fetched.spool)
 }
 
 /// How often the sources are read: to learn, to find lines with errors, and to ship.
@@ -182,7 +207,7 @@ fn load_traces(config: &ReadConfig, paths: &[PathBuf], outcome: &mut Outcome, sa
     }
     let limits = span_index::Limits { spans_max: config.traces.spans_max, ..span_index::Limits::default() };
     let mut correlator = Correlator::new(limits).with_call_sites(config.linking.call_sites.clone());
-    outcome.traces = traces::load(paths, config.trace_limits(), &mut correlator);
+    outcome.traces = load::load(paths, config.trace_limits(), &mut correlator, &why_no_span);
     outcome.traces.failures.iter().for_each(|failure| say(failure));
     Some(correlator)
 }

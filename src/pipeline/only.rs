@@ -6,8 +6,6 @@
 
 use std::collections::HashSet;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::Span;
 use spanline_parsers::{Severity, Value};
 
 use super::unmet::{self, Met};
@@ -15,6 +13,7 @@ use crate::correlate::Correlator;
 use crate::correlate::span_index::SpanIndex;
 use crate::export::fields::{self, Attribute, Keys, Sighting};
 use crate::export::select::Condition;
+use crate::otlp::wire::spans::{self, Head};
 use crate::record::{Link, Record};
 
 type TraceId = [u8; 16];
@@ -125,29 +124,17 @@ impl<'a> Only<'a> {
 /// Spans of requests that are sent or written again with their lines; `of_lines`: traces of the lines that are left.
 impl Only<'_> {
     /// Of each span of a request, in order, whether it stays behind; empty where none does.
-    pub(super) fn left_out(&self, request: &ExportTraceServiceRequest, of_lines: &HashSet<TraceId>) -> Vec<bool> {
-        if self.is_everything() {
-            return Vec::new();
+    pub(super) fn left_out(&self, request: &[u8], of_lines: &HashSet<TraceId>) -> Vec<bool> {
+        let mut left_out = Vec::new();
+        if !self.is_everything() {
+            spans::each(request, |at| left_out.push(!self.keeps(at.span, of_lines)));
         }
-        let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
-        scopes.flat_map(|scope| &scope.spans).map(|span| !self.goes_out(span, of_lines)).collect()
+        left_out
     }
 
-    /// Drops the spans that stay behind, and what is empty without them; false if nothing is left.
-    pub(super) fn keep_spans(&self, request: &mut ExportTraceServiceRequest, of_lines: &HashSet<TraceId>) -> bool {
-        if self.is_everything() {
-            return true;
-        }
-        for resource in &mut request.resource_spans {
-            resource.scope_spans.iter_mut().for_each(|scope| scope.spans.retain(|span| self.goes_out(span, of_lines)));
-            resource.scope_spans.retain(|scope| !scope.spans.is_empty());
-        }
-        request.resource_spans.retain(|resource| !resource.scope_spans.is_empty());
-        !request.resource_spans.is_empty()
-    }
-
-    fn goes_out(&self, span: &Span, of_lines: &HashSet<TraceId>) -> bool {
-        let trace_id: TraceId = span.trace_id.as_slice().try_into().unwrap_or_default();
+    /// Whether a span goes out.
+    pub(super) fn keeps(&self, span: &[u8], of_lines: &HashSet<TraceId>) -> bool {
+        let trace_id = Head::of(span).trace_id;
         of_lines.contains(&trace_id) || self.admits_trace(&trace_id)
     }
 }

@@ -5,16 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use super::carriers;
 use super::config::ReadConfig;
-use super::held_events::HeldEvents;
 use super::link_counts::LinkCounts;
 use super::source::SourceReport;
-use super::traces::TracesReport;
 use crate::correlate::Correlator;
 use crate::export::Summary;
+use crate::export::carriers;
+use crate::export::held_events::HeldEvents;
 use crate::input::discover::Found;
 use crate::input::discover::LeftOut;
+use crate::spans::load::TracesReport;
 
 /// What a run came to.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Outcome {
     pub failures: Vec<String>,
     /// The traces.
     pub traces: TracesReport,
-    /// Of the files that held them, those that a store's traces were brought into.
+    /// Of the files that held them, those that a store's traces were fetched into.
     pub from_stores: u64,
     /// Spans that did not fit into the index.
     pub spans_evicted: u64,
@@ -50,7 +50,7 @@ pub struct Outcome {
     /// Span events that were stored already.
     pub events_known: u64,
     /// Span events for spans that none could be put under.
-    pub events_homeless: u64,
+    pub events_without_parent: u64,
     /// Span events, and lines for the terminal, that were beyond the limit.
     pub events_left_out: u64,
     /// See `events_left_out`.
@@ -89,7 +89,7 @@ impl Outcome {
             events_carried: 0,
             carriers: 0,
             events_known: 0,
-            events_homeless: 0,
+            events_without_parent: 0,
             events_left_out: 0,
             lines_left_out: 0,
             delivered: Vec::new(),
@@ -118,7 +118,7 @@ impl Outcome {
         self.events_carried += carried.events;
         self.carriers += carried.carriers;
         self.events_known += on_spans.known + carried.known;
-        self.events_homeless += carried.homeless;
+        self.events_without_parent += carried.without_parent;
         self.events_left_out += on_spans.over_limit;
     }
 

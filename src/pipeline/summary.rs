@@ -212,7 +212,7 @@ impl Outcome {
         }
         for (count, what) in [
             (self.events_known, "stored already, not sent again"),
-            (self.events_homeless, "not sent: their spans are shorter than 1 µs, and so are those above"),
+            (self.events_without_parent, "not sent: their spans are shorter than 1 µs, and so are those above"),
         ] {
             if count > 0 {
                 say(format!("          {count} {what}"));

@@ -6,6 +6,7 @@
 use std::io::{self, BufWriter, Write};
 
 use crate::export::fields::Sighting;
+use crate::export::held_events::HeldEvents;
 use crate::export::takers::Tap;
 use crate::export::text_fields::{FieldList, Fields};
 use crate::export::{otlp_json, text};
@@ -57,6 +58,12 @@ impl LogsFile {
             (Some(mut output), None) => output.flush().map(|()| output),
             (_, error) => Err(error.unwrap_or_else(|| io::ErrorKind::Other.into())),
         }
+    }
+}
+
+impl Tap for HeldEvents {
+    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
+        HeldEvents::record(self, record, link, file);
     }
 }
 

@@ -1,20 +1,16 @@
-//! Trace files to the correlator, and the same traces out again with their lines on them.
+//! The given traces out again with their lines on them.
 //!
-//! In go trace files, out come span facts; and after all lines are linked, the requests as they were with events added, to
-//! a file or to Jaeger. Events are made and added by the exporter; this connects.
+//! In go trace files and events by span, out go the requests as they were with the events put in, to a file or to Jaeger.
+//! Events are made and put in by the exporter; this connects.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
-use prost::Message;
+use bytes::Bytes;
 
 use super::carriers::{self, Sending};
-use super::config::BackfillConfig;
-use super::cut::{SPAN_BITS, batches};
-use super::held_events::HeldEvents;
+use super::given::Given;
 use super::once::Once;
 use super::only::Only;
 use crate::checkpoint::acknowledged::Acknowledged;
@@ -22,213 +18,24 @@ use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
 use crate::checkpoint::version_1::Keys;
 use crate::correlate::Correlator;
 use crate::correlate::facts::{ResourceFact, SpanFact};
-use crate::correlate::span_index::SpanIndex;
-use crate::export::config::Carriers;
-use crate::input::content;
-use crate::input::sources;
-use crate::otlp::own::{self, StoredEvents};
-use crate::spans::facts::FactCounts;
-use crate::spans::file::{Counts, Limits, TraceFile};
-use crate::spans::kind::TraceKind;
-use crate::spans::recognise;
-use crate::unpack::unpacked;
+use crate::export::batch::Batch;
+use crate::export::carriers::{Counts, scope};
+use crate::export::held_events::HeldEvents;
+use crate::export::span_batches::{SPAN_BITS, batches};
+use crate::export::spans_json;
+use crate::otlp::signal::Signal;
+use crate::record::Receipt;
+use crate::spans::file::Limits;
+use crate::spans::load::{SpanSink, each_request};
 
-/// What the trace files held.
-#[derive(Debug, Clone, Default)]
-pub struct TracesReport {
-    /// Files read.
-    pub files: u64,
-    /// Spans taken in.
-    pub spans: u64,
-    /// spanline's own spans, left out.
-    pub own: u64,
-    /// Spans without valid ids or times.
-    pub invalid: u64,
-    /// One message for each file with something wrong.
-    pub failures: Vec<String>,
-    /// Those of which no span could be taken, each with what it is instead.
-    pub without_spans: Vec<String>,
-    /// One message for each file that can't be read at all.
-    pub unreadable: Vec<String>,
-    /// Times between which the spans lie, ns since the epoch.
-    pub range: Option<(i64, i64)>,
-    /// Start times of spans, in whole seconds, for the fit of a zone.
-    pub seconds: std::collections::BTreeSet<i64>,
-}
-
-/// Reads all trace files.
-pub fn load(paths: &[PathBuf], limits: Limits, correlator: &mut Correlator) -> TracesReport {
-    let mut report = TracesReport::default();
-    for path in paths {
-        report.files += 1;
-        correlator.expect_spans(std::fs::metadata(path).map_or(0, |file| file.len()));
-        let mut last_second = None;
-        let (range, seconds) = (&mut report.range, &mut report.seconds);
-        let result = each_fact(path, limits, &mut |resource, span| {
-            let (start, end) = (span.start, span.end);
-            let second = start.div_euclid(1_000_000_000);
-            if last_second.replace(second) != Some(second) {
-                seconds.insert(second);
-            }
-            let (first, last) = range.unwrap_or((start, end));
-            *range = Some((first.min(start), last.max(end)));
-            correlator.add_span(resource, span);
-        });
-        match result {
-            Ok((counts, problem)) => {
-                report.spans += counts.spans;
-                report.own += counts.own;
-                report.invalid += counts.invalid;
-                if counts.spans == 0 {
-                    let why = why_no_span(path, &counts, problem.as_deref());
-                    let told = if problem.is_some() { &mut report.unreadable } else { &mut report.without_spans };
-                    told.push(format!("{} {why}", path.display()));
-                } else {
-                    report.failures.extend(problem.map(|problem| format!("{}: {problem}", path.display())));
-                }
-            }
-            Err(error) => {
-                report.unreadable.push(format!("{}: {error}", path.display()));
-            }
-        }
-    }
-    report
-}
-
-/// What a file is that no span could be taken from.
-fn why_no_span(path: &Path, counts: &FactCounts, problem: Option<&str>) -> String {
-    match counts {
-        FactCounts { own: 1.., .. } => return "holds only spans that spanline itself made".to_owned(),
-        FactCounts { invalid, .. } if *invalid > 0 => {
-            return format!("holds no span: {invalid} without valid ids or times");
-        }
-        _ => {}
-    }
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(unpacked);
-    let _ = read.and_then(|input| input.take(sources::SNIFF_BYTES as u64).read_to_end(&mut head));
-    let is_json = || matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
-    let kind = TraceKind::of(&head);
-    if kind != TraceKind::Unknown && kind != TraceKind::OtlpJson {
-        return format!("is {kind}: {}", problem.unwrap_or("no span was found in it"));
-    }
-    let what = match recognise::Kind::of(&head) {
-        Some(recognise::Kind::OtlpTraces) if kind == TraceKind::Unknown => {
-            return "is JSON of a kind that is not known: its spans stand within something else".to_owned();
-        }
-        Some(recognise::Kind::OtlpTraces) => {
-            return problem.map_or_else(|| "holds no span".to_owned(), |problem| format!("holds no span: {problem}"));
-        }
-        Some(kind) => return format!("is {}: no span was found in it", kind.description()),
-        None if head.trim_ascii().is_empty() => "is empty",
-        None => match content::magic(&head).or_else(|| content::own_output(&head)) {
-            Some(what) if what.contains("archive within") => {
-                "is an archive: unpack it, and give the folder of its traces"
-            }
-            Some(what) => return format!("is {what}, no traces"),
-            None if sources::times(&head).any() => "is a plain log, no traces: give it as a path, without --traces",
-            None if content::is_binary(&head) => "is binary, of a kind that is not known",
-            None if is_json() => "is JSON of a kind that is not known, no traces",
-            None => "is plain text, no traces",
-        },
-    };
-    what.to_owned()
-}
-
-/// Calls for each span; returns how many there were, and a message if something in the file was wrong.
-fn each_fact(
-    path: &Path,
-    limits: Limits,
-    each: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>),
-) -> io::Result<(FactCounts, Option<String>)> {
-    let mut file = TraceFile::open(path, limits)?;
-    let mut sum = FactCounts::default();
-    while let Some(counts) = file.next_facts(each)? {
-        sum.spans += counts.spans;
-        sum.own += counts.own;
-        sum.invalid += counts.invalid;
-    }
-    Ok((sum, problem_of(file.counts())))
-}
-
-/// Calls for each request with its number; returns a message if something in the file was wrong.
-pub(super) fn each_request(
-    path: &Path,
-    limits: Limits,
-    mut each: impl FnMut(u64, ExportTraceServiceRequest) -> io::Result<()>,
-) -> io::Result<Option<String>> {
-    let mut file = TraceFile::open(path, limits)?;
-    let mut number = 0;
-    while let Some(request) = file.next_request()? {
-        each(number, request)?;
-        number += 1;
-    }
-    Ok(problem_of(file.counts()))
-}
-
-fn problem_of(counts: &Counts) -> Option<String> {
-    let mut parts = Vec::new();
-    if let Some((place, problem)) = &counts.first_problem {
-        parts.push(format!("{} of its requests cannot be read, the first at {place}: {problem}", counts.broken.max(1)));
-    }
-    if counts.over_limit > 0 {
-        parts.push(format!(
-            "{} requests are larger than the limit (raise --max-traces-request-bytes)",
-            counts.over_limit
-        ));
-    }
-    if counts.cut {
-        parts.push("it goes on beyond the limit (raise --max-decompressed-bytes)".to_owned());
-    }
-    (!parts.is_empty()).then(|| parts.join("; "))
-}
-
-/// The traces that were given, to be read again.
-pub(super) struct Given<'a> {
-    pub(super) paths: &'a [PathBuf],
-    pub(super) limits: Limits,
-    /// Some of their spans are spanline's.
-    pub(super) has_carriers: bool,
-    /// All their spans.
-    pub(super) index: &'a SpanIndex,
-    /// What new carriers hang under.
-    pub(super) gather: Carriers,
-}
-
-impl<'a> Given<'a> {
-    pub(super) fn new(
-        paths: &'a [PathBuf],
-        config: &BackfillConfig,
-        correlator: &'a Correlator,
-        has_carriers: bool,
-    ) -> Given<'a> {
-        Given {
-            paths,
-            limits: config.read.trace_limits(),
-            has_carriers,
-            index: correlator.index(),
-            gather: config.events.carriers,
-        }
+impl SpanSink for Correlator {
+    fn expect(&mut self, bytes: u64) {
+        self.expect_spans(bytes);
     }
 
-    /// The events of carriers among them.
-    fn stored_on_carriers(&self) -> io::Result<StoredEvents> {
-        let mut stored = StoredEvents::default();
-        for path in self.paths.iter().filter(|_| self.has_carriers) {
-            each_request(path, self.limits, |_, request| {
-                let scopes = request.resource_spans.iter().flat_map(|group| &group.scope_spans);
-                let own = scopes.filter(|scope| is_own_scope(scope));
-                own.flat_map(|scope| &scope.spans).for_each(|span| stored.add(span, true));
-                Ok(())
-            })?;
-        }
-        Ok(stored)
+    fn add(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
+        self.add_span(resource, span);
     }
-}
-
-/// Are its spans carriers?
-pub(super) fn is_own_scope(spans: &ScopeSpans) -> bool {
-    spans.scope.as_ref().is_some_and(|scope| scope.name == own::SCOPE)
 }
 
 /// Writes `traces.jsonl`: the given traces, then the carriers of events that their spans had no room for; with `only`, the
@@ -238,31 +45,36 @@ pub(super) fn write_file(
     held: &mut HeldEvents,
     only: &Only<'_>,
     output: &mut impl Write,
-) -> io::Result<carriers::Counts> {
+) -> io::Result<Counts> {
     held.events.stored = given.stored_on_carriers()?;
-    let mut once = Once::new(given.index);
+    let (mut annotated, mut line, mut once) = (Vec::new(), Vec::new(), Once::new(given.index));
+    let HeldEvents { events, traces, .. } = held;
+    let mut keeps = |span: &[u8]| once.is_first(span) && only.keeps(span, traces);
     for path in given.paths {
         let mut written = Ok(());
         // A file that cannot be read was said when its spans were taken in; only writing fails here.
-        let _ = each_request(path, given.limits, |_, mut request| {
-            held.events.annotate(&mut request);
-            if !once.keep_firsts(&mut request) || !only.keep_spans(&mut request, &held.traces) {
+        let _ = each_request(path, given.limits, |_, request| {
+            annotated.clear();
+            if events.annotate(request, Some(&mut keeps), &mut annotated) == 0 {
                 return Ok(());
             }
-            written = write_line(output, &request);
+            line.clear();
+            spans_json::write_line(&mut line, &annotated);
+            written = output.write_all(&line);
             if written.is_ok() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
         });
         written?;
     }
-    let counts =
-        carriers::each(given, held, |carrier, parent| write_line(output, &carriers::request(carrier, parent)))?;
+    let scope = scope();
+    let counts = carriers::each(given, held, |carrier, parent| {
+        let mut batch = Batch::new(Signal::Traces);
+        batch.push(carrier.group(parent, &scope), Receipt { source: 0, from: 0, to: 1 });
+        line.clear();
+        spans_json::write_line(&mut line, &batch.message().concat());
+        output.write_all(&line)
+    })?;
     output.flush()?;
     Ok(counts)
-}
-
-fn write_line(output: &mut impl Write, request: &ExportTraceServiceRequest) -> io::Result<()> {
-    serde_json::to_writer(&mut *output, request)?;
-    output.write_all(b"\n")
 }
 
 /// Sends the traces, then the carriers of events that their spans had no room for; with `only` as in [`write_file`].
@@ -275,7 +87,7 @@ pub(super) fn send(
     only: &Only<'_>,
     sending: &Sending<'_>,
     known: &[(u32, u64)],
-) -> io::Result<carriers::Counts> {
+) -> io::Result<Counts> {
     let mut open = true;
     let mut once = Once::new(given.index);
     held.events.stored = given.stored_on_carriers()?;
@@ -285,11 +97,12 @@ pub(super) fn send(
             Some(number) => sending.acknowledged.stream(file, number, None),
         };
         let (key, known) = (stream.index, stream.settled.into_iter().nth(sending.target).flatten());
-        each_request(path, given.limits, |number, mut request| {
-            held.events.annotate(&mut request);
-            let mut left_out = only.left_out(&request, &held.traces);
-            once.mark_repeated(&request, &mut left_out);
-            for batch in batches(&request, key, number) {
+        each_request(path, given.limits, |number, request| {
+            let mut annotated = Vec::new();
+            held.events.annotate(request, None, &mut annotated);
+            let mut left_out = only.left_out(request, &held.traces);
+            once.mark_repeated(request, &mut left_out);
+            for batch in batches(&Bytes::from(annotated), key, number) {
                 let is_left_out = |span: u64| left_out.get((span & SPAN_MASK) as usize).copied().unwrap_or(false);
                 let is_known =
                     |span: u64| span < verified && known.as_ref().is_some_and(|known| known.ranges.contains(span));
@@ -327,7 +140,7 @@ fn recognise_one(path: &Path, limits: Limits, acknowledged: &Acknowledged) -> io
     let mut running = Running::default();
     let (mut ends, mut marks) = (Vec::new(), Marks::default());
     each_request(path, limits, |number, request| {
-        running.write(&request.encode_to_vec());
+        running.write(request);
         ends.push(Mark { at: (number + 1) << SPAN_BITS, ..running.mark() });
         Ok(())
     })?;
@@ -361,12 +174,14 @@ fn key_of(path: &Path) -> io::Result<u128> {
 mod tests {
     use std::sync::Mutex;
 
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
     use super::*;
     use crate::checkpoint::acknowledged::Resending;
     use crate::checkpoint::ledger::State;
-    use crate::export::Batch;
+    use crate::correlate::span_index::SpanIndex;
+    use crate::export::config::Carriers;
     use crate::export::span_event::Style;
     use crate::export::takers::BatchSink;
 

@@ -2,26 +2,23 @@
 //!
 //! In goes a file of OTLP/JSON (one request per line, or pretty-printed documents), of one OTLP protobuf request, of
 //! requests each behind a 4-byte big-endian length, or of another tool's JSON, compressed or not; its first bytes tell
-//! which. Out come requests, in the order of the file, never more than one in memory. What cannot be read is counted with
-//! its place and skipped. What the spans mean is not known here.
+//! which. Out come the bytes of requests in protobuf, in the order of the file, never more than one in memory. What cannot
+//! be read is counted with its place and skipped.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
-use prost::Message;
-
 use super::bounded::Bounded;
 use super::documents::{Documents, Piece};
-use super::facts::{self, FactCounts};
 use super::json_scan::Scan;
 use super::kind::{self, TraceKind};
 pub use super::limits::{Counts, Limits};
-use super::transcode::Transcoder;
-use super::{json, json_facts};
+use super::scan::{self, FactCounts, Room};
+use super::transcode::{Transcoder, json};
 use crate::correlate::facts::{ResourceFact, SpanFact};
+use crate::otlp::wire::messages::{self, REQUEST};
+use crate::otlp::wire::write::{Buffer, varint};
 use crate::unpack::{Peeked, unpacked};
 
 /// An open trace file.
@@ -33,7 +30,11 @@ pub struct TraceFile {
     counts: Counts,
     /// Lines taken so far in JSON, requests in protobuf.
     place: u64,
+    /// A value as it stands in the file.
     value: Vec<u8>,
+    /// The request that JSON became.
+    transcoded: Buffer,
+    room: Room,
     ended: bool,
 }
 
@@ -73,7 +74,8 @@ impl TraceFile {
             _ => Layout::Documents(Box::default()),
         };
         let counts = Counts::default();
-        Ok(TraceFile { reader, kind, layout, limits, counts, place: 0, value: Vec::new(), ended: false })
+        let (value, transcoded, room) = Default::default();
+        Ok(TraceFile { reader, kind, layout, limits, counts, place: 0, value, transcoded, room, ended: false })
     }
 
     /// What it holds, by its first bytes.
@@ -86,10 +88,10 @@ impl TraceFile {
         &self.counts
     }
 
-    /// The next request that can be read; `None` at the end. A file that breaks off (a truncated `.gz`) ends there, with
-    /// that as a counted problem; an error is one of the disk.
-    pub fn next_request(&mut self) -> io::Result<Option<ExportTraceServiceRequest>> {
-        self.next(|content: Content<'_>| content.request())
+    /// The bytes of the next request that can be read; `None` at the end. A file that breaks off (a truncated `.gz`) ends
+    /// there, with that as a counted problem; an error is one of the disk.
+    pub fn next_request(&mut self) -> io::Result<Option<&[u8]>> {
+        Ok(if self.next()? { Some(self.request()) } else { None })
     }
 
     /// Hands the spans of the next request that can be read to `sink`; otherwise as [`TraceFile::next_request`].
@@ -97,45 +99,49 @@ impl TraceFile {
         &mut self,
         sink: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>),
     ) -> io::Result<Option<FactCounts>> {
-        self.next(|content: Content<'_>| {
-            let quick = match &content {
-                Content::Json(text) => json_facts::for_each_fact(text, sink),
-                _ => None,
-            };
-            match quick {
-                Some(counts) => Ok(counts),
-                None => Ok(facts::for_each_fact(&content.request()?, |resource, span| sink(resource, span))),
-            }
-        })
+        if !self.next()? {
+            return Ok(None);
+        }
+        let mut room = std::mem::take(&mut self.room);
+        let counts = scan::for_each_fact(self.request(), &mut room, sink);
+        self.room = room;
+        Ok(Some(counts))
     }
 
-    /// What `read` makes of the next request that it can read.
-    fn next<R>(&mut self, mut read: impl FnMut(Content<'_>) -> Result<R, String>) -> io::Result<Option<R>> {
+    /// The request that was read last.
+    fn request(&self) -> &[u8] {
+        match self.layout {
+            Layout::Protobuf | Layout::LengthPrefixed => &self.value,
+            Layout::Json | Layout::Documents(_) => self.transcoded.written(),
+        }
+    }
+
+    /// Goes on to the next request that can be read; false at the end.
+    fn next(&mut self) -> io::Result<bool> {
         while !self.ended {
-            let at_hand = self.line_at_hand();
-            let mut transcoded = None;
+            let in_place = self.line_in_place();
             let place = match self.layout {
-                Layout::Json if at_hand > 0 => Ok(Some(self.place)),
+                Layout::Json if in_place > 0 => Ok(Some(self.place)),
                 Layout::Json => self.next_json(),
                 Layout::Protobuf => self.next_resource(),
                 Layout::LengthPrefixed => self.next_prefixed(),
-                Layout::Documents(_) => self.next_transcoded(&mut transcoded),
+                Layout::Documents(_) => self.next_transcoded(),
             };
             match place {
                 Ok(Some(place)) => {
-                    let value = if at_hand > 0 { &self.reader.buffer()[..at_hand] } else { self.value.as_slice() };
-                    let content = match (&self.layout, transcoded) {
-                        (_, Some(request)) => Content::Transcoded(request),
-                        (Layout::Protobuf, _) => Content::Resource(value),
-                        (Layout::LengthPrefixed, _) => Content::Request(value),
-                        _ => Content::Json(value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(value)),
+                    let read = match self.layout {
+                        Layout::Json => {
+                            let value = if in_place > 0 { &self.reader.buffer()[..in_place] } else { &self.value };
+                            otlp_or_other(value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(value), &mut self.transcoded)
+                        }
+                        Layout::Documents(_) => Ok(()),
+                        _ => messages::check(&REQUEST, &self.value).map_err(|error| error.to_string()),
                     };
-                    let found = read(content);
-                    self.reader.consume(at_hand);
-                    match found {
-                        Ok(found) => {
+                    self.reader.consume(in_place);
+                    match read {
+                        Ok(()) => {
                             self.counts.requests += 1;
-                            return Ok(Some(found));
+                            return Ok(true);
                         }
                         Err(why) => {
                             self.counts.broken += 1;
@@ -152,7 +158,7 @@ impl TraceFile {
             }
             self.counts.cut |= self.reader.get_ref().cut;
         }
-        Ok(None)
+        Ok(false)
     }
 
     fn broken(&mut self, why: String) {
@@ -214,7 +220,7 @@ impl TraceFile {
 
     /// Takes, and gives the length of, the next line where it is a value of its own, as [`TraceFile::next_json`] would take
     /// it, and need not be copied to be read as a whole; else 0.
-    fn line_at_hand(&mut self) -> usize {
+    fn line_in_place(&mut self) -> usize {
         let read = self.reader.buffer();
         let length = match (&self.layout, read.first()) {
             (Layout::Json, Some(b'{')) => memchr::memchr(b'\n', read).map_or(0, |end| end + 1),
@@ -278,6 +284,10 @@ impl TraceFile {
             5 => 4,
             _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a trace file")),
         };
+        // As the field of a request of its own.
+        self.value.clear();
+        self.value.push(0x0a);
+        varint(&mut self.value, length);
         let is_resource = self.take_bytes(length)? && tag == 10;
         Ok(is_resource.then_some(self.place))
     }
@@ -291,12 +301,12 @@ impl TraceFile {
         let mut length = [0; 4];
         self.place += 1;
         self.reader.read_exact(&mut length)?;
+        self.value.clear();
         Ok(self.take_bytes(u64::from(u32::from_be_bytes(length)))?.then_some(self.place))
     }
 
-    /// Reads `length` bytes into `value`; false where they are too many (they are passed over).
+    /// Appends `length` bytes to `value`; false where they are too many (they are passed over).
     fn take_bytes(&mut self, length: u64) -> io::Result<bool> {
-        self.value.clear();
         let fits = length <= self.limits.request_bytes_max as u64;
         let taken = if fits {
             (&mut self.reader).take(length).read_to_end(&mut self.value)? as u64
@@ -311,7 +321,7 @@ impl TraceFile {
     }
 
     /// The next elements of documents, as a request of their own.
-    fn next_transcoded(&mut self, request: &mut Option<ExportTraceServiceRequest>) -> io::Result<Option<u64>> {
+    fn next_transcoded(&mut self) -> io::Result<Option<u64>> {
         let Layout::Documents(documents) = &mut self.layout else { return Ok(None) };
         let (documents, piece) = &mut **documents;
         if !documents.next_piece(&mut self.reader, self.limits.request_bytes_max, piece)? {
@@ -329,10 +339,8 @@ impl TraceFile {
             self.counts.broken += 1;
             self.problem(place, why);
         }
-        let transcoded = transcoder.finish();
-        let has_spans = !transcoded.resource_spans.is_empty();
-        *request = has_spans.then_some(transcoded);
-        Ok(has_spans.then_some(first))
+        self.transcoded = transcoder.finish();
+        Ok((!self.transcoded.is_empty()).then_some(first))
     }
 
     fn varint(&mut self) -> io::Result<Option<u64>> {
@@ -351,28 +359,6 @@ impl TraceFile {
     }
 }
 
-/// The bytes of one request, or of one resource's spans, which are a request of their own.
-enum Content<'v> {
-    Json(&'v [u8]),
-    Request(&'v [u8]),
-    Resource(&'v [u8]),
-    Transcoded(ExportTraceServiceRequest),
-}
-
-impl Content<'_> {
-    fn request(self) -> Result<ExportTraceServiceRequest, String> {
-        match self {
-            Content::Json(text) => otlp_or_other(text),
-            Content::Transcoded(request) => Ok(request),
-            Content::Request(bytes) => ExportTraceServiceRequest::decode(bytes).map_err(|error| error.to_string()),
-            Content::Resource(bytes) => match ResourceSpans::decode(bytes) {
-                Ok(resource) => Ok(ExportTraceServiceRequest { resource_spans: vec![resource] }),
-                Err(error) => Err(error.to_string()),
-            },
-        }
-    }
-}
-
 enum Line {
     End,
     Whole,
@@ -386,20 +372,25 @@ fn breaks_off(error: &io::Error) -> bool {
 }
 
 /// A line between those of OTLP may come from elsewhere.
-fn otlp_or_other(text: &[u8]) -> Result<ExportTraceServiceRequest, String> {
-    let request = json::request(text).map_err(|error| error.to_string())?;
-    if request.resource_spans.is_empty() && TraceKind::of_json(text).is_some() {
+fn otlp_or_other(text: &[u8], out: &mut Buffer) -> Result<(), String> {
+    out.clear();
+    json::request(text, out)?;
+    if out.is_empty() && TraceKind::of_json(text).is_some() {
         let mut transcoder = Transcoder::default();
         transcoder.value(text)?;
-        return Ok(transcoder.finish());
+        *out = transcoder.finish();
     }
-    Ok(request)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io::Write;
+
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use prost::Message;
+
+    use super::*;
 
     const LINE: &str = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a","future":[1]}},{"key":"n","value":{"intValue":7}}],"new":{}},"scopeSpans":[{"scope":{"name":"s"},"spans":[{"traceId":"4BF92F3577B34DA6A3CE929D0E0E4736","spanId":"00f067aa0ba902b7","parentSpanId":null,"name":"op","kind":"SPAN_KIND_SERVER","startTimeUnixNano":1000,"endTimeUnixNano":"2000","events":null,"flags":"257","droppedEventsCount":3}]}]}]}"#;
 
@@ -407,13 +398,15 @@ mod tests {
         let mut file = TraceFile::from_reader(Box::new(io::Cursor::new(bytes)), limits).unwrap();
         let mut requests = Vec::new();
         while let Some(request) = file.next_request().unwrap() {
-            requests.push(request);
+            requests.push(ExportTraceServiceRequest::decode(request).unwrap());
         }
         (requests, file.counts().clone())
     }
 
     fn one() -> ExportTraceServiceRequest {
-        json::request(LINE.as_bytes()).unwrap()
+        let mut out = Buffer::default();
+        json::request(LINE.as_bytes(), &mut out).unwrap();
+        ExportTraceServiceRequest::decode(out.written()).unwrap()
     }
 
     fn all_forms() -> Vec<(&'static str, Vec<u8>, usize)> {

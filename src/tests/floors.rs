@@ -25,7 +25,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
     ("correlate", &["record"]),
     ("checkpoint", &["record", "notify"]),
     ("export", &["record", "otlp"]),
-    ("spans", &["correlate", "otlp", "unpack"]),
+    ("spans", &["files", "correlate", "otlp", "unpack"]),
     (
         "pipeline",
         &[
@@ -55,7 +55,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
 ];
 
 /// Circles that are still to be opened: folders whose files may lead back to one another.
-const STILL_CIRCLES: [&str; 5] = ["src/correlate", "src/otlp", "src/export", "src/pipeline", "parsers/src"];
+const STILL_CIRCLES: [&str; 4] = ["src/correlate", "src/export", "src/pipeline", "parsers/src"];
 
 #[test]
 fn modules_name_only_those_they_may_know() {

@@ -15,10 +15,12 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
 use serde_json::Value;
-use spanline::otlp::query::Asker;
+use spanline::otlp::query::QueryClient;
 use spanline::otlp::{Endpoint, HyperStream, Protocol, Signal};
-use spanline::spans::jaeger::{Jaeger, Search, Server, bring_open};
+use spanline::spans::jaeger::{Jaeger, Search, Server, fetch_open};
 use tokio::net::TcpListener;
 
 use crate::harness::run::ClosedPort;
@@ -161,7 +163,7 @@ fn with_each(mut check: impl FnMut(&'static str, Protocol, &mut Jaeger)) {
             let url = format!("http://{address}");
             let mut endpoint = Endpoint::from_url(&url, Signal::Traces, &|_| None).unwrap();
             endpoint.protocol = protocol;
-            check(store, protocol, &mut Jaeger::new(Asker::new(endpoint).unwrap(), 1 << 20).unwrap());
+            check(store, protocol, &mut Jaeger::new(QueryClient::new(endpoint).unwrap(), 1 << 20).unwrap());
         }
     }
 }
@@ -175,10 +177,10 @@ fn recorded_traces_are_read_alike_over_http_and_grpc() {
     let mut found: BTreeMap<&str, Vec<BTreeSet<_>>> = BTreeMap::new();
     with_each(|store, _, jaeger| {
         let requests = jaeger.find(&search("kubelet"), 2).unwrap();
-        let spans = requests.iter().flat_map(|request| &request.resource_spans);
-        let spans = spans.flat_map(|group| &group.scope_spans).flat_map(|scope| &scope.spans);
-        let facts = spans
-            .map(|span| (span.trace_id.clone(), span.span_id.clone(), span.name.clone(), span.start_time_unix_nano));
+        let requests = requests.iter().map(|request| ExportTraceServiceRequest::decode(&request[..]).unwrap());
+        let spans = requests.flat_map(|request| request.resource_spans);
+        let spans = spans.flat_map(|group| group.scope_spans).flat_map(|scope| scope.spans);
+        let facts = spans.map(|span| (span.trace_id, span.span_id, span.name, span.start_time_unix_nano));
         found.entry(store).or_default().push(facts.collect());
     });
     for (store, of_store) in found {
@@ -220,9 +222,9 @@ fn recorded_refusals_are_understood() {
 fn a_server_that_is_not_there_is_said_at_once() {
     let closed = ClosedPort::new();
     let endpoint = Endpoint::from_url(&format!("http://{}", closed.address()), Signal::Traces, &|_| None).unwrap();
-    let mut jaeger = Jaeger::new(Asker::new(endpoint).unwrap(), 1 << 20).unwrap();
+    let mut jaeger = Jaeger::new(QueryClient::new(endpoint).unwrap(), 1 << 20).unwrap();
     let error =
-        bring_open(&mut jaeger, (FROM, TO), std::time::Duration::ZERO, |_| Ok::<_, spanline::otlp::SendError>(()))
+        fetch_open(&mut jaeger, (FROM, TO), std::time::Duration::ZERO, |_| Ok::<_, spanline::otlp::SendError>(()))
             .unwrap_err();
     assert!(error.to_string().starts_with("no connection"), "{error}");
 }

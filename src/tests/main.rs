@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod accuracy;
+mod annotate;
 mod answers;
 mod archives;
 mod backfill_bad_input;

@@ -1,6 +1,6 @@
 //! Traces from a running Jaeger, through `jaeger.api_v3`.
 //!
-//! In goes a window of time, out come the traces that have a span in it, each once, as export requests. A window with
+//! In goes a window of time, out come the traces that have a span in it, each once, as export requests in protobuf. A window with
 //! more traces than one answer may hold is halved; a depth that the store refuses too; a store that searches only by
 //! service is asked service by service, but for Jaeger's own traces of itself. How it is asked is
 //! [`crate::otlp::query`]'s.
@@ -11,10 +11,12 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message;
-
-use crate::otlp::query::Asker;
+use super::transcode::json;
+use crate::otlp::query::QueryClient;
+use crate::otlp::wire::messages::{self, REQUEST};
+use crate::otlp::wire::spans::{self, Head, Keep};
+use crate::otlp::wire::splice::Splice;
+use crate::otlp::wire::write::Buffer;
 use crate::otlp::{Class, Code, Protocol, SendError};
 
 /// Traces asked for at once.
@@ -42,9 +44,9 @@ pub struct Search {
     pub to: i64,
 }
 
-/// What was brought.
+/// What was fetched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Brought {
+pub struct Fetched {
     /// From when on traces were asked for, ns since the epoch.
     pub from: i64,
     /// Questions asked.
@@ -58,64 +60,66 @@ pub struct Brought {
 /// A server that can be asked.
 pub trait Server {
     /// Traces with a span that starts in the window, at most `depth`; a trace may come in pieces.
-    fn find(&mut self, search: &Search, depth: u32) -> Result<Vec<ExportTraceServiceRequest>, SendError>;
+    fn find(&mut self, search: &Search, depth: u32) -> Result<Vec<Vec<u8>>, SendError>;
     /// All services.
     fn services(&mut self) -> Result<Vec<String>, SendError>;
 }
 
-/// Ids of the traces that were brought.
+/// Ids of the traces that were fetched.
 type Seen = HashSet<[u8; 16]>;
 
-/// Brings the traces of a window, and of `look_back` before it; where spans last longer than that, of so long before it as
+/// Fetches the traces of a window, and of `look_back` before it; where spans last longer than that, of so long before it as
 /// they do: others that began then may still be open.
-pub fn bring_open<E: From<SendError>>(
+pub fn fetch_open<E: From<SendError>>(
     server: &mut dyn Server,
     (first, to): (i64, i64),
     look_back: Duration,
-    mut each: impl FnMut(ExportTraceServiceRequest) -> Result<(), E>,
-) -> Result<Brought, E> {
+    mut each: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<Fetched, E> {
     let look_back = i64::try_from(look_back.as_nanos()).unwrap_or(i64::MAX);
     let mut window = (first.saturating_sub(look_back), to);
-    let mut brought = Brought { from: window.0, ..Brought::default() };
+    let mut fetched = Fetched { from: window.0, ..Fetched::default() };
     let (mut seen, mut longest) = (Seen::new(), 0);
     loop {
-        let more = bring(server, window, &mut seen, |request| {
-            longest = longest.max(longest_of(&request));
+        let more = fetch(server, window, &mut seen, |request| {
+            longest = longest.max(longest_of(request));
             each(request)
         })?;
-        brought.questions += more.questions;
-        brought.traces += more.traces;
-        brought.missing.extend(more.missing);
+        fetched.questions += more.questions;
+        fetched.traces += more.traces;
+        fetched.missing.extend(more.missing);
         let from = first.saturating_sub(longest.min(LOOK_BACK_MAX));
-        if from >= brought.from {
-            return Ok(brought);
+        if from >= fetched.from {
+            return Ok(fetched);
         }
-        window = (from, brought.from);
-        brought.from = from;
+        window = (from, fetched.from);
+        fetched.from = from;
     }
 }
 
 /// How long the longest span lasts, ns.
-fn longest_of(request: &ExportTraceServiceRequest) -> i64 {
-    let scopes = request.resource_spans.iter().flat_map(|group| &group.scope_spans);
-    let lengths = scopes.flat_map(|scope| &scope.spans);
-    let lengths = lengths.map(|span| span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano));
-    i64::try_from(lengths.max().unwrap_or(0)).unwrap_or(i64::MAX)
+fn longest_of(request: &[u8]) -> i64 {
+    let mut longest = 0;
+    spans::each(request, |at| {
+        let head = Head::of(at.span);
+        longest = longest.max(head.end.saturating_sub(head.start));
+    });
+    i64::try_from(longest).unwrap_or(i64::MAX)
 }
 
-/// Brings all traces of a window that were not seen before; `each` takes them in pieces, and may fail.
-fn bring<E: From<SendError>>(
+/// Fetches all traces of a window that were not seen before; `each` takes them in pieces, and may fail.
+fn fetch<E: From<SendError>>(
     server: &mut dyn Server,
     (from, to): (i64, i64),
     seen: &mut Seen,
-    mut each: impl FnMut(ExportTraceServiceRequest) -> Result<(), E>,
-) -> Result<Brought, E> {
-    let mut brought = Brought { from, ..Brought::default() };
+    mut each: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<Fetched, E> {
+    let mut fetched = Fetched { from, ..Fetched::default() };
     let mut depth = DEPTH;
     let mut overfull = 0u64;
     let mut open = vec![Search { service: String::new(), from, to }];
     while let Some(search) = open.pop() {
-        brought.questions += 1;
+        fetched.questions += 1;
         let pieces = match server.find(&search, depth) {
             Ok(pieces) => pieces,
             Err(error) if search.service.is_empty() && wants_service(&error) => {
@@ -131,22 +135,22 @@ fn bring<E: From<SendError>>(
             }
             Err(error) if error.class == Class::TooLarge && halve(&search, &mut open) => continue,
             Err(error) if error.class == Class::TooLarge => {
-                if brought.missing.len() < MESSAGES_MAX {
-                    brought.missing.push(format!("traces that begin within {SHORTEST} ns: {error}"));
+                if fetched.missing.len() < MESSAGES_MAX {
+                    fetched.missing.push(format!("traces that begin within {SHORTEST} ns: {error}"));
                 }
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
         let mut found = Seen::new();
-        for mut piece in pieces {
-            keep_new(&mut piece, seen, &mut found);
-            if !piece.resource_spans.is_empty() {
-                each(piece)?;
+        for piece in pieces {
+            let piece = only_new(&piece, seen, &mut found);
+            if !piece.is_empty() {
+                each(&piece)?;
             }
         }
         let count = found.len();
-        brought.traces += found.iter().filter(|id| !seen.contains(*id)).count() as u64;
+        fetched.traces += found.iter().filter(|id| !seen.contains(*id)).count() as u64;
         seen.extend(found);
         if count >= depth as usize && !halve(&search, &mut open) {
             overfull += 1;
@@ -154,32 +158,30 @@ fn bring<E: From<SendError>>(
     }
     if overfull > 0 {
         let what = format!("as many as one answer may hold ({depth}) begin within 1 µs, {overfull} times");
-        brought.missing.push(format!("there may be more traces than were given: {what}"));
+        fetched.missing.push(format!("there may be more traces than were given: {what}"));
     }
-    Ok(brought)
+    Ok(fetched)
 }
 
-/// Leaves the spans of traces that did not come before, without Jaeger's own; `found` gets every trace id.
-fn keep_new(piece: &mut ExportTraceServiceRequest, seen: &Seen, found: &mut Seen) {
-    for group in &mut piece.resource_spans {
-        let attributes = group.resource.iter().flat_map(|resource| &resource.attributes);
-        let itself = attributes.filter(|a| a.key == "service.name").any(|a| is_text(a, ITSELF));
-        for scope in &mut group.scope_spans {
-            scope.spans.retain(|span| {
-                let Ok(id) = <[u8; 16]>::try_from(span.trace_id.as_slice()) else { return false };
-                found.insert(id);
-                !seen.contains(&id) && !itself
-            });
+/// The spans of traces that did not come before, without Jaeger's own; `found` gets every trace id.
+fn only_new(piece: &[u8], seen: &Seen, found: &mut Seen) -> Vec<u8> {
+    let (mut splice, mut new) = (Splice::default(), Vec::new());
+    spans::edit(piece, &mut splice, true, |_, at| {
+        let head = Head::of(at.span);
+        if !head.has_trace_id {
+            return Keep::No;
         }
-        group.scope_spans.retain(|scope| !scope.spans.is_empty());
-    }
-    piece.resource_spans.retain(|group| !group.scope_spans.is_empty());
+        found.insert(head.trace_id);
+        if seen.contains(&head.trace_id) || is_its_own(at.group) { Keep::No } else { Keep::Yes }
+    });
+    splice.apply(piece, &mut new);
+    new
 }
 
-fn is_text(attribute: &opentelemetry_proto::tonic::common::v1::KeyValue, wanted: &str) -> bool {
-    use opentelemetry_proto::tonic::common::v1::any_value::Value;
-    let value = attribute.value.as_ref().and_then(|value| value.value.as_ref());
-    matches!(value, Some(Value::StringValue(text)) if text == wanted)
+/// Spans of this resource are Jaeger's own.
+fn is_its_own(group: &[u8]) -> bool {
+    let mut attributes = spans::within(group, 1).flat_map(|resource| spans::within(resource, 1)).map(spans::attribute);
+    attributes.any(|(key, value)| key == b"service.name" && spans::text(value) == Some(ITSELF))
 }
 
 /// Puts both halves of a window on the stack; false where it is too short.
@@ -209,7 +211,7 @@ fn refuses_depth(error: &SendError) -> bool {
 
 /// A Jaeger over the network.
 pub struct Jaeger {
-    asker: Asker,
+    client: QueryClient,
     runtime: tokio::runtime::Runtime,
     bytes_max: usize,
     answered: bool,
@@ -217,9 +219,9 @@ pub struct Jaeger {
 
 impl Jaeger {
     /// Answers over HTTP, and single traces over gRPC, of at most so many bytes.
-    pub fn new(asker: Asker, bytes_max: usize) -> std::io::Result<Jaeger> {
+    pub fn new(client: QueryClient, bytes_max: usize) -> std::io::Result<Jaeger> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Jaeger { asker, runtime, bytes_max, answered: false })
+        Ok(Jaeger { client, runtime, bytes_max, answered: false })
     }
 
     /// Asks again where the way failed; a server that was never there is said at once.
@@ -241,7 +243,7 @@ impl Jaeger {
     }
 
     fn get(&self, path: &str) -> Result<(u16, bytes::Bytes), SendError> {
-        let (status, body) = self.runtime.block_on(self.asker.get(path, self.bytes_max))?;
+        let (status, body) = self.runtime.block_on(self.client.get(path, self.bytes_max))?;
         match status.as_u16() {
             code @ (200 | 404) => Ok((code, body)),
             code => {
@@ -255,7 +257,7 @@ impl Jaeger {
     fn call(&self, method: &'static str, message: Vec<u8>) -> Result<Vec<Vec<u8>>, SendError> {
         let mut messages = Vec::new();
         let mut keep = |message: &[u8]| messages.push(message.to_vec());
-        self.runtime.block_on(self.asker.call(method, message, self.bytes_max, &mut keep))?;
+        self.runtime.block_on(self.client.call(method, message, self.bytes_max, &mut keep))?;
         Ok(messages)
     }
 }
@@ -265,14 +267,14 @@ fn is_passing(error: &SendError) -> bool {
 }
 
 impl Server for Jaeger {
-    fn find(&mut self, search: &Search, depth: u32) -> Result<Vec<ExportTraceServiceRequest>, SendError> {
-        match self.asker.endpoint().protocol {
+    fn find(&mut self, search: &Search, depth: u32) -> Result<Vec<Vec<u8>>, SendError> {
+        match self.client.endpoint().protocol {
             Protocol::Grpc => {
-                let message = wire::find_traces(search, depth).encode_to_vec();
+                let message = wire::find_traces(search, depth);
                 let messages =
                     self.again(|this| this.call("/jaeger.api_v3.QueryService/FindTraces", message.clone()))?;
-                let decode = |message: Vec<u8>| ExportTraceServiceRequest::decode(message.as_slice());
-                messages.into_iter().map(|message| decode(message).map_err(|error| unreadable(&error))).collect()
+                let broken = messages.iter().find_map(|message| messages::check(&REQUEST, message).err());
+                broken.map_or(Ok(messages), |error| Err(unreadable(&error)))
             }
             Protocol::Http => {
                 let path = path_of(search, depth);
@@ -283,11 +285,11 @@ impl Server for Jaeger {
     }
 
     fn services(&mut self) -> Result<Vec<String>, SendError> {
-        match self.asker.endpoint().protocol {
+        match self.client.endpoint().protocol {
             Protocol::Grpc => {
                 let messages = self.again(|this| this.call("/jaeger.api_v3.QueryService/GetServices", Vec::new()))?;
                 let message = messages.first().map_or(&[][..], Vec::as_slice);
-                wire::Services::decode(message).map(|services| services.services).map_err(|error| unreadable(&error))
+                wire::services(message).ok_or_else(|| unreadable(&"a service's name is no text"))
             }
             Protocol::Http => {
                 let (_, body) = self.again(|this| this.get("/api/v3/services"))?;
@@ -324,7 +326,7 @@ fn path_of(search: &Search, depth: u32) -> String {
 }
 
 /// answer = "{" "\"result\"" ":" traces-data "}"
-fn traces_of(status: u16, body: &[u8]) -> Result<Vec<ExportTraceServiceRequest>, SendError> {
+fn traces_of(status: u16, body: &[u8]) -> Result<Vec<Vec<u8>>, SendError> {
     if status == 404 {
         let message = message_of(body);
         return match message.as_str() {
@@ -341,7 +343,9 @@ fn traces_of(status: u16, body: &[u8]) -> Result<Vec<ExportTraceServiceRequest>,
         rest.trim_ascii_start().strip_prefix(b":")?.strip_suffix(b"}")
     };
     let inner = inner().ok_or_else(|| unreadable(&"not the answer of api_v3"))?;
-    crate::spans::json::request(inner).map(|request| vec![request]).map_err(|error| unreadable(&error))
+    let mut request = Buffer::default();
+    json::request(inner, &mut request).map_err(|error| unreadable(&error))?;
+    Ok(vec![request.into_written()])
 }
 
 /// What an error's body says: `{"error": {"message": …}}`, or its text.
@@ -368,9 +372,11 @@ fn unreadable(error: &dyn std::fmt::Display) -> SendError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
     use opentelemetry_proto::tonic::resource::v1::Resource;
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message;
 
     /// A store of traces with one span each, whose service and start are known.
     struct Store {
@@ -402,7 +408,7 @@ mod tests {
         SendError { class, code: Code::Grpc(code), message: message.into() }
     }
 
-    fn trace(service: &str, number: usize, length: u64) -> ExportTraceServiceRequest {
+    fn trace(service: &str, number: usize, length: u64) -> Vec<u8> {
         let value = Some(AnyValue { value: Some(Value::StringValue(service.into())) });
         let attribute = KeyValue { key: "service.name".into(), value, ..KeyValue::default() };
         let trace_id = (number as u128 + 1).to_be_bytes().to_vec();
@@ -412,11 +418,11 @@ mod tests {
             scope_spans: vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }],
             ..ResourceSpans::default()
         };
-        ExportTraceServiceRequest { resource_spans: vec![group] }
+        ExportTraceServiceRequest { resource_spans: vec![group] }.encode_to_vec()
     }
 
     impl Server for Store {
-        fn find(&mut self, search: &Search, depth: u32) -> Result<Vec<ExportTraceServiceRequest>, SendError> {
+        fn find(&mut self, search: &Search, depth: u32) -> Result<Vec<Vec<u8>>, SendError> {
             self.asked.push(search.clone());
             if self.by_service && search.service.is_empty() {
                 return Err(refused(3, Class::BadData, "this storage backend requires a service name to search; …"));
@@ -443,10 +449,10 @@ mod tests {
     }
 
     /// How many spans came, how many of them twice.
-    fn brought(store: &mut Store) -> (usize, usize, Brought) {
+    fn fetched(store: &mut Store) -> (usize, usize, Fetched) {
         let mut came = Vec::new();
-        let result = bring(store, (0, 10_000_000), &mut Seen::new(), |request| {
-            for group in request.resource_spans {
+        let result = fetch(store, (0, 10_000_000), &mut Seen::new(), |request| {
+            for group in ExportTraceServiceRequest::decode(request).unwrap().resource_spans {
                 came.extend(group.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| span.trace_id));
             }
             Ok::<(), SendError>(())
@@ -466,12 +472,12 @@ mod tests {
             (u32::MAX, false, 100),
         ] {
             let mut store = Store { depth_max, by_service, bytes_max, ..Store::new(3000) };
-            let (distinct, twice, brought) = brought(&mut store);
-            let place = format!("{depth_max} {by_service} {bytes_max}: {:?}", brought.missing);
+            let (distinct, twice, fetched) = fetched(&mut store);
+            let place = format!("{depth_max} {by_service} {bytes_max}: {:?}", fetched.missing);
             // Jaeger's own third is left out.
             assert_eq!((distinct, twice), (2000, 0), "{place}");
             // With a depth of one, "as many as asked for" is also what a window with one trace gives.
-            assert!(brought.missing.is_empty() || depth_max == 1, "{place}");
+            assert!(fetched.missing.is_empty() || depth_max == 1, "{place}");
             assert!(store.asked.iter().all(|search| search.service != ITSELF));
         }
     }
@@ -484,28 +490,28 @@ mod tests {
         let traces = (0..13).map(|number| ("web", number * second)).collect();
         let mut store = Store { traces, lengths, ..Store::new(0) };
         let mut came = 0;
-        let each = |_| {
+        let each = |_: &[u8]| {
             came += 1;
             Ok::<(), SendError>(())
         };
         let look_back = Duration::from_millis(10);
-        let brought = bring_open(&mut store, (10 * second, 12 * second), look_back, each).unwrap();
-        assert_eq!((brought.from, brought.traces, came), (7 * second, 5, 5));
+        let fetched = fetch_open(&mut store, (10 * second, 12 * second), look_back, each).unwrap();
+        assert_eq!((fetched.from, fetched.traces, came), (7 * second, 5, 5));
         let windows: Vec<_> = store.asked.iter().map(|search| (search.from, search.to)).collect();
         let first = 10 * second - 10_000_000;
         assert_eq!(windows, [(first, 12 * second), (9 * second, first), (7 * second, 9 * second)]);
         store.lengths = vec![(0, u64::MAX)];
-        let brought = bring_open(&mut store, (10 * second, 12 * second), look_back, |_| Ok::<(), SendError>(()));
-        assert_eq!(brought.unwrap().from, 10 * second - LOOK_BACK_MAX);
+        let fetched = fetch_open(&mut store, (10 * second, 12 * second), look_back, |_: &[u8]| Ok::<(), SendError>(()));
+        assert_eq!(fetched.unwrap().from, 10 * second - LOOK_BACK_MAX);
     }
 
     #[test]
     fn what_a_window_cannot_give_is_said() {
         let mut store = Store { traces: vec![("web", 5); 40], depth_max: 20, ..Store::new(0) };
-        let (distinct, twice, brought) = brought(&mut store);
+        let (distinct, twice, fetched) = fetched(&mut store);
         assert_eq!((distinct, twice), (15, 0), "1000 halved is 15 at last");
-        assert_eq!(brought.missing.len(), 1);
-        assert!(brought.questions < 100, "{}", brought.questions);
+        assert_eq!(fetched.missing.len(), 1);
+        assert!(fetched.questions < 100, "{}", fetched.questions);
     }
 
     #[test]
@@ -520,7 +526,7 @@ mod tests {
     #[test]
     fn another_server_than_jaeger_is_told_from_no_traces() {
         let none = br#"{"error":{"httpCode":404,"message":"No traces found"}}"#;
-        assert_eq!(traces_of(404, none).unwrap(), Vec::new());
+        assert_eq!(traces_of(404, none).unwrap(), Vec::<Vec<u8>>::new());
         assert!(traces_of(404, b"404 page not found\n").unwrap_err().message.contains("query port"));
         for body in [&b""[..], b"{", b"{\"result\":", b"<html>", b"{\"result\":}"] {
             assert!(traces_of(200, body).is_err());

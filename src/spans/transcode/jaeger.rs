@@ -9,15 +9,13 @@ use std::collections::HashMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value::Value};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1 as otlp;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::grouped::Grouped;
+use super::model::{self, Attribute, Value};
+use super::number::Number;
 use super::values::{attribute, id, is_id, nanos, or_default, take, take_fields, take_scope, text_attribute};
-use crate::spans::json::Number;
 
 /// Where Jaeger keeps what it finds wrong with a span (its `jptrace.WarningsAttribute`).
 const WARNINGS: &str = "@jaeger@warnings";
@@ -174,20 +172,20 @@ impl Trace {
         let mut known: HashMap<String, usize> = HashMap::new();
         for mut span in self.spans {
             let resource = match span.process.take() {
-                Some(process) => grouped.resource(resource(&process)),
+                Some(process) => grouped.resource(&resource(&process)),
                 None => *known.entry(std::mem::take(&mut span.process_id)).or_insert_with_key(|name| {
-                    grouped.resource(resource(self.processes.get(name).unwrap_or(&of_batch)))
+                    grouped.resource(&resource(self.processes.get(name).unwrap_or(&of_batch)))
                 }),
             };
             let mut span = otlp_span(span);
             let scope = take_scope(&mut span.attributes);
-            grouped.push(resource, scope, span);
+            grouped.push(resource, scope, &span);
         }
     }
 }
 
 /// Jaeger's clients called the host `hostname`.
-fn resource(process: &Process) -> Resource {
+fn resource(process: &Process) -> Vec<Attribute> {
     let mut attributes = Vec::new();
     if !process.service_name.is_empty() {
         attributes.push(text_attribute("service.name", process.service_name.as_str()));
@@ -198,10 +196,10 @@ fn resource(process: &Process) -> Resource {
     {
         attributes.push(text_attribute("host.name", host));
     }
-    Resource { attributes, ..Resource::default() }
+    attributes
 }
 
-fn otlp_span(span: Span) -> otlp::Span {
+fn otlp_span(span: Span) -> model::Span {
     let trace_id = id::<16>(&span.trace_id);
     let mut parent_span_id = id::<8>(&span.parent_span_id);
     let mut links = Vec::new();
@@ -219,16 +217,14 @@ fn otlp_span(span: Span) -> otlp::Span {
         if !(reference.is_child_of() && span_id == parent_span_id && trace_id_of == trace_id) && is_id(&span_id) {
             let kind = if reference.is_child_of() { "child_of" } else { "follows_from" };
             let attributes = vec![text_attribute(REFERENCE_KIND, kind)];
-            links.push(otlp::span::Link { trace_id: trace_id_of, span_id, attributes, ..otlp::span::Link::default() });
+            links.push(model::Link { trace_id: trace_id_of, span_id, attributes, ..model::Link::default() });
         }
     }
-    let mut attributes: Vec<KeyValue> = span.tags.iter().map(Tag::attribute).collect();
+    let mut attributes: Vec<Attribute> = span.tags.iter().map(Tag::attribute).collect();
     if !span.warnings.is_empty() {
-        let value = |text| AnyValue { value: Some(Value::StringValue(text)) };
-        let values = span.warnings.into_iter().map(value).collect();
-        attributes.push(attribute(WARNINGS, Value::ArrayValue(ArrayValue { values })));
+        attributes.push(attribute(WARNINGS, Value::Texts(span.warnings)));
     }
-    let mut result = otlp::Span {
+    let mut result = model::Span {
         trace_id,
         span_id: id::<8>(&span.span_id),
         parent_span_id: if is_id(&parent_span_id) { parent_span_id } else { Vec::new() },
@@ -240,20 +236,20 @@ fn otlp_span(span: Span) -> otlp::Span {
         attributes,
         events: span.logs.into_iter().map(event).collect(),
         links,
-        ..otlp::Span::default()
+        ..model::Span::default()
     };
     take_fields(&mut result);
     result
 }
 
-fn event(log: Log) -> otlp::span::Event {
-    let mut attributes: Vec<KeyValue> = log.fields.iter().map(Tag::attribute).collect();
+fn event(log: Log) -> model::Event {
+    let mut attributes: Vec<Attribute> = log.fields.iter().map(Tag::attribute).collect();
     let name = take(&mut attributes, "event").unwrap_or_default();
-    otlp::span::Event { time_unix_nano: log.timestamp.0, name, attributes, ..otlp::span::Event::default() }
+    model::Event { time_unix_nano: log.timestamp.0, name, attributes, ..model::Event::default() }
 }
 
 impl Tag {
-    fn attribute(&self) -> KeyValue {
+    fn attribute(&self) -> Attribute {
         attribute(self.key.as_str(), self.typed().unwrap_or_else(|| untyped(&self.value)))
     }
 
@@ -262,14 +258,14 @@ impl Tag {
         let text = self.value.as_str();
         let is_default = self.value.is_null();
         Some(match self.kind.to_ascii_lowercase().as_str() {
-            "string" | "" if is_default => Value::StringValue(String::new()),
-            "bool" if is_default => Value::BoolValue(false),
-            "bool" => Value::BoolValue(self.value.as_bool().or_else(|| text?.parse().ok())?),
-            "int64" if is_default => Value::IntValue(0),
-            "int64" => Value::IntValue(self.value.as_i64().or_else(|| text?.parse().ok())?),
-            "float64" if is_default => Value::DoubleValue(0.0),
-            "float64" => Value::DoubleValue(self.value.as_f64().or_else(|| text?.parse().ok())?),
-            "binary" => Value::BytesValue(STANDARD.decode(text.unwrap_or_default()).ok()?),
+            "string" | "" if is_default => Value::Text(String::new()),
+            "bool" if is_default => Value::Bool(false),
+            "bool" => Value::Bool(self.value.as_bool().or_else(|| text?.parse().ok())?),
+            "int64" if is_default => Value::Integer(0),
+            "int64" => Value::Integer(self.value.as_i64().or_else(|| text?.parse().ok())?),
+            "float64" if is_default => Value::Double(0.0),
+            "float64" => Value::Double(self.value.as_f64().or_else(|| text?.parse().ok())?),
+            "binary" => Value::Bytes(STANDARD.decode(text.unwrap_or_default()).ok()?),
             _ => return None,
         })
     }
@@ -277,12 +273,12 @@ impl Tag {
 
 pub(super) fn untyped(value: &Json) -> Value {
     match value {
-        Json::String(text) => Value::StringValue(text.clone()),
-        Json::Bool(value) => Value::BoolValue(*value),
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Bool(value) => Value::Bool(*value),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => Value::IntValue(number),
-            (None, number) => Value::DoubleValue(number.unwrap_or_default()),
+            (Some(number), _) => Value::Integer(number),
+            (None, number) => Value::Double(number.unwrap_or_default()),
         },
-        other => Value::StringValue(other.to_string()),
+        other => Value::Text(other.to_string()),
     }
 }

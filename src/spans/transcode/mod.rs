@@ -1,19 +1,21 @@
 //! Traces as other tools write them → OTLP.
 //!
 //! In go JSON values: traces and spans of Jaeger and Zipkin, answers of Tempo and of Jaeger's api_v3, OTLP requests, and
-//! lists of these. Out comes one request with all that they say. Nothing behind this module knows the formats. Where a
-//! value ends is `documents`' to know.
+//! lists of these. Out come the bytes of one request with all that they say. Nothing behind this module knows the formats.
+//! Where a value ends is `documents`' to know.
 
+mod cursor;
 mod grouped;
 mod jaeger;
+pub(super) mod json;
+mod model;
+mod number;
 mod values;
 mod zipkin;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-
-use super::json;
 use super::json_scan::ValueScan;
 use super::kind::Outline;
+use crate::otlp::wire::write::Buffer;
 use grouped::Grouped;
 
 /// Lists within lists beyond this are no traces.
@@ -24,7 +26,8 @@ const KEYS_SHOWN: usize = 6;
 /// Gathers what values hold.
 #[derive(Default)]
 pub(super) struct Transcoder {
-    request: ExportTraceServiceRequest,
+    /// What came as OTLP.
+    request: Buffer,
     grouped: Grouped,
     zipkin: Vec<zipkin::Span>,
 }
@@ -35,10 +38,10 @@ impl Transcoder {
         self.value_within(text.trim_ascii(), DEPTH_MAX)
     }
 
-    /// All that was taken, spans of one resource together.
-    pub(super) fn finish(mut self) -> ExportTraceServiceRequest {
+    /// The bytes of all that was taken, spans of one resource together.
+    pub(super) fn finish(mut self) -> Buffer {
         zipkin::take(self.zipkin, &mut self.grouped);
-        self.request.resource_spans.extend(self.grouped.finish());
+        self.grouped.write(&mut self.request);
         self.request
     }
 
@@ -54,10 +57,9 @@ impl Transcoder {
         let has = |names: &[&str]| names.iter().any(|name| outline.has(name));
         let spoiled = |error: serde_json::Error| error.to_string();
         if has(&["resourceSpans", "resource_spans", "batches", "result", "trace"]) {
-            let request = json::request(text).map_err(spoiled)?;
-            self.request.resource_spans.extend(request.resource_spans);
+            json::request(text, &mut self.request)?;
         } else if has(&["scopeSpans", "scope_spans", "instrumentationLibrarySpans", "resource"]) {
-            self.request.resource_spans.push(json::resource_spans(text).map_err(spoiled)?);
+            json::resource_spans(text, &mut self.request)?;
         } else if let Some(traces) = outline.value("data").filter(|value| value.starts_with(b"[")) {
             return self.value_within(elements_of(traces), depth.saturating_sub(1));
         } else if has(&["spans", "processes"]) {

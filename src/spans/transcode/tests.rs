@@ -1,12 +1,17 @@
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
+use prost::Message;
 
 use super::*;
 
 fn transcoded(text: &str) -> Vec<ResourceSpans> {
     let mut transcoder = Transcoder::default();
     transcoder.value(text.as_bytes()).unwrap();
-    transcoder.finish().resource_spans
+    let bytes = transcoder.finish().into_written();
+    let request = ExportTraceServiceRequest::decode(&bytes[..]).unwrap();
+    assert_eq!(request.encode_to_vec(), bytes, "the bytes are the library's");
+    request.resource_spans
 }
 
 fn spans(groups: &[ResourceSpans]) -> Vec<&Span> {

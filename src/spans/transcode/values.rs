@@ -4,11 +4,14 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
-use opentelemetry_proto::tonic::trace::v1::{Span, Status, span::SpanKind, status::StatusCode};
 use serde::{Deserialize, Deserializer};
 
-use crate::spans::json::{Number, hex_id};
+use super::model::{Attribute, Scope, Span, Status, Value};
+use super::number::{Number, hex_id};
+
+/// `STATUS_CODE_OK` and `STATUS_CODE_ERROR`.
+const OK: u8 = 1;
+const ERROR: u8 = 2;
 
 /// null and a missing field alike.
 pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(value: D) -> Result<T, D::Error> {
@@ -31,25 +34,25 @@ pub(super) fn is_id(id: &[u8]) -> bool {
     id.iter().any(|byte| *byte != 0)
 }
 
-pub(super) fn attribute(key: impl Into<String>, value: Value) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+pub(super) fn attribute(key: impl Into<String>, value: Value) -> Attribute {
+    Attribute { key: key.into(), value }
 }
 
-pub(super) fn text_attribute(key: impl Into<String>, text: impl Into<String>) -> KeyValue {
-    attribute(key, Value::StringValue(text.into()))
+pub(super) fn text_attribute(key: impl Into<String>, text: impl Into<String>) -> Attribute {
+    attribute(key, Value::Text(text.into()))
 }
 
-pub(super) fn text(attribute: &KeyValue) -> Option<Cow<'_, str>> {
-    match attribute.value.as_ref()?.value.as_ref()? {
-        Value::StringValue(text) => Some(Cow::Borrowed(text)),
-        Value::BoolValue(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
-        Value::IntValue(value) => Some(Cow::Owned(value.to_string())),
+pub(super) fn text(attribute: &Attribute) -> Option<Cow<'_, str>> {
+    match &attribute.value {
+        Value::Text(text) => Some(Cow::Borrowed(text)),
+        Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+        Value::Integer(value) => Some(Cow::Owned(value.to_string())),
         _ => None,
     }
 }
 
 /// Takes an attribute out, where it is text.
-pub(super) fn take(attributes: &mut Vec<KeyValue>, key: &str) -> Option<String> {
+pub(super) fn take(attributes: &mut Vec<Attribute>, key: &str) -> Option<String> {
     let at = attributes.iter().position(|attribute| attribute.key == key)?;
     let value = text(&attributes[at])?.into_owned();
     attributes.remove(at);
@@ -67,51 +70,50 @@ pub(super) fn take_fields(span: &mut Span) {
     }
     if let Some(kind) = take(attributes, "span.kind") {
         match kind_named(&kind) {
-            SpanKind::Unspecified => attributes.push(text_attribute("span.kind", kind)),
-            kind => span.kind = kind.into(),
+            0 => attributes.push(text_attribute("span.kind", kind)),
+            kind => span.kind = kind,
         }
     }
     let code = take(attributes, "otel.status_code");
     let message = take(attributes, "otel.status_description");
     let (mut status, mut why) = match code.map(|code| code.to_ascii_uppercase()).as_deref() {
-        Some("OK" | "STATUS_CODE_OK") => (StatusCode::Ok, message),
-        Some("ERROR" | "STATUS_CODE_ERROR") => (StatusCode::Error, message),
-        _ => (StatusCode::Unset, message),
+        Some("OK" | "STATUS_CODE_OK") => (OK, message),
+        Some("ERROR" | "STATUS_CODE_ERROR") => (ERROR, message),
+        _ => (0, message),
     };
     if let Some(error) = take(attributes, "error") {
         match error.to_ascii_lowercase().as_str() {
             "false" => {}
-            "true" | "" => status = StatusCode::Error,
+            "true" | "" => status = ERROR,
             _ => {
-                status = StatusCode::Error;
+                status = ERROR;
                 why.get_or_insert(error);
             }
         }
     }
-    if status != StatusCode::Unset || why.is_some() {
-        span.status = Some(Status { code: status.into(), message: why.unwrap_or_default() });
+    if status != 0 || why.is_some() {
+        span.status = Some(Status { code: status, message: why.unwrap_or_default() });
     }
 }
 
-/// `server`, in the case of either format.
-pub(super) fn kind_named(name: &str) -> SpanKind {
+/// The number of a span's kind: `server`, in the case of either format; 0 for a name that is none.
+pub(super) fn kind_named(name: &str) -> u8 {
     match name.to_ascii_lowercase().as_str() {
-        "internal" => SpanKind::Internal,
-        "server" => SpanKind::Server,
-        "client" => SpanKind::Client,
-        "producer" => SpanKind::Producer,
-        "consumer" => SpanKind::Consumer,
-        _ => SpanKind::Unspecified,
+        "internal" => 1,
+        "server" => 2,
+        "client" => 3,
+        "producer" => 4,
+        "consumer" => 5,
+        _ => 0,
     }
 }
 
 /// The scope that a span's tags name, by today's names or those before.
-pub(super) fn take_scope(attributes: &mut Vec<KeyValue>) -> InstrumentationScope {
+pub(super) fn take_scope(attributes: &mut Vec<Attribute>) -> Scope {
     let mut field = |names: [&str; 2]| names.iter().find_map(|name| take(attributes, name)).unwrap_or_default();
-    InstrumentationScope {
+    Scope {
         name: field(["otel.scope.name", "otel.library.name"]),
         version: field(["otel.scope.version", "otel.library.version"]),
-        ..InstrumentationScope::default()
     }
 }
 

@@ -7,15 +7,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1 as otlp;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::grouped::Grouped;
+use super::model::{self, Attribute, Value};
+use super::number::Number;
 use super::values::{attribute, id, is_id, kind_named, nanos, or_default, take_fields, take_scope, text_attribute};
-use crate::spans::json::Number;
 
 /// The attribute of a client's span that tells the id by which Zipkin knows it.
 const SHARED_ID: &str = "zipkin.shared_id";
@@ -102,7 +100,7 @@ pub(super) fn take(spans: Vec<Span>, grouped: &mut Grouped) {
         let client = clients.get(&key);
         let is_client = span.kind.eq_ignore_ascii_case("client");
         let (resource, tags) = resource(&span, &keys);
-        let place = grouped.resource(resource);
+        let place = grouped.resource(&resource);
         let mut span = otlp_span(span, tags);
         if let Some(client) = client {
             if is_client {
@@ -113,7 +111,7 @@ pub(super) fn take(spans: Vec<Span>, grouped: &mut Grouped) {
             }
         }
         let scope = take_scope(&mut span.attributes);
-        grouped.push(place, scope, span);
+        grouped.push(place, scope, &span);
     }
 }
 
@@ -149,7 +147,7 @@ impl ResourceKeys {
 }
 
 /// The resource, and the tags that are not part of it.
-fn resource(span: &Span, keys: &ResourceKeys) -> (Resource, Vec<KeyValue>) {
+fn resource(span: &Span, keys: &ResourceKeys) -> (Vec<Attribute>, Vec<Attribute>) {
     let (mut attributes, mut tags) = (Vec::new(), Vec::new());
     if !span.local_endpoint.service_name.is_empty() {
         attributes.push(text_attribute("service.name", span.local_endpoint.service_name.as_str()));
@@ -165,10 +163,10 @@ fn resource(span: &Span, keys: &ResourceKeys) -> (Resource, Vec<KeyValue>) {
             _ => tags.push(text_attribute(key.as_str(), text)),
         }
     }
-    (Resource { attributes, ..Resource::default() }, tags)
+    (attributes, tags)
 }
 
-fn otlp_span(span: Span, mut attributes: Vec<KeyValue>) -> otlp::Span {
+fn otlp_span(span: Span, mut attributes: Vec<Attribute>) -> model::Span {
     let links = take_links(&mut attributes);
     endpoint(&mut attributes, "network.local", &span.local_endpoint);
     endpoint(&mut attributes, "network.peer", &span.remote_endpoint);
@@ -181,33 +179,33 @@ fn otlp_span(span: Span, mut attributes: Vec<KeyValue>) -> otlp::Span {
     let start = span.timestamp.as_ref().map(nanos).filter(|start| *start > 0);
     let start = start.or_else(|| events.first().map(|event| event.time_unix_nano)).unwrap_or_default();
     let (span_id, parent) = (id::<8>(&span.id), id::<8>(&span.parent_id));
-    let mut result = otlp::Span {
+    let mut result = model::Span {
         trace_id: id::<16>(&span.trace_id),
         parent_span_id: if is_id(&parent) && parent != span_id { parent } else { Vec::new() },
         span_id,
         // What a debug span is beside being sampled, OTLP cannot say.
         flags: u32::from(span.debug),
         name: span.name,
-        kind: kind_named(&span.kind).into(),
+        kind: kind_named(&span.kind),
         start_time_unix_nano: start,
         end_time_unix_nano: start.saturating_add(nanos(&span.duration)),
         attributes,
         events,
         links,
-        ..otlp::Span::default()
+        ..model::Span::default()
     };
     take_fields(&mut result);
     result
 }
 
-fn endpoint(attributes: &mut Vec<KeyValue>, prefix: &str, endpoint: &Endpoint) {
+fn endpoint(attributes: &mut Vec<Attribute>, prefix: &str, endpoint: &Endpoint) {
     for address in [&endpoint.ipv4, &endpoint.ipv6] {
         if !address.is_empty() && !attributes.iter().any(|known| known.key == format!("{prefix}.address")) {
             attributes.push(text_attribute(format!("{prefix}.address"), address.as_str()));
         }
     }
     if let Ok(port @ 1..) = i64::try_from(endpoint.port.integer()) {
-        attributes.push(attribute(format!("{prefix}.port"), Value::IntValue(port)));
+        attributes.push(attribute(format!("{prefix}.port"), Value::Integer(port)));
     }
 }
 
@@ -215,8 +213,8 @@ fn endpoint(attributes: &mut Vec<KeyValue>, prefix: &str, endpoint: &Endpoint) {
 ///
 /// As the collector's exporter writes events, and as OpenTelemetry specifies it for SDKs.
 /// <https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/#events>
-fn event(annotation: Annotation) -> otlp::span::Event {
-    let mut event = otlp::span::Event { time_unix_nano: nanos(&annotation.timestamp), ..otlp::span::Event::default() };
+fn event(annotation: Annotation) -> model::Event {
+    let mut event = model::Event { time_unix_nano: nanos(&annotation.timestamp), ..model::Event::default() };
     let parts = annotation.value.split_once('|').and_then(|(name, rest)| Some((name, rest.rsplit_once('|')?)));
     if let Some((name, (attributes, dropped))) = parts
         && let (Some(attributes), Ok(dropped)) = (json_attributes(attributes), dropped.parse())
@@ -239,7 +237,7 @@ fn event(annotation: Annotation) -> otlp::span::Event {
 }
 
 /// otlp.link.N = trace-id "|" span-id "|" state "|" json-object "|" dropped
-fn take_links(attributes: &mut Vec<KeyValue>) -> Vec<otlp::span::Link> {
+fn take_links(attributes: &mut Vec<Attribute>) -> Vec<model::Link> {
     let mut links = Vec::new();
     for number in 0..LINKS_MAX {
         let key = format!("otlp.link.{number}");
@@ -251,21 +249,20 @@ fn take_links(attributes: &mut Vec<KeyValue>) -> Vec<otlp::span::Link> {
     links
 }
 
-fn link(text: &str) -> Option<otlp::span::Link> {
+fn link(text: &str) -> Option<model::Link> {
     let mut parts = text.splitn(4, '|');
     let (trace_id, span_id, state) = (parts.next()?, parts.next()?, parts.next()?);
     let (attributes, dropped) = parts.next()?.rsplit_once('|')?;
-    Some(otlp::span::Link {
+    Some(model::Link {
         trace_id: id::<16>(trace_id.trim_matches('"')),
         span_id: id::<8>(span_id.trim_matches('"')),
         trace_state: state.to_owned(),
         attributes: json_attributes(attributes)?,
         dropped_attributes_count: dropped.parse().ok()?,
-        ..otlp::span::Link::default()
     })
 }
 
-fn json_attributes(text: &str) -> Option<Vec<KeyValue>> {
+fn json_attributes(text: &str) -> Option<Vec<Attribute>> {
     let object: BTreeMap<String, Json> = serde_json::from_str(text).ok()?;
     Some(object.iter().map(|(key, value)| attribute(key.as_str(), super::jaeger::untyped(value))).collect())
 }

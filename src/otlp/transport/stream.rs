@@ -18,9 +18,10 @@ use tokio_rustls::client::TlsStream;
 
 use super::heard::{Heard, Hearing, tls_failure};
 use super::mismatch::{self, Mismatch, Probe};
-use super::status::{Class, Code, SendError};
 use super::tls::{self, Asked, TlsError};
-use super::{Endpoint, Protocol};
+use crate::otlp::endpoint::Endpoint;
+use crate::otlp::outcome::{Class, Code, SendError};
+use crate::otlp::protocol::Protocol;
 
 /// Probes of a server that closes connections without a word: it may only be starting, and speak later.
 const PROBES_MAX: u32 = 3;
@@ -28,7 +29,7 @@ const PROBES_MAX: u32 = 3;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connects to one endpoint again and again.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     endpoint: Endpoint,
     tls: Option<Tls>,
     /// What came first over the latest connection, and within its TLS.
@@ -44,13 +45,13 @@ struct Tls {
 }
 
 impl Connector {
-    pub(super) fn new(endpoint: &Endpoint) -> Result<Connector, TlsError> {
+    pub(crate) fn new(endpoint: &Endpoint) -> Result<Connector, TlsError> {
         let tls = if endpoint.is_tls() { Some(Tls::new(endpoint)?) } else { None };
         let (wire, inside) = (Heard::default(), Heard::default());
         Ok(Connector { endpoint: endpoint.clone(), tls, wire, inside, probes: AtomicU32::new(PROBES_MAX) })
     }
 
-    pub(super) async fn connect(&self) -> Result<Stream, SendError> {
+    pub(crate) async fn connect(&self) -> Result<Stream, SendError> {
         let stream = self.tcp().await?;
         let Some(tls) = &self.tls else { return Ok(Stream::Plain(Hearing::new(stream, &self.inside))) };
         let connected = tls.connector.connect(tls.name.clone(), Hearing::new(stream, &self.wire)).await;
@@ -59,7 +60,7 @@ impl Connector {
     }
 
     /// Whether requests name their host in full, because a proxy passes them on.
-    pub(super) fn is_forwarded(&self) -> bool {
+    pub(crate) fn is_forwarded(&self) -> bool {
         self.endpoint.proxy.is_some() && self.tls.is_none() && self.endpoint.protocol == Protocol::Http
     }
 
@@ -96,7 +97,7 @@ impl Connector {
     }
 
     /// An error as what it is: where another protocol is spoken, or a certificate is not accepted, trying again is no use.
-    pub(super) async fn explained(&self, error: SendError) -> SendError {
+    pub(crate) async fn explained(&self, error: SendError) -> SendError {
         if error.code.is_answer() {
             return self.explained_answer(error);
         }
@@ -162,7 +163,7 @@ impl Connector {
         if probe == Probe::Tls {
             let mut endpoint = self.endpoint.clone();
             // Nothing is sent over it.
-            endpoint.tls = super::endpoint::TlsSettings { skip_verify: true, ..Default::default() };
+            endpoint.tls = crate::otlp::endpoint::TlsSettings { skip_verify: true, ..Default::default() };
             let tls = Tls::new(&endpoint).ok()?;
             tls.connector.connect(tls.name, stream).await.ok()?;
         } else {
@@ -192,7 +193,7 @@ fn no_connection(error: &io::Error) -> SendError {
 }
 
 /// A connected stream.
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Plain(Hearing<TcpStream>),
     Tls(Box<Hearing<TlsStream<Hearing<TcpStream>>>>),
 }

@@ -11,21 +11,22 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::client::conn::http1::{self, SendRequest};
 
-use super::answer::{NoAnswer, RESPONSE_BYTES_MAX};
-use super::client::unix_seconds;
+use super::clock::unix_seconds;
 use super::rope::RopeBody;
-use super::status::{self, Accepted, Code, SendError};
 use super::stream::{Connector, HyperStream};
+use crate::otlp::answer::{NoAnswer, RESPONSE_BYTES_MAX};
+use crate::otlp::outcome::{Accepted, Code, SendError};
+use crate::otlp::status;
 
 /// The connections to one endpoint.
 #[derive(Default)]
-pub(super) struct Http {
+pub(crate) struct Http {
     idle: Mutex<Vec<SendRequest<RopeBody>>>,
 }
 
 impl Http {
     /// Sends one request on a connection that is free, or on a new one.
-    pub(super) async fn call(&self, connector: &Connector, request: Request<RopeBody>) -> Result<Accepted, SendError> {
+    pub(crate) async fn call(&self, connector: &Connector, request: Request<RopeBody>) -> Result<Accepted, SendError> {
         let mut connection = match self.idle() {
             Some(connection) => connection,
             None => connect(connector).await?,
@@ -88,7 +89,7 @@ async fn read(mut body: hyper::body::Incoming) -> Result<Option<BytesMut>, SendE
 }
 
 /// The headers that every request carries.
-pub(super) fn headers(uri: &http::Uri) -> HeaderMap {
+pub(crate) fn headers(uri: &http::Uri) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
     if let Some(host) = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {

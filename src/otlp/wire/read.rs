@@ -1,24 +1,7 @@
-//! Just enough of protobuf's wire format: lengths and tags going out, one pass over the fields coming in.
+//! The fields of a protobuf message, read in place.
 //!
 //! In go bytes, out come field numbers with borrowed values. No message types, no recursion: whoever reads a message
 //! inside another asks again for that one's bytes.
-
-/// Bytes that `value` takes as a varint.
-#[inline]
-pub fn varint_len(value: u64) -> usize {
-    // ⌈bits / 7⌉, at least 1.
-    (70 - (value | 1).leading_zeros() as usize) / 7
-}
-
-/// Appends `value` as a varint.
-#[inline]
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
 
 /// The value of a field, as its wire type says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,31 +34,55 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The fields of one message in order; ends at the first thing that is not protobuf.
+/// The fields of one message in order; ends at the first thing that is not protobuf. Groups, which proto3 does not have,
+/// count as none.
 #[derive(Debug, Clone)]
-pub struct Fields<'a>(&'a [u8]);
+pub struct Fields<'a> {
+    message: &'a [u8],
+    at: usize,
+}
 
 impl<'a> Fields<'a> {
     /// Reads `message`.
+    #[inline]
     pub fn of(message: &'a [u8]) -> Fields<'a> {
-        Fields(message)
+        Fields { message, at: 0 }
     }
 
+    /// Where the next field begins in the message.
+    #[inline]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    #[inline(always)]
     fn varint(&mut self) -> Option<u64> {
+        let first = *self.message.get(self.at)?;
+        if first < 0x80 {
+            self.at += 1;
+            return Some(u64::from(first));
+        }
+        self.long_varint()
+    }
+
+    #[inline(never)]
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
-        for (index, &byte) in self.0.iter().take(10).enumerate() {
+        for (index, &byte) in self.message.get(self.at..)?.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);
             if byte < 0x80 {
-                self.0 = &self.0[index + 1..];
-                return Some(value);
+                self.at += index + 1;
+                // The tenth byte holds the last bit.
+                return (index < 9 || byte < 2).then_some(value);
             }
         }
         None
     }
 
+    #[inline(always)]
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
+        let taken = self.message.get(self.at..)?.get(..len)?;
+        self.at += len;
         Some(taken)
     }
 }
@@ -83,9 +90,23 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = (u32, Value<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        let start = self.at;
+        let field = self.field();
+        if field.is_none() {
+            // So that a message that was read to its end is told from one that was not.
+            self.at = start;
+        }
+        field
+    }
+}
+
+impl<'a> Fields<'a> {
+    #[inline(always)]
+    fn field(&mut self) -> Option<(u32, Value<'a>)> {
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).ok()?;
+        let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number))?;
         let value = match tag & 7 {
             0 => Value::Varint(self.varint()?),
             1 => Value::Fixed64(u64::from_le_bytes(self.take(8)?.try_into().ok()?)),
@@ -105,6 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::otlp::wire::write::{varint, varint_len};
 
     #[test]
     fn reads_back_what_prost_writes() {
@@ -113,6 +135,19 @@ mod tests {
         let bytes = status.encode_to_vec();
         let fields: Vec<_> = Fields::of(&bytes).collect();
         assert_eq!(fields, [(2, Value::Bytes(b"no")), (3, Value::Varint(2))]);
+    }
+
+    #[test]
+    fn a_message_is_read_to_its_end_or_shown_where_it_breaks() {
+        let bytes = [0x08, 0x01, 0x12, 0x02, 7, 7, 0x1a, 0x05, 1];
+        let mut fields = Fields::of(&bytes);
+        assert_eq!(fields.by_ref().map(|(number, _)| number).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(fields.at(), 6);
+        for broken in
+            [&[0x00, 0x01][..], &[0x0b, 0x0c], &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]]
+        {
+            assert_eq!(Fields::of(broken).count(), 0, "{broken:?}");
+        }
     }
 
     #[test]
@@ -125,9 +160,9 @@ mod tests {
         #[test]
         fn varints_take_as_many_bytes_as_said(value: u64) {
             let mut out = Vec::new();
-            put_varint(&mut out, value);
-            prop_assert_eq!(out.len(), varint_len(value));
-            prop_assert_eq!(Fields(&out).varint(), Some(value));
+            varint(&mut out, value);
+            prop_assert_eq!(out.len(), varint_len(value as usize));
+            prop_assert_eq!(Fields::of(&out).varint(), Some(value));
         }
 
         #[test]

@@ -15,18 +15,18 @@ const FIRST_BYTES: usize = 1024;
 
 /// What the connections to one server heard, the latest that heard anything last.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Beginning>>);
+pub(crate) struct Heard(Arc<Mutex<Beginning>>);
 
 /// How the latest connection began.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Beginning {
-    pub(super) first: Vec<u8>,
+pub(crate) struct Beginning {
+    pub(crate) first: Vec<u8>,
     /// What TLS said instead.
-    pub(super) failure: Option<rustls::Error>,
+    pub(crate) failure: Option<rustls::Error>,
 }
 
 impl Heard {
-    pub(super) fn beginning(&self) -> Beginning {
+    pub(crate) fn beginning(&self) -> Beginning {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -37,7 +37,7 @@ impl Heard {
 }
 
 /// The stream.
-pub(super) struct Hearing<S> {
+pub(crate) struct Hearing<S> {
     stream: S,
     heard: Heard,
     /// What came so far, while it is still the beginning.
@@ -45,7 +45,7 @@ pub(super) struct Hearing<S> {
 }
 
 impl<S> Hearing<S> {
-    pub(super) fn new(stream: S, heard: &Heard) -> Hearing<S> {
+    pub(crate) fn new(stream: S, heard: &Heard) -> Hearing<S> {
         Hearing { stream, heard: heard.clone(), first: Vec::new() }
     }
 }
@@ -74,7 +74,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Hearing<S> {
 }
 
 /// The TLS library's own error in one of I/O.
-pub(super) fn tls_failure(error: &io::Error) -> Option<&rustls::Error> {
+pub(crate) fn tls_failure(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 

@@ -1,7 +1,7 @@
 //! One gRPC connection: HTTP/2 with many calls in flight, framed by hand.
 //!
 //! In go framed requests, out come the endpoint's answers. A connection that ends, or that the endpoint asks to leave
-//! (GOAWAY), makes [`Grpc::is_usable`] false or a call fail as lost; the [`Client`](super::Client) then makes another.
+//! (GOAWAY), makes [`Grpc::is_usable`] false or a call fail as lost; the [`Client`](crate::otlp::Client) then makes another.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -12,11 +12,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::{Connection, SendRequest};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 
-use super::answer::{self, NoAnswer, RESPONSE_BYTES_MAX, encoding_of};
-use super::gather::{Drain, Gather, Lender, gather};
+use super::gather::{Drain, Gather, SharedRoom, gather};
 use super::rope::Rope;
-use super::status::{self, Accepted, Code, SendError};
 use super::stream::Stream;
+use crate::otlp::answer::{self, NoAnswer, RESPONSE_BYTES_MAX, encoding_of};
+use crate::otlp::outcome::{Accepted, Code, SendError};
+use crate::otlp::status;
 
 /// Answers are small, but many can be under way: never let them wait for our window.
 const WINDOW_BYTES: u32 = 1024 * 1024;
@@ -26,15 +27,15 @@ const PREFIX_BYTES: usize = 5;
 
 /// One connection; clones share it.
 #[derive(Clone)]
-pub(super) struct Grpc {
+pub(crate) struct Grpc {
     requests: SendRequest<Rope>,
-    lender: Lender,
+    shared: SharedRoom,
 }
 
 impl Grpc {
     /// Speaks HTTP/2 over a stream; a task drives it until the last clone is gone.
-    pub(super) async fn handshake(stream: Stream) -> Result<Grpc, h2::Error> {
-        let (gather, drain, lender) = gather(stream);
+    pub(crate) async fn handshake(stream: Stream) -> Result<Grpc, h2::Error> {
+        let (gather, drain, shared) = gather(stream);
         let mut builder = h2::client::Builder::new();
         builder
             .enable_push(false)
@@ -46,18 +47,18 @@ impl Grpc {
         // The preface lies in the gatherer until the driver runs.
         let (requests, connection) = builder.handshake(gather).await?;
         tokio::spawn(Driver { connection, drain });
-        Ok(Grpc { requests, lender })
+        Ok(Grpc { requests, shared })
     }
 
     /// Waits until the endpoint allows one more call. An error means that the connection is no use any more.
-    pub(super) async fn ready(self) -> Result<Grpc, SendError> {
-        let Grpc { requests, lender } = self;
-        requests.ready().await.map(|requests| Grpc { requests, lender }).map_err(|error| lost(&error))
+    pub(crate) async fn ready(self) -> Result<Grpc, SendError> {
+        let Grpc { requests, shared } = self;
+        requests.ready().await.map(|requests| Grpc { requests, shared }).map_err(|error| lost(&error))
     }
 
     /// Makes one call. Dropping the future resets the stream.
-    pub(super) async fn call(mut self, request: Request<()>, message: Rope) -> Result<Accepted, SendError> {
-        let _lent = self.lender.lend(message.pieces());
+    pub(crate) async fn call(mut self, request: Request<()>, message: Rope) -> Result<Accepted, SendError> {
+        let _lent = self.shared.lend(message.pieces());
         let (response, mut stream) = self.requests.send_request(request, false).map_err(|error| lost(&error))?;
         // An endpoint that answers before it has read everything may reset the stream: its answer counts, not that.
         let sent = stream.send_data(message, true);
@@ -65,7 +66,7 @@ impl Grpc {
         sent.ok();
         let (head, mut body) = response.into_parts();
         if head.status != StatusCode::OK || !is_grpc(&head.headers) {
-            return Err(status::of_not_grpc(head.status, &head.headers, super::client::unix_seconds()));
+            return Err(status::of_not_grpc(head.status, &head.headers, super::clock::unix_seconds()));
         }
         if head.headers.contains_key("grpc-status") {
             // Trailers only.
@@ -89,7 +90,7 @@ impl Grpc {
     }
 
     /// Makes one call that is answered by any number of messages, and gives each on as it is whole.
-    pub(super) async fn call_stream(
+    pub(crate) async fn call_stream(
         mut self,
         request: Request<()>,
         message: Rope,
@@ -101,7 +102,7 @@ impl Grpc {
         let (head, mut body) = response.await.map_err(|error| lost(&error))?.into_parts();
         sent.ok();
         if head.status != StatusCode::OK || !is_grpc(&head.headers) {
-            return Err(status::of_not_grpc(head.status, &head.headers, super::client::unix_seconds()));
+            return Err(status::of_not_grpc(head.status, &head.headers, super::clock::unix_seconds()));
         }
         if head.headers.contains_key("grpc-status") {
             return status::of_grpc(&head.headers);
@@ -115,7 +116,7 @@ impl Grpc {
             while let Some((&[_, a, b, c, d], rest)) = framed.split_first_chunk::<5>() {
                 let length = u32::from_be_bytes([a, b, c, d]) as usize;
                 if length > bytes_max {
-                    return Err(super::query::too_large(bytes_max));
+                    return Err(SendError::too_large(bytes_max));
                 }
                 if rest.len() < length {
                     break;
@@ -123,7 +124,7 @@ impl Grpc {
                 let message = framed.split_to(PREFIX_BYTES + length);
                 match unframed(&message, encoding, bytes_max) {
                     Ok(message) => each(&message),
-                    Err(NoAnswer::TooLarge(_)) => return Err(super::query::too_large(bytes_max)),
+                    Err(NoAnswer::TooLarge(_)) => return Err(SendError::too_large(bytes_max)),
                     Err(reason) => return Err(status::no_answer(Code::Grpc(0), &reason)),
                 }
             }
@@ -135,7 +136,7 @@ impl Grpc {
 }
 
 /// A POST of one message. `content-length` is left out, as gRPC does.
-pub(super) fn request(uri: http::Uri, headers: &HeaderMap) -> Request<()> {
+pub(crate) fn request(uri: http::Uri, headers: &HeaderMap) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;
@@ -145,7 +146,7 @@ pub(super) fn request(uri: http::Uri, headers: &HeaderMap) -> Request<()> {
 }
 
 /// The headers that every call carries.
-pub(super) fn headers() -> HeaderMap {
+pub(crate) fn headers() -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -153,7 +154,7 @@ pub(super) fn headers() -> HeaderMap {
 }
 
 /// `message = compressed-flag(1) length(4, big-endian) bytes`; `None` where the message does not fit a length.
-pub(super) fn framed(message: Vec<Bytes>, compressed: bool) -> Option<Rope> {
+pub(crate) fn framed(message: Vec<Bytes>, compressed: bool) -> Option<Rope> {
     let len: usize = message.iter().map(Bytes::len).sum();
     let mut prefix = BytesMut::with_capacity(5);
     prefix.put_u8(compressed.into());

@@ -12,13 +12,13 @@ use http_body::{Body, Frame, SizeHint};
 
 /// Pieces that are sent one after another.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rope {
+pub(crate) struct Rope {
     pieces: VecDeque<Bytes>,
     remaining: usize,
 }
 
 impl Rope {
-    pub(super) fn push(&mut self, piece: Bytes) {
+    pub(crate) fn push(&mut self, piece: Bytes) {
         if !piece.is_empty() {
             self.remaining += piece.len();
             self.pieces.push_back(piece);
@@ -26,7 +26,7 @@ impl Rope {
     }
 
     /// Shares of what is left.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = Bytes> {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Bytes> {
         self.pieces.iter().cloned()
     }
 }
@@ -73,10 +73,10 @@ impl Buf for Rope {
 
 /// A rope as the body of an HTTP/1.1 request: one frame.
 #[derive(Debug)]
-pub(super) struct RopeBody(Option<Rope>);
+pub(crate) struct RopeBody(Option<Rope>);
 
 impl RopeBody {
-    pub(super) fn new(rope: Rope) -> RopeBody {
+    pub(crate) fn new(rope: Rope) -> RopeBody {
         RopeBody(Some(rope).filter(|rope| rope.remaining > 0))
     }
 }

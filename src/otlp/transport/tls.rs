@@ -17,7 +17,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use super::Endpoint;
+use crate::otlp::endpoint::Endpoint;
 
 /// Why TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
@@ -49,13 +49,23 @@ pub enum TlsError {
     Name(String),
 }
 
-/// Settings for TLS, and whether a server asked for a certificate that there is not.
-pub(super) struct Trust {
-    pub(super) config: ClientConfig,
-    pub(super) asked: Arc<Asked>,
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {source}")]
+pub struct ClientError {
+    /// The endpoint, as the user names it.
+    pub name: String,
+    /// What is wrong.
+    pub source: TlsError,
 }
 
-pub(super) fn trust(endpoint: &Endpoint) -> Result<Trust, TlsError> {
+/// Settings for TLS, and whether a server asked for a certificate that there is not.
+pub(crate) struct Trust {
+    pub(crate) config: ClientConfig,
+    pub(crate) asked: Arc<Asked>,
+}
+
+pub(crate) fn trust(endpoint: &Endpoint) -> Result<Trust, TlsError> {
     let settings = &endpoint.tls;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
@@ -214,10 +224,10 @@ impl ServerCertVerifier for TrustAll {
 /// Remembers that a server asked for a certificate where there is none. Over TLS 1.3 it refuses only later, and may close
 /// the connection before that is read.
 #[derive(Debug, Default)]
-pub(super) struct Asked(AtomicBool);
+pub(crate) struct Asked(AtomicBool);
 
 impl Asked {
-    pub(super) fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -234,7 +244,7 @@ impl ResolvesClientCert for Asked {
 }
 
 /// What to change; `None` where the error may pass by itself.
-pub(super) fn advice(error: &Error, endpoint: &Endpoint) -> Option<String> {
+pub(crate) fn advice(error: &Error, endpoint: &Endpoint) -> Option<String> {
     use AlertDescription as Alert;
     match error {
         Error::InvalidCertificate(error) => Some(about_server(error, endpoint)),
@@ -317,7 +327,7 @@ fn bare(name: &str) -> &str {
 }
 
 /// The server does not accept the client.
-pub(super) fn about_client(endpoint: &Endpoint) -> String {
+pub(crate) fn about_client(endpoint: &Endpoint) -> String {
     match &endpoint.tls.certificate {
         None => format!("the server asks for a client certificate: {}", give_client(endpoint)),
         Some(path) => format!(

@@ -4,12 +4,14 @@
 //! protocol answer clients of another in ways of their own: by an error in their protocol, by a TLS alert, by their own
 //! greeting, or not at all; a [`Probe`] of few bytes then finds out.
 
-use super::Endpoint;
-use super::endpoint::{Protocol, Role};
+use crate::otlp::endpoint::Endpoint;
+use crate::otlp::endpoint::Role;
+use crate::otlp::protocol::Protocol;
+use crate::otlp::signal::Signal;
 
 /// Another protocol than the URL's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mismatch {
+pub(crate) enum Mismatch {
     /// HTTP/1 on a URL for gRPC.
     Http,
     /// HTTP/2 on a URL for HTTP/1.
@@ -33,7 +35,7 @@ enum Spoken {
 
 /// Go, nginx and Apache answer plain HTTP on a TLS port by HTTP/1: "Client sent an HTTP request to an HTTPS server", "The
 /// plain HTTP request was sent to HTTPS port", "You're speaking plain HTTP to an SSL-enabled server port".
-pub(super) fn wants_tls(text: &str) -> bool {
+pub(crate) fn wants_tls(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ["to an https server", "to https port", "to an ssl-enabled server port"].iter().any(|words| text.contains(words))
 }
@@ -58,7 +60,7 @@ fn spoken(first: &[u8]) -> Spoken {
 }
 
 /// `wire` came first over the connection, `inside` first within TLS (without TLS it is the same).
-pub(super) fn recognised(endpoint: &Endpoint, wire: &[u8], inside: &[u8]) -> Option<Mismatch> {
+pub(crate) fn recognised(endpoint: &Endpoint, wire: &[u8], inside: &[u8]) -> Option<Mismatch> {
     if endpoint.is_tls() {
         match spoken(wire) {
             Spoken::Http1 | Spoken::Http2 => return Some(Mismatch::Plain),
@@ -75,7 +77,7 @@ pub(super) fn recognised(endpoint: &Endpoint, wire: &[u8], inside: &[u8]) -> Opt
 
 /// A question that a server of one protocol answers at once, and others do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Probe {
+pub(crate) enum Probe {
     /// A TLS handshake.
     Tls,
     /// A GET over HTTP/1.
@@ -85,7 +87,7 @@ pub(super) enum Probe {
 }
 
 /// What to ask where a server closed the connection, or waited for more, without a byte.
-pub(super) fn probes(endpoint: &Endpoint) -> [Probe; 2] {
+pub(crate) fn probes(endpoint: &Endpoint) -> [Probe; 2] {
     match (endpoint.is_tls(), endpoint.protocol) {
         (true, _) => [Probe::Http1, Probe::Http2],
         (false, Protocol::Grpc) => [Probe::Tls, Probe::Http1],
@@ -94,7 +96,7 @@ pub(super) fn probes(endpoint: &Endpoint) -> [Probe; 2] {
 }
 
 /// What is sent for a probe; nothing for [`Probe::Tls`].
-pub(super) fn question(probe: Probe, endpoint: &Endpoint) -> Vec<u8> {
+pub(crate) fn question(probe: Probe, endpoint: &Endpoint) -> Vec<u8> {
     match probe {
         Probe::Tls => Vec::new(),
         Probe::Http1 => {
@@ -106,7 +108,7 @@ pub(super) fn question(probe: Probe, endpoint: &Endpoint) -> Vec<u8> {
 }
 
 /// What the answer to a probe says.
-pub(super) fn of_probe(endpoint: &Endpoint, answer: &[u8]) -> Option<Mismatch> {
+pub(crate) fn of_probe(endpoint: &Endpoint, answer: &[u8]) -> Option<Mismatch> {
     match (spoken(answer), endpoint.is_tls()) {
         (Spoken::Tls | Spoken::HttpOfTls, false) => Some(Mismatch::Tls),
         (Spoken::Http1 | Spoken::Http2, true) => Some(Mismatch::Plain),
@@ -117,7 +119,7 @@ pub(super) fn of_probe(endpoint: &Endpoint, answer: &[u8]) -> Option<Mismatch> {
 }
 
 /// The mismatch in words, with the change to make.
-pub(super) fn advice(endpoint: &Endpoint, mismatch: Mismatch) -> String {
+pub(crate) fn advice(endpoint: &Endpoint, mismatch: Mismatch) -> String {
     let prefix = endpoint.role.prefix();
     let (scheme, rest) = endpoint.shown.split_once("://").unwrap_or(("http", &endpoint.shown));
     let scheme = scheme.to_ascii_lowercase();
@@ -154,7 +156,7 @@ pub(super) fn advice(endpoint: &Endpoint, mismatch: Mismatch) -> String {
 
 /// A path makes a URL one of OTLP over HTTP.
 fn path_of(endpoint: &Endpoint) -> &'static str {
-    if endpoint.role == Role::Logs { super::Signal::Logs.http_path() } else { super::Signal::Traces.http_path() }
+    if endpoint.role == Role::Logs { Signal::Logs.http_path() } else { Signal::Traces.http_path() }
 }
 
 #[cfg(test)]

@@ -1,41 +1,59 @@
 //! What `--traces` names → files that can be read twice.
 //!
 //! In go files, folders and `-`, out come files: of a folder those that hold traces by their content, of standard input a
-//! temporary file, which is deleted with its [`Spool`]. What is in them is not read here.
+//! temporary file, which is deleted with its [`Spool`]. How a folder is walked is the caller's.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use super::store::Spool;
-use crate::input::discover;
-use crate::notify::Say;
-use crate::spans::kind::{HEAD_BYTES, TraceKind};
+use super::kind::{HEAD_BYTES, TraceKind};
+use super::spool::{Spool, spooled};
 use crate::unpack::unpacked;
 
 /// Files of traces, and what could not be had.
-#[derive(Default)]
-pub(super) struct TraceFiles {
-    pub(super) paths: Vec<PathBuf>,
+#[derive(Debug, Default)]
+pub struct TraceFiles {
+    /// The files.
+    pub paths: Vec<PathBuf>,
     /// Live as long as the files are read.
-    pub(super) spools: Vec<Spool>,
+    pub spools: Vec<Spool>,
     /// What of it could not be read.
-    pub(super) failures: Vec<String>,
+    pub failures: Vec<String>,
     /// What gave no traces at all.
-    pub(super) without_spans: Vec<String>,
+    pub without_spans: Vec<String>,
+}
+
+/// What lies in a folder.
+#[derive(Debug, Default)]
+pub struct Walked {
+    /// Files, each with the name it is shown under.
+    pub files: Vec<(PathBuf, String)>,
+    /// How many were left out.
+    pub left_out: usize,
+    /// What could not be looked at.
+    pub failures: Vec<String>,
+}
+
+/// Looks into folders, and says what was found there.
+pub struct Folders<'a> {
+    /// What lies in a folder.
+    pub walk: &'a dyn Fn(&Path) -> Walked,
+    /// Tells the user something.
+    pub say: &'a dyn Fn(&str),
 }
 
 impl TraceFiles {
-    /// Finds the files.
-    pub(super) fn find(given: &[PathBuf], bytes_max: u64, stop: &AtomicBool, say: &Say) -> TraceFiles {
+    /// Finds the files; of standard input at most so many bytes.
+    pub fn find(given: &[PathBuf], bytes_max: u64, stop: &AtomicBool, folders: &Folders<'_>) -> TraceFiles {
         let mut found = TraceFiles::default();
         for given in given {
             if given == Path::new("-") {
                 found.stdin(bytes_max, stop);
             } else if given.is_dir() {
-                found.folder(given, say);
+                found.folder(given, folders);
             } else {
                 found.paths.push(given.clone());
             }
@@ -57,19 +75,19 @@ impl TraceFiles {
         }
     }
 
-    fn folder(&mut self, folder: &Path, say: &Say) {
-        let found = discover::find(&[folder.to_owned()], &[]);
+    fn folder(&mut self, folder: &Path, folders: &Folders<'_>) {
+        let found = (folders.walk)(folder);
         let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
-        let mut others: usize = found.left_out.values().map(Vec::len).sum();
-        self.failures.extend(found.errors.iter().map(|(path, error)| format!("{}: {error}", path.display())));
-        for file in found.files {
-            match kind(&file.path) {
+        let mut others = found.left_out;
+        self.failures.extend(found.failures);
+        for (path, shown) in found.files {
+            match kind(&path) {
                 Ok(TraceKind::Unknown) => others += 1,
                 Ok(kind) => {
                     *kinds.entry(kind.to_string()).or_default() += 1;
-                    self.paths.push(file.path);
+                    self.paths.push(path);
                 }
-                Err(error) => self.failures.push(format!("{}: {error}", file.shown)),
+                Err(error) => self.failures.push(format!("{shown}: {error}")),
             }
         }
         if kinds.is_empty() {
@@ -78,7 +96,7 @@ impl TraceFiles {
         }
         let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} of {kind}")).collect();
         let others = if others > 0 { format!("; {others} that hold no traces were left out") } else { String::new() };
-        say(&format!("--traces {}: files: {}{others}", folder.display(), kinds.join(", ")));
+        (folders.say)(&format!("--traces {}: files: {}{others}", folder.display(), kinds.join(", ")));
     }
 }
 
@@ -87,26 +105,4 @@ fn kind(path: &Path) -> io::Result<TraceKind> {
     let mut head = Vec::new();
     unpacked(File::open(path)?)?.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     Ok(TraceKind::of(&head))
-}
-
-/// A stream in a file of its own, and whether it had more bytes than it may.
-fn spooled(input: &mut impl Read, bytes_max: u64, stop: &AtomicBool) -> io::Result<(Spool, bool)> {
-    let (spool, mut output) = Spool::create()?;
-    let mut buffer = vec![0; 1 << 16];
-    let mut left = bytes_max;
-    while !stop.load(Ordering::Relaxed) {
-        let got = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(got) => got,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let fits = left.min(got as u64);
-        output.write_all(&buffer[..fits as usize])?;
-        left -= fits;
-        if fits < got as u64 {
-            return Ok((spool, true));
-        }
-    }
-    Ok((spool, false))
 }

@@ -1,15 +1,23 @@
-//! Protobuf by hand: tags, varints and length prefixes straight into a buffer.
+//! Tags, varints and length prefixes straight into a buffer.
 //!
 //! In go bytes and numbers, out comes the encoding that prost would give for the same message (a test of the encoder
-//! holds it to that). No messages are known here, and nothing is read.
+//! holds it to that). No messages are known here.
 
-use super::wire;
-pub use super::wire::put_varint as varint;
+use super::read::Fields;
 
-/// Length of a varint.
+/// Bytes that a varint takes.
 #[inline]
 pub fn varint_len(value: usize) -> usize {
-    wire::varint_len(value as u64)
+    // ⌈bits / 7⌉, at least 1.
+    (70 - (value as u64 | 1).leading_zeros() as usize) / 7
+}
+
+/// Appends a varint.
+#[inline]
+pub fn varint(out: &mut Vec<u8>, value: u64) {
+    let mut encoded = [0; 10];
+    let length = put_varint(&mut encoded, value);
+    out.extend_from_slice(&encoded[..length]);
 }
 
 /// Appends a field of bytes: tag, length, content.
@@ -18,6 +26,15 @@ pub fn bytes(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.push(tag);
     varint(out, content.len() as u64);
     out.extend_from_slice(content);
+}
+
+/// Calls with each field of a message: its number and all its bytes.
+fn each_field<'m>(message: &'m [u8], mut each: impl FnMut(u32, &'m [u8])) {
+    let (mut fields, mut start) = (Fields::of(message), 0);
+    while let Some((number, _)) = fields.next() {
+        each(number, &message[start..fields.at()]);
+        start = fields.at();
+    }
 }
 
 /// What a message is written into: bytes that are there already, and how far they are filled.
@@ -75,6 +92,35 @@ impl Buffer {
     /// Forgets what is written, and keeps the room.
     pub fn clear(&mut self) {
         self.at = 0;
+    }
+
+    /// Forgets what is written from there on, and keeps the room.
+    pub fn truncate(&mut self, length: usize) {
+        self.at = self.at.min(length);
+    }
+
+    /// Takes out the fields of a number from the message that begins there and ends where writing is.
+    #[cold]
+    pub fn remove_fields(&mut self, from: usize, number: u32) {
+        let message = self.bytes[from..self.at].to_vec();
+        self.at = from;
+        each_field(&message, |field, bytes| {
+            if field != number {
+                self.put(bytes);
+            }
+        });
+    }
+
+    /// Puts the fields of the message that begins there and ends where writing is into the order of their numbers; those
+    /// of one number stay in theirs.
+    #[cold]
+    pub fn sort_fields(&mut self, from: usize) {
+        let message = self.bytes[from..self.at].to_vec();
+        let mut all = Vec::new();
+        each_field(&message, |field, bytes| all.push((field, bytes)));
+        all.sort_by_key(|(field, _)| *field);
+        self.at = from;
+        all.iter().for_each(|(_, bytes)| self.put(bytes));
     }
 
     /// Room for so many bytes behind what is written.
@@ -288,7 +334,7 @@ fn wide(to: &mut [u8], piece: &[u8], around: &[u8]) {
 
 /// Writes a varint to the start of a slice: how many bytes it took.
 #[inline(always)]
-fn put_varint(to: &mut [u8], value: u64) -> usize {
+pub fn put_varint(to: &mut [u8], value: u64) -> usize {
     let (mut rest, mut at) = (value, 0);
     while rest >= 0x80 {
         to[at] = rest as u8 | 0x80;
@@ -341,6 +387,19 @@ mod tests {
             varint(&mut out, value as u64);
             assert_eq!(out.len(), varint_len(value), "{value}");
         }
+    }
+
+    #[test]
+    fn fields_are_taken_out_and_put_in_order() {
+        let mut out = Buffer::default();
+        out.put(b"before");
+        for (tag, content) in [(0x1a, "c"), (0x0a, "a"), (0x12, "b"), (0x0a, "aa")] {
+            out.bytes(tag, content.as_bytes(), b"");
+        }
+        out.sort_fields(6);
+        assert_eq!(out.written(), b"before\x0a\x01a\x0a\x02aa\x12\x01b\x1a\x01c");
+        out.remove_fields(6, 1);
+        assert_eq!(out.written(), b"before\x12\x01b\x1a\x01c");
     }
 
     #[test]

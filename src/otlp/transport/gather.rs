@@ -3,7 +3,7 @@
 //! HTTP/2 hands over one frame of at most 16 KiB per write, which costs one system call each. Here frames are collected
 //! and written when 256 KiB are there, and whenever the future that drives the connection has nothing more to do: it
 //! polls the connection, then [`Drain`]s. A flush asked for by the connection is therefore left to the driver. Bytes of a
-//! message that was [lent](Lender::lend) are kept by a share of it, all others by a copy.
+//! message that was [borrowed](SharedRoom::lend) are kept by a share of it, all others by a copy.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -28,18 +28,18 @@ const COPIED_BYTES: usize = 4096;
 const PIECES_MAX: usize = 64;
 
 /// The stream that the connection writes to.
-pub(super) struct Gather<S>(Arc<Mutex<Inner<S>>>);
+pub(crate) struct Gather<S>(Arc<Mutex<Inner<S>>>);
 
 /// The driver's end of a [`Gather`].
-pub(super) struct Drain<S>(Arc<Mutex<Inner<S>>>);
+pub(crate) struct Drain<S>(Arc<Mutex<Inner<S>>>);
 
 /// Says which bytes are shared.
 #[derive(Clone)]
-pub(super) struct Lender(Arc<Mutex<Vec<Bytes>>>);
+pub(crate) struct SharedRoom(Arc<Mutex<Vec<Bytes>>>);
 
 struct Inner<S> {
     stream: S,
-    lent: Arc<Mutex<Vec<Bytes>>>,
+    borrowed: Arc<Mutex<Vec<Bytes>>>,
     /// What is to be written, in order.
     pieces: Rope,
     /// Copied bytes behind the last piece.
@@ -47,34 +47,34 @@ struct Inner<S> {
 }
 
 /// Splits a stream into what the connection writes to, what its driver drains, and what senders lend their bytes to.
-pub(super) fn gather<S>(stream: S) -> (Gather<S>, Drain<S>, Lender) {
-    let lent = Arc::default();
+pub(crate) fn gather<S>(stream: S) -> (Gather<S>, Drain<S>, SharedRoom) {
+    let borrowed = Arc::default();
     let inner = Inner {
         stream,
-        lent: Arc::clone(&lent),
+        borrowed: Arc::clone(&borrowed),
         pieces: Rope::default(),
         copied: BytesMut::with_capacity(COPIED_BYTES),
     };
     let inner = Arc::new(Mutex::new(inner));
-    (Gather(Arc::clone(&inner)), Drain(inner), Lender(lent))
+    (Gather(Arc::clone(&inner)), Drain(inner), SharedRoom(borrowed))
 }
 
-impl Lender {
+impl SharedRoom {
     /// Until what is returned is dropped, writes of parts of these bytes keep shares of them.
-    pub(super) fn lend(&self, pieces: impl Iterator<Item = Bytes>) -> Lent {
+    pub(crate) fn lend(&self, pieces: impl Iterator<Item = Bytes>) -> Borrowed {
         let pieces: Vec<Bytes> = pieces.filter(|piece| piece.len() >= SHARED_MIN).collect();
         lock(&self.0).extend(pieces.iter().cloned());
-        Lent { pieces, all: Arc::clone(&self.0) }
+        Borrowed { pieces, all: Arc::clone(&self.0) }
     }
 }
 
-/// Bytes that are lent.
-pub(super) struct Lent {
+/// Bytes that are borrowed.
+pub(crate) struct Borrowed {
     pieces: Vec<Bytes>,
     all: Arc<Mutex<Vec<Bytes>>>,
 }
 
-impl Drop for Lent {
+impl Drop for Borrowed {
     fn drop(&mut self) {
         let mut all = lock(&self.all);
         for piece in &self.pieces {
@@ -100,13 +100,13 @@ impl<S> Inner<S> {
         }
     }
 
-    /// A share of the lent bytes that these are a part of. Bytes that stand at the same place are the same.
+    /// A share of the borrowed bytes that these are a part of. Bytes that stand at the same place are the same.
     fn shared(&self, bytes: &[u8]) -> Option<Bytes> {
         if bytes.len() < SHARED_MIN {
             return None;
         }
         let place = bytes.as_ptr() as usize;
-        lock(&self.lent).iter().find_map(|piece| {
+        lock(&self.borrowed).iter().find_map(|piece| {
             let start = place.checked_sub(piece.as_ptr() as usize)?;
             (start + bytes.len() <= piece.len()).then(|| piece.slice(start..start + bytes.len()))
         })
@@ -147,7 +147,7 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
 
 impl<S: AsyncWrite + Unpin> Drain<S> {
     /// Writes everything gathered to the stream.
-    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         lock(&self.0).poll_drain(cx)
     }
 }
@@ -211,17 +211,17 @@ mod tests {
     use super::*;
 
     /// What arrives at the far end of a narrow pipe when these pieces are written.
-    async fn arrived(pieces: Vec<Bytes>, lent: Vec<Bytes>) -> Vec<u8> {
+    async fn arrived(pieces: Vec<Bytes>, borrowed: Vec<Bytes>) -> Vec<u8> {
         let (near, mut far) = tokio::io::duplex(1000);
-        let (mut gather, drain, lender) = gather(near);
+        let (mut gather, drain, shared) = gather(near);
         let writer = async move {
-            let lent = lender.lend(lent.into_iter());
+            let borrowed = shared.lend(borrowed.into_iter());
             for piece in pieces {
                 gather.write_all(&piece).await.unwrap();
             }
-            drop(lent);
+            drop(borrowed);
             std::future::poll_fn(|cx| drain.poll(cx)).await.unwrap();
-            assert!(lock(&lender.0).is_empty());
+            assert!(lock(&shared.0).is_empty());
         };
         let reader = async move {
             let mut got = Vec::new();
@@ -240,20 +240,20 @@ mod tests {
 
     #[test]
     fn what_is_lent_is_shared_and_all_else_copied() {
-        let lent = Bytes::from(vec![7; 3 * SHARED_MIN]);
-        let (gather, _, lender) = gather(tokio::io::empty());
-        let guard = lender.lend([lent.clone(), Bytes::from_static(b"short")].into_iter());
+        let borrowed = Bytes::from(vec![7; 3 * SHARED_MIN]);
+        let (gather, _, shared) = gather(tokio::io::empty());
+        let guard = shared.lend([borrowed.clone(), Bytes::from_static(b"short")].into_iter());
         let mut inner = lock(&gather.0);
-        for piece in [&lent[..9], &lent[10..10 + SHARED_MIN], &[7; SHARED_MIN], &lent[SHARED_MIN..]] {
+        for piece in [&borrowed[..9], &borrowed[10..10 + SHARED_MIN], &[7; SHARED_MIN], &borrowed[SHARED_MIN..]] {
             inner.push(piece);
         }
         let places: Vec<_> = inner.pieces.pieces().map(|piece| piece.as_ptr()).collect();
-        assert_eq!(places[1], lent[10..].as_ptr());
-        assert_eq!(places[3], lent[SHARED_MIN..].as_ptr());
-        assert!(!lent.as_ptr_range().contains(&places[0]) && !lent.as_ptr_range().contains(&places[2]));
+        assert_eq!(places[1], borrowed[10..].as_ptr());
+        assert_eq!(places[3], borrowed[SHARED_MIN..].as_ptr());
+        assert!(!borrowed.as_ptr_range().contains(&places[0]) && !borrowed.as_ptr_range().contains(&places[2]));
         drop(guard);
-        inner.push(&lent);
-        assert_eq!((inner.pieces.pieces().count(), inner.copied.len()), (4, lent.len()));
+        inner.push(&borrowed);
+        assert_eq!((inner.pieces.pieces().count(), inner.copied.len()), (4, borrowed.len()));
     }
 
     proptest! {
@@ -262,16 +262,16 @@ mod tests {
         #[test]
         fn lent_and_other_bytes_arrive_in_order(cuts in proptest::collection::vec((any::<bool>(), 0usize..5000), 0..60)) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let lent: Bytes = (0..300_000u32).map(|n| (n / 251) as u8).collect();
+            let borrowed: Bytes = (0..300_000u32).map(|n| (n / 251) as u8).collect();
             let mut at = 0;
             let mut pieces = Vec::new();
             for (is_lent, length) in cuts {
-                let piece = lent.slice(at..at + length);
+                let piece = borrowed.slice(at..at + length);
                 pieces.push(if is_lent { piece } else { Bytes::copy_from_slice(&piece) });
                 at += length;
             }
-            let got = runtime.block_on(arrived(pieces, vec![lent.slice(..150_000), lent.slice(150_000..)]));
-            prop_assert!(got == lent[..at]);
+            let got = runtime.block_on(arrived(pieces, vec![borrowed.slice(..150_000), borrowed.slice(150_000..)]));
+            prop_assert!(got == borrowed[..at]);
         }
     }
 }

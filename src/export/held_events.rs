@@ -1,48 +1,47 @@
 //! Lines as span events, held until their spans are written or sent.
 //!
 //! In go records with their links, out come events by span, and which traces have a line. Bounded; what is beyond is
-//! counted. What an event says is the exporter's.
+//! counted. What an event says is [`super::span_event`]'s.
 
 use std::collections::HashSet;
 
-use crate::export::span_event::{LineEvent, Style, event_for};
-use crate::export::takers::Tap;
-use crate::otlp::annotate::{self, SpanEvents};
+use super::annotate::{self, SpanEvents};
+use super::span_event::{LineEvent, Style, event_for};
 use crate::record::{Link, Record, Relation};
 
 /// Span events of linked records, kept until the spans of one destination are written.
-pub(super) struct HeldEvents {
+pub struct HeldEvents {
     /// The destination, by its place in the configuration.
-    pub(super) destination: usize,
-    pub(super) events: SpanEvents,
+    pub destination: usize,
+    /// The events.
+    pub events: SpanEvents,
     style: Style,
     /// Traces of the lines given.
-    pub(super) traces: HashSet<[u8; 16]>,
+    pub traces: HashSet<[u8; 16]>,
 }
 
 impl HeldEvents {
     /// At most so many bytes.
-    pub(super) fn new(destination: usize, bytes_max: u64, style: Style) -> HeldEvents {
+    pub fn new(destination: usize, bytes_max: u64, style: Style) -> HeldEvents {
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         HeldEvents { destination, events: SpanEvents::new(bytes_max), style, traces: HashSet::new() }
     }
 
     /// What became of the events.
-    pub(super) fn counts(&self) -> annotate::Counts {
+    pub fn counts(&self) -> annotate::Counts {
         self.events.counts()
     }
-}
 
-impl Tap for HeldEvents {
-    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
+    /// Takes a record; `file` is the name its file is shown under.
+    pub fn record(&mut self, record: &Record<'_>, link: Option<&Link>, file: &str) {
         self.traces.extend(link.map(|link| link.trace_id));
         // A record whose span was not seen has no span to be on; one that is about a span was not written in it.
         let is_on_span = |link: &&Link| {
             link.verified && !link.has_event && link.relation == Relation::Within && link.span_id != [0; 8]
         };
         if let Some(link) = link.filter(is_on_span) {
-            let LineEvent { event, text } = event_for(record, link, file, self.style);
-            self.events.push((link.trace_id, link.span_id), &event, text);
+            let LineEvent { time, event, text } = event_for(record, link, file, self.style);
+            self.events.push((link.trace_id, link.span_id), time, &event, text);
         }
     }
 }

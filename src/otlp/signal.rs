@@ -1,0 +1,38 @@
+//! Logs or traces: which of OTLP's services a request is for.
+//!
+//! Plain data: the paths and names of each.
+
+/// Which of OTLP's services a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Log records.
+    Logs,
+    /// Spans.
+    Traces,
+}
+
+impl Signal {
+    /// The method's path over gRPC.
+    pub fn grpc_path(self) -> &'static str {
+        match self {
+            Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        }
+    }
+
+    /// What is appended to a base URL over HTTP.
+    pub fn http_path(self) -> &'static str {
+        match self {
+            Signal::Logs => "/v1/logs",
+            Signal::Traces => "/v1/traces",
+        }
+    }
+
+    /// `LOGS` or `TRACES`, as in `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.
+    pub(super) fn variable(self) -> &'static str {
+        match self {
+            Signal::Logs => "LOGS",
+            Signal::Traces => "TRACES",
+        }
+    }
+}
