@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{CommandFactory, Parser};
 use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ExplainArgs, ScoreArgs};
 use spanline::commands::convert::{self, ConvertError};
-use spanline::commands::score;
+use spanline::commands::{explain, score};
 use spanline::config::{self, Surroundings};
 use spanline::notify::Say;
 use spanline::pipeline::{self, PipelineError, monitor::Monitor};
@@ -83,7 +83,7 @@ fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>, monitor: &Arc<Moni
     let say = sayer(config.read.quiet);
     config.notices.iter().for_each(|notice| say_line(notice));
     interrupt::listen(monitor);
-    let failures = pipeline::explain(&config, &mut std::io::stdout().lock(), monitor, &say)?;
+    let failures = explain::run(&config, &mut std::io::stdout().lock(), monitor, &say)?;
     failures.iter().for_each(|failure| say_line(failure));
     Ok(if monitor.is_interrupted() { 130 } else { u8::from(!failures.is_empty()) })
 }

@@ -18,6 +18,7 @@ pub mod held_events;
 pub mod job;
 pub mod json;
 pub mod links;
+pub mod local;
 pub mod logfmt;
 pub mod logs;
 pub mod otlp_json;

@@ -15,7 +15,7 @@ use crate::record::{Link, Record};
 type TraceId = [u8; 16];
 
 /// Traces with a line from ERROR on: one more reading, since lines before it are of the trace as well.
-pub(super) fn traces(run: &Run<'_>, select: &SelectConfig, correlator: Option<&Correlator>) -> HashSet<TraceId> {
+pub(crate) fn traces(run: &Run<'_>, select: &SelectConfig, correlator: Option<&Correlator>) -> HashSet<TraceId> {
     let mut errors = Errors {
         correlator,
         min_confidence: run.config.linking.min_confidence,

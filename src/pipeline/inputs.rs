@@ -18,19 +18,19 @@ use crate::notify::Say;
 use crate::spans::list::{Folders, TraceFiles, Walked};
 
 use super::config::{BackfillConfig, ReadConfig};
-use super::summary::counted;
 use crate::export::destination::Destination;
+use crate::notify::counted;
 
 /// The logs of a run.
-pub(super) struct Inputs {
-    pub(super) found: Found,
-    pub(super) sources: Vec<Source>,
-    pub(super) traces: TraceFiles,
+pub(crate) struct Inputs {
+    pub(crate) found: Found,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) traces: TraceFiles,
 }
 
 impl Inputs {
     /// Finds them; says what is left out if that is wanted.
-    pub(super) fn find(config: &ReadConfig, state: Option<&Path>, stop: &AtomicBool, say: &Say) -> Inputs {
+    pub(crate) fn find(config: &ReadConfig, state: Option<&Path>, stop: &AtomicBool, say: &Say) -> Inputs {
         let folders = Folders { walk: &walked, say: &**say };
         let traces = TraceFiles::find(&config.traces.files, config.input.temporary_bytes_max, stop, &folders);
         let mut skip = traces.paths.clone();
@@ -54,7 +54,7 @@ impl Inputs {
     }
 
     /// Refuses what would destroy an input: all that is read, and what is left out only since another file holds the same.
-    pub(super) fn protect(&self, config: &ReadConfig, outputs: &[Output]) -> Result<(), Clash> {
+    pub(crate) fn protect(&self, config: &ReadConfig, outputs: &[Output]) -> Result<(), Clash> {
         let files = self.sources.iter().flat_map(|source| &source.files);
         let logs = files.filter_map(|file| Input::known(&*file.shown, file.id));
         let repeated = self.found.left_out.get(discover::REPEATS_INFO).into_iter().flatten();
@@ -84,7 +84,7 @@ fn say_journals(found: &Found, paths: &[PathBuf], say: &Say) {
 }
 
 /// What a backfill writes to. A dry run is told what the real one would be.
-pub(super) fn outputs(config: &BackfillConfig) -> Vec<Output> {
+pub(crate) fn outputs(config: &BackfillConfig) -> Vec<Output> {
     let mut outputs = vec![Output::stderr()];
     if let Some(path) = &config.links {
         outputs.push(Output::file(format!("--links {}", path.display()), path));

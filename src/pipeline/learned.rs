@@ -30,23 +30,23 @@ use crate::spans::load::{self, TracesReport};
 use crate::spans::spool::Spool;
 
 /// A run after its first pass: what was found, and what belongs together.
-pub(super) struct Learned<'c> {
+pub(crate) struct Learned<'c> {
     config: &'c ReadConfig,
     /// Files of traces: those that were given, and those that stores' traces were fetched into.
-    pub(super) traces: Vec<PathBuf>,
+    pub(crate) traces: Vec<PathBuf>,
     /// Lives until the end: traces are read again with their lines.
     _spools: Vec<Spool>,
-    pub(super) sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     calendars: Vec<CalendarSettings>,
-    pub(super) correlator: Option<Correlator>,
+    pub(crate) correlator: Option<Correlator>,
     recall: Recall,
     services: Services,
-    pub(super) progress: progress::Progress,
+    pub(crate) progress: progress::Progress,
 }
 
 impl<'c> Learned<'c> {
     /// Fetches and reads the traces, and reads the sources once.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &'c ReadConfig,
         select: &SelectConfig,
         inputs: Inputs,
@@ -107,7 +107,7 @@ impl<'c> Learned<'c> {
         Ok((learned, outcome))
     }
 
-    pub(super) fn run<'a>(&'a self, monitor: &'a Arc<Monitor>) -> Run<'a> {
+    pub(crate) fn run<'a>(&'a self, monitor: &'a Arc<Monitor>) -> Run<'a> {
         Run {
             config: self.config,
             traces: &self.traces,
@@ -189,7 +189,7 @@ fn from_store(
     })?;
     outcome.failures.extend(fetched.missing.iter().map(|missing| format!("{}: {missing}", store.name)));
     if fetched.spool.is_none() {
-        let between = [fetched.from, window.1].map(super::summary::spelled_time);
+        let between = [fetched.from, window.1].map(crate::notify::spelled_time);
         say(&format!("{}: no traces between {} and {}", store.name, between[0], between[1]));
     }
     Ok(fetched.spool)

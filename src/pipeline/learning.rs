@@ -2,7 +2,7 @@
 
 /// What is kept of the lines that are learned from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Learning {
+pub(crate) enum Learning {
     /// Only what was learned.
     Plain,
     /// What their links follow from, where nothing else is wanted of them: they need not be read again.

@@ -42,7 +42,7 @@ enum Test<'a> {
 
 impl<'a> Only<'a> {
     /// Looks up the traces that conditions speak of; `lines_with_errors` finds those of lines from ERROR on.
-    pub(super) fn new(
+    pub(crate) fn new(
         conditions: &'a [Condition],
         correlator: Option<&Correlator>,
         lines_with_errors: impl Fn() -> HashSet<TraceId>,
@@ -66,7 +66,7 @@ impl<'a> Only<'a> {
     }
 
     /// Why nothing is shown or sent, where that is so, and how conditions were understood.
-    pub(super) fn remarks(&self, correlator: Option<&Correlator>) -> Vec<String> {
+    pub(crate) fn remarks(&self, correlator: Option<&Correlator>) -> Vec<String> {
         let why = self.met.why_nothing(self.conditions, correlator.map(Correlator::index));
         self.notes.iter().cloned().chain(why).collect()
     }
@@ -77,7 +77,7 @@ impl<'a> Only<'a> {
     }
 
     /// Tells these conditions from others; `None` without any.
-    pub(super) fn number(&self) -> Option<u128> {
+    pub(crate) fn number(&self) -> Option<u128> {
         let text: String = self.conditions.iter().map(|condition| format!("{condition:?}\n")).collect();
         (!text.is_empty()).then(|| twox_hash::XxHash3_128::oneshot_with_seed(3, text.as_bytes()))
     }
@@ -124,7 +124,7 @@ impl<'a> Only<'a> {
 /// Spans of requests that are sent or written again with their lines; `of_lines`: traces of the lines that are left.
 impl Only<'_> {
     /// Of each span of a request, in order, whether it stays behind; empty where none does.
-    pub(super) fn left_out(&self, request: &[u8], of_lines: &HashSet<TraceId>) -> Vec<bool> {
+    pub(crate) fn left_out(&self, request: &[u8], of_lines: &HashSet<TraceId>) -> Vec<bool> {
         let mut left_out = Vec::new();
         if !self.is_everything() {
             spans::each(request, |at| left_out.push(!self.keeps(at.span, of_lines)));
@@ -133,7 +133,7 @@ impl Only<'_> {
     }
 
     /// Whether a span goes out.
-    pub(super) fn keeps(&self, span: &[u8], of_lines: &HashSet<TraceId>) -> bool {
+    pub(crate) fn keeps(&self, span: &[u8], of_lines: &HashSet<TraceId>) -> bool {
         let trace_id = Head::of(span).trace_id;
         of_lines.contains(&trace_id) || self.admits_trace(&trace_id)
     }

@@ -65,9 +65,9 @@ pub struct Outcome {
     pub only_remarks: Vec<String>,
     /// Ctrl-C.
     pub stopped: bool,
-    pub(super) dry_run: bool,
-    pub(super) zone_given: bool,
-    pub(super) verbose: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) zone_given: bool,
+    pub(crate) verbose: bool,
 }
 
 impl Outcome {

@@ -14,17 +14,17 @@ use super::given::Given;
 use super::only::Only;
 use super::outcome::Outcome;
 use super::show::Show;
-use super::summary::counted;
-use super::taps::{HeldLines, LogsFile};
 use super::traces;
 use crate::correlate::Correlator;
 use crate::export::carriers;
 use crate::export::destination::Destination;
 use crate::export::held_events::HeldEvents;
 use crate::export::links::LinkRows;
+use crate::export::local::{HeldLines, LogsFile};
 use crate::export::takers::Tap;
 use crate::files::replace::Replacement;
 use crate::input::sources::Source;
+use crate::notify::counted;
 
 /// The links file.
 pub(super) type LinksFile = LinkRows<BufWriter<Replacement>>;

@@ -27,7 +27,7 @@ const BAR_COLUMNS: usize = 20;
 const COLUMNS: usize = 80;
 
 /// Progress that is being shown.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bytes_read: Arc<AtomicU64>,
     done: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -74,7 +74,7 @@ impl Progress {
     }
 
     /// Ends the showing, before anything is written to the same terminal.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.done.store(true, Ordering::Relaxed);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {

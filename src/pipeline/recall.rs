@@ -15,7 +15,7 @@ const ROWS_AT_ONCE: usize = 1024;
 
 /// What is kept of the first pass.
 #[derive(Debug, Default)]
-pub(super) struct Recall {
+pub(crate) struct Recall {
     remembered: Option<Remembered>,
     /// Of each source that is remembered: what reading it came to.
     reports: Vec<Option<SourceReport>>,

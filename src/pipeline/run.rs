@@ -20,25 +20,25 @@ use crate::record::Origin;
 use crate::services::Services;
 
 /// One run over the sources.
-pub(super) struct Run<'a> {
-    pub(super) config: &'a ReadConfig,
+pub(crate) struct Run<'a> {
+    pub(crate) config: &'a ReadConfig,
     /// Files of traces.
-    pub(super) traces: &'a [PathBuf],
-    pub(super) sources: &'a [Source],
-    pub(super) origins: Vec<Arc<Origin>>,
-    pub(super) calendars: &'a [CalendarSettings],
-    pub(super) bytes_read: Arc<AtomicU64>,
-    pub(super) progress: &'a Progress,
-    pub(super) recall: &'a Recall,
-    pub(super) monitor: &'a Arc<Monitor>,
+    pub(crate) traces: &'a [PathBuf],
+    pub(crate) sources: &'a [Source],
+    pub(crate) origins: Vec<Arc<Origin>>,
+    pub(crate) calendars: &'a [CalendarSettings],
+    pub(crate) bytes_read: Arc<AtomicU64>,
+    pub(crate) progress: &'a Progress,
+    pub(crate) recall: &'a Recall,
+    pub(crate) monitor: &'a Arc<Monitor>,
     /// See [`Reading`].
-    pub(super) spare: Mutex<Vec<Vec<u8>>>,
+    pub(crate) spare: Mutex<Vec<Vec<u8>>>,
     /// See [`Reading`].
-    pub(super) services: &'a Services,
+    pub(crate) services: &'a Services,
 }
 
 impl Run<'_> {
-    pub(super) fn reading(&self) -> Reading<'_> {
+    pub(crate) fn reading(&self) -> Reading<'_> {
         Reading {
             limits: self.config.input.limits,
             keep_ansi: self.config.input.keep_ansi,
@@ -50,13 +50,13 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn read<S: SourceSink>(&self, index: usize, sink: &mut S) -> SourceReport {
+    pub(crate) fn read<S: SourceSink>(&self, index: usize, sink: &mut S) -> SourceReport {
         let (source, origin) = (&self.sources[index], &self.origins[index]);
         read_source(index as u32, source, origin, &self.calendars[index], &self.reading(), sink)
     }
 
     /// First pass: what belongs together.
-    pub(super) fn observe(&self, correlator: &mut Correlator, learning: Learning) -> Recall {
+    pub(crate) fn observe(&self, correlator: &mut Correlator, learning: Learning) -> Recall {
         if learning == Learning::WithEvidence {
             correlator.keep_evidence();
         }
@@ -75,7 +75,7 @@ impl Run<'_> {
     }
 
     /// A source is not read in this pass.
-    pub(super) fn skip(&self, index: usize) {
+    pub(crate) fn skip(&self, index: usize) {
         let bytes = self.sources[index].files.iter().map(|file| file.size).sum();
         self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
     }

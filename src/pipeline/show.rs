@@ -7,10 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use super::only::Only;
-use super::taps::{HeldLine, HeldLines};
 use crate::correlate::Correlator;
 use crate::correlate::span_index::{Slot, SpanIndex};
 use crate::export::config::{TextConfig, View};
+use crate::export::local::{HeldLine, HeldLines};
 use crate::export::terminal::{Line, Paint, Style};
 use crate::export::text::SpanName;
 use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};

@@ -3,8 +3,9 @@
 //! In goes an [`Outcome`], out come the lines of the summary: what was read, linked, sent, and what was not, each with its
 //! count and what to change. Nothing is counted here.
 
-use super::outcome::Outcome;
 use crate::export::Summary;
+use crate::notify::{counted, spelled_time};
+use crate::pipeline::Outcome;
 use crate::record::{Method, Unlinked};
 
 /// Files left out that are named for each reason.
@@ -274,24 +275,12 @@ fn say_undelivered(summary: &Summary, say: &mut impl FnMut(String)) {
     }
 }
 
-pub(super) fn counted(count: u64, what: &str) -> String {
-    match what.strip_suffix('y') {
-        _ if count == 1 => format!("{count} {what}"),
-        Some(stem) => format!("{count} {stem}ies"),
-        None => format!("{count} {what}s"),
-    }
-}
-
 fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
         _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
     }
-}
-
-pub(super) fn spelled_time(nanos: i64) -> String {
-    chrono::DateTime::from_timestamp_nanos(nanos).format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn spelled_span(seconds: i64) -> String {

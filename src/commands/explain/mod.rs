@@ -2,22 +2,15 @@
 //!
 //! In go a line's place, a trace id or conditions, out comes text or JSON: of a line its candidates, the evidence for each
 //! and the outcome; of a trace all its lines in order, each with its evidence. What spoke for what is the correlator's to
-//! say, how it looks is [`super::story`]'s.
+//! say, how it looks is [`story`]'s.
+
+mod story;
+mod story_json;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::config::{ExplainConfig, Wanted};
-use super::error::PipelineError;
-use super::inputs::Inputs;
-use super::learned::Learned;
-use super::learning::Learning;
-use super::monitor::Monitor;
-use super::only::Only;
-use super::source::SourceSink;
-use super::story::{self, LineStory};
-use super::{failing, story_json};
 use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
 use crate::correlate::explain::Explanation;
@@ -26,7 +19,17 @@ use crate::export::text_fields::Fields;
 use crate::files::clash::Output;
 use crate::input::discover;
 use crate::notify::Say;
+use crate::pipeline::PipelineError;
+use crate::pipeline::config::{ExplainConfig, Wanted};
+use crate::pipeline::failing;
+use crate::pipeline::inputs::Inputs;
+use crate::pipeline::learned::Learned;
+use crate::pipeline::learning::Learning;
+use crate::pipeline::monitor::Monitor;
+use crate::pipeline::only::Only;
+use crate::pipeline::source::SourceSink;
 use crate::record::{Link, Record};
+use story::LineStory;
 
 /// Lines that are told; a trace has rarely a thousand.
 const LINES_MAX: usize = 100_000;
@@ -37,7 +40,7 @@ const LINE_BYTES_MAX: usize = 256 << 20;
 const NAMES_MAX: usize = 4;
 
 /// Explains; gives back what could not be read or found.
-pub fn explain(
+pub fn run(
     config: &ExplainConfig,
     output: &mut impl Write,
     monitor: &Arc<Monitor>,

@@ -5,7 +5,7 @@
 
 use spanline_parsers::Severity;
 
-use super::summary::remedy;
+use crate::commands::summary::remedy;
 use crate::correlate::explain::{Candidate, DISTANCE_TO_END, DISTANCE_TO_START, Explanation, Factor};
 use crate::correlate::span_index::SpanIndex;
 use crate::export::terminal::{Line, Paint, Style};
