@@ -10,6 +10,7 @@ pub mod correlate;
 pub mod counted;
 pub mod decode;
 pub mod export;
+pub mod facts;
 pub mod files;
 pub mod input;
 pub mod notify;

@@ -3,25 +3,25 @@
 //! In goes the stack as text, out come the request's uuid and the names below its span, and the span they lead to. What
 //! else the line says is the parser's.
 
-use super::span_index::{Slot, SpanIndex};
+use super::index::{Slot, SpanIndex};
 
 /// Spans of a stack that are followed.
 const DEPTH_MAX: usize = 32;
 
 /// The stack of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Path<'a> {
+pub(crate) struct Path<'a> {
     /// `uuid` of the outermost span.
-    pub(super) uuid: Option<&'a [u8]>,
+    pub(crate) uuid: Option<&'a [u8]>,
     /// What follows the outermost span: `:promise:watch{pid=1}`
-    pub(super) below_root: &'a [u8],
+    pub(crate) below_root: &'a [u8],
     /// Name of the innermost span.
-    pub(super) leaf: &'a [u8],
+    pub(crate) leaf: &'a [u8],
 }
 
 /// path = span *( ":" span )
 /// span = name [ "{" fields "}" ]
-pub(super) fn path(stack: &[u8]) -> Option<Path<'_>> {
+pub(crate) fn path(stack: &[u8]) -> Option<Path<'_>> {
     let (root, fields, below_root) = span(stack)?;
     let uuid = memchr::memmem::find(fields, b"uuid=").map(|at| {
         let value = &fields[at + 5..];
@@ -70,7 +70,7 @@ fn fields_end(text: &[u8]) -> Option<usize> {
 
 /// Follows the names from the request's span down: at each step the child of that name which covers the time, else the
 /// one that began last before it.
-pub(super) fn descend(index: &SpanIndex, root: Slot, mut below: &[u8], time: i64) -> Slot {
+pub(crate) fn descend(index: &SpanIndex, root: Slot, mut below: &[u8], time: i64) -> Slot {
     let mut at = root;
     for _ in 0..DEPTH_MAX {
         let Some(next) = below.strip_prefix(b":").and_then(span) else { break };

@@ -5,7 +5,7 @@
 //! first row that matches decides, and of its functions the first that has a span. From CRI-O's source.
 //! <https://github.com/cri-o/cri-o/tree/main/server>, <https://github.com/cri-o/cri-o/tree/main/internal/oci>
 
-use super::span_index::{Slot, SpanIndex};
+use super::index::{Slot, SpanIndex};
 
 /// Spans below a call that are looked at.
 const SPANS_MAX: usize = 4096;
@@ -59,16 +59,16 @@ const SITES: &[(&str, &[&str])] = &[
 
 /// Which row a message is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Site(u8);
+pub(crate) struct Site(u8);
 
 /// The row of a message.
-pub(super) fn site_of(message: &[u8]) -> Site {
+pub(crate) fn site_of(message: &[u8]) -> Site {
     let row = SITES.iter().position(|(start, _)| message.starts_with(start.as_bytes()));
     Site(row.map_or(u8::MAX, |row| row as u8))
 }
 
 /// The span of a line of this site, at or below its call.
-pub(super) fn span_of(index: &SpanIndex, call: Slot, site: Site) -> Slot {
+pub(crate) fn span_of(index: &SpanIndex, call: Slot, site: Site) -> Slot {
     match SITES.get(usize::from(site.0)) {
         Some((_, functions)) => {
             functions.iter().find_map(|function| below(index, call, Function(&[function]))).unwrap_or(call)

@@ -5,7 +5,7 @@
 //! [`super::Correlator::keep_evidence`] was called before; else only the outcome and the rule are told.
 
 use super::hints::named_by;
-use super::span_index::{Slot, SpanIndex};
+use super::index::{Slot, SpanIndex};
 use crate::record::{Link, Method, Record, Unlinked};
 
 /// Candidates told, likeliest first.
@@ -75,13 +75,13 @@ pub struct Factor {
     /// Which key, word or duration of the line that is.
     pub what: Option<String>,
     /// It is about what the texts of line and span share.
-    pub(super) tells_of_text: bool,
+    pub(crate) tells_of_text: bool,
     /// Natural logarithm of how many times likelier it makes the span: positive for, negative against.
     pub weight: f32,
 }
 
 impl Factor {
-    pub(super) fn new(name: &'static str, weight: f32) -> Factor {
+    pub(crate) fn new(name: &'static str, weight: f32) -> Factor {
         Factor { name, what: None, tells_of_text: false, weight }
     }
 }
@@ -94,7 +94,7 @@ impl Explanation {
     }
 
     /// The outcome alone. A link's span is its only candidate.
-    pub(super) fn of_outcome(index: &SpanIndex, outcome: Result<Link, Unlinked>, record: &Record<'_>) -> Explanation {
+    pub(crate) fn of_outcome(index: &SpanIndex, outcome: Result<Link, Unlinked>, record: &Record<'_>) -> Explanation {
         let (link, reason) = match outcome {
             Ok(link) => (Some(link), None),
             Err(reason) => (None, Some(reason)),
@@ -123,7 +123,7 @@ impl Explanation {
 
 impl Candidate {
     /// A span at a line's time, not judged yet.
-    pub(super) fn new(index: &SpanIndex, slot: Slot, time: i64) -> Candidate {
+    pub(crate) fn new(index: &SpanIndex, slot: Slot, time: i64) -> Candidate {
         let span = index.span(slot);
         Candidate {
             trace_id: span.trace_id,
@@ -170,7 +170,7 @@ mod tests {
             verified: true,
             has_event: false,
         };
-        let index = SpanIndex::new(super::super::span_index::Limits::default());
+        let index = SpanIndex::new(crate::correlate::index::Limits::default());
         let (entry, origin) = Default::default();
         let record = Record {
             source: 0,

@@ -10,9 +10,8 @@ use spanline_parsers::{Format, Time, Value, timestamp};
 use super::conmon_rs;
 use super::engine::call_sites::{CallSites, Site};
 use super::engine::{Hint, Known, method_number};
-use super::keys::Key;
+use super::index::{Key, Slot, SpanIndex};
 use super::requests::{Requests, named_in};
-use super::span_index::{Slot, SpanIndex};
 use crate::record::{Producer, Record, Relation, Unlinked};
 
 /// klog prints microseconds, rounded down.
@@ -21,7 +20,7 @@ const KLOG_NS: i64 = 1_000;
 const OPEN_MAX: usize = 1024;
 
 /// What a record says.
-pub(super) fn of(index: &SpanIndex, requests: &Requests, sites: &CallSites, record: &Record<'_>) -> Hint {
+pub(crate) fn of(index: &SpanIndex, requests: &Requests, sites: &CallSites, record: &Record<'_>) -> Hint {
     match requests.hint(&index.hasher, record) {
         Hint::None => {}
         hint => return hint,
@@ -86,7 +85,7 @@ fn pod_named<'r>(record: &'r Record<'_>) -> Option<(&'static str, Cow<'r, [u8]>)
 }
 
 /// The key with its value by which a record names its request or pod.
-pub(super) fn named_by(record: &Record<'_>) -> Option<String> {
+pub(crate) fn named_by(record: &Record<'_>) -> Option<String> {
     let entry = record.entry;
     let tell = |key: &str, value: &[u8]| format!("{key}={}", String::from_utf8_lossy(value));
     if let Some((id, _)) = named_in(record) {
@@ -129,7 +128,7 @@ fn call(record: &Record<'_>) -> Option<Hint> {
 }
 
 /// Why a line has no link where nothing follows from what it says; [`Unlinked::NoEvidence`] where it says nothing.
-pub(super) fn unlinked(hint: Hint) -> Unlinked {
+pub(crate) fn unlinked(hint: Hint) -> Unlinked {
     match hint {
         Hint::None => Unlinked::NoEvidence,
         Hint::Request(_) | Hint::Call(..) => Unlinked::RequestNotRecorded,
@@ -139,7 +138,7 @@ pub(super) fn unlinked(hint: Hint) -> Unlinked {
 }
 
 /// What follows from a hint.
-pub(super) fn known(index: &SpanIndex, requests: &Requests, hint: Hint, resources: &[u32], time: i64) -> Known {
+pub(crate) fn known(index: &SpanIndex, requests: &Requests, hint: Hint, resources: &[u32], time: i64) -> Known {
     match hint {
         Hint::None => Known::Nothing,
         Hint::Outside => Known::NoSpan,

@@ -56,9 +56,9 @@ impl Correlator {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{ResourceFact, SpanFact};
-    use super::super::span_index::Limits;
     use super::*;
+    use crate::correlate::index::Limits;
+    use crate::facts::{ResourceFact, SpanFact};
 
     #[test]
     fn what_is_older_than_the_memory_goes() {

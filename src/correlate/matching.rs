@@ -10,11 +10,11 @@
 
 /// First and last time of what is matched, ns.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Extent {
-    pub(super) first: i64,
-    pub(super) last: i64,
+pub(crate) struct Extent {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
     /// What times are rounded down to, ns.
-    pub(super) unit: i64,
+    pub(crate) unit: i64,
 }
 
 impl Extent {
@@ -38,7 +38,7 @@ const LATE: usize = BINS - 1;
 const PRIOR_PAIRS: f64 = 3.0;
 
 /// For each group the index of its span and the probability.
-pub(super) fn assign(spans: &[Extent], groups: &[Extent]) -> Vec<Option<(usize, f32)>> {
+pub(crate) fn assign(spans: &[Extent], groups: &[Extent]) -> Vec<Option<(usize, f32)>> {
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_unstable_by_key(|group| groups[*group].first);
     let mut pairs = pairs_of(spans, groups, &order);

@@ -8,43 +8,33 @@ pub mod config;
 mod conmon_rs;
 mod crio_sites;
 mod engine;
-mod events;
 pub mod explain;
-pub mod facts;
-mod failures;
 mod hints;
-mod identity;
-mod intervals;
-mod keys;
+pub mod index;
 mod live;
 mod matching;
-mod names;
-mod place;
 mod process;
 pub mod remembered;
 mod requests;
 mod rounded;
 mod rules;
 mod sequence;
-pub mod span_index;
-mod span_tables;
-mod span_words;
-mod spread;
+mod text;
 mod written;
 
 pub use engine::call_sites::{CallSiteError, CallSites};
-pub use keys::Key;
+pub use index::Key;
+pub use index::Resource;
 pub use live::Memory;
-pub use names::Resource;
 
+use crate::facts::{ResourceFact, SpanFact};
 use crate::record::{Link, Origin, Pod, Producer, Record, Unlinked};
 use engine::{Engine, Progress, Writers};
 use explain::Explanation;
-use facts::{ResourceFact, SpanFact};
+use index::{IndexStats, Limits, Slot, SpanIndex};
 use requests::Requests;
 use rounded::Place;
 use rules::Early;
-use span_index::{Limits, SpanIndex};
 
 /// Sources whose resources are remembered; further ones are looked up for every line.
 const SOURCES_MAX: usize = 1 << 20;
@@ -89,7 +79,7 @@ struct Source {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// The index's own.
-    pub index: span_index::Counts,
+    pub index: IndexStats,
     /// Requests beyond the limit.
     pub requests_over_limit: u64,
     /// Lines beyond the limit of what is kept to infer links from.
@@ -134,7 +124,7 @@ impl Correlator {
     pub fn add_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
         let evicted = self.index.counts().evicted;
         self.index.add(resource, span);
-        let gone = (self.index.counts().evicted - evicted) as span_index::Slot;
+        let gone = (self.index.counts().evicted - evicted) as Slot;
         if gone > 0 && self.is_live {
             self.engine.forget_spans(gone);
             self.requests.forget_spans(gone);

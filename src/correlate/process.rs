@@ -4,11 +4,11 @@
 //! strongest key that both sides have decides: pod UID, namespace and name, container id, host name that is the pod's
 //! name, service. Times play no part.
 
-use super::names::Resource;
+use super::index::Resource;
 use crate::record::{Origin, Pod, Producer};
 
 /// Resources that a source's lines can belong to.
-pub(super) fn resources_of(origin: &Origin, resources: &[Resource]) -> Vec<u32> {
+pub(crate) fn resources_of(origin: &Origin, resources: &[Resource]) -> Vec<u32> {
     if let Some(pod) = &origin.pod {
         let found = resources_of_pod(pod, resources);
         if !found.is_empty() {

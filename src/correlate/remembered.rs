@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::Correlator;
-use super::names::Names;
+use super::index::Names;
 use super::rules::{Early, Named, Within};
 use crate::record::{Link, Position, Record, Unlinked};
 

@@ -5,15 +5,13 @@
 //! row per id, none per line. Other programs' `id` fields mean other things: only lines that name a CRI method count.
 
 use super::engine::Hint;
-use super::engine::hash::NumberMap;
-use super::identity::Hasher;
-use super::keys::Key;
+use super::index::{Key, Names, Slot, SpanIndex};
 use super::matching::{self, Extent};
-use super::names::Names;
-use super::place::innermost_below;
 use super::rounded::{self, Clock, Place};
 use super::sequence::{Bounds, Lines};
-use super::span_index::{Slot, SpanIndex};
+use crate::correlate::index::IdentityHasher;
+use crate::correlate::index::innermost_below;
+use crate::correlate::text::hash::NumberMap;
 use crate::record::{Producer, Record};
 use spanline_parsers::Format;
 
@@ -30,7 +28,7 @@ const SURE: f32 = 0.9;
 
 /// What is known of the span of a request's call.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Call {
+pub(crate) enum Call {
     /// Its span.
     Known(Slot, f32),
     /// Several spans fit.
@@ -52,14 +50,14 @@ impl Call {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Requests {
+pub(crate) struct Requests {
     /// By hash of the id.
     groups: NumberMap<u64, Group>,
     methods: Names,
     /// What requests with rounded times tell of the times of other lines.
     clock: Option<Clock>,
     /// Requests beyond the limit.
-    pub(super) overflow: u64,
+    pub(crate) overflow: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -98,16 +96,16 @@ impl Group {
 }
 
 /// Where a line stands among those of its source.
-pub(super) fn place(source: u32, file: u32, offset: u64) -> Place {
+pub(crate) fn place(source: u32, file: u32, offset: u64) -> Place {
     (source, u64::from(file) << 40 | offset.min((1 << 40) - 1))
 }
 
-pub(super) fn place_of(record: &Record<'_>) -> Place {
+pub(crate) fn place_of(record: &Record<'_>) -> Place {
     place(record.source, record.position.file, record.position.offset)
 }
 
 /// The request that a line of CRI-O names: its id, and the method it calls.
-pub(super) fn named_in<'r>(record: &'r Record<'_>) -> Option<(&'r [u8], &'r [u8])> {
+pub(crate) fn named_in<'r>(record: &'r Record<'_>) -> Option<(&'r [u8], &'r [u8])> {
     let may_be_crio = matches!(record.origin.producer, Producer::Crio | Producer::Other);
     if !may_be_crio || !matches!(record.entry.format, Format::Logrus | Format::LogrusJson) {
         return None;
@@ -122,13 +120,13 @@ fn is_method(name: &[u8]) -> bool {
 }
 
 /// What the record's time was rounded down to, ns.
-pub(super) fn unit_of(record: &Record<'_>) -> i64 {
+pub(crate) fn unit_of(record: &Record<'_>) -> i64 {
     10i64.pow(9 - u32::from(record.time_digits.min(9)))
 }
 
 impl Requests {
     /// Learns of one line.
-    pub(super) fn observe(&mut self, hasher: &Hasher, record: &Record<'_>) {
+    pub(crate) fn observe(&mut self, hasher: &IdentityHasher, record: &Record<'_>) {
         let (Some((id, method)), Some(time)) = (named_in(record), record.time) else { return };
         let hash = hasher.of_key(Key::CrioRequest as u64, id);
         let place = place_of(record);
@@ -154,12 +152,12 @@ impl Requests {
     }
 
     /// Those whose last line was before a time are over.
-    pub(super) fn forget_before(&mut self, time: i64) {
+    pub(crate) fn forget_before(&mut self, time: i64) {
         self.groups.retain(|_, group| group.last >= time);
     }
 
     /// The first spans are gone, those after them moved up.
-    pub(super) fn forget_spans(&mut self, gone: Slot) {
+    pub(crate) fn forget_spans(&mut self, gone: Slot) {
         for group in self.groups.values_mut() {
             if let Call::Known(slot, belief) = group.call {
                 group.call = slot.checked_sub(gone).map_or(Call::None, |slot| Call::Known(slot, belief));
@@ -168,12 +166,12 @@ impl Requests {
     }
 
     /// The request a line names, as a number.
-    pub(super) fn hint(&self, hasher: &Hasher, record: &Record<'_>) -> Hint {
+    pub(crate) fn hint(&self, hasher: &IdentityHasher, record: &Record<'_>) -> Hint {
         named_in(record).map_or(Hint::None, |(id, _)| Hint::Request(hasher.of_key(Key::CrioRequest as u64, id)))
     }
 
     /// The innermost span of a request's call at a time.
-    pub(super) fn span_at(&self, index: &SpanIndex, id: u64, time: i64) -> Option<Slot> {
+    pub(crate) fn span_at(&self, index: &SpanIndex, id: u64, time: i64) -> Option<Slot> {
         match self.groups.get(&id)?.call {
             Call::Known(call, _) => Some(innermost_below(index, call, time, None)),
             _ => None,
@@ -181,7 +179,7 @@ impl Requests {
     }
 
     /// Finds the call of every request.
-    pub(super) fn settle(&mut self, index: &SpanIndex, resources: &[u32]) {
+    pub(crate) fn settle(&mut self, index: &SpanIndex, resources: &[u32]) {
         let mut open: NumberMap<u32, Vec<u64>> = NumberMap::default();
         let mut taken: Vec<Slot> = Vec::new();
         for (hash, group) in &mut self.groups {
@@ -207,13 +205,13 @@ impl Requests {
     }
 
     /// Between which times a line was written that says no more than the second, by the requests around it.
-    pub(super) fn bounds(&self, source: u32, file: u32, offset: u64, second: i64) -> Option<Bounds> {
+    pub(crate) fn bounds(&self, source: u32, file: u32, offset: u64, second: i64) -> Option<Bounds> {
         let own = Bounds { from: second, to: second.saturating_add(999_999_999) };
         Some(self.clock.as_ref()?.bounds(place(source, file, offset), own))
     }
 
     /// The call of a request, by the hash of its id.
-    pub(super) fn call(&self, request: u64) -> Option<Call> {
+    pub(crate) fn call(&self, request: u64) -> Option<Call> {
         self.groups.get(&request).map(|group| group.call)
     }
 
@@ -241,7 +239,7 @@ impl Requests {
             }
             if *is_inner {
                 inner.entry(*method).or_default().push(slot);
-            } else if span.kind != super::facts::Kind::Client {
+            } else if span.kind != crate::facts::Kind::Client {
                 outer.entry(*method).or_default().push(slot);
             }
         }

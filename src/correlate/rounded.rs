@@ -5,23 +5,23 @@
 //! call tells when the lines around its own were written, which narrows the bounds of the others, and so on until
 //! nothing more is found. Lines stand in the order in which they were written; what they say is not looked at.
 
-use super::engine::hash::NumberMap;
+use crate::correlate::text::hash::NumberMap;
 
 use super::sequence::{self, Bounds, Lines};
 
 /// Where a line stands: source, then file and offset.
-pub(super) type Place = (u32, u64);
+pub(crate) type Place = (u32, u64);
 
 /// A request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
-    pub(super) method: u32,
-    pub(super) first_at: Place,
-    pub(super) last_at: Place,
+pub(crate) struct Request {
+    pub(crate) method: u32,
+    pub(crate) first_at: Place,
+    pub(crate) last_at: Place,
     /// Bounds by the lines' own times.
-    pub(super) lines: Lines,
+    pub(crate) lines: Lines,
     /// Start and end of its call, where that is known otherwise.
-    pub(super) known: Option<(i64, i64)>,
+    pub(crate) known: Option<(i64, i64)>,
 }
 
 /// Belief from which a call tells the time of others.
@@ -37,7 +37,7 @@ const PASSES: usize = 4;
 const NEIGHBOURS: usize = 32;
 
 /// For each request the index among its method's calls and the belief; `calls`: start and end, in order of start.
-pub(super) fn assign(
+pub(crate) fn assign(
     requests: &[Request],
     calls: &NumberMap<u32, Vec<(i64, i64)>>,
 ) -> (Vec<Option<(usize, f32)>>, Clock) {
@@ -134,7 +134,7 @@ fn swapped(apart_ns: i64) -> f32 {
 
 /// What is known of the times at which lines were written, by their places.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// Places with the latest of the times that all lines from there on are not before.
     from: Vec<(Place, i64)>,
     /// Places with the earliest of the times that all lines up to there are not after.
@@ -166,7 +166,7 @@ impl Clock {
     }
 
     /// Bounds of a line, within those of its own time.
-    pub(super) fn bounds(&self, place: Place, own: Bounds) -> Bounds {
+    pub(crate) fn bounds(&self, place: Place, own: Bounds) -> Bounds {
         let before = self.from.partition_point(|(at, _)| *at <= place).checked_sub(1).map(|at| self.from[at]);
         let after = self.to.get(self.to.partition_point(|(at, _)| *at < place));
         let is_of_source = |at: &Place| at.0 == place.0;

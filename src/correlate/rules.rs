@@ -8,11 +8,8 @@ use spanline_parsers::{Format, utiltrace};
 
 use super::conmon_rs;
 use super::crio_sites::{self, Site};
-use super::events::Row;
-use super::keys::Key;
-use super::place::{innermost_below, package_of};
+use super::index::{EventEntry, Key, Slot, SpanIndex, innermost_below, package_of};
 use super::requests::{Call, Requests, named_in, unit_of};
-use super::span_index::{Slot, SpanIndex};
 use crate::record::{Envelope, Link, Method, Producer, Record, Relation, Unlinked};
 
 /// CRI-O's hook takes the event's time a little after the line's.
@@ -40,7 +37,7 @@ const AUDIT_SPANS_MAX: usize = 64;
 
 /// What explicit evidence says of a record when it is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Early<'r> {
+pub(crate) enum Early<'r> {
     /// Its link.
     Linked(Link),
     /// It names a request: what that says is known once all records were read.
@@ -51,17 +48,17 @@ pub(super) enum Early<'r> {
 
 /// A line of CRI-O that names a request, without its text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Named<'r> {
+pub(crate) struct Named<'r> {
     /// Hash of the id.
-    pub(super) request: u64,
+    pub(crate) request: u64,
     /// Of a line with whole seconds that is like several events: its rank among its equals may tell which it is.
-    pub(super) identity: Option<u64>,
-    pub(super) within: Within<'r>,
+    pub(crate) identity: Option<u64>,
+    pub(crate) within: Within<'r>,
 }
 
 /// What tells a line's span below the call of its request.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Within<'r> {
+pub(crate) enum Within<'r> {
     /// Its time, and the package that wrote it.
     Time(Option<&'r [u8]>),
     /// What it says.
@@ -69,7 +66,7 @@ pub(super) enum Within<'r> {
 }
 
 /// Of a line of CRI-O that names a request: its event, else what is to be asked later.
-pub(super) fn crio<'r>(index: &SpanIndex, record: &'r Record<'_>) -> Option<Early<'r>> {
+pub(crate) fn crio<'r>(index: &SpanIndex, record: &'r Record<'_>) -> Option<Early<'r>> {
     let (id, _) = named_in(record)?;
     let identity = index.hasher.of_request_line(id, &record.entry.body);
     let rows = index.events.find(identity);
@@ -88,7 +85,7 @@ pub(super) fn crio<'r>(index: &SpanIndex, record: &'r Record<'_>) -> Option<Earl
 }
 
 /// Equal lines of a request follow each other in the order of their events.
-fn crio_event(rows: &[Row], time: i64) -> Option<Slot> {
+fn crio_event(rows: &[EventEntry], time: i64) -> Option<Slot> {
     if let [only] = rows {
         return Some(only.slot);
     }
@@ -98,7 +95,7 @@ fn crio_event(rows: &[Row], time: i64) -> Option<Slot> {
 }
 
 /// Of a line of CRI-O that names a request: its event by its rank among equal lines, else the span of the request.
-pub(super) fn of_request(
+pub(crate) fn of_request(
     index: &SpanIndex,
     requests: &Requests,
     named: &Named<'_>,
@@ -129,13 +126,13 @@ pub(super) fn of_request(
     }
 }
 
-fn only_slot<'r>(mut rows: impl Iterator<Item = &'r Row>) -> Option<Slot> {
+fn only_slot<'r>(mut rows: impl Iterator<Item = &'r EventEntry>) -> Option<Slot> {
     let first = rows.next()?;
     rows.all(|row| row.slot == first.slot).then_some(first.slot)
 }
 
 /// Of a line of containerd: the event with its message and time.
-pub(super) fn containerd(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Link> {
+pub(crate) fn containerd(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Link> {
     let may_be = matches!(record.origin.producer, Producer::Containerd | Producer::Other);
     if !may_be || !matches!(record.entry.format, Format::Logrus | Format::LogrusJson) {
         return None;
@@ -157,7 +154,7 @@ pub(super) fn containerd(index: &SpanIndex, resources: &[u32], record: &Record<'
 }
 
 /// Of a line of conmon-rs: its event, else the span path in its text below the request's span.
-pub(super) fn conmon_rs(index: &SpanIndex, record: &Record<'_>) -> Option<Link> {
+pub(crate) fn conmon_rs(index: &SpanIndex, record: &Record<'_>) -> Option<Link> {
     if record.entry.format != Format::ConmonRs {
         return None;
     }
@@ -202,7 +199,7 @@ fn conmon_event(
 }
 
 /// Of a line of the API server, or of its audit log: the span of the request with its audit id.
-pub(super) fn api_server(index: &SpanIndex, record: &Record<'_>) -> Option<Link> {
+pub(crate) fn api_server(index: &SpanIndex, record: &Record<'_>) -> Option<Link> {
     if !matches!(record.origin.producer, Producer::ApiServer | Producer::Audit | Producer::Other) {
         return None;
     }
@@ -223,7 +220,7 @@ pub(super) fn api_server(index: &SpanIndex, record: &Record<'_>) -> Option<Link>
 
 /// Of a `Trace[…]` block: the span of the same name that ended just before and took as long, of the request whose id it
 /// tells; else that request's own.
-pub(super) fn trace_block(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Link> {
+pub(crate) fn trace_block(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Link> {
     if !matches!(record.entry.format, Format::Klog | Format::KlogJson) || !record.entry.body.starts_with(b"Trace[") {
         return None;
     }
@@ -265,7 +262,7 @@ pub(super) fn trace_block(index: &SpanIndex, resources: &[u32], record: &Record<
 
 /// Of the spans with one audit id, that of the request.
 fn request_of(index: &SpanIndex, slots: &[Slot]) -> Option<Slot> {
-    let is_server = |slot: &&Slot| index.span(**slot).kind == super::facts::Kind::Server;
+    let is_server = |slot: &&Slot| index.span(**slot).kind == crate::facts::Kind::Server;
     slots.iter().find(is_server).or(slots.first()).copied()
 }
 

@@ -11,19 +11,19 @@ use std::collections::HashMap;
 
 /// Between which times something lies, ns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bounds {
-    pub(super) from: i64,
-    pub(super) to: i64,
+pub(crate) struct Bounds {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
 }
 
 /// First and last line of a group.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lines {
-    pub(super) first: Bounds,
-    pub(super) last: Bounds,
+pub(crate) struct Lines {
+    pub(crate) first: Bounds,
+    pub(crate) last: Bounds,
     /// The first is what a request is logged with as it comes in, the last what it is answered with.
-    pub(super) is_opened: bool,
-    pub(super) is_closed: bool,
+    pub(crate) is_opened: bool,
+    pub(crate) is_closed: bool,
 }
 
 /// A request is logged so soon after its span's start, with few exceptions.
@@ -50,7 +50,7 @@ const GROUPS_MAX: usize = 2048;
 const PAIRS_MAX: usize = 1 << 20;
 
 /// For each group the index of its span and the probability. `spans`: (start, end), in order of start.
-pub(super) fn align(spans: &[(i64, i64)], groups: &[Lines]) -> Vec<Option<(usize, f32)>> {
+pub(crate) fn align(spans: &[(i64, i64)], groups: &[Lines]) -> Vec<Option<(usize, f32)>> {
     let ranges = ranges(spans, groups);
     let (Some((first, _)), Some((_, last))) = (ranges.first(), ranges.last()) else { return Vec::new() };
     let with_candidates = ranges.iter().filter(|(from, to)| from < to).count() as f64;
@@ -123,7 +123,7 @@ fn once(found: &mut [Option<(usize, f32)>]) {
 
 impl Lines {
     /// Between which times the first and the last line of a span were written, if nothing odd happened.
-    pub(super) fn expected(&self, (start, end): (i64, i64)) -> (Bounds, Bounds) {
+    pub(crate) fn expected(&self, (start, end): (i64, i64)) -> (Bounds, Bounds) {
         let soon = if self.is_opened { start.saturating_add(SOON_NS).min(end) } else { end };
         let late = if self.is_closed { end.saturating_sub(BEFORE_END_NS).max(start) } else { start };
         (

@@ -1,8 +1,8 @@
 //! Lines of small made-up nodes against their spans.
 
-use super::facts::{EventFact, Kind, ResourceFact, SpanFact};
-use super::span_index::Limits;
 use super::*;
+use crate::correlate::index::Limits;
+use crate::facts::{EventFact, Kind, ResourceFact, SpanFact};
 use crate::record::{Envelope, Method, Position, Stream};
 use spanline_parsers::{CodeSite, Entry, Format, Text, TraceContext, Value};
 

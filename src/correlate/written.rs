@@ -6,8 +6,8 @@
 
 use spanline_parsers::trace_context::{HexId, hex_tokens};
 
-use super::place::innermost_of;
-use super::span_index::{Slot, SpanIndex};
+use super::index::{Slot, SpanIndex};
+use crate::correlate::index::innermost_of;
 use crate::record::{Link, Method, Record, Relation};
 
 /// A server writes a header's id before its own span begins or after it ended.
@@ -18,7 +18,7 @@ const TOKENS_MAX: usize = 16;
 const CHILDREN_MAX: usize = 4096;
 
 /// The link that a record states, if it carries an id.
-pub(super) fn link(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Link> {
+pub(crate) fn link(index: &SpanIndex, resources: &[u32], record: &Record<'_>) -> Option<Link> {
     let context = &record.entry.trace;
     let Some(written) = context.trace_id else {
         return match context.span_id {

@@ -209,7 +209,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("traces");
         let mut bytes = Vec::new();
-        let mut correlator = Correlator::new(crate::correlate::span_index::Limits::default());
+        let mut correlator = Correlator::new(crate::correlate::index::Limits::default());
         for request in store {
             let encoded = request.encode_to_vec();
             bytes.extend_from_slice(&(encoded.len() as u32).to_be_bytes());

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::correlate::span_index::{Span, SpanIndex};
+use crate::correlate::index::{Span, SpanIndex};
 use crate::export::carriers::{LENGTH, Tree};
 use crate::export::config::Carriers;
 use crate::otlp::own::Ids;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::config::BackfillConfig;
 use crate::correlate::Correlator;
-use crate::correlate::span_index::SpanIndex;
+use crate::correlate::index::SpanIndex;
 use crate::export::config::Carriers;
 use crate::export::stored_events::StoredEvents;
 use crate::otlp::own;

@@ -18,7 +18,8 @@ use super::recall::Recall;
 use super::run::Run;
 use super::{line_times, progress};
 use crate::calendar::{CalendarSettings, fit};
-use crate::correlate::{Correlator, span_index};
+use crate::correlate::Correlator;
+use crate::correlate::index::Limits;
 use crate::export::select::Condition;
 use crate::input::sources::{self, Source};
 use crate::notify::Say;
@@ -205,7 +206,7 @@ fn load_traces(config: &ReadConfig, paths: &[PathBuf], outcome: &mut Outcome, sa
     if paths.is_empty() {
         return None;
     }
-    let limits = span_index::Limits { spans_max: config.traces.spans_max, ..span_index::Limits::default() };
+    let limits = Limits { spans_max: config.traces.spans_max, ..Limits::default() };
     let mut correlator = Correlator::new(limits).with_call_sites(config.linking.call_sites.clone());
     outcome.traces = load::load(paths, config.trace_limits(), &mut correlator, &why_no_span);
     outcome.traces.failures.iter().for_each(|failure| say(failure));

@@ -3,7 +3,7 @@
 //! In go requests of spans, out comes which of their spans came before: from two copies of a file, or two forms of a trace.
 //! A span is told by its ids; one that the index does not hold is taken for new.
 
-use crate::correlate::span_index::SpanIndex;
+use crate::correlate::index::SpanIndex;
 use crate::otlp::wire::spans::{self, ids_of};
 
 /// See the module.

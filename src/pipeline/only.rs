@@ -10,7 +10,7 @@ use spanline_parsers::{Severity, Value};
 
 use super::unmet::{self, Met};
 use crate::correlate::Correlator;
-use crate::correlate::span_index::SpanIndex;
+use crate::correlate::index::SpanIndex;
 use crate::export::fields::{self, Attribute, Keys, Sighting};
 use crate::export::select::Condition;
 use crate::otlp::wire::spans::{self, Head};

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::only::Only;
 use crate::correlate::Correlator;
-use crate::correlate::span_index::{Slot, SpanIndex};
+use crate::correlate::index::{Slot, SpanIndex};
 use crate::export::config::{TextConfig, View};
 use crate::export::local::{HeldLine, HeldLines};
 use crate::export::terminal::{Line, Paint, Style};

@@ -17,12 +17,12 @@ use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::marks::{Comparison, Mark, Marks, Running};
 use crate::checkpoint::version_1::Keys;
 use crate::correlate::Correlator;
-use crate::correlate::facts::{ResourceFact, SpanFact};
 use crate::export::batch::Batch;
 use crate::export::carriers::{Counts, scope};
 use crate::export::held_events::HeldEvents;
 use crate::export::span_batches::{SPAN_BITS, batches};
 use crate::export::spans_json;
+use crate::facts::{ResourceFact, SpanFact};
 use crate::otlp::signal::Signal;
 use crate::record::Receipt;
 use crate::spans::file::Limits;
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use crate::checkpoint::acknowledged::Resending;
     use crate::checkpoint::ledger::State;
-    use crate::correlate::span_index::SpanIndex;
+    use crate::correlate::index::SpanIndex;
     use crate::export::config::Carriers;
     use crate::export::span_event::Style;
     use crate::export::takers::BatchSink;
@@ -224,7 +224,7 @@ mod tests {
             let known = recognise(&paths, Limits::default(), &acknowledged).unwrap();
             let taken = [0, 1].map(|target| {
                 let (taking, mut held) = (Taking::default(), HeldEvents::new(0, 1 << 20, Style::default()));
-                let index = SpanIndex::new(crate::correlate::span_index::Limits::default());
+                let index = SpanIndex::new(crate::correlate::index::Limits::default());
                 let (limits, gather) = (Limits::default(), Carriers::Span);
                 let given = Given { paths: &paths, limits, has_carriers: false, index: &index, gather };
                 let sending = Sending { sink: &taking, acknowledged: &acknowledged, target };

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::correlate::span_index::SpanIndex;
+use crate::correlate::index::SpanIndex;
 use crate::export::select::Condition;
 use crate::record::Origin;
 

@@ -16,7 +16,7 @@ use super::kind::{self, TraceKind};
 pub use super::limits::{Counts, Limits};
 use super::scan::{self, FactCounts, Room};
 use super::transcode::{Transcoder, json};
-use crate::correlate::facts::{ResourceFact, SpanFact};
+use crate::facts::{ResourceFact, SpanFact};
 use crate::otlp::wire::messages::{self, REQUEST};
 use crate::otlp::wire::write::{Buffer, varint};
 use crate::unpack::{Peeked, unpacked};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{Counts, Limits, TraceFile};
 use super::scan::FactCounts;
-use crate::correlate::facts::{ResourceFact, SpanFact};
+use crate::facts::{ResourceFact, SpanFact};
 
 /// What the trace files held.
 #[derive(Debug, Clone, Default)]

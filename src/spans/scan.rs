@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::correlate::facts::{EventFact, Kind, ResourceFact, SpanFact};
+use crate::facts::{EventFact, Kind, ResourceFact, SpanFact};
 use crate::otlp::own;
 use crate::otlp::wire::read::{Fields, Value};
 use crate::otlp::wire::spans::{attribute, scope_name, text as text_of, within};

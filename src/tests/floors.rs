@@ -10,9 +10,10 @@ use crate::tidy::{named_modules, sources};
 
 /// Which modules of the crate a module may name, from the ground up. A row for a folder within a module holds in place of
 /// the module's for what is in it; every module may name itself.
-const MAY_NAME: [(&str, &[&str]); 22] = [
+const MAY_NAME: [(&str, &[&str]); 23] = [
     ("record", &[]),
     ("services", &["record"]),
+    ("facts", &[]),
     ("notify", &[]),
     ("counted", &[]),
     ("calendar", &[]),
@@ -22,15 +23,16 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
     ("decode", &["record", "calendar"]),
     ("assemble", &["record", "services", "decode", "calendar", "input"]),
     ("input", &["record", "files", "unpack", "decode", "calendar", "spans"]),
-    ("correlate", &["record"]),
+    ("correlate", &["record", "facts"]),
     ("checkpoint", &["record", "notify"]),
     ("export", &["record", "files", "otlp"]),
-    ("spans", &["files", "correlate", "otlp", "unpack"]),
+    ("spans", &["facts", "files", "otlp", "unpack"]),
     (
         "pipeline",
         &[
             "record",
             "services",
+            "facts",
             "notify",
             "counted",
             "calendar",

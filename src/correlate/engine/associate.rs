@@ -12,13 +12,13 @@ use super::beside::Beside;
 use super::crowding::crowding;
 use super::groups::Groups;
 use super::habits::Habit;
-use super::hash::NumberMap;
 use super::late::{AFTER_END, Late};
 use super::request_keys::Agreement;
 use super::scene::{Block, Scene};
 use super::shared::{self, Shared};
 use super::sharing::Sharing;
 use super::usual::{STILL, Usual, place};
+use crate::correlate::text::hash::NumberMap;
 
 /// Rounds of learning.
 const ROUNDS: usize = 13;
@@ -29,31 +29,31 @@ const NONE_AT_FIRST: f32 = 0.05;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Association {
+pub(crate) struct Association {
     /// Of each pair.
-    pub(super) weights: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
     /// Of each line: no recorded span.
-    pub(super) none: Vec<f32>,
+    pub(crate) none: Vec<f32>,
     /// Of each pair: how many times likelier than chance, by its evidence alone. Where it is kept.
-    pub(super) scores: Vec<f32>,
+    pub(crate) scores: Vec<f32>,
     /// Of each template: the share of lines without a span.
-    pub(super) none_share: Vec<f32>,
+    pub(crate) none_share: Vec<f32>,
     /// Of each template: how many times more spans are open than by chance, when its lines are written.
-    pub(super) crowding: Vec<f32>,
+    pub(crate) crowding: Vec<f32>,
     /// Of each template: spans of other traces beside its lines.
-    pub(super) seen: Vec<f32>,
+    pub(crate) seen: Vec<f32>,
     /// Of each kind, as the operation that has most of its template: see [`Habit::preference`].
-    pub(super) preference: Vec<f32>,
+    pub(crate) preference: Vec<f32>,
     /// Of each kind, where they are kept.
-    pub(super) habits: Vec<Option<Habit>>,
+    pub(crate) habits: Vec<Option<Habit>>,
     /// Of each line: lines that name the same request.
-    pub(super) group_sizes: Vec<u32>,
+    pub(crate) group_sizes: Vec<u32>,
     /// How well the values of keys agree on a trace.
-    pub(super) agreement: Agreement,
+    pub(crate) agreement: Agreement,
     /// Of each pair: what the words of other lines say.
-    pub(super) shared: Shared,
+    pub(crate) shared: Shared,
     /// … and what the lines next to it say.
-    pub(super) beside: Beside,
+    pub(crate) beside: Beside,
 }
 
 struct Rounds<'s> {
@@ -73,7 +73,7 @@ struct Rounds<'s> {
 /// Runs all rounds. `groups`: what lines share, told the current weights when half the rounds are over. Until then a
 /// template learns from its own lines only, and so do those without grouped lines afterwards: each runs through its rounds
 /// at once, while its pairs are at hand, and ends early when it is still. `keeps_evidence`: for whoever asks why.
-pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_evidence: bool) -> Association {
+pub(crate) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_evidence: bool) -> Association {
     let mut rounds = Rounds::new(scene, keeps_evidence);
     for block in &scene.blocks {
         rounds.load(block);
@@ -109,7 +109,7 @@ pub(super) fn associate(scene: &Scene, mut groups: Groups<'_>, keeps_evidence: b
 }
 
 /// Of each service: the share of its lines without a span.
-pub(super) fn without_span(scene: &Scene, result: &Association) -> NumberMap<u32, f32> {
+pub(crate) fn without_span(scene: &Scene, result: &Association) -> NumberMap<u32, f32> {
     let gone = |(group, lines): (&u32, &u32)| (*group, (*lines as f32, *lines as f32));
     let mut sums: NumberMap<u32, (f32, f32)> = scene.without_pairs.iter().map(gone).collect();
     for (of, group) in scene.recalled.templates.iter().zip(&scene.template_group) {

@@ -14,37 +14,37 @@ const WAITING: f32 = 0.03;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct AtHand {
-    pub(super) rows: Vec<HandRow>,
+pub(crate) struct AtHand {
+    pub(crate) rows: Vec<HandRow>,
     /// Of each pair: itself, what its score is multiplied by in all rounds, its place in the scene, its weight and, once
     /// it was weighed, its score.
-    pub(super) pairs: Vec<Pair>,
-    pub(super) factors: Vec<Factors>,
-    pub(super) numbers: Vec<u32>,
-    pub(super) weights: Vec<f32>,
-    pub(super) scores: Vec<f32>,
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) factors: Vec<Factors>,
+    pub(crate) numbers: Vec<u32>,
+    pub(crate) weights: Vec<f32>,
+    pub(crate) scores: Vec<f32>,
     /// Cells with pairs.
-    pub(super) cells: Vec<u32>,
+    pub(crate) cells: Vec<u32>,
 }
 
 /// How likely a pair is, against others, by what is the same in all rounds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Factors {
+pub(crate) struct Factors {
     /// By the span's end, and by how many are open.
-    pub(super) open: f32,
+    pub(crate) open: f32,
     /// See [`super::shared`].
-    pub(super) shared: f32,
+    pub(crate) shared: f32,
     /// See [`super::beside`].
-    pub(super) beside: f32,
+    pub(crate) beside: f32,
 }
 
 /// A line with its pairs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct HandRow {
+pub(crate) struct HandRow {
     /// Of no recorded span.
-    pub(super) none: f32,
+    pub(crate) none: f32,
     /// Words that it shares tell its pairs apart.
-    pub(super) shares_words: bool,
+    pub(crate) shares_words: bool,
     row: u32,
     first: u32,
     end: u32,
@@ -53,14 +53,14 @@ pub(super) struct HandRow {
 impl HandRow {
     /// The places of its pairs.
     #[inline]
-    pub(super) fn pairs(&self) -> std::ops::Range<usize> {
+    pub(crate) fn pairs(&self) -> std::ops::Range<usize> {
         self.first as usize..self.end as usize
     }
 }
 
 impl AtHand {
     /// Takes all of a block. `after_end`: see [`super::late::Late::after_end`].
-    pub(super) fn load(&mut self, scene: &Scene, block: &Block, so_far: &Association, after_end: f32) {
+    pub(crate) fn load(&mut self, scene: &Scene, block: &Block, so_far: &Association, after_end: f32) {
         let base = block.pairs.start as u32;
         self.rows.clear();
         self.rows.extend(block.rows.clone().map(|at| {
@@ -96,7 +96,7 @@ impl AtHand {
     }
 
     /// Gives the weights back.
-    pub(super) fn store(&self, result: &mut Association) {
+    pub(crate) fn store(&self, result: &mut Association) {
         for row in &self.rows {
             result.none[row.row as usize] = row.none;
         }
@@ -111,7 +111,7 @@ impl AtHand {
     }
 
     /// Gives back what has no part any more.
-    pub(super) fn leave_out(&mut self, result: &mut Association, cells: &[Cell]) {
+    pub(crate) fn leave_out(&mut self, result: &mut Association, cells: &[Cell]) {
         let mut to = 0;
         for row in &mut self.rows {
             let from = row.pairs();

@@ -7,10 +7,10 @@
 //! (`neighbours`).
 
 use super::associate::Association;
-use super::hash::NumberMap;
 use super::lines::Lines;
 use super::operations::Operations;
 use super::scene::{Row, Scene, TRACES_MAX};
+use crate::correlate::text::hash::NumberMap;
 
 /// Farther lines are no neighbours.
 const NEAR_NS: i64 = 2_000_000;
@@ -28,7 +28,7 @@ const LEAST: f32 = 0.2;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Beside {
+pub(crate) struct Beside {
     /// Of each pair, empty until it was counted.
     outcomes: Vec<u8>,
     /// Of each template: how many times likelier each outcome makes a pair.
@@ -46,12 +46,12 @@ enum Sure {
 
 impl Beside {
     /// How likely a pair is by the lines next to its own, against others.
-    pub(super) fn factor(&self, pair: usize, template: u32) -> f32 {
+    pub(crate) fn factor(&self, pair: usize, template: u32) -> f32 {
         self.outcomes.get(pair).map_or(1.0, |outcome| self.factors[template as usize][usize::from(*outcome)])
     }
 
     /// Counts. `settled`: lines that rules have settled, with their trace.
-    pub(super) fn find(
+    pub(crate) fn find(
         lines: &Lines,
         operations: &Operations,
         scene: &Scene,

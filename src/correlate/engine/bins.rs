@@ -4,7 +4,7 @@
 //! lies in the bins is counted elsewhere.
 
 /// Bins of distances: a signed logarithmic scale, 7 a decade from 2 µs.
-pub(super) const BINS: usize = 72;
+pub(crate) const BINS: usize = 72;
 /// Where bins begin: seven even steps of the logarithm a decade, from 2 µs up.
 const EDGES: [u64; STEPS] = edges();
 const STEPS: usize = BINS - 14;
@@ -61,7 +61,7 @@ const fn next_edges() -> [f64; 64] {
 
 /// The bin of a distance in ns.
 #[inline]
-pub(super) const fn bin(distance: i64) -> u8 {
+pub(crate) const fn bin(distance: i64) -> u8 {
     // Its exponent is the number of bits, behind it stand those behind the first one. Rounded are only distances that lie
     // beyond all edges.
     let bits = (distance as f64).to_bits() & (u64::MAX >> 1);
@@ -72,10 +72,10 @@ pub(super) const fn bin(distance: i64) -> u8 {
 }
 
 /// Where nothing is near.
-pub(super) const FAR: u8 = bin(i64::MAX);
+pub(crate) const FAR: u8 = bin(i64::MAX);
 
 /// How wide a bin is, ns.
-pub(super) fn bin_width(bin: u8) -> f32 {
+pub(crate) fn bin_width(bin: u8) -> f32 {
     let step = usize::from(if bin >= 14 { bin - 14 } else { 13 - bin });
     let next = EDGES.get(step + 1).copied().unwrap_or(LAST_END);
     EDGES.get(step).map_or(0.0, |edge| (next - edge) as f32)

@@ -32,25 +32,25 @@ const SELDOM: f32 = -5.0;
 
 /// What a probability was learned from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Learned {
+pub(crate) struct Learned {
     /// Lines of the kind.
-    pub(super) lines: u32,
+    pub(crate) lines: u32,
     /// Share of the service's lines without a span.
-    pub(super) without_span: f32,
+    pub(crate) without_span: f32,
     /// … and of the kind's.
-    pub(super) kind_without_span: f32,
+    pub(crate) kind_without_span: f32,
     /// Lines that name the same request.
-    pub(super) of_request: u32,
+    pub(crate) of_request: u32,
     /// How much of the kind the span's operation has, against the one with most.
-    pub(super) preference: f32,
+    pub(crate) preference: f32,
     /// The text holds the span's duration, or a rare word of its trace's spans.
-    pub(super) names_span: bool,
+    pub(crate) names_span: bool,
     /// Known lines just before and after that are of the trace.
-    pub(super) sides: u8,
+    pub(crate) sides: u8,
 }
 
 /// The probability that a link is right.
-pub(super) fn calibrated(probability: f32, learned: Learned) -> f32 {
+pub(crate) fn calibrated(probability: f32, learned: Learned) -> f32 {
     let mut lines = learned.lines as f32;
     if learned.of_request >= REQUEST_LINES || learned.sides >= 2 {
         lines = lines.max(KNOWN_OTHERWISE);

@@ -10,7 +10,7 @@ use crate::record::Producer;
 
 /// How a call site stands to the spans open at its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in super::super) enum Site {
+pub(crate) enum Site {
     /// On the goroutine that holds the pod's (or the request's) span.
     Inside,
     /// About a pod, on another goroutine.
@@ -104,12 +104,7 @@ impl CallSites {
 
     /// Of a line. Without a file (JSON logs may have none) the message alone decides: the row with the longest that fits.
     /// `file` is asked for only where the program has rows.
-    pub(in super::super) fn of<'f>(
-        &self,
-        producer: Producer,
-        file: impl FnOnce() -> Option<&'f [u8]>,
-        message: &[u8],
-    ) -> Site {
+    pub(crate) fn of<'f>(&self, producer: Producer, file: impl FnOnce() -> Option<&'f [u8]>, message: &[u8]) -> Site {
         let (users, own) = (self.rows_of(producer), OWN.rows_of(producer));
         if users.is_none() && own.is_none() {
             return Site::Unknown;
@@ -210,7 +205,7 @@ fn without_line(file: &[u8]) -> &[u8] {
 const WAITING: &[&str] = &["task.Wait", "process.Wait", "Task/Wait"];
 
 /// A span that holds no line of its program.
-pub(in super::super) fn only_waits(name: &str) -> bool {
+pub(crate) fn only_waits(name: &str) -> bool {
     let last = name.rsplit_once(".v3.").or_else(|| name.rsplit_once(".v2.")).map_or(name, |(_, last)| last);
     WAITING.contains(&last)
 }

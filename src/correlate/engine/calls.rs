@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::super::span_index::{Slot, SpanIndex};
-use super::hash::fold;
+use crate::correlate::index::{Slot, SpanIndex};
+use crate::correlate::text::hash::fold;
 
 /// A span begins at most so long before the time that the line tells.
 const BEFORE_NS: i64 = 20_000_000;
@@ -17,22 +17,22 @@ const CANDIDATES_MAX: usize = 16;
 
 /// A line about a call.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Call {
-    pub(super) line: u32,
-    pub(super) writer: u32,
+pub(crate) struct Call {
+    pub(crate) line: u32,
+    pub(crate) writer: u32,
     /// See [`method_number`].
-    pub(super) method: u64,
-    pub(super) start: i64,
-    pub(super) end: i64,
+    pub(crate) method: u64,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
 }
 
 /// The number of a method's name, with or without the slash in front.
-pub(in super::super) fn method_number(name: &[u8]) -> u64 {
+pub(crate) fn method_number(name: &[u8]) -> u64 {
     fold(0, name.strip_prefix(b"/").unwrap_or(name))
 }
 
 /// Lines with their spans. `resources`: those of each writer; a caller's span has the same name.
-pub(super) fn assign(index: &SpanIndex, resources: &[&[u32]], calls: &[Call]) -> Vec<(u32, Slot)> {
+pub(crate) fn assign(index: &SpanIndex, resources: &[&[u32]], calls: &[Call]) -> Vec<(u32, Slot)> {
     let mut by_method: HashMap<u64, Vec<(i64, Slot)>> = calls.iter().map(|call| (call.method, Vec::new())).collect();
     let mut numbers: HashMap<u32, u64> = HashMap::new();
     for slot in 0..index.len() as Slot {

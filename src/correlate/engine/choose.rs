@@ -3,11 +3,11 @@
 //! In go the pairs of lines that are sure of their trace, out comes one span for each: time says which spans can hold the
 //! line, what its kind does elsewhere and what its text shares with a span say which of them does.
 
-use super::super::span_index::{Slot, SpanIndex};
 use super::associate::Association;
 use super::bins::{BINS, bin_width};
 use super::habits::smooth;
 use super::scene::{Block, CLUES, DURATION, OWN_WORD, Row, Scene};
+use crate::correlate::index::{Slot, SpanIndex};
 
 /// Rounds of learning.
 const ROUNDS: usize = 25;
@@ -16,7 +16,7 @@ const CLOSENESS_EVERY: usize = 4;
 /// Nothing moves any more when the kinds of this share of lines change in a round.
 const STILL: f32 = 0.0005;
 /// Lines that are less sure of their trace teach nothing, and get no span.
-pub(super) const SURE: f32 = 0.5;
+pub(crate) const SURE: f32 = 0.5;
 /// Clocks.
 const NEAR_NS: i64 = 3_000;
 /// A span that certainly did not hold a line counts so much.
@@ -40,19 +40,19 @@ const SAME_NS: f32 = 50_000.0;
 const DELAY_SLOPE: f32 = 2.5;
 
 /// The pair chosen for a row, and the probability of its trace.
-pub(super) type Choice = Option<(u32, f32)>;
+pub(crate) type Choice = Option<(u32, f32)>;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Choices {
+pub(crate) struct Choices {
     /// One choice for each row.
-    pub(super) rows: Vec<Choice>,
+    pub(crate) rows: Vec<Choice>,
     /// Of each pair of the row's trace: its part of the row. Where it is kept.
-    pub(super) weights: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
 }
 
 /// Chooses for each row. `keeps_evidence`: for whoever asks why.
-pub(super) fn choose(index: &SpanIndex, scene: &Scene, result: &Association, keeps_evidence: bool) -> Choices {
+pub(crate) fn choose(index: &SpanIndex, scene: &Scene, result: &Association, keeps_evidence: bool) -> Choices {
     let pairs = if keeps_evidence { scene.pairs.len() } else { 0 };
     let mut choices = Choices { rows: vec![None; scene.rows.len()], weights: vec![0.0; pairs] };
     let mut found = Candidates { taken: vec![0.0; index.len()], ..Candidates::default() };

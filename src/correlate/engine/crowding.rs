@@ -6,8 +6,8 @@
 //! does not depend on what they run beside, so recorded ones tell of those that were not.
 
 use super::associate::Association;
-use super::hash::NumberMap;
 use super::scene::{Block, Scene};
+use crate::correlate::text::hash::NumberMap;
 
 /// Chance is believed like so many spans that were seen beside lines of the service …
 const CHANCE: f32 = 3.0;
@@ -18,7 +18,7 @@ const LEAST: f32 = 0.1;
 const MOST: f32 = 10.0;
 
 /// Of each template. What was seen beside its lines is kept with the rest that is known so far.
-pub(super) fn crowding(scene: &Scene, so_far: &mut Association) -> Vec<f32> {
+pub(crate) fn crowding(scene: &Scene, so_far: &mut Association) -> Vec<f32> {
     so_far.seen = scene.blocks.iter().map(|block| seen(scene, so_far, block)).collect();
     let mut of_templates = vec![(0.0, 0.0); scene.template_lines.len()];
     let mut of_services: NumberMap<u32, (f32, f32)> = NumberMap::default();

@@ -4,16 +4,16 @@
 //! In goes the index, out comes for a span and a moment how far the nearest such edge is. Counted are spans of the same
 //! process; what a server does for its caller begins and ends unseen by the caller's lines.
 
-use super::super::facts::Kind;
-use super::super::span_index::{Slot, SpanIndex};
 use super::bins::{FAR, bin};
+use crate::correlate::index::{Slot, SpanIndex};
+use crate::facts::Kind;
 
 /// Spans end so much after the one above them without having waited.
 const WAITS_NS: i64 = 5_000_000;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Edges {
+pub(crate) struct Edges {
     /// First place of each span's.
     firsts: Vec<u32>,
     /// Starts and ends of the spans below, each in order.
@@ -24,7 +24,7 @@ pub(super) struct Edges {
 }
 
 impl Edges {
-    pub(super) fn new(index: &SpanIndex) -> Edges {
+    pub(crate) fn new(index: &SpanIndex) -> Edges {
         let parent = |slot: Slot| {
             let above = index.parent(slot).filter(|above| *above != slot)?;
             (index.span(above).resource == index.span(slot).resource).then_some(above)
@@ -60,13 +60,13 @@ impl Edges {
 
     /// The span above, of the same process, had ended by then.
     #[inline]
-    pub(super) fn outlives_parent(&self, slot: Slot, time: i64) -> bool {
+    pub(crate) fn outlives_parent(&self, slot: Slot, time: i64) -> bool {
         self.waits_from[slot as usize] < time
     }
 
     /// The bin of the distance of a moment.
     #[inline]
-    pub(super) fn bin(&self, slot: Slot, time: i64) -> u8 {
+    pub(crate) fn bin(&self, slot: Slot, time: i64) -> u8 {
         // Most spans have none below.
         if self.firsts[slot as usize] == self.firsts[slot as usize + 1] { FAR } else { bin(self.distance(slot, time)) }
     }
@@ -89,9 +89,9 @@ impl Edges {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::facts::{ResourceFact, SpanFact};
-    use super::super::super::span_index::Limits;
     use super::*;
+    use crate::correlate::index::Limits;
+    use crate::facts::{ResourceFact, SpanFact};
 
     #[test]
     fn the_nearest_edge_counts() {

@@ -3,11 +3,11 @@
 //! In go weights of lines whose spans had ended, out comes whether a kind of line is written after the end of the spans
 //! that it seems to belong to. Counted elsewhere; here is only what so many mean.
 
-use super::hash::NumberMap;
+use crate::correlate::text::hash::NumberMap;
 
 /// A kind of line is written after the end when so many, and such a share, certainly are.
 const LATE_MIN: f32 = 1.5;
-pub(super) const LATE_SHARE: f32 = 0.03;
+pub(crate) const LATE_SHARE: f32 = 0.03;
 /// … where at least so many are stamped after it.
 const ENDED_LEAST: f32 = 0.5;
 /// Lines are the last of a trace of which this share is stamped after the end of the trace.
@@ -20,33 +20,33 @@ const OTHERS_LEAST: f32 = 20.0;
 /// … against which a line that was stamped before the end counts so much.
 const BEFORE: f32 = 4.0;
 /// Of a kind so many of whose lines would have been stamped before the end, none was: it is written after.
-pub(super) const MISSING_LEAST: f32 = 4.0;
+pub(crate) const MISSING_LEAST: f32 = 4.0;
 
 /// How the lines of a template stand to the ends of their traces' spans.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ends {
-    pub(super) all: f32,
+pub(crate) struct Ends {
+    pub(crate) all: f32,
     /// Certainly written after.
-    pub(super) late: f32,
+    pub(crate) late: f32,
     /// Stamped after.
-    pub(super) ended: f32,
+    pub(crate) ended: f32,
 }
 
 impl Ends {
-    pub(super) fn is_late(&self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.late >= LATE_MIN && self.late >= LATE_SHARE * self.all && self.ended >= ENDED_LEAST * self.all
     }
 
-    pub(super) fn is_last(&self) -> bool {
+    pub(crate) fn is_last(&self) -> bool {
         self.ended >= ENDED_SHARE * self.all
     }
 
     /// … as far as they are not taken for those of other traces.
-    pub(super) fn is_mostly_last(&self) -> bool {
+    pub(crate) fn is_mostly_last(&self) -> bool {
         self.ended >= MOSTLY_ENDED * self.all
     }
 
-    pub(super) fn add(&mut self, other: &Ends) {
+    pub(crate) fn add(&mut self, other: &Ends) {
         self.all += other.all;
         self.late += other.late;
         self.ended += other.ended;
@@ -55,7 +55,7 @@ impl Ends {
 
 /// Of each kind of line: how many more of it should have been stamped before the end, were it written before the end as
 /// other last lines of its service are. The same message counts as one in all services.
-pub(super) fn missing(templates: &[Ends], services: &[u32], messages: &[u64]) -> Vec<f32> {
+pub(crate) fn missing(templates: &[Ends], services: &[u32], messages: &[u64]) -> Vec<f32> {
     let mut of_service: NumberMap<u32, Ends> = NumberMap::default();
     for (ends, service) in templates.iter().zip(services).filter(|(ends, _)| ends.ended >= LAST_SHARE * ends.all) {
         of_service.entry(*service).or_default().add(ends);

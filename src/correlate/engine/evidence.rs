@@ -7,21 +7,21 @@ use std::sync::OnceLock;
 
 use super::super::explain::{CANDIDATES_MAX, Candidate, Factor, KindOfLine};
 use super::super::hints::named_by;
-use super::super::span_index::{Slot, SpanIndex};
 use super::associate::Association;
 use super::choose::Choices;
-use super::hash::NumberMap;
 use super::lines::{Line, Lines};
 use super::operations::Operations;
 use super::scene::{DURATION, SIDE, Scene};
 use super::shared_text;
 use super::usual::place;
 use super::{Hint, Known};
+use crate::correlate::index::{Slot, SpanIndex};
+use crate::correlate::text::hash::NumberMap;
 use crate::record::{Record, Unlinked};
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Evidence {
+pub(crate) struct Evidence {
     lines: Lines,
     operations: Operations,
     scene: Scene,
@@ -36,16 +36,16 @@ pub(super) struct Evidence {
 
 /// What is told of a line.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(in super::super) struct Story {
-    pub(in super::super) reason: Option<Unlinked>,
-    pub(in super::super) candidates: Vec<Candidate>,
-    pub(in super::super) left_out: usize,
-    pub(in super::super) no_span: Option<f32>,
-    pub(in super::super) kind: Option<KindOfLine>,
+pub(crate) struct Story {
+    pub(crate) reason: Option<Unlinked>,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) left_out: usize,
+    pub(crate) no_span: Option<f32>,
+    pub(crate) kind: Option<KindOfLine>,
 }
 
 impl Evidence {
-    pub(super) fn new(
+    pub(crate) fn new(
         lines: Lines,
         operations: Operations,
         scene: Scene,
@@ -65,7 +65,7 @@ impl Evidence {
     }
 
     /// What is known of a record's line.
-    pub(super) fn story(&self, index: &SpanIndex, record: &Record<'_>) -> Option<Story> {
+    pub(crate) fn story(&self, index: &SpanIndex, record: &Record<'_>) -> Option<Story> {
         let key = (record.source, record.position.file, record.position.offset);
         let (_, line, row) = self.places[self.places.binary_search_by_key(&key, |place| place.0).ok()?];
         if row == u32::MAX {

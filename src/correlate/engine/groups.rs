@@ -8,12 +8,12 @@ use super::associate::Association;
 use super::beside::Beside;
 use super::bins::{BINS, bin};
 use super::habits;
-use super::hash::NumberMap;
 use super::lines::Lines;
 use super::operations::Operations;
 use super::request_keys::{self, Agreement, RequestKeys};
 use super::scene::{Scene, TRACES_MAX};
 use super::shared::Shared;
+use crate::correlate::text::hash::NumberMap;
 
 /// Lines of a group, at most: more is no request.
 const LINES_MAX: usize = 400;
@@ -31,7 +31,7 @@ const SHARED_LEAST: f32 = 1e-4;
 const CHANCE_MIN: f32 = 0.1;
 
 /// See the module.
-pub(super) struct Groups<'a> {
+pub(crate) struct Groups<'a> {
     lines: &'a Lines,
     operations: &'a Operations,
     /// Lines that rules have settled, with their trace.
@@ -42,7 +42,7 @@ pub(super) struct Groups<'a> {
     /// Of each template: some of its lines are in a group.
     grouped: Vec<bool>,
     /// How well the values of keys agree on a trace now.
-    pub(super) agreement: Agreement,
+    pub(crate) agreement: Agreement,
 }
 
 /// Lines that name one request.
@@ -57,7 +57,7 @@ struct Group {
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         lines: &'a Lines,
         operations: &'a Operations,
         known: &'a [(u32, u32)],
@@ -68,19 +68,19 @@ impl<'a> Groups<'a> {
     }
 
     /// What lines that name no request share with others.
-    pub(super) fn shared_words(&self, scene: &Scene, so_far: &Association) -> Shared {
+    pub(crate) fn shared_words(&self, scene: &Scene, so_far: &Association) -> Shared {
         let sizes = self.sizes(scene);
         let is_grouped = |row: usize| sizes[row] > 1;
         Shared::find(self.lines, self.operations, scene, so_far, self.known, &is_grouped)
     }
 
     /// What is known of the lines next to each.
-    pub(super) fn beside(&self, scene: &Scene, so_far: &Association) -> Beside {
+    pub(crate) fn beside(&self, scene: &Scene, so_far: &Association) -> Beside {
         Beside::find(self.lines, self.operations, scene, so_far, self.known)
     }
 
     /// Learns which keys name requests, and who belongs together.
-    pub(super) fn find(&mut self, scene: &Scene, so_far: &Association) {
+    pub(crate) fn find(&mut self, scene: &Scene, so_far: &Association) {
         // (service, key and value, row), as one number: that is quick to compare.
         let mut keyed: Vec<u128> = Vec::new();
         for (at, row) in scene.rows.iter().enumerate() {
@@ -135,12 +135,12 @@ impl<'a> Groups<'a> {
     }
 
     /// Of each template: some of its lines are in a group.
-    pub(super) fn templates(&self) -> &[bool] {
+    pub(crate) fn templates(&self) -> &[bool] {
         &self.grouped
     }
 
     /// Of each row: the lines of its group.
-    pub(super) fn sizes(&self, scene: &Scene) -> Vec<u32> {
+    pub(crate) fn sizes(&self, scene: &Scene) -> Vec<u32> {
         let mut sizes = vec![1; scene.rows.len()];
         for group in &self.groups {
             for row in &group.rows {
@@ -151,7 +151,7 @@ impl<'a> Groups<'a> {
     }
 
     /// One trace for each group, and of each key no more groups for a trace than is usual.
-    pub(super) fn agree(&mut self, scene: &Scene, result: &mut Association) {
+    pub(crate) fn agree(&mut self, scene: &Scene, result: &mut Association) {
         let mut groups = std::mem::take(&mut self.groups);
         let chances = Chances::new(scene, result, &self.grouped);
         let mut sums: Vec<(u32, f32)> = Vec::new();

@@ -18,19 +18,19 @@ const OWN_COUNTS: f32 = 1e-3;
 const SIDE_LEAST: f32 = 0.01;
 
 /// A histogram of distances.
-pub(super) type Distances = [f32; BINS];
+pub(crate) type Distances = [f32; BINS];
 
 /// Habit and clutter of one kind.
 #[derive(Debug, Clone)]
-pub(super) struct Habit {
-    pub(super) start: Distances,
-    pub(super) end: Distances,
-    pub(super) edge: Distances,
-    pub(super) clues: [f32; CLUES],
-    pub(super) clutter_start: Distances,
-    pub(super) clutter_end: Distances,
-    pub(super) clutter_edge: Distances,
-    pub(super) clutter_clues: [f32; CLUES],
+pub(crate) struct Habit {
+    pub(crate) start: Distances,
+    pub(crate) end: Distances,
+    pub(crate) edge: Distances,
+    pub(crate) clues: [f32; CLUES],
+    pub(crate) clutter_start: Distances,
+    pub(crate) clutter_end: Distances,
+    pub(crate) clutter_edge: Distances,
+    pub(crate) clutter_clues: [f32; CLUES],
     /// Of each distance to the start, to the end and to the nearest edge below.
     start_likely: [Likely; BINS],
     end_likely: [Likely; BINS],
@@ -38,13 +38,13 @@ pub(super) struct Habit {
     /// How many times likelier than by chance each clue is.
     clue_factors: [f32; CLUES],
     /// How much of the weight the distances to the start, to the end, and to the nearest edge below have.
-    pub(super) sides: [f32; 3],
+    pub(crate) sides: [f32; 3],
     /// Its lines are written after the span's end, and so not in it.
-    pub(super) is_after: bool,
+    pub(crate) is_after: bool,
     /// Lines of the template.
-    pub(super) lines: f32,
+    pub(crate) lines: f32,
     /// How much of the template this operation has, against the one that has most.
-    pub(super) preference: f32,
+    pub(crate) preference: f32,
 }
 
 /// How many times likelier than by chance a distance is, with the part that its side has of the weight; and from which own
@@ -60,21 +60,21 @@ const ANY: Likely = Likely { factor: 1.0, own_counts: f32::MAX };
 
 /// Where a pair lies.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) start: u8,
-    pub(super) end: u8,
-    pub(super) edge: u8,
-    pub(super) clues: u8,
+pub(crate) struct Place {
+    pub(crate) start: u8,
+    pub(crate) end: u8,
+    pub(crate) edge: u8,
+    pub(crate) clues: u8,
 }
 
 /// Counts of one kind: of pairs by their weight, and of those that are others'.
 #[derive(Debug, Clone)]
-pub(super) struct Counts {
-    pub(super) start: Distances,
-    pub(super) end: Distances,
-    pub(super) edge: Distances,
-    pub(super) clues: [f32; CLUES],
-    pub(super) sum: f32,
+pub(crate) struct Counts {
+    pub(crate) start: Distances,
+    pub(crate) end: Distances,
+    pub(crate) edge: Distances,
+    pub(crate) clues: [f32; CLUES],
+    pub(crate) sum: f32,
 }
 
 impl Default for Counts {
@@ -84,7 +84,7 @@ impl Default for Counts {
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, place: Place, weight: f32) {
+    pub(crate) fn add(&mut self, place: Place, weight: f32) {
         self.start[usize::from(place.start)] += weight;
         self.end[usize::from(place.end)] += weight;
         self.edge[usize::from(place.edge)] += weight;
@@ -93,7 +93,7 @@ impl Counts {
     }
 
     /// Adds a part of others.
-    pub(super) fn take_in(&mut self, others: &Counts, part: f32) {
+    pub(crate) fn take_in(&mut self, others: &Counts, part: f32) {
         let of_others: [&[f32]; 4] = [&others.start, &others.end, &others.edge, &others.clues];
         for (sums, counts) in self.lists().into_iter().zip(of_others) {
             sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += part * count);
@@ -102,7 +102,7 @@ impl Counts {
     }
 
     /// Takes all times a part.
-    pub(super) fn scale(&mut self, part: f32) {
+    pub(crate) fn scale(&mut self, part: f32) {
         self.lists().into_iter().flatten().for_each(|count| *count *= part);
         self.sum *= part;
     }
@@ -112,13 +112,13 @@ impl Counts {
     }
 
     /// How much weight lies elsewhere, as seen from the start.
-    pub(super) fn distance(&self, start: &Distances) -> f32 {
+    pub(crate) fn distance(&self, start: &Distances) -> f32 {
         self.start.iter().zip(start).map(|(a, b)| (a - b).abs()).sum()
     }
 }
 
 /// Spreads each bin over its neighbours.
-pub(super) fn smooth(counts: &Distances) -> Distances {
+pub(crate) fn smooth(counts: &Distances) -> Distances {
     const EACH_SIDE: usize = KERNEL.len() / 2;
     let mut padded = [0.0; BINS + 2 * EACH_SIDE];
     padded[EACH_SIDE..EACH_SIDE + BINS].copy_from_slice(counts);
@@ -133,7 +133,7 @@ pub(super) fn smooth(counts: &Distances) -> Distances {
 
 impl Habit {
     /// From counts at shifted times: nothing is usual yet.
-    pub(super) fn by_chance(chance: &Counts, lines: u32) -> Habit {
+    pub(crate) fn by_chance(chance: &Counts, lines: u32) -> Habit {
         let lines = lines.max(1) as f32;
         let clutter_clues = shares(&chance.clues, &CLUES_BY_CHANCE, 1.0);
         Habit {
@@ -157,7 +157,7 @@ impl Habit {
     }
 
     /// From counts at shifted times, and all pairs as they are.
-    pub(super) fn new(chance: &Counts, pairs: &Counts, lines: u32) -> Habit {
+    pub(crate) fn new(chance: &Counts, pairs: &Counts, lines: u32) -> Habit {
         let mut habit = Habit::by_chance(chance, lines);
         let lines = habit.lines;
         let beyond = |counts: &Distances, clutter: &Distances| {
@@ -176,7 +176,7 @@ impl Habit {
     }
 
     /// From the weights of the last round.
-    pub(super) fn learn(&mut self, pairs: &Counts) {
+    pub(crate) fn learn(&mut self, pairs: &Counts) {
         let lines = self.lines;
         let learned = |counts: &Distances, clutter: &Distances| {
             let mut habit = smooth(counts);
@@ -194,7 +194,7 @@ impl Habit {
 
     /// How many times likelier than by chance, without what the pair itself (`own`) has taught.
     #[inline]
-    pub(super) fn weight(&self, place: Place, own: f32) -> f32 {
+    pub(crate) fn weight(&self, place: Place, own: f32) -> f32 {
         let preference = if self.is_after { 1e-4 } else { self.preference };
         let start = self.start_likely[usize::from(place.start)];
         let end = self.end_likely[usize::from(place.end)];
@@ -224,7 +224,7 @@ impl Habit {
     }
 
     /// The parts of [`Habit::weight`], as logarithms.
-    pub(super) fn factors(&self, place: Place, own: f32) -> Vec<Factor> {
+    pub(crate) fn factors(&self, place: Place, own: f32) -> Vec<Factor> {
         let [start, end, edge] = self.logs_of_sides(place, own);
         let clues = self.clue_factors[usize::from(place.clues)].ln();
         let clue = match (place.clues % 2, place.clues / 2 % 4, place.clues / 8) {
@@ -284,7 +284,7 @@ fn likely(share: f32, logs: &Distances, habit: &Distances, lines: f32) -> [Likel
 }
 
 /// What chance gives of each distance, per line of the template. `counts`: at shifted times.
-pub(super) fn clutter(counts: &Distances, lines: f32) -> Distances {
+pub(crate) fn clutter(counts: &Distances, lines: f32) -> Distances {
     smooth(counts).map(|count| (count + 0.5 / BINS as f32) / lines)
 }
 
@@ -324,7 +324,7 @@ fn ln(number: f32) -> f32 {
 }
 
 /// e to a number, as exact as [`ln`].
-pub(super) fn exp(number: f32) -> f32 {
+pub(crate) fn exp(number: f32) -> f32 {
     // Adding it rounds to whole numbers.
     const ROUND: f32 = 12_582_912.0;
     let twos = (number * std::f32::consts::LOG2_E).clamp(-126.0, 126.0);

@@ -4,13 +4,13 @@
 //! it. What single numbers mean is said in `ends`.
 
 use super::ends::{self, Ends, LATE_SHARE, MISSING_LEAST};
-use super::hash::NumberMap;
 use super::scene::Scene;
+use crate::correlate::text::hash::NumberMap;
 
 /// How likely a line is in a span that had certainly ended, against others, before anything is known of the clocks. One
 /// request often goes on just when another has ended (it had a lock, or the only worker), so that being close to that end
 /// is usual for its lines: without this, half of all beginnings end up there.
-pub(super) const AFTER_END: f32 = 0.1;
+pub(crate) const AFTER_END: f32 = 0.1;
 /// That share of pairs that are right, and of others, is late before any is counted, which weighs like so many pairs.
 const LATE_AT_FIRST: f32 = 0.1;
 const PAIRS_AT_FIRST: f32 = 5.0;
@@ -28,7 +28,7 @@ const LATE_BEFORE: f32 = 0.3;
 
 /// What the weights of all pairs say of ends.
 #[derive(Debug, Default)]
-pub(super) struct Late {
+pub(crate) struct Late {
     templates: Vec<Ends>,
     /// Of each kind: its lines, and those that are certainly late.
     kinds: Vec<(f32, f32)>,
@@ -54,7 +54,7 @@ impl Pairs {
 }
 
 impl Late {
-    pub(super) fn new(scene: &Scene, weights: &[f32]) -> Late {
+    pub(crate) fn new(scene: &Scene, weights: &[f32]) -> Late {
         let mut late = Late {
             templates: vec![Ends::default(); scene.template_group.len()],
             kinds: vec![(0.0, 0.0); scene.kinds.len()],
@@ -87,7 +87,7 @@ impl Late {
     /// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
     /// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
     /// as one in all services.
-    pub(super) fn written_after(&self, scene: &Scene) -> Vec<bool> {
+    pub(crate) fn written_after(&self, scene: &Scene) -> Vec<bool> {
         let templates = &self.templates;
         let missing = ends::missing(templates, &scene.template_group, &scene.template_message);
         // Where much of a service's lines come late, its clocks differ, and being late says nothing.
@@ -118,7 +118,7 @@ impl Late {
 
     /// Of each template: how likely a line is in a span that had certainly ended, against others: by how often lines of
     /// its service are. Where clocks differ that is no less than by chance.
-    pub(super) fn after_end(&self, scene: &Scene) -> Vec<f32> {
+    pub(crate) fn after_end(&self, scene: &Scene) -> Vec<f32> {
         let factor = |service: &u32| {
             let [right, others] = self.services.get(service).copied().unwrap_or_default();
             (right.share(AFTER_END * LATE_AT_FIRST) / others.share(LATE_AT_FIRST)).clamp(AFTER_END, 1.0)

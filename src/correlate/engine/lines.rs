@@ -3,10 +3,10 @@
 //! In go records, out come [`Line`]s with lists of hashes and durations. Bounded: lines beyond the limit are counted and
 //! stay without an inferred link.
 
-use super::super::span_index::AHEAD_NS;
-use super::hash::NumberSet;
-use super::templates::{self, Template};
-use super::words::{self, Duration};
+use crate::correlate::index::AHEAD_NS;
+use crate::correlate::text::hash::NumberSet;
+use crate::correlate::text::templates::{self, Template};
+use crate::correlate::text::words::{self, Duration};
 use crate::record::{Envelope, Producer, Record};
 use spanline_parsers::{Time, Value};
 
@@ -22,20 +22,20 @@ const PAIRS_MAX: usize = 8;
 /// Words kept of one line.
 const WORDS_MAX: usize = 16;
 /// Bytes of a text that are looked at.
-pub(super) const TEXT_MAX: usize = 2048;
+pub(crate) const TEXT_MAX: usize = 2048;
 
 /// A line.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
-    pub(super) source: u32,
+pub(crate) struct Line {
+    pub(crate) source: u32,
     /// Number of its writer: a journal has several.
-    pub(super) writer: u32,
-    pub(super) file: u32,
-    pub(super) offset: u64,
-    pub(super) time: i64,
+    pub(crate) writer: u32,
+    pub(crate) file: u32,
+    pub(crate) offset: u64,
+    pub(crate) time: i64,
     /// [`i64::MIN`] where there is none.
-    pub(super) envelope_time: i64,
-    pub(super) template: Template,
+    pub(crate) envelope_time: i64,
+    pub(crate) template: Template,
     /// What a rule made of it, by its place among all.
     hint: u32,
     words: u32,
@@ -44,40 +44,40 @@ pub(super) struct Line {
     /// How many words, pairs and durations.
     counts: [u8; 3],
     /// Others learn from it, and it looks for its span.
-    pub(super) teaches: bool,
+    pub(crate) teaches: bool,
     /// Digits of the second.
-    pub(super) digits: u8,
-    pub(super) from_payload: bool,
-    pub(super) from_journal: bool,
+    pub(crate) digits: u8,
+    pub(crate) from_payload: bool,
+    pub(crate) from_journal: bool,
     /// Who wrote it.
-    pub(super) producer: Producer,
+    pub(crate) producer: Producer,
     /// It was decided; others still learn from it.
-    pub(super) is_decided: bool,
+    pub(crate) is_decided: bool,
 }
 
 impl Line {
     /// It is to be decided once all up to `due` are.
-    pub(super) fn is_due(&self, due: i64) -> bool {
+    pub(crate) fn is_due(&self, due: i64) -> bool {
         !self.is_decided && self.time <= due
     }
 }
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
-    pub(super) rows: Vec<Line>,
+pub(crate) struct Lines {
+    pub(crate) rows: Vec<Line>,
     words: Vec<u32>,
     pairs: Vec<u64>,
     durations: Vec<Duration>,
     /// What rules made of lines; of most, nothing.
     hints: Vec<super::Hint>,
     /// Lines beyond the limit.
-    pub(super) overflow: u64,
+    pub(crate) overflow: u64,
 }
 
 impl Lines {
     /// Keeps what is needed of a record; of one that teaches nothing, where it stands.
-    pub(super) fn add(&mut self, seed: u64, record: &Record<'_>, writer: u32, hint: super::Hint, teaches: bool) {
+    pub(crate) fn add(&mut self, seed: u64, record: &Record<'_>, writer: u32, hint: super::Hint, teaches: bool) {
         let Some(time) = record.time else { return };
         if self.rows.len() >= LINES_MAX || self.bytes() >= BYTES_MAX {
             self.overflow += 1;
@@ -123,7 +123,7 @@ impl Lines {
 
     /// Those up to `due` are decided. What is earlier than `from` is forgotten, and what is of a clock that is far ahead is
     /// left out.
-    pub(super) fn keep(&mut self, from: i64, due: i64) {
+    pub(crate) fn keep(&mut self, from: i64, due: i64) {
         let all = std::mem::take(self);
         self.overflow = all.overflow;
         let is_ahead = |line: &Line| line.time > due.saturating_add(AHEAD_NS);
@@ -144,7 +144,7 @@ impl Lines {
 
     /// Lines that say no more than the second, and no more than whose file says it, are given the digits that the bounds
     /// of their times allow.
-    pub(super) fn narrow(&mut self, bounds: &dyn Fn(u32, u32, u64, i64) -> Option<(i64, i64)>) {
+    pub(crate) fn narrow(&mut self, bounds: &dyn Fn(u32, u32, u64, i64) -> Option<(i64, i64)>) {
         for line in self.rows.iter_mut().filter(|line| line.digits == 0 && line.envelope_time == i64::MIN) {
             if let Some((from, to)) = bounds(line.source, line.file, line.offset, line.time) {
                 line.time = from;
@@ -157,7 +157,7 @@ impl Lines {
         }
     }
 
-    pub(super) fn all_words(&self) -> NumberSet<u32> {
+    pub(crate) fn all_words(&self) -> NumberSet<u32> {
         self.words.iter().copied().collect()
     }
 
@@ -171,19 +171,19 @@ impl Lines {
     }
 
     /// What a rule made of a line; see `rules`.
-    pub(super) fn hint(&self, line: &Line) -> super::Hint {
+    pub(crate) fn hint(&self, line: &Line) -> super::Hint {
         self.hints.get(line.hint as usize).copied().unwrap_or_default()
     }
 
-    pub(super) fn words(&self, line: &Line) -> &[u32] {
+    pub(crate) fn words(&self, line: &Line) -> &[u32] {
         slice(&self.words, line.words, line.counts[0])
     }
 
-    pub(super) fn pairs(&self, line: &Line) -> &[u64] {
+    pub(crate) fn pairs(&self, line: &Line) -> &[u64] {
         slice(&self.pairs, line.pairs, line.counts[1])
     }
 
-    pub(super) fn durations(&self, line: &Line) -> &[Duration] {
+    pub(crate) fn durations(&self, line: &Line) -> &[Duration] {
         slice(&self.durations, line.durations, line.counts[2])
     }
 }

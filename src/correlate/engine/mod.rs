@@ -9,7 +9,7 @@ mod at_hand;
 mod beside;
 mod bins;
 mod calibrate;
-pub(super) mod call_sites;
+pub(crate) mod call_sites;
 mod calls;
 mod choose;
 mod crowding;
@@ -18,7 +18,6 @@ mod ends;
 mod evidence;
 mod groups;
 mod habits;
-pub(super) mod hash;
 mod late;
 mod lines;
 mod neighbours;
@@ -31,21 +30,19 @@ mod scene;
 mod shared;
 mod shared_text;
 mod sharing;
-mod templates;
 mod times;
 mod trace_words;
 mod usual;
 mod view;
-pub(super) mod words;
 mod writers;
 
-use super::span_index::{Slot, SpanIndex};
+use super::index::{Slot, SpanIndex};
 use crate::record::{Link, Method, Record, Relation, Unlinked};
 use associate::Association;
 use calibrate::Learned;
 use call_sites::Site;
 use calls::Call;
-pub(super) use calls::method_number;
+pub(crate) use calls::method_number;
 use choose::Choices;
 use edges::Edges;
 use evidence::{Evidence, Story};
@@ -58,11 +55,11 @@ use past::Past;
 use scene::{Pair, Row, Scene};
 use trace_words::TraceWords;
 use view::View;
-pub(super) use writers::Writers;
+pub(crate) use writers::Writers;
 
 /// What a rule made of a line when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Hint {
+pub(crate) enum Hint {
     /// Nothing.
     #[default]
     None,
@@ -78,7 +75,7 @@ pub(super) enum Hint {
 
 /// What was found for a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     source: u32,
     file: u32,
     offset: u64,
@@ -101,7 +98,7 @@ const CALL_CONFIDENCE: f32 = 0.995;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Engine {
+pub(crate) struct Engine {
     lines: Lines,
     decisions: Vec<Decision>,
     /// Of each source: its first decision.
@@ -118,18 +115,18 @@ pub(super) struct Engine {
 
 /// How far a stream has come, ns since the epoch.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// Lines up to here are decided.
-    pub(super) due: i64,
+    pub(crate) due: i64,
     /// Earlier ones are forgotten.
-    pub(super) from: i64,
+    pub(crate) from: i64,
     /// Half of what was learned is forgotten in each.
-    pub(super) half_life: i64,
+    pub(crate) half_life: i64,
 }
 
 impl Engine {
     /// Keeps what is needed of a record. `is_traced`: its writer has spans.
-    pub(super) fn observe(&mut self, index: &SpanIndex, record: &Record<'_>, writer: u32, is_traced: bool, hint: Hint) {
+    pub(crate) fn observe(&mut self, index: &SpanIndex, record: &Record<'_>, writer: u32, is_traced: bool, hint: Hint) {
         // Who has no spans, or writes outside of requests, teaches nothing, and is kept only for whoever asks why.
         let teaches = is_traced && hint != Hint::Outside;
         if teaches || self.keeps_evidence {
@@ -138,39 +135,39 @@ impl Engine {
     }
 
     /// Keeps what the next [`Engine::settle`] learns of each line, for [`Engine::story`].
-    pub(super) fn keep_evidence(&mut self) {
+    pub(crate) fn keep_evidence(&mut self) {
         self.keeps_evidence = true;
     }
 
     /// See [`Engine::keep_evidence`].
-    pub(super) fn keeps_evidence(&self) -> bool {
+    pub(crate) fn keeps_evidence(&self) -> bool {
         self.keeps_evidence
     }
 
     /// What was considered for a record, where that was kept.
-    pub(super) fn story(&self, index: &SpanIndex, record: &Record<'_>) -> Option<Story> {
+    pub(crate) fn story(&self, index: &SpanIndex, record: &Record<'_>) -> Option<Story> {
         self.evidence.as_ref()?.story(index, record)
     }
 
     /// Lines beyond the limit.
-    pub(super) fn overflow(&self) -> u64 {
+    pub(crate) fn overflow(&self) -> u64 {
         self.lines.overflow + self.overflow
     }
 
     /// Takes in what is known of the times of lines that say no more than the second: `bounds` of source, file, offset and
     /// second.
-    pub(super) fn narrow(&mut self, bounds: &dyn Fn(u32, u32, u64, i64) -> Option<(i64, i64)>) {
+    pub(crate) fn narrow(&mut self, bounds: &dyn Fn(u32, u32, u64, i64) -> Option<(i64, i64)>) {
         self.lines.narrow(bounds);
     }
 
     /// Decides all lines. `known`: the span of a line that a rule has settled.
-    pub(super) fn settle(&mut self, index: &SpanIndex, writers: Writers<'_>, known: &dyn Fn(Hint, u32, i64) -> Known) {
+    pub(crate) fn settle(&mut self, index: &SpanIndex, writers: Writers<'_>, known: &dyn Fn(Hint, u32, i64) -> Known) {
         self.decide(index, writers, known, i64::MAX);
         self.overflow += std::mem::take(&mut self.lines).overflow;
     }
 
     /// The same while lines still come: those that are not due are left open, and what was learned is kept.
-    pub(super) fn advance(
+    pub(crate) fn advance(
         &mut self,
         index: &SpanIndex,
         writers: Writers<'_>,
@@ -242,7 +239,7 @@ impl Engine {
     }
 
     /// The first spans are gone, those after them moved up.
-    pub(super) fn forget_spans(&mut self, gone: Slot) {
+    pub(crate) fn forget_spans(&mut self, gone: Slot) {
         self.decisions.retain_mut(|decision| {
             let slot = decision.slot.checked_sub(gone);
             decision.slot = slot.unwrap_or_default();
@@ -324,13 +321,13 @@ impl Engine {
     }
 
     /// Why no span was chosen for a record that some might have held, by its source, file and offset.
-    pub(super) fn undecided(&self, key: (u32, u32, u64)) -> Option<Unlinked> {
+    pub(crate) fn undecided(&self, key: (u32, u32, u64)) -> Option<Unlinked> {
         let at = self.undecided.binary_search_by_key(&key, |row| row.0).ok()?;
         Some(self.undecided[at].1)
     }
 
     /// The span of a record, by its source, file and offset.
-    pub(super) fn link(&self, index: &SpanIndex, key: (u32, u32, u64)) -> Option<Link> {
+    pub(crate) fn link(&self, index: &SpanIndex, key: (u32, u32, u64)) -> Option<Link> {
         let [from, to] = self.of_sources.get(key.0 as usize..)?.first_chunk()?;
         let decisions = &self.decisions[*from as usize..*to as usize];
         let of = |decision: &Decision| (decision.file, decision.offset);
@@ -379,7 +376,7 @@ impl Ruled {
 
 /// What rules know of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(crate) enum Known {
     /// Nothing: the engine decides.
     Nothing,
     /// Its span.

@@ -8,7 +8,7 @@ const NEAR_NS: i64 = 2_000_000;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Neighbours {
+pub(crate) struct Neighbours {
     /// (writer, time, trace)
     rows: Vec<(u32, i64, u32)>,
     /// First row of each writer.
@@ -16,7 +16,7 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    pub(super) fn new(mut rows: Vec<(u32, i64, u32)>) -> Neighbours {
+    pub(crate) fn new(mut rows: Vec<(u32, i64, u32)>) -> Neighbours {
         rows.sort_unstable();
         let sources = rows.last().map_or(0, |row| row.0 as usize + 1);
         let starts = (0..=sources as u32).map(|source| rows.partition_point(|row| row.0 < source) as u32).collect();
@@ -24,7 +24,7 @@ impl Neighbours {
     }
 
     /// The traces of the two known lines next to a moment.
-    pub(super) fn around(&self, writer: u32, time: i64) -> [Option<u32>; 2] {
+    pub(crate) fn around(&self, writer: u32, time: i64) -> [Option<u32>; 2] {
         let Some([start, end]) = self.starts.get(writer as usize..(writer as usize).saturating_add(2)) else {
             return [None; 2];
         };
@@ -37,7 +37,7 @@ impl Neighbours {
 }
 
 /// How many of the known lines around a moment are of this trace.
-pub(super) fn sides(around: [Option<u32>; 2], trace: u32) -> u8 {
+pub(crate) fn sides(around: [Option<u32>; 2], trace: u32) -> u8 {
     around.iter().filter(|known| **known == Some(trace)).count() as u8
 }
 

@@ -3,16 +3,15 @@
 //! In go the spans and who writes the lines, out come those that are open then. Programs of which it is known that they
 //! write no line in some spans have tables without these. Nothing is weighed here.
 
-use super::super::facts::Kind;
-use super::super::intervals::{Intervals, Open};
-use super::super::span_index::SpanIndex;
-use super::hash::NumberMap;
 use super::operations::Operations;
+use crate::correlate::index::{Intervals, Open, SpanIndex};
+use crate::correlate::text::hash::NumberMap;
+use crate::facts::Kind;
 use crate::record::Producer;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct OpenSpans {
+pub(crate) struct OpenSpans {
     tables: Vec<Intervals>,
     /// Of each writer.
     of_writer: Vec<Option<u32>>,
@@ -20,7 +19,7 @@ pub(super) struct OpenSpans {
 
 impl OpenSpans {
     /// `writers`: number, who it is, and the resources of its spans.
-    pub(super) fn new<'a>(
+    pub(crate) fn new<'a>(
         index: &SpanIndex,
         operations: &Operations,
         writers: impl Iterator<Item = (u32, Producer, &'a [u32])>,
@@ -66,7 +65,7 @@ impl OpenSpans {
     }
 
     /// Spans of a writer that begin no later than `start_max` and end no earlier than `end_min`, up to `room`.
-    pub(super) fn between(&self, writer: u32, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Open>) {
+    pub(crate) fn between(&self, writer: u32, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Open>) {
         if let Some(Some(number)) = self.of_writer.get(writer as usize) {
             self.tables[*number as usize].open_with_times(start_max, end_min, room, into);
         }

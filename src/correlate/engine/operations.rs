@@ -5,16 +5,16 @@
 
 use std::collections::HashMap;
 
-use super::super::span_index::{Slot, SpanIndex};
 use super::call_sites;
-use super::hash::{NumberMap, mix};
+use crate::correlate::index::{Slot, SpanIndex};
+use crate::correlate::text::hash::{NumberMap, fold, mix};
 
 /// Operations told apart; further ones are one.
 const OPERATIONS_MAX: usize = 1 << 16;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Operations {
+pub(crate) struct Operations {
     of: Vec<u32>,
     /// Of each operation.
     waiting: Vec<bool>,
@@ -31,7 +31,7 @@ pub(super) struct Operations {
 
 impl Operations {
     /// `resources_of`: the resources of each writer, by number.
-    pub(super) fn new<'a>(index: &SpanIndex, resources_of: impl Iterator<Item = &'a [u32]>) -> Operations {
+    pub(crate) fn new<'a>(index: &SpanIndex, resources_of: impl Iterator<Item = &'a [u32]>) -> Operations {
         let mut services: HashMap<&str, u32> = HashMap::new();
         let service: Vec<u32> = index
             .resources()
@@ -83,37 +83,37 @@ impl Operations {
     }
 
     /// The operation of a span.
-    pub(super) fn of(&self, slot: Slot) -> u32 {
+    pub(crate) fn of(&self, slot: Slot) -> u32 {
         self.of[slot as usize]
     }
 
     /// The span only waits for a process to end.
-    pub(super) fn only_waits(&self, slot: Slot) -> bool {
+    pub(crate) fn only_waits(&self, slot: Slot) -> bool {
         self.waiting[self.of[slot as usize] as usize]
     }
 
     /// What tells an operation from others, in all indexes of a stream.
-    pub(super) fn key(&self, operation: u32) -> u64 {
+    pub(crate) fn key(&self, operation: u32) -> u64 {
         self.keys.get(operation as usize).copied().unwrap_or_default()
     }
 
     /// The trace of a span.
-    pub(super) fn trace(&self, slot: Slot) -> u32 {
+    pub(crate) fn trace(&self, slot: Slot) -> u32 {
         self.trace[slot as usize]
     }
 
     /// Traces are numbered below.
-    pub(super) fn traces(&self) -> usize {
+    pub(crate) fn traces(&self) -> usize {
         self.traces
     }
 
     /// Operations are numbered below.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// What kinds of lines of a writer are told apart with.
-    pub(super) fn group_of_writer(&self, writer: u32) -> u32 {
+    pub(crate) fn group_of_writer(&self, writer: u32) -> u32 {
         self.group.get(writer as usize).copied().unwrap_or(u32::MAX)
     }
 }
@@ -125,7 +125,7 @@ fn bare(name: &str) -> u64 {
     parts.fold(0, |all, part| {
         let long_number = part.iter().filter(|byte| byte.is_ascii_digit()).count() >= 3;
         let part = if long_number || part.iter().all(u8::is_ascii_digit) { b"#" } else { part };
-        super::hash::mix(all, super::hash::fold(0, part))
+        mix(all, fold(0, part))
     })
 }
 

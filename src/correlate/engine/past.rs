@@ -6,12 +6,12 @@
 
 use super::associate::Association;
 use super::habits::Counts;
-use super::hash::{NumberMap, mix};
 use super::lines::Lines;
 use super::operations::Operations;
 use super::request_keys::Agreement;
 use super::scene::{Block, Scene};
 use super::usual::place;
+use crate::correlate::text::hash::{NumberMap, mix};
 
 /// Kinds of lines, and of lines in operations, that are remembered: each of these takes two kilobytes.
 const TEMPLATES_MAX: usize = 1 << 16;
@@ -28,10 +28,10 @@ const TIMES: f32 = 0.7;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Past {
+pub(crate) struct Past {
     templates: NumberMap<u64, Template>,
     /// How well the values of keys agreed on a trace.
-    pub(super) keys: Agreement,
+    pub(crate) keys: Agreement,
     /// It has faded up to here, ns since the epoch.
     until: Option<i64>,
     /// Lines before are learned from, and forgotten: all that may be known of them has come.
@@ -50,12 +50,12 @@ struct Template {
 
 /// Numbers of lines.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Lately {
-    pub(super) lines: f32,
+pub(crate) struct Lately {
+    pub(crate) lines: f32,
     /// Without a span.
-    pub(super) none: f32,
+    pub(crate) none: f32,
     /// Spans of other traces beside them.
-    pub(super) seen: f32,
+    pub(crate) seen: f32,
 }
 
 #[derive(Debug, Default)]
@@ -77,17 +77,17 @@ impl Template {
 
 /// What is known of a scene's kinds from before it; nothing where no stream is followed.
 #[derive(Debug, Default)]
-pub(super) struct Recalled {
+pub(crate) struct Recalled {
     /// Of each template.
-    pub(super) templates: Vec<Lately>,
+    pub(crate) templates: Vec<Lately>,
     /// Of each kind: habits, and what chance gives the scene's lines alone.
-    pub(super) pairs: Vec<Counts>,
+    pub(crate) pairs: Vec<Counts>,
     own_chance: Vec<Counts>,
 }
 
 impl Recalled {
     /// Of a template.
-    pub(super) fn of(&self, template: usize) -> Lately {
+    pub(crate) fn of(&self, template: usize) -> Lately {
         self.templates.get(template).copied().unwrap_or_default()
     }
 }
@@ -103,12 +103,12 @@ fn key_of(scene: &Scene, template: usize) -> u64 {
 
 impl Past {
     /// Lines of a kind of a service, so far.
-    pub(super) fn lines_of(&self, service: u32, kind: u64) -> f32 {
+    pub(crate) fn lines_of(&self, service: u32, kind: u64) -> f32 {
         self.templates.get(&key(service, kind)).map_or(0.0, |of| of.lately.lines)
     }
 
     /// Half of what is known is forgotten in each `half_life`, ns. Lines before `from` are learned from next.
-    pub(super) fn fade(&mut self, now: i64, from: i64, half_life: i64) {
+    pub(crate) fn fade(&mut self, now: i64, from: i64, half_life: i64) {
         self.from = from;
         let before = self.until.replace(now).unwrap_or(now);
         let part = 0.5f32.powf(now.saturating_sub(before).max(0) as f32 / half_life.max(1) as f32);
@@ -124,7 +124,7 @@ impl Past {
     }
 
     /// Tells a scene, whose own chances were just counted, what is known of its kinds.
-    pub(super) fn recall(&self, scene: &mut Scene, operations: &Operations) {
+    pub(crate) fn recall(&self, scene: &mut Scene, operations: &Operations) {
         let mut recalled = Recalled::default();
         for template in 0..scene.blocks.len() {
             let known = self.templates.get(&key_of(scene, template));
@@ -145,7 +145,7 @@ impl Past {
     }
 
     /// Learns from the lines of a scene that are forgotten now.
-    pub(super) fn learn(&mut self, scene: &Scene, result: &Association, lines: &Lines, operations: &Operations) {
+    pub(crate) fn learn(&mut self, scene: &Scene, result: &Association, lines: &Lines, operations: &Operations) {
         let from = self.from;
         let goes = |line: u32| lines.rows[line as usize].time < from;
         let mut gone = 0;

@@ -3,7 +3,7 @@
 //! In go the traces of lines with one value, out comes whether the key names requests, of this service or by what it does in
 //! others. A pod or a user has many traces, and so is no request.
 
-use super::hash::NumberMap;
+use crate::correlate::text::hash::NumberMap;
 
 /// A key is a request's when so many of the sure lines with one value agree.
 const AGREE: f32 = 0.93;
@@ -14,10 +14,10 @@ const OTHERS_PART: f32 = 0.5;
 const OTHERS_MOST: f32 = 15.0;
 
 /// Of each service and key: lines that agreed with those of the same value, of so many.
-pub(super) type Agreement = NumberMap<(u32, u32), (f32, f32)>;
+pub(crate) type Agreement = NumberMap<(u32, u32), (f32, f32)>;
 
 /// Takes in the traces of lines with one value.
-pub(super) fn count(agreement: &mut Agreement, key: (u32, u32), traces: &mut [u32]) {
+pub(crate) fn count(agreement: &mut Agreement, key: (u32, u32), traces: &mut [u32]) {
     if traces.len() >= 2 {
         traces.sort_unstable();
         let most = traces.chunk_by(|a, b| a == b).map(<[u32]>::len).max().unwrap_or(0);
@@ -27,7 +27,7 @@ pub(super) fn count(agreement: &mut Agreement, key: (u32, u32), traces: &mut [u3
 }
 
 /// See the module.
-pub(super) struct RequestKeys<'a> {
+pub(crate) struct RequestKeys<'a> {
     now: &'a Agreement,
     before: Option<&'a Agreement>,
     /// Of each key, in all services.
@@ -36,7 +36,7 @@ pub(super) struct RequestKeys<'a> {
 
 impl RequestKeys<'_> {
     /// By what lines say now, and said before.
-    pub(super) fn new<'a>(now: &'a Agreement, before: Option<&'a Agreement>) -> RequestKeys<'a> {
+    pub(crate) fn new<'a>(now: &'a Agreement, before: Option<&'a Agreement>) -> RequestKeys<'a> {
         let mut everywhere: NumberMap<u32, (f32, f32)> = NumberMap::default();
         for ((_, key), (agree, seen)) in now.iter().chain(before.into_iter().flatten()) {
             let all = everywhere.entry(*key).or_default();
@@ -46,7 +46,7 @@ impl RequestKeys<'_> {
     }
 
     /// A key of a service does.
-    pub(super) fn names_request(&self, key: (u32, u32)) -> bool {
+    pub(crate) fn names_request(&self, key: (u32, u32)) -> bool {
         let of = |agreement: &Agreement| agreement.get(&key).copied().unwrap_or_default();
         let (now, before) = (of(self.now), self.before.map(of).unwrap_or_default());
         let own = (now.0 + before.0, now.1 + before.1);

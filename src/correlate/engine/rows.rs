@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use super::hash::NumberMap;
 use super::past::Past;
 use super::scene::Scene;
 use super::times::{Delays, when};
 use super::view::View;
+use crate::correlate::text::hash::NumberMap;
 
 /// Rarer kinds of lines are taken together.
 const RARE: f32 = 4.0;
@@ -19,29 +19,29 @@ const SAME_VALUES: f32 = 50.0;
 
 /// A line that looks for its span.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
-    pub(super) line: u32,
-    pub(super) template: u32,
+pub(crate) struct Row {
+    pub(crate) line: u32,
+    pub(crate) template: u32,
     /// When it was written, and how much earlier it may have been.
-    pub(super) time: i64,
-    pub(super) low: i64,
-    pub(super) slack: i64,
+    pub(crate) time: i64,
+    pub(crate) low: i64,
+    pub(crate) slack: i64,
     /// How much later than written lines of its writer are usually stamped.
-    pub(super) delay: i64,
+    pub(crate) delay: i64,
     /// Its pairs.
-    pub(super) first: u32,
-    pub(super) count: u32,
+    pub(crate) first: u32,
+    pub(crate) count: u32,
 }
 
 impl Row {
     /// The places of its pairs.
-    pub(super) fn pairs(&self) -> Range<usize> {
+    pub(crate) fn pairs(&self) -> Range<usize> {
         self.first as usize..(self.first + self.count) as usize
     }
 }
 
 /// Lines in the order of their templates, and what is known of these.
-pub(super) fn place(scene: &mut Scene, view: &View<'_>, wanted: impl Iterator<Item = u32>, past: Option<&Past>) {
+pub(crate) fn place(scene: &mut Scene, view: &View<'_>, wanted: impl Iterator<Item = u32>, past: Option<&Past>) {
     let wanted: Vec<u32> = wanted.collect();
     let line_of = |at: &u32| &view.lines.rows[*at as usize];
     let mut fine: NumberMap<(u32, u64), (u32, u8)> = NumberMap::default();
@@ -110,7 +110,7 @@ pub(super) fn place(scene: &mut Scene, view: &View<'_>, wanted: impl Iterator<It
 }
 
 /// Gives the next template that is kept its number. Those before it are kept or gone: its place is free.
-pub(super) fn renumber(scene: &mut Scene, template: usize, rows: Range<usize>) {
+pub(crate) fn renumber(scene: &mut Scene, template: usize, rows: Range<usize>) {
     let number = scene.blocks.len();
     scene.template_lines[number] = scene.template_lines[template];
     scene.template_group[number] = scene.template_group[template];
@@ -121,7 +121,7 @@ pub(super) fn renumber(scene: &mut Scene, template: usize, rows: Range<usize>) {
 }
 
 /// Gives back the room of what was left out.
-pub(super) fn keep(scene: &mut Scene, rows: usize) {
+pub(crate) fn keep(scene: &mut Scene, rows: usize) {
     let templates = scene.blocks.len();
     for of_templates in [&mut scene.template_lines, &mut scene.template_group, &mut scene.template_family] {
         of_templates.truncate(templates);
@@ -136,7 +136,7 @@ pub(super) fn keep(scene: &mut Scene, rows: usize) {
 }
 
 /// From the first to the last line of each writer.
-pub(super) fn ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
+pub(crate) fn ranges(rows: &[Row], view: &View<'_>) -> Vec<(i64, i64)> {
     let mut ranges: Vec<(i64, i64)> = Vec::new();
     for row in rows {
         let writer = view.lines.rows[row.line as usize].writer as usize;

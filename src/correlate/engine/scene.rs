@@ -6,27 +6,26 @@
 
 use std::ops::Range;
 
-use super::super::intervals::Open;
-use super::super::span_index::Slot;
 use super::bins::{BINS, bin};
 use super::habits::Counts;
-use super::hash::NumberMap;
 use super::operations::Operations;
 use super::past::{Past, Recalled};
 use super::rows;
-pub(super) use super::rows::Row;
+pub(crate) use super::rows::Row;
 use super::times::shifted;
 use super::view::View;
+use crate::correlate::index::{Open, Slot};
+use crate::correlate::text::hash::NumberMap;
 
 /// Kinds of clues together: a duration in the text that is the span's (1), words they share (2, 4, 6), known lines just
 /// before or after that are of the trace (8 one, 16 both).
-pub(super) const CLUES: usize = 24;
+pub(crate) const CLUES: usize = 24;
 /// Of them: the duration, a rare word, and a known line beside it.
-pub(super) const DURATION: u8 = 1;
-pub(super) const RARE_WORD: u8 = 4;
+pub(crate) const DURATION: u8 = 1;
+pub(crate) const RARE_WORD: u8 = 4;
 /// … held by the span or one above it: both bits.
-pub(super) const OWN_WORD: u8 = 6;
-pub(super) const SIDE: u8 = 8;
+pub(crate) const OWN_WORD: u8 = 6;
+pub(crate) const SIDE: u8 = 8;
 /// Ends are read after the line is written, but for what clocks round away.
 const LATE_NS: i64 = 2_000;
 /// Pairs kept in all.
@@ -44,77 +43,77 @@ const CLUE_SHIFTS: usize = 3;
 /// What all kinds of lines have by chance counts like so many lines of each.
 const COMMON_LINES: f32 = 100.0;
 /// Traces of a line that have a number of their own: all beyond share the last.
-pub(super) const TRACES_MAX: usize = u8::MAX as usize;
+pub(crate) const TRACES_MAX: usize = u8::MAX as usize;
 
 /// What belongs to one template.
 #[derive(Debug, Clone)]
-pub(super) struct Block {
-    pub(super) template: usize,
-    pub(super) rows: Range<usize>,
-    pub(super) pairs: Range<usize>,
-    pub(super) kinds: Range<usize>,
-    pub(super) cells: Range<usize>,
+pub(crate) struct Block {
+    pub(crate) template: usize,
+    pub(crate) rows: Range<usize>,
+    pub(crate) pairs: Range<usize>,
+    pub(crate) kinds: Range<usize>,
+    pub(crate) cells: Range<usize>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Scene {
-    pub(super) rows: Vec<Row>,
+pub(crate) struct Scene {
+    pub(crate) rows: Vec<Row>,
     /// One for each template, in order.
-    pub(super) blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
     /// Lines of each template.
-    pub(super) template_lines: Vec<u32>,
+    pub(crate) template_lines: Vec<u32>,
     /// The service of each template.
-    pub(super) template_group: Vec<u32>,
+    pub(crate) template_group: Vec<u32>,
     /// What each template says, whoever writes it.
-    pub(super) template_message: Vec<u64>,
+    pub(crate) template_message: Vec<u64>,
     /// What tells it from others of its service.
-    pub(super) template_kind: Vec<u64>,
+    pub(crate) template_kind: Vec<u64>,
     /// The same for templates that differ by a value only.
-    pub(super) template_family: Vec<u32>,
-    pub(super) pairs: Vec<Pair>,
+    pub(crate) template_family: Vec<u32>,
+    pub(crate) pairs: Vec<Pair>,
     /// (template, operation) of each habit.
-    pub(super) kinds: Vec<(u32, u32)>,
+    pub(crate) kinds: Vec<(u32, u32)>,
     /// What chance gives of each.
-    pub(super) chance: Vec<Counts>,
+    pub(crate) chance: Vec<Counts>,
     /// Of each service: lines of templates that were left out, since no span was open at any line of theirs.
-    pub(super) without_pairs: NumberMap<u32, u32>,
+    pub(crate) without_pairs: NumberMap<u32, u32>,
     /// Lines some of whose spans were beyond a limit.
-    pub(super) overflow: u64,
+    pub(crate) overflow: u64,
     /// Distinct (span, template).
-    pub(super) cells: usize,
+    pub(crate) cells: usize,
     /// Distinct spans of each operation that any line might belong to.
-    pub(super) spans_of: Vec<u32>,
+    pub(crate) spans_of: Vec<u32>,
     /// Spans of each operation while its process wrote lines.
-    pub(super) all_spans_of: Vec<u32>,
+    pub(crate) all_spans_of: Vec<u32>,
     /// What was known before.
-    pub(super) recalled: Recalled,
+    pub(crate) recalled: Recalled,
 }
 
 /// A line and a span that might have written it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pair {
-    pub(super) slot: Slot,
-    pub(super) kind: u32,
-    pub(super) cell: u32,
-    pub(super) start_bin: u8,
-    pub(super) end_bin: u8,
+pub(crate) struct Pair {
+    pub(crate) slot: Slot,
+    pub(crate) kind: u32,
+    pub(crate) cell: u32,
+    pub(crate) start_bin: u8,
+    pub(crate) end_bin: u8,
     /// Of the distance to the nearest end or start of a span below.
-    pub(super) edge_bin: u8,
-    pub(super) clues: u8,
+    pub(crate) edge_bin: u8,
+    pub(crate) clues: u8,
     /// The line was certainly written after the span's end.
-    pub(super) late: bool,
+    pub(crate) late: bool,
     /// It was stamped after the end of all spans of the trace.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
     /// The span went on after the one above it had ended, which was before the line: it only waits for something.
-    pub(super) waits: bool,
+    pub(crate) waits: bool,
     /// Number of its trace among those of the line.
-    pub(super) trace: u8,
+    pub(crate) trace: u8,
 }
 
 impl Scene {
     /// Looks all of these lines up.
-    pub(super) fn new(view: &View<'_>, wanted: impl Iterator<Item = u32>, past: Option<&Past>) -> Scene {
+    pub(crate) fn new(view: &View<'_>, wanted: impl Iterator<Item = u32>, past: Option<&Past>) -> Scene {
         let mut scene = Scene::default();
         rows::place(&mut scene, view, wanted, past);
         scene.spans_of = vec![0; view.operations.count()];
@@ -192,7 +191,7 @@ impl Scene {
     }
 
     /// Of each trace of a row: what its pairs have together, `least` each.
-    pub(super) fn sums_by_trace(
+    pub(crate) fn sums_by_trace(
         &self,
         operations: &Operations,
         weights: &[f32],
@@ -219,7 +218,7 @@ impl Scene {
     }
 
     /// The trace that has more than `sure` of a row.
-    pub(super) fn sure_trace(&self, operations: &Operations, weights: &[f32], row: &Row, sure: f32) -> Option<u32> {
+    pub(crate) fn sure_trace(&self, operations: &Operations, weights: &[f32], row: &Row, sure: f32) -> Option<u32> {
         let pairs = || self.pairs[row.pairs()].iter().zip(&weights[row.pairs()]);
         let mut sums = [0.0; TRACES_MAX + 1];
         let mut count = 0;

@@ -6,12 +6,12 @@
 
 use std::ops::Range;
 
-use super::super::events::guess;
 use super::associate::Association;
 use super::at_hand::Factors;
 use super::lines::{Line, Lines};
 use super::operations::Operations;
 use super::scene::{Row, Scene};
+use crate::correlate::index::lower_bound;
 
 /// A line is sure of its trace from here.
 const SURE: f32 = 0.9;
@@ -33,7 +33,7 @@ const MOST: f32 = 200.0;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     /// Of each pair, empty until it was counted.
     outcomes: Vec<u8>,
     /// Of each template: how many times likelier each outcome makes a pair than one of another trace.
@@ -42,7 +42,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// How many times likelier a pair is than others of its row by the words that its line shares with others.
-    pub(super) fn factor(&self, pair: usize, template: u32) -> f32 {
+    pub(crate) fn factor(&self, pair: usize, template: u32) -> f32 {
         match self.outcomes.get(pair) {
             None | Some(0) => 1.0,
             Some(outcome) => self.factors[template as usize][usize::from(*outcome)],
@@ -50,12 +50,12 @@ impl Shared {
     }
 
     /// Words that the line of these pairs shares tell them apart.
-    pub(super) fn tells_apart(&self, pairs: Range<usize>) -> bool {
+    pub(crate) fn tells_apart(&self, pairs: Range<usize>) -> bool {
         self.outcomes.get(pairs).is_some_and(|outcomes| outcomes.iter().any(|outcome| *outcome != 0))
     }
 
     /// Counts. `known`: lines that rules have settled, with their trace; `is_grouped`: rows whose words already speak.
-    pub(super) fn find(
+    pub(crate) fn find(
         lines: &Lines,
         operations: &Operations,
         scene: &Scene,
@@ -100,7 +100,7 @@ impl Shared {
 
 /// Weighs the scores of pairs of a line against each other, and less against no span: what an exit or a clean-up writes of a
 /// container shares its id too. `none`: the share of the kind's lines without a span.
-pub(super) fn weigh(factors: &[Factors], none: f32, scores: &mut [f32]) {
+pub(crate) fn weigh(factors: &[Factors], none: f32, scores: &mut [f32]) {
     let before: f32 = scores.iter().sum();
     for (score, factors) in scores.iter_mut().zip(factors) {
         *score *= factors.shared;
@@ -144,7 +144,7 @@ impl Held {
     fn words_of(&self, lines: &Lines, line: &Line, own: Option<u32>, into: &mut Vec<Word>) {
         into.clear();
         for word in lines.words(line) {
-            let from = guess(&self.rows, u64::from(*word) << 32, |row| row.0);
+            let from = lower_bound(&self.rows, u64::from(*word) << 32, |row| row.0);
             let is_same = |row: &(u64, u32)| row.0 >> 32 == u64::from(*word);
             // Most words have few rows.
             let mut reach = 4;

@@ -5,9 +5,9 @@
 
 use spanline_parsers::Value;
 
-use super::super::span_index::{Slot, SpanIndex};
 use super::lines::TEXT_MAX;
-use super::words;
+use crate::correlate::index::{Slot, SpanIndex};
+use crate::correlate::text::words;
 use crate::record::Record;
 
 /// Words told of one line.
@@ -16,7 +16,7 @@ const TOLD_MAX: usize = 3;
 const ABOVE_MAX: usize = 12;
 
 /// Durations of a line that a span of this length may be meant by.
-pub(super) fn durations(record: &Record<'_>, length: i64) -> Vec<String> {
+pub(crate) fn durations(record: &Record<'_>, length: i64) -> Vec<String> {
     let mut found = Vec::new();
     for field in &record.entry.fields {
         if let Value::Number(number) = field.value
@@ -38,7 +38,7 @@ pub(super) fn durations(record: &Record<'_>, length: i64) -> Vec<String> {
 
 /// Words of a line that attributes of a span, or of one above it, hold, with the name of that span; else those that another
 /// span of its trace holds.
-pub(super) fn words_of(index: &SpanIndex, record: &Record<'_>, slot: Slot) -> Vec<String> {
+pub(crate) fn words_of(index: &SpanIndex, record: &Record<'_>, slot: Slot) -> Vec<String> {
     let seed = index.words.seed();
     let holds =
         |slot: Slot, word: u32| index.words.of(slot).binary_search(&(u64::from(slot) << 32 | u64::from(word))).is_ok();
@@ -74,7 +74,7 @@ pub(super) fn words_of(index: &SpanIndex, record: &Record<'_>, slot: Slot) -> Ve
 }
 
 /// Keys with values that may be ids, as learning knows them, and as they stand.
-pub(super) fn pairs(seed: u64, record: &Record<'_>) -> Vec<(u64, String)> {
+pub(crate) fn pairs(seed: u64, record: &Record<'_>) -> Vec<(u64, String)> {
     let mut found = Vec::new();
     let mut take = |key: &[u8], value: &[u8]| {
         found.extend(words::pair(seed, key, value).map(|pair| (pair, key_value(key, value))))

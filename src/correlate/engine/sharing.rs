@@ -23,11 +23,11 @@ const KEPT_LEAST_UNRECORDED: f32 = 1e-5;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Sharing {
+pub(crate) struct Sharing {
     /// Of each kind: lines of it in all, how many a span may take.
-    pub(super) sums: Vec<f32>,
+    pub(crate) sums: Vec<f32>,
     caps: Vec<f32>,
-    pub(super) cells: Vec<Cell>,
+    pub(crate) cells: Vec<Cell>,
     /// Of the template at hand: rows some of whose spans keep less than they take.
     giving: Vec<usize>,
     moving: Moving,
@@ -35,10 +35,10 @@ pub(super) struct Sharing {
 
 /// A span and a template that may be written in it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     kind: u32,
     /// Lines that it takes.
-    pub(super) taken: f32,
+    pub(crate) taken: f32,
     /// The part of them that it keeps.
     part: f32,
     /// … in all rounds together: where the next begins.
@@ -73,7 +73,7 @@ impl Moving {
 }
 
 impl Sharing {
-    pub(super) fn new(scene: &Scene) -> Sharing {
+    pub(crate) fn new(scene: &Scene) -> Sharing {
         let [sums, caps] = [0.0, 1.0].map(|value| vec![value; scene.kinds.len()]);
         let mut cells = vec![Cell { kind: 0, taken: 0.0, part: 1.0, kept: 1.0 }; scene.cells];
         for pair in &scene.pairs {
@@ -85,7 +85,7 @@ impl Sharing {
 
     /// A span takes a template as often as is usual for it.
     /// `none`: the share of its lines without a span.
-    pub(super) fn share(&mut self, scene: &Scene, block: &Block, none: f32, hand: &mut AtHand) {
+    pub(crate) fn share(&mut self, scene: &Scene, block: &Block, none: f32, hand: &mut AtHand) {
         let unrecorded = (2.0 * none).min(1.0);
         self.find_caps(scene, block, unrecorded, hand);
         let Sharing { caps, cells, giving, moving, .. } = self;

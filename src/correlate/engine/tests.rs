@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::super::Correlator;
-use super::super::facts::{Kind, ResourceFact, SpanFact};
-use super::super::span_index::Limits;
+use crate::correlate::index::Limits;
+use crate::facts::{Kind, ResourceFact, SpanFact};
 use crate::record::{Envelope, Link, Origin, Position, Producer, Record, Stream, Unlinked};
 use spanline_parsers::{Entry, Format, Text, Time, Value};
 

@@ -16,7 +16,7 @@ const NEAREST_NS: f32 = 20e6;
 const STEPS: f32 = 5.703_782_5;
 
 /// A time 20 ms to 6 s away, within the times of the source where that is possible.
-pub(super) fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
+pub(crate) fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
     *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     let part = (*random >> 33) as f32 / (1u64 << 31) as f32;
     let far = (NEAREST_NS * exp(STEPS * part)) as i64;
@@ -30,13 +30,13 @@ pub(super) fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i
 }
 
 /// How much later than it was written a line is stamped by the runtime, per writer.
-pub(super) struct Delays(Vec<i64>);
+pub(crate) struct Delays(Vec<i64>);
 
 /// Where a payload has no time to compare with.
 const DELAY_NS: i64 = 200_000;
 
 impl Delays {
-    pub(super) fn new<'l>(lines: impl Iterator<Item = &'l Line>) -> Delays {
+    pub(crate) fn new<'l>(lines: impl Iterator<Item = &'l Line>) -> Delays {
         let mut seen: Vec<(u32, i64)> = Vec::new();
         for line in lines {
             if line.from_payload && line.envelope_time != i64::MIN && line.digits >= 3 {
@@ -55,14 +55,14 @@ impl Delays {
         Delays(delays)
     }
 
-    pub(super) fn of(&self, writer: u32) -> i64 {
+    pub(crate) fn of(&self, writer: u32) -> i64 {
         self.0.get(writer as usize).copied().unwrap_or(DELAY_NS)
     }
 }
 
 /// When a line was written, since when it may have been, and how late its span may have ended. `digits`: of the second,
 /// in lines of its kind.
-pub(super) fn when(line: &Line, digits: u8) -> Option<(i64, i64, i64)> {
+pub(crate) fn when(line: &Line, digits: u8) -> Option<(i64, i64, i64)> {
     const RUNTIME_NS: i64 = 2_000_000;
     let envelope = (line.envelope_time != i64::MIN).then_some(line.envelope_time);
     if !line.from_payload {

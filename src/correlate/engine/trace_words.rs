@@ -3,9 +3,9 @@
 //! In go the words of spans and of lines, out comes whether a trace holds a word, and whether the word is rare: one that few
 //! traces hold names a thing, one that many hold a kind. Kept are numbers, eight bytes per trace and word.
 
-use super::super::span_index::{Slot, SpanIndex};
-use super::hash::{NumberMap, NumberSet};
 use super::operations::Operations;
+use crate::correlate::index::{Slot, SpanIndex};
+use crate::correlate::text::hash::{NumberMap, NumberSet};
 
 /// A word is rare that is held by at most this share of traces, or by so many.
 const RARE_SHARE: f32 = 0.02;
@@ -15,7 +15,7 @@ const ROWS_MAX: usize = 32 << 20;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct TraceWords {
+pub(crate) struct TraceWords {
     /// trace << 32 | word, in order, and where each trace's begin.
     rows: Vec<u64>,
     starts: Vec<u32>,
@@ -24,7 +24,7 @@ pub(super) struct TraceWords {
 }
 
 impl TraceWords {
-    pub(super) fn new(index: &SpanIndex, operations: &Operations, of_lines: &NumberSet<u32>) -> TraceWords {
+    pub(crate) fn new(index: &SpanIndex, operations: &Operations, of_lines: &NumberSet<u32>) -> TraceWords {
         let mut rows = Vec::new();
         for slot in 0..index.len() as Slot {
             let trace = u64::from(operations.trace(slot)) << 32;
@@ -54,12 +54,12 @@ impl TraceWords {
     }
 
     /// Whether a word is rare, where spans hold it.
-    pub(super) fn is_rare(&self, word: u32) -> Option<bool> {
+    pub(crate) fn is_rare(&self, word: u32) -> Option<bool> {
         self.known.get(&word).copied()
     }
 
     /// A span of the trace holds the word.
-    pub(super) fn holds(&self, trace: u32, word: u32) -> bool {
+    pub(crate) fn holds(&self, trace: u32, word: u32) -> bool {
         let range = self.starts[trace as usize] as usize..self.starts[trace as usize + 1] as usize;
         self.rows[range].binary_search(&(u64::from(trace) << 32 | u64::from(word))).is_ok()
     }

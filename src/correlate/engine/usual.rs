@@ -8,30 +8,30 @@ use super::habits::{Counts, Distances, Habit, Place};
 use super::scene::{Block, Pair, Scene};
 
 /// A kind is still when no more than this share of its lines moved in a round.
-pub(super) const STILL: f32 = 0.001;
+pub(crate) const STILL: f32 = 0.001;
 
 /// Habits of a kind of line are known from so many before.
 const KNOWN_LINES: f32 = 30.0;
 
 /// See the module. Kinds are numbered from the block's first.
 #[derive(Debug, Default)]
-pub(super) struct Usual {
-    pub(super) habits: Vec<Habit>,
-    pub(super) counts: Vec<Counts>,
+pub(crate) struct Usual {
+    pub(crate) habits: Vec<Habit>,
+    pub(crate) counts: Vec<Counts>,
     /// … as seen from the start, when habits were last learned from them.
     learned: Vec<Distances>,
     /// Enough lines came before to know the habits.
-    pub(super) is_known: bool,
+    pub(crate) is_known: bool,
 }
 
 #[inline]
-pub(super) fn place(pair: &Pair) -> Place {
+pub(crate) fn place(pair: &Pair) -> Place {
     Place { start: pair.start_bin, end: pair.end_bin, edge: pair.edge_bin, clues: pair.clues }
 }
 
 impl Usual {
     /// Begins with all pairs of a block as they are.
-    pub(super) fn begin(&mut self, scene: &Scene, block: &Block) {
+    pub(crate) fn begin(&mut self, scene: &Scene, block: &Block) {
         self.clear(block);
         self.habits.clear();
         let (all, before) = (lines(scene, block), scene.recalled.of(block.template).lines);
@@ -58,7 +58,7 @@ impl Usual {
     }
 
     /// Goes on with pairs that have weights. `after`: of each kind, see [`Habit::is_after`].
-    pub(super) fn go_on(&mut self, scene: &Scene, block: &Block, hand: &AtHand, after: &[bool]) {
+    pub(crate) fn go_on(&mut self, scene: &Scene, block: &Block, hand: &AtHand, after: &[bool]) {
         self.clear(block);
         self.count(scene, block, &hand.pairs, &hand.weights);
         self.habits.clear();
@@ -81,7 +81,7 @@ impl Usual {
     }
 
     /// The operation that has most of a template is preferred.
-    pub(super) fn prefer(&mut self, first: bool) {
+    pub(crate) fn prefer(&mut self, first: bool) {
         let sum = |counts: &Counts| if first { 1.0 } else { counts.sum };
         let most = self.counts.iter().map(sum).fold(0.0, f32::max);
         for (habit, counts) in self.habits.iter_mut().zip(&self.counts) {
@@ -100,7 +100,7 @@ impl Usual {
     }
 
     /// From the weights of the last round; how many lines moved.
-    pub(super) fn learn(&mut self, scene: &Scene, block: &Block, pairs: &[Pair], weights: &[f32]) -> f32 {
+    pub(crate) fn learn(&mut self, scene: &Scene, block: &Block, pairs: &[Pair], weights: &[f32]) -> f32 {
         self.count(scene, block, pairs, weights);
         let mut moved = 0.0;
         for ((habit, counts), learned) in self.habits.iter_mut().zip(&self.counts).zip(&mut self.learned) {

@@ -3,8 +3,6 @@
 //! In go a line, a moment and the tables, out come the spans of its process that are open then, and for each which clues
 //! hit: words, durations, known lines beside it. Nothing is kept or weighed here.
 
-use super::super::intervals::Open;
-use super::super::span_index::{Slot, SpanIndex};
 use super::edges::Edges;
 use super::lines::{Line, Lines};
 use super::neighbours::{Neighbours, sides};
@@ -12,6 +10,7 @@ use super::open::OpenSpans;
 use super::operations::Operations;
 use super::scene::Row;
 use super::trace_words::TraceWords;
+use crate::correlate::index::{Open, Slot, SpanIndex};
 
 /// A span may begin so much after its line.
 const BEFORE_NS: i64 = 50_000;
@@ -22,21 +21,21 @@ const PAIRS_PER_LINE_MAX: usize = 160;
 const ABOVE_MAX: usize = 12;
 
 /// What is needed to look a line up.
-pub(super) struct View<'a> {
-    pub(super) index: &'a SpanIndex,
-    pub(super) lines: &'a Lines,
-    pub(super) operations: &'a Operations,
-    pub(super) neighbours: &'a Neighbours,
+pub(crate) struct View<'a> {
+    pub(crate) index: &'a SpanIndex,
+    pub(crate) lines: &'a Lines,
+    pub(crate) operations: &'a Operations,
+    pub(crate) neighbours: &'a Neighbours,
     /// Resources of each writer.
-    pub(super) resources: &'a [&'a [u32]],
-    pub(super) trace_words: &'a TraceWords,
-    pub(super) edges: &'a Edges,
-    pub(super) open: &'a OpenSpans,
+    pub(crate) resources: &'a [&'a [u32]],
+    pub(crate) trace_words: &'a TraceWords,
+    pub(crate) edges: &'a Edges,
+    pub(crate) open: &'a OpenSpans,
 }
 
 impl View<'_> {
     /// Spans that are open for a line at a time.
-    pub(super) fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Open>) {
+    pub(crate) fn open_at(&self, row: &Row, time: i64, into: &mut Vec<Open>) {
         into.clear();
         let writer = self.lines.rows[row.line as usize].writer;
         let (from, to) = (time.saturating_sub(row.slack), time.saturating_add(BEFORE_NS));
@@ -49,19 +48,19 @@ impl View<'_> {
     }
 
     /// Words of a line that spans hold, and whether they are rare.
-    pub(super) fn words_of(&self, line: &Line, into: &mut Vec<(u32, bool)>) {
+    pub(crate) fn words_of(&self, line: &Line, into: &mut Vec<(u32, bool)>) {
         into.clear();
         let known = |word: &u32| self.trace_words.is_rare(*word).map(|is_rare| (*word, is_rare));
         into.extend(self.lines.words(line).iter().filter_map(known));
     }
 
     /// No span shares a clue with a line.
-    pub(super) fn is_bare(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2]) -> bool {
+    pub(crate) fn is_bare(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2]) -> bool {
         words.is_empty() && near == [None; 2] && self.lines.durations(line).is_empty()
     }
 
     /// Which clues a line and a span share, see [`super::scene::CLUES`]. `near`: traces of the known lines beside it.
-    pub(super) fn clues(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2], span: &Open) -> u8 {
+    pub(crate) fn clues(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2], span: &Open) -> u8 {
         let length = span.end - span.start;
         let duration = self.lines.durations(line).iter().any(|found| found.is_about(length));
         let word = if words.is_empty() { 0 } else { self.word_clue(words, span.slot) };

@@ -7,16 +7,16 @@ use super::lines::Line;
 
 /// Writers of lines, by number.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Writers<'a> {
+pub(crate) struct Writers<'a> {
     /// Those of their spans.
-    pub(in super::super) resources: &'a [&'a [u32]],
+    pub(crate) resources: &'a [&'a [u32]],
     /// While they have spans; where it is not known when a line is read.
-    pub(in super::super) ranges: Option<&'a [(i64, i64)]>,
+    pub(crate) ranges: Option<&'a [(i64, i64)]>,
 }
 
 impl Writers<'_> {
     /// It may have a span.
-    pub(super) fn is_traced(&self, line: &Line) -> bool {
+    pub(crate) fn is_traced(&self, line: &Line) -> bool {
         let at = line.writer as usize;
         let within = |range: &(i64, i64)| range.0 <= line.time && line.time <= range.1;
         self.resources.get(at).is_some_and(|found| !found.is_empty())

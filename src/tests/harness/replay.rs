@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use spanline::assemble::RecordSink;
 use spanline::calendar::{CalendarSettings, Zone};
-use spanline::correlate::span_index::Limits;
+use spanline::correlate::index::Limits;
 use spanline::correlate::{Correlator, Memory};
 use spanline::export::links::LinkRows;
 use spanline::input::discover;

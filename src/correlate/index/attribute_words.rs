@@ -3,9 +3,9 @@
 //! In go spans with their attributes, out comes whether a span, or one above it, holds a word. Kept are hashes, a few
 //! bytes each; values that every span has (addresses, versions) are told apart by whoever counts, not here.
 
-use super::engine::words;
-use super::facts::SpanFact;
-use super::span_index::Slot;
+use super::span::Slot;
+use crate::correlate::text::words;
+use crate::facts::SpanFact;
 
 /// Attributes looked at per span.
 const ATTRIBUTES_MAX: usize = 64;
@@ -17,7 +17,7 @@ const VALUE_MAX: usize = 1024;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct SpanWords {
+pub(crate) struct AttributeWords {
     seed: u64,
     /// slot << 32 | word, in order once settled
     rows: Vec<u64>,
@@ -25,16 +25,16 @@ pub(super) struct SpanWords {
     scratch: Vec<u32>,
 }
 
-impl SpanWords {
-    pub(super) fn new(seed: u64) -> SpanWords {
-        SpanWords { seed, ..SpanWords::default() }
+impl AttributeWords {
+    pub(crate) fn new(seed: u64) -> AttributeWords {
+        AttributeWords { seed, ..AttributeWords::default() }
     }
 
-    pub(super) fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
-    pub(super) fn add(&mut self, slot: Slot, span: &SpanFact<'_>) {
+    pub(crate) fn add(&mut self, slot: Slot, span: &SpanFact<'_>) {
         self.scratch.clear();
         for (name, value) in span.attributes.iter().take(ATTRIBUTES_MAX) {
             // What tells the library or the machine names no request.
@@ -55,7 +55,7 @@ impl SpanWords {
     }
 
     /// Between the passes: all of so many spans are in.
-    pub(super) fn settle(&mut self, spans: usize) {
+    pub(crate) fn settle(&mut self, spans: usize) {
         // Only a span that came again is out of order.
         if !self.rows.is_sorted() {
             self.rows.sort_unstable();
@@ -75,7 +75,7 @@ impl SpanWords {
     }
 
     /// A span's own words, in order.
-    pub(super) fn of(&self, slot: Slot) -> &[u64] {
+    pub(crate) fn of(&self, slot: Slot) -> &[u64] {
         match self.starts.get(slot as usize..slot as usize + 2) {
             Some([start, end]) => &self.rows[*start as usize..*end as usize],
             _ => &[],
@@ -83,7 +83,7 @@ impl SpanWords {
     }
 
     /// Drops the words of the first `gone` spans.
-    pub(super) fn forget(&mut self, gone: Slot) {
+    pub(crate) fn forget(&mut self, gone: Slot) {
         let gone = u64::from(gone) << 32;
         self.rows.retain_mut(|row| match row.checked_sub(gone) {
             Some(rest) => {
@@ -95,7 +95,7 @@ impl SpanWords {
         self.starts.clear();
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.rows.capacity() * 8 + self.starts.capacity() * 4
     }
 }

@@ -3,14 +3,14 @@
 //! In go slots with status messages, out comes the message of a slot. Kept is a row for each failed span and nothing for
 //! the others; longer messages are cut and end with `…`. What a failure means is not decided here.
 
-use super::span_index::Slot;
+use super::span::Slot;
 
 /// Bytes kept of a status message: nested errors of several programs still fit, dumps do not.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Failures {
+pub(crate) struct Failures {
     /// In order of slots.
     rows: Vec<(Slot, Box<str>)>,
     bytes: usize,
@@ -18,7 +18,7 @@ pub(super) struct Failures {
 
 impl Failures {
     /// Takes in the status of a span, also of one that came again. `message`: `None` unless it failed.
-    pub(super) fn add(&mut self, slot: Slot, message: Option<&str>) {
+    pub(crate) fn add(&mut self, slot: Slot, message: Option<&str>) {
         let place = match self.rows.last() {
             Some((last, _)) if *last >= slot => self.rows.binary_search_by_key(&slot, |row| row.0),
             _ => Err(self.rows.len()),
@@ -38,24 +38,24 @@ impl Failures {
     }
 
     /// The status message of a failed span; `None` for one that did not fail.
-    pub(super) fn of(&self, slot: Slot) -> Option<&str> {
+    pub(crate) fn of(&self, slot: Slot) -> Option<&str> {
         let at = self.rows.binary_search_by_key(&slot, |row| row.0).ok()?;
         Some(&self.rows[at].1)
     }
 
     /// Slots of all failed spans, in order.
-    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
         self.rows.iter().map(|row| row.0)
     }
 
     /// Drops those of the first `gone` spans.
-    pub(super) fn forget(&mut self, gone: Slot) {
+    pub(crate) fn forget(&mut self, gone: Slot) {
         self.rows.drain(..self.rows.partition_point(|row| row.0 < gone));
         self.rows.iter_mut().for_each(|row| row.0 -= gone);
         self.bytes = self.rows.iter().map(|row| row.1.len()).sum();
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes + self.rows.capacity() * size_of::<(Slot, Box<str>)>()
     }
 }

@@ -9,7 +9,7 @@ const BITS_MAX: u32 = 14;
 const ROWS_BITS: u32 = 2;
 
 /// `order`: sorts rows whose numbers begin alike, as all are to be sorted: by their numbers first.
-pub(super) fn sorted<T: Copy>(rows: &[T], number: impl Fn(&T) -> u64, mut order: impl FnMut(&mut [T])) -> Vec<T> {
+pub(crate) fn sorted<T: Copy>(rows: &[T], number: impl Fn(&T) -> u64, mut order: impl FnMut(&mut [T])) -> Vec<T> {
     let mut sorted = rows.to_vec();
     let bits = rows.len().max(1).ilog2().saturating_sub(ROWS_BITS).min(BITS_MAX);
     if bits == 0 {

@@ -4,7 +4,8 @@
 //! of that process that covers the time. Where siblings both do, the source file that the line names decides, else the
 //! one that began last.
 
-use super::span_index::{Slot, SpanIndex};
+use super::span::Slot;
+use super::span_index::SpanIndex;
 
 /// Levels gone down at most.
 const DEPTH_MAX: usize = 64;
@@ -12,7 +13,7 @@ const DEPTH_MAX: usize = 64;
 const CHILDREN_MAX: usize = 4096;
 
 /// The innermost span at or below `top` and in its resource that covers the time; `top` itself where none does.
-pub(super) fn innermost_below(index: &SpanIndex, top: Slot, time: i64, package: Option<&[u8]>) -> Slot {
+pub(crate) fn innermost_below(index: &SpanIndex, top: Slot, time: i64, package: Option<&[u8]>) -> Slot {
     let resource = index.span(top).resource;
     let mut at = top;
     for _ in 0..DEPTH_MAX {
@@ -37,7 +38,7 @@ pub(super) fn innermost_below(index: &SpanIndex, top: Slot, time: i64, package: 
 
 /// The innermost span of these resources in a trace that covers the time: the one that began last among those with no
 /// covering child of their own.
-pub(super) fn innermost_of(index: &SpanIndex, trace: &[Slot], resources: &[u32], time: i64) -> Option<Slot> {
+pub(crate) fn innermost_of(index: &SpanIndex, trace: &[Slot], resources: &[u32], time: i64) -> Option<Slot> {
     let begun = trace.partition_point(|slot| index.span(*slot).start <= time.saturating_add(1));
     let recent = &trace[begun.saturating_sub(CHILDREN_MAX)..begun];
     let covering = recent.iter().rev().copied().find(|slot| {
@@ -55,7 +56,7 @@ fn is_in_package(index: &SpanIndex, slot: Slot, package: &[u8]) -> bool {
 }
 
 /// The folder in front of a source file.
-pub(super) fn package_of(file: &[u8]) -> Option<&[u8]> {
+pub(crate) fn package_of(file: &[u8]) -> Option<&[u8]> {
     let folder = &file[..memchr::memrchr(b'/', file)?];
     Some(memchr::memrchr(b'/', folder).map_or(folder, |at| &folder[at + 1..]))
 }

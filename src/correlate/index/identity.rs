@@ -8,33 +8,33 @@ use twox_hash::XxHash64;
 
 /// Numbers for identities. The seed is drawn at random, so that nobody can prepare names that collide.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hasher {
+pub(crate) struct IdentityHasher {
     seed: u64,
 }
 
-impl Hasher {
-    pub(super) fn new(seed: u64) -> Hasher {
-        Hasher { seed }
+impl IdentityHasher {
+    pub(crate) fn new(seed: u64) -> IdentityHasher {
+        IdentityHasher { seed }
     }
 
     /// The hook of CRI-O: request id and message.
     /// <https://github.com/uptrace/opentelemetry-go-extra/tree/main/otellogrus>
-    pub(super) fn of_request_line(&self, id: &[u8], message: &[u8]) -> u64 {
+    pub(crate) fn of_request_line(&self, id: &[u8], message: &[u8]) -> u64 {
         mix(self.of_filtered(message), self.hash(1, id))
     }
 
     /// The hook of containerd: the message, at the same time to the nanosecond.
-    pub(super) fn of_message(&self, message: &[u8]) -> u64 {
+    pub(crate) fn of_message(&self, message: &[u8]) -> u64 {
         self.hash(2, message)
     }
 
     /// tracing-opentelemetry in conmon-rs: target, line of the source, message.
-    pub(super) fn of_site(&self, target: &[u8], line: u32, message: &[u8]) -> u64 {
+    pub(crate) fn of_site(&self, target: &[u8], line: u32, message: &[u8]) -> u64 {
         mix(mix(self.hash(3, message), self.hash(4, target)), u64::from(line) + 1)
     }
 
     /// A request id, an audit id, a container's id: `kind` tells them apart.
-    pub(super) fn of_key(&self, kind: u64, value: &[u8]) -> u64 {
+    pub(crate) fn of_key(&self, kind: u64, value: &[u8]) -> u64 {
         self.hash(16 + kind, value)
     }
 
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn digits_in_brackets_are_equal_to_their_filtered_form() {
-        let hasher = Hasher::new(7);
+        let hasher = IdentityHasher::new(7);
         let same = |a: &str, b: &str| {
             hasher.of_request_line(b"id", a.as_bytes()) == hasher.of_request_line(b"id", b.as_bytes())
         };

@@ -13,15 +13,15 @@ const WORD_MAX: usize = 256;
 
 /// A duration in a text, and how exact it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Duration {
-    pub(super) nanos: i64,
+pub(crate) struct Duration {
+    pub(crate) nanos: i64,
     /// What the number was rounded to.
-    pub(super) unit: i64,
+    pub(crate) unit: i64,
 }
 
 impl Duration {
     /// A span of this length may be what it tells of.
-    pub(super) fn is_about(&self, length: i64) -> bool {
+    pub(crate) fn is_about(&self, length: i64) -> bool {
         (length - self.nanos).abs() <= (self.nanos / 50).max(60_000).max(self.unit)
     }
 }
@@ -49,7 +49,7 @@ const fn classes() -> [u8; 256] {
 }
 
 /// Hashes of the words of a text, as [`each_word`] gives them.
-pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room: usize) {
+pub(crate) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room: usize) {
     if into.len() < room {
         each_word(text, |word| {
             into.push(word_hash(seed, word));
@@ -61,7 +61,7 @@ pub(in super::super) fn words(seed: u64, text: &[u8], into: &mut Vec<u32>, room:
 /// Words of a text that may name something: those with a digit or a slash, and the parts between slashes and colons. Dates
 /// and times name nothing. Ends where the word's taker says `false`.
 #[inline(always)]
-pub(super) fn each_word<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8]) -> bool) {
+pub(crate) fn each_word<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8]) -> bool) {
     let class = |byte: &u8| CLASSES[usize::from(*byte)];
     let mut from = 0;
     // Most words have neither.
@@ -131,7 +131,7 @@ fn is_time(word: &[u8]) -> bool {
 }
 
 /// The number of a word.
-pub(super) fn word_hash(seed: u64, word: &[u8]) -> u32 {
+pub(crate) fn word_hash(seed: u64, word: &[u8]) -> u32 {
     (fold(seed ^ 0x77, word) >> 32) as u32
 }
 
@@ -152,7 +152,7 @@ fn trim(mut word: &[u8]) -> &[u8] {
 }
 
 /// Durations of a text: `271.595ms`, `1.2s`, `35µs`, `17us`.
-pub(super) fn durations(text: &[u8], into: &mut Vec<Duration>, room: usize) {
+pub(crate) fn durations(text: &[u8], into: &mut Vec<Duration>, room: usize) {
     if into.len() < room {
         each_duration(text, |_, duration| {
             into.push(duration);
@@ -163,7 +163,7 @@ pub(super) fn durations(text: &[u8], into: &mut Vec<Duration>, room: usize) {
 
 /// Each with its text. Ends where the taker says `false`.
 #[inline(always)]
-pub(super) fn each_duration<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], Duration) -> bool) {
+pub(crate) fn each_duration<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], Duration) -> bool) {
     // All units end alike.
     for at in memchr::memchr_iter(b's', text) {
         let Some((scale, end)) = unit(&text[..at]) else { continue };
@@ -201,7 +201,7 @@ fn unit(text: &[u8]) -> Option<(i64, usize)> {
 }
 
 /// Digits with at most one dot, in units of `scale` ns.
-pub(super) fn number(digits: &[u8], scale: i64) -> Option<Duration> {
+pub(crate) fn number(digits: &[u8], scale: i64) -> Option<Duration> {
     let text = std::str::from_utf8(digits).ok()?;
     let value: f64 = text.parse().ok()?;
     let fraction = digits.iter().position(|byte| *byte == b'.').map_or(0, |dot| digits.len() - dot - 1);
@@ -211,7 +211,7 @@ pub(super) fn number(digits: &[u8], scale: i64) -> Option<Duration> {
 }
 
 /// The scale that a key's name tells for its bare number: `took_ms`, `elapsed_us`, `duration_seconds`.
-pub(super) fn scale_of_key(key: &[u8]) -> Option<i64> {
+pub(crate) fn scale_of_key(key: &[u8]) -> Option<i64> {
     let ends = |tail: &[u8]| {
         let Some((head, last)) = key.len().checked_sub(tail.len()).map(|at| key.split_at(at)) else { return false };
         // `took_ms`, `durationMs`; not the end of `items`.
@@ -231,7 +231,7 @@ pub(super) fn scale_of_key(key: &[u8]) -> Option<i64> {
 }
 
 /// `key=value` pairs within a text, both as hashes: for texts whose fields no parser found.
-pub(super) fn pairs(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
+pub(crate) fn pairs(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
     if into.len() < room {
         each_pair(text, |key, value| {
             into.extend(pair(seed, key, value));
@@ -242,7 +242,7 @@ pub(super) fn pairs(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
 
 /// Each key with its value. Ends where the taker says `false`.
 #[inline(always)]
-pub(super) fn each_pair<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], &'t [u8]) -> bool) {
+pub(crate) fn each_pair<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], &'t [u8]) -> bool) {
     let mut from = 0;
     while let Some(at) = memchr::memchr2(b'=', b':', &text[from..]).map(|at| from + at) {
         from = at + 1;
@@ -270,7 +270,7 @@ pub(super) fn each_pair<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], &'t [
 }
 
 /// A key with its value, where the value may be an id.
-pub(super) fn pair(seed: u64, key: &[u8], value: &[u8]) -> Option<u64> {
+pub(crate) fn pair(seed: u64, key: &[u8], value: &[u8]) -> Option<u64> {
     let may_be_id = (6..=80).contains(&value.len()) && value.iter().any(u8::is_ascii_digit);
     may_be_id.then(|| fold(seed, key) & 0xffff_ffff_0000_0000 | fold(seed ^ 1, value) >> 32)
 }

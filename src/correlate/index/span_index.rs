@@ -4,82 +4,21 @@
 //! trace (also the low half of its id), span, parent, resource and time, event and key. Bounded by count and bytes: the
 //! oldest arrivals are evicted and counted. What a line means is not decided here.
 
-use super::engine::hash::{NumberMap, Seed};
+use super::attribute_words::AttributeWords;
 use super::events::Events;
-use super::facts::{Kind, ResourceFact, SpanFact};
 use super::failures::Failures;
-use super::identity::Hasher;
+use super::identity::IdentityHasher;
 use super::intervals::Intervals;
 use super::keys::{Key, Keys};
-use super::names::{Names, Resource, Resources};
-use super::span_tables::{Tables, low_half_of, trace_order};
-use super::span_words::SpanWords;
+use super::names::Names;
+use super::resources::{Resource, Resources};
+use super::span::{AHEAD_NS, IndexStats, Limits, NONE, Slot, Span};
+use super::tables::{Tables, low_half_of, trace_order};
+use crate::correlate::text::hash::{NumberMap, Seed};
+use crate::facts::{ResourceFact, SpanFact};
 
-/// A span's place in the index; another one after each eviction.
-pub type Slot = u32;
-
-/// No span.
-pub(super) const NONE: Slot = Slot::MAX;
-/// In a stream no time is so far ahead of the oldest that is kept, unless a clock is.
-pub(super) const AHEAD_NS: i64 = 6 * 3_600_000_000_000;
-/// Way up to a root; a trace that is deeper is not followed further.
+/// Ancestors of a span that are followed, itself included; deeper traces are cut off there.
 const DEPTH_MAX: usize = 64;
-
-/// How much is kept.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Spans.
-    pub spans_max: usize,
-    /// Bytes of everything that is kept.
-    pub bytes_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { spans_max: 8 << 20, bytes_max: 2 << 30 }
-    }
-}
-
-/// What was taken in, and what was not.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Spans in the index.
-    pub spans: u64,
-    /// Spans that came again.
-    pub duplicates: u64,
-    /// Spans evicted at a limit.
-    pub evicted: u64,
-}
-
-/// A span as it is kept.
-#[derive(Debug, Clone, Copy)]
-pub struct Span {
-    /// Trace id.
-    pub trace_id: [u8; 16],
-    /// Span id.
-    pub span_id: [u8; 8],
-    /// Parent's id, zero for a root.
-    pub parent_id: [u8; 8],
-    /// ns since the epoch.
-    pub start: i64,
-    /// ns since the epoch.
-    pub end: i64,
-    /// See [`SpanIndex::name`].
-    pub name: u32,
-    /// See [`SpanIndex::name`].
-    pub scope: u32,
-    /// See [`SpanIndex::resource`].
-    pub resource: u32,
-    /// Its kind.
-    pub kind: Kind,
-}
-
-impl Span {
-    /// Open at a time, or ended less than `slack` ns before.
-    pub fn covers(&self, time: i64, slack: i64) -> bool {
-        self.start <= time.saturating_add(1) && self.end.saturating_add(slack) >= time
-    }
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -91,12 +30,12 @@ pub struct SpanIndex {
     /// Of each resource: from its first span's start to its last one's end.
     ranges: Vec<(i64, i64)>,
     failures: Failures,
-    pub(super) events: Events,
-    pub(super) keys: Keys,
-    pub(super) words: SpanWords,
-    pub(super) hasher: Hasher,
+    pub(crate) events: Events,
+    pub(crate) keys: Keys,
+    pub(crate) words: AttributeWords,
+    pub(crate) hasher: IdentityHasher,
     limits: Limits,
-    counts: Counts,
+    counts: IndexStats,
     tables: Tables,
     is_settled: bool,
 }
@@ -114,17 +53,17 @@ impl SpanIndex {
             failures: Failures::default(),
             events: Events::default(),
             keys: Keys::default(),
-            words: SpanWords::new(seed),
-            hasher: Hasher::new(seed),
+            words: AttributeWords::new(seed),
+            hasher: IdentityHasher::new(seed),
             limits,
-            counts: Counts::default(),
+            counts: IndexStats::default(),
             tables: Tables::default(),
             is_settled: false,
         }
     }
 
     /// Makes room for so many further spans: what is never used of it costs next to nothing, growing does.
-    pub(super) fn expect(&mut self, spans: usize) {
+    pub(crate) fn expect(&mut self, spans: usize) {
         let spans = spans.min(self.limits.spans_max.saturating_sub(self.spans.len()));
         self.spans.reserve(2 * spans);
         self.by_id.reserve(spans);
@@ -192,7 +131,7 @@ impl SpanIndex {
     }
 
     /// What was taken in.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> IndexStats {
         self.counts
     }
 
@@ -237,7 +176,7 @@ impl SpanIndex {
     }
 
     /// From the first start to the last end of the spans of these resources; nothing lies in it where there is none.
-    pub(super) fn range_of(&self, resources: &[u32]) -> (i64, i64) {
+    pub(crate) fn range_of(&self, resources: &[u32]) -> (i64, i64) {
         let ranges = resources.iter().filter_map(|resource| self.ranges.get(*resource as usize));
         ranges.fold((i64::MAX, i64::MIN), |all, range| (all.0.min(range.0), all.1.max(range.1)))
     }
@@ -302,14 +241,14 @@ impl SpanIndex {
     }
 
     /// Spans of a resource that begin no later than `start_max` and end no earlier than `end_min`, up to `room`.
-    pub(super) fn open_between(&self, resource: u32, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Slot>) {
+    pub(crate) fn open_between(&self, resource: u32, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Slot>) {
         if let Some(intervals) = self.tables.by_resource.get(resource as usize) {
             intervals.open(start_max, end_min, room, into);
         }
     }
 
     /// All slots by (start, end).
-    pub(super) fn in_order_of_starts(&self) -> &[Slot] {
+    pub(crate) fn in_order_of_starts(&self) -> &[Slot] {
         &self.tables.by_start
     }
 
@@ -339,7 +278,7 @@ impl SpanIndex {
 
     /// The first arrivals go, as far as they ended before a time. What was looked up is found again after the next
     /// [`SpanIndex::settle`].
-    pub(super) fn forget_before(&mut self, time: i64) {
+    pub(crate) fn forget_before(&mut self, time: i64) {
         // One of a clock that is far ahead holds no others up.
         let over = |span: &&Span| span.end < time || span.end > time.saturating_add(AHEAD_NS);
         let gone = self.spans.iter().take_while(over).count();

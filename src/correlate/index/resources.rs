@@ -1,78 +1,13 @@
-//! Names kept once.
+//! Resources of spans, each kept once.
 //!
-//! Span names, scopes and resources repeat by the thousand; the index holds numbers for them. Bounded: names beyond the
-//! limit all share number 0, the empty name, and are counted by whoever asks.
+//! In go resources as spans come with them, out come small numbers. Bounded: beyond the limit all share the last number.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use super::engine::hash::{NumberMap, Seed};
-use super::facts::ResourceFact;
+use crate::facts::ResourceFact;
 
-/// Distinct names kept; a program with more has put ids into its span names.
-const NAMES_MAX: usize = 1 << 18;
-/// Bytes of names kept.
-const NAME_BYTES_MAX: usize = 32 << 20;
 /// Distinct resources kept.
 const RESOURCES_MAX: usize = 1 << 16;
-
-/// Text ↔ number.
-#[derive(Debug)]
-pub(super) struct Names {
-    numbers: NumberMap<Arc<str>, u32>,
-    names: Vec<Arc<str>>,
-    bytes: usize,
-}
-
-impl Default for Names {
-    fn default() -> Names {
-        let empty: Arc<str> = Arc::from("");
-        let mut numbers = NumberMap::with_hasher(Seed::random());
-        numbers.insert(empty.clone(), 0);
-        Names { numbers, names: vec![empty], bytes: 0 }
-    }
-}
-
-impl Names {
-    /// The number of a name, a new one if need be.
-    pub(super) fn number(&mut self, name: &str) -> u32 {
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
-        }
-        if self.names.len() >= NAMES_MAX || self.bytes + name.len() > NAME_BYTES_MAX {
-            return 0;
-        }
-        let number = self.names.len() as u32;
-        let name: Arc<str> = Arc::from(name);
-        self.bytes += name.len();
-        self.names.push(name.clone());
-        self.numbers.insert(name, number);
-        number
-    }
-
-    /// The number of a name that is known.
-    pub(super) fn find(&self, name: &str) -> Option<u32> {
-        self.numbers.get(name).copied()
-    }
-
-    /// The name of a number.
-    pub(super) fn name(&self, number: u32) -> &str {
-        self.names.get(number as usize).map_or("", |name| name)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    /// More than half of the room is taken.
-    pub(super) fn is_half_full(&self) -> bool {
-        self.names.len() > NAMES_MAX / 2 || self.bytes > NAME_BYTES_MAX / 2
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes + self.names.len() * 80
-    }
-}
 
 /// Whose spans these are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,7 +62,7 @@ impl Resource {
 
 /// Resource ↔ number.
 #[derive(Debug, Default)]
-pub(super) struct Resources {
+pub(crate) struct Resources {
     list: Vec<Resource>,
     numbers: HashMap<u64, Vec<u32>>,
     /// Spans come in runs of one resource.
@@ -137,7 +72,7 @@ pub(super) struct Resources {
 
 impl Resources {
     /// The number of a resource, a new one if need be. Beyond the limit all share the last.
-    pub(super) fn number(&mut self, fact: &ResourceFact<'_>, hash: impl FnOnce() -> u64) -> u32 {
+    pub(crate) fn number(&mut self, fact: &ResourceFact<'_>, hash: impl FnOnce() -> u64) -> u32 {
         if fact.run != 0 && fact.run == self.last_run {
             return self.last as u32;
         }
@@ -159,7 +94,7 @@ impl Resources {
         self.last as u32
     }
 
-    pub(super) fn list(&self) -> &[Resource] {
+    pub(crate) fn list(&self) -> &[Resource] {
         &self.list
     }
 }

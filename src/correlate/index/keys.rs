@@ -2,11 +2,11 @@
 //!
 //! In go the attributes of spans, out come the spans that have one. Only keys that a rule asks for are kept.
 
-use super::events::guess;
-use super::facts::SpanFact;
-use super::identity::Hasher;
-use super::span_index::Slot;
-use super::spread;
+use super::bucket_sort;
+use super::identity::IdentityHasher;
+use super::interpolation_search::lower_bound;
+use super::span::Slot;
+use crate::facts::SpanFact;
 
 /// What an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,13 +34,13 @@ impl Key {
 
 /// Keeps keys, ordered by hash once settled.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     rows: Vec<(u64, Slot)>,
     settled: usize,
 }
 
 impl Keys {
-    pub(super) fn add(&mut self, hasher: &Hasher, slot: Slot, span: &SpanFact<'_>) {
+    pub(crate) fn add(&mut self, hasher: &IdentityHasher, slot: Slot, span: &SpanFact<'_>) {
         for (name, value) in &span.attributes {
             if let Some(key) = Key::of_attribute(name) {
                 self.rows.push((hasher.of_key(key as u64, value.as_bytes()), slot));
@@ -55,14 +55,14 @@ impl Keys {
         }
     }
 
-    pub(super) fn settle(&mut self) {
-        self.rows = spread::sorted(&self.rows, |row| row.0, |rows| rows.sort_unstable());
+    pub(crate) fn settle(&mut self) {
+        self.rows = bucket_sort::sorted(&self.rows, |row| row.0, |rows| rows.sort_unstable());
         self.rows.dedup();
         self.settled = self.rows.len();
     }
 
     /// Drops the keys of the first `gone` spans.
-    pub(super) fn forget(&mut self, gone: Slot) {
+    pub(crate) fn forget(&mut self, gone: Slot) {
         self.rows.retain_mut(|row| match row.1.checked_sub(gone) {
             Some(slot) => {
                 row.1 = slot;
@@ -74,18 +74,18 @@ impl Keys {
     }
 
     /// A span has a key (by its hash).
-    pub(super) fn has(&self, hash: u64, slot: Slot) -> bool {
+    pub(crate) fn has(&self, hash: u64, slot: Slot) -> bool {
         self.rows[..self.settled].binary_search(&(hash, slot)).is_ok()
     }
 
-    /// Spans with a key's hash (of [`Hasher::of_key`]).
-    pub(super) fn find(&self, hash: u64) -> impl Iterator<Item = Slot> {
+    /// Spans with a key's hash (of [`IdentityHasher::of_key`]).
+    pub(crate) fn find(&self, hash: u64) -> impl Iterator<Item = Slot> {
         let rows = &self.rows[..self.settled];
-        let start = guess(rows, hash, |row| row.0);
+        let start = lower_bound(rows, hash, |row| row.0);
         rows[start..].iter().take_while(move |row| row.0 == hash).map(|row| row.1)
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.rows.len() * size_of::<(u64, Slot)>()
     }
 }

@@ -2,31 +2,31 @@
 //!
 //! In go spans and their parents, out come tables of slots. What they are asked for is the index's to say.
 
-use super::engine::hash::{NumberMap, Seed};
+use super::bucket_sort;
 use super::intervals::Intervals;
-use super::span_index::{NONE, Slot, Span};
-use super::spread;
+use super::span::{NONE, Slot, Span};
+use crate::correlate::text::hash::{NumberMap, Seed};
 
 /// Orders that are made once all spans of a round are in.
 #[derive(Debug, Default)]
-pub(super) struct Tables {
-    pub(super) parents: Vec<Slot>,
+pub(crate) struct Tables {
+    pub(crate) parents: Vec<Slot>,
     /// Children of slot i: `children[child_starts[i]..child_starts[i + 1]]`, by start.
-    pub(super) child_starts: Vec<u32>,
-    pub(super) children: Vec<Slot>,
+    pub(crate) child_starts: Vec<u32>,
+    pub(crate) children: Vec<Slot>,
     /// By (low half of the trace id, trace id, start).
-    pub(super) by_trace: Vec<Slot>,
+    pub(crate) by_trace: Vec<Slot>,
     /// Low half of a trace id → its first place in `by_trace`.
-    pub(super) traces: NumberMap<u64, u32>,
-    pub(super) by_span_id: Vec<Slot>,
+    pub(crate) traces: NumberMap<u64, u32>,
+    pub(crate) by_span_id: Vec<Slot>,
     /// By (start, end).
-    pub(super) by_start: Vec<Slot>,
-    pub(super) by_resource: Vec<Intervals>,
+    pub(crate) by_start: Vec<Slot>,
+    pub(crate) by_resource: Vec<Intervals>,
 }
 
 impl Tables {
     /// `parents`: of each span; `resources`: how many there are. `seed`: of the ids.
-    pub(super) fn new(spans: &[Span], parents: Vec<Slot>, resources: usize, seed: u64) -> Tables {
+    pub(crate) fn new(spans: &[Span], parents: Vec<Slot>, resources: usize, seed: u64) -> Tables {
         let traces = NumberMap::with_hasher(Seed(seed));
         let mut tables = Tables { parents, traces, ..Tables::default() };
         tables.order_children(spans);
@@ -34,7 +34,7 @@ impl Tables {
         tables.order_traces(spans, &slots);
         let span_id = |slot: &Slot| u64::from_be_bytes(spans[*slot as usize].span_id);
         tables.by_span_id =
-            spread::sorted(&slots, span_id, |slots| slots.sort_unstable_by_key(|slot| (span_id(slot), *slot)));
+            bucket_sort::sorted(&slots, span_id, |slots| slots.sort_unstable_by_key(|slot| (span_id(slot), *slot)));
         tables.by_start = by_start(spans);
         let mut by_resource = vec![Vec::new(); resources];
         for slot in &tables.by_start {
@@ -74,7 +74,7 @@ impl Tables {
             let span = &spans[*slot as usize];
             (trace_order(span), span.start, std::cmp::Reverse(span.end), *slot)
         };
-        self.by_trace = spread::sorted(slots, low, |slots| slots.sort_unstable_by_key(order));
+        self.by_trace = bucket_sort::sorted(slots, low, |slots| slots.sort_unstable_by_key(order));
         let mut at = 0;
         for spans in self.by_trace.chunk_by(|a, b| low(a) == low(b)) {
             self.traces.insert(low(&spans[0]), at);
@@ -91,15 +91,15 @@ fn by_start(spans: &[Span]) -> Vec<Slot> {
     // Between the first and the last, starts are spread well enough.
     let scale = last.abs_diff(first).leading_zeros();
     let number = |row: &(i64, i64, Slot)| row.0.abs_diff(first) << scale;
-    let rows = spread::sorted(&rows, number, |rows| rows.sort_unstable());
+    let rows = bucket_sort::sorted(&rows, number, |rows| rows.sort_unstable());
     rows.into_iter().map(|(_, _, slot)| slot).collect()
 }
 
-pub(super) fn trace_order(span: &Span) -> (u64, [u8; 16]) {
+pub(crate) fn trace_order(span: &Span) -> (u64, [u8; 16]) {
     (low_half_of(&span.trace_id), span.trace_id)
 }
 
-pub(super) fn low_half_of(trace_id: &[u8; 16]) -> u64 {
+pub(crate) fn low_half_of(trace_id: &[u8; 16]) -> u64 {
     let mut low = [0; 8];
     low.copy_from_slice(&trace_id[8..]);
     u64::from_be_bytes(low)

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The number of a text.
-pub(super) fn fold(seed: u64, bytes: &[u8]) -> u64 {
+pub(crate) fn fold(seed: u64, bytes: &[u8]) -> u64 {
     let mut hash = seed ^ (bytes.len() as u64).wrapping_mul(FACTOR);
     let (chunks, rest) = bytes.as_chunks::<8>();
     for chunk in chunks {
@@ -37,22 +37,22 @@ fn short_number(bytes: &[u8]) -> u64 {
 }
 
 /// Two numbers to one.
-pub(super) fn mix(a: u64, b: u64) -> u64 {
+pub(crate) fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ b ^ 0x2545_f491_4f6c_dd1d) * u128::from(FACTOR);
     (product >> 64) as u64 ^ product as u64 ^ a.rotate_left(23)
 }
 
 /// Tables by numbers that nobody can choose: those given out here, and hashes with a seed.
-pub(in super::super) type NumberMap<K, V> = HashMap<K, V, Seed>;
-pub(super) type NumberSet<K> = HashSet<K, Seed>;
+pub(crate) type NumberMap<K, V> = HashMap<K, V, Seed>;
+pub(crate) type NumberSet<K> = HashSet<K, Seed>;
 
 /// Begins the hashes of a table. Where keys come from outside it is drawn at random.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in super::super) struct Seed(pub(in super::super) u64);
+pub(crate) struct Seed(pub(crate) u64);
 
 impl Seed {
     /// One that nobody knows.
-    pub(in super::super) fn random() -> Seed {
+    pub(crate) fn random() -> Seed {
         Seed(std::hash::RandomState::new().hash_one(0u8))
     }
 }
@@ -66,7 +66,7 @@ impl BuildHasher for Seed {
 
 /// See [`Seed`].
 #[derive(Debug)]
-pub(in super::super) struct NumberHasher(u64);
+pub(crate) struct NumberHasher(u64);
 
 impl Hasher for NumberHasher {
     fn finish(&self) -> u64 {

@@ -11,15 +11,15 @@ const SPANS_PER_STEP: usize = 8;
 
 /// A span that is open.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Open {
-    pub(super) start: i64,
-    pub(super) end: i64,
-    pub(super) slot: u32,
+pub(crate) struct Open {
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) slot: u32,
 }
 
 /// Spans of one resource, ordered by start.
 #[derive(Debug, Default)]
-pub(super) struct Intervals {
+pub(crate) struct Intervals {
     starts: Vec<i64>,
     ends: Vec<i64>,
     slots: Vec<u32>,
@@ -33,7 +33,7 @@ pub(super) struct Intervals {
 
 impl Intervals {
     /// `spans` = (start, end, slot), in order
-    pub(super) fn new(spans: Vec<(i64, i64, u32)>) -> Intervals {
+    pub(crate) fn new(spans: Vec<(i64, i64, u32)>) -> Intervals {
         debug_assert!(spans.is_sorted());
         let leaves = spans.len().div_ceil(LEAF).next_power_of_two();
         let mut latest_end = vec![i64::MIN; 2 * leaves];
@@ -52,12 +52,12 @@ impl Intervals {
 
     /// Spans that begin no later than `start_max` and end no earlier than `end_min`, up to `room` of them, in order of
     /// their start.
-    pub(super) fn open(&self, start_max: i64, end_min: i64, room: usize, into: &mut Vec<u32>) {
+    pub(crate) fn open(&self, start_max: i64, end_min: i64, room: usize, into: &mut Vec<u32>) {
         self.each(start_max, end_min, room, |span| into.push(span.slot));
     }
 
     /// The same with their times, which lie beside them here.
-    pub(super) fn open_with_times(&self, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Open>) {
+    pub(crate) fn open_with_times(&self, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Open>) {
         self.each(start_max, end_min, room, |span| into.push(span));
     }
 
@@ -113,7 +113,7 @@ impl Intervals {
         from + self.starts[from..to].partition_point(|start| *start <= time)
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.starts.len() * 20 + self.latest_end.len() * 8 + self.steps.len() * 4
     }
 }

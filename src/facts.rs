@@ -1,7 +1,7 @@
-//! What correlation needs of a span, in words of its own.
+//! The vocabulary of linking: what is needed of a span (data only).
 //!
-//! Whoever receives spans (`spans`) fills these from its messages and hands them over borrowed; the index keeps what it
-//! needs. OTLP, JSON and Jaeger stay outside.
+//! `spans` fills these from its messages and hands them over borrowed; the index of `correlate` keeps what it needs. OTLP,
+//! JSON and Jaeger stay outside.
 
 /// A span as it is handed to the index.
 #[derive(Debug, Clone, Default)]

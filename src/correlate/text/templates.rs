@@ -17,29 +17,29 @@ const VALUE: u64 = 0x5661_6c75_6500;
 
 /// Kinds of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Template {
-    pub(super) fine: u64,
-    pub(super) coarse: u64,
+pub(crate) struct Template {
+    pub(crate) fine: u64,
+    pub(crate) coarse: u64,
     /// What it says, in whichever format and service; 0 where it has no words.
-    pub(super) message: u32,
+    pub(crate) message: u32,
     /// Its values that are short words: they tell kinds apart where many lines have the same. 0 where there are none.
-    pub(super) values: u32,
+    pub(crate) values: u32,
 }
 
 impl Template {
     /// The kind by its values too.
-    pub(super) fn with_values(&self) -> u64 {
+    pub(crate) fn with_values(&self) -> u64 {
         mix(self.fine, u64::from(self.values))
     }
 
     /// What lines say that are of this kind, fine or coarse.
-    pub(super) fn message_of(&self, kind: u64) -> u64 {
+    pub(crate) fn message_of(&self, kind: u64) -> u64 {
         if kind != self.coarse && self.message != 0 { u64::from(self.message) } else { kind }
     }
 }
 
 /// The kind of a record.
-pub(super) fn of(seed: u64, record: &Record<'_>) -> Template {
+pub(crate) fn of(seed: u64, record: &Record<'_>) -> Template {
     let entry = record.entry;
     let mut head = mix(seed, entry.format as u64);
     if let Some(code) = entry.code {

@@ -1,0 +1,31 @@
+//! The spans seen lately, and the ways to find them.
+//!
+//! In go span facts, out come spans by id, trace, parent, resource and time, event and key ([`SpanIndex`]). What a line means
+//! is not decided here. Files here name each other; all others name what this one exports.
+
+mod attribute_words;
+mod bucket_sort;
+mod events;
+mod failures;
+mod identity;
+mod innermost;
+mod interpolation_search;
+mod intervals;
+mod keys;
+mod names;
+mod resources;
+mod span;
+mod span_index;
+mod tables;
+
+pub(crate) use events::EventEntry;
+pub(crate) use identity::IdentityHasher;
+pub(crate) use innermost::{innermost_below, innermost_of, package_of};
+pub(crate) use interpolation_search::lower_bound;
+pub(crate) use intervals::{Intervals, Open};
+pub use keys::Key;
+pub(crate) use names::Names;
+pub use resources::Resource;
+pub(crate) use span::AHEAD_NS;
+pub use span::{IndexStats, Limits, Slot, Span};
+pub use span_index::SpanIndex;
