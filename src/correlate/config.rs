@@ -1,6 +1,6 @@
 //! How sure a link must be, and what is known of programs beforehand.
 
-use super::engine::call_sites::CallSites;
+use super::rules::call_sites::CallSites;
 
 /// How sure a link must be, and what is known of programs beforehand.
 #[derive(Debug, Clone)]

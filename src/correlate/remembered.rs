@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use super::Correlator;
+use super::correlator::Correlator;
 use super::index::Names;
-use super::rules::{Early, Named, Within};
+use crate::correlate::rules::outcome::{NamedRequest, RuleOutcome, Within};
 use crate::record::{Link, Position, Record, Unlinked};
 
 /// Bytes kept, of some 1.5 million records.
@@ -54,11 +54,11 @@ impl Row {
     }
 }
 
-/// As [`Early`], with numbers for texts.
+/// As [`RuleOutcome`], with numbers for texts.
 #[derive(Debug, Clone, Copy)]
 enum Kept {
     Linked(Link),
-    Named(Named<'static>, u32),
+    Named(NamedRequest<'static>, u32),
 }
 
 /// See the module.
@@ -92,14 +92,14 @@ impl Remembered {
     }
 
     /// The place of what a record says by itself, and whether it could be kept.
-    fn keep(&mut self, early: Early<'_>, standing: Unlinked) -> (u32, bool) {
+    fn keep(&mut self, early: RuleOutcome<'_>, standing: Unlinked) -> (u32, bool) {
         let kept = match early {
-            Early::Nothing => {
+            RuleOutcome::Nothing => {
                 let at = STANDINGS.iter().position(|known| *known == standing).unwrap_or(0);
                 return (u32::MAX - at as u32, true);
             }
-            Early::Linked(link) => Kept::Linked(link),
-            Early::Named(Named { request, identity, within }) => {
+            RuleOutcome::Linked(link) => Kept::Linked(link),
+            RuleOutcome::Named(NamedRequest { request, identity, within }) => {
                 let (within, package) = match within {
                     Within::Site(site) => (Within::Site(site), 0),
                     Within::Time(None) => (Within::Time(None), 0),
@@ -111,7 +111,7 @@ impl Remembered {
                         (Within::Time(None), number)
                     }
                 };
-                Kept::Named(Named { request, identity, within }, package)
+                Kept::Named(NamedRequest { request, identity, within }, package)
             }
         };
         self.early.push(kept);
@@ -144,12 +144,13 @@ impl Remembered {
     /// The link of a record of a source, once all were observed.
     pub fn link(&self, correlator: &Correlator, source: u32, row: &Row) -> Result<Link, Unlinked> {
         let early = match self.early.get(row.early as usize) {
-            None => Early::Nothing,
-            Some(Kept::Linked(link)) => Early::Linked(*link),
-            Some(Kept::Named(named, 0)) => Early::Named(*named),
-            Some(Kept::Named(named, package)) => {
-                Early::Named(Named { within: Within::Time(Some(self.packages.name(*package).as_bytes())), ..*named })
-            }
+            None => RuleOutcome::Nothing,
+            Some(Kept::Linked(link)) => RuleOutcome::Linked(*link),
+            Some(Kept::Named(named, 0)) => RuleOutcome::Named(*named),
+            Some(Kept::Named(named, package)) => RuleOutcome::Named(NamedRequest {
+                within: Within::Time(Some(self.packages.name(*package).as_bytes())),
+                ..*named
+            }),
         };
         let standing = || STANDINGS.get((u32::MAX - row.early) as usize).copied().unwrap_or(Unlinked::NoEvidence);
         correlator.link_of(early, (source, row.file, row.offset), row.time(), standing)

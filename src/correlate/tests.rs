@@ -1,9 +1,11 @@
 //! Lines of small made-up nodes against their spans.
 
-use super::*;
+use super::correlator::Correlator;
+use super::rules::process;
+use super::stream::Memory;
 use crate::correlate::index::Limits;
 use crate::facts::{EventFact, Kind, ResourceFact, SpanFact};
-use crate::record::{Envelope, Method, Position, Stream};
+use crate::record::{Envelope, Method, Origin, Position, Producer, Record, Stream, Unlinked};
 use spanline_parsers::{CodeSite, Entry, Format, Text, TraceContext, Value};
 
 const CRIO: ResourceFact<'static> = ResourceFact {

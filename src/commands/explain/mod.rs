@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
-use crate::correlate::explain::Explanation;
+use crate::correlate::explanation::Explanation;
 use crate::export::terminal::Style;
 use crate::export::text_fields::Fields;
 use crate::files::clash::Output;

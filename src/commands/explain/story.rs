@@ -6,7 +6,7 @@
 use spanline_parsers::Severity;
 
 use crate::commands::summary::remedy;
-use crate::correlate::explain::{Candidate, DISTANCE_TO_END, DISTANCE_TO_START, Explanation, Factor};
+use crate::correlate::explanation::{Candidate, DISTANCE_TO_END, DISTANCE_TO_START, Explanation, Factor};
 use crate::correlate::index::SpanIndex;
 use crate::export::terminal::{Line, Paint, Style};
 use crate::export::text::{Clock, Row, Tag};

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::story::LineStory;
-use crate::correlate::explain::Candidate;
+use crate::correlate::explanation::Candidate;
 use crate::export::fields::ratio;
 use crate::export::spell;
 use crate::record::Link;

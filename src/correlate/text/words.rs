@@ -231,10 +231,10 @@ pub(crate) fn scale_of_key(key: &[u8]) -> Option<i64> {
 }
 
 /// `key=value` pairs within a text, both as hashes: for texts whose fields no parser found.
-pub(crate) fn pairs(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
+pub(crate) fn key_values(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
     if into.len() < room {
-        each_pair(text, |key, value| {
-            into.extend(pair(seed, key, value));
+        each_key_value(text, |key, value| {
+            into.extend(key_value(seed, key, value));
             into.len() < room
         });
     }
@@ -242,7 +242,7 @@ pub(crate) fn pairs(seed: u64, text: &[u8], into: &mut Vec<u64>, room: usize) {
 
 /// Each key with its value. Ends where the taker says `false`.
 #[inline(always)]
-pub(crate) fn each_pair<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], &'t [u8]) -> bool) {
+pub(crate) fn each_key_value<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], &'t [u8]) -> bool) {
     let mut from = 0;
     while let Some(at) = memchr::memchr2(b'=', b':', &text[from..]).map(|at| from + at) {
         from = at + 1;
@@ -270,7 +270,7 @@ pub(crate) fn each_pair<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], &'t [
 }
 
 /// A key with its value, where the value may be an id.
-pub(crate) fn pair(seed: u64, key: &[u8], value: &[u8]) -> Option<u64> {
+pub(crate) fn key_value(seed: u64, key: &[u8], value: &[u8]) -> Option<u64> {
     let may_be_id = (6..=80).contains(&value.len()) && value.iter().any(u8::is_ascii_digit);
     may_be_id.then(|| fold(seed, key) & 0xffff_ffff_0000_0000 | fold(seed ^ 1, value) >> 32)
 }
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn pairs_are_found_in_plain_text() {
         let mut found = Vec::new();
-        pairs(1, b"a req=r-4711xy [Id: 63306003-4d50] at 10:11:12 x=1", &mut found, 8);
-        assert_eq!(found, [pair(1, b"req", b"r-4711xy").unwrap(), pair(1, b"Id", b"63306003-4d50").unwrap()]);
+        key_values(1, b"a req=r-4711xy [Id: 63306003-4d50] at 10:11:12 x=1", &mut found, 8);
+        assert_eq!(found, [key_value(1, b"req", b"r-4711xy").unwrap(), key_value(1, b"Id", b"63306003-4d50").unwrap()]);
     }
 }

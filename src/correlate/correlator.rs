@@ -1,0 +1,352 @@
+//! The one that drives: takes spans and records, asks the rules, has the engine learn, gives links.
+//!
+//! In go span facts, then every record once ([`Correlator::observe`], which learns what belongs together), then every
+//! record again ([`Correlator::link`]); out comes a link with its method and confidence, or the reason for none. Kept is
+//! what names requests, never a line. Where spans come from, and where links go, is not known here.
+
+use super::explain;
+use super::explanation::Explanation;
+use super::index::{IndexStats, Limits, Slot, SpanIndex};
+use super::learn::{Engine, Progress, Writers};
+use super::requests::crio::{Requests, named_in};
+use super::requests::position::{LinePosition, position, position_of};
+use super::rules::call_sites::CallSites;
+use super::rules::named::named_by;
+use super::rules::outcome::RuleOutcome;
+use super::rules::{api_server, conmon_rs, containerd, crio, hints, process, written};
+use crate::facts::{ResourceFact, SpanFact};
+use crate::record::{Link, Origin, Pod, Producer, Record, Unlinked};
+
+/// Sources whose resources are remembered; further ones are looked up for every line.
+const SOURCES_MAX: usize = 1 << 20;
+/// Writers of one source whose resources are remembered.
+const WRITERS_MAX: usize = 256;
+/// Lines with whole seconds whose order is remembered.
+const ROUNDED_MAX: usize = 8 << 20;
+
+/// Lines so much before the first span of their writer, or after the last, have none: what was not traced any more says
+/// nothing of the share of requests that were recorded. More than any clock or rounded time is off.
+const MARGIN_NS: i64 = 5_000_000_000;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Correlator {
+    pub(crate) index: SpanIndex,
+    pub(crate) requests: Requests,
+    /// By source: its writers, one but for journals.
+    pub(crate) sources: Vec<Vec<Writer>>,
+    /// Number of writers in all.
+    writers: u32,
+    /// Lines of CRI-O with whole seconds, by (identity, place), and their times: their order is all they have.
+    pub(crate) rounded: Vec<(u64, LinePosition, i64)>,
+    /// Where programs write their lines, as the user says.
+    sites: CallSites,
+    pub(crate) engine: Engine,
+    /// Spans and lines come together, and are decided as they go: see [`Correlator::advance`].
+    pub(crate) is_live: bool,
+}
+
+/// Who writes lines of a source.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// Among all writers.
+    number: u32,
+    pub(crate) origin: Origin,
+    pub(crate) resources: Vec<u32>,
+    /// While it has spans, and a little longer.
+    pub(crate) range: (i64, i64),
+}
+
+/// What correlation could not keep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CorrelatorStats {
+    /// The index's own.
+    pub index: IndexStats,
+    /// Requests beyond the limit.
+    pub requests_over_limit: u64,
+    /// Lines beyond the limit of what is kept to infer links from.
+    pub lines_over_limit: u64,
+}
+
+/// Bytes of a span in a file, rather too many.
+const BYTES_PER_SPAN: u64 = 800;
+
+impl Correlator {
+    /// Without any span.
+    pub fn new(limits: Limits) -> Correlator {
+        Correlator {
+            index: SpanIndex::new(limits),
+            requests: Requests::default(),
+            sources: Vec::new(),
+            writers: 0,
+            rounded: Vec::new(),
+            sites: CallSites::default(),
+            engine: Engine::default(),
+            is_live: false,
+        }
+    }
+
+    /// With rows of a user on where programs write their lines, before those that are known.
+    pub fn with_call_sites(mut self, sites: CallSites) -> Correlator {
+        self.sites = sites;
+        self
+    }
+
+    /// All spans are in, and can be looked up. Done by [`Correlator::settle`] too, unless no span came since.
+    pub fn settle_spans(&mut self) {
+        self.index.settle();
+    }
+
+    /// Makes room for spans of a file of so many bytes.
+    pub fn expect_spans(&mut self, bytes: u64) {
+        self.index.expect(usize::try_from(bytes / BYTES_PER_SPAN).unwrap_or(0));
+    }
+
+    /// Takes in a span.
+    pub fn add_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
+        let evicted = self.index.counts().evicted;
+        self.index.add(resource, span);
+        let gone = (self.index.counts().evicted - evicted) as Slot;
+        if gone > 0 && self.is_live {
+            self.engine.forget_spans(gone);
+            self.requests.forget_spans(gone);
+        }
+    }
+
+    /// First pass: a source begins. False where its lines teach nothing, and need not be observed: those of a container
+    /// without spans, and the logs of the API server. (Lines of a journal have origins of their own.)
+    pub fn source_begins(&mut self, source: u32, origin: &Origin) -> bool {
+        let is_traced = self.remember_source(source, origin).is_none_or(|(_, range)| range.0 <= range.1);
+        self.engine.keeps_evidence()
+            || match origin.producer {
+                Producer::Audit | Producer::ApiServer => false,
+                _ => origin.pod.is_none() || is_traced,
+            }
+    }
+
+    /// First pass: learns which lines belong to one request. Gives back why the record has no link if nothing is found for
+    /// it, as far as that is known by now: [`Unlinked::NoEvidence`] where the other lines will tell.
+    pub fn observe(&mut self, record: &Record<'_>) -> Unlinked {
+        if self.index.is_empty() && !self.is_live {
+            return Unlinked::NoTraces;
+        }
+        let writer = self.remember_source(record.source, record.origin);
+        self.requests.observe(&self.index.hasher, record);
+        let is_rounded = record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX;
+        if is_rounded && let Some((id, _)) = named_in(record) {
+            let identity = self.index.hasher.of_request_line(id, &record.entry.body);
+            self.rounded.push((identity, position_of(record), record.time.unwrap_or_default()));
+        }
+        if let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
+            let away = away(record, range);
+            let is_traced = self.is_live || away.is_none();
+            // Who has no spans teaches nothing, and is kept only for whoever asks why.
+            if is_traced || self.engine.keeps_evidence() {
+                let hint = hints::of(&self.index, &self.requests, &self.sites, record);
+                self.engine.observe(&self.index, record, writer, is_traced, hint);
+                return away.unwrap_or(hints::unlinked(hint));
+            }
+            return away.unwrap_or(Unlinked::NoEvidence);
+        }
+        Unlinked::NoEvidence
+    }
+
+    /// Between the passes: all spans are in, all records were observed.
+    pub fn settle(&mut self) {
+        self.decide(None);
+    }
+
+    /// `progress`: of a stream; else all lines are due.
+    pub(crate) fn decide(&mut self, progress: Option<Progress>) {
+        self.index.settle();
+        self.rounded.sort_unstable();
+        let mut of_crio: Vec<u32> = Vec::new();
+        for source in self.sources.iter().flatten() {
+            if source.origin.producer == Producer::Crio {
+                of_crio.extend(&source.resources);
+            }
+        }
+        self.requests.settle(&self.index, &of_crio);
+        let requests = &self.requests;
+        self.engine.narrow(&|source, file, offset, second| {
+            requests.bounds(source, file, offset, second).map(|bounds| (bounds.from, bounds.to))
+        });
+        let (index, requests) = (&self.index, &self.requests);
+        let mut resources: Vec<&[u32]> = vec![&[]; self.writers as usize];
+        let mut ranges = vec![(i64::MAX, i64::MIN); self.writers as usize];
+        for writer in self.sources.iter().flatten() {
+            resources[writer.number as usize] = &writer.resources;
+            ranges[writer.number as usize] = writer.range;
+        }
+        let writers = Writers { resources: &resources, ranges: progress.map(|_| ranges.as_slice()) };
+        let known = |hint, writer, time| {
+            hints::known(index, requests, hint, resources.get(writer as usize).copied().unwrap_or_default(), time)
+        };
+        match progress {
+            None => self.engine.settle(index, writers, &known),
+            Some(progress) => self.engine.advance(index, writers, &known, progress),
+        }
+    }
+
+    /// Second pass: the span a record belongs to.
+    pub fn link(&self, record: &Record<'_>) -> Result<Link, Unlinked> {
+        let place = (record.source, record.position.file, record.position.offset);
+        self.link_of(self.early(record), place, record.time, || self.standing(record))
+    }
+
+    /// Why a record may have no link, as [`Correlator::observe`] gives it.
+    fn standing(&self, record: &Record<'_>) -> Unlinked {
+        let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
+        let range = match writers.iter().find(|writer| writer.origin == *record.origin) {
+            Some(writer) => writer.range,
+            None => traced(&self.index, record.origin).1,
+        };
+        let hint = || hints::unlinked(hints::of(&self.index, &self.requests, &self.sites, record));
+        away(record, range).unwrap_or_else(hint)
+    }
+
+    /// What explicit evidence says of a record. All spans are in; further records may still be to come.
+    pub(crate) fn early<'r>(&self, record: &'r Record<'_>) -> RuleOutcome<'r> {
+        let ad_hoc;
+        let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
+        let resources = match writers.iter().find(|writer| writer.origin == *record.origin) {
+            Some(writer) => &writer.resources,
+            _ if self.index.is_empty() => &Vec::new(),
+            _ => {
+                ad_hoc = process::resources_of(record.origin, self.index.resources());
+                &ad_hoc
+            }
+        };
+        if let Some(link) = written::link(&self.index, resources, record) {
+            return RuleOutcome::Linked(link);
+        }
+        if self.index.is_empty() {
+            return RuleOutcome::Nothing;
+        }
+        if let Some(early) = crio::event_or_request(&self.index, record) {
+            return early;
+        }
+        api_server::trace_block(&self.index, resources, record)
+            .or_else(|| containerd::event(&self.index, resources, record))
+            .or_else(|| conmon_rs::event_or_request(&self.index, record))
+            .or_else(|| api_server::request(&self.index, record))
+            .map_or(RuleOutcome::Nothing, RuleOutcome::Linked)
+    }
+
+    /// The link of a record, by its source, file and offset and what it says by itself, once all were observed.
+    /// `standing`: as [`Correlator::observe`] gave it.
+    pub(crate) fn link_of(
+        &self,
+        early: RuleOutcome<'_>,
+        place: (u32, u32, u64),
+        time: Option<i64>,
+        standing: impl FnOnce() -> Unlinked,
+    ) -> Result<Link, Unlinked> {
+        match early {
+            RuleOutcome::Linked(link) => Ok(link),
+            RuleOutcome::Named(named) => {
+                let rank = |identity| self.rank((identity, position(place.0, place.1, place.2)));
+                crio::of_request(&self.index, &self.requests, &named, time, rank)
+            }
+            RuleOutcome::Nothing if self.index.is_empty() => Err(Unlinked::NoTraces),
+            RuleOutcome::Nothing => self.engine.link(&self.index, place).ok_or_else(|| match standing() {
+                Unlinked::NoEvidence => self.engine.undecided(place).unwrap_or(Unlinked::NoSpanNear),
+                reason => reason,
+            }),
+        }
+    }
+
+    /// Has the next [`Correlator::settle`] keep what [`Correlator::explain`] tells. Takes memory, else nothing is kept.
+    pub fn keep_evidence(&mut self) {
+        self.engine.keep_evidence();
+    }
+
+    /// Second pass: why a record belongs to its span, or to none.
+    pub fn explain(&self, record: &Record<'_>) -> Explanation {
+        let outcome = self.link(record);
+        let mut explanation = explain::of_outcome(&self.index, outcome, record);
+        // What a rule has decided was not learned.
+        let is_learned = outcome.map_or(true, |link| link.method >= crate::record::Method::Entity);
+        if let Some(story) = self.engine.story(&self.index, record, named_by(record)).filter(|_| is_learned) {
+            if !story.candidates.is_empty() && (story.no_span.is_some() || explanation.link.is_none()) {
+                explanation.candidates = story.candidates;
+            }
+            (explanation.left_out, explanation.no_span, explanation.kind) = (story.left_out, story.no_span, story.kind);
+        }
+        explanation
+    }
+
+    /// The spans.
+    pub fn index(&self) -> &SpanIndex {
+        &self.index
+    }
+
+    /// Tells the service of a pod's spans, for as many as are in by now.
+    pub fn services(&self) -> impl Fn(&Pod) -> Option<String> + Send + Sync + use<> {
+        let resources = self.index.resources().to_vec();
+        move |pod| process::service_of(pod, &resources)
+    }
+
+    /// The pod of this name among those of the spans.
+    pub fn pod_named(&self, name: &str) -> Option<Pod> {
+        process::pod_named(name, self.index.resources())
+    }
+
+    /// What was kept, and what was not.
+    pub fn counts(&self) -> CorrelatorStats {
+        CorrelatorStats {
+            index: self.index.counts(),
+            requests_over_limit: self.requests.overflow,
+            lines_over_limit: self.engine.overflow(),
+        }
+    }
+
+    /// The number of a writer, where it can be kept, and while it has spans.
+    fn remember_source(&mut self, source: u32, origin: &Origin) -> Option<(u32, (i64, i64))> {
+        let at = source as usize;
+        if at >= SOURCES_MAX {
+            return None;
+        }
+        if at >= self.sources.len() {
+            self.sources.resize_with(at + 1, Vec::new);
+        }
+        let writers = &mut self.sources[at];
+        if let Some(known) = writers.iter().find(|writer| writer.origin == *origin) {
+            return Some((known.number, known.range));
+        }
+        if writers.len() >= WRITERS_MAX {
+            return None;
+        }
+        let number = self.writers;
+        self.writers += 1;
+        let (resources, range) = traced(&self.index, origin);
+        writers.push(Writer { number, origin: origin.clone(), resources, range });
+        Some((number, range))
+    }
+
+    /// Which of the lines that are equal but for their time this is, and how many there are.
+    fn rank(&self, own: (u64, LinePosition)) -> Option<(usize, usize)> {
+        let start = self.rounded.partition_point(|row| row.0 < own.0);
+        let equal = &self.rounded[start..];
+        let equal = &equal[..equal.partition_point(|row| row.0 == own.0)];
+        equal.binary_search_by_key(&own, |row| (row.0, row.1)).ok().map(|at| (at, equal.len()))
+    }
+}
+
+/// Why nothing recorded of a writer can hold a line, where that is so. `range`: while it has spans.
+fn away(record: &Record<'_>, range: (i64, i64)) -> Option<Unlinked> {
+    match record.time {
+        None => Some(Unlinked::NoTime),
+        Some(_) if range.0 > range.1 && record.origin.is_guessed => Some(Unlinked::WriterNotKnown),
+        Some(_) if range.0 > range.1 => Some(Unlinked::NoSpansOfWriter),
+        Some(time) if time < range.0 || time > range.1 => Some(Unlinked::NoTimeOverlap),
+        Some(_) => None,
+    }
+}
+
+/// The resources of a writer's spans, and while it has any, with a margin.
+pub(crate) fn traced(index: &SpanIndex, origin: &Origin) -> (Vec<u32>, (i64, i64)) {
+    let resources = process::resources_of(origin, index.resources());
+    let (from, to) = index.range_of(&resources);
+    (resources, (from.saturating_sub(MARGIN_NS), to.saturating_add(MARGIN_NS)))
+}

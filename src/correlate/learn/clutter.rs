@@ -1,0 +1,124 @@
+//! What chance alone gives: the same lines at shifted times.
+//!
+//! In go the rows of a template, out come expected counts of pairs per class, at moments 20 ms to 6 s away, where lines and
+//! spans have nothing to do with each other; then the same pooled over the classes of an operation.
+
+use super::approximate::exp;
+use super::bins::{BINS, bin};
+use super::candidates::CandidateRow;
+use super::features::tables::FeatureTables;
+use super::histograms::Histograms;
+use crate::correlate::index::Open;
+
+/// Times at which chance is measured, per line: so many where a template has few lines, fewer where it has many.
+const SHIFTS: usize = 8;
+const SHIFTS_OF_TEMPLATE: usize = 2_000;
+/// … of which so many tell of clues.
+const CLUE_SHIFTS: usize = 3;
+/// What all kinds of lines have by chance counts like so many lines of each.
+const COMMON_LINES: f32 = 100.0;
+/// Chance is measured so far away: near enough to be in the same burst of requests, by even steps of the logarithm.
+const NEAREST_NS: f32 = 20e6;
+/// ln(6 s / 20 ms)
+const STEPS: f32 = 5.703_782_5;
+
+/// Looks lines up at shifted times; keeps its random numbers and the room of its lists.
+#[derive(Debug, Default)]
+pub(crate) struct Sampler {
+    random: u64,
+    open: Vec<Open>,
+    words: Vec<(u32, bool)>,
+}
+
+impl Sampler {
+    /// Adds the counts of a template's rows to the clutter of its classes. `ranges`: first and last time of each writer's
+    /// lines; `class_of`: the class of each operation with this template, or [`u32::MAX`].
+    pub(crate) fn sample(
+        &mut self,
+        tables: &FeatureTables<'_>,
+        rows: &[CandidateRow],
+        ranges: &[(i64, i64)],
+        class_of: &[u32],
+        clutter: &mut [Histograms],
+    ) {
+        let shifts = (SHIFTS_OF_TEMPLATE / rows.len().max(1)).clamp(1, SHIFTS);
+        let (share, clue_share) = (1.0 / shifts as f32, 1.0 / shifts.min(CLUE_SHIFTS) as f32);
+        for row in rows {
+            let line = &tables.lines.rows[row.line as usize];
+            let range = ranges.get(line.writer as usize).copied().unwrap_or((row.time, row.time));
+            tables.words_of(line, &mut self.words);
+            for number in 0..shifts {
+                let time = shifted(row.time, range, &mut self.random);
+                tables.open_at(row, time, &mut self.open);
+                let tells_clues = number < CLUE_SHIFTS && !self.open.is_empty();
+                let near = if tells_clues { tables.settled.around(line.writer, time) } else { [None; 2] };
+                let is_bare = tables.is_bare(line, &self.words, near);
+                for open in &self.open {
+                    let class = class_of[tables.operations.of(open.slot) as usize] as usize;
+                    if class == u32::MAX as usize {
+                        continue;
+                    }
+                    let clutter = &mut clutter[class];
+                    clutter.start[bin(time - open.start) as usize] += share;
+                    clutter.end[bin(open.end - time) as usize] += share;
+                    clutter.edge[tables.edges.bin(open.slot, time) as usize] += share;
+                    if tells_clues {
+                        let clues = if is_bare { 0 } else { tables.clues(line, &self.words, near, open) };
+                        clutter.clues[clues as usize] += clue_share;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Pools the distances of an operation over the templates of its service: those with few lines know them from the others.
+/// Without that, learning ends up elsewhere with other moments to measure at.
+pub(crate) fn pool(classes: &[(u32, u32)], template_lines: &[u32], operations: usize, clutter: &mut [Histograms]) {
+    let mut sums = vec![([[0.0f32; BINS]; 3], 0.0f32); operations];
+    for (class, (template, operation)) in classes.iter().enumerate() {
+        let (sums, lines) = &mut sums[*operation as usize];
+        *lines += template_lines[*template as usize] as f32;
+        let own = [&clutter[class].start, &clutter[class].end, &clutter[class].edge];
+        for (sum, own) in sums.as_flattened_mut().iter_mut().zip(own.into_iter().flatten()) {
+            *sum += own;
+        }
+    }
+    for (class, (template, operation)) in classes.iter().enumerate() {
+        let (sums, all) = &sums[*operation as usize];
+        let lines = template_lines[*template as usize] as f32;
+        let (scale, common) = (lines / (lines + COMMON_LINES), COMMON_LINES / all);
+        let Histograms { start, end, edge, .. } = &mut clutter[class];
+        for (own, sum) in [start, end, edge].into_iter().flatten().zip(sums.as_flattened()) {
+            *own = (*own + common * sum) * scale;
+        }
+    }
+}
+
+/// A time 20 ms to 6 s away, within the times of the source where that is possible.
+fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
+    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let part = (*random >> 33) as f32 / (1u64 << 31) as f32;
+    let far = (NEAREST_NS * exp(STEPS * part)) as i64;
+    let far = if *random >> 32 & 1 == 0 { far } else { -far };
+    match () {
+        () if (low..=high).contains(&(time + far)) => time + far,
+        () if (low..=high).contains(&(time - far)) => time - far,
+        () if high - low > 400_000_000 => low + (time - low + far).rem_euclid(high - low),
+        () => time + far,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shifted_times_stay_where_lines_are() {
+        let mut random = 0;
+        for time in [0, 5_000_000_000, 9_999_999_999] {
+            let other = shifted(time, (0, 10_000_000_000), &mut random);
+            assert!((0..=10_000_000_000).contains(&other) && (other - time).abs() >= 1_000_000);
+        }
+    }
+}

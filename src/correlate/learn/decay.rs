@@ -1,0 +1,220 @@
+//! Statistics of a stream that decay with time.
+//!
+//! In go candidates with what was learned of them, one window after the other, out comes the prior of the next: clutter,
+//! habits, shares without a span, keys that name requests. Counts halve in each half-life; the templates with the fewest
+//! lines go where there are too many. No line and no span is known here.
+
+use super::association::Association;
+use super::candidates::{Block, Candidates};
+use super::histograms::Histograms;
+use super::lines::Lines;
+use super::operations::Operations;
+use super::prior::{Prior, TemplateCounts};
+use super::request_keys::Agreement;
+use crate::correlate::text::hash::{NumberMap, mix};
+
+/// Kinds of lines, and of lines in operations, that are remembered: each of these takes two kilobytes.
+const TEMPLATES_MAX: usize = 1 << 16;
+const CLASSES_MAX: usize = 1 << 14;
+/// Keys that may name requests.
+const KEYS_MAX: usize = 1 << 14;
+/// What faded below so many lines is forgotten.
+const LEAST: f32 = 0.2;
+/// … and habits in an operation with so few, chance included.
+const FADED: f32 = 0.02;
+/// What was learned first was learned from little: after n times, the past counts like n to this power as many lines as the
+/// last time brought.
+const TIMES: f32 = 0.7;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct DecayedStatistics {
+    templates: NumberMap<u64, Template>,
+    /// How well the values of keys agreed on a trace.
+    pub(crate) keys: Agreement,
+    /// It has faded up to here, ns since the epoch.
+    until: Option<i64>,
+    /// Lines before are learned from, and forgotten: all that may be known of them has come.
+    from: i64,
+}
+
+/// A kind of line.
+#[derive(Debug, Default)]
+struct Template {
+    counts: TemplateCounts,
+    /// How often it was learned of.
+    times: f32,
+    /// By operation.
+    classes: NumberMap<u64, ClassCounts>,
+}
+
+#[derive(Debug, Default)]
+struct ClassCounts {
+    clutter: Histograms,
+    pairs: Histograms,
+}
+
+impl Template {
+    fn scale(&mut self, part: f32) {
+        let TemplateCounts { lines, none, concurrent } = &mut self.counts;
+        [lines, none, concurrent].into_iter().for_each(|of| *of *= part);
+        for class in self.classes.values_mut() {
+            class.clutter.scale(part);
+            class.pairs.scale(part);
+        }
+    }
+}
+
+/// A template of a service, in all windows.
+fn key(service: u32, kind: u64) -> u64 {
+    mix(u64::from(service), kind)
+}
+
+fn key_of(candidates: &Candidates, template: usize) -> u64 {
+    key(candidates.templates.service[template], candidates.templates.key[template])
+}
+
+impl DecayedStatistics {
+    /// Lines of a kind of a service, so far.
+    pub(crate) fn lines_of(&self, service: u32, kind: u64) -> f32 {
+        self.templates.get(&key(service, kind)).map_or(0.0, |of| of.counts.lines)
+    }
+
+    /// Half of what is known is forgotten in each `half_life`, ns. Lines before `from` are learned from next.
+    pub(crate) fn fade(&mut self, now: i64, from: i64, half_life: i64) {
+        self.from = from;
+        let before = self.until.replace(now).unwrap_or(now);
+        let part = 0.5f32.powf(now.saturating_sub(before).max(0) as f32 / half_life.max(1) as f32);
+        self.templates.retain(|_, of| {
+            of.scale(part);
+            of.classes.retain(|_, counts| counts.pairs.sum + counts.clutter.start.iter().sum::<f32>() >= FADED);
+            of.counts.lines >= LEAST
+        });
+        self.keys.retain(|_, of| {
+            *of = (of.0 * part, of.1 * part);
+            of.1 >= LEAST
+        });
+    }
+
+    /// Adds what is known of the templates and classes of these candidates, whose own clutter was just measured.
+    pub(crate) fn recall(&self, candidates: &mut Candidates, operations: &Operations) {
+        let mut prior = Prior::default();
+        for block in &candidates.blocks {
+            let known = self.templates.get(&key_of(candidates, block.template));
+            let counts = known.map(|of| of.counts).unwrap_or_default();
+            candidates.templates.lines[block.template] += counts.lines as u32;
+            prior.templates.push(counts);
+            for class in block.classes.clone() {
+                let operation = operations.key(candidates.classes[class].1);
+                let habits = known.and_then(|of| of.classes.get(&operation));
+                prior.own_clutter.push(candidates.clutter[class].clone());
+                prior.pairs.push(habits.map(|of| of.pairs.clone()).unwrap_or_default());
+                if let Some(ClassCounts { clutter, .. }) = habits {
+                    candidates.clutter[class].take_in(clutter, 1.0);
+                }
+            }
+        }
+        candidates.prior = prior;
+    }
+
+    /// Learns from the lines of a scene that are forgotten now.
+    pub(crate) fn learn(
+        &mut self,
+        candidates: &Candidates,
+        association: &Association,
+        lines: &Lines,
+        operations: &Operations,
+    ) {
+        let from = self.from;
+        let goes = |line: u32| lines.rows[line as usize].time < from;
+        let mut gone = 0;
+        for block in &candidates.blocks {
+            let count = candidates.rows[block.rows.clone()].iter().filter(|row| goes(row.line)).count();
+            if count > 0 {
+                gone += count;
+                self.learn_template(candidates, association, block, operations, &goes);
+            }
+        }
+        let part = gone as f32 / candidates.rows.len().max(1) as f32;
+        for (key, (agree, seen)) in &association.agreement {
+            let of = self.keys.entry(*key).or_default();
+            *of = (of.0 + part * agree, of.1 + part * seen);
+        }
+        self.bound();
+    }
+
+    fn learn_template(
+        &mut self,
+        candidates: &Candidates,
+        association: &Association,
+        block: &Block,
+        operations: &Operations,
+        goes: &dyn Fn(u32) -> bool,
+    ) {
+        let rows = || candidates.rows[block.rows.clone()].iter().zip(&association.posteriors.none[block.rows.clone()]);
+        let gone = || rows().filter(|(row, _)| goes(row.line));
+        let count = gone().count() as f32;
+        let part = count / block.rows.len() as f32;
+        let of = self.templates.entry(key_of(candidates, block.template)).or_default();
+        of.times += 1.0;
+        of.scale((count * (of.times.powf(TIMES) - 1.0) / of.counts.lines.max(LEAST)).min(1.0));
+        of.counts.lines += count;
+        of.counts.none += gone().map(|(_, none)| none).sum::<f32>();
+        of.counts.concurrent += part * association.context.concurrency.spans[block.template];
+        let mut pairs = vec![Histograms::default(); block.classes.len()];
+        for (row, _) in gone() {
+            for (pair, weight) in candidates.pairs[row.pairs()].iter().zip(&association.posteriors.weights[row.pairs()])
+            {
+                pairs[pair.class as usize - block.classes.start].add(pair.bins(), *weight);
+            }
+        }
+        for (class, pairs) in block.classes.clone().zip(&pairs) {
+            let habits = of.classes.entry(operations.key(candidates.classes[class].1)).or_default();
+            habits.clutter.take_in(&candidates.prior.own_clutter[class], part);
+            habits.pairs.take_in(pairs, 1.0);
+        }
+    }
+
+    /// The half of the kinds with fewer lines goes where there are too many.
+    fn bound(&mut self) {
+        let classes: usize = self.templates.values().map(|of| of.classes.len()).sum();
+        if self.templates.len() > TEMPLATES_MAX || classes > CLASSES_MAX {
+            let mut lines: Vec<f32> = self.templates.values().map(|of| of.counts.lines).collect();
+            let half = lines.len() / 2;
+            let least = *lines.select_nth_unstable_by(half, f32::total_cmp).1;
+            self.templates.retain(|_, of| of.counts.lines > least);
+        }
+        if self.keys.len() > KEYS_MAX {
+            let mut seen: Vec<f32> = self.keys.values().map(|of| of.1).collect();
+            let half = seen.len() / 2;
+            let least = *seen.select_nth_unstable_by(half, f32::total_cmp).1;
+            self.keys.retain(|_, of| of.1 > least);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_fades_and_has_a_bound() {
+        let mut past = DecayedStatistics::default();
+        past.fade(0, 0, 10);
+        let of = |lines: f32| Template {
+            counts: TemplateCounts { lines, ..TemplateCounts::default() },
+            ..Template::default()
+        };
+        past.templates.insert(1, of(8.0));
+        past.templates.insert(2, of(0.5));
+        past.keys.insert((1, 1), (4.0, 4.0));
+        past.fade(20, 0, 10);
+        assert_eq!(past.templates[&1].counts.lines, 2.0);
+        assert!(!past.templates.contains_key(&2) && past.keys[&(1, 1)] == (1.0, 1.0));
+        for number in 0..=TEMPLATES_MAX as u64 {
+            past.templates.insert(number, of(number as f32));
+        }
+        past.bound();
+        assert!(past.templates.len() <= TEMPLATES_MAX / 2 && past.templates.contains_key(&(TEMPLATES_MAX as u64)));
+    }
+}

@@ -1,0 +1,275 @@
+//! Expectation maximisation of lines ↔ spans, all at once: probabilistic data association.
+//!
+//! In go candidates and what was observed of lines, out come posteriors: for every pair that the line was written in that
+//! span, for every line that no recorded span holds it. The E step weighs the pairs of each row against each other (here),
+//! the M step learns habits and shares from the weights (`estimate`); a span takes a template as often as is typical of it
+//! (`capacity`), and lines of one request share their trace (`request_groups`).
+//! <https://doi.org/10.1109/MCS.2009.934469> (Bar-Shalom, Daum, Huang: the probabilistic data association filter)
+
+use std::ops::Range;
+
+use super::association::{Association, ContextFactors};
+use super::candidates::{Block, Candidates};
+use super::capacity::Capacity;
+use super::estimate::{STILL, TemplateEstimate};
+use super::factors::adjacent_lines::AdjacentLines;
+use super::factors::concurrency::Concurrency;
+use super::factors::lateness::{AFTER_END, Lateness};
+use super::factors::shared_words::SharedWords;
+use super::habit::Habit;
+use super::observed::Observed;
+use super::operations::Operations;
+use super::posteriors::Posteriors;
+use super::request_groups::RequestGroups;
+use super::working_set::{LEAST, PairFactors, WorkingSet};
+
+/// Rounds of learning.
+const ROUNDS: usize = 13;
+/// Rounds after which groups are found, and lines that come after the end are told.
+const HALF: usize = ROUNDS / 2 + 1;
+/// How much of a word's weight counts against no span, where all lines of the kind have one.
+const AGAINST_NONE: f32 = 0.5;
+/// The share of a template's lines without a span, before anything is known.
+const NONE_AT_FIRST: f32 = 0.05;
+
+/// Runs all rounds. Until half of them are over a template learns from its own lines only, and so do those without grouped
+/// lines afterwards: each runs through its rounds at once, while its pairs are in the working set, and ends early when it has
+/// converged. `keeps_evidence`: for whoever asks why.
+pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps_evidence: bool) -> Association {
+    let mut rounds = Rounds::new(candidates, keeps_evidence);
+    for block in &candidates.blocks {
+        rounds.load(block);
+        rounds.estimate.begin(candidates, block);
+        rounds.run(block, 0..HALF - 1);
+    }
+    let mut groups = RequestGroups::new(observed, candidates, &rounds.posteriors.weights);
+    let sizes = groups.sizes(candidates.rows.len());
+    let is_grouped = |row: usize| sizes[row] > 1;
+    let shared_words = SharedWords::new(observed, candidates, &rounds.posteriors.weights, &is_grouped);
+    let adjacent_lines = AdjacentLines::new(observed, candidates, &rounds.posteriors);
+    groups.agree(observed.operations, candidates, &rounds.context.concurrency.ratios, &mut rounds.posteriors);
+    let lateness = Lateness::new(candidates, &rounds.posteriors.weights);
+    rounds.context = ContextFactors {
+        shared_words,
+        adjacent_lines,
+        concurrency: Concurrency::new(candidates, &rounds.posteriors),
+        written_after: lateness.written_after(candidates),
+        after_end: lateness.after_end(candidates),
+    };
+    if keeps_evidence {
+        rounds.habits = vec![None; candidates.classes.len()];
+    }
+    let mut together = Vec::new();
+    for (block, is_grouped) in candidates.blocks.iter().zip(groups.templates()) {
+        rounds.load(block);
+        rounds.go_on(block);
+        if *is_grouped {
+            together.push((block, std::mem::take(&mut rounds.estimate)));
+        } else {
+            rounds.run(block, HALF..ROUNDS - 1);
+            rounds.keep_habits(block);
+        }
+    }
+    rounds.agree(observed.operations, &mut groups, &mut together);
+    let group_sizes = groups.sizes(candidates.rows.len());
+    let Rounds { posteriors, context, habits, .. } = rounds;
+    Association { posteriors, context, habits, group_sizes, agreement: groups.agreement }
+}
+
+/// The state of learning.
+struct Rounds<'c> {
+    candidates: &'c Candidates,
+    posteriors: Posteriors,
+    context: ContextFactors,
+    capacity: Capacity,
+    /// Of the template in hand: its pairs and the habits of its classes.
+    working: WorkingSet,
+    estimate: TemplateEstimate,
+    /// Of each class, where they are kept.
+    habits: Vec<Option<Habit>>,
+}
+
+impl<'c> Rounds<'c> {
+    fn new(candidates: &'c Candidates, keeps_evidence: bool) -> Rounds<'c> {
+        let templates = candidates.templates.lines.len();
+        let posteriors = Posteriors {
+            weights: vec![1.0; candidates.pairs.len()],
+            none: vec![0.0; candidates.rows.len()],
+            scores: vec![0.0; if keeps_evidence { candidates.pairs.len() } else { 0 }],
+            none_share: vec![NONE_AT_FIRST; templates],
+            preference: vec![1.0; candidates.classes.len()],
+        };
+        let context = ContextFactors {
+            concurrency: Concurrency::unknown(templates),
+            written_after: vec![false; candidates.classes.len()],
+            after_end: vec![AFTER_END; templates],
+            ..ContextFactors::default()
+        };
+        let (working, estimate, habits) = Default::default();
+        let capacity = Capacity::new(candidates);
+        Rounds { candidates, posteriors, context, capacity, working, estimate, habits }
+    }
+
+    /// Rounds of the template at hand by itself, until it is still; the last teaches nothing.
+    fn run(&mut self, block: &Block, rounds: Range<usize>) {
+        for round in rounds {
+            if round == 0 && self.estimate.is_known {
+                let before = self.candidates.prior.of(block.template);
+                self.posteriors.none_share[block.template] = none_share(before.none, before.lines);
+                self.working.weights.fill(0.0);
+            }
+            self.weigh(block, round == 0 && !self.estimate.is_known);
+            if !self.learn(block) {
+                break;
+            }
+            self.working.prune(&mut self.posteriors);
+            let cells = &self.capacity.cells;
+            self.working.cells.retain(|cell| cells[*cell as usize].taken >= LEAST);
+        }
+        self.weigh(block, false);
+        self.working.store(&mut self.posteriors);
+        self.store_preference(block);
+    }
+
+    /// The rounds of templates whose lines name requests: they go on together.
+    fn agree(
+        &mut self,
+        operations: &Operations,
+        groups: &mut RequestGroups,
+        together: &mut [(&Block, TemplateEstimate)],
+    ) {
+        for round in HALF..ROUNDS {
+            for (block, estimate) in together.iter_mut() {
+                std::mem::swap(estimate, &mut self.estimate);
+                self.load(block);
+                self.weigh(block, false);
+                self.working.store(&mut self.posteriors);
+                self.store_preference(block);
+                std::mem::swap(estimate, &mut self.estimate);
+            }
+            groups.agree(operations, self.candidates, &self.context.concurrency.ratios, &mut self.posteriors);
+            if round + 1 == ROUNDS {
+                break;
+            }
+            let mut moves = false;
+            for (block, estimate) in together.iter_mut() {
+                std::mem::swap(estimate, &mut self.estimate);
+                moves |= self.learn_all(block);
+                std::mem::swap(estimate, &mut self.estimate);
+            }
+            if !moves {
+                break;
+            }
+        }
+        for (block, estimate) in together {
+            std::mem::swap(estimate, &mut self.estimate);
+            self.keep_habits(block);
+        }
+    }
+
+    fn load(&mut self, block: &Block) {
+        self.working.load(self.candidates, block, &self.posteriors, &self.context);
+    }
+
+    fn store_preference(&mut self, block: &Block) {
+        for (preference, habit) in
+            self.posteriors.preference[block.classes.clone()].iter_mut().zip(&self.estimate.habits)
+        {
+            *preference = habit.preference;
+        }
+    }
+
+    fn keep_habits(&mut self, block: &Block) {
+        if let Some(kept) = self.habits.get_mut(block.classes.clone()) {
+            kept.iter_mut().zip(&self.estimate.habits).for_each(|(kept, habit)| *kept = Some(habit.clone()));
+        }
+    }
+
+    /// Each line's candidates against each other and against none, and what their spans take.
+    fn weigh(&mut self, block: &Block, first: bool) {
+        self.estimate.prefer(first);
+        let Rounds { estimate, posteriors, capacity: Capacity { sums, cells, .. }, working, .. } = self;
+        let WorkingSet { rows, pairs, factors, weights, scores, .. } = working;
+        sums[block.classes.clone()].fill(0.0);
+        cells[block.cells.clone()].iter_mut().for_each(|cell| cell.taken = 0.0);
+        let (habits, base) = (&estimate.habits, block.classes.start);
+        let none = posteriors.none_share[block.template];
+        for row in rows {
+            let range = row.pairs();
+            let (pairs, factors) = (&pairs[range.clone()], &factors[range.clone()]);
+            let (weights, scores) = (&mut weights[range.clone()], &mut scores[range]);
+            for (((pair, factors), score), weight) in pairs.iter().zip(factors).zip(scores.iter_mut()).zip(&*weights) {
+                let score_of = habits[pair.class as usize - base].weight(pair.bins(), 0.5 * weight).clamp(1e-20, 1e12);
+                *score = score_of * factors.open;
+            }
+            if row.shares_words {
+                weigh_shared_words(factors, none, scores);
+            }
+            let mut sum = 0.0;
+            for (score, factors) in scores.iter_mut().zip(factors) {
+                *score *= factors.adjacent_lines;
+                sum += *score;
+            }
+            // Habits are shares of all lines of the template, those without a span included.
+            let all = none + sum;
+            for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {
+                *weight = score / all;
+                sums[pair.class as usize] += *weight;
+                cells[pair.cell as usize].taken += *weight;
+            }
+            row.none = none / all;
+        }
+        self.capacity.share(self.candidates, block, none, &mut self.working);
+    }
+
+    /// Habits and shares from the weights; false where they are as they were.
+    fn learn(&mut self, block: &Block) -> bool {
+        let moved = self.estimate.learn(self.candidates, block, &self.working.pairs, &self.working.weights);
+        self.count_none(block);
+        moved > STILL * block.rows.len() as f32
+    }
+
+    /// The same of all pairs of a block that is not at hand.
+    fn learn_all(&mut self, block: &Block) -> bool {
+        let (pairs, weights) =
+            (&self.candidates.pairs[block.pairs.clone()], &self.posteriors.weights[block.pairs.clone()]);
+        let moved = self.estimate.learn(self.candidates, block, pairs, weights);
+        let none = self.posteriors.none[block.rows.clone()].iter().sum::<f32>();
+        self.keep_none_share(block, none);
+        moved > STILL * block.rows.len() as f32
+    }
+
+    /// The same where no habits are left of the rounds before.
+    fn go_on(&mut self, block: &Block) {
+        self.estimate.go_on(self.candidates, block, &self.working, &self.context.written_after);
+        self.count_none(block);
+    }
+
+    fn count_none(&mut self, block: &Block) {
+        let none = self.working.rows.iter().map(|row| row.none).sum::<f32>();
+        self.keep_none_share(block, none);
+    }
+
+    fn keep_none_share(&mut self, block: &Block, none: f32) {
+        let before = self.candidates.prior.of(block.template);
+        let lines = block.rows.len() as f32 + before.lines;
+        self.posteriors.none_share[block.template] = none_share(none + before.none, lines);
+    }
+}
+
+/// Of so many lines, so many of which have no span: few say little of the others.
+fn none_share(none: f32, lines: f32) -> f32 {
+    (0.2 + none) / (lines + 2.0)
+}
+
+/// Weighs the scores of pairs of a line against each other, and less against no span: what an exit or a clean-up writes of a
+/// container shares its id too. `none`: the share of the kind's lines without a span.
+fn weigh_shared_words(factors: &[PairFactors], none: f32, scores: &mut [f32]) {
+    let before: f32 = scores.iter().sum();
+    for (score, factors) in scores.iter_mut().zip(factors) {
+        *score *= factors.shared_words;
+    }
+    let after: f32 = scores.iter().sum();
+    let scale = (before / after.max(1e-20)).powf(1.0 - AGAINST_NONE * (1.0 - none).powi(2));
+    scores.iter_mut().for_each(|score| *score *= scale);
+}

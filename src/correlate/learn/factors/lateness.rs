@@ -1,0 +1,196 @@
+//! Kinds of lines that are written when the span they seem to belong to is over.
+//!
+//! In go pairs with their weights, out comes for each kind whether its lines are written after the span's end, and so not in
+//! it. What single numbers mean is said in `ends`.
+
+use super::end_counts::{self, EndCounts, LATE_SHARE, MISSING_LEAST};
+use crate::correlate::learn::candidates::Candidates;
+use crate::correlate::text::hash::NumberMap;
+
+/// How likely a line is in a span that had certainly ended, against others, before anything is known of the clocks. One
+/// request often goes on just when another has ended (it had a lock, or the only worker), so that being close to that end
+/// is usual for its lines: without this, half of all beginnings end up there.
+pub(crate) const AFTER_END: f32 = 0.1;
+/// That share of pairs that are right, and of others, is late before any is counted, which weighs like so many pairs.
+const LATE_AT_FIRST: f32 = 0.1;
+const PAIRS_AT_FIRST: f32 = 5.0;
+
+/// Kinds of lines are not written after the end where such kinds are more than this share of a service's lines.
+const SKEWED_SHARE: f32 = 0.1;
+/// A kind is also written after the end when so many, such a share, certainly are, and so much more often than those before
+/// it. These are late only when their stamp's delay outlasts what is left of the request, the last of a request at once: by
+/// some times more often, though written before the end.
+const LATE_SURE: f32 = 0.9;
+const LATER: f32 = 20.0;
+const LATER_SHARE: f32 = 0.008;
+/// Lines that would have been late among those before it, had there been more of them.
+const LATE_BEFORE: f32 = 0.3;
+
+/// What the weights of all pairs say of ends.
+#[derive(Debug, Default)]
+pub(crate) struct Lateness {
+    templates: Vec<EndCounts>,
+    /// Of each kind: its lines, and those that are certainly late.
+    classes: Vec<(f32, f32)>,
+    /// Of each service: pairs that are right, and others.
+    services: NumberMap<u32, [Pairs; 2]>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Pairs {
+    all: f32,
+    late: f32,
+}
+
+impl Pairs {
+    fn add(&mut self, weight: f32, is_late: bool) {
+        self.all += weight;
+        self.late += if is_late { weight } else { 0.0 };
+    }
+
+    fn share(self, at_first: f32) -> f32 {
+        (self.late + PAIRS_AT_FIRST * at_first) / (self.all + PAIRS_AT_FIRST)
+    }
+}
+
+impl Lateness {
+    pub(crate) fn new(candidates: &Candidates, weights: &[f32]) -> Lateness {
+        let mut late = Lateness {
+            templates: vec![EndCounts::default(); candidates.templates.service.len()],
+            classes: vec![(0.0, 0.0); candidates.classes.len()],
+            services: NumberMap::default(),
+        };
+        let mut service = (u32::MAX, [Pairs::default(); 2]);
+        for (pair, weight) in candidates.pairs.iter().zip(weights) {
+            let late_weight = if pair.late { *weight } else { 0.0 };
+            let class = &mut late.classes[pair.class as usize];
+            *class = (class.0 + weight, class.1 + late_weight);
+            let template = candidates.classes[pair.class as usize].0 as usize;
+            let ends = &mut late.templates[template];
+            ends.all += weight;
+            ends.late += late_weight;
+            ends.ended += if pair.ended { *weight } else { 0.0 };
+            // Pairs come by template: another service is rare.
+            let group = candidates.templates.service[template];
+            if service.0 != group {
+                late.services.insert(service.0, service.1);
+                service = (group, late.services.get(&group).copied().unwrap_or_default());
+            }
+            let [right, others] = &mut service.1;
+            right.add(*weight, pair.late);
+            others.add(1.0 - weight, pair.late);
+        }
+        late.services.insert(service.0, service.1);
+        late
+    }
+
+    /// Templates whose lines come after the end of the spans they seem to belong to: all are stamped after the end of the
+    /// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
+    /// as one in all services.
+    pub(crate) fn written_after(&self, candidates: &Candidates) -> Vec<bool> {
+        let templates = &self.templates;
+        let missing = end_counts::missing(templates, &candidates.templates.service, &candidates.templates.message);
+        // Where much of a service's lines come late, its clocks differ, and being late says nothing.
+        let mut of_service: NumberMap<u32, (f32, f32, f32)> = NumberMap::default();
+        let mut of_message: NumberMap<u64, EndCounts> = NumberMap::default();
+        for (template, ends) in templates.iter().enumerate() {
+            let service = of_service.entry(candidates.templates.service[template]).or_default();
+            service.0 += if ends.is_late() { ends.all } else { 0.0 };
+            service.1 += ends.all;
+            service.2 += if ends.is_last() { 0.0 } else { ends.late };
+            of_message.entry(candidates.templates.message[template]).or_default().add(ends);
+        }
+        let is_after = |(class, (template, _)): (usize, &(u32, u32))| {
+            let template = *template as usize;
+            let ends = &templates[template];
+            let (late, all, usual) =
+                of_service.get(&candidates.templates.service[template]).copied().unwrap_or_default();
+            let own = self.classes[class].1 >= 0.3 * LATE_SHARE * self.classes[class].0;
+            let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
+            let message = of_message.get(&candidates.templates.message[template]).copied().unwrap_or_default();
+            let later = LATER_SHARE + LATER * (usual + LATE_BEFORE) / all.max(1.0);
+            let is_later = message.late >= LATE_SURE.max(later * message.all);
+            is_late
+                || is_later && message.is_mostly_last() && ends.is_last()
+                || ends.is_last() && missing[template] >= MISSING_LEAST
+        };
+        candidates.classes.iter().enumerate().map(is_after).collect()
+    }
+
+    /// Of each template: how likely a line is in a span that had certainly ended, against others: by how often lines of
+    /// its service are. Where clocks differ that is no less than by chance.
+    pub(crate) fn after_end(&self, candidates: &Candidates) -> Vec<f32> {
+        let factor = |service: &u32| {
+            let [right, others] = self.services.get(service).copied().unwrap_or_default();
+            (right.share(AFTER_END * LATE_AT_FIRST) / others.share(LATE_AT_FIRST)).clamp(AFTER_END, 1.0)
+        };
+        candidates.templates.service.iter().map(factor).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::learn::candidates::{Pair, Templates};
+
+    #[test]
+    fn ended_spans_count_where_clocks_differ() {
+        let pair = |late| {
+            let (start_bin, end_bin, edge_bin) = (20, 20, 20);
+            let [ended, waits] = [false; 2];
+            Pair { slot: 0, class: 0, cell: 0, start_bin, end_bin, edge_bin, clues: 0, late, ended, waits, trace: 0 }
+        };
+        // Of each line, the right pair and another.
+        let factor = |right_late: usize, others_late: usize| {
+            let late = |count| (0..100).map(move |at| pair(at < count));
+            let classes = vec![(0, 0)];
+            let templates = Templates { service: vec![7], ..Templates::default() };
+            let pairs = late(right_late).chain(late(others_late)).collect();
+            let weights = [vec![1.0; 100], vec![0.0; 100]].concat();
+            let candidates = Candidates { pairs, classes, templates, ..Candidates::default() };
+            Lateness::new(&candidates, &weights).after_end(&candidates)[0]
+        };
+        assert_eq!(factor(0, 30), AFTER_END);
+        assert!(factor(40, 40) > 0.95);
+        assert!((0.3..0.7).contains(&factor(10, 20)));
+    }
+
+    #[test]
+    fn last_lines_are_late_more_often_than_those_before_them() {
+        let pair = |class, late, ended| {
+            let (start_bin, end_bin, edge_bin) = (20, 20, 20);
+            Pair {
+                slot: 0,
+                class,
+                cell: 0,
+                start_bin,
+                end_bin,
+                edge_bin,
+                clues: 0,
+                late,
+                ended,
+                waits: false,
+                trace: 0,
+            }
+        };
+        // Of a hundred last lines five are late, of those before them so many.
+        let is_after = |late_before: usize| {
+            let last = (0..100).map(|at| pair(0, at < 5, true));
+            let before = (0..300).map(|at| pair(1, at < late_before, at < late_before));
+            let candidates = Candidates {
+                pairs: last.chain(before).collect(),
+                classes: vec![(0, 0), (1, 0)],
+                templates: Templates {
+                    lines: vec![100, 300],
+                    service: vec![7; 2],
+                    message: vec![1, 2],
+                    ..Templates::default()
+                },
+                ..Candidates::default()
+            };
+            Lateness::new(&candidates, &[1.0; 400]).written_after(&candidates)
+        };
+        assert_eq!(is_after(0), [true, false]);
+        assert_eq!(is_after(2), [false, false]);
+    }
+}

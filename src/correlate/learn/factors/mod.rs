@@ -1,0 +1,8 @@
+//! Likelihood ratios of pairs that stay the same in all later rounds: each file takes posteriors of the first rounds and
+//! returns factors per template or pair.
+
+pub(crate) mod adjacent_lines;
+pub(crate) mod concurrency;
+mod end_counts;
+pub(crate) mod lateness;
+pub(crate) mod shared_words;

@@ -1,0 +1,238 @@
+//! Words that lines of one trace share: the id of a container, a user, an order.
+//!
+//! In go lines and what is known of their traces so far, out comes for each pair (line, span) whether other lines of the
+//! span's trace hold a word of the line, and how much that says: counted per template, on lines that are sure of their
+//! trace against the other traces that were open. Lines that rules have settled count like those. Nothing is kept as text.
+
+use std::ops::Range;
+
+use crate::correlate::index::lower_bound;
+use crate::correlate::learn::candidates::{CandidateRow, Candidates};
+use crate::correlate::learn::lines::{Line, Lines};
+use crate::correlate::learn::observed::Observed;
+
+/// A line is sure of its trace from here.
+const SURE: f32 = 0.9;
+/// Words of lines with a known trace that are kept.
+const HELD_MAX: usize = 32 << 20;
+/// Counters of words, at most.
+const COUNTERS_MAX: usize = 1 << 24;
+/// Traces that hold a word, up to which it counts as equally rare.
+const RARITIES: [usize; 4] = [1, 3, 8, 30];
+/// Outcomes: nobody else holds a word of the line; this trace does, one or more of so rare; or others only.
+const OUTCOMES: usize = 1 + 2 * (RARITIES.len() + 1);
+/// Weight of what all templates teach against what the own does, in lines.
+const OTHERS: f32 = 4.0;
+/// A word says so much at most.
+const LEAST: f32 = 0.02;
+const MOST: f32 = 200.0;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct SharedWords {
+    /// Of each pair, empty until it was counted.
+    outcomes: Vec<u8>,
+    /// Of each template: how many times likelier each outcome makes a pair than one of another trace.
+    factors: Vec<[f32; OUTCOMES]>,
+}
+
+impl SharedWords {
+    /// How many times likelier a pair is than others of its row by the words that its line shares with others.
+    pub(crate) fn factor(&self, pair: usize, template: u32) -> f32 {
+        match self.outcomes.get(pair) {
+            None | Some(0) => 1.0,
+            Some(outcome) => self.factors[template as usize][usize::from(*outcome)],
+        }
+    }
+
+    /// Words that the line of these pairs shares tell them apart.
+    pub(crate) fn tells_apart(&self, pairs: Range<usize>) -> bool {
+        self.outcomes.get(pairs).is_some_and(|outcomes| outcomes.iter().any(|outcome| *outcome != 0))
+    }
+
+    /// Counts outcomes of the lines that are sure by now. `is_grouped`: rows whose keys already tell their request.
+    pub(crate) fn new(
+        observed: &Observed<'_>,
+        candidates: &Candidates,
+        weights: &[f32],
+        is_grouped: &dyn Fn(usize) -> bool,
+    ) -> SharedWords {
+        let Observed { lines, operations, settled, .. } = *observed;
+        let sure_trace = |row: &CandidateRow| candidates.sure_trace(operations, weights, row, SURE);
+        let sure: Vec<Option<u32>> = candidates.rows.iter().map(sure_trace).collect();
+        let held = Held::new(lines, candidates, &sure, settled);
+        let mut tally = Tally::new(candidates.templates.lines.len());
+        let mut outcomes = vec![0u8; candidates.pairs.len()];
+        let mut words = Vec::new();
+        let mut of_traces: Vec<Option<u8>> = Vec::new();
+        for (number, row) in candidates.rows.iter().enumerate().filter(|(number, _)| !is_grouped(*number)) {
+            held.words_of(lines, &lines.rows[row.line as usize], sure[number], &mut words);
+            if words.is_empty() {
+                continue;
+            }
+            of_traces.clear();
+            of_traces.resize(usize::from(u8::MAX) + 1, None);
+            for at in row.pairs() {
+                let pair = &candidates.pairs[at];
+                let trace = operations.trace(pair.slot);
+                let outcome = &mut of_traces[usize::from(pair.trace)];
+                outcomes[at] = match *outcome {
+                    Some(outcome) if pair.trace < u8::MAX => outcome,
+                    _ => {
+                        let found = held.outcome(&words, trace, sure[number]);
+                        if let Some(own) = sure[number] {
+                            tally.count(row.template, found, own == trace);
+                        }
+                        found
+                    }
+                };
+                *outcome = Some(outcomes[at]);
+            }
+        }
+        SharedWords { outcomes, factors: tally.factors() }
+    }
+}
+
+/// Words by the traces whose lines hold them.
+struct Held {
+    /// (word << 32 | trace, lines), in order
+    rows: Vec<(u64, u32)>,
+}
+
+/// A word that other lines hold: its rows, and how rare it is.
+struct Word {
+    from: usize,
+    to: usize,
+    rarity: u8,
+}
+
+impl Held {
+    fn new(lines: &Lines, candidates: &Candidates, sure: &[Option<u32>], settled: &[(u32, u32)]) -> Held {
+        let counters = Counters::new(lines);
+        let mut all: Vec<u64> = Vec::new();
+        let inferred = candidates.rows.iter().zip(sure).filter_map(|(row, trace)| Some((row.line, (*trace)?)));
+        for (line, trace) in settled.iter().copied().chain(inferred) {
+            let words = lines.words(&lines.rows[line as usize]);
+            let distinct = words.iter().enumerate().filter(|(at, word)| !words[..*at].contains(word));
+            let shared = distinct.map(|(_, word)| *word).filter(|word| counters.is_shared(*word));
+            let room = HELD_MAX.saturating_sub(all.len());
+            all.extend(shared.take(room).map(|word| u64::from(word) << 32 | u64::from(trace)));
+        }
+        all.sort_unstable();
+        let rows = all.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u32)).collect();
+        Held { rows }
+    }
+
+    /// Words of a line that others hold, rarest first.
+    fn words_of(&self, lines: &Lines, line: &Line, own: Option<u32>, into: &mut Vec<Word>) {
+        into.clear();
+        for word in lines.words(line) {
+            let from = lower_bound(&self.rows, u64::from(*word) << 32, |row| row.0);
+            let is_same = |row: &(u64, u32)| row.0 >> 32 == u64::from(*word);
+            // Most words have few rows.
+            let mut reach = 4;
+            while self.rows.get(from + reach).is_some_and(is_same) {
+                reach *= 4;
+            }
+            let near = &self.rows[from..self.rows.len().min(from + reach)];
+            let length = near.partition_point(is_same);
+            let to = from + length;
+            let is_alone = own.is_some_and(|own| self.lines_of(from, to, own) == 1);
+            let others = length - usize::from(is_alone);
+            if others > 0 {
+                let rarity = RARITIES.iter().take_while(|most| others > **most).count() as u8;
+                into.push(Word { from, to, rarity });
+            }
+        }
+        into.sort_by_key(|word| word.rarity);
+    }
+
+    fn lines_of(&self, from: usize, to: usize, trace: u32) -> u32 {
+        let rows = &self.rows[from..to];
+        rows.binary_search_by_key(&trace, |row| row.0 as u32).map_or(0, |at| rows[at].1)
+    }
+
+    /// What the words of a line say of a trace. `own`: the trace that counts the line itself.
+    fn outcome(&self, words: &[Word], trace: u32, own: Option<u32>) -> u8 {
+        let least = 1 + u32::from(own == Some(trace));
+        let hit = words.iter().find(|word| self.lines_of(word.from, word.to, trace) >= least);
+        let missed = RARITIES.len() as u8 + 1;
+        hit.map_or_else(|| 1 + missed + words.first().map_or(0, |word| word.rarity), |word| 1 + word.rarity)
+    }
+}
+
+/// How many lines hold a word, roughly: words that share a counter are one.
+struct Counters(Vec<u8>);
+
+impl Counters {
+    fn new(lines: &Lines) -> Counters {
+        let words: usize = lines.rows.iter().map(|line| lines.words(line).len()).sum();
+        let mut counters = Counters(vec![0; (2 * words).next_power_of_two().clamp(1, COUNTERS_MAX)]);
+        for line in &lines.rows {
+            let words = lines.words(line);
+            for (_, word) in words.iter().enumerate().filter(|(at, word)| !words[..*at].contains(word)) {
+                let at = counters.at(*word);
+                counters.0[at] = counters.0[at].saturating_add(1);
+            }
+        }
+        counters
+    }
+
+    fn at(&self, word: u32) -> usize {
+        word as usize & (self.0.len() - 1)
+    }
+
+    fn is_shared(&self, word: u32) -> bool {
+        self.0[self.at(word)] > 1
+    }
+}
+
+/// Outcomes of the right trace and of others, per template.
+struct Tally {
+    right: Vec<[f32; OUTCOMES]>,
+    others: Vec<[f32; OUTCOMES]>,
+}
+
+impl Tally {
+    fn new(templates: usize) -> Tally {
+        let [right, others] = std::array::from_fn(|_| vec![[0.0; OUTCOMES]; templates]);
+        Tally { right, others }
+    }
+
+    fn count(&mut self, template: u32, outcome: u8, is_right: bool) {
+        let of = if is_right { &mut self.right } else { &mut self.others };
+        of[template as usize][usize::from(outcome)] += 1.0;
+    }
+
+    /// Per template: how much more often each outcome is that of the right trace.
+    fn factors(&self) -> Vec<[f32; OUTCOMES]> {
+        let (all_right, all_others) = (sums(&self.right), sums(&self.others));
+        let of_template = |(right, others): (&[f32; OUTCOMES], &[f32; OUTCOMES])| {
+            let (right, others) = (shares(right, &all_right), shares(others, &all_others));
+            let mut factors = [1.0; OUTCOMES];
+            for at in 1..OUTCOMES {
+                factors[at] = (right[at] / others[at]).clamp(LEAST, MOST);
+            }
+            factors
+        };
+        self.right.iter().zip(&self.others).map(of_template).collect()
+    }
+}
+
+fn sums(all: &[[f32; OUTCOMES]]) -> [f32; OUTCOMES] {
+    let mut sums = [0.5; OUTCOMES];
+    for counts in all {
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    }
+    sums
+}
+
+/// Shares of outcomes, with a little of what all templates have.
+fn shares(counts: &[f32; OUTCOMES], all: &[f32; OUTCOMES]) -> [f32; OUTCOMES] {
+    let (sum, sum_of_all): (f32, f32) = (counts.iter().sum(), all.iter().sum());
+    let mut shares = *counts;
+    for (share, all) in shares.iter_mut().zip(all) {
+        *share = (*share + OTHERS * all / sum_of_all) / (sum + OTHERS);
+    }
+    shares
+}

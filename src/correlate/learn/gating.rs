@@ -1,0 +1,225 @@
+//! Which spans might hold a line: those of its process that are open at its time.
+//!
+//! In go lines and the tables of features, out come [`Candidates`]: rows in the order of their templates, for each its pairs
+//! with what line and span have in common, and the clutter of each class. Nothing is weighed here.
+
+use std::ops::Range;
+
+use super::bins::bin;
+use super::candidate_rows::{self, CandidateRows};
+use super::candidates::{Block, Candidates, Pair, TRACES_MAX};
+use super::clutter::{Sampler, pool};
+use super::decay::DecayedStatistics;
+use super::features::tables::FeatureTables;
+use super::histograms::Histograms;
+use crate::correlate::index::{Open, Slot};
+use crate::correlate::text::hash::NumberMap;
+
+/// Ends are read after the line is written, but for what clocks round away.
+const LATE_NS: i64 = 2_000;
+/// Pairs kept in all.
+const PAIRS_MAX: usize = 24 << 20;
+/// Room is made for so many pairs of each of so many lines at first: what is never used costs nothing, growing does.
+const PAIRS_PER_ROW: usize = 16;
+const ROWS_RESERVED: usize = 64 << 10;
+/// Classes kept: each takes a kilobyte.
+const CLASSES_MAX: usize = 1 << 16;
+
+/// Looks all of these lines up. `past`: of a stream.
+pub(crate) fn candidates(
+    tables: &FeatureTables<'_>,
+    wanted: impl Iterator<Item = u32>,
+    past: Option<&DecayedStatistics>,
+) -> Candidates {
+    let CandidateRows { rows, templates } = CandidateRows::new(tables, wanted, past);
+    let mut candidates = Candidates { rows, templates, ..Candidates::default() };
+    let mut gate = Gate::new(tables);
+    let mut sampler = Sampler::default();
+    candidates.pairs.reserve(PAIRS_PER_ROW * candidates.rows.len().min(ROWS_RESERVED));
+    let ranges = candidate_rows::ranges(&candidates.rows, tables);
+    candidates.all_spans_of = count_spans(tables, &ranges);
+    let (mut from, mut kept) = (0, 0);
+    while from < candidates.rows.len() {
+        let template = candidates.rows[from].template;
+        let count = candidates.rows[from..].iter().take_while(|row| row.template == template).count();
+        candidates.rows.copy_within(from..from + count, kept);
+        from += count;
+        let rows = kept..kept + count;
+        let (pairs, classes, cells) = (candidates.pairs.len(), candidates.classes.len(), candidates.cells);
+        let number = candidates.blocks.len();
+        candidates.templates.renumber(number, template as usize);
+        candidates.rows[rows.clone()].iter_mut().for_each(|row| row.template = number as u32);
+        gate.pair_up(&mut candidates, tables, rows.clone());
+        if candidates.pairs.len() == pairs {
+            // Nothing was open at any of its lines, unless there is no room: there is nothing to learn or to decide.
+            if pairs < PAIRS_MAX {
+                *candidates.without_pairs.entry(candidates.templates.service[number]).or_default() += count as u32;
+            }
+            continue;
+        }
+        kept = rows.end;
+        sampler.sample(tables, &candidates.rows[rows.clone()], &ranges, &gate.class_of, &mut candidates.clutter);
+        candidates.blocks.push(Block {
+            template: number,
+            rows,
+            pairs: pairs..candidates.pairs.len(),
+            classes: classes..candidates.classes.len(),
+            cells: cells..candidates.cells,
+        });
+        gate.clear();
+    }
+    candidates.templates.truncate(candidates.blocks.len());
+    candidates.rows.truncate(kept);
+    candidates.rows.shrink_to_fit();
+    if let Some(past) = past {
+        past.recall(&mut candidates, tables.operations);
+    }
+    pool(&candidates.classes, &candidates.templates.lines, tables.operations.count(), &mut candidates.clutter);
+    candidates.spans_of = count_candidates(tables, &candidates.pairs);
+    candidates
+}
+
+/// Of each operation: its spans while their process wrote lines. `ranges`: of each writer.
+fn count_spans(tables: &FeatureTables<'_>, ranges: &[(i64, i64)]) -> Vec<u32> {
+    let mut of_resource: NumberMap<u32, (i64, i64)> = NumberMap::default();
+    for (range, resources) in ranges.iter().zip(tables.resources).filter(|(range, _)| range.0 <= range.1) {
+        for resource in *resources {
+            let all = of_resource.entry(*resource).or_insert(*range);
+            *all = (all.0.min(range.0), all.1.max(range.1));
+        }
+    }
+    let mut spans = vec![0; tables.operations.count()];
+    for slot in 0..tables.index.len() as Slot {
+        let span = tables.index.span(slot);
+        if of_resource.get(&span.resource).is_some_and(|range| span.start <= range.1 && span.end >= range.0) {
+            spans[tables.operations.of(slot) as usize] += 1;
+        }
+    }
+    spans
+}
+
+/// Of each operation: its distinct spans in pairs.
+fn count_candidates(tables: &FeatureTables<'_>, pairs: &[Pair]) -> Vec<u32> {
+    let mut spans = vec![0; tables.operations.count()];
+    let mut seen = vec![false; tables.index.len()];
+    for pair in pairs {
+        if !std::mem::replace(&mut seen[pair.slot as usize], true) {
+            spans[tables.operations.of(pair.slot) as usize] += 1;
+        }
+    }
+    spans
+}
+
+/// Numbers classes and cells of one template after the other; keeps the room of its lists.
+struct Gate {
+    /// Of each operation: its class with the template, or [`u32::MAX`].
+    class_of: Vec<u32>,
+    /// Of each span: its cell with the template, or [`u32::MAX`].
+    cell_of: Vec<u32>,
+    /// Operations and spans that have a number now.
+    operations: Vec<u32>,
+    slots: Vec<Slot>,
+    open: Vec<Open>,
+    words: Vec<(u32, bool)>,
+    /// Traces of the row, and the last end of their spans.
+    traces: Vec<u32>,
+    ends: Vec<i64>,
+}
+
+impl Gate {
+    fn new(tables: &FeatureTables<'_>) -> Gate {
+        let (operations, slots, open, words, traces, ends) = Default::default();
+        let (class_of, cell_of) = (vec![u32::MAX; tables.operations.count()], vec![u32::MAX; tables.index.len()]);
+        Gate { class_of, cell_of, operations, slots, open, words, traces, ends }
+    }
+
+    /// Adds the pairs of a template's rows.
+    fn pair_up(&mut self, candidates: &mut Candidates, tables: &FeatureTables<'_>, range: Range<usize>) {
+        for at in range {
+            let row = candidates.rows[at];
+            let line = &tables.lines.rows[row.line as usize];
+            tables.open_at(&row, row.time, &mut self.open);
+            tables.words_of(line, &mut self.words);
+            let near = tables.settled.around(line.writer, row.time);
+            let is_bare = tables.is_bare(line, &self.words, near);
+            candidates.rows[at].first = candidates.pairs.len() as u32;
+            self.traces.clear();
+            self.ends.clear();
+            let mut is_whole = true;
+            for open in &self.open {
+                if candidates.pairs.len() >= PAIRS_MAX {
+                    is_whole = false;
+                    break;
+                }
+                let slot = open.slot;
+                let operation = tables.operations.of(slot);
+                let class = &mut self.class_of[operation as usize];
+                if *class == u32::MAX {
+                    if candidates.classes.len() >= CLASSES_MAX {
+                        is_whole = false;
+                        continue;
+                    }
+                    *class = candidates.classes.len() as u32;
+                    self.operations.push(operation);
+                    candidates.classes.push((row.template, operation));
+                }
+                let cell = &mut self.cell_of[slot as usize];
+                if *cell == u32::MAX {
+                    *cell = candidates.cells as u32;
+                    candidates.cells += 1;
+                    self.slots.push(slot);
+                }
+                let trace = number_in(&mut self.traces, tables.operations.trace(slot));
+                match self.ends.get_mut(usize::from(trace)) {
+                    Some(end) => *end = open.end.max(*end),
+                    None => self.ends.push(open.end),
+                }
+                candidates.pairs.push(Pair {
+                    slot,
+                    class: *class,
+                    cell: *cell,
+                    start_bin: bin(row.time - open.start),
+                    end_bin: bin(open.end - row.time),
+                    edge_bin: tables.edges.bin(slot, row.time),
+                    clues: if is_bare { 0 } else { tables.clues(line, &self.words, near, open) },
+                    late: false,
+                    ended: false,
+                    waits: tables.edges.outlives_parent(slot, row.low),
+                    trace,
+                });
+            }
+            candidates.overflow += u64::from(!is_whole);
+            candidates.rows[at].count = candidates.pairs.len() as u32 - candidates.rows[at].first;
+            mark_late(candidates, at, &self.ends);
+        }
+        candidates.clutter.resize(candidates.classes.len(), Histograms::default());
+    }
+
+    fn clear(&mut self) {
+        for operation in self.operations.drain(..) {
+            self.class_of[operation as usize] = u32::MAX;
+        }
+        for slot in self.slots.drain(..) {
+            self.cell_of[slot as usize] = u32::MAX;
+        }
+    }
+}
+
+/// Marks the pairs of traces all of whose spans here had ended when the line was written. `ends`: of each trace of the row.
+fn mark_late(candidates: &mut Candidates, at: usize, ends: &[i64]) {
+    let row = candidates.rows[at];
+    for pair in &mut candidates.pairs[row.pairs()] {
+        let end = ends[usize::from(pair.trace)];
+        pair.late = row.low > end.saturating_add(LATE_NS);
+        pair.ended = row.time > end;
+    }
+}
+
+fn number_in(traces: &mut Vec<u32>, trace: u32) -> u8 {
+    let known = traces.iter().position(|other| *other == trace);
+    let number = known.unwrap_or_else(|| {
+        traces.push(trace);
+        traces.len() - 1
+    });
+    number.min(TRACES_MAX) as u8
+}

@@ -1,0 +1,48 @@
+//! Lines without an id: what happens more often than chance is evidence.
+//!
+//! In go records and the settled index, out comes for a record its span with a probability, or none ([`Engine`], which
+//! drives). Probabilistic data association, learned without supervision: which templates are written in which operations,
+//! and where in their spans; no program is known here, and rules with explicit evidence come before.
+//!
+//! In the order of the data: `lines` → `operations`, `features` → `candidate_rows`, `gating`, `clutter` → `candidates` (data)
+//! → `em` with `estimate`, `habit`, `capacity`, `factors`, `request_groups` → `posteriors` (data) → `pick_span` → `calibrate`.
+//! `decay` carries what was learned along a stream, `evidence` keeps it for whoever asks why. All tuned constants are in
+//! `tuning`.
+
+mod approximate;
+mod association;
+mod bins;
+mod calibrate;
+mod candidate_rows;
+mod candidates;
+mod capacity;
+mod clues;
+mod clutter;
+mod decay;
+mod em;
+mod engine;
+mod estimate;
+mod evidence;
+mod factors;
+mod features;
+mod gating;
+mod habit;
+mod histograms;
+mod lines;
+mod matched_text;
+mod observed;
+mod operations;
+mod pick_span;
+mod posteriors;
+mod prior;
+mod request_groups;
+mod request_keys;
+mod working_set;
+mod writers;
+mod written_time;
+
+pub(crate) use engine::{Engine, Progress};
+pub(crate) use writers::Writers;
+
+#[cfg(test)]
+mod tests;

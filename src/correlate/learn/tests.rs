@@ -1,0 +1,327 @@
+//! Made-up services whose truth is known: what is learned from their lines, without any rule.
+
+use std::borrow::Cow;
+
+use crate::correlate::correlator::Correlator;
+use crate::correlate::index::Limits;
+use crate::facts::{Kind, ResourceFact, SpanFact};
+use crate::record::{Envelope, Link, Origin, Position, Producer, Record, Stream, Unlinked};
+use spanline_parsers::{Entry, Format, Text, Time, Value};
+
+const SHOP: ResourceFact<'static> = ResourceFact {
+    run: 0,
+    service: "shop",
+    host: "",
+    pid: 7,
+    pod_uid: "",
+    namespace: "",
+    pod: "",
+    container: "",
+    container_id: "",
+    instance: "",
+};
+const MS: i64 = 1_000_000;
+
+/// Numbers that look random, the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, below: i64) -> i64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as i64 % below
+    }
+}
+
+struct Line {
+    time: i64,
+    text: String,
+    request: Option<String>,
+    /// (request, span) it was written in.
+    truth: Option<(usize, u8)>,
+}
+
+#[derive(Default)]
+struct Service {
+    spans: Vec<(usize, SpanFact<'static>)>,
+    lines: Vec<Line>,
+}
+
+fn ids(request: usize, span: u8) -> ([u8; 16], [u8; 8]) {
+    let mut trace_id = [7; 16];
+    trace_id[8..].copy_from_slice(&(request as u64 + 1).to_be_bytes());
+    let mut span_id = [span; 8];
+    span_id[..4].copy_from_slice(&(request as u32 + 1).to_be_bytes());
+    (trace_id, span_id)
+}
+
+fn span(request: usize, id: u8, parent: u8, name: &'static str, start: i64, end: i64) -> (usize, SpanFact<'static>) {
+    let (trace_id, span_id) = ids(request, id);
+    let parent_id = if parent == 0 { [0; 8] } else { ids(request, parent).1 };
+    let kind = if parent == 0 { Kind::Server } else { Kind::Internal };
+    (request, SpanFact { trace_id, span_id, parent_id, name, kind, start, end, ..SpanFact::default() })
+}
+
+/// Requests of some 20 to 60 ms, one every 10 ms, each with a query inside. Four lines of each, one without a request's
+/// name, and one line of nobody between.
+fn service(requests: usize) -> Service {
+    let mut random = Random(3);
+    let mut service = Service::default();
+    for request in 0..requests {
+        let start = 1_000 * MS + request as i64 * 10 * MS + random.below(9 * MS);
+        let query = start + 2 * MS + random.below(3 * MS);
+        let query_end = query + 5 * MS + random.below(20 * MS);
+        let end = query_end + 10 * MS + random.below(20 * MS);
+        service.spans.push(span(request, 1, 0, "GET /orders", start, end));
+        service.spans.push(span(request, 2, 1, "query", query, query_end));
+        let mut line = |time: i64, text: &str, named: bool, span: u8| {
+            let name = format!("r{:06}", request * 7919 % 1_000_003);
+            let request_name = named.then_some(name);
+            service.lines.push(Line { time, text: text.into(), request: request_name, truth: Some((request, span)) });
+        };
+        line(start + 100_000 + random.below(40_000), "request started", true, 1);
+        line(query + 30_000 + random.below(20_000), "asking the database", false, 2);
+        line(start + (end - start) / 3 + random.below(4 * MS), "still at it", true, 1);
+        line(end - 60_000 - random.below(30_000), "request done", true, 1);
+        let time = start + random.below(10 * MS);
+        service.lines.push(Line { time, text: "tick of the clock".into(), request: None, truth: None });
+    }
+    service.lines.sort_by_key(|line| line.time);
+    service
+}
+
+impl Service {
+    /// Links of all lines, with the spans of every request that is recorded. `see` is called for each line afterwards.
+    fn linked(
+        &self,
+        is_recorded: &dyn Fn(usize) -> bool,
+        see: &mut dyn FnMut(&Correlator, &Record<'_>, usize),
+    ) -> Vec<Option<Link>> {
+        self.linked_with(true, is_recorded, see)
+    }
+
+    fn linked_with(
+        &self,
+        keeps_evidence: bool,
+        is_recorded: &dyn Fn(usize) -> bool,
+        see: &mut dyn FnMut(&Correlator, &Record<'_>, usize),
+    ) -> Vec<Option<Link>> {
+        let mut correlator = Correlator::new(Limits::default());
+        for (_, span) in self.spans.iter().filter(|(request, _)| is_recorded(*request)) {
+            correlator.add_span(&SHOP, span);
+        }
+        if keeps_evidence {
+            correlator.keep_evidence();
+        }
+        let origin = Origin { service_name: "shop".into(), producer: Producer::Other, ..Origin::default() };
+        let each = |act: &mut dyn FnMut(&Record<'_>, usize)| {
+            for (number, line) in self.lines.iter().enumerate() {
+                let mut entry = Entry {
+                    format: Format::Logfmt,
+                    body: Text::Borrowed(line.text.as_bytes()),
+                    time: Time::Unix { nanos: line.time, digits: 9 },
+                    ..Entry::default()
+                };
+                if let Some(request) = &line.request {
+                    entry.push(&b"req"[..], Value::Text(Cow::Borrowed(request.as_bytes())));
+                }
+                let record = Record {
+                    source: 0,
+                    origin: &origin,
+                    position: Position { line: number as u64 + 1, offset: number as u64 * 100, ..Position::default() },
+                    envelope: Envelope::None,
+                    stream: Stream::Unknown,
+                    time: Some(line.time),
+                    time_digits: 9,
+                    envelope_time: None,
+                    entry: &entry,
+                    envelope_fields: &[],
+                    payload: line.text.as_bytes(),
+                    piece: 0,
+                };
+                act(&record, number);
+            }
+        };
+        each(&mut |record, _| {
+            correlator.observe(record);
+        });
+        correlator.settle();
+        let mut links = Vec::new();
+        each(&mut |record, number| {
+            let sure = |link: &Link| link.confidence.is_some_and(|confidence| confidence >= 0.9);
+            links.push(correlator.link(record).ok().filter(sure));
+            see(&correlator, record, number);
+        });
+        links
+    }
+
+    /// Counts of: lines with a recorded span, links, links to the right trace, to the right span.
+    fn judge(&self, is_recorded: &dyn Fn(usize) -> bool, links: &[Option<Link>], of: &str) -> [usize; 4] {
+        let mut counts = [0; 4];
+        for (line, link) in self.lines.iter().zip(links).filter(|(line, _)| line.text.contains(of)) {
+            let truth = line.truth.filter(|(request, _)| is_recorded(*request));
+            counts[0] += usize::from(truth.is_some());
+            counts[1] += usize::from(link.is_some());
+            if let (Some(link), Some((request, span))) = (link, truth) {
+                counts[2] += usize::from(link.trace_id == ids(request, 1).0);
+                counts[3] += usize::from((link.trace_id, link.span_id) == ids(request, span));
+            }
+        }
+        counts
+    }
+}
+
+#[test]
+fn where_lines_stand_in_their_spans_is_learned() {
+    let service = service(600);
+    let links = service.linked(&|_| true, &mut |_, _, _| {});
+    for of in ["request started", "asking the database", "request done"] {
+        let [labelled, linked, right, exact] = service.judge(&|_| true, &links, of);
+        assert!(right * 1000 >= linked * 995, "{of}: {right} of {linked} right");
+        assert!(right * 100 >= labelled * 97, "{of}: {right} of {labelled} found");
+        assert!(exact * 100 >= right * 97, "{of}: {exact} of {right} exact");
+    }
+}
+
+#[test]
+fn lines_of_no_request_stay_without_a_span() {
+    let service = service(600);
+    let links = service.linked(&|_| true, &mut |_, _, _| {});
+    let [labelled, linked, ..] = service.judge(&|_| true, &links, "tick of the clock");
+    assert!(labelled == 0 && linked <= 3, "{linked} linked");
+}
+
+#[test]
+fn a_key_that_names_requests_is_found_and_helps() {
+    let mut service = service(600);
+    let found = service.linked(&|_| true, &mut |_, _, _| {});
+    let with_key = service.judge(&|_| true, &found, "still at it");
+    assert!(with_key[2] * 100 >= with_key[0] * 95 && with_key[2] * 100 >= with_key[1] * 99, "{with_key:?}");
+    service.lines.iter_mut().for_each(|line| line.request = None);
+    let without_key = service.linked(&|_| true, &mut |_, _, _| {});
+    let without_key = service.judge(&|_| true, &without_key, "still at it");
+    assert!(without_key[2] < with_key[2] / 2, "{without_key:?}");
+}
+
+#[test]
+fn a_span_takes_a_line_as_often_as_is_usual() {
+    let mut service = service(600);
+    // Every third request starts twice, and only one of both was recorded.
+    let twins: Vec<Line> = (service.lines.iter())
+        .filter(|line| line.text == "request started" && line.truth.is_some_and(|(request, _)| request % 3 == 0))
+        .map(|line| Line { time: line.time + 150_000, text: line.text.clone(), request: None, truth: None })
+        .collect();
+    for line in service.lines.iter_mut() {
+        line.request = None;
+    }
+    service.lines.extend(twins);
+    service.lines.sort_by_key(|line| line.time);
+    let links = service.linked(&|_| true, &mut |_, _, _| {});
+    let mut taken = std::collections::HashMap::new();
+    for (_, link) in service.lines.iter().zip(&links).filter(|(line, _)| line.text == "request started") {
+        *taken.entry(link.map(|link| link.span_id)).or_insert(0) += 1;
+    }
+    taken.remove(&None);
+    let twice = taken.values().filter(|count| **count > 1).count();
+    assert!(twice <= 6 && taken.len() > 350, "{twice} of {} taken twice", taken.len());
+}
+
+#[test]
+fn lines_of_requests_that_were_not_recorded_stay_without_a_span() {
+    let service = service(1500);
+    let is_recorded = |request: usize| (request * 2_654_435_761).is_multiple_of(5);
+    let links = service.linked(&is_recorded, &mut |_, _, _| {});
+    let [labelled, linked, right, _] = service.judge(&is_recorded, &links, "");
+    assert!(right * 100 >= labelled * 85, "{right} of {labelled} found");
+    assert!(right * 1000 >= linked * 985, "{right} of {linked} right");
+    let unlabelled = service.lines.len() - labelled;
+    assert!((linked - right) * 1000 <= unlabelled * 3, "{} of {unlabelled} false", linked - right);
+}
+
+#[test]
+fn what_was_considered_is_told() {
+    let service = service(600);
+    let mut told = 0;
+    service.linked(&|_| true, &mut |correlator, record, number| {
+        let story = correlator.explain(record);
+        match service.lines[number].truth {
+            Some(_) if story.link.is_some_and(|link| link.confidence > Some(0.99)) => {
+                let chosen = story.candidates.iter().find(|candidate| candidate.is_chosen).expect("a chosen one");
+                assert_eq!(story.reason, None);
+                assert_eq!(
+                    story.link.map(|link| (link.trace_id, link.span_id)),
+                    Some((chosen.trace_id, chosen.span_id))
+                );
+                assert!(!chosen.evidence.is_empty() && chosen.probability > 0.3, "{chosen:?}");
+                told += 1;
+            }
+            None if story.link.is_none() => {
+                assert!(matches!(story.reason, Some(Unlinked::NoSpan | Unlinked::NoSpanNear | Unlinked::Ambiguous)));
+                told += 1;
+            }
+            _ => {}
+        }
+    });
+    assert!(told > 2000, "{told}");
+}
+
+#[test]
+fn a_line_beside_a_call_is_of_its_request() {
+    let mut service = service(600);
+    let mut random = Random(9);
+    let calls = service.spans.iter().filter(|(_, span)| span.name == "query");
+    let before: Vec<(usize, i64)> = calls.map(|(request, span)| (*request, span.start - 60_000)).collect();
+    service.lines.extend(before.into_iter().map(|(request, time)| Line {
+        time: time - random.below(20_000),
+        text: "about to ask the database".into(),
+        request: None,
+        truth: Some((request, 1)),
+    }));
+    service.lines.sort_by_key(|line| line.time);
+    let links = service.linked(&|_| true, &mut |_, _, _| {});
+    let [labelled, linked, right, _] = service.judge(&|_| true, &links, "about to ask");
+    assert!(right * 100 >= labelled * 90 && right * 100 >= linked * 98, "{right} of {labelled}, {linked} linked");
+}
+
+#[test]
+fn a_word_that_two_lines_share_leads_from_one_to_the_other() {
+    let mut service = service(600);
+    let begun: Vec<i64> = service.spans.iter().step_by(2).map(|(_, span)| span.start).collect();
+    let mut random = Random(11);
+    for line in service.lines.iter_mut() {
+        line.request = None;
+        if let (Some((request, _)), "still at it") = (line.truth, line.text.as_str()) {
+            line.time = begun[request] + 4 * MS + random.below(6 * MS);
+        }
+    }
+    service.lines.sort_by_key(|line| line.time);
+    let found = |service: &Service| {
+        let links = service.linked(&|_| true, &mut |_, _, _| {});
+        service.judge(&|_| true, &links, "still at it")
+    };
+    let without = found(&service);
+    for line in service.lines.iter_mut() {
+        if let (Some((request, _)), "request started" | "still at it" | "request done") =
+            (line.truth, line.text.as_str())
+        {
+            line.text = format!("{} volume-{:06}", line.text, request * 7919 % 1_000_003);
+        }
+    }
+    let with = found(&service);
+    assert!(with[2] * 100 >= with[0] * 90 && with[2] * 100 >= with[1] * 98, "{with:?}");
+    assert!(without[2] < with[2] / 2, "{without:?}");
+}
+
+#[test]
+fn what_is_kept_for_explanations_changes_no_link() {
+    let mut service = service(300);
+    // From a time without spans: taken for lines of requests that were not recorded, they would make links less sure.
+    let before: Vec<Line> = service
+        .lines
+        .iter()
+        .map(|line| Line { time: line.time - 3_600_000 * MS, text: line.text.clone(), request: None, truth: None })
+        .collect();
+    service.lines.splice(0..0, before);
+    let [plain, explained] = [false, true].map(|keeps| service.linked_with(keeps, &|_| true, &mut |_, _, _| {}));
+    assert!(plain.iter().flatten().count() > 1000);
+    assert_eq!(plain, explained);
+}
