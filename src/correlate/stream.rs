@@ -1,4 +1,4 @@
-//! The same while spans and lines come: decisions are made as it goes, habits follow what is usual lately.
+//! Linking along a stream: lines are decided some time after they were written, statistics decay.
 //!
 //! In go span facts and records as they come, and from time to time how far lines are due; out come the links of the lines
 //! that fell due. Bounded: what is older than the memory is forgotten, what a source is when it ends. Where lines wait until

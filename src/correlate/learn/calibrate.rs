@@ -4,31 +4,11 @@
 //! kinds with few lines are believed too much, and in services all of whose lines have a span too little. The numbers are
 //! shares of links that were right there; no program, template or span is told apart.
 
-/// Lines that a habit must be learned from to be believed by half.
-const HALF_BELIEVED: f32 = 8.0;
-/// How far odds of a well-known kind are believed, where lines without a span occur.
-const BELIEVED: f32 = 1.06;
-/// … of a kind with few lines, at least.
-const BELIEVED_LEAST: f32 = 0.5;
-/// … and where they do not.
-const ALL_RECORDED: f32 = 1.4;
-/// Shares of a service's lines without a span between which both are mixed.
-const NONE_OCCUR: (f32, f32) = (0.02, 0.1);
-/// Lines of a request speak for each other, known lines for what stands amid them: a kind with few lines then counts as
-/// one with so many.
-const REQUEST_LINES: u32 = 3;
-const KNOWN_OTHERWISE: f32 = 200.0;
-/// Odds in all are believed so far.
-const ALL: f32 = 0.9;
-/// Added to their logarithm where the text names the span by its duration or by a rare word …
-const NAMES_SPAN: f32 = 2.0;
-/// … per known line beside it, which may be of another goroutine that runs at the same time …
-const SIDE: f32 = -0.6;
-/// … by the share of the kind's lines without a span, since learning counts that already …
-const KIND_WITHOUT: f32 = 0.5;
-/// … and, where more than this of the service's lines have none, for an operation that seldom has lines of the kind.
-const MOSTLY_WITHOUT: f32 = 0.6;
-const SELDOM: f32 = -5.0;
+use super::tuning::{
+    CALIBRATE_HALF_LINES, CALIBRATE_KNOWN_LINES, CALIBRATE_MOSTLY_WITHOUT, CALIBRATE_NAMES_SPAN, CALIBRATE_NONE_OCCUR,
+    CALIBRATE_REQUEST_LINES, CALIBRATE_SELDOM, CALIBRATE_SIDE, CALIBRATE_SLOPE, CALIBRATE_SLOPE_ALL_RECORDED,
+    CALIBRATE_SLOPE_LEAST, CALIBRATE_SLOPE_OF_ALL, CALIBRATE_TEMPLATE_WITHOUT,
+};
 
 /// What a probability was learned from.
 #[derive(Debug, Clone, Copy)]
@@ -52,19 +32,23 @@ pub(crate) struct Learned {
 /// The probability that a link is right.
 pub(crate) fn calibrated(probability: f32, learned: Learned) -> f32 {
     let mut lines = learned.lines as f32;
-    if learned.of_request >= REQUEST_LINES || learned.sides >= 2 {
-        lines = lines.max(KNOWN_OTHERWISE);
+    if learned.of_request >= CALIBRATE_REQUEST_LINES || learned.sides >= 2 {
+        lines = lines.max(CALIBRATE_KNOWN_LINES);
     }
-    let known = lines / (lines + HALF_BELIEVED);
-    let occur = ((learned.without_span - NONE_OCCUR.0) / (NONE_OCCUR.1 - NONE_OCCUR.0)).clamp(0.0, 1.0);
-    let all_recorded = 1.0 + (ALL_RECORDED - 1.0) * known;
-    let some_not = (BELIEVED * known).max(BELIEVED_LEAST);
+    let known = lines / (lines + CALIBRATE_HALF_LINES);
+    let occur = ((learned.without_span - CALIBRATE_NONE_OCCUR.0) / (CALIBRATE_NONE_OCCUR.1 - CALIBRATE_NONE_OCCUR.0))
+        .clamp(0.0, 1.0);
+    let all_recorded = 1.0 + (CALIBRATE_SLOPE_ALL_RECORDED - 1.0) * known;
+    let some_not = (CALIBRATE_SLOPE * known).max(CALIBRATE_SLOPE_LEAST);
     let probability = probability.clamp(1e-4, 1.0 - 1e-4);
-    let believed = ALL * (all_recorded + (some_not - all_recorded) * occur);
+    let believed = CALIBRATE_SLOPE_OF_ALL * (all_recorded + (some_not - all_recorded) * occur);
     let mut odds = (probability / (1.0 - probability)).ln() * believed;
-    odds += if learned.names_span { NAMES_SPAN } else { 0.0 } + SIDE * f32::from(learned.sides.min(2));
-    let seldom = SELDOM * (1.0 - learned.preference).max(0.0) * (learned.without_span - MOSTLY_WITHOUT).max(0.0);
-    odds += KIND_WITHOUT * learned.kind_without_span + seldom;
+    odds +=
+        if learned.names_span { CALIBRATE_NAMES_SPAN } else { 0.0 } + CALIBRATE_SIDE * f32::from(learned.sides.min(2));
+    let seldom = CALIBRATE_SELDOM
+        * (1.0 - learned.preference).max(0.0)
+        * (learned.without_span - CALIBRATE_MOSTLY_WITHOUT).max(0.0);
+    odds += CALIBRATE_TEMPLATE_WITHOUT * learned.kind_without_span + seldom;
     1.0 / (1.0 + (-odds).exp())
 }
 

@@ -6,13 +6,9 @@
 use super::candidates::{CandidateRow, Templates};
 use super::decay::DecayedStatistics;
 use super::features::tables::FeatureTables;
+use super::tuning::{TEMPLATE_LINES_LEAST, TEMPLATE_VALUE_LINES};
 use super::written_time::{Delays, when};
 use crate::correlate::text::hash::NumberMap;
-
-/// Rarer kinds of lines are taken together.
-const RARE: f32 = 4.0;
-/// Values that so many lines have tell kinds apart, as what is said does: a step, a stage, a reason.
-const SAME_VALUES: f32 = 50.0;
 
 /// See the module.
 #[derive(Debug)]
@@ -23,7 +19,7 @@ pub(crate) struct CandidateRows {
 }
 
 impl CandidateRows {
-    /// Of these lines. `past`: of a stream.
+    /// Of these lines. `past`: what a stream has taught.
     pub(crate) fn new(
         tables: &FeatureTables<'_>,
         wanted: impl Iterator<Item = u32>,
@@ -59,8 +55,8 @@ impl CandidateRows {
                 }
             };
             let kind = match () {
-                () if values >= SAME_VALUES => line.template.with_values(),
-                () if count as f32 + before(line.template.fine) < RARE => line.template.coarse,
+                () if values >= TEMPLATE_VALUE_LINES => line.template.with_values(),
+                () if count as f32 + before(line.template.fine) < TEMPLATE_LINES_LEAST => line.template.coarse,
                 () => line.template.fine,
             };
             let Some((time, low, slack)) = when(line, digits) else { continue };

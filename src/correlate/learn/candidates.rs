@@ -74,7 +74,7 @@ pub(crate) struct CandidateRow {
     pub(crate) time: i64,
     pub(crate) low: i64,
     pub(crate) slack: i64,
-    /// How much later than written lines of its writer are usually stamped.
+    /// Median delay of the timestamps of its writer's lines, ns.
     pub(crate) delay: i64,
     /// Its pairs: the first, and how many.
     pub(crate) first: u32,

@@ -1,34 +1,26 @@
-//! One to one: a span takes the lines of a template as often as is usual for it, not more.
+//! Capacity: a span takes the lines of a template as often as is typical of its class, not more.
 //!
-//! In go the weights of a template's pairs, out come the same when spans that have more than is usual have given lines to
-//! others, or to none. How likely a line is in a span is not known here.
+//! In go the weights of a template's pairs, out come the same after spans beyond their capacity have given lines to others,
+//! or to none (iterative scaling). How likely a line is in a span is not known here.
 
 use super::candidates::{Block, Candidates};
+use super::tuning::{
+    CAPACITY_CONVERGED, CAPACITY_KEPT_LEAST, CAPACITY_KEPT_LEAST_UNRECORDED, CAPACITY_QUANTILE,
+    CAPACITY_QUANTILE_UNRECORDED, CAPACITY_ROUNDS,
+};
 use super::working_set::WorkingSet;
 
-/// Of the spans with lines of a template, this share has the usual number or fewer: less where many of its lines have no
-/// recorded span, since they often run beside one that has.
-const USUAL_SHARE: f32 = 0.4;
-const USUAL_SHARE_LEAST: f32 = 0.15;
 /// Lines of one template in one span that are told apart.
 const CAPS: usize = 64;
-/// Rounds of giving and taking within each.
-const SHARINGS: usize = 8;
-/// Where every span keeps so much of what it takes, sharing has ended.
-const SHARED: f32 = 0.999;
-/// A span keeps so much of what it takes at least, where all requests are recorded: more than usual is possible. Where half
-/// or more are not, the rest is likelier another's.
-const KEPT_LEAST: f32 = 0.03;
-const KEPT_LEAST_UNRECORDED: f32 = 1e-5;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Capacity {
-    /// Of each kind: lines of it in all, how many a span may take.
+    /// Of each class: expected lines in all, and how many a span may take.
     pub(crate) sums: Vec<f32>,
     caps: Vec<f32>,
     pub(crate) cells: Vec<Cell>,
-    /// Of the template at hand: rows some of whose spans keep less than they take.
+    /// Of the template in the working set: rows some of whose spans keep less than they take.
     giving: Vec<usize>,
     changing: Changing,
 }
@@ -83,18 +75,18 @@ impl Capacity {
         Capacity { sums, caps, cells, giving: Vec::new(), changing }
     }
 
-    /// A span takes a template as often as is usual for it.
+    /// Scales the weights so that no span takes more than its capacity.
     /// `none`: the share of its lines without a span.
     pub(crate) fn share(&mut self, candidates: &Candidates, block: &Block, none: f32, working: &mut WorkingSet) {
         let unrecorded = (2.0 * none).min(1.0);
         self.find_caps(candidates, block, unrecorded, working);
         let Capacity { caps, cells, giving, changing, .. } = self;
-        let least = KEPT_LEAST * (KEPT_LEAST_UNRECORDED / KEPT_LEAST).powf(unrecorded);
+        let least = CAPACITY_KEPT_LEAST * (CAPACITY_KEPT_LEAST_UNRECORDED / CAPACITY_KEPT_LEAST).powf(unrecorded);
         // What was given away in the round before is given away first, and got back where too much was.
         cells[block.cells.clone()].iter_mut().for_each(|cell| cell.part = cell.kept);
         changing.clear();
         let mut grows = true;
-        for sharing in 0..=SHARINGS {
+        for sharing in 0..=CAPACITY_ROUNDS {
             // Lines all of whose spans keep everything are as they were.
             if std::mem::take(&mut grows) {
                 giving.clear();
@@ -150,16 +142,16 @@ impl Capacity {
                 // Of the others nothing has been given or taken since.
                 changing.cells.iter().for_each(|number| share(&mut cells[*number as usize]));
             }
-            if moved < 1.0 - SHARED {
+            if moved < 1.0 - CAPACITY_CONVERGED {
                 break;
             }
         }
     }
 
-    /// How many lines of a template a span of an operation has, usually: most spans have so many or more. Not the mean,
+    /// The capacity of each class: a low quantile of the lines per span, most spans have so many or more. Not the mean,
     /// since unrecorded requests that come in the same burst would raise it.
     fn find_caps(&mut self, candidates: &Candidates, block: &Block, unrecorded: f32, working: &WorkingSet) {
-        let share = USUAL_SHARE + (USUAL_SHARE_LEAST - USUAL_SHARE) * unrecorded;
+        let share = CAPACITY_QUANTILE + (CAPACITY_QUANTILE_UNRECORDED - CAPACITY_QUANTILE) * unrecorded;
         let mut spans = vec![[0u32; CAPS]; block.classes.len()];
         for cell in working.cells.iter().map(|cell| &self.cells[*cell as usize]) {
             if cell.taken > 0.5 {
@@ -172,12 +164,12 @@ impl Capacity {
             let all_spans = candidates.spans_of[candidates.classes[class].1 as usize];
             let all: u32 = spans.iter().sum();
             let mut below = 0;
-            let usual = spans.iter().position(|count| {
+            let quantile = spans.iter().position(|count| {
                 below += count;
                 below as f32 > share * all as f32
             });
             let mean = (self.sums[class] / all_spans.max(1) as f32).round().max(1.0);
-            self.caps[class] = (usual.unwrap_or(0) as f32 + 1.0).min(mean);
+            self.caps[class] = (quantile.unwrap_or(0) as f32 + 1.0).min(mean);
         }
     }
 }

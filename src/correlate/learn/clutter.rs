@@ -8,19 +8,11 @@ use super::bins::{BINS, bin};
 use super::candidates::CandidateRow;
 use super::features::tables::FeatureTables;
 use super::histograms::Histograms;
+use super::tuning::{
+    CLUTTER_CLUE_SHIFTS, CLUTTER_LOG_RANGE, CLUTTER_NEAREST_NS, CLUTTER_POOLED_LINES, CLUTTER_SHIFTS,
+    CLUTTER_SHIFTS_OF_TEMPLATE,
+};
 use crate::correlate::index::Open;
-
-/// Times at which chance is measured, per line: so many where a template has few lines, fewer where it has many.
-const SHIFTS: usize = 8;
-const SHIFTS_OF_TEMPLATE: usize = 2_000;
-/// … of which so many tell of clues.
-const CLUE_SHIFTS: usize = 3;
-/// What all kinds of lines have by chance counts like so many lines of each.
-const COMMON_LINES: f32 = 100.0;
-/// Chance is measured so far away: near enough to be in the same burst of requests, by even steps of the logarithm.
-const NEAREST_NS: f32 = 20e6;
-/// ln(6 s / 20 ms)
-const STEPS: f32 = 5.703_782_5;
 
 /// Looks lines up at shifted times; keeps its random numbers and the room of its lists.
 #[derive(Debug, Default)]
@@ -41,8 +33,8 @@ impl Sampler {
         class_of: &[u32],
         clutter: &mut [Histograms],
     ) {
-        let shifts = (SHIFTS_OF_TEMPLATE / rows.len().max(1)).clamp(1, SHIFTS);
-        let (share, clue_share) = (1.0 / shifts as f32, 1.0 / shifts.min(CLUE_SHIFTS) as f32);
+        let shifts = (CLUTTER_SHIFTS_OF_TEMPLATE / rows.len().max(1)).clamp(1, CLUTTER_SHIFTS);
+        let (share, clue_share) = (1.0 / shifts as f32, 1.0 / shifts.min(CLUTTER_CLUE_SHIFTS) as f32);
         for row in rows {
             let line = &tables.lines.rows[row.line as usize];
             let range = ranges.get(line.writer as usize).copied().unwrap_or((row.time, row.time));
@@ -50,7 +42,7 @@ impl Sampler {
             for number in 0..shifts {
                 let time = shifted(row.time, range, &mut self.random);
                 tables.open_at(row, time, &mut self.open);
-                let tells_clues = number < CLUE_SHIFTS && !self.open.is_empty();
+                let tells_clues = number < CLUTTER_CLUE_SHIFTS && !self.open.is_empty();
                 let near = if tells_clues { tables.settled.around(line.writer, time) } else { [None; 2] };
                 let is_bare = tables.is_bare(line, &self.words, near);
                 for open in &self.open {
@@ -87,7 +79,7 @@ pub(crate) fn pool(classes: &[(u32, u32)], template_lines: &[u32], operations: u
     for (class, (template, operation)) in classes.iter().enumerate() {
         let (sums, all) = &sums[*operation as usize];
         let lines = template_lines[*template as usize] as f32;
-        let (scale, common) = (lines / (lines + COMMON_LINES), COMMON_LINES / all);
+        let (scale, common) = (lines / (lines + CLUTTER_POOLED_LINES), CLUTTER_POOLED_LINES / all);
         let Histograms { start, end, edge, .. } = &mut clutter[class];
         for (own, sum) in [start, end, edge].into_iter().flatten().zip(sums.as_flattened()) {
             *own = (*own + common * sum) * scale;
@@ -99,7 +91,7 @@ pub(crate) fn pool(classes: &[(u32, u32)], template_lines: &[u32], operations: u
 fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
     *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     let part = (*random >> 33) as f32 / (1u64 << 31) as f32;
-    let far = (NEAREST_NS * exp(STEPS * part)) as i64;
+    let far = (CLUTTER_NEAREST_NS * exp(CLUTTER_LOG_RANGE * part)) as i64;
     let far = if *random >> 32 & 1 == 0 { far } else { -far };
     match () {
         () if (low..=high).contains(&(time + far)) => time + far,

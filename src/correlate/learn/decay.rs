@@ -11,20 +11,14 @@ use super::lines::Lines;
 use super::operations::Operations;
 use super::prior::{Prior, TemplateCounts};
 use super::request_keys::Agreement;
+use super::tuning::{DECAY_CLASS_LEAST, DECAY_GROWTH, DECAY_LINES_LEAST};
 use crate::correlate::text::hash::{NumberMap, mix};
 
-/// Kinds of lines, and of lines in operations, that are remembered: each of these takes two kilobytes.
+/// Templates and classes that are remembered: a class takes two kilobytes.
 const TEMPLATES_MAX: usize = 1 << 16;
 const CLASSES_MAX: usize = 1 << 14;
 /// Keys that may name requests.
 const KEYS_MAX: usize = 1 << 14;
-/// What faded below so many lines is forgotten.
-const LEAST: f32 = 0.2;
-/// … and habits in an operation with so few, chance included.
-const FADED: f32 = 0.02;
-/// What was learned first was learned from little: after n times, the past counts like n to this power as many lines as the
-/// last time brought.
-const TIMES: f32 = 0.7;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -32,13 +26,13 @@ pub(crate) struct DecayedStatistics {
     templates: NumberMap<u64, Template>,
     /// How well the values of keys agreed on a trace.
     pub(crate) keys: Agreement,
-    /// It has faded up to here, ns since the epoch.
+    /// Counts have decayed up to here, ns since the epoch.
     until: Option<i64>,
     /// Lines before are learned from, and forgotten: all that may be known of them has come.
     from: i64,
 }
 
-/// A kind of line.
+/// Decayed statistics of a template.
 #[derive(Debug, Default)]
 struct Template {
     counts: TemplateCounts,
@@ -66,8 +60,8 @@ impl Template {
 }
 
 /// A template of a service, in all windows.
-fn key(service: u32, kind: u64) -> u64 {
-    mix(u64::from(service), kind)
+fn key(service: u32, template: u64) -> u64 {
+    mix(u64::from(service), template)
 }
 
 fn key_of(candidates: &Candidates, template: usize) -> u64 {
@@ -75,24 +69,25 @@ fn key_of(candidates: &Candidates, template: usize) -> u64 {
 }
 
 impl DecayedStatistics {
-    /// Lines of a kind of a service, so far.
-    pub(crate) fn lines_of(&self, service: u32, kind: u64) -> f32 {
-        self.templates.get(&key(service, kind)).map_or(0.0, |of| of.counts.lines)
+    /// Lines of a template of a service, so far.
+    pub(crate) fn lines_of(&self, service: u32, template: u64) -> f32 {
+        self.templates.get(&key(service, template)).map_or(0.0, |of| of.counts.lines)
     }
 
-    /// Half of what is known is forgotten in each `half_life`, ns. Lines before `from` are learned from next.
-    pub(crate) fn fade(&mut self, now: i64, from: i64, half_life: i64) {
+    /// Halves all counts in each `half_life`, ns. Lines before `from` are learned from next.
+    pub(crate) fn decay(&mut self, now: i64, from: i64, half_life: i64) {
         self.from = from;
         let before = self.until.replace(now).unwrap_or(now);
         let part = 0.5f32.powf(now.saturating_sub(before).max(0) as f32 / half_life.max(1) as f32);
         self.templates.retain(|_, of| {
             of.scale(part);
-            of.classes.retain(|_, counts| counts.pairs.sum + counts.clutter.start.iter().sum::<f32>() >= FADED);
-            of.counts.lines >= LEAST
+            of.classes
+                .retain(|_, counts| counts.pairs.sum + counts.clutter.start.iter().sum::<f32>() >= DECAY_CLASS_LEAST);
+            of.counts.lines >= DECAY_LINES_LEAST
         });
         self.keys.retain(|_, of| {
             *of = (of.0 * part, of.1 * part);
-            of.1 >= LEAST
+            of.1 >= DECAY_LINES_LEAST
         });
     }
 
@@ -117,7 +112,7 @@ impl DecayedStatistics {
         candidates.prior = prior;
     }
 
-    /// Learns from the lines of a scene that are forgotten now.
+    /// Learns from the lines of these candidates that are forgotten now.
     pub(crate) fn learn(
         &mut self,
         candidates: &Candidates,
@@ -157,7 +152,7 @@ impl DecayedStatistics {
         let part = count / block.rows.len() as f32;
         let of = self.templates.entry(key_of(candidates, block.template)).or_default();
         of.times += 1.0;
-        of.scale((count * (of.times.powf(TIMES) - 1.0) / of.counts.lines.max(LEAST)).min(1.0));
+        of.scale((count * (of.times.powf(DECAY_GROWTH) - 1.0) / of.counts.lines.max(DECAY_LINES_LEAST)).min(1.0));
         of.counts.lines += count;
         of.counts.none += gone().map(|(_, none)| none).sum::<f32>();
         of.counts.concurrent += part * association.context.concurrency.spans[block.template];
@@ -175,7 +170,7 @@ impl DecayedStatistics {
         }
     }
 
-    /// The half of the kinds with fewer lines goes where there are too many.
+    /// The half of the templates with fewer lines goes where there are too many.
     fn bound(&mut self) {
         let classes: usize = self.templates.values().map(|of| of.classes.len()).sum();
         if self.templates.len() > TEMPLATES_MAX || classes > CLASSES_MAX {
@@ -200,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_known_fades_and_has_a_bound() {
         let mut past = DecayedStatistics::default();
-        past.fade(0, 0, 10);
+        past.decay(0, 0, 10);
         let of = |lines: f32| Template {
             counts: TemplateCounts { lines, ..TemplateCounts::default() },
             ..Template::default()
@@ -208,7 +203,7 @@ mod tests {
         past.templates.insert(1, of(8.0));
         past.templates.insert(2, of(0.5));
         past.keys.insert((1, 1), (4.0, 4.0));
-        past.fade(20, 0, 10);
+        past.decay(20, 0, 10);
         assert_eq!(past.templates[&1].counts.lines, 2.0);
         assert!(!past.templates.contains_key(&2) && past.keys[&(1, 1)] == (1.0, 1.0));
         for number in 0..=TEMPLATES_MAX as u64 {

@@ -6,31 +6,25 @@
 //! (`capacity`), and lines of one request share their trace (`request_groups`).
 //! <https://doi.org/10.1109/MCS.2009.934469> (Bar-Shalom, Daum, Huang: the probabilistic data association filter)
 
+use super::tuning::{
+    AFTER_END_RATIO, EM_CONVERGED, EM_HALF, EM_ROUNDS, NONE_SHARE_AT_FIRST, PRUNED_WEIGHT, SHARED_WORDS_AGAINST_NONE,
+};
 use std::ops::Range;
 
 use super::association::{Association, ContextFactors};
 use super::candidates::{Block, Candidates};
 use super::capacity::Capacity;
-use super::estimate::{STILL, TemplateEstimate};
+use super::estimate::TemplateEstimate;
 use super::factors::adjacent_lines::AdjacentLines;
 use super::factors::concurrency::Concurrency;
-use super::factors::lateness::{AFTER_END, Lateness};
+use super::factors::lateness::Lateness;
 use super::factors::shared_words::SharedWords;
 use super::habit::Habit;
 use super::observed::Observed;
 use super::operations::Operations;
 use super::posteriors::Posteriors;
 use super::request_groups::RequestGroups;
-use super::working_set::{LEAST, PairFactors, WorkingSet};
-
-/// Rounds of learning.
-const ROUNDS: usize = 13;
-/// Rounds after which groups are found, and lines that come after the end are told.
-const HALF: usize = ROUNDS / 2 + 1;
-/// How much of a word's weight counts against no span, where all lines of the kind have one.
-const AGAINST_NONE: f32 = 0.5;
-/// The share of a template's lines without a span, before anything is known.
-const NONE_AT_FIRST: f32 = 0.05;
+use super::working_set::{PairFactors, WorkingSet};
 
 /// Runs all rounds. Until half of them are over a template learns from its own lines only, and so do those without grouped
 /// lines afterwards: each runs through its rounds at once, while its pairs are in the working set, and ends early when it has
@@ -40,7 +34,7 @@ pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps_
     for block in &candidates.blocks {
         rounds.load(block);
         rounds.estimate.begin(candidates, block);
-        rounds.run(block, 0..HALF - 1);
+        rounds.run(block, 0..EM_HALF - 1);
     }
     let mut groups = RequestGroups::new(observed, candidates, &rounds.posteriors.weights);
     let sizes = groups.sizes(candidates.rows.len());
@@ -66,7 +60,7 @@ pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps_
         if *is_grouped {
             together.push((block, std::mem::take(&mut rounds.estimate)));
         } else {
-            rounds.run(block, HALF..ROUNDS - 1);
+            rounds.run(block, EM_HALF..EM_ROUNDS - 1);
             rounds.keep_habits(block);
         }
     }
@@ -96,13 +90,13 @@ impl<'c> Rounds<'c> {
             weights: vec![1.0; candidates.pairs.len()],
             none: vec![0.0; candidates.rows.len()],
             scores: vec![0.0; if keeps_evidence { candidates.pairs.len() } else { 0 }],
-            none_share: vec![NONE_AT_FIRST; templates],
+            none_share: vec![NONE_SHARE_AT_FIRST; templates],
             preference: vec![1.0; candidates.classes.len()],
         };
         let context = ContextFactors {
             concurrency: Concurrency::unknown(templates),
             written_after: vec![false; candidates.classes.len()],
-            after_end: vec![AFTER_END; templates],
+            after_end: vec![AFTER_END_RATIO; templates],
             ..ContextFactors::default()
         };
         let (working, estimate, habits) = Default::default();
@@ -110,7 +104,7 @@ impl<'c> Rounds<'c> {
         Rounds { candidates, posteriors, context, capacity, working, estimate, habits }
     }
 
-    /// Rounds of the template at hand by itself, until it is still; the last teaches nothing.
+    /// Rounds of the template in the working set by itself, until it has converged; the last teaches nothing.
     fn run(&mut self, block: &Block, rounds: Range<usize>) {
         for round in rounds {
             if round == 0 && self.estimate.is_known {
@@ -124,7 +118,7 @@ impl<'c> Rounds<'c> {
             }
             self.working.prune(&mut self.posteriors);
             let cells = &self.capacity.cells;
-            self.working.cells.retain(|cell| cells[*cell as usize].taken >= LEAST);
+            self.working.cells.retain(|cell| cells[*cell as usize].taken >= PRUNED_WEIGHT);
         }
         self.weigh(block, false);
         self.working.store(&mut self.posteriors);
@@ -138,7 +132,7 @@ impl<'c> Rounds<'c> {
         groups: &mut RequestGroups,
         together: &mut [(&Block, TemplateEstimate)],
     ) {
-        for round in HALF..ROUNDS {
+        for round in EM_HALF..EM_ROUNDS {
             for (block, estimate) in together.iter_mut() {
                 std::mem::swap(estimate, &mut self.estimate);
                 self.load(block);
@@ -148,7 +142,7 @@ impl<'c> Rounds<'c> {
                 std::mem::swap(estimate, &mut self.estimate);
             }
             groups.agree(operations, self.candidates, &self.context.concurrency.ratios, &mut self.posteriors);
-            if round + 1 == ROUNDS {
+            if round + 1 == EM_ROUNDS {
                 break;
             }
             let mut moves = false;
@@ -185,7 +179,7 @@ impl<'c> Rounds<'c> {
         }
     }
 
-    /// Each line's candidates against each other and against none, and what their spans take.
+    /// The E step: each row's pairs against each other and against no span, and what their spans take.
     fn weigh(&mut self, block: &Block, first: bool) {
         self.estimate.prefer(first);
         let Rounds { estimate, posteriors, capacity: Capacity { sums, cells, .. }, working, .. } = self;
@@ -222,21 +216,21 @@ impl<'c> Rounds<'c> {
         self.capacity.share(self.candidates, block, none, &mut self.working);
     }
 
-    /// Habits and shares from the weights; false where they are as they were.
+    /// The M step: habits and shares from the weights; false where the template has converged.
     fn learn(&mut self, block: &Block) -> bool {
         let moved = self.estimate.learn(self.candidates, block, &self.working.pairs, &self.working.weights);
         self.count_none(block);
-        moved > STILL * block.rows.len() as f32
+        moved > EM_CONVERGED * block.rows.len() as f32
     }
 
-    /// The same of all pairs of a block that is not at hand.
+    /// The same of all pairs of a block that is not in the working set.
     fn learn_all(&mut self, block: &Block) -> bool {
         let (pairs, weights) =
             (&self.candidates.pairs[block.pairs.clone()], &self.posteriors.weights[block.pairs.clone()]);
         let moved = self.estimate.learn(self.candidates, block, pairs, weights);
         let none = self.posteriors.none[block.rows.clone()].iter().sum::<f32>();
         self.keep_none_share(block, none);
-        moved > STILL * block.rows.len() as f32
+        moved > EM_CONVERGED * block.rows.len() as f32
     }
 
     /// The same where no habits are left of the rounds before.
@@ -270,6 +264,6 @@ fn weigh_shared_words(factors: &[PairFactors], none: f32, scores: &mut [f32]) {
         *score *= factors.shared_words;
     }
     let after: f32 = scores.iter().sum();
-    let scale = (before / after.max(1e-20)).powf(1.0 - AGAINST_NONE * (1.0 - none).powi(2));
+    let scale = (before / after.max(1e-20)).powf(1.0 - SHARED_WORDS_AGAINST_NONE * (1.0 - none).powi(2));
     scores.iter_mut().for_each(|score| *score *= scale);
 }

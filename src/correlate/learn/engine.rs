@@ -129,7 +129,7 @@ impl Engine {
         known: &dyn Fn(Hint, u32, i64) -> Known,
         progress: Progress,
     ) {
-        self.past.get_or_insert_default().fade(progress.due, progress.from, progress.half_life);
+        self.past.get_or_insert_default().decay(progress.due, progress.from, progress.half_life);
         self.decisions.clear();
         self.of_sources.clear();
         self.decide(index, writers, known, progress.due);

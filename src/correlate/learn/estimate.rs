@@ -6,13 +6,8 @@
 use super::candidates::{Block, Candidates, Pair};
 use super::habit::Habit;
 use super::histograms::{Distances, Histograms};
+use super::tuning::{EM_CONVERGED, PRIOR_LINES};
 use super::working_set::WorkingSet;
-
-/// A kind is still when no more than this share of its lines moved in a round.
-pub(crate) const STILL: f32 = 0.001;
-
-/// Habits of a kind of line are known from so many before.
-const KNOWN_LINES: f32 = 30.0;
 
 /// See the module. Kinds are numbered from the block's first.
 #[derive(Debug, Default)]
@@ -31,7 +26,7 @@ impl TemplateEstimate {
         self.clear(block);
         self.habits.clear();
         let (all, before) = (lines(candidates, block), candidates.prior.of(block.template).lines);
-        self.is_known = before >= KNOWN_LINES;
+        self.is_known = before >= PRIOR_LINES;
         if self.is_known {
             for (counts, class) in self.counts.iter_mut().zip(block.classes.clone()) {
                 counts.take_in(&candidates.prior.pairs[class], all as f32 / before);
@@ -102,7 +97,7 @@ impl TemplateEstimate {
         for ((habit, counts), learned) in self.habits.iter_mut().zip(&self.counts).zip(&mut self.learned) {
             let distance = counts.distance(learned);
             moved += distance;
-            if distance > STILL * counts.sum.max(1.0) {
+            if distance > EM_CONVERGED * counts.sum.max(1.0) {
                 habit.learn(counts);
                 *learned = counts.start;
             }

@@ -1,4 +1,4 @@
-//! What learning knew of each line, for whoever asks why.
+//! What learning knew of each line: the evidence behind its link.
 //!
 //! In go the tables that [`super::engine::Engine::settle`] would drop, out come the candidates of one line with what spoke for
 //! each. Kept only when asked for before; nothing is learned or decided here.
@@ -29,7 +29,7 @@ pub(crate) struct Evidence {
     candidates: Candidates,
     association: Association,
     choices: Choices,
-    /// (source, file, offset), line, row of the scene or `u32::MAX`; in order.
+    /// (source, file, offset), line, row of the candidates or `u32::MAX`; in order.
     places: Vec<((u32, u32, u64), u32, u32)>,
     known: Vec<Known>,
     /// How many lines have a key with its value; made when first asked for.

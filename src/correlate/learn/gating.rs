@@ -3,6 +3,7 @@
 //! In go lines and the tables of features, out come [`Candidates`]: rows in the order of their templates, for each its pairs
 //! with what line and span have in common, and the clutter of each class. Nothing is weighed here.
 
+use super::tuning::CERTAINLY_LATE_NS;
 use std::ops::Range;
 
 use super::bins::bin;
@@ -15,8 +16,6 @@ use super::histograms::Histograms;
 use crate::correlate::index::{Open, Slot};
 use crate::correlate::text::hash::NumberMap;
 
-/// Ends are read after the line is written, but for what clocks round away.
-const LATE_NS: i64 = 2_000;
 /// Pairs kept in all.
 const PAIRS_MAX: usize = 24 << 20;
 /// Room is made for so many pairs of each of so many lines at first: what is never used costs nothing, growing does.
@@ -25,7 +24,7 @@ const ROWS_RESERVED: usize = 64 << 10;
 /// Classes kept: each takes a kilobyte.
 const CLASSES_MAX: usize = 1 << 16;
 
-/// Looks all of these lines up. `past`: of a stream.
+/// Looks all of these lines up. `past`: what a stream has taught.
 pub(crate) fn candidates(
     tables: &FeatureTables<'_>,
     wanted: impl Iterator<Item = u32>,
@@ -210,7 +209,7 @@ fn mark_late(candidates: &mut Candidates, at: usize, ends: &[i64]) {
     let row = candidates.rows[at];
     for pair in &mut candidates.pairs[row.pairs()] {
         let end = ends[usize::from(pair.trace)];
-        pair.late = row.low > end.saturating_add(LATE_NS);
+        pair.late = row.low > end.saturating_add(CERTAINLY_LATE_NS);
         pair.ended = row.time > end;
     }
 }

@@ -7,14 +7,7 @@ use super::approximate::{exp, ln};
 use super::bins::BINS;
 use super::clues::CLUES;
 use super::histograms::{BinIndex, Distances, Histograms, clutter, smooth};
-
-/// Share of the clutter mixed into a habit, so that nothing is impossible.
-const FLOOR: f32 = 0.2;
-
-/// What a pair has taught itself counts from this share of the habit on.
-const OWN_COUNTS: f32 = 1e-3;
-/// A side counts from this part of the weight on.
-const SIDE_LEAST: f32 = 0.01;
+use super::tuning::{HABIT_FLOOR, HABIT_OWN_COUNTS, HABIT_SIDE_LEAST};
 
 /// Habit and clutter of one kind.
 #[derive(Debug, Clone)]
@@ -65,7 +58,7 @@ struct Likely {
 const ANY: Likely = Likely { factor: 1.0, own_counts: f32::MAX };
 
 impl Habit {
-    /// From counts at shifted times: nothing is usual yet.
+    /// From counts at shifted times: no likelihood ratio differs from 1 yet.
     pub(crate) fn from_clutter(counts: &Histograms, lines: u32) -> Habit {
         let lines = lines.max(1) as f32;
         let clutter_clues = shares(&counts.clues, &CLUE_PRIOR, 1.0);
@@ -114,7 +107,7 @@ impl Habit {
         let learned = |counts: &Distances, clutter: &Distances| {
             let mut habit = smooth(counts);
             for (bin, clutter) in habit.iter_mut().zip(clutter) {
-                *bin = (*bin + FLOOR * clutter) / lines;
+                *bin = (*bin + HABIT_FLOOR * clutter) / lines;
             }
             habit
         };
@@ -183,7 +176,7 @@ impl Habit {
         let parts = gains.map(|gain| exp(4.0 * (gain - most)));
         let all: f32 = parts.iter().sum();
         // One that tells next to nothing is left out.
-        self.sides = parts.map(|part| if part < SIDE_LEAST * all { 0.0 } else { part / all });
+        self.sides = parts.map(|part| if part < HABIT_SIDE_LEAST * all { 0.0 } else { part / all });
         self.start_likely = likely(self.sides[0], &starts, &self.start, self.lines);
         self.end_likely = likely(self.sides[1], &ends, &self.end, self.lines);
         self.edge_likely = likely(self.sides[2], &edges, &self.edge, self.lines);
@@ -197,7 +190,7 @@ fn likely(share: f32, logs: &Distances, habit: &Distances, lines: f32) -> [Likel
     let mut all = [ANY; BINS];
     if share > 0.0 {
         for (likely, (log, habit)) in all.iter_mut().zip(logs.iter().zip(habit)) {
-            *likely = Likely { factor: exp(share * log), own_counts: OWN_COUNTS * habit * lines };
+            *likely = Likely { factor: exp(share * log), own_counts: HABIT_OWN_COUNTS * habit * lines };
         }
     }
     all

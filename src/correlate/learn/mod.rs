@@ -37,6 +37,7 @@ mod posteriors;
 mod prior;
 mod request_groups;
 mod request_keys;
+mod tuning;
 mod working_set;
 mod writers;
 mod written_time;

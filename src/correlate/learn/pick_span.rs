@@ -7,37 +7,12 @@ use super::bins::{BINS, bin_width};
 use super::candidates::{Block, CandidateRow, Candidates};
 use super::clues::{CLUES, DURATION, OWN_WORD};
 use super::histograms::smooth;
+use super::tuning::{
+    RUNTIME_DELAY_SLOPE, SPAN_CLOCK_NS, SPAN_CONVERGED, SPAN_DENSITY, SPAN_DENSITY_EXACT_NS, SPAN_DENSITY_NS,
+    SPAN_DENSITY_ROUNDS, SPAN_INNER, SPAN_MAY_HOLD, SPAN_OUTSIDE, SPAN_REGULARITY, SPAN_ROUNDS, SPAN_TRACE_SURE,
+    SPAN_WORD_MOST,
+};
 use crate::correlate::index::{Slot, SpanIndex};
-
-/// Rounds of learning.
-const ROUNDS: usize = 25;
-/// Distances are learned anew in every so many of them.
-const CLOSENESS_EVERY: usize = 4;
-/// Nothing moves any more when the kinds of this share of lines change in a round.
-const STILL: f32 = 0.0005;
-/// Lines that are less sure of their trace teach nothing, and get no span.
-pub(crate) const SURE: f32 = 0.5;
-/// Clocks.
-const NEAR_NS: i64 = 3_000;
-/// A span that certainly did not hold a line counts so much.
-const OUTSIDE: f32 = 0.01;
-/// From this share of its possible times on that lie in a span, a line may as well be in it: clocks tell who was certainly
-/// not there, not who was.
-const MAY_HOLD: f32 = 1.0 / 30.0;
-/// How much likelier a line is in a span than in the one above it, other things being equal.
-const INNER: f32 = 1.3;
-/// A word of a span's attributes says so much at most: lines tell what they are about to do for a thing as well as what is
-/// done for it further down.
-const WORD_MOST: f32 = 2.0;
-/// How much regularity counts.
-const REGULARITY: f32 = 0.7;
-/// How much it counts that lines of the kind stand close together, as seen from the span's start or end.
-const CLOSENESS: f32 = 0.4;
-/// Distances closer than this are the same, where the clock is exact and where it is the runtime's.
-const SAME_EXACT_NS: f32 = 5_000.0;
-const SAME_NS: f32 = 50_000.0;
-/// Runtime's stamps: how steeply their delay is spread around what is usual.
-const DELAY_SLOPE: f32 = 2.5;
 
 /// The pair chosen for a row, and the probability of its trace.
 pub(crate) type Choice = Option<(u32, f32)>;
@@ -136,7 +111,7 @@ impl OfTrace {
                 self.sums[trace] += weight;
             }
             let best = self.sums.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-            let Some((trace, probability)) = best.filter(|(_, sum)| *sum >= SURE) else { continue };
+            let Some((trace, probability)) = best.filter(|(_, sum)| *sum >= SPAN_TRACE_SURE) else { continue };
             let own = (row.first..).zip(pairs).filter(|(_, pair)| usize::from(pair.trace) == trace);
             self.list.extend(own.map(|(number, pair)| SpanOfTrace {
                 pair: number,
@@ -173,10 +148,10 @@ impl OfTrace {
             for candidate in own {
                 let pair = &candidates.pairs[candidate.pair as usize];
                 let span = index.span(pair.slot);
-                let time = (time_within(row, span.start, span.end) / MAY_HOLD).clamp(OUTSIDE, 1.0);
+                let time = (time_within(row, span.start, span.end) / SPAN_MAY_HOLD).clamp(SPAN_OUTSIDE, 1.0);
                 let class = candidate.class as usize;
                 let duration = durations[class].weight(names_duration(pair.clues));
-                let word = words[class].weight(holds_word(pair.clues)).clamp(1.0 / WORD_MOST, WORD_MOST);
+                let word = words[class].weight(holds_word(pair.clues)).clamp(1.0 / SPAN_WORD_MOST, SPAN_WORD_MOST);
                 candidate.like = time * duration * word * depths.factor(pair.slot);
                 candidate.closeness = candidate.like;
             }
@@ -201,28 +176,28 @@ impl OfTrace {
 
     /// The part of each candidate. Learned per (template, operation): which share of the lines that could be in a span of
     /// the operation is in it, which share of the operation's spans has such a line, and how far from its start or end it
-    /// stands. An operation every span of which has the template is its home, one that has it here and there is beside it.
+    /// stands. An operation every span of which has the template is likelier than one that has it here and there.
     fn share(&mut self, index: &SpanIndex, candidates: &Candidates) {
         let all = self.classes.len();
         let could = self.lines_that_could(all);
         let mut factors = vec![1.0; all];
         let [mut counts, mut with_line] = [0.0; 2].map(|zero| vec![zero; all]);
         let mut round = 0;
-        while round < ROUNDS {
+        while round < SPAN_ROUNDS {
             if round > 0 {
                 self.weigh_closeness(index, candidates, all);
             }
-            let stage = round..(round + CLOSENESS_EVERY).min(ROUNDS);
+            let stage = round..(round + SPAN_DENSITY_ROUNDS).min(SPAN_ROUNDS);
             let still = stage.clone().find(|_| {
                 let before = std::mem::replace(&mut counts, vec![0.0; all]);
                 self.weigh(candidates, &factors, &mut counts, &mut with_line);
                 for (class, factor) in factors.iter_mut().enumerate() {
                     let spans = candidates.all_spans_of[self.classes[class].0 as usize] as f32;
                     let covered = ((std::mem::take(&mut with_line[class]) + 0.05) / (spans + 0.1)).clamp(1e-4, 1.0);
-                    *factor = (counts[class] + 0.01) / (could[class] + 0.1) * regularity(covered).powf(REGULARITY);
+                    *factor = (counts[class] + 0.01) / (could[class] + 0.1) * regularity(covered).powf(SPAN_REGULARITY);
                 }
                 let moved: f32 = counts.iter().zip(&before).map(|(now, before)| (now - before).abs()).sum();
-                moved <= STILL * self.rows.len() as f32
+                moved <= SPAN_CONVERGED * self.rows.len() as f32
             });
             if still == Some(round) {
                 return;
@@ -287,17 +262,17 @@ impl OfTrace {
         }
         for (row, _, own) in OfTrace::of_rows(&self.rows, &mut self.list) {
             let row = &candidates.rows[row as usize];
-            let same = if row.low == row.time { SAME_EXACT_NS } else { SAME_NS };
+            let same = if row.low == row.time { SPAN_DENSITY_EXACT_NS } else { SPAN_DENSITY_NS };
             for candidate in own {
                 let (pair, class) = (&candidates.pairs[candidate.pair as usize], candidate.class as usize);
                 let weight = 0.5 * candidate.weight;
                 let span = index.span(pair.slot);
-                let length = ((span.end - span.start).max(0) as f32).max(SAME_NS);
+                let length = ((span.end - span.start).max(0) as f32).max(SPAN_DENSITY_NS);
                 let per_time = |bins: &[f32; BINS], bin: u8| {
                     (bins[usize::from(bin)] - weight).max(0.0) / (sums[class] - weight + 0.5) / bin_width(bin).max(same)
                 };
                 let sides = per_time(&starts[class], pair.start_bin).max(per_time(&ends[class], pair.end_bin));
-                candidate.closeness = candidate.like * (sides.max(0.2 / length) * 1e6).powf(CLOSENESS);
+                candidate.closeness = candidate.like * (sides.max(0.2 / length) * 1e6).powf(SPAN_DENSITY);
             }
         }
     }
@@ -325,7 +300,7 @@ impl Depths {
     fn new(index: &SpanIndex) -> Depths {
         let depth = |slot| index.ancestors(slot).count().min(usize::from(u8::MAX)) as u8;
         let of = (0..index.len() as Slot).map(depth).collect();
-        Depths { of, factors: (0..=u8::MAX).map(|depth| INNER.powf(f32::from(depth))).collect() }
+        Depths { of, factors: (0..=u8::MAX).map(|depth| SPAN_INNER.powf(f32::from(depth))).collect() }
     }
 
     fn factor(&self, slot: Slot) -> f32 {
@@ -362,9 +337,9 @@ impl Hits {
 fn time_within(row: &CandidateRow, start: i64, end: i64) -> f32 {
     let late = |time: i64| (row.time.saturating_sub(time)).max(0) as f32;
     // How much later than written the stamp may be, for the span to hold the line.
-    let least = late(end.saturating_add(NEAR_NS));
-    let most = late(start.saturating_sub(NEAR_NS)).min(late(row.low));
-    if start.saturating_sub(NEAR_NS) > row.time || least > late(row.low) {
+    let least = late(end.saturating_add(SPAN_CLOCK_NS));
+    let most = late(start.saturating_sub(SPAN_CLOCK_NS)).min(late(row.low));
+    if start.saturating_sub(SPAN_CLOCK_NS) > row.time || least > late(row.low) {
         return 0.0;
     }
     if row.low == row.time {
@@ -372,7 +347,7 @@ fn time_within(row: &CandidateRow, start: i64, end: i64) -> f32 {
     }
     let usual = row.delay as f32;
     let share = |delay: f32| {
-        let part = (delay / usual).powf(DELAY_SLOPE);
+        let part = (delay / usual).powf(RUNTIME_DELAY_SLOPE);
         part / (1.0 + part)
     };
     ((share(most) - share(least)) / share(late(row.low)).max(1e-6)).clamp(0.0, 1.0)

@@ -1,4 +1,4 @@
-//! What earlier lines of a stream taught about those at hand: data only.
+//! What earlier lines of a stream taught: data only.
 //!
 //! `decay` fills it from what it keeps, learning starts from it. Empty for finished logs.
 

@@ -1,4 +1,4 @@
-//! Keys that name a request find themselves.
+//! Request groups: lines that have one value of a key that names requests.
 //!
 //! In go the keys with values of lines and the weights so far, out come groups of lines with one value, for keys whose
 //! lines were found to agree on a trace; the lines of a group then share the product of what each of them says. A pod or
@@ -11,22 +11,10 @@ use super::observed::Observed;
 use super::operations::Operations;
 use super::posteriors::Posteriors;
 use super::request_keys::{self, Agreement, RequestKeys};
+use super::tuning::{
+    GROUP_CAPACITY_ROUNDS, GROUP_FLOOR, GROUP_LINES_MAX, GROUP_OPEN_LEAST, GROUP_PART_LEAST, GROUP_QUANTILE, GROUP_SURE,
+};
 use crate::correlate::text::hash::NumberMap;
-
-/// Lines of a group, at most: more is no request.
-const LINES_MAX: usize = 400;
-/// A line is sure of its trace from here.
-const SURE: f32 = 0.9;
-/// Each line's evidence counts at least so much, lest one line rule out a trace.
-const FLOOR: f32 = 0.02;
-/// Of the traces with groups of a key, this share has the usual number or fewer.
-const USUAL_SHARE: f32 = 0.4;
-/// Rounds of giving and taking.
-const SHARINGS: usize = 12;
-/// Smaller parts of a group take nothing from others.
-const SHARED_LEAST: f32 = 1e-4;
-/// Requests that by chance were open all the while, at least.
-const CHANCE_MIN: f32 = 0.1;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -63,13 +51,16 @@ impl RequestGroups {
         }
         keyed.sort_unstable();
         keyed.dedup();
-        let runs: Vec<&[u128]> =
-            keyed.chunk_by(|a, b| a >> 32 == b >> 32).filter(|run| (2..=LINES_MAX).contains(&run.len())).collect();
+        let runs: Vec<&[u128]> = keyed
+            .chunk_by(|a, b| a >> 32 == b >> 32)
+            .filter(|run| (2..=GROUP_LINES_MAX).contains(&run.len()))
+            .collect();
         let mut agreement = Agreement::default();
         let mut traces = Vec::new();
         for run in &runs {
             traces.clear();
-            let sure = |row: u32| candidates.sure_trace(operations, weights, &candidates.rows[row as usize], SURE);
+            let sure =
+                |row: u32| candidates.sure_trace(operations, weights, &candidates.rows[row as usize], GROUP_SURE);
             traces.extend(run.iter().filter_map(|keyed| sure(*keyed as u32)));
             request_keys::count(&mut agreement, key_of(run[0]), &mut traces);
         }
@@ -123,7 +114,7 @@ impl RequestGroups {
         sizes
     }
 
-    /// One trace for each group, and of each key no more groups for a trace than is usual.
+    /// One trace for each group, and of each key no more groups for a trace than its capacity.
     pub(crate) fn agree(
         &mut self,
         operations: &Operations,
@@ -173,7 +164,7 @@ impl Group {
         expected: &ExpectedOpen,
         sums: &mut Vec<(u32, f32)>,
     ) {
-        let floor = FLOOR.ln();
+        let floor = GROUP_FLOOR.ln();
         let by_chance = expected.open_during(candidates, &self.rows);
         let mut all: Vec<(u32, f32)> = Vec::new();
         let mut none = 0.0;
@@ -210,15 +201,15 @@ impl Group {
     }
 }
 
-/// Of each key a trace takes as many groups as is usual: else those of requests that were not recorded go to one that runs
-/// beside them.
+/// Of each key a trace takes as many groups as is typical: else those of requests that were not recorded go to one that runs
+/// at the same time.
 fn share(groups: &mut [Group]) {
     // (key, trace) → its place in `taken`.
     let mut places: NumberMap<(u32, u32), u32> = NumberMap::default();
     let mut keys: Vec<u32> = Vec::new();
     let mut taken: Vec<f32> = Vec::new();
     for group in groups.iter() {
-        for (trace, part) in group.traces.iter().filter(|of| of.1 > SHARED_LEAST) {
+        for (trace, part) in group.traces.iter().filter(|of| of.1 > GROUP_PART_LEAST) {
             let at = *places.entry((group.key, *trace)).or_insert(taken.len() as u32) as usize;
             if at == taken.len() {
                 keys.push(group.key);
@@ -234,13 +225,13 @@ fn share(groups: &mut [Group]) {
     for (key, taken) in keys.iter().zip(&taken).filter(|of| *of.1 > 0.5) {
         counts.entry(*key).or_default().push(taken.round() as u32);
     }
-    let usual = |counts: &mut Vec<u32>| {
+    let typical = |counts: &mut Vec<u32>| {
         counts.sort_unstable();
-        counts.get((counts.len() as f32 * USUAL_SHARE) as usize).copied().unwrap_or(1).max(1) as f32
+        counts.get((counts.len() as f32 * GROUP_QUANTILE) as usize).copied().unwrap_or(1).max(1) as f32
     };
-    let usual: NumberMap<u32, f32> = counts.iter_mut().map(|(key, counts)| (*key, usual(counts))).collect();
-    let caps: Vec<f32> = keys.iter().map(|key| usual.get(key).copied().unwrap_or(1.0)).collect();
-    for _ in 0..SHARINGS {
+    let capacity: NumberMap<u32, f32> = counts.iter_mut().map(|(key, counts)| (*key, typical(counts))).collect();
+    let caps: Vec<f32> = keys.iter().map(|key| capacity.get(key).copied().unwrap_or(1.0)).collect();
+    for _ in 0..GROUP_CAPACITY_ROUNDS {
         let mut is_shared = true;
         for (part, cap) in taken.iter_mut().zip(&caps) {
             is_shared &= *part <= cap * 1.001;
@@ -302,7 +293,7 @@ impl ExpectedOpen {
             // Where fewer than one is open, a line alone knows that already.
             all[usize::from(bin(last - first.time))] / all[0].clamp(1e-6, 1.0)
         });
-        chance.unwrap_or(1.0).max(CHANCE_MIN)
+        chance.unwrap_or(1.0).max(GROUP_OPEN_LEAST)
     }
 }
 

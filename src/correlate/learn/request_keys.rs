@@ -3,15 +3,8 @@
 //! In go the traces of lines with one value, out comes whether the key names requests, of this service or by what it does in
 //! others. A pod or a user has many traces, and so is no request.
 
+use super::tuning::{REQUEST_KEY_AGREEMENT, REQUEST_KEY_LINES, REQUEST_KEY_OTHERS_LINES, REQUEST_KEY_OTHERS_PART};
 use crate::correlate::text::hash::NumberMap;
-
-/// A key is a request's when so many of the sure lines with one value agree.
-const AGREE: f32 = 0.93;
-/// … of so many.
-const SEEN_MIN: f32 = 20.0;
-/// What the same key names in other services counts so much, and like so many lines at most.
-const OTHERS_PART: f32 = 0.5;
-const OTHERS_MOST: f32 = 15.0;
 
 /// Of each service and key: lines that agreed with those of the same value, of so many.
 pub(crate) type Agreement = NumberMap<(u32, u32), (f32, f32)>;
@@ -52,9 +45,9 @@ impl RequestKeys<'_> {
         let own = (now.0 + before.0, now.1 + before.1);
         let all = self.everywhere.get(&key.1).copied().unwrap_or_default();
         let others = (all.0 - own.0, all.1 - own.1);
-        let part = (OTHERS_MOST / others.1.max(1.0)).min(OTHERS_PART);
+        let part = (REQUEST_KEY_OTHERS_LINES / others.1.max(1.0)).min(REQUEST_KEY_OTHERS_PART);
         let (agree, seen) = (own.0 + part * others.0, own.1 + part * others.1);
-        seen >= SEEN_MIN && agree >= AGREE * seen && own.0 >= AGREE * own.1
+        seen >= REQUEST_KEY_LINES && agree >= REQUEST_KEY_AGREEMENT * seen && own.0 >= REQUEST_KEY_AGREEMENT * own.1
     }
 }
 

@@ -6,11 +6,7 @@
 use super::association::ContextFactors;
 use super::candidates::{Block, Candidates, Pair};
 use super::posteriors::Posteriors;
-
-/// A pair with less of its line is left out, what remains of it stays as it is.
-pub(crate) const LEAST: f32 = 1e-6;
-/// How likely a line is in a span that only waits for something, against others.
-const WAITING: f32 = 0.03;
+use super::tuning::{PRUNED_WEIGHT, WAITING_RATIO};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -99,7 +95,7 @@ impl WorkingSet {
         self.factors.clear();
         self.factors.extend(block.pairs.clone().zip(&self.pairs).map(|(number, pair)| {
             let late = if pair.late { after_end } else { 1.0 };
-            let waits = if pair.waits { WAITING } else { 1.0 };
+            let waits = if pair.waits { WAITING_RATIO } else { 1.0 };
             PairFactors {
                 open: alone * late * waits,
                 shared_words: context.shared_words.factor(number, template),
@@ -131,7 +127,7 @@ impl WorkingSet {
             row.first = to as u32;
             for at in from {
                 let number = self.numbers[at] as usize;
-                if self.weights[at] < LEAST {
+                if self.weights[at] < PRUNED_WEIGHT {
                     posteriors.weights[number] = self.weights[at];
                     if let Some(score) = posteriors.scores.get_mut(number) {
                         *score = self.scores[at];

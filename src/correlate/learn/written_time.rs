@@ -4,16 +4,10 @@
 //! known here.
 
 use super::lines::Line;
+use super::tuning::{RUNTIME_DELAY_MOST_NS, RUNTIME_DELAY_NS, SLACK_EXACT_NS, SLACK_RUNTIME_NS};
 
-/// Spans may have ended so long before their lines: clocks that are read one after the other, and the runtime that takes
-/// the time late.
-const AFTER_EXACT_NS: i64 = 50_000;
-const AFTER_RUNTIME_NS: i64 = 5_000_000;
 /// How much later than it was written a line is stamped by the runtime, per writer.
 pub(crate) struct Delays(Vec<i64>);
-
-/// Where a payload has no time to compare with.
-const DELAY_NS: i64 = 200_000;
 
 impl Delays {
     pub(crate) fn new<'l>(lines: impl Iterator<Item = &'l Line>) -> Delays {
@@ -29,33 +23,32 @@ impl Delays {
         let mut delays = Vec::new();
         for run in seen.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() >= 8) {
             let writer = run[0].0 as usize;
-            delays.resize(delays.len().max(writer + 1), DELAY_NS);
+            delays.resize(delays.len().max(writer + 1), RUNTIME_DELAY_NS);
             delays[writer] = run[run.len() / 2].1.clamp(20_000, 2_000_000);
         }
         Delays(delays)
     }
 
     pub(crate) fn of(&self, writer: u32) -> i64 {
-        self.0.get(writer as usize).copied().unwrap_or(DELAY_NS)
+        self.0.get(writer as usize).copied().unwrap_or(RUNTIME_DELAY_NS)
     }
 }
 
 /// When a line was written, since when it may have been, and how late its span may have ended. `digits`: of the second,
 /// in lines of its kind.
 pub(crate) fn when(line: &Line, digits: u8) -> Option<(i64, i64, i64)> {
-    const RUNTIME_NS: i64 = 2_000_000;
     let envelope = (line.envelope_time != i64::MIN).then_some(line.envelope_time);
     if !line.from_payload {
-        return Some((line.time, line.time.saturating_sub(RUNTIME_NS), AFTER_RUNTIME_NS));
+        return Some((line.time, line.time.saturating_sub(RUNTIME_DELAY_MOST_NS), SLACK_RUNTIME_NS));
     }
     let unit = 10i64.pow(9 - u32::from(digits.min(9)));
     if unit <= 1_000 {
-        return Some((line.time, line.time, if line.from_journal { AFTER_RUNTIME_NS } else { AFTER_EXACT_NS }));
+        return Some((line.time, line.time, if line.from_journal { SLACK_RUNTIME_NS } else { SLACK_EXACT_NS }));
     }
     match envelope {
         Some(envelope) => {
             let time = envelope.clamp(line.time, line.time.saturating_add(unit));
-            Some((time, line.time, AFTER_RUNTIME_NS))
+            Some((time, line.time, SLACK_RUNTIME_NS))
         }
         None if unit <= 10_000_000 => Some((line.time.saturating_add(unit / 2), line.time, unit)),
         None => None,

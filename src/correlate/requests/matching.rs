@@ -34,7 +34,7 @@ const EARLY_NS: i64 = 5_000;
 /// stands for lines after the end.
 const BINS: usize = 42;
 const LATE: usize = BINS - 1;
-/// Weight of what is believed before anything is seen, in pairs.
+/// Weight of the prior, in pairs.
 const PRIOR_PAIRS: f64 = 3.0;
 
 /// For each group the index of its span and the probability.
@@ -42,7 +42,7 @@ pub(crate) fn assign(spans: &[Extent], groups: &[Extent]) -> Vec<Option<(usize, 
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_unstable_by_key(|group| groups[*group].first);
     let mut pairs = pairs_of(spans, groups, &order);
-    let mut habits = Habits::new();
+    let mut habits = OffsetHistograms::new();
     for _ in 0..ROUNDS {
         weigh(&mut pairs, &habits);
         pass_messages(&mut pairs, spans.len(), groups.len(), habits.missing());
@@ -143,16 +143,16 @@ fn width(bin: usize) -> f64 {
     }
 }
 
-/// Where in its span a group lies.
-struct Habits {
+/// Histograms of the offsets of groups in their spans.
+struct OffsetHistograms {
     after_start: [f64; BINS],
     before_end: [f64; BINS],
     /// Share of spans that have lines.
     logged: f64,
 }
 
-impl Habits {
-    fn new() -> Habits {
+impl OffsetHistograms {
+    fn new() -> OffsetHistograms {
         // Soon rather than late; nothing is impossible.
         let mut prior = [0.0; BINS];
         for (bin, weight) in prior.iter_mut().enumerate() {
@@ -160,7 +160,7 @@ impl Habits {
         }
         let sum: f64 = prior.iter().sum();
         let prior = prior.map(|weight| weight / sum * PRIOR_PAIRS);
-        Habits { after_start: prior, before_end: prior, logged: 0.5 }
+        OffsetHistograms { after_start: prior, before_end: prior, logged: 0.5 }
     }
 
     fn missing(&self) -> f64 {
@@ -168,7 +168,7 @@ impl Habits {
     }
 
     fn learn(&mut self, pairs: &[Pair], spans: usize) {
-        *self = Habits::new();
+        *self = OffsetHistograms::new();
         let mut sure = 0.0;
         for pair in pairs {
             sure += pair.belief;
@@ -181,15 +181,15 @@ impl Habits {
     }
 }
 
-/// Odds of each pair: how usual it is where it lies, without what it taught itself, against chance.
-fn weigh(pairs: &mut [Pair], habits: &Habits) {
+/// Odds of each pair: the likelihood of its offsets, its own contribution left out, against clutter.
+fn weigh(pairs: &mut [Pair], habits: &OffsetHistograms) {
     let (starts, ends): (f64, f64) = (habits.after_start.iter().sum(), habits.before_end.iter().sum());
     for pair in pairs {
         let own = if pair.belief > 0.5 && !pair.rounded { pair.belief } else { 0.0 };
-        let usual_start = (habits.after_start[pair.after_start] - own) / (starts - own);
-        let usual_end = (habits.before_end[pair.before_end] - own) / (ends - own);
-        let usual = if pair.rounded { 1.0 } else { usual_start * usual_end };
-        pair.odds = (usual / pair.clutter).clamp(1e-12, 1e12);
+        let start_likelihood = (habits.after_start[pair.after_start] - own) / (starts - own);
+        let end_likelihood = (habits.before_end[pair.before_end] - own) / (ends - own);
+        let likelihood = if pair.rounded { 1.0 } else { start_likelihood * end_likelihood };
+        pair.odds = (likelihood / pair.clutter).clamp(1e-12, 1e12);
     }
 }
 

@@ -79,11 +79,11 @@ pub(crate) fn assign(index: &SpanIndex, resources: &[&[u32]], calls: &[TimedCall
     found
 }
 
-/// How far a line's start may be from its span's: a few times what is usual.
+/// How far a line's start may be from its span's: a few times the median.
 fn reach(sole: &mut [i64]) -> i64 {
     sole.sort_unstable();
-    let usual = sole.get(sole.len() / 2).copied().unwrap_or(0);
-    (8 * usual).clamp(50_000, BEFORE_NS)
+    let median = sole.get(sole.len() / 2).copied().unwrap_or(0);
+    (8 * median).clamp(50_000, BEFORE_NS)
 }
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reach_follows_what_is_usual() {
+    fn the_reach_follows_the_median() {
         assert_eq!(reach(&mut []), 50_000);
         assert_eq!(reach(&mut [100_000; 20]), 800_000);
         assert_eq!(method_number(b"/a.B/C"), method_number(b"a.B/C"));

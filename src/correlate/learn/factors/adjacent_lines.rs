@@ -10,21 +10,14 @@ use crate::correlate::learn::candidates::{CandidateRow, Candidates, TRACES_MAX};
 use crate::correlate::learn::lines::Lines;
 use crate::correlate::learn::observed::Observed;
 use crate::correlate::learn::posteriors::Posteriors;
+use crate::correlate::learn::tuning::{
+    ADJACENT_NEAR_NS, ADJACENT_PRIOR_LINES, ADJACENT_RATIO_LEAST, ADJACENT_SERVICE_LINES, ADJACENT_SURE,
+};
 use crate::correlate::text::hash::NumberMap;
 
-/// Farther lines are no neighbours.
-const NEAR_NS: i64 = 2_000_000;
-/// A line is sure of its trace, or of none, from here.
-const SURE: f32 = 0.9;
 /// What a neighbour is: far or unsure, of the trace, of another, of none; before and after.
 const SIDES: usize = 4;
 const OUTCOMES: usize = SIDES * SIDES;
-/// What the service has taught counts like so many lines of the template …
-const SERVICE: f32 = 8.0;
-/// … and that an outcome says nothing like so many of the service.
-const BEFORE: f32 = 4.0;
-/// It says so much at most.
-const LEAST: f32 = 0.2;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -57,9 +50,9 @@ impl AdjacentLines {
             operations,
             &posteriors.weights,
             row,
-            SURE,
+            ADJACENT_SURE,
         ) {
-            _ if *none >= SURE => Sure::NoSpan,
+            _ if *none >= ADJACENT_SURE => Sure::NoSpan,
             trace => trace.map_or(Sure::Nothing, Sure::Trace),
         };
         let sure: Vec<Sure> = candidates.rows.iter().zip(&posteriors.none).map(of_row).collect();
@@ -112,7 +105,7 @@ fn sides(lines: &Lines, candidates: &Candidates, sure: &[Sure], settled: &[(u32,
     let mut sides = vec![[Sure::Nothing; 2]; candidates.rows.len()];
     for two in order.windows(2) {
         let [(writer, time, _, first), (next_writer, next_time, _, second)] = [two[0], two[1]];
-        let are_near = writer == next_writer && next_time - time <= NEAR_NS;
+        let are_near = writer == next_writer && next_time - time <= ADJACENT_NEAR_NS;
         if are_near && first != SETTLED && second != SETTLED {
             sides[first as usize][1] = sure[second as usize];
             sides[second as usize][0] = sure[first as usize];
@@ -156,13 +149,14 @@ impl Tally {
             let mut both = *right;
             add(&mut both, others);
             let both = shares(&both, &[1.0 / OUTCOMES as f32; OUTCOMES], 0.5 * OUTCOMES as f32);
-            *right = shares(right, &both, BEFORE);
-            *others = shares(others, &both, BEFORE);
+            *right = shares(right, &both, ADJACENT_PRIOR_LINES);
+            *others = shares(others, &both, ADJACENT_PRIOR_LINES);
         }
         let of_template = |(service, counts): (&u32, (&OutcomeCounts, &OutcomeCounts))| {
             let [right, others] = &of_services[service];
-            let (right, others) = (shares(counts.0, right, SERVICE), shares(counts.1, others, SERVICE));
-            std::array::from_fn(|at| (right[at] / others[at]).clamp(LEAST, 1.0))
+            let (right, others) =
+                (shares(counts.0, right, ADJACENT_SERVICE_LINES), shares(counts.1, others, ADJACENT_SERVICE_LINES));
+            std::array::from_fn(|at| (right[at] / others[at]).clamp(ADJACENT_RATIO_LEAST, 1.0))
         };
         services.iter().zip(self.right.iter().zip(&self.others)).map(of_template).collect()
     }

@@ -1,21 +1,17 @@
 //! Concurrency: how many more spans are open when lines are written than at other times.
 //!
 //! In go posteriors so far, out comes for each template the ratio of the spans of other traces that were open at its lines to
-//! those expected from shifted times. Requests that come in bursts run beside each other more often than chance has it, those of a single
-//! client hardly ever; a recorded span that merely runs beside a line is as likely as that. Which traces were recorded
-//! does not depend on what they run beside, so recorded ones tell of those that were not.
+//! those expected from shifted times. Requests that come in bursts run at the same time more
+//! often than chance has it, those of a single client hardly ever; a recorded span that merely runs at the same time as a
+//! line is as likely as that. Which traces were recorded does not depend on what runs at the same time, so recorded ones
+//! tell of those that were not.
 
 use crate::correlate::learn::candidates::{Block, Candidates};
 use crate::correlate::learn::posteriors::Posteriors;
+use crate::correlate::learn::tuning::{
+    CONCURRENCY_CHANCE_SPANS, CONCURRENCY_LEAST, CONCURRENCY_MOST, CONCURRENCY_SERVICE_SPANS,
+};
 use crate::correlate::text::hash::NumberMap;
-
-/// Chance is believed like so many spans that were seen beside lines of the service …
-const CHANCE: f32 = 3.0;
-/// … and the service like so many beside lines of the kind.
-const SERVICE: f32 = 10.0;
-/// More, or less, is no matter of chance.
-const LEAST: f32 = 0.1;
-const MOST: f32 = 10.0;
 
 /// Of each template.
 #[derive(Debug, Default)]
@@ -50,15 +46,16 @@ impl Concurrency {
         }
         let ratio = |((seen, expected), service): (&(f32, f32), &u32)| {
             let (seen_in_all, expected_in_all) = of_services.get(service).copied().unwrap_or_default();
-            let of_service = (seen_in_all + CHANCE) / (expected_in_all + CHANCE);
-            ((seen + SERVICE * of_service) / (expected + SERVICE)).clamp(LEAST, MOST)
+            let of_service = (seen_in_all + CONCURRENCY_CHANCE_SPANS) / (expected_in_all + CONCURRENCY_CHANCE_SPANS);
+            ((seen + CONCURRENCY_SERVICE_SPANS * of_service) / (expected + CONCURRENCY_SERVICE_SPANS))
+                .clamp(CONCURRENCY_LEAST, CONCURRENCY_MOST)
         };
         let ratios = of_templates.iter().zip(&candidates.templates.service).map(ratio).collect();
         Concurrency { ratios, spans }
     }
 }
 
-/// Spans beside the lines of a template that are of another trace, by how much of the template their operations have.
+/// Spans of other traces that are open at the lines of a template, weighted by the preference of their class.
 fn concurrent(candidates: &Candidates, posteriors: &Posteriors, block: &Block) -> f32 {
     let mut of_trace = [0.0f32; 1 + u8::MAX as usize];
     let mut seen = 0.0;
@@ -81,7 +78,7 @@ mod tests {
     use crate::correlate::learn::candidates::{CandidateRow, Pair, Templates};
     use crate::correlate::learn::histograms::Histograms;
 
-    /// A hundred lines, each of its own trace and beside so many others, where chance has one open.
+    /// A hundred lines, each of its own trace and at the same time as so many others, where chance has one open.
     fn beside(others: u32) -> f32 {
         let count = 1 + others;
         let row = |number| CandidateRow {

@@ -3,24 +3,11 @@
 //! In go weights of lines whose spans had ended, out comes whether a kind of line is written after the end of the spans
 //! that it seems to belong to. Counted elsewhere; here is only what so many mean.
 
+use crate::correlate::learn::tuning::{
+    LAST_ENDED_SHARE, LAST_ENDED_SHARE_POOLED, LAST_REFERENCE_LINES, LAST_REFERENCE_SHARE, LATE_ENDED_SHARE,
+    LATE_LINES, LATE_SHARE, MISSING_BEFORE_WEIGHT,
+};
 use crate::correlate::text::hash::NumberMap;
-
-/// A kind of line is written after the end when so many, and such a share, certainly are.
-const LATE_MIN: f32 = 1.5;
-pub(crate) const LATE_SHARE: f32 = 0.03;
-/// … where at least so many are stamped after it.
-const ENDED_LEAST: f32 = 0.5;
-/// Lines are the last of a trace of which this share is stamped after the end of the trace.
-const ENDED_SHARE: f32 = 0.9;
-const MOSTLY_ENDED: f32 = 0.7;
-
-/// Other kinds are last too of which this share is, and say what is usual where they have so many lines …
-const LAST_SHARE: f32 = 0.8;
-const OTHERS_LEAST: f32 = 20.0;
-/// … against which a line that was stamped before the end counts so much.
-const BEFORE: f32 = 4.0;
-/// Of a kind so many of whose lines would have been stamped before the end, none was: it is written after.
-pub(crate) const MISSING_LEAST: f32 = 4.0;
 
 /// How the lines of a template stand to the ends of their traces' spans.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,16 +21,16 @@ pub(crate) struct EndCounts {
 
 impl EndCounts {
     pub(crate) fn is_late(&self) -> bool {
-        self.late >= LATE_MIN && self.late >= LATE_SHARE * self.all && self.ended >= ENDED_LEAST * self.all
+        self.late >= LATE_LINES && self.late >= LATE_SHARE * self.all && self.ended >= LATE_ENDED_SHARE * self.all
     }
 
     pub(crate) fn is_last(&self) -> bool {
-        self.ended >= ENDED_SHARE * self.all
+        self.ended >= LAST_ENDED_SHARE * self.all
     }
 
     /// … as far as they are not taken for those of other traces.
     pub(crate) fn is_mostly_last(&self) -> bool {
-        self.ended >= MOSTLY_ENDED * self.all
+        self.ended >= LAST_ENDED_SHARE_POOLED * self.all
     }
 
     pub(crate) fn add(&mut self, other: &EndCounts) {
@@ -57,18 +44,21 @@ impl EndCounts {
 /// other last lines of its service are. The same message counts as one in all services.
 pub(crate) fn missing(templates: &[EndCounts], services: &[u32], messages: &[u64]) -> Vec<f32> {
     let mut of_service: NumberMap<u32, EndCounts> = NumberMap::default();
-    for (ends, service) in templates.iter().zip(services).filter(|(ends, _)| ends.ended >= LAST_SHARE * ends.all) {
+    for (ends, service) in
+        templates.iter().zip(services).filter(|(ends, _)| ends.ended >= LAST_REFERENCE_SHARE * ends.all)
+    {
         of_service.entry(*service).or_default().add(ends);
     }
     let mut of_message: NumberMap<u64, f32> = NumberMap::default();
     for ((ends, service), message) in templates.iter().zip(services).zip(messages) {
         let mut others = of_service.get(service).copied().unwrap_or_default();
-        if ends.ended >= LAST_SHARE * ends.all {
+        if ends.ended >= LAST_REFERENCE_SHARE * ends.all {
             others.all -= ends.all;
             others.ended -= ends.ended;
         }
-        let usual = if others.all < OTHERS_LEAST { 0.0 } else { (others.all - others.ended).max(0.0) / others.all };
-        *of_message.entry(*message).or_default() += usual * ends.all - BEFORE * (ends.all - ends.ended);
+        let usual =
+            if others.all < LAST_REFERENCE_LINES { 0.0 } else { (others.all - others.ended).max(0.0) / others.all };
+        *of_message.entry(*message).or_default() += usual * ends.all - MISSING_BEFORE_WEIGHT * (ends.all - ends.ended);
     }
     messages.iter().map(|message| of_message[message].max(0.0)).collect()
 }
@@ -76,6 +66,7 @@ pub(crate) fn missing(templates: &[EndCounts], services: &[u32], messages: &[u64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correlate::learn::tuning::MISSING_LINES;
 
     #[test]
     fn late_lines_are_stamped_after_the_end() {
@@ -91,7 +82,7 @@ mod tests {
             let last = |ended| EndCounts { all: 100.0, late: 0.0, ended };
             missing(&[last(93.0), last(idle), EndCounts { ended: 10.0, ..last(0.0) }], &[1; 3], &[1, 2, 3])
         };
-        assert!(kinds(100.0)[1] >= MISSING_LEAST && kinds(97.0)[1] < MISSING_LEAST);
+        assert!(kinds(100.0)[1] >= MISSING_LINES && kinds(97.0)[1] < MISSING_LINES);
         assert_eq!((kinds(100.0)[0], kinds(100.0)[2]), (0.0, 0.0));
         assert_eq!(missing(&[EndCounts { all: 100.0, late: 0.0, ended: 100.0 }], &[1], &[1]), [0.0]);
     }

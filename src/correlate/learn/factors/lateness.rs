@@ -3,28 +3,13 @@
 //! In go pairs with their weights, out comes for each kind whether its lines are written after the span's end, and so not in
 //! it. What single numbers mean is said in `ends`.
 
-use super::end_counts::{self, EndCounts, LATE_SHARE, MISSING_LEAST};
+use super::end_counts::{self, EndCounts};
 use crate::correlate::learn::candidates::Candidates;
+use crate::correlate::learn::tuning::{
+    AFTER_END_RATIO, LATE_SHARE, LATENESS_PRIOR_MEAN, LATENESS_PRIOR_PAIRS, LATENESS_SKEWED_SHARE, LATER_LINES,
+    LATER_PRIOR_LINES, LATER_RATIO, LATER_SHARE_LEAST, MISSING_LINES,
+};
 use crate::correlate::text::hash::NumberMap;
-
-/// How likely a line is in a span that had certainly ended, against others, before anything is known of the clocks. One
-/// request often goes on just when another has ended (it had a lock, or the only worker), so that being close to that end
-/// is usual for its lines: without this, half of all beginnings end up there.
-pub(crate) const AFTER_END: f32 = 0.1;
-/// That share of pairs that are right, and of others, is late before any is counted, which weighs like so many pairs.
-const LATE_AT_FIRST: f32 = 0.1;
-const PAIRS_AT_FIRST: f32 = 5.0;
-
-/// Kinds of lines are not written after the end where such kinds are more than this share of a service's lines.
-const SKEWED_SHARE: f32 = 0.1;
-/// A kind is also written after the end when so many, such a share, certainly are, and so much more often than those before
-/// it. These are late only when their stamp's delay outlasts what is left of the request, the last of a request at once: by
-/// some times more often, though written before the end.
-const LATE_SURE: f32 = 0.9;
-const LATER: f32 = 20.0;
-const LATER_SHARE: f32 = 0.008;
-/// Lines that would have been late among those before it, had there been more of them.
-const LATE_BEFORE: f32 = 0.3;
 
 /// What the weights of all pairs say of ends.
 #[derive(Debug, Default)]
@@ -49,7 +34,7 @@ impl Pairs {
     }
 
     fn share(self, at_first: f32) -> f32 {
-        (self.late + PAIRS_AT_FIRST * at_first) / (self.all + PAIRS_AT_FIRST)
+        (self.late + LATENESS_PRIOR_PAIRS * at_first) / (self.all + LATENESS_PRIOR_PAIRS)
     }
 }
 
@@ -106,13 +91,13 @@ impl Lateness {
             let (late, all, usual) =
                 of_service.get(&candidates.templates.service[template]).copied().unwrap_or_default();
             let own = self.classes[class].1 >= 0.3 * LATE_SHARE * self.classes[class].0;
-            let is_late = own && ends.is_late() && late <= SKEWED_SHARE * all;
+            let is_late = own && ends.is_late() && late <= LATENESS_SKEWED_SHARE * all;
             let message = of_message.get(&candidates.templates.message[template]).copied().unwrap_or_default();
-            let later = LATER_SHARE + LATER * (usual + LATE_BEFORE) / all.max(1.0);
-            let is_later = message.late >= LATE_SURE.max(later * message.all);
+            let later = LATER_SHARE_LEAST + LATER_RATIO * (usual + LATER_PRIOR_LINES) / all.max(1.0);
+            let is_later = message.late >= LATER_LINES.max(later * message.all);
             is_late
                 || is_later && message.is_mostly_last() && ends.is_last()
-                || ends.is_last() && missing[template] >= MISSING_LEAST
+                || ends.is_last() && missing[template] >= MISSING_LINES
         };
         candidates.classes.iter().enumerate().map(is_after).collect()
     }
@@ -122,7 +107,8 @@ impl Lateness {
     pub(crate) fn after_end(&self, candidates: &Candidates) -> Vec<f32> {
         let factor = |service: &u32| {
             let [right, others] = self.services.get(service).copied().unwrap_or_default();
-            (right.share(AFTER_END * LATE_AT_FIRST) / others.share(LATE_AT_FIRST)).clamp(AFTER_END, 1.0)
+            (right.share(AFTER_END_RATIO * LATENESS_PRIOR_MEAN) / others.share(LATENESS_PRIOR_MEAN))
+                .clamp(AFTER_END_RATIO, 1.0)
         };
         candidates.templates.service.iter().map(factor).collect()
     }
@@ -150,7 +136,7 @@ mod tests {
             let candidates = Candidates { pairs, classes, templates, ..Candidates::default() };
             Lateness::new(&candidates, &weights).after_end(&candidates)[0]
         };
-        assert_eq!(factor(0, 30), AFTER_END);
+        assert_eq!(factor(0, 30), AFTER_END_RATIO);
         assert!(factor(40, 40) > 0.95);
         assert!((0.3..0.7).contains(&factor(10, 20)));
     }

@@ -4,6 +4,10 @@
 //! span's trace hold a word of the line, and how much that says: counted per template, on lines that are sure of their
 //! trace against the other traces that were open. Lines that rules have settled count like those. Nothing is kept as text.
 
+use crate::correlate::learn::tuning::{
+    SHARED_WORDS_POOLED_LINES, SHARED_WORDS_RARITIES, SHARED_WORDS_RATIO_LEAST, SHARED_WORDS_RATIO_MOST,
+    SHARED_WORDS_SURE,
+};
 use std::ops::Range;
 
 use crate::correlate::index::lower_bound;
@@ -11,21 +15,12 @@ use crate::correlate::learn::candidates::{CandidateRow, Candidates};
 use crate::correlate::learn::lines::{Line, Lines};
 use crate::correlate::learn::observed::Observed;
 
-/// A line is sure of its trace from here.
-const SURE: f32 = 0.9;
 /// Words of lines with a known trace that are kept.
 const HELD_MAX: usize = 32 << 20;
 /// Counters of words, at most.
 const COUNTERS_MAX: usize = 1 << 24;
-/// Traces that hold a word, up to which it counts as equally rare.
-const RARITIES: [usize; 4] = [1, 3, 8, 30];
 /// Outcomes: nobody else holds a word of the line; this trace does, one or more of so rare; or others only.
-const OUTCOMES: usize = 1 + 2 * (RARITIES.len() + 1);
-/// Weight of what all templates teach against what the own does, in lines.
-const OTHERS: f32 = 4.0;
-/// A word says so much at most.
-const LEAST: f32 = 0.02;
-const MOST: f32 = 200.0;
+const OUTCOMES: usize = 1 + 2 * (SHARED_WORDS_RARITIES.len() + 1);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -58,7 +53,7 @@ impl SharedWords {
         is_grouped: &dyn Fn(usize) -> bool,
     ) -> SharedWords {
         let Observed { lines, operations, settled, .. } = *observed;
-        let sure_trace = |row: &CandidateRow| candidates.sure_trace(operations, weights, row, SURE);
+        let sure_trace = |row: &CandidateRow| candidates.sure_trace(operations, weights, row, SHARED_WORDS_SURE);
         let sure: Vec<Option<u32>> = candidates.rows.iter().map(sure_trace).collect();
         let held = Held::new(lines, candidates, &sure, settled);
         let mut tally = Tally::new(candidates.templates.lines.len());
@@ -140,7 +135,7 @@ impl Held {
             let is_alone = own.is_some_and(|own| self.lines_of(from, to, own) == 1);
             let others = length - usize::from(is_alone);
             if others > 0 {
-                let rarity = RARITIES.iter().take_while(|most| others > **most).count() as u8;
+                let rarity = SHARED_WORDS_RARITIES.iter().take_while(|most| others > **most).count() as u8;
                 into.push(Word { from, to, rarity });
             }
         }
@@ -156,7 +151,7 @@ impl Held {
     fn outcome(&self, words: &[Word], trace: u32, own: Option<u32>) -> u8 {
         let least = 1 + u32::from(own == Some(trace));
         let hit = words.iter().find(|word| self.lines_of(word.from, word.to, trace) >= least);
-        let missed = RARITIES.len() as u8 + 1;
+        let missed = SHARED_WORDS_RARITIES.len() as u8 + 1;
         hit.map_or_else(|| 1 + missed + words.first().map_or(0, |word| word.rarity), |word| 1 + word.rarity)
     }
 }
@@ -211,7 +206,7 @@ impl Tally {
             let (right, others) = (shares(right, &all_right), shares(others, &all_others));
             let mut factors = [1.0; OUTCOMES];
             for at in 1..OUTCOMES {
-                factors[at] = (right[at] / others[at]).clamp(LEAST, MOST);
+                factors[at] = (right[at] / others[at]).clamp(SHARED_WORDS_RATIO_LEAST, SHARED_WORDS_RATIO_MOST);
             }
             factors
         };
@@ -232,7 +227,7 @@ fn shares(counts: &[f32; OUTCOMES], all: &[f32; OUTCOMES]) -> [f32; OUTCOMES] {
     let (sum, sum_of_all): (f32, f32) = (counts.iter().sum(), all.iter().sum());
     let mut shares = *counts;
     for (share, all) in shares.iter_mut().zip(all) {
-        *share = (*share + OTHERS * all / sum_of_all) / (sum + OTHERS);
+        *share = (*share + SHARED_WORDS_POOLED_LINES * all / sum_of_all) / (sum + SHARED_WORDS_POOLED_LINES);
     }
     shares
 }

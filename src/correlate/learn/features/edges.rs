@@ -6,10 +6,8 @@
 
 use crate::correlate::index::{Slot, SpanIndex};
 use crate::correlate::learn::bins::{FAR, bin};
+use crate::correlate::learn::tuning::OUTLIVES_PARENT_NS;
 use crate::facts::Kind;
-
-/// Spans end so much after the one above them without having waited.
-const WAITS_NS: i64 = 5_000_000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -52,7 +50,7 @@ impl Edges {
         let waits_from = |slot: Slot| {
             let (span, above) = (index.span(slot), index.span(parent(slot)?));
             let is_taken_up = matches!(span.kind, Kind::Server | Kind::Consumer);
-            (!is_taken_up && above.end < span.end - WAITS_NS).then_some(above.end)
+            (!is_taken_up && above.end < span.end - OUTLIVES_PARENT_NS).then_some(above.end)
         };
         let waits_from = slots().map(|slot| waits_from(slot).unwrap_or(i64::MAX)).collect();
         Edges { firsts, starts, ends, waits_from }

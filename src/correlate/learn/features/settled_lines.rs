@@ -3,8 +3,7 @@
 //! In go known lines, out comes whether those just before and after a moment are of a trace: what one goroutine writes
 //! in one go stands together.
 
-/// Farther lines are no neighbours.
-const NEAR_NS: i64 = 2_000_000;
+use crate::correlate::learn::tuning::SETTLED_NEAR_NS;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -30,8 +29,8 @@ impl SettledLines {
         };
         let rows = &self.rows[*start as usize..*end as usize];
         let next = rows.partition_point(|row| row.1 < time);
-        let after = rows.get(next).filter(|row| row.1 - time <= NEAR_NS);
-        let before = rows[..next].last().filter(|row| time - row.1 <= NEAR_NS);
+        let after = rows.get(next).filter(|row| row.1 - time <= SETTLED_NEAR_NS);
+        let before = rows[..next].last().filter(|row| time - row.1 <= SETTLED_NEAR_NS);
         [before.map(|row| row.2), after.map(|row| row.2)]
     }
 }

@@ -1,7 +1,7 @@
-//! What is open when a line is written, and what line and span have in common.
+//! The features of a pair: what is open when a line is written, and what line and span have in common.
 //!
 //! In go a line, a moment and the tables, out come the spans of its process that are open then, and for each which clues
-//! hit: words, durations, known lines beside it. Nothing is kept or weighed here.
+//! hit: words, durations, adjacent lines of known trace. Nothing is kept or weighed here.
 
 use super::edges::Edges;
 use super::open_spans::OpenSpans;
@@ -11,9 +11,8 @@ use crate::correlate::index::{Open, Slot, SpanIndex};
 use crate::correlate::learn::candidates::CandidateRow;
 use crate::correlate::learn::lines::{Line, Lines};
 use crate::correlate::learn::operations::Operations;
+use crate::correlate::learn::tuning::START_SLACK_NS;
 
-/// A span may begin so much after its line.
-const BEFORE_NS: i64 = 50_000;
 /// Open spans looked at, and kept, for one line.
 const OPEN_MAX: usize = 1024;
 const PAIRS_PER_LINE_MAX: usize = 160;
@@ -38,7 +37,7 @@ impl FeatureTables<'_> {
     pub(crate) fn open_at(&self, row: &CandidateRow, time: i64, into: &mut Vec<Open>) {
         into.clear();
         let writer = self.lines.rows[row.line as usize].writer;
-        let (from, to) = (time.saturating_sub(row.slack), time.saturating_add(BEFORE_NS));
+        let (from, to) = (time.saturating_sub(row.slack), time.saturating_add(START_SLACK_NS));
         self.open.between(writer, to, from, OPEN_MAX, into);
         if into.len() > PAIRS_PER_LINE_MAX {
             // Short spans say more than long ones.
@@ -59,7 +58,7 @@ impl FeatureTables<'_> {
         words.is_empty() && near == [None; 2] && self.lines.durations(line).is_empty()
     }
 
-    /// Which clues a line and a span share, see [`crate::correlate::learn::clues::CLUES`]. `near`: traces of the known lines beside it.
+    /// Which clues a line and a span share, see [`crate::correlate::learn::clues::CLUES`]. `near`: traces of the adjacent known lines.
     pub(crate) fn clues(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2], span: &Open) -> u8 {
         let length = span.end - span.start;
         let duration = self.lines.durations(line).iter().any(|found| found.is_about(length));

@@ -5,11 +5,9 @@
 
 use crate::correlate::index::{Slot, SpanIndex};
 use crate::correlate::learn::operations::Operations;
+use crate::correlate::learn::tuning::{RARE_WORD_SHARE, RARE_WORD_TRACES};
 use crate::correlate::text::hash::{NumberMap, NumberSet};
 
-/// A word is rare that is held by at most this share of traces, or by so many.
-const RARE_SHARE: f32 = 0.02;
-const RARE_TRACES: u32 = 8;
 /// Words kept in all.
 const ROWS_MAX: usize = 32 << 20;
 
@@ -41,7 +39,7 @@ impl TraceWords {
                 *traces.entry(*row as u32).or_default() += 1;
             }
         }
-        let few = RARE_TRACES.max((with_words as f32 * RARE_SHARE) as u32);
+        let few = RARE_WORD_TRACES.max((with_words as f32 * RARE_WORD_SHARE) as u32);
         let known = traces.into_iter().map(|(word, count)| (word, count <= few)).collect();
         let mut starts = vec![0; operations.traces() + 1];
         for row in &rows {
