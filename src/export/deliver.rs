@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::failures::Failures;
+use super::failure_counts::Failures;
 use super::job::{Job, Options, Words, reached, repacked};
 use super::pace::Pace;
 use super::retry::{Health, Random};

@@ -12,9 +12,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::deliver::Deliver;
+use super::failure_counts::BISECTIONS_MAX;
 use super::job::Job;
-use super::retry::{Health, Verdict};
-use super::unproven::{Refused, Unproven};
+use super::retry::Verdict;
+use super::unproven::Refused;
 use crate::otlp::{Class, Code, Compression, SendError, Signal};
 
 /// Failures of each batch there is since any was taken, after which one is halved to find out whether it is to blame.
@@ -24,9 +25,6 @@ const FAILURES_TO_SAY: u32 = 4;
 /// Answers in a row that there is no such service, and none that takes anything, after which that is believed: a proxy
 /// answers so too while what stands behind it starts.
 const ABSENCES_TO_END: u32 = 3;
-/// Requests that may be wasted on finding the records that a destination calls wrong, or the size that it takes; each batch
-/// it takes earns some.
-const BISECTIONS_MAX: u32 = 256;
 /// What a taken batch earns.
 const BISECTIONS_EARNED: u32 = 16;
 /// Refusals of a batch for an unnamed limit before it is halved, where halves of others were taken at once.
@@ -35,42 +33,6 @@ const OVERLOADS_TO_SPLIT: u32 = 2;
 const LAST_TRY_MIN: Duration = Duration::from_secs(1);
 /// Why records are left by a destination that took nothing in time.
 const TIME_WAS_UP: &str = "time was up (--retry-for)";
-
-/// What failures have come to so far.
-pub(super) struct Failures {
-    /// Rounds in a row without a connection.
-    connect: u32,
-    /// Answers in a row that there is no such service.
-    absences: u32,
-    bisections: u32,
-    /// The largest request that was taken since a half of one that was refused for an unnamed limit was: that is perhaps one
-    /// of size.
-    fits: Option<usize>,
-    /// The largest record that was taken, with its tag and length.
-    largest_taken: usize,
-    /// Records that were refused alone before anything else was taken: dropped if something will be, else left.
-    unproven: Unproven,
-}
-
-impl Default for Failures {
-    fn default() -> Failures {
-        Failures {
-            connect: 0,
-            absences: 0,
-            bisections: BISECTIONS_MAX,
-            fits: None,
-            largest_taken: 0,
-            unproven: Unproven::default(),
-        }
-    }
-}
-
-impl Failures {
-    /// It answers that there is no such service, and has taken nothing yet.
-    pub(super) fn is_absent(&self, health: &Health) -> bool {
-        self.absences > 0 && health.passes == 0
-    }
-}
 
 /// Who may be to blame for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,7 @@ pub mod destination;
 pub mod encode;
 pub mod event_bytes;
 pub mod event_name;
+mod failure_counts;
 mod failures;
 pub mod fields;
 pub mod held_events;
