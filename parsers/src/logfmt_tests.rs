@@ -109,10 +109,14 @@ fn further_lines_are_kept() {
 /// Where a byte is looked at once for each before it, each of these takes hours.
 #[test]
 fn hostile_lines_take_linear_time() {
-    for piece in ["a=\"", "a ", "a= b ", "=", "\\\"", " a=\"b\" c", "\" "] {
+    let pieces = ["a=\"", "a ", "a= b ", "=", "\\\"", " a=\"b\" c", "\" "];
+    let is_read = |piece: &&str| {
         let text = format!("level=info msg=x a={}", piece.repeat(300_000));
-        assert!(line(text.as_bytes(), &mut Entry::default()), "{piece}");
-    }
+        line(text.as_bytes(), &mut Entry::default())
+    };
+    // What is words for the most part is prose.
+    let read: Vec<&str> = pieces.into_iter().filter(is_read).collect();
+    assert_eq!(read, ["a=\"", "a= b ", "=", "\\\"", " a=\"b\" c"]);
 }
 
 proptest! {

@@ -17,11 +17,12 @@ const BYTES_MAX: usize = 64 << 20;
 const ROWS_RESERVED: usize = 1 << 17;
 
 /// Why a record that says nothing by itself may have no link.
-const STANDINGS: [Unlinked; 8] = [
+const STANDINGS: [Unlinked; 9] = [
     Unlinked::NoEvidence,
     Unlinked::NoTraces,
     Unlinked::NoTime,
     Unlinked::NoSpansOfWriter,
+    Unlinked::WriterNotKnown,
     Unlinked::NoTimeOverlap,
     Unlinked::NoSpanNear,
     Unlinked::OutsideRequests,
