@@ -1,7 +1,7 @@
 //! Traces of a running store, fetched into a file that is read like any other.
 //!
 //! In goes a store and a range of time, out comes a file of requests, each behind its length, which is deleted with its
-//! [`Spool`]. Which queries are made is [`jaeger`](super::jaeger)'s.
+//! [`Spool`]. Which queries are made is [`jaeger`]'s.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
