@@ -1,4 +1,24 @@
 //! spanline: plain logs, lined up with the traces they belong to.
+//!
+//! Modules in the order in which a line goes through them:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cli`], [`config`] | what can be typed, and what it means |
+//! | [`commands`] | what each command does, and what it tells the user |
+//! | [`input`] | which files there are, whose lines they hold, and their bytes as chunks of whole lines |
+//! | [`unpack`], [`files`] | compressed files; files written beside and renamed, never over an input |
+//! | [`decode`], [`assemble`] | envelopes off lines, lines to records (what a line says is parsed by `spanline-parsers`) |
+//! | [`calendar`] | years and zones of times that have none |
+//! | [`spans`] | traces from files and stores to protobuf, and from it the facts of spans |
+//! | [`facts`] | what linking needs to know of a span |
+//! | [`correlate`] | which span a record belongs to: explicit rules, requests, and what is learned of lines and spans |
+//! | [`services`] | which service a pod's lines are sent under |
+//! | [`export`] | records as OTLP, JSON, text and span events; batches, delivery and retries |
+//! | [`otlp`] | the wire: protobuf, gRPC and HTTP, TLS, what answers mean |
+//! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
+//! | [`pipeline`] | builds these parts, connects them, starts and drains them |
+//! | [`record`], [`counted`], [`notify`] | the vocabulary that flows: records, links, counts, words to the user |
 
 pub mod assemble;
 pub mod calendar;
