@@ -4,10 +4,13 @@
 //! no parser fits is text with the line as its body.
 
 use crate::entry::{Entry, Format, Severity, Text, Time, Value};
-use crate::{
-    access, audit, conmon, conmon_rs, databases, dates, glog, golang, json_line, klog, levels, log4j, logfmt, logrus,
-    parts, plain, python, ruby, spring, syslog, trace_context, web,
+use crate::formats::{
+    access, audit, conmon, conmon_rs, databases, glog, golang, json_line, klog, log4j, logfmt, logrus, plain, python,
+    ruby, spring, syslog, web,
 };
+use crate::text::{levels, parts};
+use crate::time::dates;
+use crate::trace_context;
 /// What a payload is expected to be; each name covers the text and the JSON form of its family.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Expect {
@@ -285,7 +288,13 @@ fn dated<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
 }
 
 /// What follows a date and a level.
-fn levelled<'a>(time: Time, severity: crate::Severity, word: &'a [u8], after: &'a [u8], entry: &mut Entry<'a>) -> bool {
+fn levelled<'a>(
+    time: Time,
+    severity: crate::entry::Severity,
+    word: &'a [u8],
+    after: &'a [u8],
+    entry: &mut Entry<'a>,
+) -> bool {
     let next = parts::skip_blanks(after);
     match next.first() {
         Some(b'0'..=b'9' | b'-') if spring::after_level(after, entry) => true,
@@ -376,7 +385,7 @@ fn bracketed<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
         Some(b'A'..=b'Z') if glog::line(line, entry) => true,
         Some(b'A'..=b'Z' | b'a'..=b'z' | b' ') => {
             entry.clear();
-            let Some((severity, word, after)) = levels::dressed_level(line) else { return false };
+            let Some((severity, word, after)) = levels::decorated_level(line) else { return false };
             log4j::level_first(severity, word, after, entry)
         }
         _ => false,

@@ -7,7 +7,7 @@
 //! goes deeper than [`DEPTH_MAX`], equal keys are all given.
 
 use crate::entry::{Text, Value};
-use crate::{lanes, value};
+use crate::text::{lanes, value};
 use std::borrow::Cow;
 
 pub(crate) use scan::plain_end;
@@ -51,7 +51,7 @@ pub fn string(raw: &[u8]) -> Option<Text<'_>> {
     (end == raw.len()).then(|| unquote(raw, escaped))
 }
 
-/// A value as an [`Entry`](crate::Entry) holds it: a number stays as it stands, an object or array loses the white space
+/// A value as an [`Entry`](crate::entry::Entry) holds it: a number stays as it stands, an object or array loses the white space
 /// between its tokens, so that it never breaks a line.
 ///
 /// Takes one value as [`value_end`] or the iterators cut it; of anything else it gives the bytes as text.

@@ -3,7 +3,7 @@
 //! In go text and an offset, out comes the end of the value there, or nothing if it is not well-formed. No value is
 //! built, nothing recurses.
 
-use crate::lanes;
+use crate::text::lanes;
 
 /// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens.
 #[derive(Debug, Clone, Copy)]

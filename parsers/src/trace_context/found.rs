@@ -4,8 +4,8 @@
 
 use super::ids::{self, Header, TraceId};
 use super::keys::Key;
-use crate::ansi;
 use crate::entry::TraceContext;
+use crate::text::ansi;
 
 /// What was seen so far, by whose span it names.
 #[derive(Debug, Default)]

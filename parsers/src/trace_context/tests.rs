@@ -41,7 +41,7 @@ fn check_fields(fields: &[(&str, &str)], expected: &str) {
         .map(|(key, value)| {
             let value = match value.as_bytes() {
                 [b'{' | b'[', ..] => Value::Json(Text::Borrowed(value.as_bytes())),
-                _ => crate::value::unquoted(value.as_bytes()),
+                _ => crate::text::value::unquoted(value.as_bytes()),
             };
             Field { key: Text::Borrowed(key.as_bytes()), value }
         })

@@ -5,7 +5,7 @@
 //! without both is left after one glance. Bare ids are not taken.
 
 use crate::entry::TraceContext;
-use crate::near;
+use crate::text::short_search;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -32,7 +32,7 @@ static TRANSACTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("ra
 /// The context that free text carries.
 pub fn from_text(text: &[u8]) -> TraceContext {
     let mut found = Found::default();
-    let is_named = near::has_race(text);
+    let is_named = short_search::has_race(text);
     let lower = if is_named { LOWER_TRACE.find(text) } else { None };
     if let Some(first) = lower {
         after_keys(text, first, &LOWER_TRACE, &mut found);

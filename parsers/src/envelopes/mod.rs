@@ -1,0 +1,15 @@
+//! What runtimes, journals and tools put around what a program wrote.
+//!
+//! In go lines, paths or entries, out come the content, its time and its writer.
+
+pub mod cri;
+pub mod docker_json;
+pub mod journal;
+pub mod journal_blocks;
+pub mod journal_export;
+pub mod journal_json;
+pub mod journal_text;
+pub mod kubectl;
+pub mod pod_path;
+pub mod rotation;
+pub mod wrapper;
