@@ -11,14 +11,11 @@ use crate::text::{lanes, value};
 use std::borrow::Cow;
 
 pub(crate) use scan::plain_end;
-pub use scan::string_end;
+pub use scan::{DEPTH_MAX, string_end};
 use scan::{Shape, blanks, scan};
 
 mod lenient;
 mod scan;
-
-/// Levels of objects and arrays that are read; deeper text is no JSON to us.
-pub const DEPTH_MAX: u32 = 64;
 
 /// Length of the JSON value that the text starts with (no blanks before it), whatever follows it.
 ///
@@ -242,7 +239,7 @@ impl Shape {
     fn value(self, raw: &[u8]) -> Value<'_> {
         match raw.first() {
             Some(b'"') => Value::Text(unquote(raw, self.marked)),
-            Some(b'{' | b'[') if self.marked => Value::Json(Cow::Owned(without_blanks(raw))),
+            Some(b'{' | b'[') if self.marked => Value::Json(Cow::Owned(lenient::without_blanks(raw))),
             Some(b'{' | b'[') => Value::Json(Cow::Borrowed(raw)),
             Some(b'-' | b'0'..=b'9') => Value::Number(raw),
             _ => value::unquoted(raw),
@@ -331,37 +328,8 @@ fn unicode_escape(text: &[u8]) -> Option<(char, usize)> {
     Some((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6))
 }
 
-/// A valid object or array without the blanks between its tokens; words that JSON does not know are put in quotes.
-fn without_blanks(raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(raw.len());
-    let mut at = 0;
-    while let Some(&byte) = raw.get(at) {
-        let end = match byte {
-            b'"' => string_end(raw, at + 1).map_or(raw.len(), |(end, _)| end),
-            b' ' | b'\t' | b'\n' | b'\r' => {
-                at += 1;
-                continue;
-            }
-            b'-' | b'+' | b'N' | b'n' | b'I' | b'i' => match lenient::odd_word(&raw[at..]) {
-                0 => at + 1,
-                length => {
-                    out.push(b'"');
-                    out.extend_from_slice(&raw[at..at + length]);
-                    out.push(b'"');
-                    at += length;
-                    continue;
-                }
-            },
-            _ => at + 1,
-        };
-        out.extend_from_slice(&raw[at..end]);
-        at = end;
-    }
-    out
-}
-
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -126,8 +126,8 @@ fn conmon_rs<'a>(members: &mut Members<'a>) -> Option<Line<'a>> {
     Some(Line { log: log?, partial: false, stream, nanos: Some(nanos), digits, attrs: None })
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
 
     use super::*;

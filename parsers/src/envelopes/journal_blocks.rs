@@ -161,8 +161,8 @@ fn received(cursor: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(time).ok()?, 16).ok()
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

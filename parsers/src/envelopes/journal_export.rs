@@ -138,8 +138,8 @@ fn damaged(buffer: &[u8]) -> Split {
     Split::Damaged((buffer.len() - kept).max(1))
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::envelopes::journal::Transport;

@@ -153,8 +153,8 @@ fn monotonic(line: &[u8]) -> Option<(u64, &[u8])> {
     Some((time, after[close + 1..].strip_prefix(b" ")?))
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -167,8 +167,8 @@ fn is_ordinal(text: &str) -> bool {
     matches!(text.len(), 1..=4) && all(text, |byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

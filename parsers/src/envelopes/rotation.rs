@@ -214,8 +214,8 @@ fn is_clock(text: &str) -> bool {
     text.len() == 6 && is_digits(text) && text[..2] < *"24" && text[2..4] < *"60" && text[4..] <= *"60"
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

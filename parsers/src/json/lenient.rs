@@ -7,8 +7,7 @@
 use crate::entry::Value;
 use std::borrow::Cow;
 
-use super::scan::{blanks, number_end, scan, string_end, word_end};
-use super::{DEPTH_MAX, without_blanks};
+use super::scan::{DEPTH_MAX, blanks, number_end, scan, string_end, word_end};
 
 /// word = [ "-" / "+" ] ( "NaN" / "nan" / "Infinity" / "Inf" / "inf" )
 pub(super) fn odd_word(text: &[u8]) -> usize {
@@ -91,4 +90,33 @@ pub(super) fn value(raw: &[u8]) -> Value<'_> {
         Some(shape) if shape.end == strict.len() => Value::Json(Cow::Owned(strict)),
         _ => Value::Text(Cow::Borrowed(raw)),
     }
+}
+
+/// A valid object or array without the blanks between its tokens; words that JSON does not know are put in quotes.
+pub(super) fn without_blanks(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut at = 0;
+    while let Some(&byte) = raw.get(at) {
+        let end = match byte {
+            b'"' => string_end(raw, at + 1).map_or(raw.len(), |(end, _)| end),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                at += 1;
+                continue;
+            }
+            b'-' | b'+' | b'N' | b'n' | b'I' | b'i' => match odd_word(&raw[at..]) {
+                0 => at + 1,
+                length => {
+                    out.push(b'"');
+                    out.extend_from_slice(&raw[at..at + length]);
+                    out.push(b'"');
+                    at += length;
+                    continue;
+                }
+            },
+            _ => at + 1,
+        };
+        out.extend_from_slice(&raw[at..end]);
+        at = end;
+    }
+    out
 }

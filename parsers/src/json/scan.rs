@@ -5,6 +5,9 @@
 
 use crate::text::lanes;
 
+/// Levels of objects and arrays that are read; deeper text is no JSON to us.
+pub const DEPTH_MAX: u32 = 64;
+
 /// Where a value ends, and whether it is marked: a string has escapes, an object or array has blanks between tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {

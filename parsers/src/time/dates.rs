@@ -301,8 +301,8 @@ pub(crate) fn of_day(line: &[u8]) -> Option<(Time, &[u8])> {
     Some((time, parts::skip_blanks(rest)))
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

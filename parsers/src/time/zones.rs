@@ -93,8 +93,8 @@ fn named_offset(name: &[u8]) -> Option<Option<i64>> {
     Some(Some(minutes * 60))
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

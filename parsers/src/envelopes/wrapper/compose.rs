@@ -72,8 +72,8 @@ fn service(name: &[u8]) -> (&[u8], bool) {
     }
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

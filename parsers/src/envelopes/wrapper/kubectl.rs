@@ -29,8 +29,8 @@ pub fn timestamped(line: &[u8]) -> Option<Line<'_>> {
     Some(Line { time, content: Cow::Borrowed(content), is_certain: true, ..Line::default() })
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::entry::Time;

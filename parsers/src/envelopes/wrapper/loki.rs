@@ -233,8 +233,8 @@ pub fn line<'a>(labels: &'a [u8], value: Value<'a>) -> Line<'a> {
     out
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -273,8 +273,8 @@ fn take<'a>(line: &mut Line<'a>, key: Text<'a>, member: &Member<'a>) {
     }
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

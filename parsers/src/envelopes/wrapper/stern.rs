@@ -123,8 +123,8 @@ pub fn event(line: &[u8]) -> Option<Writer<'_>> {
     Some(taken(namespace, pod, container, b"")?.writer)
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
 
