@@ -32,7 +32,7 @@ use crate::checkpoint::ledger::FILES_MAX;
 use crate::checkpoint::saver::Saver;
 use crate::checkpoint::store::Store;
 use crate::correlate::Correlator;
-use crate::export::destination::targets;
+use crate::export::destination::{Target, targets};
 use crate::export::encode;
 use crate::export::logs::LogBatcher;
 use crate::export::select::Window;
@@ -58,7 +58,8 @@ pub fn backfill(config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> R
     let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, say)?;
     outcome.dry_run = config.dry_run;
     let say = &learned.progress.beside(say);
-    let result = learned.run(monitor).ship(config, learned.correlator.as_ref(), store.as_ref(), &mut outcome, say);
+    let correlator = learned.correlator.as_ref();
+    let result = learned.run(monitor).ship(config, targets, correlator, store.as_ref(), &mut outcome, say);
     learned.progress.finish();
     result?;
     Ok(outcome)
@@ -69,6 +70,7 @@ impl Run<'_> {
     fn ship(
         &self,
         config: &BackfillConfig,
+        targets: Vec<(usize, Target, bool)>,
         correlator: Option<&Correlator>,
         store: Option<&Store>,
         outcome: &mut Outcome,
@@ -87,7 +89,6 @@ impl Run<'_> {
                 "the state holds more than {FILES_MAX} files: the {forgotten} that were not read for longest are forgotten, and sent again if they come back"
             ));
         }
-        let targets = targets(&config.destinations);
         let names: Vec<String> = targets.iter().map(|(_, target, _)| target.remembered_as.clone()).collect();
         let resending = Resending { traced: outcome.traces.spans > 0, resend: config.resend };
         let acknowledged = Arc::new(Acknowledged::new(&names, before, resending));

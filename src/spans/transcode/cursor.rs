@@ -164,6 +164,8 @@ impl<'t> Cursor<'t> {
         let rest = self.text.as_bytes().get(at..)?.strip_prefix(b",\"value\":{\"")?;
         let start = at + b",\"value\":{\"".len();
         let (value, end) = match rest.first()? {
+            // An empty key is a default, which is left out.
+            _ if key.is_empty() => return None,
             b's' => {
                 let (text, end) = self.plain_behind(start, b"stringValue\":\"")?;
                 (Value::Text(text), end)

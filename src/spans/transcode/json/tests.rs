@@ -119,6 +119,19 @@ fn what_cannot_be_read_is_said() {
     }
 }
 
+/// The common shape of an attribute is read by a way of its own: it leaves out what the general one does.
+#[test]
+fn an_attribute_without_a_key_is_written_as_the_library_does() {
+    for value in ["{\"stringValue\":\"\"}", "{\"stringValue\":\"x\"}", "{\"intValue\":\"0\"}", "{\"intValue\":5}"] {
+        let text = whole(SPAN)
+            .replace("\"key\":\"m\",\"value\":{\"intValue\":\"5\"}", &format!("\"key\":\"\",\"value\":{value}"));
+        let bytes = bytes(&text).unwrap();
+        let request = ExportTraceServiceRequest::decode(&bytes[..]).unwrap();
+        assert!(request.resource_spans[0].scope_spans[0].spans[0].attributes.iter().any(|pair| pair.key.is_empty()));
+        assert_eq!(request.encode_to_vec(), bytes, "{value}");
+    }
+}
+
 proptest! {
     /// Whatever was done to a request: what is read is JSON, and its bytes are a request as the library writes it.
     #[test]
