@@ -7,6 +7,7 @@ use std::io::Write;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use spanline::commands::status;
 use spanline::files::leftovers;
 use spanline::pipeline::monitor::Monitor;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -45,7 +46,7 @@ async fn end_on(mut signals: [Signal; 2], monitor: &Monitor) {
     tokio::select! {
         () = next(&mut signals) => leftovers::remove(),
         () = tokio::time::sleep(IN_ORDER) => {
-            let said = say_aside(monitor.end_now());
+            let said = say_aside(status::end_now(monitor));
             let _ = said.recv_timeout(LAST_WORDS);
         }
     }

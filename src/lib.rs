@@ -18,7 +18,7 @@
 //! | [`otlp`] | the wire: protobuf, gRPC and HTTP, TLS, what answers mean |
 //! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
 //! | [`pipeline`] | builds these parts, connects them, starts and drains them |
-//! | [`record`], [`counted`], [`notify`] | the vocabulary that flows: records, links, counts, words to the user |
+//! | [`record`], [`counts`], [`notify`] | the vocabulary that flows: records, links, counts, words to the user |
 
 pub mod assemble;
 pub mod calendar;
@@ -27,7 +27,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod correlate;
-pub mod counted;
+pub mod counts;
 pub mod decode;
 pub mod export;
 pub mod facts;

@@ -10,10 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{CommandFactory, Parser};
 use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ExplainArgs, ScoreArgs};
 use spanline::commands::convert::{self, ConvertError};
-use spanline::commands::{explain, score};
+use spanline::commands::{backfill, explain, score};
 use spanline::config::{self, Surroundings};
 use spanline::notify::Say;
-use spanline::pipeline::{self, PipelineError, monitor::Monitor};
+use spanline::pipeline::{PipelineError, monitor::Monitor};
 
 fn main() -> ExitCode {
     let variable = |name: &str| std::env::var(name).ok();
@@ -72,10 +72,7 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>, monitor: &Arc<Mo
     let say = sayer(config.read.quiet);
     config.notices.iter().for_each(|notice| say_line(notice));
     interrupt::listen(monitor);
-    let outcome = pipeline::backfill(&config, monitor, &say)?;
-    let summary = if config.read.quiet { outcome.failures() } else { outcome.summary() };
-    let _ = std::io::stderr().write_all(summary.as_bytes());
-    Ok(pipeline::exit_code(&outcome))
+    Ok(backfill::run(&config, &mut std::io::stdout().lock(), &mut std::io::stderr(), monitor, &say)?)
 }
 
 fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {

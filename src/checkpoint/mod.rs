@@ -6,7 +6,11 @@
 pub mod acknowledged;
 pub mod ledger;
 pub mod marks;
+pub mod recognise;
 pub mod saver;
+pub mod source_files;
 pub mod store;
+pub mod streams;
+pub mod trace_files;
 pub mod version_1;
 mod written;

@@ -1,6 +1,9 @@
-//! The commands: which inputs, span sources and outputs each connects.
+//! What each command does, with what it tells the user at its end.
 
+pub mod backfill;
 pub mod convert;
 pub mod explain;
+mod progress;
+mod remedy;
 pub mod score;
-mod summary;
+pub mod status;

@@ -4,7 +4,8 @@ use super::backfill;
 use super::error::{ConfigError, Surroundings};
 use super::places::notices;
 use crate::cli::ExplainArgs;
-use crate::pipeline::config::{ExplainConfig, SelectConfig, Wanted};
+use crate::commands::explain::config::{ExplainConfig, Wanted};
+use crate::pipeline::config::SelectConfig;
 
 /// What `explain` does: how it reads and links, and what it tells of.
 pub fn explain(args: &ExplainArgs, around: &Surroundings<'_>) -> Result<ExplainConfig, ConfigError> {

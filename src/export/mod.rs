@@ -4,10 +4,14 @@
 //! same names, wherever it goes.
 
 pub mod annotate;
+pub mod annotated_traces;
 pub mod batch;
+pub mod carrier_batches;
 pub mod carriers;
 pub mod config;
+pub mod connecting;
 pub mod deliver;
+pub mod deliveries;
 pub mod destination;
 pub mod encode;
 pub mod event_bytes;
@@ -15,6 +19,7 @@ pub mod event_name;
 mod failure_counts;
 mod failures;
 pub mod fields;
+pub mod given_traces;
 pub mod held_events;
 pub mod job;
 pub mod json;
@@ -23,15 +28,18 @@ pub mod local;
 pub mod logfmt;
 pub mod logs;
 pub mod otlp_json;
+pub mod outputs;
 mod pace;
 pub mod resource;
 pub mod retry;
 #[cfg(test)]
 mod samples;
+mod seen_spans;
 pub mod select;
 pub mod ship;
 pub mod span_batches;
 pub mod span_event;
+pub mod span_stream;
 pub mod spans_json;
 pub mod spell;
 pub mod standing;
@@ -43,6 +51,7 @@ pub mod text_fields;
 pub mod trace_view;
 pub mod uid;
 mod unproven;
+pub mod writers;
 
 pub use batch::{Batch, Group};
 pub use deliver::Deliver;

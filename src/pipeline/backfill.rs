@@ -10,36 +10,60 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::config::BackfillConfig;
-use super::deliveries::{Deliveries, Way};
 use super::error::PipelineError;
-use super::given::Given;
+use super::failing;
 use super::inputs::{self, Inputs};
 use super::learned::Learned;
 use super::learning::Learning;
-use super::link_counts::LinkCounts;
 use super::monitor::Monitor;
-use super::only::Only;
 use super::outcome::Outcome;
-use super::outputs::Outputs;
-use super::recognise::recognise;
 use super::run::Run;
-use super::ship::{LogOutput, Shipper, SourceState};
+use super::ship::{LogOutput, Shipper};
 use super::source::SourceReport;
-use super::traces;
-use super::{carriers, failing, reach};
-use crate::checkpoint::acknowledged::{Acknowledged, Resending};
+use super::source_state::{SourceState, recognise};
+use super::span_lookups::{self, Given};
+use crate::checkpoint::acknowledged::{Acknowledged, KnownStream, Resending};
 use crate::checkpoint::ledger::FILES_MAX;
-use crate::checkpoint::saver::Saver;
+use crate::checkpoint::saver::{Saver, save_often};
 use crate::checkpoint::store::Store;
+use crate::checkpoint::trace_files::{self, KnownTraces};
 use crate::correlate::Correlator;
+use crate::counts::LinkCounts;
+use crate::export::annotated_traces::{self, Sending};
+use crate::export::deliveries::{self, BatchSender, Deliveries};
 use crate::export::destination::{Target, targets};
-use crate::export::encode;
+use crate::export::given_traces::GivenTraces;
+use crate::export::held_events::HeldEvents;
+use crate::export::local::HeldLines;
 use crate::export::logs::LogBatcher;
-use crate::export::select::Window;
+use crate::export::outputs::{Outputs, OutputsConfig};
+use crate::export::select::{Selection, Window};
+use crate::export::span_batches::SPAN_BITS;
+use crate::export::span_stream::SpanStream;
+use crate::export::{carrier_batches, connecting, encode};
+use crate::input::sources::Source;
 use crate::notify::Say;
 
+/// What a backfill came to, and what is left to show.
+pub struct Finished<'c> {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Lines for the terminal.
+    pub lines: Option<HeldLines>,
+    /// Which of them, and which traces, are shown.
+    pub selection: Arc<Selection<'c>>,
+    /// The spans.
+    pub correlator: Option<Correlator>,
+    /// All that were read.
+    pub sources: Vec<Source>,
+}
+
 /// Runs a backfill. The monitor ends it early and knows how it stands; `say` tells the user something at once.
-pub fn backfill(config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> Result<Outcome, PipelineError> {
+pub fn backfill<'c>(
+    config: &'c BackfillConfig,
+    monitor: &Arc<Monitor>,
+    say: &Say,
+) -> Result<Finished<'c>, PipelineError> {
     // First of all: nothing is opened for writing that is read.
     let inputs = Inputs::find(&config.read, config.state.as_deref(), monitor.interrupted(), say);
     inputs.protect(&config.read, &inputs::outputs(config))?;
@@ -51,68 +75,53 @@ pub fn backfill(config: &BackfillConfig, monitor: &Arc<Monitor>, say: &Say) -> R
     let targets = targets(&config.destinations);
     if config.read.traces.are_given() && !config.dry_run {
         // All is read once before anything is sent.
-        reach::look(targets.iter().map(|(_, target, _)| target.clone()).collect(), say.clone());
+        connecting::try_each(targets.iter().map(|(_, target, _)| target.clone()).collect(), say.clone());
     }
     let only_links = config.dry_run && config.select.only.is_empty() && targets.is_empty();
     let learning = if only_links { Learning::WithLinks } else { Learning::Plain };
     let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, say)?;
     outcome.dry_run = config.dry_run;
-    let say = &learned.progress.beside(say);
     let correlator = learned.correlator.as_ref();
-    let result = learned.run(monitor).ship(config, targets, correlator, store.as_ref(), &mut outcome, say);
-    learned.progress.finish();
-    result?;
-    Ok(outcome)
+    let (lines, selection) =
+        learned.run(monitor).ship(config, targets, correlator, store.as_ref(), &mut outcome, say)?;
+    Ok(Finished { outcome, lines, selection, correlator: learned.correlator, sources: learned.sources })
 }
 
 impl Run<'_> {
-    /// Second pass: link, and ship to every destination.
-    fn ship(
+    /// Second pass: link, and ship to every destination. Gives back what is left to show.
+    fn ship<'c>(
         &self,
-        config: &BackfillConfig,
+        config: &'c BackfillConfig,
         targets: Vec<(usize, Target, bool)>,
         correlator: Option<&Correlator>,
         store: Option<&Store>,
         outcome: &mut Outcome,
         say: &Say,
-    ) -> Result<(), PipelineError> {
-        let mut outputs = Outputs::open(
-            config,
-            self.traces,
-            Only::new(&config.select.only, correlator, || failing::traces(self, &config.select, correlator)),
-        )?;
-        let (mut before, message) = store.map(Store::load).transpose()?.unzip();
-        message.flatten().iter().for_each(|message| say(message));
-        let forgotten = before.as_mut().map_or(0, |state| state.begin_run(FILES_MAX));
-        if forgotten > 0 {
-            say(&format!(
-                "the state holds more than {FILES_MAX} files: the {forgotten} that were not read for longest are forgotten, and sent again if they come back"
-            ));
-        }
-        let names: Vec<String> = targets.iter().map(|(_, target, _)| target.remembered_as.clone()).collect();
-        let resending = Resending { traced: outcome.traces.spans > 0, resend: config.resend };
-        let acknowledged = Arc::new(Acknowledged::new(&names, before, resending));
-        let endpoints = targets.iter().map(|(_, target, _)| target.clone()).collect();
+    ) -> Result<(Option<HeldLines>, Arc<Selection<'c>>), PipelineError> {
+        let mut outputs = Outputs::open(&OutputsConfig {
+            links: config.links.as_deref(),
+            destinations: if config.dry_run { &[] } else { &config.destinations },
+            events: (!self.traces.is_empty()).then_some(config.events),
+            held_bytes_max: config.events.held_bytes_max,
+            fields: config.text.fields,
+            observed: config.read.calendar.now_nanos,
+        })?;
+        let spans = span_lookups::of(correlator);
+        let lines_with_errors = || failing::traces(self, &config.select, correlator);
+        let selection = Arc::new(Selection::new(&config.select.only, spans, lines_with_errors));
+        let acknowledged = acknowledged(config, &targets, store, outcome, say)?;
         let saver = store.map(|store| Arc::new(Saver::new(store.clone(), acknowledged.clone())));
         saver.iter().for_each(|saver| self.monitor.save_with(saver.clone()));
-        let (deliveries, ways) = Deliveries::start(
-            endpoints,
-            config.retry_for,
-            acknowledged.clone(),
-            saver.clone(),
-            self.monitor.clone(),
-            say.clone(),
-        )
-        .map_err(PipelineError::Destination)?;
+        let (deliveries, senders) = self.deliver(config, &targets, &acknowledged, saver.clone(), say)?;
         let is_logs: Vec<bool> = targets.iter().map(|(_, _, is_logs)| *is_logs).collect();
         let workers = if outputs.wants_order() { 1 } else { config.workers.min(self.sources.len()).max(1) };
-        self.work(config, workers, correlator, &mut outputs, &ways, &is_logs, &acknowledged, outcome);
+        self.work(config, workers, correlator, &mut outputs, &selection, &senders, &is_logs, &acknowledged, outcome);
         if !self.monitor.is_interrupted() {
             let places = targets.iter().map(|(place, ..)| *place);
-            let to: Vec<(usize, &Way)> = places.zip(&ways).collect();
-            self.send_traces(config, &mut outputs, &to, &acknowledged, correlator, outcome);
+            let to: Vec<(usize, &BatchSender)> = places.zip(&senders).collect();
+            self.send_traces(config, &mut outputs.events, &selection, &to, &acknowledged, correlator, outcome);
         }
-        drop(ways);
+        drop(senders);
         let summaries = deliveries.finish()?;
         if let Some(Err(error)) = saver.map(|saver| saver.save()) {
             outcome.failures.push(format!("{error}; the next run sends again what this one sent"));
@@ -124,12 +133,52 @@ impl Run<'_> {
         if let Some(correlator) = correlator {
             outcome.count_limits(correlator);
         }
-        let only = outputs.only.clone();
-        // Text goes to the same terminal.
-        self.progress.finish();
-        outputs.finish(config, self.sources, correlator, outcome.stopped, outcome);
-        outcome.only_remarks = only.remarks(correlator);
-        Ok(())
+        let given = correlator.map(|correlator| self.given(config, correlator, outcome));
+        let (stopped, spans) = (outcome.stopped, outcome.traces.spans);
+        let written = outputs.finish(stopped, spans, &mut |events, output| {
+            if let Some(given) = &given {
+                let carried = annotated_traces::write_file(given, events, &selection, output)?;
+                outcome.count_events(events, &carried);
+            }
+            Ok(())
+        });
+        outcome.failures.extend(written.failures);
+        outcome.unwritten.extend(written.stopped);
+        Ok((written.lines, selection))
+    }
+
+    /// Starts the destinations' tasks.
+    fn deliver(
+        &self,
+        config: &BackfillConfig,
+        targets: &[(usize, Target, bool)],
+        acknowledged: &Arc<Acknowledged>,
+        saver: Option<Arc<Saver>>,
+        say: &Say,
+    ) -> Result<(Deliveries, Vec<BatchSender>), PipelineError> {
+        let endpoints = targets.iter().map(|(_, target, _)| target.clone()).collect();
+        let (acknowledged, monitor, heard) = (acknowledged.clone(), self.monitor.clone(), say.clone());
+        let around = deliveries::Surroundings {
+            retry_for: config.retry_for,
+            settle: Box::new(move |target, receipts, refused| acknowledged.add(target, receipts, Some(refused))),
+            is_interrupted: Box::new(move || monitor.is_interrupted()),
+            background: saver.map(|saver| -> deliveries::Background { Box::pin(save_often(saver, heard)) }),
+            say: say.clone(),
+        };
+        let (deliveries, senders) = Deliveries::start(endpoints, around).map_err(PipelineError::Destination)?;
+        deliveries.standings.iter().for_each(|(name, standing)| self.monitor.watch(name.clone(), standing.clone()));
+        Ok((deliveries, senders))
+    }
+
+    /// The traces, to be read again.
+    fn given<'a>(&'a self, config: &BackfillConfig, correlator: &'a Correlator, outcome: &Outcome) -> Given<'a> {
+        Given {
+            paths: self.traces,
+            limits: config.read.trace_limits(),
+            has_carriers: outcome.traces.own > 0,
+            index: correlator.index(),
+            gather: config.events.carriers,
+        }
     }
 
     /// Reads all sources on so many threads.
@@ -139,8 +188,9 @@ impl Run<'_> {
         config: &BackfillConfig,
         workers: usize,
         correlator: Option<&Correlator>,
-        outputs: &mut Outputs<'_>,
-        ways: &[Way],
+        outputs: &mut Outputs,
+        selection: &Selection<'_>,
+        senders: &[BatchSender],
         is_logs: &[bool],
         acknowledged: &Acknowledged,
         outcome: &mut Outcome,
@@ -148,24 +198,23 @@ impl Run<'_> {
         let order = self.order(workers);
         let next = AtomicUsize::new(0);
         let total = Mutex::new((SourceReport::default(), LinkCounts::default()));
-        let only = outputs.only.clone();
         let mut takers = Some(outputs.takers());
         thread::scope(|scope| {
             for _ in 0..workers {
                 let (links, taps) = takers.take().unwrap_or_default();
-                let (order, next, total, only) = (&order, &next, &total, &*only);
-                let logs = |(index, way): (usize, &'_ Way)| LogOutput {
+                let (order, next, total) = (&order, &next, &total);
+                let logs = |(index, sender): (usize, &'_ BatchSender)| LogOutput {
                     destination: index,
-                    sink: Box::new(way.clone()),
+                    sink: Box::new(sender.clone()),
                     batcher: LogBatcher::new(encode::scope_field().into()),
                     closed: config.dry_run,
                 };
-                let logs = ways.iter().enumerate().filter(|(index, _)| is_logs[*index]).map(logs).collect();
+                let logs = senders.iter().enumerate().filter(|(index, _)| is_logs[*index]).map(logs).collect();
                 let mut shipper = Shipper {
                     correlator,
                     min_confidence: self.config.linking.min_confidence,
                     window: Window::new(config.select.since, config.select.until),
-                    only,
+                    selection,
                     logs,
                     taps,
                     links,
@@ -212,31 +261,38 @@ impl Run<'_> {
         order
     }
 
-    /// The given traces with their lines on them, to the destinations that want them. `to`: the place of each destination in the
-    /// configuration, and the way to it.
+    /// The given traces with their lines on them, to the destinations that want them. `to`: the place of each destination in
+    /// the configuration, and its sender.
+    #[allow(clippy::too_many_arguments)] // the wiring of one run, used once
     fn send_traces(
         &self,
         config: &BackfillConfig,
-        outputs: &mut Outputs<'_>,
-        to: &[(usize, &Way)],
+        held: &mut [HeldEvents],
+        selection: &Selection<'_>,
+        to: &[(usize, &BatchSender)],
         acknowledged: &Acknowledged,
         correlator: Option<&Correlator>,
         outcome: &mut Outcome,
     ) {
+        let Some(correlator) = correlator else { return };
+        let given = self.given(config, correlator, outcome);
         let mut known = None;
-        for (index, (place, way)) in to.iter().enumerate() {
-            let Some(events) = outputs.events.iter_mut().find(|events| events.destination == *place) else {
-                continue;
-            };
-            let Some(correlator) = correlator else { continue };
-            let given = Given::new(self.traces, config, correlator, outcome.traces.own > 0);
-            let sending = carriers::Sending { sink: *way, acknowledged, target: index };
+        for (index, (place, sender)) in to.iter().enumerate() {
+            let Some(events) = held.iter_mut().find(|events| events.destination == *place) else { continue };
+            let carriers = || span_stream(trace_files::carriers(acknowledged), index, u64::MAX);
             let sent = if config.events.on_carriers {
-                carriers::send(&given, events, &sending)
+                carrier_batches::send(&given, events, *sender, &carriers)
             } else {
-                let files = known.get_or_insert_with(|| traces::recognise(given.paths, given.limits, acknowledged));
-                let files = files.as_ref().map_err(|error| io::Error::other(error.to_string()));
-                files.and_then(|files| traces::send(&given, events, &outputs.only, &sending, files))
+                let files = known.get_or_insert_with(|| recognise_traces(&given, acknowledged));
+                files.as_ref().map_err(|error| io::Error::other(error.to_string())).and_then(|files| {
+                    let file = |at: usize| {
+                        let KnownTraces { number, verified } = files[at];
+                        let stream = trace_files::stream(acknowledged, &given.paths[at], number, selection.number())?;
+                        Ok(span_stream(stream, index, verified))
+                    };
+                    let sending = Sending { sink: *sender, file: &file, carriers: &carriers };
+                    annotated_traces::send(&given, events, selection, &sending)
+                })
             };
             match sent {
                 Ok(counts) => outcome.count_events(events, &counts),
@@ -244,4 +300,37 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// What is remembered of earlier runs, for these targets.
+fn acknowledged(
+    config: &BackfillConfig,
+    targets: &[(usize, Target, bool)],
+    store: Option<&Store>,
+    outcome: &Outcome,
+    say: &Say,
+) -> Result<Arc<Acknowledged>, PipelineError> {
+    let (mut before, message) = store.map(Store::load).transpose()?.unzip();
+    message.flatten().iter().for_each(|message| say(message));
+    let forgotten = before.as_mut().map_or(0, |state| state.begin_run(FILES_MAX));
+    if forgotten > 0 {
+        say(&format!(
+            "the state holds more than {FILES_MAX} files: the {forgotten} that were not read for longest are forgotten, and sent again if they come back"
+        ));
+    }
+    let names: Vec<String> = targets.iter().map(|(_, target, _)| target.remembered_as.clone()).collect();
+    let resending = Resending { traced: outcome.traces.spans > 0, resend: config.resend };
+    Ok(Arc::new(Acknowledged::new(&names, before, resending)))
+}
+
+fn recognise_traces(given: &Given<'_>, acknowledged: &Acknowledged) -> io::Result<Vec<KnownTraces>> {
+    let file = |at| trace_files::recognise(acknowledged, SPAN_BITS, &mut |each| given.each_request(at, each));
+    (0..given.files()).map(file).collect()
+}
+
+/// A stream to a target, whose spans are what they were up to this ordinal.
+pub(super) fn span_stream(stream: KnownStream, target: usize, verified: u64) -> SpanStream {
+    let known = stream.settled.into_iter().nth(target).flatten();
+    let is_known = move |span: u64| span < verified && known.as_ref().is_some_and(|known| known.ranges.contains(span));
+    SpanStream { key: stream.index, is_acknowledged: Box::new(is_known) }
 }

@@ -1,4 +1,4 @@
-//! What the runs do: the configurations of the parts that each connects.
+//! What a run does: the configurations of the parts that it connects.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,39 +75,6 @@ pub struct BackfillConfig {
     pub text: TextConfig,
     /// Threads that read and encode.
     pub workers: usize,
-    /// What the user should know before the run begins.
-    pub notices: Vec<String>,
-}
-
-/// What is to be explained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// The record that holds this line.
-    Line {
-        /// The file, as it is shown or its end.
-        file: String,
-        /// From 1.
-        line: u64,
-    },
-    /// All lines of a trace.
-    Trace([u8; 16]),
-    /// All lines that the conditions leave.
-    Chosen,
-}
-
-/// What `explain` does.
-#[derive(Debug, Clone)]
-pub struct ExplainConfig {
-    /// What is read and linked.
-    pub read: ReadConfig,
-    /// Which records may be told of.
-    pub select: SelectConfig,
-    /// What is told of.
-    pub wanted: Wanted,
-    /// As JSON.
-    pub as_json: bool,
-    /// What text shows.
-    pub text: TextConfig,
     /// What the user should know before the run begins.
     pub notices: Vec<String>,
 }

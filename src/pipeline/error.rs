@@ -1,9 +1,9 @@
 //! What stops a run before it begins.
 
 use std::io;
-use std::path::PathBuf;
 
 use crate::checkpoint::store::StoreError;
+use crate::export::outputs::OutputError;
 use crate::files::clash::Clash;
 
 /// What stops a run before it begins.
@@ -13,13 +13,8 @@ pub enum PipelineError {
     #[error(transparent)]
     Clash(#[from] Clash),
     /// A file or folder to write cannot be.
-    #[error("{path}: {source}")]
-    Output {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The state folder.
     #[error(transparent)]
     Store(#[from] StoreError),

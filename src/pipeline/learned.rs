@@ -11,15 +11,16 @@ use super::config::{ReadConfig, SelectConfig};
 use super::error::PipelineError;
 use super::inputs::Inputs;
 use super::learning::Learning;
-use super::monitor::Monitor;
+use super::line_times;
+use super::monitor::{Monitor, ToRead};
 use super::no_span::why_no_span;
 use super::outcome::Outcome;
 use super::recall::Recall;
 use super::run::Run;
-use super::{line_times, progress};
 use crate::calendar::{CalendarSettings, fit};
 use crate::correlate::Correlator;
 use crate::correlate::index::Limits;
+use crate::export::outputs::OutputError;
 use crate::export::select::Condition;
 use crate::input::sources::{self, Source};
 use crate::notify::Say;
@@ -42,7 +43,6 @@ pub(crate) struct Learned<'c> {
     pub(crate) correlator: Option<Correlator>,
     recall: Recall,
     services: Services,
-    pub(crate) progress: progress::Progress,
 }
 
 impl<'c> Learned<'c> {
@@ -70,16 +70,14 @@ impl<'c> Learned<'c> {
         outcome.from_stores = spools.len() as u64;
         paths.extend(spools.iter().map(|spool| spool.path().to_owned()));
         spools.extend(traces.spools);
-        let progress =
-            progress::Progress::start(&sources, passes(!paths.is_empty(), select), config.quiet, monitor, say);
-        let say = &progress.beside(say);
+        let bytes = sources.iter().flat_map(|source| &source.files).map(|file| file.size).sum();
+        monitor.reading_begins(ToRead { bytes, passes: passes(!paths.is_empty(), select) });
         let mut correlator = load_traces(config, &paths, &mut outcome, say);
         let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;
         without_spans.extend(files.iter().chain(unreadable).cloned());
         if !without_spans.is_empty() && !monitor.is_interrupted() {
             let without_spans = without_spans.join("; ");
             if !config.traces.allow_none {
-                progress.finish();
                 return Err(PipelineError::NoSpans(without_spans));
             }
             outcome.failures.extend(unreadable.iter().cloned());
@@ -90,17 +88,8 @@ impl<'c> Learned<'c> {
         drop(samples);
         let recall = Recall::default();
         let services = correlator.as_ref().map(|correlator| name_writers(correlator, &mut sources)).unwrap_or_default();
-        let mut learned = Learned {
-            config,
-            traces: paths,
-            _spools: spools,
-            sources,
-            calendars,
-            correlator: None,
-            recall,
-            services,
-            progress,
-        };
+        let mut learned =
+            Learned { config, traces: paths, _spools: spools, sources, calendars, correlator: None, recall, services };
         if let Some(correlator) = &mut correlator {
             learned.recall = learned.run(monitor).observe(correlator, learning);
         }
@@ -115,8 +104,6 @@ impl<'c> Learned<'c> {
             sources: &self.sources,
             origins: self.sources.iter().map(|source| Arc::new(source.origin.clone())).collect(),
             calendars: &self.calendars,
-            bytes_read: self.progress.bytes_read().clone(),
-            progress: &self.progress,
             recall: &self.recall,
             monitor,
             spare: Mutex::default(),
@@ -185,7 +172,7 @@ fn from_store(
 ) -> Result<Option<Spool>, PipelineError> {
     let fetched = fetch(&config.traces, store, window).map_err(|error| match error {
         FetchError::Store(reason) => PipelineError::Traces { name: store.name.clone(), reason },
-        FetchError::Output { path, source } => PipelineError::Output { path, source },
+        FetchError::Output { path, source } => OutputError { path, source }.into(),
         FetchError::Io(error) => PipelineError::Io(error),
     })?;
     outcome.failures.extend(fetched.missing.iter().map(|missing| format!("{}: {missing}", store.name)));

@@ -1,14 +1,13 @@
-//! The end of a run: what it came to, traces with their lines on the terminal, the exit code.
+//! What a run came to, in numbers and messages.
 //!
-//! In go what was held and counted, out come the exit code and counts; text is [`show`]'s, the sum in words [`summary`]'s. No
-//! record is read here.
+//! Values only: the stages of a run put in what they counted, the command says it. No record is read here.
 
 use std::collections::BTreeMap;
 
 use super::config::ReadConfig;
-use super::link_counts::LinkCounts;
 use super::source::SourceReport;
 use crate::correlate::Correlator;
+use crate::counts::LinkCounts;
 use crate::export::Summary;
 use crate::export::carriers;
 use crate::export::held_events::HeldEvents;
@@ -17,7 +16,7 @@ use crate::input::discover::LeftOut;
 use crate::spans::load::TracesReport;
 
 /// What a run came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// Sources found.
     pub sources: usize,
@@ -61,9 +60,9 @@ pub struct Outcome {
     pub refused_before: Vec<(String, BTreeMap<String, u64>)>,
     /// Files that were not written since the run was stopped.
     pub unwritten: Vec<String>,
-    /// Why `--only` leaves nothing, and how it was understood.
-    pub only_remarks: Vec<String>,
-    /// Ctrl-C.
+    /// Why nothing is selected, and how conditions were understood.
+    pub selection_remarks: Vec<String>,
+    /// It was interrupted.
     pub stopped: bool,
     pub(crate) dry_run: bool,
     pub(crate) zone_given: bool,
@@ -77,29 +76,9 @@ impl Outcome {
             sources,
             left_out: found.left_out.clone(),
             failures,
-            traces: TracesReport::default(),
-            from_stores: 0,
-            spans_evicted: 0,
-            spans_repeated: 0,
-            requests_over_limit: 0,
-            lines_over_limit: 0,
-            read: SourceReport::default(),
-            links: LinkCounts::default(),
-            events: 0,
-            events_carried: 0,
-            carriers: 0,
-            events_known: 0,
-            events_without_parent: 0,
-            events_left_out: 0,
-            lines_left_out: 0,
-            delivered: Vec::new(),
-            refused_before: Vec::new(),
-            unwritten: Vec::new(),
-            only_remarks: Vec::new(),
-            stopped: false,
-            dry_run: false,
             zone_given: config.calendar.zone.is_some(),
             verbose: config.input.verbose,
+            ..Outcome::default()
         }
     }
 
@@ -125,18 +104,5 @@ impl Outcome {
     /// All messages of things that were not read or written.
     pub fn all_failures(&self) -> impl Iterator<Item = &String> {
         self.failures.iter().chain(&self.traces.failures).chain(&self.read.failures)
-    }
-}
-
-/// 0: all was read and delivered; 1: something was not; 130: stopped by Ctrl-C.
-pub fn exit_code(outcome: &Outcome) -> u8 {
-    let undelivered = outcome.delivered.iter().any(|(_, summary)| !summary.is_complete());
-    let refused = outcome.refused_before.iter().any(|(_, reasons)| !reasons.is_empty());
-    let unread = outcome.all_failures().next().is_some();
-    let not_shown = outcome.lines_left_out + outcome.events_left_out > 0;
-    match () {
-        () if outcome.stopped => 130,
-        () if undelivered || refused || unread || not_shown => 1,
-        () => 0,
     }
 }

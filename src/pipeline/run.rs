@@ -4,13 +4,12 @@
 //! here.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::config::ReadConfig;
 use super::learning::Learning;
 use super::monitor::Monitor;
-use super::progress::Progress;
 use super::recall::{Observer, Recall};
 use super::source::{Reading, SourceReport, SourceSink, read_source};
 use crate::calendar::CalendarSettings;
@@ -27,8 +26,6 @@ pub(crate) struct Run<'a> {
     pub(crate) sources: &'a [Source],
     pub(crate) origins: Vec<Arc<Origin>>,
     pub(crate) calendars: &'a [CalendarSettings],
-    pub(crate) bytes_read: Arc<AtomicU64>,
-    pub(crate) progress: &'a Progress,
     pub(crate) recall: &'a Recall,
     pub(crate) monitor: &'a Arc<Monitor>,
     /// See [`Reading`].
@@ -43,7 +40,7 @@ impl Run<'_> {
             limits: self.config.input.limits,
             keep_ansi: self.config.input.keep_ansi,
             journal_fields: self.config.input.journal_fields,
-            bytes_read: &self.bytes_read,
+            bytes_read: self.monitor.bytes_read(),
             stop: self.monitor.interrupted(),
             spare: &self.spare,
             services: self.services,
@@ -77,6 +74,6 @@ impl Run<'_> {
     /// A source is not read in this pass.
     pub(crate) fn skip(&self, index: usize) {
         let bytes = self.sources[index].files.iter().map(|file| file.size).sum();
-        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        self.monitor.bytes_read().fetch_add(bytes, Ordering::Relaxed);
     }
 }

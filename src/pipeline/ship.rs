@@ -3,19 +3,17 @@
 //! In go the records of one source after another, out go batches, link rows, lines of text and span events. One `Shipper`
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
-use super::link_counts::{LinkCounts, around};
-use super::only::Only;
-use super::outputs::LinksFile;
-use super::recognise::KnownFile;
 use super::source::SourceSink;
-pub use super::writers::SourceState;
-use super::writers::WriterState;
+use super::source_state::SourceState;
 use crate::assemble::RecordSink;
 use crate::checkpoint::acknowledged::Acknowledged;
+use crate::checkpoint::recognise::KnownFile;
 use crate::correlate::Correlator;
+use crate::counts::{LinkCounts, around};
 use crate::export::encode::{self, Beside};
 use crate::export::logs::{LogBatcher, Place};
-use crate::export::select::Window;
+use crate::export::outputs::LinksFile;
+use crate::export::select::{Selection, Window};
 use crate::export::takers::{BatchSink, Tap};
 use crate::input::sources::Source;
 use crate::record::{Link, Position, Record, Unlinked};
@@ -41,7 +39,7 @@ pub struct Shipper<'a> {
     /// Which records take part by their time.
     pub window: Window,
     /// Which of them are shown and sent.
-    pub only: &'a Only<'a>,
+    pub selection: &'a Selection<'a>,
     /// Destinations of logs.
     pub logs: Vec<LogOutput>,
     /// Other takers.
@@ -135,7 +133,7 @@ impl RecordSink for Shipper<'_> {
         if let Some(rows) = &mut self.links {
             rows.add(record.position, link.as_ref());
         }
-        if !self.only.is_everything() && !self.only.admits(record, link.as_ref()) {
+        if !self.selection.is_everything() && !self.selection.admits(record, link.as_ref()) {
             self.counts.filtered += 1;
             self.leave_out();
             return;
@@ -153,8 +151,7 @@ impl RecordSink for Shipper<'_> {
 impl Shipper<'_> {
     /// A record is not given to the destinations of logs, so that nothing must acknowledge it.
     fn leave_out(&mut self) {
-        let writer = self.source.writers.get(self.source.last);
-        if let Some(stream) = writer.and_then(WriterState::known_stream) {
+        if let Some((_, stream)) = self.source.current() {
             self.logs.iter_mut().for_each(|output| output.batcher.leave_out(stream.index));
         }
     }
@@ -169,11 +166,10 @@ impl Shipper<'_> {
             &older
         };
         let beside = Beside { uid, link, observed: self.observed, file_attributes };
-        let writer = &self.source.writers[self.source.last];
-        let Some(stream) = writer.known_stream() else { return };
+        let Some((writer, stream)) = self.source.current() else { return };
         let Position { offset, end, .. } = record.position;
         let place = Place { key: stream.index, offset, end };
-        let is_verified = self.source.is_verified(record, self.acknowledged);
+        let is_verified = self.source.is_verified(record, stream, self.acknowledged);
         let (mut known, mut untraced) = (0, false);
         for output in &mut self.logs {
             let settled = stream.settled.get(output.destination).and_then(Option::as_ref).filter(|_| is_verified);

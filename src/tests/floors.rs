@@ -15,7 +15,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
     ("services", &["record"]),
     ("facts", &[]),
     ("notify", &[]),
-    ("counted", &[]),
+    ("counts", &["record"]),
     ("calendar", &[]),
     ("files", &[]),
     ("unpack", &[]),
@@ -25,7 +25,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
     ("input", &["record", "files", "unpack", "decode", "calendar", "spans"]),
     ("correlate", &["record", "facts"]),
     ("checkpoint", &["record", "notify"]),
-    ("export", &["record", "files", "otlp"]),
+    ("export", &["record", "notify", "files", "otlp"]),
     ("spans", &["facts", "files", "otlp", "unpack"]),
     (
         "pipeline",
@@ -34,7 +34,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
             "services",
             "facts",
             "notify",
-            "counted",
+            "counts",
             "calendar",
             "files",
             "unpack",
@@ -67,7 +67,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
     ),
     ("cli", &[]),
     ("config", &["cli", "calendar", "correlate", "export", "input", "otlp", "spans", "pipeline", "commands"]),
-    ("interrupt", &["pipeline", "files"]),
+    ("interrupt", &["pipeline", "commands", "files"]),
     ("main", &["cli", "config", "pipeline", "commands", "notify"]),
 ];
 

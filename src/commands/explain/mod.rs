@@ -4,6 +4,7 @@
 //! and the outcome; of a trace all its lines in order, each with its evidence. What spoke for what is the correlator's to
 //! say, how it looks is [`story`]'s.
 
+pub mod config;
 mod story;
 mod story_json;
 
@@ -11,24 +12,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::progress::Progress;
 use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
 use crate::correlate::explanation::Explanation;
+use crate::export::select::Selection;
 use crate::export::terminal::Style;
 use crate::export::text_fields::Fields;
 use crate::files::clash::Output;
 use crate::input::discover;
 use crate::notify::Say;
 use crate::pipeline::PipelineError;
-use crate::pipeline::config::{ExplainConfig, Wanted};
 use crate::pipeline::failing;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::learned::Learned;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::monitor::Monitor;
-use crate::pipeline::only::Only;
 use crate::pipeline::source::SourceSink;
+use crate::pipeline::span_lookups;
 use crate::record::{Link, Record};
+use config::{ExplainConfig, Wanted};
 use story::LineStory;
 
 /// Lines that are told; a trace has rarely a thousand.
@@ -47,20 +50,21 @@ pub fn run(
     say: &Say,
 ) -> Result<Vec<String>, PipelineError> {
     let (wanted, as_json) = (&config.wanted, config.as_json);
-    let inputs = Inputs::find(&config.read, None, monitor.interrupted(), say);
+    let progress = Progress::start(config.read.quiet, monitor, say);
+    let above = &progress.say_above(say);
+    let inputs = Inputs::find(&config.read, None, monitor.interrupted(), above);
     inputs.protect(&config.read, &[Output::stdout(), Output::stderr()])?;
     let (learned, mut outcome) =
-        Learned::new(&config.read, &config.select, inputs, Learning::WithEvidence, monitor, say)?;
+        Learned::new(&config.read, &config.select, inputs, Learning::WithEvidence, monitor, above)?;
     let run = learned.run(monitor);
     let Some(correlator) = &learned.correlator else {
-        learned.progress.finish();
         outcome.failures.push("no traces were found to link lines to".to_owned());
         return Ok(outcome.all_failures().cloned().collect());
     };
     let mut teller = Teller {
         correlator,
         wanted,
-        only: Only::new(&config.select.only, Some(correlator), || {
+        selection: Selection::new(&config.select.only, span_lookups::of(Some(correlator)), || {
             failing::traces(&run, &config.select, Some(correlator))
         }),
         min_confidence: config.read.linking.min_confidence,
@@ -81,9 +85,9 @@ pub fn run(
         }
         outcome.read.add(run.read(index, &mut teller));
     }
-    let remarks = teller.only.remarks(Some(correlator));
+    let remarks = teller.selection.remarks(span_lookups::of(Some(correlator)));
     let Teller { stories, left_out, .. } = teller;
-    learned.progress.finish();
+    progress.finish();
     let mut text = Vec::new();
     if !stories.is_empty() {
         remarks.iter().for_each(|remark| say(remark));
@@ -189,7 +193,7 @@ fn ends_alike(one: &str, two: &str) -> bool {
 struct Teller<'a> {
     correlator: &'a Correlator,
     wanted: &'a Wanted,
-    only: Only<'a>,
+    selection: Selection<'a>,
     min_confidence: f32,
     /// File of the source, and line.
     place: Option<(u32, u64)>,
@@ -223,9 +227,9 @@ impl Teller<'_> {
             }
             Wanted::Trace(id) => {
                 link.is_some_and(|link| link.trace_id == *id)
-                    && (self.only.is_everything() || self.only.admits(record, link))
+                    && (self.selection.is_everything() || self.selection.admits(record, link))
             }
-            Wanted::Chosen => self.only.admits(record, link.filter(is_made)),
+            Wanted::Chosen => self.selection.admits(record, link.filter(is_made)),
         }
     }
 }

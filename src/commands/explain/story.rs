@@ -5,7 +5,7 @@
 
 use spanline_parsers::Severity;
 
-use crate::commands::summary::remedy;
+use crate::commands::remedy::remedy;
 use crate::correlate::explanation::{Candidate, DISTANCE_TO_END, DISTANCE_TO_START, Explanation, Factor};
 use crate::correlate::index::SpanIndex;
 use crate::export::terminal::{Line, Paint, Style};

@@ -1,7 +1,12 @@
 //! Which records, and which traces, are shown and sent.
 
 mod condition;
+mod selection;
+mod span_lookup;
+mod unmet;
 mod window;
 
 pub use condition::Condition;
+pub use selection::Selection;
+pub use span_lookup::{SpanLookup, TraceId};
 pub use window::Window;

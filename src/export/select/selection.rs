@@ -1,26 +1,23 @@
-//! What is shown and sent with `--only`.
+//! Which records are shown and sent, and which traces.
 //!
-//! In go conditions, spans and, where a condition asks for lines with errors, one more reading of all lines; out comes
-//! whether a record is chosen, and which traces are where nothing but traces is asked for. Reading, learning and the links
-//! file do not depend on it.
+//! In go conditions, what is known of the spans and, where a condition asks for lines with errors, the traces of these; out
+//! comes whether a record is selected, and which traces are where nothing but traces is asked for. Reading, learning and
+//! the links file do not depend on it.
 
 use std::collections::HashSet;
 
 use spanline_parsers::{Severity, Value};
 
+use super::condition::Condition;
+use super::span_lookup::{SpanLookup, TraceId};
 use super::unmet::{self, Met};
-use crate::correlate::Correlator;
-use crate::correlate::index::SpanIndex;
 use crate::export::fields::{self, Attribute, Keys, Sighting};
-use crate::export::select::Condition;
 use crate::otlp::wire::spans::{self, Head};
 use crate::record::{Link, Record};
 
-type TraceId = [u8; 16];
-
-/// See the module.
+/// Conditions, and what was met of them so far.
 #[derive(Debug, Default)]
-pub struct Only<'a> {
+pub struct Selection<'a> {
     conditions: &'a [Condition],
     tests: Vec<Test<'a>>,
     met: Met,
@@ -40,34 +37,33 @@ enum Test<'a> {
     Line(&'a Condition),
 }
 
-impl<'a> Only<'a> {
+impl<'a> Selection<'a> {
     /// Looks up the traces that conditions speak of; `lines_with_errors` finds those of lines from ERROR on.
-    pub(crate) fn new(
+    pub fn new(
         conditions: &'a [Condition],
-        correlator: Option<&Correlator>,
+        spans: Option<&dyn SpanLookup>,
         lines_with_errors: impl Fn() -> HashSet<TraceId>,
-    ) -> Only<'a> {
-        let index = correlator.map(Correlator::index);
+    ) -> Selection<'a> {
         let mut notes = Vec::new();
         let mut test = |condition: &'a Condition| match condition {
             Condition::Trace(prefix) => Test::Prefix(prefix),
             Condition::Errors => {
                 let mut failing = lines_with_errors();
-                failing.extend(index.into_iter().flat_map(failed));
+                failing.extend(spans.into_iter().flat_map(SpanLookup::failed_traces));
                 Test::Failing(failing)
             }
             Condition::Span(name) => {
-                Test::Traces(index.map_or_else(HashSet::new, |index| with_span(index, name, &mut notes)))
+                Test::Traces(spans.map_or_else(HashSet::new, |spans| with_span(spans, name, &mut notes)))
             }
             condition => Test::Line(condition),
         };
         let tests = conditions.iter().map(&mut test).collect();
-        Only { conditions, tests, met: Met::new(conditions), notes }
+        Selection { conditions, tests, met: Met::new(conditions), notes }
     }
 
     /// Why nothing is shown or sent, where that is so, and how conditions were understood.
-    pub(crate) fn remarks(&self, correlator: Option<&Correlator>) -> Vec<String> {
-        let why = self.met.why_nothing(self.conditions, correlator.map(Correlator::index));
+    pub fn remarks(&self, spans: Option<&dyn SpanLookup>) -> Vec<String> {
+        let why = self.met.why_nothing(self.conditions, spans);
         self.notes.iter().cloned().chain(why).collect()
     }
 
@@ -77,7 +73,7 @@ impl<'a> Only<'a> {
     }
 
     /// Tells these conditions from others; `None` without any.
-    pub(crate) fn number(&self) -> Option<u128> {
+    pub fn number(&self) -> Option<u128> {
         let text: String = self.conditions.iter().map(|condition| format!("{condition:?}\n")).collect();
         (!text.is_empty()).then(|| twox_hash::XxHash3_128::oneshot_with_seed(3, text.as_bytes()))
     }
@@ -122,9 +118,9 @@ impl<'a> Only<'a> {
 }
 
 /// Spans of requests that are sent or written again with their lines; `of_lines`: traces of the lines that are left.
-impl Only<'_> {
+impl Selection<'_> {
     /// Of each span of a request, in order, whether it stays behind; empty where none does.
-    pub(crate) fn left_out(&self, request: &[u8], of_lines: &HashSet<TraceId>) -> Vec<bool> {
+    pub fn left_out(&self, request: &[u8], of_lines: &HashSet<TraceId>) -> Vec<bool> {
         let mut left_out = Vec::new();
         if !self.is_everything() {
             spans::each(request, |at| left_out.push(!self.keeps(at.span, of_lines)));
@@ -133,7 +129,7 @@ impl Only<'_> {
     }
 
     /// Whether a span goes out.
-    pub(crate) fn keeps(&self, span: &[u8], of_lines: &HashSet<TraceId>) -> bool {
+    pub fn keeps(&self, span: &[u8], of_lines: &HashSet<TraceId>) -> bool {
         let trace_id = Head::of(span).trace_id;
         of_lines.contains(&trace_id) || self.admits_trace(&trace_id)
     }
@@ -186,27 +182,18 @@ fn any_field(record: &Record<'_>, matches: impl Fn(&[u8]) -> bool) -> bool {
         })
 }
 
-/// Traces with a failed span.
-fn failed(index: &SpanIndex) -> impl Iterator<Item = TraceId> {
-    index.failed().map(|slot| index.span(slot).trace_id)
-}
-
 /// Traces with a span of a name; where none is called so, of names whose last part it is in any case.
-fn with_span(index: &SpanIndex, name: &str, notes: &mut Vec<String>) -> HashSet<TraceId> {
-    let numbers: HashSet<u32> = match index.name_number(name) {
-        Some(number) => HashSet::from([number]),
-        None => {
-            let part = unmet::last_part(name);
-            let alike: Vec<&str> =
-                unmet::span_names(index).into_iter().filter(|other| unmet::last_part(other) == part).collect();
-            if !alike.is_empty() {
-                notes.push(format!("--only span={name}: no span is called so, taken for {}", alike.join(", ")));
-            }
-            alike.into_iter().filter_map(|name| index.name_number(name)).collect()
-        }
-    };
-    let spans = index.in_order_of_traces().iter().map(|slot| index.span(*slot));
-    spans.filter(|span| numbers.contains(&span.name)).map(|span| span.trace_id).collect()
+fn with_span(spans: &dyn SpanLookup, name: &str, notes: &mut Vec<String>) -> HashSet<TraceId> {
+    let names = spans.span_names();
+    if names.contains(name) {
+        return spans.traces_with_span(&[name]);
+    }
+    let part = unmet::last_part(name);
+    let alike: Vec<&str> = names.into_iter().filter(|other| unmet::last_part(other) == part).collect();
+    if !alike.is_empty() {
+        notes.push(format!("--only span={name}: no span is called so, taken for {}", alike.join(", ")));
+    }
+    spans.traces_with_span(&alike)
 }
 
 fn begins(id: &TraceId, prefix: &str) -> bool {

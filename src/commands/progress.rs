@@ -1,21 +1,21 @@
 //! How far a run has come, while it goes on: a bar on a terminal, a line now and then elsewhere.
 //!
-//! In go bytes read and how it stands with destinations, out goes text to stderr: how much is read, or what is awaited. A bar
-//! is drawn by a thread of its own; it is shorter than the terminal, steps aside for messages, and nothing of it stays once
-//! it is finished. Nothing here knows what is read.
+//! In goes the run's monitor, out goes text to stderr: how much is read, or what is awaited. A bar is drawn by a thread of its
+//! own; it is shorter than the terminal, gives way to messages, and nothing of it stays once it is finished. Nothing here
+//! knows what is read.
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::monitor::Monitor;
+use super::status;
 use crate::export::terminal;
-use crate::input::sources::Source;
 use crate::notify::Say;
+use crate::pipeline::monitor::{Monitor, ToRead};
 
 /// How often a bar moves.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -26,44 +26,37 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 const BAR_COLUMNS: usize = 20;
 const COLUMNS: usize = 80;
 
-/// Progress that is being shown.
-pub(crate) struct Progress {
-    bytes_read: Arc<AtomicU64>,
+/// Progress that is being shown, until it is finished or dropped.
+pub(super) struct Progress {
     done: Arc<AtomicBool>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Option<JoinHandle<()>>,
     /// On a terminal.
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// Starts to show how much of the sources is read, unless the run is to be quiet.
-    pub(super) fn start(sources: &[Source], passes: u64, quiet: bool, monitor: &Arc<Monitor>, say: &Say) -> Progress {
-        let bytes: u64 = sources.iter().flat_map(|source| &source.files).map(|file| file.size).sum();
-        // Of several passes each moves it by its part: what is shown are the bytes that there are.
-        let bytes_read = Arc::new(AtomicU64::new(0));
+    /// Starts to show how far a run has come once it begins to read, unless it is to be quiet.
+    pub(super) fn start(quiet: bool, monitor: &Arc<Monitor>, say: &Say) -> Progress {
         let done = Arc::new(AtomicBool::new(false));
-        let shown = Shown { total: bytes, passes, count: bytes_read.clone(), monitor: monitor.clone() };
-        let (ended, say) = (done.clone(), say.clone());
         let is_drawn = !quiet && std::io::stderr().is_terminal();
-        let bar = is_drawn.then(|| ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr()));
-        let drawn = bar.clone();
-        let show = move || match &drawn {
-            Some(bar) => draw(bar, &shown, &ended),
-            None => lines(&shown, &ended, &say),
+        let bar = is_drawn.then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()));
+        let (monitor, ended, say, drawn) = (monitor.clone(), done.clone(), say.clone(), bar.clone());
+        let show = move || {
+            let Some(to_read) = begun(&monitor, &ended) else { return };
+            let shown = Shown { to_read, monitor };
+            match &drawn {
+                Some(bar) => draw(bar, &shown, &ended),
+                None => lines(&shown, &ended, &say),
+            }
         };
         // Without a thread nothing is shown, and nothing else is lost.
         let thread = std::thread::Builder::new().name("progress".into());
         let thread = if quiet { None } else { thread.spawn(show).ok() };
-        Progress { bytes_read, done, thread: Mutex::new(thread), bar }
+        Progress { done, thread, bar }
     }
 
-    /// The count that readers add to.
-    pub(super) fn bytes_read(&self) -> &Arc<AtomicU64> {
-        &self.bytes_read
-    }
-
-    /// Says things while a bar is drawn: it steps aside.
-    pub(super) fn beside(&self, say: &Say) -> Say {
+    /// Says things while a bar is drawn, which gives way to them.
+    pub(super) fn say_above(&self, say: &Say) -> Say {
         match self.bar.clone() {
             None => say.clone(),
             Some(bar) => {
@@ -74,45 +67,58 @@ impl Progress {
     }
 
     /// Ends the showing, before anything is written to the same terminal.
-    pub(crate) fn finish(&self) {
+    pub(super) fn finish(self) {}
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
         self.done.store(true, Ordering::Relaxed);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             let _ = thread.join();
         }
     }
 }
 
+/// Waits until the run begins to read; `None` if it is over before.
+fn begun(monitor: &Monitor, done: &AtomicBool) -> Option<ToRead> {
+    while !done.load(Ordering::Relaxed) {
+        if let Some(to_read) = monitor.to_read() {
+            return Some(to_read);
+        }
+        std::thread::park_timeout(DRAW_EVERY);
+    }
+    None
+}
+
 /// What is shown.
 struct Shown {
-    /// Bytes there are, and how often each is read.
-    total: u64,
-    passes: u64,
-    count: Arc<AtomicU64>,
+    to_read: ToRead,
     monitor: Arc<Monitor>,
 }
 
 impl Shown {
+    /// Of several passes each moves it by its part: what is shown are the bytes that there are.
     fn read(&self) -> u64 {
-        (self.count.load(Ordering::Relaxed) / self.passes).min(self.total)
+        let read = self.monitor.bytes_read().load(Ordering::Relaxed);
+        (read / self.to_read.passes).min(self.to_read.bytes)
     }
 
     /// What the run waits for, if that is not reading.
     fn awaited(&self) -> Option<String> {
-        if let Some(awaited) = self.monitor.awaited() {
+        if let Some(awaited) = status::awaited_of_all(&self.monitor) {
             return Some(awaited);
         }
-        if self.read() < self.total {
+        if self.read() < self.to_read.bytes {
             return None;
         }
-        let read = format!("all {} MiB are read", self.total >> 20);
-        Some(self.monitor.on_the_way().map_or(read.clone(), |on_the_way| format!("{read}; {on_the_way}")))
+        let read = format!("all {} MiB are read", self.to_read.bytes >> 20);
+        Some(status::in_flight(&self.monitor).map_or(read.clone(), |in_flight| format!("{read}; {in_flight}")))
     }
 
     /// `34 %  3 MiB of 9 MiB  12 s left`
     fn rate(&self, elapsed: Duration) -> String {
-        let (read, total) = (self.read(), self.total);
+        let (read, total) = (self.read(), self.to_read.bytes);
         let left = match read {
             0 => String::new(),
             _ => format!("  {} s left", elapsed.as_secs() * (total - read) / read),
@@ -122,7 +128,7 @@ impl Shown {
 
     fn line(&self) -> String {
         self.awaited().unwrap_or_else(|| {
-            let (read, total) = (self.read(), self.total);
+            let (read, total) = (self.read(), self.to_read.bytes);
             format!("read {} MiB of {} MiB ({} %)", read >> 20, total >> 20, read * 100 / total.max(1))
         })
     }
@@ -132,6 +138,8 @@ fn draw(bar: &ProgressBar, shown: &Shown, done: &AtomicBool) {
     let reading = ProgressStyle::with_template(&format!("{{bar:{BAR_COLUMNS}}} {{msg}}"));
     let waiting = ProgressStyle::with_template("{msg}");
     let (Ok(reading), Ok(waiting)) = (reading, waiting) else { return };
+    bar.set_length(shown.to_read.bytes);
+    bar.set_draw_target(ProgressDrawTarget::stderr());
     let start = Instant::now();
     while !done.load(Ordering::Relaxed) {
         let columns = console::Term::stderr().size_checked().map_or(COLUMNS, |(_, columns)| usize::from(columns));
@@ -176,14 +184,16 @@ mod tests {
     use super::*;
     use crate::export::standing::Standing;
 
+    /// Half of 10 MiB is read.
+    fn shown() -> (Shown, Arc<Monitor>) {
+        let monitor = Arc::new(Monitor::default());
+        monitor.bytes_read().store(5 << 20, Ordering::Relaxed);
+        (Shown { to_read: ToRead { bytes: 10 << 20, passes: 1 }, monitor: monitor.clone() }, monitor)
+    }
+
     #[test]
     fn a_bar_is_shorter_than_the_terminal() {
-        let shown = Shown {
-            total: 10 << 20,
-            passes: 1,
-            count: Arc::new(AtomicU64::new(5 << 20)),
-            monitor: Arc::new(Monitor::default()),
-        };
+        let (shown, _) = shown();
         assert_eq!(shown.rate(Duration::from_secs(4)), " 50 %  5 MiB of 10 MiB  4 s left");
         for columns in [0, 1, 7, 40] {
             assert!(
@@ -195,16 +205,14 @@ mod tests {
 
     #[test]
     fn no_line_claims_what_is_not_so() {
-        let monitor = Arc::new(Monitor::default());
-        let count = Arc::new(AtomicU64::new(5 << 20));
-        let shown = Shown { total: 10 << 20, passes: 1, count: count.clone(), monitor: monitor.clone() };
+        let (shown, monitor) = shown();
         assert_eq!(shown.line(), "read 5 MiB of 10 MiB (50 %)");
         let standing = Arc::new(Standing::default());
         monitor.watch("otlp=http://a".into(), standing.clone());
         standing.change(|state| (state.held, state.last_error) = (2, Some("HTTP 503".into())));
         assert_eq!(shown.line(), "waiting for otlp=http://a: 2 records, last error HTTP 503");
         // More than there was: a file has grown.
-        count.store(11 << 20, Ordering::Relaxed);
+        monitor.bytes_read().store(11 << 20, Ordering::Relaxed);
         standing.change(|state| state.last_error = None);
         assert_eq!(shown.line(), "all 10 MiB are read; sending to otlp=http://a: 2 records are not yet answered");
         standing.change(|state| state.held = 0);

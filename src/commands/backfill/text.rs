@@ -6,11 +6,11 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
-use super::only::Only;
 use crate::correlate::Correlator;
 use crate::correlate::index::{Slot, SpanIndex};
 use crate::export::config::{TextConfig, View};
 use crate::export::local::{HeldLine, HeldLines};
+use crate::export::select::Selection;
 use crate::export::terminal::{Line, Paint, Style};
 use crate::export::text::SpanName;
 use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
@@ -20,17 +20,17 @@ use crate::record::{Link, Relation};
 
 type TraceId = [u8; 16];
 
-/// See the module.
-pub(super) struct Show<'a> {
+/// What text on the terminal is made of.
+pub(super) struct TextOutput<'a> {
     pub(super) lines: &'a HeldLines,
     pub(super) correlator: Option<&'a Correlator>,
-    pub(super) only: &'a Only<'a>,
+    pub(super) selection: &'a Selection<'a>,
     pub(super) config: &'a TextConfig,
     /// All that were read, so that names of files are told apart.
     pub(super) sources: &'a [Source],
 }
 
-impl<'a> Show<'a> {
+impl<'a> TextOutput<'a> {
     /// Writes everything.
     pub(super) fn write(&self, output: &mut impl Write) -> io::Result<()> {
         let names = if self.config.places { self.short_names() } else { Vec::new() };
@@ -89,16 +89,16 @@ impl<'a> Show<'a> {
         self.correlator.map(Correlator::index)
     }
 
-    /// Traces that are shown even if none of their lines is, with their starts: with `--all-traces`, or where `--only` asks
-    /// for traces and nothing else.
+    /// Traces that are shown even if none of their lines is, with their starts: where all are wanted, or where conditions
+    /// ask for traces and nothing else.
     fn traces_without_lines(&self) -> impl Iterator<Item = (TraceId, i64)> {
-        let index = self.index().filter(|_| self.config.all_traces || !self.only.is_everything());
+        let index = self.index().filter(|_| self.config.all_traces || !self.selection.is_everything());
         let mut last = None;
         let slots = index.map_or(&[][..], SpanIndex::in_order_of_traces);
         let spans = slots.iter().filter_map(move |slot| index.map(|index| index.span(*slot)));
         // The first of a trace is its earliest.
         let firsts = spans.filter(move |span| last.replace(span.trace_id) != Some(span.trace_id));
-        firsts.map(|span| (span.trace_id, span.start)).filter(|(id, _)| self.only.admits_trace(id))
+        firsts.map(|span| (span.trace_id, span.start)).filter(|(id, _)| self.selection.admits_trace(id))
     }
 
     fn view_of(&self, line: &'a HeldLine, names: &[String]) -> LineView<'a> {
@@ -148,7 +148,7 @@ fn ends_of(path: &str) -> impl Iterator<Item = String> {
 }
 
 /// All times are in one zone, which is said once.
-pub(super) fn write_zone(out: &mut Vec<u8>, style: Style) {
+fn write_zone(out: &mut Vec<u8>, style: Style) {
     let mut line = Line::begin(out, style);
     line.put("times in UTC", Paint::Dim);
     line.end();

@@ -1,4 +1,4 @@
-//! Why nothing meets `--only`.
+//! Why nothing is selected.
 //!
 //! In go conditions, which of them something met, and the names that lines and spans have; out come sentences that say which
 //! condition leaves nothing, and what it may have meant. What meets a condition is not decided here.
@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::correlate::index::SpanIndex;
-use crate::export::select::Condition;
+use super::condition::Condition;
+use super::span_lookup::SpanLookup;
 use crate::record::Origin;
 
 /// Names kept of each kind, and told.
@@ -67,15 +67,15 @@ impl Met {
     }
 
     /// Why nothing is left; empty where something is.
-    pub(super) fn why_nothing(&self, conditions: &[Condition], index: Option<&SpanIndex>) -> Vec<String> {
+    pub(super) fn why_nothing(&self, conditions: &[Condition], spans: Option<&dyn SpanLookup>) -> Vec<String> {
         if conditions.is_empty() || self.all.load(Ordering::Relaxed) {
             return Vec::new();
         }
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_spans = index.into_iter().flat_map(SpanIndex::resources);
-        names.services.extend(of_spans.map(|resource| resource.service.clone()).take(NAMES_MAX));
+        let of_spans = spans.into_iter().flat_map(SpanLookup::services);
+        names.services.extend(of_spans.map(str::to_owned).take(NAMES_MAX));
         let unmet = conditions.iter().zip(&self.each).filter(|(_, met)| !met.load(Ordering::Relaxed));
-        let told: Vec<String> = unmet.map(|(condition, _)| names.why(condition, index)).collect();
+        let told: Vec<String> = unmet.map(|(condition, _)| names.why(condition, spans)).collect();
         if told.is_empty() {
             let all: Vec<String> = conditions.iter().map(|condition| format!("--only {condition}")).collect();
             return vec![format!("no line meets {} together, though each alone leaves some", all.join(" "))];
@@ -97,7 +97,7 @@ impl Names {
         self.last = Some(origin.clone());
     }
 
-    fn why(&self, condition: &Condition, index: Option<&SpanIndex>) -> String {
+    fn why(&self, condition: &Condition, spans: Option<&dyn SpanLookup>) -> String {
         let list = |names: &BTreeSet<String>, of: &str| near(of, names.iter().map(String::as_str));
         let hint = match condition {
             Condition::Service(name) => list(&self.services, name),
@@ -106,20 +106,15 @@ impl Names {
                 let grep = format!("; lines of other programs about a pod are found by --only grep={name}");
                 format!("{}{grep}", list(&self.pods, name))
             }
-            Condition::Span(name) => match index {
+            Condition::Span(name) => match spans {
                 None => "; no traces were given".to_owned(),
-                Some(index) => near(name, span_names(index).iter().copied()),
+                Some(spans) => near(name, spans.span_names().iter().copied()),
             },
             Condition::Trace(_) => "; no line is linked to such a trace".to_owned(),
             _ => String::new(),
         };
         format!("nothing meets --only {condition}{hint}")
     }
-}
-
-/// All names of spans.
-pub(super) fn span_names(index: &SpanIndex) -> BTreeSet<&str> {
-    (0..index.len()).map(|slot| index.name(index.span(slot as u32).name)).collect()
 }
 
 /// The last part of a name without its case: of `/runtime.v1.RuntimeService/RunPodSandbox` and of

@@ -3,6 +3,7 @@
 //! In goes an [`Outcome`], out come the lines of the summary: what was read, linked, sent, and what was not, each with its
 //! count and what to change. Nothing is counted here.
 
+use crate::commands::remedy::remedy;
 use crate::export::Summary;
 use crate::notify::{counted, spelled_time};
 use crate::pipeline::Outcome;
@@ -13,7 +14,7 @@ const NAMES_MAX: usize = 3;
 
 impl Outcome {
     /// The summary for the user.
-    pub fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let mut text = String::new();
         let counts = &self.read.counts;
         let mut say = |line: String| {
@@ -93,7 +94,7 @@ impl Outcome {
     }
 
     /// What was not read, shown or delivered, and nothing else.
-    pub fn failures(&self) -> String {
+    pub(super) fn failures(&self) -> String {
         let mut text = String::new();
         let mut say = |line: String| {
             text.push_str(&line);
@@ -158,7 +159,7 @@ impl Outcome {
             let (first, last) = (spelled_time(first), spelled_time(last));
             say(format!("          no record lies between them: the records are from {first} to {last}"));
         }
-        self.only_remarks.iter().for_each(|remark| say(format!("          {remark}")));
+        self.selection_remarks.iter().for_each(|remark| say(format!("          {remark}")));
         if self.links.untraced_before > 0 {
             say(format!(
                 "          {} of them sent by a run without traces, and so without a link: --resend sends these again \
@@ -240,15 +241,6 @@ impl Outcome {
         for failure in self.all_failures() {
             say(format!("failed    {failure}"));
         }
-    }
-}
-
-/// What helps against a reason.
-pub(super) fn remedy(reason: Unlinked) -> &'static str {
-    match reason {
-        Unlinked::NoTraces => " (give --traces)",
-        Unlinked::WriterNotKnown => " (give --pod NS/POD or --service NAME before the path)",
-        _ => "",
     }
 }
 

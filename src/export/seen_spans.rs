@@ -1,27 +1,28 @@
 //! Each span of the given traces once.
 //!
 //! In go requests of spans, out comes which of their spans came before: from two copies of a file, or two forms of a trace.
-//! A span is told by its ids; one that the index does not hold is taken for new.
+//! A span is told by its ids; one that is not held any more is taken for new.
 
-use crate::correlate::index::SpanIndex;
+use crate::otlp::own::Ids;
 use crate::otlp::wire::spans::{self, ids_of};
 
-/// See the module.
-pub(super) struct Once<'i> {
-    index: &'i SpanIndex,
-    given: Vec<bool>,
+/// Spans that were met, by the number that each has.
+pub(super) struct SeenSpans<'n> {
+    number: &'n dyn Fn(Ids) -> Option<usize>,
+    seen: Vec<bool>,
 }
 
-impl Once<'_> {
-    pub(super) fn new(index: &SpanIndex) -> Once<'_> {
-        Once { index, given: vec![false; index.len()] }
+impl SeenSpans<'_> {
+    /// Of so many spans, with the number that each has.
+    pub(super) fn new(count: usize, number: &dyn Fn(Ids) -> Option<usize>) -> SeenSpans<'_> {
+        SeenSpans { number, seen: vec![false; count] }
     }
 
     /// Whether it comes for the first time, as far as it is known.
     pub(super) fn is_first(&mut self, span: &[u8]) -> bool {
-        let slot = ids_of(span).and_then(|(trace_id, span_id)| self.index.by_ids(&trace_id, &span_id));
-        let given = slot.and_then(|slot| self.given.get_mut(slot as usize));
-        given.is_none_or(|given| !std::mem::replace(given, true))
+        let number = ids_of(span).and_then(self.number);
+        let seen = number.and_then(|number| self.seen.get_mut(number));
+        seen.is_none_or(|seen| !std::mem::replace(seen, true))
     }
 
     /// Of each span of a request, in order, whether it came before or is left out already.

@@ -3,17 +3,17 @@
 //! In go targets, out come notes to the user: reading and learning may take minutes, in which an address can be mended.
 //! Nothing else follows from it; what is to be sent is tried as if nobody had looked.
 
-use crate::export::destination::Target;
+use super::destination::Target;
 use crate::notify::Say;
 use crate::otlp::Client;
 
 /// Connects to each once, on a thread that nobody waits for.
-pub(super) fn look(targets: Vec<Target>, say: Say) {
+pub fn try_each(targets: Vec<Target>, say: Say) {
     if targets.is_empty() {
         return;
     }
     // Without a thread nothing is said, and nothing else is lost.
-    let _ = std::thread::Builder::new().name("reach".into()).spawn(move || {
+    let _ = std::thread::Builder::new().name("connect".into()).spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
             for Target { endpoint, .. } in targets {

@@ -1,9 +1,43 @@
-//! What a run came to, in records.
+//! How often each of a few things was met, and which records were linked.
 //!
-//! In go the counts of each worker, out comes their sum. Who counts what is not decided here.
+//! One kind is counted for every record, so that the look-up must cost next to nothing: the list is short, and mostly
+//! the same few are met. What is counted is not known here.
 
-use crate::counted::Counted;
 use crate::record::{Method, Unlinked};
+
+/// Counts by kind, in the order of the kinds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted<K>(Vec<(K, u64)>);
+
+impl<K> Default for Counted<K> {
+    fn default() -> Counted<K> {
+        Counted(Vec::new())
+    }
+}
+
+impl<K: Copy + Ord> Counted<K> {
+    /// Counts so many of one kind.
+    #[inline]
+    pub fn add(&mut self, kind: K, count: u64) {
+        match self.0.iter_mut().find(|(met, _)| *met == kind) {
+            Some((_, sum)) => *sum += count,
+            None => {
+                let place = self.0.partition_point(|(met, _)| *met < kind);
+                self.0.insert(place, (kind, count));
+            }
+        }
+    }
+
+    /// Each kind that was met, with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (K, u64)> {
+        self.0.iter().copied()
+    }
+
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+}
 
 /// What was linked, and what was not.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,9 +78,25 @@ impl LinkCounts {
 }
 
 /// From the first of both to the last.
-pub(super) fn around(one: Option<(i64, i64)>, two: Option<(i64, i64)>) -> Option<(i64, i64)> {
+pub fn around(one: Option<(i64, i64)>, two: Option<(i64, i64)>) -> Option<(i64, i64)> {
     match (one, two) {
         (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1))),
         (one, two) => one.or(two),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_come_in_their_order_with_their_sums() {
+        let mut counted = Counted::default();
+        for kind in [3, 1, 3, 2, 1, 3] {
+            counted.add(kind, 1);
+        }
+        counted.add(2, 10);
+        assert_eq!(counted.iter().collect::<Vec<_>>(), [(1, 2), (2, 11), (3, 3)]);
+        assert_eq!(counted.sum(), 16);
     }
 }

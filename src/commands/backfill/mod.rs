@@ -1,0 +1,62 @@
+//! `spanline backfill`: a run from its first word to its summary and exit code.
+//!
+//! In goes what is to be done, out come text on the terminal, the summary and the code. What is read, linked and sent is
+//! the pipeline's.
+
+mod summary;
+mod text;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::progress::Progress;
+use crate::notify::{Say, counted};
+use crate::pipeline::config::BackfillConfig;
+use crate::pipeline::monitor::Monitor;
+use crate::pipeline::{self, Finished, Outcome, PipelineError, span_lookups};
+use text::TextOutput;
+
+/// Runs it, with lines on `output` and the summary on `errors`; gives back the exit code.
+pub fn run(
+    config: &BackfillConfig,
+    output: &mut impl Write,
+    errors: &mut impl Write,
+    monitor: &Arc<Monitor>,
+    say: &Say,
+) -> Result<u8, PipelineError> {
+    let progress = Progress::start(config.read.quiet, monitor, say);
+    let finished = pipeline::backfill(config, monitor, &progress.say_above(say));
+    // Text goes to the same terminal.
+    progress.finish();
+    let Finished { mut outcome, lines, selection, correlator, sources } = finished?;
+    let correlator = correlator.as_ref();
+    if let Some(lines) = &lines {
+        outcome.lines_left_out = lines.left_out;
+        let text = TextOutput { lines, correlator, selection: &selection, config: &config.text, sources: &sources };
+        match text.write(output) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let lines = counted(lines.lines.len() as u64, "line");
+                outcome.failures.push(format!("standard output: {error}; of {lines} not all were shown"));
+            }
+            _ => {}
+        }
+    }
+    outcome.selection_remarks = selection.remarks(span_lookups::of(correlator));
+    let summary = if config.read.quiet { outcome.failures() } else { outcome.summary() };
+    // A closed stderr is no reason to fail.
+    let _ = errors.write_all(summary.as_bytes());
+    Ok(exit_code(&outcome))
+}
+
+/// 0: all was read and delivered; 1: something was not; 130: interrupted.
+fn exit_code(outcome: &Outcome) -> u8 {
+    let undelivered = outcome.delivered.iter().any(|(_, summary)| !summary.is_complete());
+    let refused = outcome.refused_before.iter().any(|(_, reasons)| !reasons.is_empty());
+    let unread = outcome.all_failures().next().is_some();
+    let not_shown = outcome.lines_left_out + outcome.events_left_out > 0;
+    match () {
+        () if outcome.stopped => 130,
+        () if undelivered || refused || unread || not_shown => 1,
+        () => 0,
+    }
+}

@@ -1,0 +1,12 @@
+//! What a user can do about a record without a link.
+
+use crate::record::Unlinked;
+
+/// What helps against a reason.
+pub(super) fn remedy(reason: Unlinked) -> &'static str {
+    match reason {
+        Unlinked::NoTraces => " (give --traces)",
+        Unlinked::WriterNotKnown => " (give --pod NS/POD or --service NAME before the path)",
+        _ => "",
+    }
+}

@@ -1,0 +1,174 @@
+//! What is written or held on this machine: the links file, files of OTLP/JSON, lines for the terminal.
+//!
+//! In go records through their takers, out come files that appear when they are whole, and the lines. A file that can't be
+//! written, or whose run is stopped, leaves the file before it as it was, and the others go on.
+
+use std::fs;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use super::config::EventsConfig;
+use super::destination::Destination;
+use super::held_events::HeldEvents;
+use super::links::LinkRows;
+use super::local::{HeldLines, LogsFile};
+use super::takers::Tap;
+use super::text_fields::Fields;
+use crate::files::replace::Replacement;
+use crate::notify::counted;
+
+/// The links file.
+pub type LinksFile = LinkRows<BufWriter<Replacement>>;
+
+/// What takes records: the links file, and all others.
+pub type Takers<'o> = (Option<&'o mut LinksFile>, Vec<&'o mut (dyn Tap + Send)>);
+
+/// What is to be written or held.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputsConfig<'c> {
+    /// The links file.
+    pub links: Option<&'c Path>,
+    /// All destinations; those over the network are only given their span events.
+    pub destinations: &'c [Destination],
+    /// How lines become events of spans; `None` without spans.
+    pub events: Option<EventsConfig>,
+    /// Bytes of lines for the terminal that are held.
+    pub held_bytes_max: u64,
+    /// Fields of lines for the terminal.
+    pub fields: Fields,
+    /// When the run reads them, ns since the epoch.
+    pub observed: i64,
+}
+
+/// A file or folder that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct OutputError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// What is written or held.
+#[derive(Default)]
+pub struct Outputs {
+    links: Option<(PathBuf, LinksFile)>,
+    lines: Option<HeldLines>,
+    folders: Vec<Folder>,
+    /// Span events, by destination.
+    pub events: Vec<HeldEvents>,
+}
+
+/// A destination in a folder.
+struct Folder {
+    /// Its place in the configuration.
+    place: usize,
+    path: PathBuf,
+    logs: LogsFile,
+}
+
+/// What became of files.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// One message for each that could not be written.
+    pub failures: Vec<String>,
+    /// Those that were not written since the run was stopped.
+    pub stopped: Vec<String>,
+    /// Lines for the terminal, unless the run was stopped.
+    pub lines: Option<HeldLines>,
+}
+
+/// Writes the traces with these events on them.
+pub type WriteTraces<'a> = &'a mut dyn FnMut(&mut HeldEvents, &mut BufWriter<Replacement>) -> io::Result<()>;
+
+impl Outputs {
+    /// Begins to write them all.
+    pub fn open(config: &OutputsConfig<'_>) -> Result<Outputs, OutputError> {
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            |source| OutputError { path, source }
+        };
+        let create = |path: &Path| Replacement::create(path).map_err(at(path));
+        let mut outputs = Outputs::default();
+        if let Some(path) = config.links {
+            outputs.links = Some((path.to_owned(), LinkRows::new(BufWriter::new(create(path)?))));
+        }
+        for (place, destination) in config.destinations.iter().enumerate() {
+            match destination {
+                Destination::Text => outputs.lines = Some(HeldLines::new(config.held_bytes_max, config.fields)),
+                Destination::Files(path) => {
+                    fs::create_dir_all(path).map_err(at(path))?;
+                    let logs = LogsFile::new(create(&path.join("logs.jsonl"))?, config.observed);
+                    outputs.folders.push(Folder { place, path: path.clone(), logs });
+                }
+                Destination::Logs(_) | Destination::Traces(_) => {}
+            }
+            if let Some(events) = config.events
+                && matches!(destination, Destination::Files(_) | Destination::Traces(_))
+            {
+                outputs.events.push(HeldEvents::new(place, events.held_bytes_max, events.style));
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// Rows and lines come in the order of the sources.
+    pub fn wants_order(&self) -> bool {
+        self.links.is_some() || self.lines.is_some() || !self.folders.is_empty() || !self.events.is_empty()
+    }
+
+    /// What takes the records of one worker.
+    pub fn takers(&mut self) -> Takers<'_> {
+        let mut takers: Vec<&mut (dyn Tap + Send)> = Vec::new();
+        takers.extend(self.lines.iter_mut().map(|lines| lines as &mut (dyn Tap + Send)));
+        takers.extend(self.folders.iter_mut().map(|folder| &mut folder.logs as &mut (dyn Tap + Send)));
+        takers.extend(self.events.iter_mut().map(|events| events as &mut (dyn Tap + Send)));
+        (self.links.as_mut().map(|(_, links)| links), takers)
+    }
+
+    /// Puts all files in their places, of so many spans. `stopped`: the records are not all there.
+    pub fn finish(mut self, stopped: bool, spans: u64, write_traces: WriteTraces<'_>) -> Written {
+        let mut written = Written::default();
+        if let Some((path, links)) = self.links {
+            let rows = counted(links.rows(), "row");
+            written.settle(&format!("--links {}", path.display()), &rows, links.finish(), stopped);
+        }
+        for folder in self.folders {
+            let name = |file: &str| folder.path.join(file).display().to_string();
+            let records = counted(folder.logs.records(), "record");
+            written.settle(&name("logs.jsonl"), &records, folder.logs.finish(), stopped);
+            let Some(events) = self.events.iter_mut().find(|events| events.destination == folder.place) else {
+                continue;
+            };
+            if stopped {
+                written.stopped.push(name("traces.jsonl"));
+                continue;
+            }
+            let traces = Replacement::create(&folder.path.join("traces.jsonl")).map(BufWriter::new);
+            let traces = traces.and_then(|mut output| write_traces(events, &mut output).map(|()| output));
+            written.settle(&name("traces.jsonl"), &counted(spans, "span"), traces, stopped);
+        }
+        written.lines = self.lines.filter(|_| !stopped);
+        written
+    }
+}
+
+impl Written {
+    /// Puts a file in its place, if all of it was written.
+    fn settle(&mut self, name: &str, content: &str, output: io::Result<BufWriter<Replacement>>, stopped: bool) {
+        let whole = output.and_then(|output| output.into_inner().map_err(|error| error.into_error()));
+        let placed = match whole {
+            Ok(output) if stopped && output.is_beside() => {
+                self.stopped.push(name.to_owned());
+                Ok(())
+            }
+            whole => whole.and_then(Replacement::commit),
+        };
+        if let Err(error) = placed {
+            self.failures.push(format!(
+                "{name}: {error}; its {content} were not written, and a file of this name that was there before is as it was"
+            ));
+        }
+    }
+}

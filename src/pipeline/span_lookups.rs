@@ -1,0 +1,93 @@
+//! What other stages ask about the spans of a run, answered by the index and the files that hold them.
+//!
+//! In go the index and files, out come answers in the words of [`spans`](crate::spans) and [`export`](crate::export), which
+//! do not know the index. Nothing is decided here.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io;
+use std::path::PathBuf;
+
+use super::gather::Gather;
+use crate::correlate::Correlator;
+use crate::correlate::index::SpanIndex;
+use crate::export::carriers::Tree;
+use crate::export::config::Carriers;
+use crate::export::given_traces::GivenTraces;
+use crate::export::select::{SpanLookup, TraceId};
+use crate::facts::{ResourceFact, SpanFact};
+use crate::otlp::own::Ids;
+use crate::spans::file::Limits;
+use crate::spans::load::{SpanSink, each_request};
+
+impl SpanSink for Correlator {
+    fn expect(&mut self, bytes: u64) {
+        self.expect_spans(bytes);
+    }
+
+    fn add(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
+        self.add_span(resource, span);
+    }
+}
+
+impl SpanLookup for SpanIndex {
+    fn failed_traces(&self) -> HashSet<TraceId> {
+        self.failed().map(|slot| self.span(slot).trace_id).collect()
+    }
+
+    fn traces_with_span(&self, names: &[&str]) -> HashSet<TraceId> {
+        let numbers: HashSet<u32> = names.iter().filter_map(|name| self.name_number(name)).collect();
+        let spans = self.in_order_of_traces().iter().map(|slot| self.span(*slot));
+        spans.filter(|span| numbers.contains(&span.name)).map(|span| span.trace_id).collect()
+    }
+
+    fn span_names(&self) -> BTreeSet<&str> {
+        (0..self.len()).map(|slot| self.name(self.span(slot as u32).name)).collect()
+    }
+
+    fn services(&self) -> Vec<&str> {
+        self.resources().iter().map(|resource| resource.service.as_str()).collect()
+    }
+}
+
+/// The spans that conditions are asked about.
+pub(crate) fn of(correlator: Option<&Correlator>) -> Option<&dyn SpanLookup> {
+    correlator.map(|correlator| correlator.index() as &dyn SpanLookup)
+}
+
+/// The traces that were given, to be read again.
+pub(super) struct Given<'a> {
+    pub(super) paths: &'a [PathBuf],
+    pub(super) limits: Limits,
+    /// Some of their spans are spanline's.
+    pub(super) has_carriers: bool,
+    /// All their spans.
+    pub(super) index: &'a SpanIndex,
+    /// What new carriers are put under.
+    pub(super) gather: Carriers,
+}
+
+impl GivenTraces for Given<'_> {
+    fn files(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn each_request(&self, file: usize, each: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
+        each_request(&self.paths[file], self.limits, each).map(|_| ())
+    }
+
+    fn has_carriers(&self) -> bool {
+        self.has_carriers
+    }
+
+    fn spans(&self) -> usize {
+        self.index.len()
+    }
+
+    fn number(&self, (trace_id, span_id): Ids) -> Option<usize> {
+        self.index.by_ids(&trace_id, &span_id).map(|slot| slot as usize)
+    }
+
+    fn tree(&self) -> Box<dyn Tree + '_> {
+        Box::new(Gather::new(self.index, self.gather))
+    }
+}
