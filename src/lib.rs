@@ -10,6 +10,7 @@
 //! | [`unpack`], [`files`] | compressed files; files written beside and renamed, never over an input |
 //! | [`decode`], [`assemble`] | envelopes off lines, lines to records (what a line says is parsed by `spanline-parsers`) |
 //! | [`calendar`] | years and zones of times that have none |
+//! | [`waiting`] | records as bytes, until their links are known |
 //! | [`spans`] | traces from files and stores to protobuf, and from it the facts of spans |
 //! | [`facts`] | what linking needs to know of a span |
 //! | [`correlate`] | which span a record belongs to: explicit rules, requests, and what is learned of lines and spans |
@@ -40,3 +41,4 @@ pub mod record;
 pub mod services;
 pub mod spans;
 pub mod unpack;
+pub mod waiting;

@@ -129,6 +129,11 @@ pub enum Stream {
     Stderr,
 }
 
+impl Stream {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Stream; 3] = [Stream::Unknown, Stream::Stdout, Stream::Stderr];
+}
+
 /// What the runtime wrote around a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Envelope {

@@ -16,7 +16,7 @@ mod text;
 mod time;
 pub mod trace_context;
 
-pub use entry::{CodeSite, Entry, Field, Format, Severity, Text, Time, TraceContext, Value};
+pub use entry::{CodeSite, Entry, Field, Format, NumberTime, Severity, Text, Time, TraceContext, Value};
 pub use envelopes::{
     cri, docker_json, journal, journal_blocks, journal_export, journal_json, journal_text, kubectl, pod_path, rotation,
     wrapper,

@@ -1,0 +1,121 @@
+//! What comes out is what went in.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use spanline_parsers::detect::Expect;
+
+use super::*;
+use crate::assemble::{AssembleSettings, Assembler, RecordSink};
+use crate::calendar::{Calendar, CalendarSettings, Zone};
+use crate::decode::Envelopes;
+use crate::input::read::Chunk;
+
+/// Everything in words, and as bytes.
+#[derive(Default)]
+struct Both {
+    shown: Vec<String>,
+    waiting: Waiting,
+}
+
+impl RecordSink for Both {
+    fn record(&mut self, record: &Record<'_>) {
+        self.shown.push(format!("{record:?}"));
+        assert!(self.waiting.push(record));
+    }
+}
+
+fn read(bytes: &[u8]) -> Both {
+    let calendar = Calendar::new(&CalendarSettings { fallback_zone: Zone::Fixed(0), ..CalendarSettings::default() });
+    let settings = AssembleSettings {
+        envelopes: Envelopes::Auto,
+        expect: Expect::Auto,
+        record_bytes_max: 1 << 16,
+        drop_nul_lines: true,
+        keep_ansi: false,
+        journal_fields: true,
+    };
+    let mut both = Both::default();
+    let mut assembler = Assembler::new(7, Arc::default(), calendar, settings);
+    assembler.next_file(0);
+    assembler.feed(&Chunk { bytes, offset: 0, continues: false, cut: false, blocks: None }, &mut both);
+    assembler.flush(&mut both);
+    both.waiting.finish();
+    both
+}
+
+fn again(waiting: &Waiting) -> Vec<String> {
+    let mut shown = Vec::new();
+    waiting.each(7, |item| match item {
+        Item::Record(record) => shown.push(format!("{record:?}")),
+        other => shown.push(format!("{other:?}")),
+    });
+    shown
+}
+
+fn files(folder: &Path, take: &mut dyn FnMut(&[u8])) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, take);
+        } else {
+            take(&std::fs::read(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn each_record_of_the_test_data_comes_out_as_it_went_in() {
+    let mut records = 0;
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata"), &mut |bytes| {
+        let both = read(bytes);
+        records += both.shown.len();
+        assert!(both.shown == again(&both.waiting));
+    });
+    assert!(records > 10_000, "{records}");
+}
+
+#[test]
+fn what_happens_to_files_stays_between_their_records() {
+    let mut waiting = Waiting::default();
+    let Both { shown, waiting: records } = read(b"level=info msg=one\nlevel=info msg=two\n");
+    waiting.file_begins(3);
+    let mut number = 0;
+    records.each(7, |item| {
+        let Item::Record(record) = item else { unreachable!() };
+        waiting.push(&record);
+        waiting.given_up_to((number == 0).then_some((3, 9)));
+        number += 1;
+    });
+    waiting.file_ends(false);
+    waiting.file_ends(true);
+    let expected = [
+        "FileBegins(3)",
+        &shown[0],
+        "GivenUpTo(Some((3, 9)))",
+        &shown[1],
+        "GivenUpTo(None)",
+        "FileEnds { whole: false }",
+        "FileEnds { whole: true }",
+    ];
+    assert_eq!(again(&waiting), expected);
+}
+
+#[test]
+fn what_is_held_is_counted() {
+    let line = format!("level=info msg=\"{}\"\n", "x".repeat(1000));
+    let both = read(line.repeat(5000).as_bytes());
+    let held: usize = both.waiting.blocks.iter().map(Vec::len).sum();
+    assert!(both.waiting.blocks.len() > 3 && held > 5_000_000);
+    assert!((held..held + (1 << 20)).contains(&both.waiting.bytes()), "{} {held}", both.waiting.bytes());
+    // A block that is full is not moved for the next record, and none is mostly empty.
+    assert!(both.waiting.blocks.iter().rev().skip(1).all(|block| block.len() > BLOCK_BYTES / 2));
+}
+
+proptest! {
+    #[test]
+    fn any_record_comes_out_as_it_went_in(lines in proptest::collection::vec("[ -~\u{e9}\u{1b}\n\t]{0,80}", 0..8)) {
+        let both = read(lines.join("\n").as_bytes());
+        prop_assert_eq!(&both.shown, &again(&both.waiting));
+    }
+}
