@@ -301,6 +301,8 @@ pub enum Unlinked {
     Ambiguous,
     /// Nothing but time speaks for a span.
     NoEvidence,
+    /// Its writer has so many lines, or so many spans open at them, that this one was not looked at: the others' are.
+    OverShare,
 }
 
 impl Unlinked {
@@ -319,6 +321,7 @@ impl Unlinked {
             Unlinked::BelowThreshold => "below_threshold",
             Unlinked::Ambiguous => "ambiguous",
             Unlinked::NoEvidence => "no_evidence",
+            Unlinked::OverShare => "over_share",
         }
     }
 
@@ -339,6 +342,7 @@ impl Unlinked {
             Unlinked::BelowThreshold => "the likeliest span is below --min-confidence",
             Unlinked::Ambiguous => "several spans fit alike",
             Unlinked::NoEvidence => "nothing but time speaks for a span",
+            Unlinked::OverShare => "its writer has had its share of the memory for linking",
         }
     }
 }

@@ -301,6 +301,14 @@ impl Correlator {
         }
     }
 
+    /// Lines that were not looked at since their writer had its share of what is kept, by source; most first.
+    pub fn lines_over_share(&self) -> Vec<(u32, u64)> {
+        let mut lines: Vec<(u32, u64)> =
+            self.engine.over_share().iter().map(|(source, lines)| (*source, *lines)).collect();
+        lines.sort_unstable_by_key(|(source, lines)| (std::cmp::Reverse(*lines), *source));
+        lines
+    }
+
     /// The number of a writer, where it can be kept, and while it has spans.
     fn remember_source(&mut self, source: u32, origin: &Origin) -> Option<(u32, (i64, i64))> {
         let at = source as usize;

@@ -131,7 +131,7 @@ impl Run<'_> {
         outcome.refused_before = names.zip(acknowledged.refused_before()).collect();
         outcome.delivered = targets.into_iter().map(|(_, target, _)| target.endpoint.name()).zip(summaries).collect();
         if let Some(correlator) = correlator {
-            outcome.count_limits(correlator);
+            outcome.count_limits(correlator, self.sources);
         }
         let given = correlator.map(|correlator| self.given(config, correlator, outcome));
         let (stopped, spans) = (outcome.stopped, outcome.traces.spans);

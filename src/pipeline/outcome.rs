@@ -13,6 +13,7 @@ use crate::export::carriers;
 use crate::export::held_events::HeldEvents;
 use crate::input::discover::Found;
 use crate::input::discover::LeftOut;
+use crate::input::sources::Source;
 use crate::spans::load::TracesReport;
 
 /// What a run came to.
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub requests_over_limit: u64,
     /// Lines that did not fit into what links are inferred from.
     pub lines_over_limit: u64,
+    /// Lines that were not looked at since their writer had its share, by the newest file of its source; most first.
+    pub lines_over_share: Vec<(String, u64)>,
     /// What was read.
     pub read: SourceReport,
     /// What was linked.
@@ -82,12 +85,15 @@ impl Outcome {
         }
     }
 
-    pub(super) fn count_limits(&mut self, correlator: &Correlator) {
+    pub(super) fn count_limits(&mut self, correlator: &Correlator, sources: &[Source]) {
         let counts = correlator.counts();
         self.spans_evicted = counts.index.evicted;
         self.spans_repeated = counts.index.duplicates;
         self.requests_over_limit = counts.requests_over_limit;
         self.lines_over_limit = counts.lines_over_limit;
+        let name = |source: u32| sources.get(source as usize)?.files.last().map(|file| file.shown.clone());
+        let lines = correlator.lines_over_share().into_iter();
+        self.lines_over_share = lines.filter_map(|(source, lines)| Some((name(source)?, lines))).collect();
     }
 
     /// What became of the events of one destination: those put on the given spans, and those on carriers.

@@ -1,6 +1,8 @@
 //! Links of labelled lines are as right as they were: a floor for every producer, a little below what is reached.
 
-use std::process::Stdio;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use spanline::correlate::Memory;
 
@@ -59,6 +61,75 @@ fn labelled_lines_are_linked_as_well_as_before() {
         }
     }
     assert!(below.is_empty(), "{below:#?}");
+}
+
+/// Spans that are open while the noisy container writes, and lines of it, no two of one shape: the pairs of one with the
+/// other are more than is kept in all.
+const NOISY_SPANS: usize = 180;
+const NOISY_LINES: usize = 700;
+/// When the labelled lines begin, seconds since the epoch; they last half a minute.
+const BOUTIQUE_BEGINS: i64 = 1_661_145_497;
+
+#[test]
+fn a_noisy_container_takes_no_links_from_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::new("boutique", 100, folder.path()).unwrap();
+    let link = |first: &[&Path]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spanline"));
+        command.arg("backfill").args(first).arg(&node.logs).arg("--traces").arg(&node.traces);
+        command.arg("--links").arg(&node.links).arg("--dry-run");
+        if let [_, traces] = first {
+            command.arg("--traces").arg(traces);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success());
+        (node.score().score.producers["pods"].linked, String::from_utf8(output.stderr).unwrap())
+    };
+    let (alone, said) = link(&[]);
+    assert!(alone > 3_800 && !said.contains("share"), "{alone} {said}");
+    let (logs, traces) = noise(folder.path());
+    let (beside, said) = link(&[&logs]);
+    assert_eq!((beside, said.contains("share")), (alone, false), "{said}");
+    let (beside, said) = link(&[&logs, &traces]);
+    assert!(beside.abs_diff(alone) * 200 <= alone, "{beside} of {alone}");
+    let left_out = "main/0.log not looked at for spans: its share of the memory is used up";
+    assert!(said.contains(left_out), "{said}");
+}
+
+/// Logs and traces of a container whose lines all differ, at the time of the labelled ones.
+fn noise(folder: &Path) -> (PathBuf, PathBuf) {
+    let pod = folder.join("noise/pods/aaa_noisy-7d9f8b6c5-x2x4z_11111111-2222-3333-4444-555555555555/main");
+    fs::create_dir_all(&pod).unwrap();
+    let (from, seconds) = (BOUTIQUE_BEGINS, 30);
+    let letters = |number: usize| -> String {
+        (0..6).map(|at| char::from(b'a' + (number * 7919 / 26usize.pow(at) % 26) as u8)).collect()
+    };
+    let line = |at: usize| {
+        let nanos = seconds as usize * 1_000_000_000 / NOISY_LINES * at;
+        let time =
+            chrono::DateTime::from_timestamp(from + (nanos / 1_000_000_000) as i64, (nanos % 1_000_000_000) as u32);
+        let time = time.unwrap().format("%Y-%m-%dT%H:%M:%S%.9fZ");
+        format!("{time} stdout F {} {} {}\n", letters(at), letters(at + 5_000), letters(at + 9_000))
+    };
+    fs::write(pod.join("0.log"), (0..NOISY_LINES).map(line).collect::<String>()).unwrap();
+    let span = |at: usize| {
+        serde_json::json!({"traceId": format!("{:032x}", at + 1), "spanId": format!("{:016x}", at + 1),
+            "name": letters(at), "kind": 2, "startTimeUnixNano": format!("{}000000000", from - 1),
+            "endTimeUnixNano": format!("{}000000000", from + seconds + 1)})
+    };
+    let attribute = |key: &str, value: &str| serde_json::json!({"key": key, "value": {"stringValue": value}});
+    let resource = [
+        attribute("service.name", "noisy"),
+        attribute("k8s.namespace.name", "aaa"),
+        attribute("k8s.pod.name", "noisy-7d9f8b6c5-x2x4z"),
+    ];
+    let spans: Vec<_> = (0..NOISY_SPANS).map(span).collect();
+    let request = serde_json::json!({"resourceSpans": [
+        {"resource": {"attributes": resource}, "scopeSpans": [{"spans": spans}]}
+    ]});
+    let traces = folder.join("noise.json");
+    fs::write(&traces, request.to_string()).unwrap();
+    (folder.join("noise"), traces)
 }
 
 /// The same of lines that are decided some seconds after they were written, by what was learned until then.

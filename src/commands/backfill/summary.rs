@@ -11,6 +11,8 @@ use crate::record::{Method, Unlinked};
 
 /// Files left out that are named for each reason.
 const NAMES_MAX: usize = 3;
+/// Sources of which is said by name what was left out.
+const WRITERS_SHOWN: usize = 5;
 
 impl Outcome {
     /// The summary for the user.
@@ -58,6 +60,14 @@ impl Outcome {
             if count > 0 {
                 say(format!("          {} {what}", counted(count, name)));
             }
+        }
+        for (file, lines) in self.lines_over_share.iter().take(WRITERS_SHOWN) {
+            let lines = counted(*lines, "line");
+            say(format!("          {lines} of {file} not looked at for spans: its share of the memory is used up"));
+        }
+        let more = self.lines_over_share.len().saturating_sub(WRITERS_SHOWN);
+        if more > 0 {
+            say(format!("          lines of {} more likewise", counted(more as u64, "source")));
         }
         if counts.nul_bytes > 0 {
             say(format!("          {} of NUL bytes in lines longer than the limit, left out", size(counts.nul_bytes)));

@@ -20,12 +20,7 @@ pub(crate) struct CandidateRows {
 
 impl CandidateRows {
     /// Of these lines. `past`: what a stream has taught.
-    pub(crate) fn new(
-        tables: &FeatureTables<'_>,
-        wanted: impl Iterator<Item = u32>,
-        past: Option<&DecayedStatistics>,
-    ) -> CandidateRows {
-        let wanted: Vec<u32> = wanted.collect();
+    pub(crate) fn new(tables: &FeatureTables<'_>, wanted: &[u32], past: Option<&DecayedStatistics>) -> CandidateRows {
         let line_of = |at: &u32| &tables.lines.rows[*at as usize];
         let mut fine: NumberMap<(u32, u64), (u32, u8)> = NumberMap::default();
         let mut with_values: NumberMap<(u32, u64), u32> = NumberMap::default();
@@ -42,7 +37,7 @@ impl CandidateRows {
         let delays = Delays::new(wanted.iter().map(line_of));
         let mut numbers: NumberMap<(u32, u64), u32> = NumberMap::default();
         let mut families: NumberMap<(u32, u64), u32> = NumberMap::default();
-        for at in &wanted {
+        for at in wanted {
             let line = line_of(at);
             let service = tables.operations.service_of_writer(line.writer);
             let (count, digits) = fine.get(&(service, line.template.fine)).copied().unwrap_or_default();

@@ -29,8 +29,8 @@ pub(crate) struct Candidates {
     pub(crate) clutter: Vec<Histograms>,
     /// Of each service: lines of templates that were left out, since no span was open at any line of theirs.
     pub(crate) without_pairs: NumberMap<u32, u32>,
-    /// Lines some of whose spans were beyond a limit.
-    pub(crate) overflow: u64,
+    /// Lines that were left out since their writer had its share of a limit.
+    pub(crate) refused: Vec<u32>,
     /// Number of cells.
     pub(crate) cells: usize,
     /// Of each operation: distinct spans in pairs.

@@ -24,7 +24,7 @@ pub(crate) struct Sampler {
 
 impl Sampler {
     /// Adds the counts of a template's rows to the clutter of its classes. `ranges`: first and last time of each writer's
-    /// lines; `class_of`: the class of each operation with this template, or [`u32::MAX`].
+    /// lines; `class_of`: the class of each operation with this template, or a number that none has.
     pub(crate) fn sample(
         &mut self,
         tables: &FeatureTables<'_>,
@@ -33,6 +33,8 @@ impl Sampler {
         class_of: &[u32],
         clutter: &mut [Histograms],
     ) {
+        // What is drawn for a template depends on nothing but its own lines.
+        self.random = rows.first().map_or(0, |row| row.time as u64);
         let shifts = (CLUTTER_SHIFTS_OF_TEMPLATE / rows.len().max(1)).clamp(1, CLUTTER_SHIFTS);
         let (share, clue_share) = (1.0 / shifts as f32, 1.0 / shifts.min(CLUTTER_CLUE_SHIFTS) as f32);
         for row in rows {
@@ -47,10 +49,7 @@ impl Sampler {
                 let is_bare = tables.is_bare(line, &self.words, near);
                 for open in &self.open {
                     let class = class_of[tables.operations.of(open.slot) as usize] as usize;
-                    if class == u32::MAX as usize {
-                        continue;
-                    }
-                    let clutter = &mut clutter[class];
+                    let Some(clutter) = clutter.get_mut(class) else { continue };
                     clutter.start[bin(time - open.start) as usize] += share;
                     clutter.end[bin(open.end - time) as usize] += share;
                     clutter.edge[tables.edges.bin(open.slot, time) as usize] += share;
@@ -89,10 +88,11 @@ pub(crate) fn pool(classes: &[(u32, u32)], template_lines: &[u32], operations: u
 
 /// A time 20 ms to 6 s away, within the times of the source where that is possible.
 fn shifted(time: i64, (low, high): (i64, i64), random: &mut u64) -> i64 {
-    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    let part = (*random >> 33) as f32 / (1u64 << 31) as f32;
+    // Steps of the golden ratio: the draws of a template are spread evenly over the range, on either side.
+    *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let part = (*random << 1 >> 33) as f32 / (1u64 << 31) as f32;
     let far = (CLUTTER_NEAREST_NS * exp(CLUTTER_LOG_RANGE * part)) as i64;
-    let far = if *random >> 32 & 1 == 0 { far } else { -far };
+    let far = if *random >> 63 == 1 { far } else { -far };
     match () {
         () if (low..=high).contains(&(time + far)) => time + far,
         () if (low..=high).contains(&(time - far)) => time - far,

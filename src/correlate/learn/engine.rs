@@ -26,6 +26,7 @@ use super::writers::Writers;
 use crate::correlate::hint::{Hint, Known};
 use crate::correlate::index::{Slot, SpanIndex};
 use crate::correlate::requests::timed_calls::{self, TimedCall};
+use crate::correlate::text::hash::NumberMap;
 use crate::record::{Link, Method, Record, Relation, Unlinked};
 
 /// What was found for a line.
@@ -60,8 +61,10 @@ pub(crate) struct Engine {
     of_sources: Vec<u32>,
     /// Lines with candidates none of which was chosen, by place, and why; of finished logs only.
     undecided: Vec<((u32, u32, u64), Unlinked)>,
-    /// Lines some of whose spans were beyond a limit.
+    /// Lines beyond the limit.
     overflow: u64,
+    /// Lines that were left out since their writer had its share of a limit, by source.
+    over_share: NumberMap<u32, u64>,
     keeps_evidence: bool,
     evidence: Option<Box<Evidence>>,
     /// Of a stream.
@@ -107,6 +110,11 @@ impl Engine {
     /// Lines beyond the limit.
     pub(crate) fn overflow(&self) -> u64 {
         self.lines.overflow + self.overflow
+    }
+
+    /// Lines that were left out since their writer had its share of a limit, by source.
+    pub(crate) fn over_share(&self) -> &NumberMap<u32, u64> {
+        &self.over_share
     }
 
     /// Takes in what is known of the times of lines that say no more than the second: `bounds` of source, file, offset and
@@ -160,8 +168,8 @@ impl Engine {
             edges: &edges,
             open: &open,
         };
-        let candidates = gating::candidates(&tables, ruled.wanted.into_iter(), self.past.as_deref());
-        self.overflow += candidates.overflow;
+        let candidates = gating::candidates(&tables, &ruled.wanted, self.past.as_deref());
+        self.refuse(&candidates.refused, due);
         let observed = Observed {
             lines: &self.lines,
             operations: &operations,
@@ -247,6 +255,16 @@ impl Engine {
             }
         }
         ruled
+    }
+
+    /// These lines were left out of what is learned from.
+    fn refuse(&mut self, lines: &[u32], due: i64) {
+        for line in lines.iter().map(|line| &self.lines.rows[*line as usize]).filter(|line| line.is_due(due)) {
+            *self.over_share.entry(line.source).or_default() += 1;
+            if self.past.is_none() {
+                self.undecided.push(((line.source, line.file, line.offset), Unlinked::OverShare));
+            }
+        }
     }
 
     /// Decisions from what was learned.

@@ -13,24 +13,38 @@ use super::clutter::{Sampler, pool};
 use super::decay::DecayedStatistics;
 use super::features::tables::FeatureTables;
 use super::histograms::Histograms;
+use super::shares::{Amount, Asker, Shares};
 use crate::correlate::index::{Open, Slot};
 use crate::correlate::text::hash::NumberMap;
 
-/// Pairs kept in all.
-const PAIRS_MAX: usize = 24 << 20;
 /// Room is made for so many pairs of each of so many lines at first: what is never used costs nothing, growing does.
 const PAIRS_PER_ROW: usize = 16;
 const ROWS_RESERVED: usize = 64 << 10;
-/// Classes kept: each takes a kilobyte.
-const CLASSES_MAX: usize = 1 << 16;
+/// An operation without a class with the template, and one whose class was asked for by lines without room.
+const NO_CLASS: u32 = u32::MAX;
+const REFUSED_CLASS: u32 = u32::MAX - 1;
 
 /// Looks all of these lines up. `past`: what a stream has taught.
-pub(crate) fn candidates(
-    tables: &FeatureTables<'_>,
-    wanted: impl Iterator<Item = u32>,
-    past: Option<&DecayedStatistics>,
-) -> Candidates {
-    let CandidateRows { rows, templates } = CandidateRows::new(tables, wanted, past);
+pub(crate) fn candidates(tables: &FeatureTables<'_>, wanted: &[u32], past: Option<&DecayedStatistics>) -> Candidates {
+    let mut shares = Shares::default();
+    let mut candidates = pair_up(tables, CandidateRows::new(tables, wanted, past), &mut shares);
+    if let Some(mut fair) = shares.fair() {
+        drop(candidates);
+        candidates = pair_up(tables, CandidateRows::new(tables, wanted, past), &mut fair);
+        shares = fair;
+    }
+    candidates.refused = shares.refused;
+    if let Some(past) = past {
+        past.recall(&mut candidates, tables.operations);
+    }
+    pool(&candidates.classes, &candidates.templates.lines, tables.operations.count(), &mut candidates.clutter);
+    candidates.spans_of = count_candidates(tables, &candidates.pairs);
+    candidates
+}
+
+/// The pairs of all rows, as far as there is room for them.
+fn pair_up(tables: &FeatureTables<'_>, rows: CandidateRows, shares: &mut Shares) -> Candidates {
+    let CandidateRows { rows, templates } = rows;
     let mut candidates = Candidates { rows, templates, ..Candidates::default() };
     let mut gate = Gate::new(tables);
     let mut sampler = Sampler::default();
@@ -43,17 +57,16 @@ pub(crate) fn candidates(
         let count = candidates.rows[from..].iter().take_while(|row| row.template == template).count();
         candidates.rows.copy_within(from..from + count, kept);
         from += count;
-        let rows = kept..kept + count;
         let (pairs, classes, cells) = (candidates.pairs.len(), candidates.classes.len(), candidates.cells);
         let number = candidates.blocks.len();
         candidates.templates.renumber(number, template as usize);
-        candidates.rows[rows.clone()].iter_mut().for_each(|row| row.template = number as u32);
-        gate.pair_up(&mut candidates, tables, rows.clone());
+        candidates.rows[kept..kept + count].iter_mut().for_each(|row| row.template = number as u32);
+        let given = gate.pair_up(&mut candidates, tables, kept..kept + count, template, shares);
+        let rows = kept..kept + given;
         if candidates.pairs.len() == pairs {
-            // Nothing was open at any of its lines, unless there is no room: there is nothing to learn or to decide.
-            if pairs < PAIRS_MAX {
-                *candidates.without_pairs.entry(candidates.templates.service[number]).or_default() += count as u32;
-            }
+            // Nothing was open at any of its lines: there is nothing to learn or to decide.
+            *candidates.without_pairs.entry(candidates.templates.service[number]).or_default() += given as u32;
+            gate.clear();
             continue;
         }
         kept = rows.end;
@@ -70,11 +83,6 @@ pub(crate) fn candidates(
     candidates.templates.truncate(candidates.blocks.len());
     candidates.rows.truncate(kept);
     candidates.rows.shrink_to_fit();
-    if let Some(past) = past {
-        past.recall(&mut candidates, tables.operations);
-    }
-    pool(&candidates.classes, &candidates.templates.lines, tables.operations.count(), &mut candidates.clutter);
-    candidates.spans_of = count_candidates(tables, &candidates.pairs);
     candidates
 }
 
@@ -111,14 +119,16 @@ fn count_candidates(tables: &FeatureTables<'_>, pairs: &[Pair]) -> Vec<u32> {
 
 /// Numbers classes and cells of one template after the other; keeps the room of its lists.
 struct Gate {
-    /// Of each operation: its class with the template, or [`u32::MAX`].
+    /// Of each operation: its class with the template, [`NO_CLASS`] or [`REFUSED_CLASS`].
     class_of: Vec<u32>,
     /// Of each span: its cell with the template, or [`u32::MAX`].
     cell_of: Vec<u32>,
     /// Operations and spans that have a number now.
     operations: Vec<u32>,
     slots: Vec<Slot>,
+    /// Of the row: the spans that are open, and their classes.
     open: Vec<Open>,
+    classes: Vec<u32>,
     words: Vec<(u32, bool)>,
     /// Traces of the row, and the last end of their spans.
     traces: Vec<u32>,
@@ -127,76 +137,108 @@ struct Gate {
 
 impl Gate {
     fn new(tables: &FeatureTables<'_>) -> Gate {
-        let (operations, slots, open, words, traces, ends) = Default::default();
-        let (class_of, cell_of) = (vec![u32::MAX; tables.operations.count()], vec![u32::MAX; tables.index.len()]);
-        Gate { class_of, cell_of, operations, slots, open, words, traces, ends }
+        let (operations, slots, open, classes, words, traces, ends) = Default::default();
+        let (class_of, cell_of) = (vec![NO_CLASS; tables.operations.count()], vec![u32::MAX; tables.index.len()]);
+        Gate { class_of, cell_of, operations, slots, open, classes, words, traces, ends }
     }
 
-    /// Adds the pairs of a template's rows.
-    fn pair_up(&mut self, candidates: &mut Candidates, tables: &FeatureTables<'_>, range: Range<usize>) {
-        for at in range {
+    /// Adds the pairs of a template's rows, as far as there is room for them; how many rows are left. `template`: its
+    /// number before others were left out.
+    fn pair_up(
+        &mut self,
+        candidates: &mut Candidates,
+        tables: &FeatureTables<'_>,
+        range: Range<usize>,
+        template: u32,
+        shares: &mut Shares,
+    ) -> usize {
+        let lines = range.len() as u32;
+        let mut kept = range.start;
+        for at in range.clone() {
             let row = candidates.rows[at];
             let line = &tables.lines.rows[row.line as usize];
             tables.open_at(&row, row.time, &mut self.open);
-            tables.words_of(line, &mut self.words);
-            let near = tables.settled.around(line.writer, row.time);
-            let is_bare = tables.is_bare(line, &self.words, near);
-            candidates.rows[at].first = candidates.pairs.len() as u32;
-            self.traces.clear();
-            self.ends.clear();
-            let mut is_whole = true;
-            for open in &self.open {
-                if candidates.pairs.len() >= PAIRS_MAX {
-                    is_whole = false;
-                    break;
+            let before = candidates.classes.len();
+            let unseen = self.number_classes(candidates, tables, row.template);
+            let part = Amount { pairs: self.open.len(), classes: candidates.classes.len() - before };
+            if shares.ask(row.line, Asker { writer: line.writer, template, lines }, part, unseen) {
+                candidates.rows[kept] = row;
+                self.add_pairs(candidates, tables, kept);
+                kept += 1;
+            } else {
+                for (_, operation) in candidates.classes.drain(before..) {
+                    self.class_of[operation as usize] = REFUSED_CLASS;
                 }
-                let slot = open.slot;
-                let operation = tables.operations.of(slot);
-                let class = &mut self.class_of[operation as usize];
-                if *class == u32::MAX {
-                    if candidates.classes.len() >= CLASSES_MAX {
-                        is_whole = false;
-                        continue;
-                    }
-                    *class = candidates.classes.len() as u32;
-                    self.operations.push(operation);
-                    candidates.classes.push((row.template, operation));
-                }
-                let cell = &mut self.cell_of[slot as usize];
-                if *cell == u32::MAX {
-                    *cell = candidates.cells as u32;
-                    candidates.cells += 1;
-                    self.slots.push(slot);
-                }
-                let trace = number_in(&mut self.traces, tables.operations.trace(slot));
-                match self.ends.get_mut(usize::from(trace)) {
-                    Some(end) => *end = open.end.max(*end),
-                    None => self.ends.push(open.end),
-                }
-                candidates.pairs.push(Pair {
-                    slot,
-                    class: *class,
-                    cell: *cell,
-                    start_bin: bin(row.time - open.start),
-                    end_bin: bin(open.end - row.time),
-                    edge_bin: tables.edges.bin(slot, row.time),
-                    clues: if is_bare { 0 } else { tables.clues(line, &self.words, near, open) },
-                    late: false,
-                    ended: false,
-                    waits: tables.edges.outlives_parent(slot, row.low),
-                    trace,
-                });
             }
-            candidates.overflow += u64::from(!is_whole);
-            candidates.rows[at].count = candidates.pairs.len() as u32 - candidates.rows[at].first;
-            mark_late(candidates, at, &self.ends);
         }
         candidates.clutter.resize(candidates.classes.len(), Histograms::default());
+        kept - range.start
+    }
+
+    /// The classes of the spans that are open; how many of them nothing has asked for before.
+    fn number_classes(&mut self, candidates: &mut Candidates, tables: &FeatureTables<'_>, template: u32) -> usize {
+        self.classes.clear();
+        let mut unseen = 0;
+        for open in &self.open {
+            let operation = tables.operations.of(open.slot);
+            let class = &mut self.class_of[operation as usize];
+            if *class >= REFUSED_CLASS {
+                if *class == NO_CLASS {
+                    self.operations.push(operation);
+                    unseen += 1;
+                }
+                *class = candidates.classes.len() as u32;
+                candidates.classes.push((template, operation));
+            }
+            self.classes.push(*class);
+        }
+        unseen
+    }
+
+    /// The pairs of a row with the spans that are open.
+    fn add_pairs(&mut self, candidates: &mut Candidates, tables: &FeatureTables<'_>, at: usize) {
+        let row = candidates.rows[at];
+        let line = &tables.lines.rows[row.line as usize];
+        tables.words_of(line, &mut self.words);
+        let near = tables.settled.around(line.writer, row.time);
+        let is_bare = tables.is_bare(line, &self.words, near);
+        candidates.rows[at].first = candidates.pairs.len() as u32;
+        candidates.rows[at].count = self.open.len() as u32;
+        self.traces.clear();
+        self.ends.clear();
+        for (open, class) in self.open.iter().zip(&self.classes) {
+            let slot = open.slot;
+            let cell = &mut self.cell_of[slot as usize];
+            if *cell == u32::MAX {
+                *cell = candidates.cells as u32;
+                candidates.cells += 1;
+                self.slots.push(slot);
+            }
+            let trace = number_in(&mut self.traces, tables.operations.trace(slot));
+            match self.ends.get_mut(usize::from(trace)) {
+                Some(end) => *end = open.end.max(*end),
+                None => self.ends.push(open.end),
+            }
+            candidates.pairs.push(Pair {
+                slot,
+                class: *class,
+                cell: *cell,
+                start_bin: bin(row.time - open.start),
+                end_bin: bin(open.end - row.time),
+                edge_bin: tables.edges.bin(slot, row.time),
+                clues: if is_bare { 0 } else { tables.clues(line, &self.words, near, open) },
+                late: false,
+                ended: false,
+                waits: tables.edges.outlives_parent(slot, row.low),
+                trace,
+            });
+        }
+        mark_late(candidates, at, &self.ends);
     }
 
     fn clear(&mut self) {
         for operation in self.operations.drain(..) {
-            self.class_of[operation as usize] = u32::MAX;
+            self.class_of[operation as usize] = NO_CLASS;
         }
         for slot in self.slots.drain(..) {
             self.cell_of[slot as usize] = u32::MAX;

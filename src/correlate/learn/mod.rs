@@ -4,7 +4,7 @@
 //! drives). Probabilistic data association, learned without supervision: which templates are written in which operations,
 //! and where in their spans; no program is known here, and rules with explicit evidence come before.
 //!
-//! In the order of the data: `lines` → `operations`, `features` → `candidate_rows`, `gating`, `clutter` → `candidates` (data)
+//! In the order of the data: `lines` → `operations`, `features` → `candidate_rows`, `gating` with `shares`, `clutter` → `candidates` (data)
 //! → `em` with `estimate`, `habit`, `capacity`, `factors`, `request_groups` → `posteriors` (data) → `pick_span` → `calibrate`.
 //! `decay` carries what was learned along a stream, `evidence` keeps it for whoever asks why. All tuned constants are in
 //! `tuning`.
@@ -37,6 +37,7 @@ mod posteriors;
 mod prior;
 mod request_groups;
 mod request_keys;
+mod shares;
 mod tuning;
 mod working_set;
 mod writers;

@@ -11,7 +11,7 @@
 pub(crate) const CLUTTER_SHIFTS: usize = 8;
 
 /// Shifted times per template, at least one per line: templates with many lines know their clutter from fewer each.
-pub(crate) const CLUTTER_SHIFTS_OF_TEMPLATE: usize = 2_000;
+pub(crate) const CLUTTER_SHIFTS_OF_TEMPLATE: usize = 4_000;
 
 /// Shifted times per line at which clues are looked up too, which costs most of a look-up.
 pub(crate) const CLUTTER_CLUE_SHIFTS: usize = 3;
@@ -361,3 +361,9 @@ pub(crate) const DECAY_CLASS_LEAST: f32 = 0.02;
 /// After n windows what was learned counts like n to this power times the lines of the last: the first was learned from
 /// little.
 pub(crate) const DECAY_GROWTH: f32 = 0.7;
+
+/// Pairs kept in all, of 28 bytes, and of some 40 while they are weighed.
+pub(crate) const PAIRS_MAX: usize = 24 << 20;
+
+/// Classes kept in all: each takes a kilobyte.
+pub(crate) const CLASSES_MAX: usize = 1 << 16;

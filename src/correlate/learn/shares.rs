@@ -1,0 +1,184 @@
+//! What each writer may take of a limit that all share: as much as it wants, or its fair share.
+//!
+//! In goes what each writer's templates want, out comes what each may have. A writer that wants less than its share leaves
+//! the rest to the others (max-min fairness); one that wants more is given its most frequent templates first, since what
+//! is said once teaches nothing. What is not limited is given whole, so that nothing depends on limits that are not met.
+
+use std::cmp::Reverse;
+
+use super::tuning::{CLASSES_MAX, PAIRS_MAX};
+use crate::correlate::text::hash::NumberMap;
+
+/// Pairs and classes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub(crate) pairs: usize,
+    pub(crate) classes: usize,
+}
+
+impl Amount {
+    /// What there is for all.
+    const LIMIT: Amount = Amount { pairs: PAIRS_MAX, classes: CLASSES_MAX };
+
+    fn fits(self, room: Amount) -> bool {
+        self.pairs <= room.pairs && self.classes <= room.classes
+    }
+
+    fn plus(self, other: Amount) -> Amount {
+        Amount { pairs: self.pairs + other.pairs, classes: self.classes + other.classes }
+    }
+
+    fn less(self, other: Amount) -> Amount {
+        Amount { pairs: self.pairs - other.pairs, classes: self.classes - other.classes }
+    }
+
+    fn at_most(self, other: Amount) -> Amount {
+        Amount { pairs: self.pairs.min(other.pairs), classes: self.classes.min(other.classes) }
+    }
+}
+
+/// Whose lines, and of which template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) writer: u32,
+    pub(crate) template: u32,
+    /// Lines of the template.
+    pub(crate) lines: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    /// Of writers that want more than their share: what is left for a template. Others take what they want.
+    of_templates: NumberMap<u32, NumberMap<u32, Amount>>,
+    limit: Amount,
+    taken: Amount,
+    /// What was asked for so far, by whom.
+    asked: Vec<(Asker, Amount)>,
+    /// Lines that were refused.
+    pub(crate) refused: Vec<u32>,
+}
+
+impl Default for Shares {
+    /// Who comes first takes what it wants.
+    fn default() -> Shares {
+        let (of_templates, taken, asked, refused) = Default::default();
+        Shares { of_templates, limit: Amount::LIMIT, taken, asked, refused }
+    }
+}
+
+impl Shares {
+    /// A line asks for its part: whether it may have it. `unseen`: the classes among it that no line has asked for yet.
+    pub(crate) fn ask(&mut self, line: u32, asker: Asker, part: Amount, unseen: usize) -> bool {
+        let counted = Amount { classes: unseen, ..part };
+        match self.asked.last_mut() {
+            Some((last, amount)) if *last == asker => *amount = amount.plus(counted),
+            _ => self.asked.push((asker, counted)),
+        }
+        let is_given = match self.of_templates.get_mut(&asker.writer) {
+            None => self.taken.plus(part).fits(self.limit),
+            Some(templates) => templates.get_mut(&asker.template).is_some_and(|room| {
+                let fits = part.fits(*room);
+                if fits {
+                    *room = room.less(part);
+                }
+                fits
+            }),
+        };
+        match is_given {
+            true => self.taken = self.taken.plus(part),
+            false => self.refused.push(line),
+        }
+        is_given
+    }
+
+    /// Shares by which all that was asked for here is divided fairly; `None` if nothing was refused.
+    pub(crate) fn fair(&self) -> Option<Shares> {
+        if self.refused.is_empty() {
+            return None;
+        }
+        let mut of_writers: NumberMap<u32, Amount> = NumberMap::default();
+        for (asker, amount) in &self.asked {
+            let all = of_writers.entry(asker.writer).or_default();
+            *all = all.plus(*amount);
+        }
+        let pairs = largest_share(of_writers.values().map(|amount| amount.pairs), Amount::LIMIT.pairs);
+        let classes = largest_share(of_writers.values().map(|amount| amount.classes), Amount::LIMIT.classes);
+        let share = Amount { pairs, classes };
+        let is_over = |asker: &Asker| of_writers.get(&asker.writer).is_some_and(|amount| !amount.fits(share));
+        let mut over: Vec<(Asker, Amount)> = self.asked.iter().filter(|(asker, _)| is_over(asker)).copied().collect();
+        over.sort_by_key(|(asker, _)| (asker.writer, Reverse(asker.lines), asker.template));
+        // What a writer that has less asks for may be what one that has more was counted for.
+        let limit = Amount::LIMIT.plus(Amount::LIMIT);
+        let mut shares = Shares { limit, ..Shares::default() };
+        for of_writer in over.chunk_by(|(a, _), (b, _)| a.writer == b.writer) {
+            let mut left = share;
+            let templates = shares.of_templates.entry(of_writer[0].0.writer).or_default();
+            for (asker, amount) in of_writer {
+                let part = amount.at_most(left);
+                left = left.less(part);
+                let room = templates.entry(asker.template).or_default();
+                *room = room.plus(part);
+            }
+        }
+        Some(shares)
+    }
+}
+
+/// The most that each may have of `room`, so that who wants less has all of it and nothing is left over.
+fn largest_share(wanted: impl Iterator<Item = usize>, mut room: usize) -> usize {
+    let mut wanted: Vec<usize> = wanted.collect();
+    wanted.sort_unstable();
+    let count = wanted.len();
+    for (at, amount) in wanted.into_iter().enumerate() {
+        let share = room / (count - at);
+        if amount > share {
+            return share;
+        }
+        room -= amount;
+    }
+    usize::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(shares: &mut Shares, line: u32, writer: u32, lines: u32, pairs: usize) -> bool {
+        shares.ask(line, Asker { writer, template: line, lines }, Amount { pairs, classes: 1 }, 1)
+    }
+
+    #[test]
+    fn who_wants_less_than_a_share_has_all_of_it() {
+        assert_eq!(largest_share([10, 20, 30].into_iter(), 60), usize::MAX);
+        assert_eq!(largest_share([10, 20, 31].into_iter(), 60), 30);
+        assert_eq!(largest_share([1, 100, 100].into_iter(), 60), 29);
+        assert_eq!(largest_share([100].into_iter(), 60), 60);
+        assert_eq!(largest_share([].into_iter(), 60), usize::MAX);
+    }
+
+    #[test]
+    fn nothing_is_divided_that_is_enough() {
+        let mut shares = Shares::default();
+        assert!(ask(&mut shares, 0, 0, 1, PAIRS_MAX) && shares.fair().is_none());
+        assert!(!ask(&mut shares, 1, 1, 1, 1));
+        assert_eq!(shares.refused, [1]);
+        assert!(shares.fair().is_some());
+    }
+
+    #[test]
+    fn one_writer_does_not_take_what_others_need() {
+        let mut shares = Shares::default();
+        let shapes = 2 * CLASSES_MAX as u32;
+        let all_ask = |shares: &mut Shares| {
+            let noisy = (0..shapes).filter(|at| ask(shares, *at, 7, 1 + u32::from(*at == shapes - 1), 3)).count();
+            let quiet = (shapes..shapes + 100).filter(|at| ask(shares, *at, 8, 1, 5)).count();
+            (noisy, quiet)
+        };
+        assert_eq!(all_ask(&mut shares), (CLASSES_MAX, 0));
+        let mut fair = shares.fair().unwrap();
+        assert_eq!(all_ask(&mut fair), (CLASSES_MAX - 100, 100));
+        assert_eq!(fair.refused.len(), shapes as usize + 100 - CLASSES_MAX);
+        assert!(!fair.refused.contains(&(shapes - 1)), "the most frequent template comes first");
+    }
+}
