@@ -4,6 +4,7 @@
 //! to be written. Without a state folder it only numbers what receipts speak of. Files are not read here.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ledger::{File, Key, Ranges, Settled, Settlement, State};
@@ -54,7 +55,9 @@ pub struct KnownStream {
 #[derive(Debug, Default)]
 pub struct Acknowledged {
     remembers: bool,
-    resending: Resending,
+    /// See [`Resending`].
+    resend: bool,
+    traced: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -104,7 +107,8 @@ impl Acknowledged {
         }
         let refused = vec![BTreeMap::new(); names.len()];
         let inner = Inner { state, marks_max, destinations, unmet, refused, ..Inner::default() };
-        Acknowledged { remembers, resending, inner: Mutex::new(inner) }
+        let Resending { traced, resend } = resending;
+        Acknowledged { remembers, resend, traced: AtomicBool::new(traced), inner: Mutex::new(inner) }
     }
 
     /// Whether anything is remembered.
@@ -114,7 +118,12 @@ impl Acknowledged {
 
     /// Whether the run has traces to link records to.
     pub fn traced(&self) -> bool {
-        self.resending.traced
+        self.traced.load(Ordering::Relaxed)
+    }
+
+    /// Says so, once it is known: before anything is sent.
+    pub fn set_traced(&self, traced: bool) {
+        self.traced.store(traced, Ordering::Relaxed);
     }
 
     /// Whether there are ranges of version 1 that no file was found for yet.
@@ -206,9 +215,8 @@ impl Acknowledged {
         for refusal in &settled.refused {
             known.refused.add(refusal.from, refusal.to);
         }
-        if self.resending.resend {
-            let again =
-                if self.resending.traced { [&known.untraced, &known.refused].to_vec() } else { vec![&known.refused] };
+        if self.resend {
+            let again = if self.traced() { [&known.untraced, &known.refused].to_vec() } else { vec![&known.refused] };
             again.iter().flat_map(|ranges| ranges.list()).for_each(|(from, to)| known.ranges.remove(from, to));
         }
         known
@@ -237,7 +245,7 @@ impl Acknowledged {
         let mut refused = refused.filter(|(records, _)| *records > 0);
         for receipt in receipts {
             let Some(stream) = inner.stream(receipt.source) else { continue };
-            let how = Settlement { traced: self.resending.traced, refused };
+            let how = Settlement { traced: self.traced(), refused };
             stream.settled.entry(destination).or_default().add(receipt.from, receipt.to, how);
             refused = refused.map(|(_, reason)| (0, reason));
         }
@@ -258,7 +266,7 @@ impl Acknowledged {
     pub fn refused_before(&self) -> Vec<BTreeMap<String, u64>> {
         let refused = self.lock().refused.clone();
         // Sent again, they are counted anew.
-        if self.resending.resend { vec![BTreeMap::new(); refused.len()] } else { refused }
+        if self.resend { vec![BTreeMap::new(); refused.len()] } else { refused }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

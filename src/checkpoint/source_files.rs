@@ -9,7 +9,7 @@ use super::recognise::KnownFile;
 use crate::record::{Position, Record};
 
 /// The files of a source.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SourceFiles {
     files: Vec<SourceFile>,
     /// The one that is being read.
@@ -18,7 +18,7 @@ pub struct SourceFiles {
 }
 
 /// A file of the source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct SourceFile {
     known: KnownFile,
     /// Where its records end, once it has been read.
@@ -26,7 +26,7 @@ struct SourceFile {
 }
 
 /// The bytes of the file that is being read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Hashing {
     running: Running,
     marks: Marks,
@@ -42,6 +42,11 @@ impl SourceFiles {
     pub fn new(known: Vec<KnownFile>) -> SourceFiles {
         let files = known.into_iter().map(|known| SourceFile { known, end: None }).collect();
         SourceFiles { files, ..SourceFiles::default() }
+    }
+
+    /// All files have been read: what comes again are their records, not their bytes.
+    pub fn are_read(&mut self) {
+        self.files.iter_mut().for_each(|file| file.known.marks = None);
     }
 
     /// What earlier runs knew of a file.

@@ -15,7 +15,7 @@ use super::rules::named::named_by;
 use super::rules::outcome::RuleOutcome;
 use super::rules::{api_server, conmon_rs, containerd, crio, hints, process, written};
 use crate::facts::{ResourceFact, SpanFact};
-use crate::record::{Link, Origin, Pod, Producer, Record, Unlinked};
+use crate::record::{Link, Origin, Pod, Position, Producer, Record, Unlinked};
 
 /// Sources whose resources are remembered; further ones are looked up for every line.
 const SOURCES_MAX: usize = 1 << 20;
@@ -124,11 +124,17 @@ impl Correlator {
             }
     }
 
-    /// First pass: learns which lines belong to one request. Gives back why the record has no link if nothing is found for
-    /// it, as far as that is known by now: [`Unlinked::NoEvidence`] where the other lines will tell.
-    pub fn observe(&mut self, record: &Record<'_>) -> Unlinked {
+    /// Whether any span lies between these times, or little before or after them.
+    pub fn has_spans_between(&self, (first, last): (i64, i64)) -> bool {
+        let all: Vec<u32> = (0..self.index.resources().len() as u32).collect();
+        let (from, to) = self.index.range_of(&all);
+        from <= last.saturating_add(MARGIN_NS) && to >= first.saturating_sub(MARGIN_NS)
+    }
+
+    /// First pass: learns which lines belong to one request.
+    pub fn observe(&mut self, record: &Record<'_>) {
         if self.index.is_empty() && !self.is_live {
-            return Unlinked::NoTraces;
+            return;
         }
         let writer = self.remember_source(record.source, record.origin);
         self.requests.observe(&self.index.hasher, record);
@@ -137,18 +143,13 @@ impl Correlator {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
             self.rounded.push((identity, position_of(record), record.time.unwrap_or_default()));
         }
-        if let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) {
-            let away = away(record, range);
-            let is_traced = self.is_live || away.is_none();
-            // Who has no spans teaches nothing, and is kept only for whoever asks why.
-            if is_traced || self.engine.keeps_evidence() {
-                let hint = hints::of(&self.index, &self.requests, &self.sites, record);
-                self.engine.observe(&self.index, record, writer, is_traced, hint);
-                return away.unwrap_or(hints::unlinked(hint));
-            }
-            return away.unwrap_or(Unlinked::NoEvidence);
+        let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) else { return };
+        // Who has no spans teaches nothing, and is kept only for whoever asks why.
+        let is_traced = self.is_live || away(record, range).is_none();
+        if is_traced || self.engine.keeps_evidence() {
+            let hint = hints::of(&self.index, &self.requests, &self.sites, record);
+            self.engine.observe(&self.index, record, writer, is_traced, hint);
         }
-        Unlinked::NoEvidence
     }
 
     /// Between the passes: all spans are in, all records were observed.
@@ -190,11 +191,26 @@ impl Correlator {
 
     /// Second pass: the span a record belongs to.
     pub fn link(&self, record: &Record<'_>) -> Result<Link, Unlinked> {
-        let place = (record.source, record.position.file, record.position.offset);
-        self.link_of(self.early(record), place, record.time, || self.standing(record))
+        let Position { file, offset, .. } = record.position;
+        match self.early(record) {
+            RuleOutcome::Linked(link) => Ok(link),
+            RuleOutcome::Named(named) => {
+                let rank = |identity| self.rank((identity, position(record.source, file, offset)));
+                crio::of_request(&self.index, &self.requests, &named, record.time, rank)
+            }
+            RuleOutcome::Nothing if self.index.is_empty() => Err(Unlinked::NoTraces),
+            RuleOutcome::Nothing => {
+                let place = (record.source, file, offset);
+                self.engine.link(&self.index, place).ok_or_else(|| match self.standing(record) {
+                    Unlinked::NoEvidence => self.engine.undecided(place).unwrap_or(Unlinked::NoSpanNear),
+                    reason => reason,
+                })
+            }
+        }
     }
 
-    /// Why a record may have no link, as [`Correlator::observe`] gives it.
+    /// Why a record may have no link, as far as that is known without the other lines: [`Unlinked::NoEvidence`] where they
+    /// tell.
     fn standing(&self, record: &Record<'_>) -> Unlinked {
         let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
         let range = match writers.iter().find(|writer| writer.origin == *record.origin) {
@@ -206,7 +222,7 @@ impl Correlator {
     }
 
     /// What explicit evidence says of a record. All spans are in; further records may still be to come.
-    pub(crate) fn early<'r>(&self, record: &'r Record<'_>) -> RuleOutcome<'r> {
+    fn early<'r>(&self, record: &'r Record<'_>) -> RuleOutcome<'r> {
         let ad_hoc;
         let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
         let resources = match writers.iter().find(|writer| writer.origin == *record.origin) {
@@ -231,29 +247,6 @@ impl Correlator {
             .or_else(|| conmon_rs::event_or_request(&self.index, record))
             .or_else(|| api_server::request(&self.index, record))
             .map_or(RuleOutcome::Nothing, RuleOutcome::Linked)
-    }
-
-    /// The link of a record, by its source, file and offset and what it says by itself, once all were observed.
-    /// `standing`: as [`Correlator::observe`] gave it.
-    pub(crate) fn link_of(
-        &self,
-        early: RuleOutcome<'_>,
-        place: (u32, u32, u64),
-        time: Option<i64>,
-        standing: impl FnOnce() -> Unlinked,
-    ) -> Result<Link, Unlinked> {
-        match early {
-            RuleOutcome::Linked(link) => Ok(link),
-            RuleOutcome::Named(named) => {
-                let rank = |identity| self.rank((identity, position(place.0, place.1, place.2)));
-                crio::of_request(&self.index, &self.requests, &named, time, rank)
-            }
-            RuleOutcome::Nothing if self.index.is_empty() => Err(Unlinked::NoTraces),
-            RuleOutcome::Nothing => self.engine.link(&self.index, place).ok_or_else(|| match standing() {
-                Unlinked::NoEvidence => self.engine.undecided(place).unwrap_or(Unlinked::NoSpanNear),
-                reason => reason,
-            }),
-        }
     }
 
     /// Has the next [`Correlator::settle`] keep what [`Correlator::explain`] tells. Takes memory, else nothing is kept.

@@ -12,7 +12,6 @@ pub mod explanation;
 mod hint;
 pub mod index;
 mod learn;
-pub mod remembered;
 mod requests;
 mod rules;
 mod stream;

@@ -29,6 +29,7 @@ impl Correlator {
     /// Spans and lines will come together.
     pub fn follow(&mut self) {
         self.is_live = true;
+        self.index.keep_seed();
     }
 
     /// No more lines come from a source.

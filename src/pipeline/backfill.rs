@@ -1,8 +1,8 @@
 //! A backfill: finds, learns, links and ships, then drains.
 //!
 //! In goes a [`BackfillConfig`], out comes what was read, linked and delivered. Order of things: find sources, read the
-//! traces, read all lines once to learn what belongs together (only if there are traces), read them again to link and
-//! ship, then the traces with their lines on them, then the outcome.
+//! traces; if there are any, read all lines, hold their records and learn what belongs together; link and ship; then the
+//! traces with their lines on them, then the outcome.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +25,7 @@ use super::span_lookups::{self, Given};
 use crate::checkpoint::acknowledged::{Acknowledged, KnownStream, Resending};
 use crate::checkpoint::ledger::FILES_MAX;
 use crate::checkpoint::saver::{Saver, save_often};
+use crate::checkpoint::source_files::SourceFiles;
 use crate::checkpoint::store::Store;
 use crate::checkpoint::trace_files::{self, KnownTraces};
 use crate::correlate::Correlator;
@@ -77,24 +78,26 @@ pub fn backfill<'c>(
         // All is read once before anything is sent.
         connecting::try_each(targets.iter().map(|(_, target, _)| target.clone()).collect(), say.clone());
     }
-    let only_links = config.dry_run && config.select.only.is_empty() && targets.is_empty();
-    let learning = if only_links { Learning::WithLinks } else { Learning::Plain };
+    let acknowledged = acknowledged(config, &targets, store.as_ref(), say)?;
+    let learning = Learning { keeps_evidence: false, workers: config.workers, acknowledged: Some(&acknowledged) };
     let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, say)?;
     outcome.dry_run = config.dry_run;
+    acknowledged.set_traced(outcome.traces.spans > 0);
     let correlator = learned.correlator.as_ref();
     let (lines, selection) =
-        learned.run(monitor).ship(config, targets, correlator, store.as_ref(), &mut outcome, say)?;
+        learned.run(monitor).ship(config, targets, correlator, store.as_ref(), acknowledged, &mut outcome, say)?;
     Ok(Finished { outcome, lines, selection, correlator: learned.correlator, sources: learned.sources })
 }
 
 impl Run<'_> {
-    /// Second pass: link, and ship to every destination. Gives back what is left to show.
+    /// Links all records, and ships them to every destination. Gives back what is left to show.
     fn ship<'c>(
         &self,
         config: &'c BackfillConfig,
         targets: Vec<(usize, Target, bool)>,
         correlator: Option<&Correlator>,
         store: Option<&Store>,
+        acknowledged: Arc<Acknowledged>,
         outcome: &mut Outcome,
         say: &Say,
     ) -> Result<(Option<HeldLines>, Arc<Selection<'c>>), PipelineError> {
@@ -109,7 +112,6 @@ impl Run<'_> {
         let spans = span_lookups::of(correlator);
         let lines_with_errors = || failing::traces(self, &config.select, correlator);
         let selection = Arc::new(Selection::new(&config.select.only, spans, lines_with_errors));
-        let acknowledged = acknowledged(config, &targets, store, outcome, say)?;
         let saver = store.map(|store| Arc::new(Saver::new(store.clone(), acknowledged.clone())));
         saver.iter().for_each(|saver| self.monitor.save_with(saver.clone()));
         let (deliveries, senders) = self.deliver(config, &targets, &acknowledged, saver.clone(), say)?;
@@ -226,9 +228,9 @@ impl Run<'_> {
                 scope.spawn(move || {
                     while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let source = &self.sources[*index];
-                        shipper.source_begins(source, recognise(source, acknowledged, &self.reading()));
-                        let report = self.recalled(*index, &mut shipper);
-                        let report = report.unwrap_or_else(|| self.read(*index, &mut shipper));
+                        let recognised = || SourceFiles::new(recognise(source, acknowledged, &self.reading()));
+                        shipper.source_begins(source, self.held.files(*index).unwrap_or_else(recognised));
+                        let report = self.read(*index, &mut shipper);
                         total.lock().unwrap_or_else(PoisonError::into_inner).0.add(report);
                     }
                     shipper.flush();
@@ -239,26 +241,6 @@ impl Run<'_> {
         let (report, counts) = total.into_inner().unwrap_or_else(PoisonError::into_inner);
         outcome.read = report;
         outcome.links = counts;
-    }
-
-    /// Takes a source from what the first pass left of it, if it did.
-    fn recalled(&self, index: usize, shipper: &mut Shipper<'_>) -> Option<SourceReport> {
-        if self.monitor.is_interrupted() {
-            return None;
-        }
-        let report = self.recall.give(index, shipper)?;
-        self.skip(index);
-        Some(report)
-    }
-
-    /// With one worker the order of the sources; with more the largest first, so that they end together.
-    fn order(&self, workers: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.sources.len()).collect();
-        if workers > 1 {
-            let size = |index: &usize| self.sources[*index].files.iter().map(|file| file.size).sum::<u64>();
-            order.sort_by_key(|index| std::cmp::Reverse(size(index)));
-        }
-        order
     }
 
     /// The given traces with their lines on them, to the destinations that want them. `to`: the place of each destination in
@@ -307,7 +289,6 @@ fn acknowledged(
     config: &BackfillConfig,
     targets: &[(usize, Target, bool)],
     store: Option<&Store>,
-    outcome: &Outcome,
     say: &Say,
 ) -> Result<Arc<Acknowledged>, PipelineError> {
     let (mut before, message) = store.map(Store::load).transpose()?.unzip();
@@ -319,7 +300,7 @@ fn acknowledged(
         ));
     }
     let names: Vec<String> = targets.iter().map(|(_, target, _)| target.remembered_as.clone()).collect();
-    let resending = Resending { traced: outcome.traces.spans > 0, resend: config.resend };
+    let resending = Resending { traced: false, resend: config.resend };
     Ok(Arc::new(Acknowledged::new(&names, before, resending)))
 }
 

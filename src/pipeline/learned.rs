@@ -1,21 +1,21 @@
-//! A run up to the end of its first pass: what was found, and what belongs together.
+//! A run until it has learned: what was found and read, and what belongs together.
 //!
 //! In goes a configuration, out come the sources, the traces' spans and what was learned from all lines. What becomes of
 //! it, links and shipments or explanations, is not decided here.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::config::{ReadConfig, SelectConfig};
 use super::error::PipelineError;
+use super::held::Held;
 use super::inputs::Inputs;
 use super::learning::Learning;
 use super::line_times;
 use super::monitor::{Monitor, ToRead};
 use super::no_span::why_no_span;
 use super::outcome::Outcome;
-use super::recall::Recall;
 use super::run::Run;
 use crate::calendar::{CalendarSettings, fit};
 use crate::correlate::Correlator;
@@ -24,14 +24,14 @@ use crate::export::outputs::OutputError;
 use crate::export::select::Condition;
 use crate::input::sources::{self, Source};
 use crate::notify::Say;
-use crate::record::Producer;
+use crate::record::{Origin, Producer};
 use crate::services::Services;
 use crate::spans::config::TraceStore;
 use crate::spans::fetch::{FetchError, fetch};
 use crate::spans::load::{self, TracesReport};
 use crate::spans::spool::Spool;
 
-/// A run after its first pass: what was found, and what belongs together.
+/// A run whose lines and traces were read: what was found, and what belongs together.
 pub(crate) struct Learned<'c> {
     config: &'c ReadConfig,
     /// Files of traces: those that were given, and those that stores' traces were fetched into.
@@ -41,22 +41,22 @@ pub(crate) struct Learned<'c> {
     pub(crate) sources: Vec<Source>,
     calendars: Vec<CalendarSettings>,
     pub(crate) correlator: Option<Correlator>,
-    recall: Recall,
+    held: Held,
     services: Services,
 }
 
 impl<'c> Learned<'c> {
-    /// Fetches and reads the traces, and reads the sources once.
+    /// Fetches and reads the traces, reads the sources where there are any or their lines tell which traces are wanted, and
+    /// learns.
     pub(crate) fn new(
         config: &'c ReadConfig,
         select: &SelectConfig,
         inputs: Inputs,
-        learning: Learning,
+        learning: Learning<'_>,
         monitor: &Arc<Monitor>,
         say: &Say,
     ) -> Result<(Learned<'c>, Outcome), PipelineError> {
         let Inputs { found, mut sources, traces } = inputs;
-        let mut paths = traces.paths;
         if let Some((index, count)) = select.shard {
             sources.retain(|source| {
                 twox_hash::XxHash64::oneshot(0, source.writer.as_bytes()) % u64::from(count) == u64::from(index)
@@ -64,15 +64,15 @@ impl<'c> Learned<'c> {
         }
         let mut outcome = Outcome::new(config, &found, sources.len());
         outcome.failures.extend(traces.failures);
-        let (mut spools, mut without_spans) =
-            from_stores(config, select, &sources, &mut outcome, monitor.interrupted(), say)?;
-        without_spans.extend(traces.without_spans);
-        outcome.from_stores = spools.len() as u64;
-        paths.extend(spools.iter().map(|spool| spool.path().to_owned()));
-        spools.extend(traces.spools);
         let bytes = sources.iter().flat_map(|source| &source.files).map(|file| file.size).sum();
-        monitor.reading_begins(ToRead { bytes, passes: passes(!paths.is_empty(), select) });
-        let mut correlator = load_traces(config, &paths, &mut outcome, say);
+        monitor.reading_begins(ToRead { bytes, passes: passes(config, select) });
+        let (traces, _spools, mut without_spans) = (traces.paths, traces.spools, traces.without_spans);
+        let (calendars, correlator, held, services) = Default::default();
+        let mut learned = Learned { config, traces, _spools, sources, calendars, correlator, held, services };
+        if !config.traces.stores.is_empty() {
+            without_spans.splice(0..0, learned.fetch(select, learning, &mut outcome, monitor, say)?);
+        }
+        learned.correlator = load_traces(config, &learned.traces, &mut outcome, say);
         let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;
         without_spans.extend(files.iter().chain(unreadable).cloned());
         if !without_spans.is_empty() && !monitor.is_interrupted() {
@@ -83,18 +83,65 @@ impl<'c> Learned<'c> {
             outcome.failures.extend(unreadable.iter().cloned());
             say(&format!("--traces {without_spans}; going on, as --allow-no-traces says"));
         }
-        let samples: Vec<_> = sources.iter().map(Source::sample).collect();
-        let calendars = fit::calendars(&config.calendar, &samples, &outcome.traces.seconds, &**say);
-        drop(samples);
-        let recall = Recall::default();
-        let services = correlator.as_ref().map(|correlator| name_writers(correlator, &mut sources)).unwrap_or_default();
-        let mut learned =
-            Learned { config, traces: paths, _spools: spools, sources, calendars, correlator: None, recall, services };
-        if let Some(correlator) = &mut correlator {
-            learned.recall = learned.run(monitor).observe(correlator, learning);
+        learned.settle_sources(&outcome.traces.seconds, &**say);
+        let is_read_twice = learned.correlator.is_some() || looks_for_errors(select);
+        if is_read_twice && config.traces.stores.is_empty() {
+            learned.held = learned.read_lines(learning, monitor);
         }
-        learned.correlator = correlator;
+        if let Some(mut correlator) = learned.correlator.take() {
+            learned.run(monitor).observe(&mut correlator, learning.keeps_evidence);
+            learned.correlator = Some(correlator);
+        }
         Ok((learned, outcome))
+    }
+
+    /// Reads the lines first, and fetches the traces of their time from all stores; gives back the stores that have none.
+    fn fetch(
+        &mut self,
+        select: &SelectConfig,
+        learning: Learning<'_>,
+        outcome: &mut Outcome,
+        monitor: &Arc<Monitor>,
+        say: &Say,
+    ) -> Result<Vec<String>, PipelineError> {
+        self.calendars = calendars(self.config, &self.sources, &BTreeSet::new(), &|_| {});
+        self.held = self.read_lines(learning, monitor);
+        let window = line_times::window(&self.run(monitor), select);
+        let has_lines = self.sources.iter().flat_map(|source| &source.files).any(|file| file.size > 0);
+        let (spools, without_spans) = from_stores(self.config, window, has_lines, outcome, say)?;
+        outcome.from_stores = spools.len() as u64;
+        self.traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
+        self._spools.extend(spools);
+        Ok(without_spans)
+    }
+
+    fn read_lines(&self, learning: Learning<'_>, monitor: &Arc<Monitor>) -> Held {
+        self.run(monitor).hold(learning.workers, learning.acknowledged)
+    }
+
+    /// Settles the zone and year of each source, and who wrote it, by what the spans tell. What was read before that, and
+    /// would be read otherwise now, is not held any more.
+    fn settle_sources(&mut self, seconds: &BTreeSet<i64>, tell: &dyn Fn(&str)) {
+        let calendars = calendars(self.config, &self.sources, seconds, tell);
+        let before = std::mem::replace(&mut self.calendars, calendars);
+        let origins: Vec<Origin> = self.sources.iter().map(|source| source.origin.clone()).collect();
+        if let Some(correlator) = &self.correlator {
+            self.services = name_writers(correlator, &mut self.sources);
+        }
+        for (index, (origin, source)) in origins.iter().zip(&self.sources).enumerate() {
+            let Some(waiting) = self.held.waiting_mut(index) else { continue };
+            if before[index] != self.calendars[index] || !is_only_renamed(origin, &source.origin) {
+                self.held.release(index);
+                continue;
+            }
+            for of_records in waiting.origins_mut() {
+                if of_records == origin {
+                    of_records.clone_from(&source.origin);
+                } else if of_records.pod != origin.pod {
+                    self.services.put_over(of_records);
+                }
+            }
+        }
     }
 
     pub(crate) fn run<'a>(&'a self, monitor: &'a Arc<Monitor>) -> Run<'a> {
@@ -104,12 +151,29 @@ impl<'c> Learned<'c> {
             sources: &self.sources,
             origins: self.sources.iter().map(|source| Arc::new(source.origin.clone())).collect(),
             calendars: &self.calendars,
-            recall: &self.recall,
+            held: &self.held,
             monitor,
             spare: Mutex::default(),
             services: &self.services,
         }
     }
+}
+
+/// How each source's calendar begins. `seconds`: at which spans began.
+fn calendars(
+    config: &ReadConfig,
+    sources: &[Source],
+    seconds: &BTreeSet<i64>,
+    tell: &dyn Fn(&str),
+) -> Vec<CalendarSettings> {
+    let samples: Vec<_> = sources.iter().map(Source::sample).collect();
+    fit::calendars(&config.calendar, &samples, seconds, tell)
+}
+
+/// Whether two origins differ at most by the service of their spans.
+fn is_only_renamed(one: &Origin, other: &Origin) -> bool {
+    let renamed = Origin { service_of_spans: one.service_of_spans.clone(), ..other.clone() };
+    *one == renamed
 }
 
 /// Settles who wrote each source by what the spans tell of pods: a file that is called like one of them is that pod's, and
@@ -130,21 +194,15 @@ fn name_writers(correlator: &Correlator, sources: &mut [Source]) -> Services {
     services
 }
 
-/// Traces of all stores, and the stores that gave none.
+/// Traces of all stores, and the stores that gave none. `window`: from when to when the lines are.
 fn from_stores(
     config: &ReadConfig,
-    select: &SelectConfig,
-    sources: &[Source],
+    window: Option<(i64, i64)>,
+    has_lines: bool,
     outcome: &mut Outcome,
-    stop: &AtomicBool,
     say: &Say,
 ) -> Result<(Vec<Spool>, Vec<String>), PipelineError> {
     let (mut spools, mut without_spans) = (Vec::new(), Vec::new());
-    if config.traces.stores.is_empty() {
-        return Ok((spools, without_spans));
-    }
-    let window = line_times::window(config, select, sources, stop, say);
-    let has_lines = sources.iter().flat_map(|source| &source.files).any(|file| file.size > 0);
     for from in &config.traces.stores {
         match window {
             Some(window) => {
@@ -183,10 +241,15 @@ fn from_store(
     Ok(fetched.spool)
 }
 
-/// How often the sources are read: to learn, to find lines with errors, and to ship.
-fn passes(learns: bool, select: &SelectConfig) -> u64 {
-    let looks_for_errors = select.only.iter().any(|condition| matches!(condition, Condition::Errors));
-    1 + u64::from(learns) + u64::from(looks_for_errors)
+/// How often the records of the sources are wanted: to be read, to learn, to find lines with errors, and to ship.
+fn passes(config: &ReadConfig, select: &SelectConfig) -> u64 {
+    let (learns, looks) = (config.traces.are_given(), looks_for_errors(select));
+    1 + u64::from(learns || looks) + u64::from(learns) + u64::from(looks)
+}
+
+/// Lines are chosen by what other lines of their traces say.
+fn looks_for_errors(select: &SelectConfig) -> bool {
+    select.only.iter().any(|condition| matches!(condition, Condition::Errors))
 }
 
 fn load_traces(config: &ReadConfig, paths: &[PathBuf], outcome: &mut Outcome, say: &Say) -> Option<Correlator> {

@@ -1,12 +1,14 @@
-//! What is kept of the lines that are learned from.
+//! How sources are read to learn what belongs together.
 
-/// What is kept of the lines that are learned from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Learning {
-    /// Only what was learned.
-    Plain,
-    /// What their links follow from, where nothing else is wanted of them: they need not be read again.
-    WithLinks,
-    /// The evidence for explanations.
-    WithEvidence,
+use crate::checkpoint::acknowledged::Acknowledged;
+
+/// How sources are read to learn what belongs together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Learning<'a> {
+    /// The evidence for explanations is kept.
+    pub(crate) keeps_evidence: bool,
+    /// Threads that read.
+    pub(crate) workers: usize,
+    /// What earlier runs sent, where lines are to be sent.
+    pub(crate) acknowledged: Option<&'a Acknowledged>,
 }

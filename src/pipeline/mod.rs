@@ -7,6 +7,7 @@ pub mod config;
 mod error;
 pub(crate) mod failing;
 mod gather;
+mod held;
 pub(crate) mod inputs;
 pub(crate) mod learned;
 pub(crate) mod learning;
@@ -14,7 +15,6 @@ mod line_times;
 pub mod monitor;
 mod no_span;
 mod outcome;
-mod recall;
 #[cfg(test)]
 mod resume_tests;
 pub(crate) mod run;

@@ -17,6 +17,7 @@ use crate::assemble::RecordSink;
 use crate::calendar::{CalendarSettings, Zone};
 use crate::checkpoint::acknowledged::{Acknowledged, Resending};
 use crate::checkpoint::ledger::State;
+use crate::checkpoint::source_files::SourceFiles;
 use crate::checkpoint::store::Store;
 use crate::counts::LinkCounts;
 use crate::export::batch::Batch;
@@ -248,7 +249,7 @@ impl World {
             source: SourceState::default(),
         };
         let mut sink = Flushing { shipper, chunks: 0, killed_after, stop: &stop, left: None };
-        sink.shipper.source_begins(&source, known);
+        sink.shipper.source_begins(&source, SourceFiles::new(known));
         let calendar = CalendarSettings {
             year: None,
             zone: None,

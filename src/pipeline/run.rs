@@ -1,21 +1,25 @@
-//! One run over the sources, each of which may be read several times.
+//! One run over the sources, whose records may be wanted several times.
 //!
-//! In go what was found and learned so far, out come records to whoever reads a source. What becomes of them is not decided
-//! here.
+//! In go what was found and read so far, out come records to whoever wants those of a source: from what is held, else from
+//! its files. What becomes of them is not decided here.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use super::config::ReadConfig;
-use super::learning::Learning;
+use super::held::{Held, HeldSource, Holder, Taken};
 use super::monitor::Monitor;
-use super::recall::{Observer, Recall};
 use super::source::{Reading, SourceReport, SourceSink, read_source};
+use super::source_state::recognise;
+use crate::assemble::RecordSink;
 use crate::calendar::CalendarSettings;
+use crate::checkpoint::acknowledged::Acknowledged;
+use crate::checkpoint::source_files::SourceFiles;
 use crate::correlate::Correlator;
 use crate::input::sources::Source;
-use crate::record::Origin;
+use crate::record::{Origin, Record};
 use crate::services::Services;
 
 /// One run over the sources.
@@ -26,7 +30,7 @@ pub(crate) struct Run<'a> {
     pub(crate) sources: &'a [Source],
     pub(crate) origins: Vec<Arc<Origin>>,
     pub(crate) calendars: &'a [CalendarSettings],
-    pub(crate) recall: &'a Recall,
+    pub(crate) held: &'a Held,
     pub(crate) monitor: &'a Arc<Monitor>,
     /// See [`Reading`].
     pub(crate) spare: Mutex<Vec<Vec<u8>>>,
@@ -47,33 +51,95 @@ impl Run<'_> {
         }
     }
 
+    /// Gives all records of a source.
     pub(crate) fn read<S: SourceSink>(&self, index: usize, sink: &mut S) -> SourceReport {
+        let is_stopped = || self.monitor.is_interrupted();
+        if let Some(report) = self.held.give(index, &is_stopped, sink) {
+            self.skip(index);
+            return report;
+        }
         let (source, origin) = (&self.sources[index], &self.origins[index]);
         read_source(index as u32, source, origin, &self.calendars[index], &self.reading(), sink)
     }
 
-    /// First pass: what belongs together.
-    pub(crate) fn observe(&self, correlator: &mut Correlator, learning: Learning) -> Recall {
-        if learning == Learning::WithEvidence {
+    /// Reads all sources, on so many threads, as far as there is room for them. `acknowledged`: what earlier runs sent, where
+    /// lines are to be sent.
+    pub(super) fn hold(&self, workers: usize, acknowledged: Option<&Acknowledged>) -> Held {
+        let (next, taken) = (AtomicUsize::new(0), Taken::default());
+        let order = self.order(workers);
+        let sources: Vec<Mutex<HeldSource>> = self.sources.iter().map(|_| Mutex::default()).collect();
+        thread::scope(|scope| {
+            for _ in 0..workers.min(self.sources.len()) {
+                scope.spawn(|| {
+                    while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let held = self.hold_source(*index, &taken, acknowledged);
+                        *sources[*index].lock().unwrap_or_else(PoisonError::into_inner) = held;
+                    }
+                });
+            }
+        });
+        let sources = sources.into_iter();
+        Held::new(sources.map(|source| source.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
+    }
+
+    fn hold_source(&self, index: usize, taken: &Taken, acknowledged: Option<&Acknowledged>) -> HeldSource {
+        let source = &self.sources[index];
+        let known = acknowledged.map(|acknowledged| recognise(source, acknowledged, &self.reading()));
+        let mut holder = Holder::new(known.map(SourceFiles::new).unwrap_or_default(), acknowledged, taken);
+        if holder.may_fit(self.bytes(index)) {
+            let report = self.read(index, &mut holder);
+            HeldSource::new(holder, report)
+        } else {
+            self.skip(index);
+            HeldSource::unread(holder)
+        }
+    }
+
+    /// Learns what belongs together.
+    pub(crate) fn observe(&self, correlator: &mut Correlator, keeps_evidence: bool) {
+        if keeps_evidence {
             correlator.keep_evidence();
         }
-        let mut recall = Recall::new(learning == Learning::WithLinks);
         correlator.settle_spans();
         for (index, source) in self.sources.iter().enumerate() {
-            if correlator.source_begins(index as u32, &source.origin) {
-                let report = self.read(index, &mut Observer { correlator, recall: &mut recall });
-                recall.source_ends(index, report);
+            // Where no span is near, nothing is learned.
+            let is_away = self.held.times(index).is_some_and(|times| !correlator.has_spans_between(times));
+            if correlator.source_begins(index as u32, &source.origin) && (keeps_evidence || !is_away) {
+                self.read(index, &mut Observer(correlator));
             } else {
                 self.skip(index);
             }
         }
         correlator.settle();
-        recall
     }
 
-    /// A source is not read in this pass.
+    /// With one worker the order of the sources; with more the largest first, so that they end together.
+    pub(super) fn order(&self, workers: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.sources.len()).collect();
+        if workers > 1 {
+            order.sort_by_key(|index| std::cmp::Reverse(self.bytes(*index)));
+        }
+        order
+    }
+
+    /// The files of a source are not read for it.
     pub(crate) fn skip(&self, index: usize) {
-        let bytes = self.sources[index].files.iter().map(|file| file.size).sum();
-        self.monitor.bytes_read().fetch_add(bytes, Ordering::Relaxed);
+        self.monitor.bytes_read().fetch_add(self.bytes(index), Ordering::Relaxed);
+    }
+
+    /// Bytes of the files of a source.
+    fn bytes(&self, index: usize) -> u64 {
+        self.sources[index].files.iter().map(|file| file.size).sum()
     }
 }
+
+/// Shows each record to the correlator.
+struct Observer<'c>(&'c mut Correlator);
+
+impl RecordSink for Observer<'_> {
+    fn record(&mut self, record: &Record<'_>) {
+        self.0.observe(record);
+    }
+}
+
+impl SourceSink for Observer<'_> {}

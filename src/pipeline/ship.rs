@@ -7,7 +7,7 @@ use super::source::SourceSink;
 use super::source_state::SourceState;
 use crate::assemble::RecordSink;
 use crate::checkpoint::acknowledged::Acknowledged;
-use crate::checkpoint::recognise::KnownFile;
+use crate::checkpoint::source_files::SourceFiles;
 use crate::correlate::Correlator;
 use crate::counts::{LinkCounts, around};
 use crate::export::encode::{self, Beside};
@@ -58,9 +58,9 @@ pub struct Shipper<'a> {
 
 impl Shipper<'_> {
     /// A source begins.
-    pub fn source_begins(&mut self, source: &Source, known: Vec<KnownFile>) {
+    pub fn source_begins(&mut self, source: &Source, files: SourceFiles) {
         self.window.source_begins();
-        self.source = SourceState::new(source, known);
+        self.source = SourceState::new(source, files);
     }
 
     /// Gives on what is gathered.

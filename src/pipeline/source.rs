@@ -19,6 +19,11 @@ use spanline_parsers::detect::Expect;
 
 /// Takes the records of a source, and, where that matters, how far it has come.
 pub trait SourceSink: RecordSink {
+    /// Whether there is room for more records.
+    fn wants_more(&self) -> bool {
+        true
+    }
+
     /// A file of the source begins: its place among them.
     fn file_begins(&mut self, _file: u32) {}
 
@@ -125,7 +130,7 @@ pub fn read_source<S: SourceSink>(
         sink.file_begins(at as u32);
         let mut whole = false;
         loop {
-            if reading.stop.load(Ordering::Relaxed) {
+            if reading.stop.load(Ordering::Relaxed) || !sink.wants_more() {
                 break;
             }
             match reader.next_chunk() {

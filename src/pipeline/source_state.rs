@@ -42,9 +42,9 @@ pub(super) fn recognise(source: &Source, acknowledged: &Acknowledged, reading: &
 
 impl SourceState {
     /// A source whose files are known so.
-    pub(super) fn new(source: &Source, known: Vec<KnownFile>) -> SourceState {
+    pub(super) fn new(source: &Source, known: SourceFiles) -> SourceState {
         let files = source.files.iter().map(|file| file.shown.clone()).collect();
-        SourceState { name: source.writer.clone(), files, known: SourceFiles::new(known), ..SourceState::default() }
+        SourceState { name: source.writer.clone(), files, known, ..SourceState::default() }
     }
 
     pub(super) fn file_begins(&mut self, file: u32) {

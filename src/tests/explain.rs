@@ -47,7 +47,7 @@ fn a_line_and_a_trace_are_explained_as_they_are_linked() {
 }
 
 #[test]
-fn links_are_the_same_whether_lines_are_read_again_or_remembered() {
+fn links_are_the_same_run_after_run_and_whatever_becomes_of_the_lines() {
     for name in ["crio", "containerd"] {
         let (place, (logs, traces)) = (Place::new(), node(name));
         let window = ["--min-confidence", "0.5", "--since", "2020-01-01T00:00:00Z"];

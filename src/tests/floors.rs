@@ -43,6 +43,7 @@ const MAY_NAME: [(&str, &[&str]); 23] = [
             "decode",
             "assemble",
             "input",
+            "waiting",
             "correlate",
             "checkpoint",
             "export",

@@ -3,68 +3,63 @@
 //! In go the records of one source while it is read, with what happens to its files in between; out they come again, as
 //! often as they are wanted, equal in every field. Nothing is read, linked or sent here.
 
+mod item;
 mod layout;
+mod read;
+mod write;
 
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
 use crate::record::{Origin, Record};
-use layout::{Reader, Writer};
+pub use item::Item;
+use read::Reader;
+use write::{EVENT_BYTES, Writer, length};
 
 /// Bytes of a block that is full. Blocks are not moved when another one begins.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes that the first block has room for: most of many sources are small.
 const FIRST_BYTES: usize = 4 << 10;
 
-/// What comes out, in the order in which it went in.
-#[derive(Debug)]
-pub enum Item<'w> {
-    /// A record.
-    Record(Record<'w>),
-    /// A file of the source begins: its place among them.
-    FileBegins(u32),
-    /// It ended, at its end or before.
-    FileEnds {
-        /// At its end.
-        whole: bool,
-    },
-    /// Records up to this line of this file have come (`None`: all so far).
-    GivenUpTo(Option<(u32, u64)>),
-}
-
 /// The records of one source.
 #[derive(Debug, Default)]
 pub struct Waiting {
     blocks: Vec<Vec<u8>>,
     /// Who wrote them: each origin once, in the order of their first records.
-    origins: Vec<Arc<Origin>>,
+    origins: Vec<Origin>,
     /// Address of the last record's origin while the source is read, and its number.
     last_origin: Option<(usize, u32)>,
     /// Bytes of all blocks, unused room included.
     capacity: usize,
+    /// The earliest time of a record, and the latest.
+    times: Option<(i64, i64)>,
 }
 
 impl Waiting {
     /// Takes a record. False if it cannot be held: its text is longer than four GiB.
     pub fn push(&mut self, record: &Record<'_>) -> bool {
         let origin = self.origin_number(record.origin);
-        let Some(length) = layout::length(record) else { return false };
+        let Some(length) = length(record) else { return false };
+        if let Some(time) = record.time {
+            let (first, last) = self.times.unwrap_or((time, time));
+            self.times = Some((first.min(time), last.max(time)));
+        }
         self.write(length, |writer| writer.record(record, origin));
         true
     }
 
     /// A file begins.
     pub fn file_begins(&mut self, file: u32) {
-        self.write(layout::EVENT_BYTES, |writer| writer.file_begins(file));
+        self.write(EVENT_BYTES, |writer| writer.file_begins(file));
     }
 
     /// A file ends.
     pub fn file_ends(&mut self, whole: bool) {
-        self.write(layout::EVENT_BYTES, |writer| writer.file_ends(whole));
+        self.write(EVENT_BYTES, |writer| writer.file_ends(whole));
     }
 
     /// Records up to a line have come.
     pub fn given_up_to(&mut self, open: Option<(u32, u64)>) {
-        self.write(layout::EVENT_BYTES, |writer| writer.given_up_to(open));
+        self.write(EVENT_BYTES, |writer| writer.given_up_to(open));
     }
 
     /// No more comes: room that is not used is given back.
@@ -82,11 +77,25 @@ impl Waiting {
         self.capacity + self.origins.len() * size_of::<Origin>()
     }
 
-    /// Gives everything in the order in which it came; the records are those of this source.
-    pub fn each(&self, source: u32, mut take: impl FnMut(Item<'_>)) {
+    /// The earliest time of a record, and the latest, ns since the epoch; `None` where none has one.
+    pub fn times(&self) -> Option<(i64, i64)> {
+        self.times
+    }
+
+    /// Who wrote the records. What is known of a writer may be told better later on.
+    pub fn origins_mut(&mut self) -> impl Iterator<Item = &mut Origin> {
+        self.origins.iter_mut()
+    }
+
+    /// Gives everything in the order in which it came, until it is told to stop; the records are those of this source.
+    pub fn each(&self, source: u32, mut take: impl FnMut(Item<'_>) -> ControlFlow<()>) {
         for block in &self.blocks {
             let mut reader = Reader::new(block, source, &self.origins);
-            while reader.next(&mut take).is_some() {}
+            while let Some(next) = reader.next(&mut take) {
+                if next.is_break() {
+                    return;
+                }
+            }
         }
     }
 
@@ -108,9 +117,9 @@ impl Waiting {
         if let Some((_, number)) = self.last_origin.filter(|(last, _)| *last == address) {
             return number;
         }
-        let known = self.origins.iter().position(|known| **known == *origin);
+        let known = self.origins.iter().position(|known| known == origin);
         let number = known.unwrap_or_else(|| {
-            self.origins.push(Arc::new(origin.clone()));
+            self.origins.push(origin.clone());
             self.origins.len() - 1
         });
         self.last_origin = Some((address, number as u32));

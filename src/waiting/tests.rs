@@ -1,6 +1,7 @@
 //! What comes out is what went in.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use spanline_parsers::detect::Expect;
@@ -46,9 +47,12 @@ fn read(bytes: &[u8]) -> Both {
 
 fn again(waiting: &Waiting) -> Vec<String> {
     let mut shown = Vec::new();
-    waiting.each(7, |item| match item {
-        Item::Record(record) => shown.push(format!("{record:?}")),
-        other => shown.push(format!("{other:?}")),
+    waiting.each(7, |item| {
+        shown.push(match item {
+            Item::Record(record) => format!("{record:?}"),
+            other => format!("{other:?}"),
+        });
+        ControlFlow::Continue(())
     });
     shown
 }
@@ -86,6 +90,7 @@ fn what_happens_to_files_stays_between_their_records() {
         waiting.push(&record);
         waiting.given_up_to((number == 0).then_some((3, 9)));
         number += 1;
+        ControlFlow::Continue(())
     });
     waiting.file_ends(false);
     waiting.file_ends(true);
@@ -99,6 +104,23 @@ fn what_happens_to_files_stays_between_their_records() {
         "FileEnds { whole: true }",
     ];
     assert_eq!(again(&waiting), expected);
+}
+
+#[test]
+fn it_ends_where_it_is_told_to_and_knows_from_when_to_when() {
+    let both = read(
+        b"time=\"2026-11-23T09:00:02Z\" level=info msg=b\nplain\ntime=\"2026-11-23T09:00:01Z\" level=info msg=a\n",
+    );
+    let second = 1_000_000_000;
+    let first = 1_795_424_401 * second;
+    assert_eq!(both.waiting.times(), Some((first, first + second)));
+    assert_eq!(read(b"plain\n").waiting.times(), None);
+    let mut seen = 0;
+    both.waiting.each(7, |_| {
+        seen += 1;
+        ControlFlow::Break(())
+    });
+    assert_eq!(seen, 1);
 }
 
 #[test]

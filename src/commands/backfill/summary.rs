@@ -61,14 +61,7 @@ impl Outcome {
                 say(format!("          {} {what}", counted(count, name)));
             }
         }
-        for (file, lines) in self.lines_over_share.iter().take(WRITERS_SHOWN) {
-            let lines = counted(*lines, "line");
-            say(format!("          {lines} of {file} not looked at for spans: its share of the memory is used up"));
-        }
-        let more = self.lines_over_share.len().saturating_sub(WRITERS_SHOWN);
-        if more > 0 {
-            say(format!("          lines of {} more likewise", counted(more as u64, "source")));
-        }
+        self.say_shares(&mut say);
         if counts.nul_bytes > 0 {
             say(format!("          {} of NUL bytes in lines longer than the limit, left out", size(counts.nul_bytes)));
         }
@@ -87,6 +80,18 @@ impl Outcome {
         self.say_links(&mut say);
         self.say_delivered(&mut say);
         text
+    }
+
+    /// Whose lines were left out since they had their share.
+    fn say_shares(&self, say: &mut impl FnMut(String)) {
+        for (file, lines) in self.lines_over_share.iter().take(WRITERS_SHOWN) {
+            let lines = counted(*lines, "line");
+            say(format!("          {lines} of {file} not looked at for spans: its share of the memory is used up"));
+        }
+        let more = self.lines_over_share.len().saturating_sub(WRITERS_SHOWN);
+        if more > 0 {
+            say(format!("          lines of {} more likewise", counted(more as u64, "source")));
+        }
     }
 
     fn say_traces(&self, say: &mut impl FnMut(String)) {

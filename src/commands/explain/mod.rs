@@ -42,6 +42,9 @@ const LINE_BYTES_MAX: usize = 256 << 20;
 /// Files named to choose from.
 const NAMES_MAX: usize = 4;
 
+/// Lines are read to be explained, and not sent.
+const EXPLAINING: Learning<'_> = Learning { keeps_evidence: true, workers: 1, acknowledged: None };
+
 /// Explains; gives back what could not be read or found.
 pub fn run(
     config: &ExplainConfig,
@@ -54,8 +57,7 @@ pub fn run(
     let above = &progress.say_above(say);
     let inputs = Inputs::find(&config.read, None, monitor.interrupted(), above);
     inputs.protect(&config.read, &[Output::stdout(), Output::stderr()])?;
-    let (learned, mut outcome) =
-        Learned::new(&config.read, &config.select, inputs, Learning::WithEvidence, monitor, above)?;
+    let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, EXPLAINING, monitor, above)?;
     let run = learned.run(monitor);
     let Some(correlator) = &learned.correlator else {
         outcome.failures.push("no traces were found to link lines to".to_owned());

@@ -14,7 +14,7 @@ use super::names::Names;
 use super::resources::{Resource, Resources};
 use super::span::{AHEAD_NS, IndexStats, Limits, NONE, Slot, Span};
 use super::tables::{Tables, low_half_of, trace_order};
-use crate::correlate::text::hash::{NumberMap, Seed};
+use crate::correlate::text::hash::{NumberMap, Seed, mix};
 use crate::facts::{ResourceFact, SpanFact};
 
 /// Ancestors of a span that are followed, itself included; deeper traces are cut off there.
@@ -38,6 +38,8 @@ pub struct SpanIndex {
     counts: IndexStats,
     tables: Tables,
     is_settled: bool,
+    /// Words and keys are hashed from here on as they are.
+    is_seeded: bool,
 }
 
 impl SpanIndex {
@@ -59,6 +61,7 @@ impl SpanIndex {
             counts: IndexStats::default(),
             tables: Tables::default(),
             is_settled: false,
+            is_seeded: false,
         }
     }
 
@@ -69,8 +72,27 @@ impl SpanIndex {
         self.by_id.reserve(spans);
     }
 
+    /// Lines come before the first span: their words are hashed already.
+    pub(crate) fn keep_seed(&mut self) {
+        self.is_seeded = true;
+    }
+
+    /// The same spans and lines are to give the same links, run after run, and what is learned depends on the order of
+    /// hashes in the last digits: these begin with what nobody who writes lines knows, the ids and nanoseconds of the first
+    /// span. Tables by ids and names, whose order tells nothing, begin at random.
+    fn seed(&mut self, fact: &SpanFact<'_>) {
+        let id = u128::from_le_bytes(fact.trace_id);
+        let parts =
+            [id as u64, (id >> 64) as u64, u64::from_le_bytes(fact.span_id), fact.start as u64, fact.end as u64];
+        let seed = parts.into_iter().fold(0, mix);
+        (self.words, self.hasher) = (AttributeWords::new(seed), IdentityHasher::new(seed));
+    }
+
     /// Takes a span in. It is found after the next [`SpanIndex::settle`].
     pub fn add(&mut self, resource: &ResourceFact<'_>, fact: &SpanFact<'_>) {
+        if !std::mem::replace(&mut self.is_seeded, true) {
+            self.seed(fact);
+        }
         if self.spans.len() >= self.limits.spans_max
             || self.spans.len().is_multiple_of(1024) && self.bytes() > self.limits.bytes_max
         {

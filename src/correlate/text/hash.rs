@@ -1,6 +1,6 @@
 //! A fast number for short texts.
 //!
-//! In go bytes and a seed that is drawn at random, out comes a number. It is not kept beyond the process.
+//! In go bytes and a seed that nobody knows who writes them, out comes a number. It is not kept beyond the process.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
