@@ -84,9 +84,16 @@ pub fn backfill<'c>(
     outcome.dry_run = config.dry_run;
     acknowledged.set_traced(outcome.traces.spans > 0);
     let correlator = learned.correlator.as_ref();
-    let (lines, selection) =
-        learned.run(monitor).ship(config, targets, correlator, store.as_ref(), acknowledged, &mut outcome, say)?;
+    let saver = store.map(|store| Arc::new(Saver::new(store, acknowledged.clone())));
+    let remembered = Remembered { acknowledged, saver };
+    let (lines, selection) = learned.run(monitor).ship(config, targets, correlator, remembered, &mut outcome, say)?;
     Ok(Finished { outcome, lines, selection, correlator: learned.correlator, sources: learned.sources })
+}
+
+/// What is remembered of this run and those before, and who writes it down.
+struct Remembered {
+    acknowledged: Arc<Acknowledged>,
+    saver: Option<Arc<Saver>>,
 }
 
 impl Run<'_> {
@@ -96,8 +103,7 @@ impl Run<'_> {
         config: &'c BackfillConfig,
         targets: Vec<(usize, Target, bool)>,
         correlator: Option<&Correlator>,
-        store: Option<&Store>,
-        acknowledged: Arc<Acknowledged>,
+        Remembered { acknowledged, saver }: Remembered,
         outcome: &mut Outcome,
         say: &Say,
     ) -> Result<(Option<HeldLines>, Arc<Selection<'c>>), PipelineError> {
@@ -112,7 +118,6 @@ impl Run<'_> {
         let spans = span_lookups::of(correlator);
         let lines_with_errors = || failing::traces(self, &config.select, correlator);
         let selection = Arc::new(Selection::new(&config.select.only, spans, lines_with_errors));
-        let saver = store.map(|store| Arc::new(Saver::new(store.clone(), acknowledged.clone())));
         saver.iter().for_each(|saver| self.monitor.save_with(saver.clone()));
         let (deliveries, senders) = self.deliver(config, &targets, &acknowledged, saver.clone(), say)?;
         let is_logs: Vec<bool> = targets.iter().map(|(_, _, is_logs)| *is_logs).collect();
