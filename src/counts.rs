@@ -1,4 +1,4 @@
-//! How often each of a few things was met, and which records were linked.
+//! Counts by kind, and counts of linked records.
 //!
 //! One kind is counted for every record, so that the look-up must cost next to nothing: the list is short, and mostly
 //! the same few are met. What is counted is not known here.
@@ -16,7 +16,7 @@ impl<K> Default for Counted<K> {
 }
 
 impl<K: Copy + Ord> Counted<K> {
-    /// Counts so many of one kind.
+    /// Adds `count` of one kind.
     #[inline]
     pub fn add(&mut self, kind: K, count: u64) {
         match self.0.iter_mut().find(|(met, _)| *met == kind) {
@@ -48,13 +48,13 @@ pub struct LinkCounts {
     pub unlinked: Counted<Unlinked>,
     /// Between which times the records lie, ns since the epoch.
     pub times: Option<(i64, i64)>,
-    /// … and those beside the window too.
+    /// … and those outside the window too.
     pub all_times: Option<(i64, i64)>,
-    /// Records outside `--since` and `--until`.
+    /// Records outside the window of time.
     pub outside_window: u64,
     /// Records without a time that were in or out of the window by the one before them.
     pub by_record_before: u64,
-    /// Records that `--only` left out.
+    /// Records that conditions left out.
     pub filtered: u64,
     /// Records that every destination had acknowledged before.
     pub acknowledged_before: u64,

@@ -242,7 +242,7 @@ pub fn take_in_labels(entry: &mut Entry, envelope: Envelope, labels: &[Field<'_>
     }
 }
 
-/// A clock without a day, of which no time can be made, becomes a field: the text behind it is all that the body has.
+/// A clock without a day, of which no time can be made, becomes a field: the text after it is all that the body has.
 #[cold]
 pub fn keep_clock(entry: &mut Entry) {
     let Time::Local { nanos_of_day, digits, .. } = entry.time else { return };

@@ -1,7 +1,7 @@
 //! Ctrl-C, and SIGTERM, which ends a Job's pod: answered in words at once, and by the end of the process soon after.
 //!
 //! In go signals. The first asks the run to end in order; if it does not within two seconds, whatever it waits for, the
-//! process ends with what can be said and saved at once. The second ends it at once.
+//! process ends with the messages and the state that can be written at once. The second ends it at once.
 
 use std::io::Write;
 use std::sync::{Arc, mpsc};
@@ -40,13 +40,13 @@ fn signals() -> Option<(tokio::runtime::Runtime, [Signal; 2])> {
 async fn end_on(mut signals: [Signal; 2], monitor: &Monitor) {
     next(&mut signals).await;
     monitor.interrupt();
-    say_aside(
+    print_aside(
         "spanline: interrupted: finishing what is under way, for 2 s at most; Ctrl-C again ends at once\n".into(),
     );
     tokio::select! {
         () = next(&mut signals) => leftovers::remove(),
         () = tokio::time::sleep(IN_ORDER) => {
-            let said = say_aside(status::end_now(monitor));
+            let said = print_aside(status::end_now(monitor));
             let _ = said.recv_timeout(LAST_WORDS);
         }
     }
@@ -58,7 +58,7 @@ async fn next([interrupt, terminate]: &mut [Signal; 2]) {
 }
 
 /// Says something on a thread of its own: a pipe that nobody reads may hold it up. What is returned tells of its end.
-fn say_aside(text: String) -> mpsc::Receiver<()> {
+fn print_aside(text: String) -> mpsc::Receiver<()> {
     let (ended, end) = mpsc::channel();
     std::thread::spawn(move || {
         // A closed stderr is no reason to fail.

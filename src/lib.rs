@@ -7,7 +7,7 @@
 //! | [`cli`], [`config`] | what can be typed, and what it means |
 //! | [`commands`] | what each command does, and what it tells the user |
 //! | [`input`] | which files there are, whose lines they hold, and their bytes as chunks of whole lines |
-//! | [`unpack`], [`files`] | compressed files; files written beside and renamed, never over an input |
+//! | [`unpack`], [`files`] | compressed files; files written next to their target and renamed, never over an input |
 //! | [`decode`], [`assemble`] | envelopes off lines, lines to records (what a line says is parsed by `spanline-parsers`) |
 //! | [`calendar`] | years and zones of times that have none |
 //! | [`waiting`] | records as bytes, until their links are known |
@@ -19,7 +19,7 @@
 //! | [`otlp`] | the wire: protobuf, gRPC and HTTP, TLS, what answers mean |
 //! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
 //! | [`pipeline`] | builds these parts, connects them, starts and drains them |
-//! | [`record`], [`counts`], [`notify`] | the vocabulary that flows: records, links, counts, words to the user |
+//! | [`record`], [`counts`], [`notify`], [`setting`] | the vocabulary that flows: records, links, counts, words to the user |
 
 pub mod assemble;
 pub mod calendar;
@@ -39,6 +39,7 @@ pub mod otlp;
 pub mod pipeline;
 pub mod record;
 pub mod services;
+pub mod setting;
 pub mod spans;
 pub mod unpack;
 pub mod waiting;

@@ -10,9 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{CommandFactory, Parser};
 use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ExplainArgs, ScoreArgs};
 use spanline::commands::convert::{self, ConvertError};
+use spanline::commands::flags::with_flags;
 use spanline::commands::{backfill, explain, score};
 use spanline::config::{self, Surroundings};
-use spanline::notify::Say;
+use spanline::notify::Notify;
 use spanline::pipeline::{PipelineError, monitor::Monitor};
 
 fn main() -> ExitCode {
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             // Each error names its cause in its own words.
-            say_line(&format!("{error}"));
+            print_line(&format!("{error}"));
             // What fails as a run is cut short fails for that.
             let code = if is_wrong_usage(&error) { 2 } else { 1 };
             ExitCode::from(if monitor.is_interrupted() { 130 } else { code })
@@ -57,9 +58,9 @@ fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>, monitor: &Arc<Moni
     let config = config::convert(args, around)?;
     interrupt::listen(monitor);
     let outcome = convert::run(&config, std::io::stdout().lock(), monitor.interrupted())?;
-    outcome.notices.iter().chain(&outcome.failures).for_each(|line| say_line(line));
+    outcome.notices.iter().chain(&outcome.failures).for_each(|line| print_line(line));
     if outcome.nul_bytes > 0 {
-        say_line(&format!(
+        print_line(&format!(
             "{} NUL bytes before records were left out: the file was cut or not written whole",
             outcome.nul_bytes
         ));
@@ -69,25 +70,25 @@ fn run_convert(args: &ConvertArgs, around: &Surroundings<'_>, monitor: &Arc<Moni
 
 fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {
     let config = config::backfill(args, around)?;
-    let say = sayer(config.read.quiet);
-    config.notices.iter().for_each(|notice| say_line(notice));
+    let notify = notifier(config.read.quiet);
+    config.notices.iter().for_each(|notice| print_line(notice));
     interrupt::listen(monitor);
-    Ok(backfill::run(&config, &mut std::io::stdout().lock(), &mut std::io::stderr(), monitor, &say)?)
+    Ok(backfill::run(&config, &mut std::io::stdout().lock(), &mut std::io::stderr(), monitor, &notify)?)
 }
 
 fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {
     let config = config::explain(args, around)?;
-    let say = sayer(config.read.quiet);
-    config.notices.iter().for_each(|notice| say_line(notice));
+    let notify = notifier(config.read.quiet);
+    config.notices.iter().for_each(|notice| print_line(notice));
     interrupt::listen(monitor);
-    let failures = explain::run(&config, &mut std::io::stdout().lock(), monitor, &say)?;
-    failures.iter().for_each(|failure| say_line(failure));
+    let failures = explain::run(&config, &mut std::io::stdout().lock(), monitor, &notify)?;
+    failures.iter().for_each(|failure| print_line(failure));
     Ok(if monitor.is_interrupted() { 130 } else { u8::from(!failures.is_empty()) })
 }
 
 fn run_score(args: &ScoreArgs) -> anyhow::Result<u8> {
     let below = score::run(&config::score(args)?, &mut std::io::stdout().lock())?;
-    below.iter().for_each(|text| say_line(text));
+    below.iter().for_each(|text| print_line(text));
     Ok(u8::from(!below.is_empty()))
 }
 
@@ -119,9 +120,9 @@ fn run_man(command: Option<&str>) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// What is said as a run goes on; a quiet one says its failures at the end.
-fn sayer(quiet: bool) -> Say {
-    if quiet { Arc::new(|_: &str| {}) } else { Arc::new(|text: &str| say_line(text)) }
+/// Prints messages while a run goes on; a quiet run prints its failures at the end.
+fn notifier(quiet: bool) -> Notify {
+    if quiet { Arc::new(|_: &str| {}) } else { Arc::new(|text: &str| print_line(text)) }
 }
 
 fn columns() -> Option<usize> {
@@ -129,7 +130,7 @@ fn columns() -> Option<usize> {
     Some(usize::from(columns))
 }
 
-fn say_line(text: &str) {
+fn print_line(text: &str) {
     // A closed stderr is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "spanline: {text}");
+    let _ = writeln!(std::io::stderr(), "spanline: {}", with_flags(text));
 }

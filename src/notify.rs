@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// Tells the user something; whoever runs a command decides where it is shown.
-pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+pub type Notify = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// So many of something: `1 line`, `2 entries`.
 pub fn counted(count: u64, what: &str) -> String {

@@ -95,7 +95,7 @@ pub struct Position {
     pub lines: u32,
     /// Byte offset of the first physical line (in the decompressed stream).
     pub offset: u64,
-    /// Byte offset behind the last physical line and its line feed, which may still be to come.
+    /// Byte offset after the last physical line and its line feed, which may still be to come.
     pub end: u64,
     /// For a record of several entries of a journal, between which others' may stand: tells its stream or process from
     /// others. Else 0.
@@ -113,7 +113,7 @@ pub struct Receipt {
     pub source: u32,
     /// The first one.
     pub from: u64,
-    /// One past the last.
+    /// The offset after the last.
     pub to: u64,
 }
 
@@ -339,7 +339,7 @@ impl Unlinked {
             Unlinked::NoSpan => "most likely it was written in no recorded span",
             Unlinked::OutsideRequests => "lines from this place in the program are written in no request",
             Unlinked::RequestNotRecorded => "it names a request no span of which was recorded",
-            Unlinked::BelowThreshold => "the likeliest span is below --min-confidence",
+            Unlinked::BelowThreshold => "the likeliest span is below the confidence that is asked for",
             Unlinked::Ambiguous => "several spans fit alike",
             Unlinked::NoEvidence => "nothing but time speaks for a span",
             Unlinked::OverShare => "its writer has had its share of the memory for linking",

@@ -109,7 +109,7 @@ fn prefixed<'a>(prefix: syslog::Prefix<'a>, entry: &mut Entry<'a>) {
     prefix.finish(entry);
 }
 
-/// A line behind a level in angle brackets, which it has where it has none of its own.
+/// A line after a level in angle brackets, which it has where it has none of its own.
 fn behind_level<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let Some((severity, payload)) = syslog::level_prefix(line) else { return false };
     inner(payload, entry);
@@ -144,7 +144,7 @@ pub(crate) fn has_level(line: &[u8]) -> bool {
     entry.severity != Severity::UNKNOWN
 }
 
-/// Tries what can begin with the line's first byte, then what stands behind a prefix. `outer`: prefixes that wrap other
+/// Tries what can begin with the line's first byte, then what follows a prefix. `outer`: prefixes that wrap other
 /// formats are looked for.
 fn recognised<'a>(line: &'a [u8], outer: bool, entry: &mut Entry<'a>) -> bool {
     if by_first_byte(line, outer, entry) {

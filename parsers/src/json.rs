@@ -145,7 +145,7 @@ impl<'a> Members<'a> {
         (self.state == State::Closed).then_some(self.at)
     }
 
-    /// The members behind one that ends at an offset.
+    /// The members after one that ends at an offset.
     pub(crate) fn behind(text: &'a [u8], at: usize) -> Self {
         Members { text, at, state: State::Within }
     }
@@ -210,7 +210,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// Where the next member or element starts; `None` behind the last one.
+/// Where the next member or element starts; `None` after the last one.
 #[inline(always)]
 fn step(text: &[u8], at: &mut usize, state: &mut State, close: u8) -> Option<usize> {
     if let (State::Within, Some([b',', b'!'..=0xff, ..])) = (*state, text.get(*at..)) {
@@ -263,10 +263,10 @@ fn unquote(raw: &[u8], escaped: bool) -> Text<'_> {
     }
 }
 
-/// Undoes the escapes of a string from behind its first quote on, and checks it on the way: the text, and the end.
+/// Undoes the escapes of a string starting after its first quote, and checks it on the way: the text, and the end.
 ///
 /// It never grows by that, so that it is written into a buffer of the length that is left; whole steps are copied, and
-/// what a step has behind its next escape is overwritten.
+/// what a step has after its next escape is overwritten.
 pub(crate) fn unescape(text: &[u8], start: usize) -> Option<(Vec<u8>, usize)> {
     let mut out = vec![0; text.len().checked_sub(start)?];
     let (mut at, mut to) = (start, 0);

@@ -1,4 +1,4 @@
-//! What a source was made of, counted.
+//! Counts of what a source holds.
 
 use spanline_parsers::Format;
 
@@ -7,14 +7,14 @@ use crate::record::Envelope;
 /// Records by envelope and payload.
 pub(super) type FormatCounts = [[u64; Format::ALL.len()]; Envelope::ALL.len()];
 
-/// What a source was made of.
+/// Counts of what a source holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Physical lines read.
     pub lines: u64,
     /// Bytes read, decompressed.
     pub bytes: u64,
-    /// Records given out.
+    /// Records emitted.
     pub records: u64,
     /// Lines of NUL bytes left out.
     pub nul_lines: u64,
@@ -24,9 +24,9 @@ pub struct Counts {
     pub nul_prefix_bytes: u64,
     /// Lines or records that were cut at a limit.
     pub cut: u64,
-    /// Damaged entries of a journal's export that were passed over.
+    /// Damaged entries of a journal's export that were skipped.
     pub damaged: u64,
-    /// Records by what was recognised.
+    /// Records by recognised format.
     pub formats: FormatCounts,
 }
 
@@ -52,7 +52,7 @@ impl Counts {
         self.formats[envelope as usize][format as usize] += 1;
     }
 
-    /// What was recognised, most frequent first.
+    /// The recognised formats, most frequent first.
     pub fn by_format(&self) -> Vec<(Envelope, Format, u64)> {
         let mut list: Vec<_> = Envelope::ALL
             .into_iter()

@@ -1,7 +1,7 @@
 //! Entries of several lines, or several to a line: a journal's export and its like, and Loki's streams.
 //!
 //! In go chunks, out go their entries as lines with their envelope. An entry that a chunk cuts (a binary field may hold empty
-//! lines) is carried over; damage is passed over up to the next entry and counted.
+//! lines) is carried over; damage is skipped up to the next entry and counted.
 
 use spanline_parsers::journal_blocks::{self, Form};
 use spanline_parsers::journal_export::Split;
@@ -41,7 +41,7 @@ impl Assembler {
         }
     }
 
-    /// Gives entries out; returns how many bytes they took.
+    /// Emits entries; returns how many bytes they took.
     fn blocks<S: RecordSink>(&mut self, blocks: Blocks, text: &[u8], at_end: bool, sink: &mut S) -> usize {
         let at = match blocks {
             Blocks::Journal(form) => self.entries(form, text, at_end, sink),
@@ -82,7 +82,7 @@ impl Assembler {
             if self.enveloped(&mut line, false) && memchr::memchr(b'\n', &line.content).is_some() {
                 line.content = without_cr(&line.content).into();
             }
-            // The empty line behind an entry may still be to come.
+            // The empty line after an entry may still be to come.
             let length = piece.trim_ascii_end().len();
             let meta = self.meta(&line, self.carried_offset + at as u64, length);
             self.counts.lines += u64::from(lines);

@@ -104,7 +104,7 @@ impl Assembler {
         open.content.len() + line.content.len() <= self.settings.record_bytes_max && open.is_followed_by(&line.meta)
     }
 
-    /// The open record takes the lines that wait, and one behind them.
+    /// The open record takes the lines that wait, and one after them.
     #[cold]
     pub(super) fn append(&mut self, work: &mut Work<'_>, at: usize, line: &Logical<'_>) {
         let Some((number, _)) = work.slots[at].open else { return };
@@ -122,7 +122,7 @@ impl Assembler {
         }
     }
 
-    /// The first of the lines that wait begins a record; those behind it are looked at again.
+    /// The first of the lines that wait begins a record; those after it are looked at again.
     #[cold]
     fn release(&mut self, work: &mut Work<'_>, at: usize) {
         let mut held = std::mem::take(&mut work.slots[at].held).into_iter();

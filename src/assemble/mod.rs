@@ -1,7 +1,7 @@
 //! Physical lines to records: parts joined per stream, then lines of one record, then what the record says.
 //!
 //! In go chunks of one source in order, out go records to a [`RecordSink`], borrowed from the chunk wherever nothing had to
-//! be joined. What is still open at the end of a chunk is kept, and [`Assembler::flush`] gives it out. Files and
+//! be joined. What is still open at the end of a chunk is kept, and [`Assembler::flush`] emits it. Files and
 //! destinations are not known here.
 
 mod counts;
@@ -34,7 +34,7 @@ use wrapper_forms::Wrappers;
 const SLOTS_MAX: usize = 64;
 
 /// Records that are complete while an older one of another stream is open wait for it, so that all come in the order of
-/// their first lines; more than so many do not wait.
+/// their first lines; more than this many do not wait.
 const READY_MAX: usize = 1024;
 
 /// Takes records as they are complete.
@@ -50,7 +50,7 @@ pub struct AssembleSettings {
     pub envelopes: Envelopes,
     /// What payloads are.
     pub expect: Expect,
-    /// A record that grows beyond this is given out in marked pieces.
+    /// A record that grows beyond this is emitted in marked pieces.
     pub record_bytes_max: usize,
     /// Leave lines of NUL bytes out, counted.
     pub drop_nul_lines: bool,
@@ -70,13 +70,13 @@ pub struct Assembler {
     origins: Vec<Arc<Origin>>,
     file: u32,
     line: u64,
-    /// The line that is being given out in pieces.
+    /// The line that is being emitted in pieces.
     cut: Option<(Meta, u32)>,
     /// Of a line that is longer than the limit there was nothing but NUL bytes up to now.
     nul_run: bool,
     /// Lines end in CR LF, as the first line of the file says.
     crlf: Option<bool>,
-    /// The chunk in hand has an escape byte, so that its lines are looked at for terminal sequences.
+    /// The current chunk has an escape byte, so that its lines are searched for terminal sequences.
     has_escape: bool,
     slots: Vec<Slot>,
     queue: Queue<'static>,
@@ -185,7 +185,7 @@ impl Assembler {
         self.keep(work);
     }
 
-    /// Gives out what is open: at the end of a source, or after a quiet time.
+    /// Emits what is open: at the end of a source, or after a quiet time.
     pub fn flush<S: RecordSink>(&mut self, sink: &mut S) {
         if !self.carried.is_empty() {
             self.flush_entries(sink);
@@ -209,7 +209,7 @@ impl Assembler {
         self.queue = work.queue.into_owned();
     }
 
-    /// Nothing more is awaited for a slot: its partial line is whole, its record complete.
+    /// Nothing more can follow in a slot: its partial line is whole, its record complete.
     fn close(&mut self, work: &mut Work<'_>, at: usize) {
         self.end_parts(work, at);
         self.release_all(work, at);
@@ -294,7 +294,7 @@ impl Assembler {
         work.slots.len() - 1
     }
 
-    /// Gives out what is complete, in order, up to the first record that is open. Where too many wait for that one, they
+    /// Emits what is complete, in order, up to the first record that is open. Where too many wait for that one, they
     /// pass it.
     #[inline]
     fn give_ready<S: RecordSink>(&mut self, work: &mut Work<'_>, sink: &mut S) {
@@ -421,10 +421,10 @@ impl Assembler {
     }
 }
 
-/// What is borrowed from the chunk in hand.
+/// What is borrowed from the current chunk.
 struct Work<'c> {
     slots: Vec<Slot>,
-    /// Records that are open, and complete ones behind them.
+    /// Records that are open, and complete ones after them.
     queue: Queue<'c>,
     entry: Entry<'c>,
 }

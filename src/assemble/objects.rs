@@ -22,7 +22,7 @@ impl Assembler {
         object_before_another(content)
     }
 
-    /// Gives a record out for each object of a line, `end` being where the first ends.
+    /// Emits a record for each object of a line, `end` being where the first ends.
     #[cold]
     pub(super) fn objects<S: RecordSink>(
         &mut self,

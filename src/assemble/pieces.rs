@@ -1,4 +1,4 @@
-//! Lines that come in parts: joined up to the limit; what is longer is given out in marked pieces, each a record of its own.
+//! Lines that come in parts: joined up to the limit; what is longer is emitted in marked pieces, each a record of its own.
 //!
 //! In go the parts of a line as they were read or as the runtime wrote them, out come whole lines, or records that bear the
 //! number of their piece. Pieces are never joined again.
@@ -109,7 +109,7 @@ impl Assembler {
                     self.cut = None;
                     self.line += 1;
                 }
-                // A line that begins behind the run, which a writer leaves that was not told that its file was emptied.
+                // A line that begins after the run, which a writer leaves that was not told that its file was emptied.
                 (true, false, true) => self.first_piece(work, rest, at, sink),
                 (true, false, false) => {
                     self.nul_run = false;

@@ -34,7 +34,7 @@ impl Assembler {
             _ => decode::line(bytes, self.settings.envelopes),
         };
         if line.partial && cr && self.crlf != Some(true) {
-            // The runtime cut the line behind it: whether an LF follows is seen when it is whole.
+            // The runtime cut the line after it: whether an LF follows is seen when it is whole.
             line.content.to_mut().push(b'\r');
             cr = false;
         }
@@ -102,7 +102,7 @@ pub(super) fn drop_last(text: &mut Text<'_>) {
     }
 }
 
-/// Takes the terminal sequences out of a whole line; where they are kept, the line as it was is kept beside it.
+/// Takes the terminal sequences out of a whole line; where they are kept, the original line is kept as well.
 #[cold]
 pub(super) fn strip(logical: &mut Logical<'_>, keep: bool) {
     if let Some(plain) = ansi::strip(&logical.content) {

@@ -27,8 +27,8 @@ pub(super) struct Meta {
     pub(super) cr: bool,
 }
 
-/// Writers give a record of several lines out in one go, and a runtime stamps each line as it reads it: what comes later
-/// than this, in ns, was written by itself.
+/// Writers write a record of several lines in one go, and a runtime stamps each line as it reads it: a line that comes later
+/// than this, in ns, is a record of its own.
 const APART_MAX: i64 = 1_000_000_000;
 /// The same in a journal, where each line is an entry: journald takes what was written in one go at once.
 const APART_MAX_IN_JOURNAL: i64 = 50_000_000;
@@ -121,7 +121,7 @@ pub(super) fn without_cr(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A record in the order of its first line, until it is given out.
+/// A record in the order of its first line, until it is emitted.
 #[derive(Debug)]
 pub(super) struct Item<'c> {
     pub(super) logical: Logical<'c>,
@@ -146,10 +146,10 @@ pub(super) enum State {
 pub(super) struct Slot {
     pub(super) key: u64,
     pub(super) partial: Option<u64>,
-    /// Pieces given out of the line that comes in parts, as it is longer than the limit.
+    /// Pieces emitted of the line that comes in parts, as it is longer than the limit.
     pub(super) pieces: u32,
     pub(super) open: Option<(u64, Open)>,
-    /// Lines behind the open record that wait for what follows them, oldest first.
+    /// Lines after the open record that wait for what follows them, oldest first.
     pub(super) held: Vec<u64>,
 }
 
@@ -171,7 +171,7 @@ pub(super) struct Queue<'c> {
 }
 
 impl<'c> Queue<'c> {
-    /// Puts an item behind the others; its number.
+    /// Puts an item after the others; its number.
     #[inline]
     pub(super) fn push(&mut self, logical: Logical<'c>, piece: u32, state: State) -> u64 {
         self.items.push_back(Item { logical, piece, state });
@@ -230,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    /// A line of a file, of so many bytes before its line feed.
+    /// A line of a file, of this many bytes before its line feed.
     fn meta(line: u64, offset: u64, length: u64) -> Meta {
         Meta {
             file: 0,

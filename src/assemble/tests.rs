@@ -92,9 +92,9 @@ struct Step {
     is_partial: bool,
     /// Ten seconds have passed since the line before it.
     is_late: bool,
-    /// What is open is given out behind it.
+    /// What is open is emitted after it.
     flushes: bool,
-    /// The next chunk begins behind it.
+    /// The next chunk begins after it.
     cuts: bool,
     word: String,
 }
@@ -124,7 +124,7 @@ struct ModelStream {
     partial: Option<(Got, bool, i64, i64)>,
 }
 
-/// What is expected behind some line.
+/// What is expected after some line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Snapshot {
     given: usize,
@@ -243,7 +243,7 @@ fn wrapped(form: Form, stream: usize, clock: i64, is_partial: bool, content: &st
     }
 }
 
-/// Feeds a file that is cut behind these lines, and flushed behind those; what came out at each cut is looked at.
+/// Feeds a file that is cut after these lines, and flushed after those; what came out at each cut is looked at.
 fn fed(text: &[u8], cuts: &[usize], flushes: &[usize], mut look: impl FnMut(usize, &Assembler, &Sink)) -> Vec<Got> {
     let (mut assembler, mut sink) = (assembler(), Sink::default());
     let mut from = 0;

@@ -56,7 +56,7 @@ pub(super) struct Wrappers {
 pub(super) enum Last {
     #[default]
     Other,
-    /// A journal's, whose message begins behind so many bytes.
+    /// A journal's, whose message begins after this many bytes.
     Short(usize, (u32, u64)),
     /// An event with a journal's entry, which an empty line ends.
     Event((u32, u64)),
@@ -108,7 +108,7 @@ impl Wrappers {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let line = line.strip_prefix(BOM).unwrap_or(line);
-            // Blanks at the end count: behind a wrapper there may be nothing.
+            // Blanks at the end count: after a wrapper there may be nothing.
             if !line.trim_ascii().is_empty() {
                 self.look_at(line, &mut seen);
             }
@@ -257,7 +257,7 @@ struct Seen<'t> {
 }
 
 impl Seen<'_> {
-    /// A table has bars too: here each line has one, behind a name that is numbered, or that comes again in the same column.
+    /// A table has bars too: here each line has one, after a name that is numbered, or that comes again in the same column.
     fn is_compose(&self) -> bool {
         let Some(first) = self.compose.first() else { return false };
         if self.compose.len() < self.lines {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bytes::{BufMut, Bytes, BytesMut};
-use spanline::export::{Batch, Group};
+use spanline::export::batch::{Batch, Group};
 use spanline::otlp::{Client, Compression, Endpoint, Signal};
 use spanline::record::Receipt;
 use tokio::task::JoinSet;

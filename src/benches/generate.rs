@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use spanline::export::retry::Random;
+use spanline::export::deliver::retry::Random;
 
 const PODS: u64 = 8;
 /// 2026-08-22T10:15:30Z

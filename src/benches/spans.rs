@@ -5,8 +5,8 @@
 //! Makes requests of a hundred spans as instrumented servers send them. CPU time is the process's own, from /proc.
 
 use anyhow::{Context, Result, bail};
-use spanline::export::annotate::SpanEvents;
-use spanline::export::event_bytes::put_attribute;
+use spanline::export::span_events::annotate::SpanEvents;
+use spanline::export::span_events::event_bytes::put_attribute;
 use spanline::otlp::wire::spans::{self, ids_of};
 use spanline::otlp::wire::write;
 use spanline::spans::file::{Limits, TraceFile};

@@ -1,4 +1,4 @@
-//! The year and zone of sources whose lines have none and stand in no envelope.
+//! The year and zone of sources whose lines have none and no envelope.
 //!
 //! In go the first and last lines' times of each source, and those of spans and of siblings that are complete; out comes
 //! for each source how its calendar begins. A file's age tells its year where nothing better does, never its zone.
@@ -9,19 +9,19 @@ use spanline_parsers::Time;
 use spanline_parsers::timestamp::days_from_civil;
 
 use super::{CalendarSettings, Zone};
+use crate::setting::Setting;
 
 /// Zones that are no whole hours east of UTC, in minutes.
 const PARTS_OF_HOURS: [i64; 12] = [-570, -270, -210, -150, 210, 270, 330, 345, 390, 570, 630, 765];
 /// The widest zones, west and east, in hours.
 const HOURS: std::ops::RangeInclusive<i64> = -12..=14;
-/// Another zone than the local one is believed only if so many seconds of the lines, and as many of the others, fall
-/// together: with a few, some zone fits by chance.
+/// Minimum support for a zone other than the local one: seconds of the lines, and of the others, that coincide; with a few, some zone fits by chance.
 const SECONDS_MIN: usize = 20;
-/// The same seconds lie so far apart at least: the lines of one burst say no more than one of them.
+/// Least range of the coinciding seconds: the lines of one burst prove no more than one of them.
 const STRETCH_MIN: i64 = 60;
-/// It must explain at least this share of the sampled seconds, in percent, …
+/// The zone must explain at least this share of the sampled seconds, in percent, …
 const SHARE_MIN_PERCENT: usize = 50;
-/// … and so many times as many as any other zone.
+/// … and by this factor more than any other zone.
 const TIMES_OTHERS: usize = 2;
 
 /// What times the first lines of a source have.
@@ -52,7 +52,7 @@ pub struct Sample<'s> {
     pub changed: Box<dyn Fn() -> Option<i64> + 's>,
 }
 
-/// How each source's calendar begins. `seconds`: at which spans began. `tell` takes what the user should know.
+/// How each source's calendar begins. `seconds`: at which spans began. `tell` is called with messages for the user.
 pub fn calendars(
     given: &CalendarSettings,
     samples: &[Sample<'_>],
@@ -92,15 +92,16 @@ pub fn calendars(
     samples.iter().map(&mut calendar).collect()
 }
 
-/// What is said of a file whose times have no zone.
+/// The message about a file whose times have no zone.
 fn note(file: &str, fit: &Fit, is_clear: bool, has_spans: bool) -> String {
     let (zone, others) =
         (spelled(fit.offset), if has_spans { "the spans and the other logs" } else { "the other logs" });
     if is_clear {
-        format!("{file}: its times have no zone; {zone} fits {others} best (--zone says otherwise)")
+        format!("{file}: its times have no zone; {zone} fits {others} best ({} says otherwise)", Setting::Zone)
     } else {
         format!(
-            "{file}: its times have no zone and are taken as local; {others} hint at {zone}, but not enough (--zone)"
+            "{file}: its times have no zone and are taken as local; {others} hint at {zone}, but not enough ({})",
+            Setting::Zone
         )
     }
 }
@@ -167,7 +168,7 @@ fn fit(local: &[Time], seconds: &BTreeSet<i64>, year: Option<i32>, zone: Option<
     for year in years {
         let times: BTreeSet<i64> = local.iter().filter_map(|time| as_utc(*time, year)).collect();
         let Some((start, end)) = times.first().zip(times.last()) else { continue };
-        // A day beside the others, at most: then nothing can be said.
+        // All lie a day away from the others at most: then nothing can be concluded.
         if *start > last + 86_400 || *end < first - 86_400 {
             continue;
         }

@@ -1,8 +1,8 @@
 //! Dates without a year or a zone to nanoseconds since the epoch, for the records of one source in their order.
 //!
 //! In goes what a line says of its time, and what its envelope says; out comes the time, with the digits that were
-//! written. A year comes from, in this order: the line, `--year`, the envelope, the file's name or preamble or age, the
-//! line before, today. A zone: the line, `--zone`, the envelope, the fallback. The clock is an argument; no file is
+//! written. A year comes from, in this order: the line, the year that is given, the envelope, the file's name or preamble or age, the
+//! line before, today. A zone: the line, the zone that is given, the envelope, the fallback. The clock is an argument; no file is
 //! read, but for the machine's own zone where that was asked for.
 
 pub mod fit;
@@ -33,9 +33,9 @@ const FUTURE_MAX: i64 = DAY;
 /// What is known of a source beforehand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CalendarSettings {
-    /// `--year`: of every line that has none; nothing rolls.
+    /// The year of every line that has none; nothing rolls.
     pub year: Option<i32>,
-    /// `--zone`: of every line that has none.
+    /// The zone of every line that has none.
     pub zone: Option<Zone>,
     /// Year and month that a file's name or its last change tells: it begins or ends about then.
     pub year_hint: Option<(i32, u8)>,
@@ -373,7 +373,7 @@ mod tests {
         Zone::parse("Europe/Berlin").unwrap()
     }
 
-    /// Lines and what they resolve to, in order; an envelope stands behind `@`.
+    /// Lines and what they resolve to, in order; an envelope stands after `@`.
     fn check(settings: &CalendarSettings, lines: &[(&str, &str)]) {
         let mut calendar = Calendar::new(settings);
         for (line, expected) in lines {
@@ -651,7 +651,7 @@ mod tests {
 
     #[test]
     fn a_late_line_shows_a_larger_offset_but_no_smaller_one_unless_nothing_else_fits() {
-        // Clocks were put forward, and the first line behind that is late.
+        // Clocks were put forward, and the first line after that is late.
         check(
             &settings("2026-11-25T12:00:00Z"),
             &[

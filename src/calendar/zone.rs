@@ -1,7 +1,7 @@
 //! Time zones: by offset, by name, or this machine's.
 //!
 //! In goes a local time, out come the offsets that it may have: one, two in the hour that comes twice, none in the one
-//! that is left out. Which of two is meant is the calendar's to say.
+//! that is left out. The calendar decides which of two is meant.
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeZone};
 

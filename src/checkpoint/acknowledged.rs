@@ -1,7 +1,8 @@
-//! What is remembered, shared by readers and deliveries: which files are known, and what was settled of them.
+//! What is remembered of files and their records, shared by readers and deliveries.
 //!
-//! In go marks of files as they are read and receipts as they come back, out comes what need not be sent again, and the state
-//! to be written. Without a state folder it only numbers what receipts speak of. Files are not read here.
+//! In go marks of files as they are read and receipts of what destinations took or refused, out comes what need not be sent
+//! again, and the state to be written. Without a state folder it only numbers the streams that receipts refer to. Files are
+//! not read here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use super::marks::{Comparison, Marks};
 use super::version_1;
 use crate::record::Receipt;
 
-/// How a run treats what earlier ones settled.
+/// How a run treats records that earlier runs sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Resending {
     /// The run has traces to link records to.
@@ -40,7 +41,7 @@ impl Known {
     }
 }
 
-/// A stream of a file: what its receipts bear, and what is known of it.
+/// A stream of a file: the key in its receipts, and what is known of it.
 #[derive(Debug, Clone, Default)]
 pub struct KnownStream {
     /// [`Receipt::source`].
@@ -65,9 +66,9 @@ pub struct Acknowledged {
 struct Inner {
     state: State,
     marks_max: usize,
-    /// Of each destination of the run: its place in the state.
+    /// Of each destination of the run: its index in the state.
     destinations: Vec<u32>,
-    /// Files by whose they are, without those that this run has met.
+    /// Files by their writer, without those that this run has met.
     unmet: HashMap<u64, Vec<u32>>,
     /// See [`Acknowledged::only_file`].
     only: HashMap<u64, u32>,
@@ -82,7 +83,7 @@ struct Inner {
 }
 
 impl Acknowledged {
-    /// With what earlier runs left, for destinations of these names; `None`: nothing is remembered.
+    /// With the state of earlier runs, for destinations of these names; `None`: nothing is remembered.
     pub fn new(names: &[String], before: Option<State>, resending: Resending) -> Acknowledged {
         let remembers = before.is_some();
         let mut state = before.unwrap_or_default();
@@ -162,7 +163,7 @@ impl Acknowledged {
         self.lock().state.files.get(file as usize).map(|file| file.marks.clone()).unwrap_or_default()
     }
 
-    /// A file's marks are these by now.
+    /// Replaces a file's marks.
     pub fn mark(&self, file: u32, marks: &Marks) {
         let mut inner = self.lock();
         if let Some(file) = inner.state.files.get_mut(file as usize) {
@@ -178,7 +179,7 @@ impl Acknowledged {
         }
     }
 
-    /// A file is not what it seemed when it was compared: nothing is known of it any more.
+    /// A file changed after it was compared: nothing is known of it any more.
     pub fn forget(&self, file: u32) {
         let mut inner = self.lock();
         inner.changes += 1;
@@ -251,13 +252,13 @@ impl Acknowledged {
         }
     }
 
-    /// Whether it changed since so many changes.
+    /// Whether the state changed since `changes`, which is set to the current count.
     pub fn has_changed(&self, changes: &mut u64) -> bool {
         let inner = self.lock();
         inner.changes != std::mem::replace(changes, inner.changes)
     }
 
-    /// What is remembered by now.
+    /// A copy of the state.
     pub fn state(&self) -> State {
         self.lock().state.clone()
     }
@@ -265,7 +266,7 @@ impl Acknowledged {
     /// Records that a destination refused in earlier runs, by reason, of the files that this run met.
     pub fn refused_before(&self) -> Vec<BTreeMap<String, u64>> {
         let refused = self.lock().refused.clone();
-        // Sent again, they are counted anew.
+        // They are sent again, and counted again.
         if self.resend { vec![BTreeMap::new(); refused.len()] } else { refused }
     }
 

@@ -23,7 +23,7 @@ const REFUSALS_MAX: usize = 1000;
 /// All that is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// Names of destinations; elsewhere they go by their place here.
+    /// Names of destinations; elsewhere they are named by their index here.
     pub destinations: Vec<String>,
     /// Files that anything was sent of. Shared, so that writing the state down does not copy what has not changed.
     pub files: Vec<Arc<File>>,
@@ -34,9 +34,9 @@ pub struct State {
 /// A file, wherever it lies and whatever it is called.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
-    /// A hash of whose file it is: it is looked for among this writer's.
+    /// A hash of its writer, among whose files it is looked for.
     pub source: u64,
-    /// Runs since one met it.
+    /// Runs since the last one that met it.
     pub idle: u32,
     /// What its bytes were.
     pub marks: Marks,
@@ -67,11 +67,11 @@ pub struct Settled {
 /// Records that a destination refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// They lie from here.
+    /// Offset of the first one.
     pub from: u64,
-    /// To here.
+    /// Offset after the last one.
     pub to: u64,
-    /// How many of those that lie there.
+    /// How many of the records in between.
     pub records: u64,
     /// Why.
     pub reason: String,
@@ -87,7 +87,7 @@ pub struct Settlement<'r> {
 }
 
 impl State {
-    /// The place of a destination; a new one if it is not known.
+    /// The index of a destination; a new one if it is not known.
     pub fn destination(&mut self, name: &str) -> u32 {
         let at = self.destinations.iter().position(|known| known == name).unwrap_or_else(|| {
             self.destinations.push(name.to_owned());
@@ -96,7 +96,7 @@ impl State {
         at as u32
     }
 
-    /// A run begins: files that nothing was settled of are dropped, and of more than so many those that no run has met for
+    /// Begins a run: drops files of which nothing was settled, and beyond `files_max` files those that no run has met for
     /// longest. Returns how many of the latter.
     pub fn begin_run(&mut self, files_max: usize) -> usize {
         self.files.retain(|file| file.is_of_use());
@@ -124,13 +124,13 @@ impl File {
         self.streams.values().flat_map(|stream| stream.settled.values()).any(|settled| !settled.ranges.is_empty())
     }
 
-    /// Its bytes are others from here on.
+    /// Its bytes have changed from here on.
     pub fn clip(&mut self, at: u64) {
         self.marks.clip(at);
         self.clip_streams(at);
     }
 
-    /// Records behind this are not settled.
+    /// Records after this are not settled.
     pub fn clip_streams(&mut self, at: u64) {
         for stream in self.streams.values_mut() {
             stream.joined.retain(|end, _| *end <= at);
@@ -168,7 +168,7 @@ impl Settled {
         }
     }
 
-    /// Forgets what lies behind a place.
+    /// Forgets what follows an offset.
     pub fn clip(&mut self, at: u64) {
         self.ranges.clip(at);
         self.untraced.clip(at);
@@ -186,7 +186,7 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// Adds a range; an empty one is nothing.
+    /// Adds a range; an empty one changes nothing.
     pub fn add(&mut self, mut from: u64, mut to: u64) {
         if from >= to {
             return;
@@ -201,7 +201,7 @@ impl Ranges {
         self.ends.insert(from, to);
     }
 
-    /// Takes a range out.
+    /// Removes a range.
     pub fn remove(&mut self, from: u64, to: u64) {
         while let Some((&start, &end)) = self.ends.range(..to).next_back().filter(|(_, end)| **end > from && from < to)
         {
@@ -215,22 +215,22 @@ impl Ranges {
         }
     }
 
-    /// Forgets what lies behind a place.
+    /// Forgets what follows an offset.
     pub fn clip(&mut self, at: u64) {
         self.remove(at, u64::MAX);
     }
 
-    /// Does a range hold all of this one?
+    /// Whether one range holds all of this one.
     pub fn holds(&self, from: u64, to: u64) -> bool {
         self.ends.range(..=from).next_back().is_some_and(|(_, end)| from < *end && to <= *end)
     }
 
-    /// Does a range hold this place?
+    /// Whether a range holds this offset.
     pub fn contains(&self, at: u64) -> bool {
         self.ends.range(..=at).next_back().is_some_and(|(_, end)| at < *end)
     }
 
-    /// Is there none?
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(refuse(10, 20, 1, "bad"), [(10, 20, 1)]);
         assert_eq!(refuse(20, 30, 2, "bad"), [(10, 30, 3)]);
         assert_eq!(refuse(30, 40, 4, "large"), [(10, 30, 3), (30, 40, 4)]);
-        // Not behind the last one.
+        // Not after the last one.
         assert_eq!(refuse(50, 60, 8, "large"), [(10, 30, 3), (30, 40, 4), (50, 60, 8)]);
         for number in 3..REFUSALS_MAX as u64 {
             refuse(number * 100, number * 100 + 10, 1, "bad");

@@ -10,9 +10,9 @@ use std::io::{self, Read};
 use twox_hash::XxHash64;
 
 /// Marks of one file: at more, every second one goes. Each is at a line's end, so a small file has one for each of its lines,
-/// and in a large one they are at most a 256th of it (and a line) apart, which is what is sent again beside a change.
+/// and in a large one they are at most a 256th of it (and a line) apart, which bounds what is sent again around a change.
 pub const MARKS_MAX: usize = 512;
-/// Where a state knows very many files, each keeps at least so many marks.
+/// Where a state knows very many files, each keeps at least this many marks.
 pub const MARKS_MIN: usize = 8;
 /// Marks of all files of a state, above which each file keeps fewer: about 7 MB as written.
 pub const MARKS_OF_ALL_MAX: usize = 1 << 19;
@@ -32,7 +32,7 @@ pub struct Marks {
     list: Vec<Mark>,
     /// Of a last line without a line feed: as if it had one, so that the line is the same once it is ended.
     unfinished: Option<Mark>,
-    /// Two marks are at least so far apart, but for the last one, which the next takes the place of if it is too near.
+    /// Least distance of two marks; the last one may be nearer, and is then replaced by the next.
     spacing: u64,
     max: usize,
 }
@@ -59,18 +59,18 @@ impl Marks {
         self.unfinished
     }
 
-    /// How far two are apart at least.
+    /// The least distance of two marks.
     pub fn spacing(&self) -> u64 {
         self.spacing
     }
 
-    /// Keeps no more than so many from now on.
+    /// Sets the greatest number of marks.
     pub fn limit(&mut self, max: usize) {
         self.max = max.clamp(MARKS_MIN, MARKS_MAX);
         self.thin();
     }
 
-    /// Adds a mark behind the others; one that is not behind them is known already.
+    /// Adds a mark after the others; one that is not after them is known already.
     pub fn push(&mut self, mark: Mark) {
         match self.list[..] {
             [.., last] if mark.at <= last.at => return,
@@ -82,7 +82,7 @@ impl Marks {
         self.thin();
     }
 
-    /// Forgets what lies behind a place.
+    /// Forgets what follows an offset.
     pub fn clip(&mut self, at: u64) {
         self.list.retain(|mark| mark.at <= at);
         self.unfinished = self.unfinished.filter(|mark| mark.at <= at);
@@ -139,12 +139,12 @@ impl Running {
         self.at
     }
 
-    /// The mark behind what was read.
+    /// The mark at the end of what was read.
     pub fn mark(&self) -> Mark {
         Mark { at: self.at, hash: self.hasher.finish() }
     }
 
-    /// Takes bytes.
+    /// Hashes bytes.
     pub fn write(&mut self, bytes: &[u8]) {
         if let Some(last) = bytes.last() {
             self.hasher.write(bytes);
@@ -153,7 +153,7 @@ impl Running {
         }
     }
 
-    /// Takes bytes, and adds marks at ends of lines: where one is due, and at the last one.
+    /// Hashes bytes, and adds marks at ends of lines: where one is due, and at the last one.
     pub fn feed(&mut self, mut bytes: &[u8], marks: &mut Marks) {
         loop {
             let passed = usize::try_from(marks.due().saturating_sub(self.at + 1)).unwrap_or(usize::MAX);
@@ -179,7 +179,7 @@ impl Running {
         (!self.ends_line).then(|| ended.write(b"\n")).map(|()| ended.mark())
     }
 
-    /// Where records that were read so far end at most.
+    /// The end of the last record that may have been read so far.
     pub fn end(&self) -> u64 {
         self.at + u64::from(!self.ends_line)
     }
@@ -188,14 +188,14 @@ impl Running {
 /// How far a file has the bytes that marks were made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Up to here it does.
+    /// It has them up to here.
     pub verified: u64,
-    /// Behind that it does not, or is shorter; otherwise nothing speaks against the marks.
+    /// After that it does not, or is shorter; otherwise nothing speaks against the marks.
     pub differs: bool,
 }
 
 /// Compares a file with marks of several, in one reading that ends with the last mark that can still be met. `stop` ends it
-/// early; so does an error, which says nothing of what lies behind.
+/// early; so does an error, which says nothing of what follows.
 pub fn compare(input: &mut dyn Read, buffer: &mut [u8], known: &[&Marks], stop: &dyn Fn() -> bool) -> Vec<Comparison> {
     let mut results = vec![Comparison::default(); known.len()];
     let mut next = vec![Some(0); known.len()];

@@ -29,7 +29,8 @@ pub struct KnownFile {
 /// Opens a file of the writer, by its place among them, without its compression.
 pub type Open<'a> = &'a dyn Fn(usize) -> io::Result<Box<dyn Read + Send>>;
 
-/// Recognises so many files of a writer, oldest first. What cannot be read is said when it is read for its records.
+/// Recognises the files of a writer, of which there are `files`, oldest first. A file that cannot be read is reported when it
+/// is read for its records.
 pub fn recognise(
     writer: &str,
     files: usize,

@@ -1,6 +1,7 @@
-//! The state folder kept up with what is acknowledged, while a run goes on and at its end.
+//! Writes the state folder as destinations acknowledge, during a run and at its end.
 //!
-//! In goes what is remembered, out it goes to the disk, one writing at a time. What is acknowledged is known elsewhere.
+//! In goes what is remembered, out comes the file on disk; one write at a time. What was acknowledged is kept in
+//! [`acknowledged`](super::acknowledged).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +10,13 @@ use tokio::time::Instant;
 
 use super::acknowledged::Acknowledged;
 use super::store::{Store, StoreError};
-use crate::notify::Say;
+use crate::notify::Notify;
 
-/// How often the state is written, if that is done quickly: what comes between is sent again after a crash.
+/// Shortest interval between writes: what is acknowledged in between is sent again after a crash.
 const SAVE_SOONEST: Duration = Duration::from_millis(100);
-/// How often it is written at least, while anything is acknowledged.
+/// Longest interval between writes, while anything is acknowledged.
 const SAVE_LATEST: Duration = Duration::from_secs(1);
-/// Between two times it rests so many times as long as the last one took.
+/// The pause between two writes, in multiples of the time that the last one took.
 const SAVE_REST: u32 = 20;
 
 /// Writes what is acknowledged by now.
@@ -32,15 +33,15 @@ impl Saver {
         Saver { store, acknowledged, turn: Mutex::default() }
     }
 
-    /// Waits for the disk, and for a writing that is under way.
+    /// Waits for the disk, and for a write in progress.
     pub fn save(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.store.save(&self.acknowledged.state())
     }
 }
 
-/// Saves now and then while anything is added, until it is dropped.
-pub async fn save_often(saver: Arc<Saver>, say: Say) {
+/// Saves at intervals while anything is added, until the future is dropped.
+pub async fn save_at_intervals(saver: Arc<Saver>, notify: Notify) {
     let (mut failed, mut changes, mut pause) = (false, 0, SAVE_SOONEST);
     loop {
         tokio::time::sleep(pause).await;
@@ -54,7 +55,7 @@ pub async fn save_often(saver: Arc<Saver>, say: Say) {
         match saved {
             Ok(Err(error)) if !failed => {
                 failed = true;
-                say(&format!("{error}; a run that is started again would send again what was sent since"));
+                notify(&format!("{error}; a run that is started again would send again what was sent since"));
             }
             Ok(Ok(())) => failed = false,
             Ok(Err(_)) | Err(_) => {}

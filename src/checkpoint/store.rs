@@ -1,6 +1,6 @@
 //! The state as a file: versioned, with a checksum, replaced in one step.
 //!
-//! In goes a folder, out comes what was remembered; a damaged file is set aside and said, one of another version or shape is
+//! In goes a folder, out comes what was remembered; a damaged file is set aside and reported, one of another version or shape is
 //! refused. Writing goes to a new file, to the disk, and then over the old one, so that a crash leaves one of the two whole.
 //! One run at a time has a folder, and nobody else reads it.
 
@@ -14,9 +14,9 @@ use super::written::{self, Unreadable, VERSION};
 
 /// The file that holds the state.
 pub const FILE_NAME: &str = "backfill.json";
-/// Locked while a run has the folder; the system lets go of it however the run ends.
+/// Locked while a run uses the folder; the system releases the lock however the run ends.
 const LOCK_NAME: &str = "lock";
-/// Damaged states that are kept beside one another.
+/// Damaged states that are kept at the same time.
 const DAMAGED_MAX: u32 = 10;
 
 /// Why the state could not be used.
@@ -31,13 +31,11 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another run has the folder.
-    #[error(
-        "state folder {0} is in use by another run; wait for its end, or give each run a --state folder of its own"
-    )]
+    #[error("state folder {0} is in use by another run; wait for its end, or give each run a state folder of its own")]
     InUse(PathBuf),
     /// Written by a newer spanline.
     #[error(
-        "state {path} has version {version}, this spanline knows version {VERSION}; use the newer one, or another --state folder"
+        "state {path} has version {version}, this spanline knows version {VERSION}; use the newer one, or another state folder"
     )]
     Newer {
         /// The file.
@@ -47,7 +45,7 @@ pub enum StoreError {
     },
     /// Whole, but not what this spanline writes.
     #[error(
-        "state {0} has a shape that this spanline does not know (it reads versions 1 to {VERSION}): perhaps a newer one wrote it; use that one, or another --state folder"
+        "state {0} has a shape that this spanline does not know (it reads versions 1 to {VERSION}): perhaps a newer one wrote it; use that one, or another state folder"
     )]
     Unknown(PathBuf),
 }
@@ -77,7 +75,7 @@ impl Store {
         Ok(Store { folder: folder.into(), _lock: Arc::new(lock), unlocked })
     }
 
-    /// Says so if nothing keeps another run from the folder.
+    /// A message if nothing keeps another run from using the folder.
     pub fn unlocked(&self) -> Option<&str> {
         self.unlocked.as_deref()
     }
@@ -86,7 +84,7 @@ impl Store {
         self.folder.join(FILE_NAME)
     }
 
-    /// Reads the state. A damaged file is set aside: the second value says so.
+    /// Reads the state; a message if a damaged file was set aside.
     pub fn load(&self) -> Result<(State, Option<String>), StoreError> {
         let path = self.path();
         let text = match fs::read(&path) {
@@ -110,7 +108,7 @@ impl Store {
         Ok((State::default(), Some(message)))
     }
 
-    /// A name for a damaged state under which there is none yet; the last one is used again and again.
+    /// An unused name for a damaged state; the last name is used again once all are taken.
     fn free_name(&self) -> PathBuf {
         let name = |number| match number {
             1 => self.folder.join(format!("{FILE_NAME}.damaged")),
@@ -156,8 +154,8 @@ fn private_folders() -> DirBuilder {
     builder
 }
 
-/// What to say of a file system that has no locks, or does not give one: that does not keep anybody from running. A lock
-/// that is denied may be another run's.
+/// The message about a file system that has no locks, or does not grant one: a run goes on without. A lock that is denied
+/// may be held by another run.
 fn unlocked(folder: &Path, error: &io::Error) -> Option<String> {
     let folder = folder.display();
     (error.kind() != io::ErrorKind::PermissionDenied).then(|| {

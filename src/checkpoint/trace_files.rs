@@ -30,8 +30,8 @@ pub struct KnownTraces {
 /// Calls for each request of a file, with its number.
 pub type Requests<'a> = &'a mut dyn FnMut(&mut dyn FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()>;
 
-/// Recognises a file, whose spans have ordinals of so many bits within their request. It is read once for that, and only if
-/// anything is remembered.
+/// Recognises a file; `span_bits`: bits of an ordinal that number a span within its request. The file is read once for that,
+/// and only if anything is remembered.
 pub fn recognise(acknowledged: &Acknowledged, span_bits: u32, requests: Requests<'_>) -> io::Result<KnownTraces> {
     let source = twox_hash::XxHash64::oneshot(0, SOURCE);
     if !acknowledged.remembers() {

@@ -24,7 +24,7 @@ pub struct Fingerprints {
 }
 
 /// The keys that a stream of a file had, best first, each with how much of the file it speaks of; and the one of what lay
-/// behind its whole lines.
+/// after its whole lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
     heads: Vec<(Key, u64)>,

@@ -1,7 +1,7 @@
 //! The state as text: version 2, and version 1 as it was.
 //!
-//! In goes a [`State`], out comes JSON with a version and a checksum, and the other way round; what cannot be read is either
-//! damaged, or of a shape that is not known here.
+//! In goes a [`State`], out comes JSON with a version and a checksum, and the reverse; what cannot be read is either damaged, or
+//! of a shape that is not known here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -76,11 +76,11 @@ pub struct BackfillArgs {
     /// left; where only trace=, span= and errors are asked for, those without a line too
     #[arg(long, value_enum, value_name = "HOW", help_heading = SENDING, hide_short_help = true)]
     pub span_events: Option<SpanEvents>,
-    /// What small child spans hang under: span, the span that their lines belong to; service, the topmost span of its
+    /// What small child spans are put under: span, the span that their lines belong to; service, the topmost span of its
     /// service; trace, the root. Of one that is gathered so, each line names its span; fewer rows come into the trace
     #[arg(long, value_enum, default_value = "span", value_name = "WHERE", help_heading = SENDING, hide_short_help = true)]
     pub carriers: Carriers,
-    /// What span events tell beside their name: some, what helps to read a line and to find it; all, every field, the
+    /// What span events hold in addition to their name: some, what helps to read a line and to find it; all, every field, the
     /// message once more, and how the line was linked in three attributes
     #[arg(long, value_enum, default_value = "some", value_name = "WHICH", help_heading = SENDING, hide_short_help = true)]
     pub event_fields: EventFields,
@@ -98,7 +98,7 @@ pub struct BackfillArgs {
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_held_bytes: u64,
-    /// Threads that read and encode, beside the one that sends; more end sooner at more CPU time a line. Text, files and
+    /// Threads that read and encode, in addition to the one that sends; more end sooner at more CPU time a line. Text, files and
     /// links need one order and take one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64),
           help_heading = LIMITS, hide_short_help = true)]

@@ -27,7 +27,7 @@ pub enum ColorWhen {
 pub enum FieldsShown {
     /// Every field of each line
     All,
-    /// Not what stands in the heading, the column of the source or the line before; the place in the source as kubelet.go:2043
+    /// Not what is in the heading, the column of the source or the line before; the place in the source as kubelet.go:2043
     Some,
     /// The message alone
     None,

@@ -22,7 +22,7 @@ pub struct DestinationArgs {
     /// PEM file of its key
     #[arg(long, value_name = "FILE", requires = "cert_file", help_heading = SENDING, hide_short_help = true)]
     pub key_file: Option<PathBuf>,
-    /// Do not check whose certificate a TLS destination shows: anyone on the way can read and change what is sent
+    /// Do not check whose certificate a TLS destination shows: anyone in between can read and change what is sent
     #[arg(long, help_heading = SENDING, hide_short_help = true)]
     pub insecure_skip_verify: bool,
 }

@@ -45,7 +45,7 @@ pub struct ConvertArgs {
     /// What to write: one record per line
     #[arg(short = 'o', long, value_enum, default_value = "json", value_name = "FORMAT", help_heading = OUTPUT)]
     pub to: ToFormat,
-    /// Which fields --to text shows behind the message
+    /// Which fields --to text shows after the message
     #[arg(short = 'f', long, value_enum, default_value = "some", value_name = "WHICH", help_heading = OUTPUT)]
     pub fields: FieldsShown,
     /// When to colour --to text
@@ -55,7 +55,7 @@ pub struct ConvertArgs {
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_line_bytes: u64,
-    /// A file whose decompressed size is beyond this is read so far and said to be cut
+    /// A file whose decompressed size is beyond this is read up to this size, and reported as cut
     #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_decompressed_bytes: u64,

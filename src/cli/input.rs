@@ -44,7 +44,7 @@ pub struct InputArgs {
     /// The year of every line that has none
     #[arg(long, value_name = "YEAR", help_heading = INPUT, hide_short_help = true)]
     pub year: Option<i32>,
-    /// Traces are asked of a Jaeger from so long before the first line on, and from further back (to 24h) where spans
+    /// How long before the first line traces are asked of a Jaeger, and longer (up to 24h) where spans
     /// last longer: those that began then may still be open
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration, help_heading = INPUT,
           hide_short_help = true)]
@@ -71,7 +71,7 @@ pub struct InputArgs {
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_line_bytes: u64,
-    /// A file whose decompressed size is beyond this is read so far and said to be cut
+    /// A file whose decompressed size is beyond this is read up to this size, and reported as cut
     #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_decompressed_bytes: u64,
@@ -86,12 +86,12 @@ pub struct InputArgs {
     #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_traces_request_bytes: u64,
-    /// Show where each line stands, FILE:LINE
+    /// Show where each line is, FILE:LINE
     ///
     /// As explain --at takes it; spans are shown with their ids
     #[arg(short = 'w', long = "where", help_heading = TEXT)]
     pub places: bool,
-    /// Which fields the text shows behind messages
+    /// Which fields the text shows after messages
     #[arg(short = 'f', long, value_enum, default_value = "some", value_name = "WHICH",
           help_heading = TEXT, hide_short_help = true)]
     pub fields: FieldsShown,

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 /// One of the flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriterFlag {
-    /// `--for`: the flags behind it hold for files of this pattern.
+    /// `--for`: the flags after it hold for files of this pattern.
     For(String),
     /// `--service`
     Service(String),
@@ -58,7 +58,7 @@ const FLAGS: [(&str, &str, &str, Make); 4] = [
     (
         "for",
         "PATTERN",
-        "The --service, --pod and --resource behind it hold for the files of this pattern, wherever they are found: * stands \
+        "The --service, --pod and --resource after it hold for the files of this pattern, wherever they are found: * stands \
          for anything but /, ** for anything; it is the end of a path, or all of it",
         WriterFlag::For,
     ),

@@ -1,7 +1,7 @@
 //! `spanline convert`: files or standard input to structured records, in constant memory.
 //!
 //! In go lines, out comes one record per line in the asked form. Nothing is dropped; a record that waits for a further
-//! line is given out after a quiet moment, so that a live pipe is never held up.
+//! line is emitted after a quiet moment, so that a live pipe is never held up.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use crate::assemble::{AssembleSettings, Assembler, RecordSink};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::cli::{FromFormat, ToFormat};
 use crate::decode::Envelopes;
-use crate::export::fields::Sighting;
-use crate::export::terminal::Style;
-use crate::export::text_fields::Fields;
-use crate::export::{json, logfmt, otlp_json, text};
+use crate::export::fields::RecordContext;
+use crate::export::formats::terminal::Style;
+use crate::export::formats::text_fields::Fields;
+use crate::export::formats::{json, logfmt, otlp_json, text};
 use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
 use crate::input::open;
@@ -29,7 +29,7 @@ use crate::input::writers::Writers;
 use crate::record::{Envelope, Origin, Record};
 use crate::unpack;
 
-/// How long a live pipe may be quiet before what is open is given out.
+/// How long a live pipe may be quiet before what is open is emitted.
 const QUIET: Duration = Duration::from_millis(200);
 /// Output is written in pieces of about this size.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -42,7 +42,7 @@ const STDIN: &str = "-";
 pub struct ConvertConfig {
     /// Empty: standard input, as `-` is.
     pub files: Vec<PathBuf>,
-    /// Who wrote them, as far as that is said.
+    /// Who wrote them, as far as the user says it.
     pub writers: Writers,
     /// What the lines are.
     pub from: FromFormat,
@@ -69,7 +69,7 @@ pub struct ConvertOutcome {
     pub failures: Vec<String>,
     /// NUL bytes before records, left out.
     pub nul_bytes: u64,
-    /// What the user may have meant otherwise.
+    /// Notices for the user.
     pub notices: Vec<String>,
 }
 
@@ -98,8 +98,7 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
     let mut outcome = ConvertOutcome::default();
     let shown: Vec<String> = config.files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
-    let notice =
-        |pattern: &str| format!("--for {pattern}: no file is called so, and what is said of it holds for none");
+    let notice = |pattern: &str| format!("--for {pattern}: no file has such a name, so that this has no effect");
     outcome.notices = config.writers.unmatched(&shown).map(notice).collect();
     let mut sink = Writer {
         output,
@@ -247,12 +246,12 @@ struct Writer<W> {
 
 impl<W: Write> RecordSink for Writer<W> {
     fn record(&mut self, record: &Record<'_>) {
-        let sighting = Sighting { file: self.file.as_deref().map(str::as_bytes), ..Sighting::default() };
+        let context = RecordContext { file: self.file.as_deref().map(str::as_bytes), ..RecordContext::default() };
         self.records += u64::from(self.failed.is_none());
         match self.to {
             ToFormat::Json => json::write(&mut self.buffer, record, None, &self.head),
-            ToFormat::OtlpJson => otlp_json::write(&mut self.buffer, record, None, &sighting),
-            ToFormat::Logfmt => logfmt::write(&mut self.buffer, record, None, &sighting),
+            ToFormat::OtlpJson => otlp_json::write(&mut self.buffer, record, None, &context),
+            ToFormat::Logfmt => logfmt::write(&mut self.buffer, record, None, &context),
             ToFormat::Text => text::write(&mut self.buffer, record, self.fields, self.style),
         }
         if self.buffer.len() >= WRITE_BYTES {

@@ -1,8 +1,9 @@
-//! What each command does, with what it tells the user at its end.
+//! The commands: what each does and prints, and its exit code.
 
 pub mod backfill;
 pub mod convert;
 pub mod explain;
+pub mod flags;
 mod progress;
 mod remedy;
 pub mod score;

@@ -1,7 +1,7 @@
-//! How far a run has come, while it goes on: a bar on a terminal, a line now and then elsewhere.
+//! Progress of a run: a bar on a terminal, a line at intervals elsewhere.
 //!
 //! In goes the run's monitor, out goes text to stderr: how much is read, or what is awaited. A bar is drawn by a thread of its
-//! own; it is shorter than the terminal, gives way to messages, and nothing of it stays once it is finished. Nothing here
+//! own; it is shorter than the terminal, is hidden for messages, and nothing of it stays once it is finished. Nothing here
 //! knows what is read.
 
 use std::io::IsTerminal;
@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::status;
-use crate::export::terminal;
-use crate::notify::Say;
+use crate::export::formats::terminal;
+use crate::notify::Notify;
 use crate::pipeline::monitor::{Monitor, ToRead};
 
 /// How often a bar moves.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// How often a line is written where there is no terminal.
-const SAY_EVERY: Duration = Duration::from_secs(10);
+const PRINT_EVERY: Duration = Duration::from_secs(10);
 
 /// Columns of the bar itself, and those of a terminal that does not tell how many it has.
 const BAR_COLUMNS: usize = 20;
@@ -36,17 +36,17 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Starts to show how far a run has come once it begins to read, unless it is to be quiet.
-    pub(super) fn start(quiet: bool, monitor: &Arc<Monitor>, say: &Say) -> Progress {
+    pub(super) fn start(quiet: bool, monitor: &Arc<Monitor>, notify: &Notify) -> Progress {
         let done = Arc::new(AtomicBool::new(false));
         let is_drawn = !quiet && std::io::stderr().is_terminal();
         let bar = is_drawn.then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()));
-        let (monitor, ended, say, drawn) = (monitor.clone(), done.clone(), say.clone(), bar.clone());
+        let (monitor, ended, notify, drawn) = (monitor.clone(), done.clone(), notify.clone(), bar.clone());
         let show = move || {
             let Some(to_read) = begun(&monitor, &ended) else { return };
             let shown = Shown { to_read, monitor };
             match &drawn {
                 Some(bar) => draw(bar, &shown, &ended),
-                None => lines(&shown, &ended, &say),
+                None => lines(&shown, &ended, &notify),
             }
         };
         // Without a thread nothing is shown, and nothing else is lost.
@@ -55,18 +55,18 @@ impl Progress {
         Progress { done, thread, bar }
     }
 
-    /// Says things while a bar is drawn, which gives way to them.
-    pub(super) fn say_above(&self, say: &Say) -> Say {
+    /// Notifies while a bar is drawn, which is hidden for the message.
+    pub(super) fn notify_above(&self, notify: &Notify) -> Notify {
         match self.bar.clone() {
-            None => say.clone(),
+            None => notify.clone(),
             Some(bar) => {
-                let say = say.clone();
-                Arc::new(move |text: &str| bar.suspend(|| say(text)))
+                let notify = notify.clone();
+                Arc::new(move |text: &str| bar.suspend(|| notify(text)))
             }
         }
     }
 
-    /// Ends the showing, before anything is written to the same terminal.
+    /// Stops showing progress, before anything is written to the same terminal.
     pub(super) fn finish(self) {}
 }
 
@@ -157,7 +157,7 @@ fn draw(bar: &ProgressBar, shown: &Shown, done: &AtomicBool) {
     bar.finish_and_clear();
 }
 
-/// Text in so many columns: one that goes on in the next line of the terminal would stay there.
+/// Text in this many columns: one that goes on in the next line of the terminal would stay there.
 fn within(text: &str, columns: usize) -> String {
     let mut used = 0;
     let fits = |character: &char| {
@@ -167,13 +167,13 @@ fn within(text: &str, columns: usize) -> String {
     text.chars().filter(|character| !terminal::is_unsafe(*character)).take_while(fits).collect()
 }
 
-fn lines(shown: &Shown, done: &AtomicBool, say: &Say) {
+fn lines(shown: &Shown, done: &AtomicBool, notify: &Notify) {
     let start = Instant::now();
-    let mut next = SAY_EVERY;
+    let mut next = PRINT_EVERY;
     while !done.load(Ordering::Relaxed) {
         if start.elapsed() >= next {
-            next += SAY_EVERY;
-            say(&shown.line());
+            next += PRINT_EVERY;
+            notify(&shown.line());
         }
         std::thread::park_timeout(Duration::from_millis(500));
     }
@@ -182,7 +182,7 @@ fn lines(shown: &Shown, done: &AtomicBool, say: &Say) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::standing::Standing;
+    use crate::export::deliver::status::StatusHandle;
 
     /// Half of 10 MiB is read.
     fn shown() -> (Shown, Arc<Monitor>) {
@@ -207,15 +207,15 @@ mod tests {
     fn no_line_claims_what_is_not_so() {
         let (shown, monitor) = shown();
         assert_eq!(shown.line(), "read 5 MiB of 10 MiB (50 %)");
-        let standing = Arc::new(Standing::default());
-        monitor.watch("otlp=http://a".into(), standing.clone());
-        standing.change(|state| (state.held, state.last_error) = (2, Some("HTTP 503".into())));
+        let status = Arc::new(StatusHandle::default());
+        monitor.watch("otlp=http://a".into(), status.clone());
+        status.change(|state| (state.held, state.last_error) = (2, Some("HTTP 503".into())));
         assert_eq!(shown.line(), "waiting for otlp=http://a: 2 records, last error HTTP 503");
         // More than there was: a file has grown.
         monitor.bytes_read().store(11 << 20, Ordering::Relaxed);
-        standing.change(|state| state.last_error = None);
+        status.change(|state| state.last_error = None);
         assert_eq!(shown.line(), "all 10 MiB are read; sending to otlp=http://a: 2 records are not yet answered");
-        standing.change(|state| state.held = 0);
+        status.change(|state| state.held = 0);
         assert_eq!(shown.line(), "all 10 MiB are read");
     }
 }

@@ -1,27 +1,28 @@
-//! How a run stands, in words: for progress lines, and for the end of one that is cut short.
+//! The status of a run in words: for progress lines, and for the end of a run that is cut short.
 //!
-//! In goes the run's monitor, out come words. Nothing of the run is decided here.
+//! In goes the run's monitor, out come messages. Nothing of the run is decided here.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::export::standing::State;
+use super::flags::with_flags;
+use crate::export::deliver::status::DeliveryStatus;
 use crate::files::leftovers;
 use crate::pipeline::monitor::Monitor;
 
 /// How long saving the state may take when a run has to end at once.
 const SAVE_WITHIN: Duration = Duration::from_millis(200);
 
-/// What is awaited of destinations that fail, if anything.
+/// Which destinations fail and what they hold, if any does.
 pub(super) fn awaited_of_all(monitor: &Monitor) -> Option<String> {
     let now = Instant::now();
     let destinations = monitor.destinations();
     joined(destinations.iter().filter_map(|(name, state)| awaited(name, state, now)))
 }
 
-/// What is on the way to destinations, if anything.
+/// What is in flight to destinations, if anything.
 pub(super) fn in_flight(monitor: &Monitor) -> Option<String> {
     let destinations = monitor.destinations();
     let holding = destinations.iter().filter(|(_, state)| state.held > 0);
@@ -29,7 +30,7 @@ pub(super) fn in_flight(monitor: &Monitor) -> Option<String> {
 }
 
 /// For a run that does not end in time by itself: saves the state if that is possible at once, removes what would be left
-/// behind, and says how it stands.
+/// over, and returns the status in words.
 pub fn end_now(monitor: &Monitor) -> String {
     let mut lines = vec!["interrupted: what was not read, written or delivered is left for another run".to_owned()];
     for (name, state) in monitor.destinations() {
@@ -39,7 +40,7 @@ pub fn end_now(monitor: &Monitor) -> String {
     lines.extend(save_in_time(monitor));
     leftovers::remove();
     lines.push(String::new());
-    lines.join("\n")
+    with_flags(&lines.join("\n")).into_owned()
 }
 
 fn save_in_time(monitor: &Monitor) -> Option<String> {
@@ -60,12 +61,13 @@ fn joined(parts: impl Iterator<Item = String>) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-fn awaited(name: &str, state: &State, now: Instant) -> Option<String> {
+fn awaited(name: &str, state: &DeliveryStatus, now: Instant) -> Option<String> {
     let error = state.last_error.as_ref().filter(|_| state.held > 0)?;
     let until = state.tried_until.map_or_else(String::new, |until| {
         format!(", trying for another {}", spelled(until.saturating_duration_since(now)))
     });
-    Some(format!("waiting for {name}: {}, last error {error}{until}", records(state.held)))
+    let text = format!("waiting for {name}: {}, last error {error}{until}", records(state.held));
+    Some(with_flags(&text).into_owned())
 }
 
 fn records(count: u64) -> String {
@@ -95,18 +97,18 @@ mod tests {
     #[test]
     fn what_is_awaited_is_said_with_its_error_and_time() {
         let now = Instant::now();
-        let failing = State {
+        let failing = DeliveryStatus {
             held: 1234,
             last_error: Some("no connection: refused".into()),
             tried_until: Some(now + Duration::from_secs(192)),
-            ..State::default()
+            ..DeliveryStatus::default()
         };
         assert_eq!(
             awaited("otlp=http://a", &failing, now).unwrap(),
             "waiting for otlp=http://a: 1,234 records, last error no connection: refused, trying for another 3m 12s"
         );
-        assert_eq!(awaited("otlp=http://a", &State { held: 0, ..failing.clone() }, now), None);
-        assert_eq!(awaited("otlp=http://a", &State { last_error: None, ..failing }, now), None);
+        assert_eq!(awaited("otlp=http://a", &DeliveryStatus { held: 0, ..failing.clone() }, now), None);
+        assert_eq!(awaited("otlp=http://a", &DeliveryStatus { last_error: None, ..failing }, now), None);
     }
 
     #[test]

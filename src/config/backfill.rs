@@ -1,4 +1,4 @@
-//! What `backfill` does, and what every command that links shares with it.
+//! The configuration of `backfill`, and what every command that links shares with it.
 //!
 //! In go its arguments and the surroundings, out comes a [`BackfillConfig`], or an error that names the flag.
 
@@ -6,9 +6,9 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use super::addresses::no_address;
+use super::endpoints::{destination, notices, trace_store, unused};
 use super::error::{ConfigError, Surroundings};
 use super::only::condition;
-use super::places::{destination, notices, trace_store, unused};
 use super::times::window;
 use super::values::{calendar, colour, fields, limits};
 use super::writers::writers;
@@ -17,9 +17,9 @@ use crate::correlate::CallSites;
 use crate::correlate::config::LinkingConfig;
 use crate::export::config::{self as export, EventsConfig, TextConfig};
 use crate::export::destination::Destination;
+use crate::export::formats::terminal::Style;
 use crate::export::select::Condition;
-use crate::export::span_event::Style as EventStyle;
-use crate::export::terminal::Style;
+use crate::export::span_events::event::Style as EventStyle;
 use crate::input::config::InputConfig;
 use crate::pipeline::config::{BackfillConfig, ReadConfig, SelectConfig};
 use crate::spans::config::{TraceStore, TracesConfig};
@@ -27,7 +27,7 @@ use crate::spans::config::{TraceStore, TracesConfig};
 /// Of a file of call sites.
 const CALL_SITES_BYTES_MAX: u64 = 8 << 20;
 
-/// What `backfill` does.
+/// The configuration of `backfill`.
 pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<BackfillConfig, ConfigError> {
     let shard = args.shard.as_deref().map(shard).transpose()?;
     let destinations: Vec<Destination> =

@@ -1,4 +1,4 @@
-//! What `convert` does.
+//! The configuration of `convert`.
 
 use super::error::{ConfigError, Surroundings};
 use super::values::{calendar, colour, fields, limits};
@@ -6,7 +6,7 @@ use super::writers::writers;
 use crate::cli::{ConvertArgs, JournalFields, ToFormat};
 use crate::commands::convert::ConvertConfig;
 
-/// What `convert` does.
+/// The configuration of `convert`.
 pub fn convert(args: &ConvertArgs, around: &Surroundings<'_>) -> Result<ConvertConfig, ConfigError> {
     Ok(ConvertConfig {
         files: args.files.clone(),

@@ -1,6 +1,6 @@
-//! What is wrong with arguments, and what they depend on besides.
+//! Errors of the configuration, and the surroundings that it depends on.
 
-/// Why the arguments mean nothing.
+/// Why arguments are refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{flag}: {reason}")]
 pub struct ConfigError {
@@ -16,7 +16,7 @@ impl ConfigError {
     }
 }
 
-/// The world outside that a configuration depends on.
+/// What a configuration depends on besides arguments.
 pub struct Surroundings<'e> {
     /// Environment variables.
     pub variable: &'e dyn Fn(&str) -> Option<String>,

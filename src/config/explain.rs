@@ -1,13 +1,13 @@
-//! What `explain` does: how it reads and links, and what it tells of.
+//! The configuration of `explain`: how it reads and links, and what it explains.
 
 use super::backfill;
+use super::endpoints::notices;
 use super::error::{ConfigError, Surroundings};
-use super::places::notices;
 use crate::cli::ExplainArgs;
 use crate::commands::explain::config::{ExplainConfig, Wanted};
 use crate::pipeline::config::SelectConfig;
 
-/// What `explain` does: how it reads and links, and what it tells of.
+/// The configuration of `explain`.
 pub fn explain(args: &ExplainArgs, around: &Surroundings<'_>) -> Result<ExplainConfig, ConfigError> {
     if args.input.traces.is_empty() {
         return Err(ConfigError::new("--traces", "give the traces that lines are to be linked to"));

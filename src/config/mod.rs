@@ -6,10 +6,10 @@
 mod addresses;
 mod backfill;
 mod convert;
+mod endpoints;
 mod error;
 mod explain;
 mod only;
-mod places;
 mod score;
 mod times;
 mod values;

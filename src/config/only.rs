@@ -1,7 +1,7 @@
 //! Conditions of `--only`.
 //!
 //! In go the texts of the flag, out come [`Condition`]s, or an error that names the keys there are. Whether a line meets a
-//! condition is the exporter's to say.
+//! condition is decided in [`select`](crate::export::select).
 
 use regex::bytes::Regex;
 use spanline_parsers::Severity;

@@ -1,10 +1,10 @@
-//! What `score` does.
+//! The configuration of `score`.
 
 use super::error::ConfigError;
 use crate::cli::ScoreArgs;
 use crate::commands::score::ScoreConfig;
 
-/// What `score` does.
+/// The configuration of `score`.
 pub fn score(args: &ScoreArgs) -> Result<ScoreConfig, ConfigError> {
     for (flag, value) in [("--min-precision", args.min_precision), ("--min-recall", args.min_recall)] {
         if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {

@@ -98,7 +98,7 @@ fn clock(text: &str) -> Option<(i64, &str)> {
     is_time.then_some((((hour * 60 + minute) * 60 + second) * SECOND + nanos, rest))
 }
 
-/// A number of so many digits, and what stands behind it.
+/// A number of this many digits, and what follows it.
 fn digits(text: &str, count: std::ops::RangeInclusive<usize>) -> Option<(i64, &str)> {
     let found = text.bytes().take_while(u8::is_ascii_digit).count();
     let (head, rest) = text.split_at(found);

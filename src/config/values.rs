@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use super::error::{ConfigError, Surroundings};
 use crate::calendar::{CalendarSettings, Zone};
 use crate::cli::{ColorWhen, FieldsShown};
-use crate::export::text_fields::Fields;
+use crate::export::formats::text_fields::Fields;
 use crate::input::read::ReadLimits;
 
 pub(super) fn calendar(

@@ -1,7 +1,7 @@
 //! `--service`, `--pod`, `--resource` and `--for` → who wrote which paths.
 //!
 //! In go flags and paths in the order in which they were typed, out come the writers. Flags that stand together say one
-//! writer; it holds for the paths behind them up to the next such flags, or for the files of the pattern they begin with.
+//! writer; it holds for the paths after them up to the next such flags, or for the files of the pattern they begin with.
 //!
 //! ```text
 //! arguments = *( writer / path )
@@ -50,7 +50,7 @@ pub(super) fn writers(args: &WriterArgs) -> Result<Writers, ConfigError> {
     };
     if let Some(unused) = (0..reading.writers.all.len()).find(|at| !is_used(*at)) {
         let flag = reading.writers.all[unused].first_flag();
-        return Err(ConfigError::new(flag, "stands behind all paths: give it before the path that it holds for"));
+        return Err(ConfigError::new(flag, "comes after all paths: give it before the path that it holds for"));
     }
     Ok(reading.writers)
 }
@@ -59,7 +59,7 @@ impl Reading {
     fn end_of_pattern(&mut self) -> Result<(), ConfigError> {
         match self.pattern.take() {
             None => Ok(()),
-            Some(_) => Err(ConfigError::new("--for", "needs --service, --pod or --resource behind it")),
+            Some(_) => Err(ConfigError::new("--for", "needs --service, --pod or --resource after it")),
         }
     }
 

@@ -201,7 +201,7 @@ impl Correlator {
             RuleOutcome::Nothing if self.index.is_empty() => Err(Unlinked::NoTraces),
             RuleOutcome::Nothing => {
                 let place = (record.source, file, offset);
-                self.engine.link(&self.index, place).ok_or_else(|| match self.standing(record) {
+                self.engine.link(&self.index, place).ok_or_else(|| match self.unlinked(record) {
                     Unlinked::NoEvidence => self.engine.undecided(place).unwrap_or(Unlinked::NoSpanNear),
                     reason => reason,
                 })
@@ -211,7 +211,7 @@ impl Correlator {
 
     /// Why a record may have no link, as far as that is known without the other lines: [`Unlinked::NoEvidence`] where they
     /// tell.
-    fn standing(&self, record: &Record<'_>) -> Unlinked {
+    fn unlinked(&self, record: &Record<'_>) -> Unlinked {
         let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
         let range = match writers.iter().find(|writer| writer.origin == *record.origin) {
             Some(writer) => writer.range,

@@ -335,7 +335,7 @@ mod tests {
         }
     }
 
-    /// Items whose ordinals have gaps, each named by its ordinal: as (ordinal of the first, gaps behind each).
+    /// Items whose ordinals have gaps, each named by its ordinal: as (ordinal of the first, gaps after each).
     fn with_gaps(from: u64, gaps: &[u32]) -> Batch {
         let mut ordinals = vec![0];
         ordinals.extend(gaps.iter().scan(0, |sum, gap| {

@@ -1,8 +1,8 @@
 //! How records look where they go: text for people, and events on spans.
 
-use super::span_event::Style as EventStyle;
-use super::terminal::Style;
-use super::text_fields::Fields;
+use super::formats::terminal::Style;
+use super::formats::text_fields::Fields;
+use super::span_events::event::Style as EventStyle;
 
 /// How text is arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,12 +9,12 @@ use spanline_parsers::{Field, Value};
 
 use crate::record::{Link, Record, Stream};
 
-/// Up to so many fields are compared with each other; more are sorted.
+/// Up to this many fields are compared pairwise; more are sorted.
 const FEW: usize = 24;
 
-/// What the reader and the sender know of a record that it does not hold itself.
+/// What is known of a record that it does not hold itself: where and when it was read, and its id.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sighting<'a> {
+pub struct RecordContext<'a> {
     /// `log.file.path`, from which `log.file.name` follows.
     pub file: Option<&'a [u8]>,
     /// When it was read, ns since the epoch (`observedTimeUnixNano`).
@@ -52,12 +52,12 @@ pub enum Keys {
 /// Gives every attribute of a record, no key twice: of equal keys the last wins, and the line's own over all others.
 pub fn each<'r>(
     record: &Record<'r>,
-    sighting: &Sighting<'r>,
+    context: &RecordContext<'r>,
     keys: Keys,
     mut give: impl FnMut(&'r [u8], Attribute<'r>),
 ) {
-    let taken = written(record, keys, sighting.uid.is_some(), |key, field| give(key, Attribute::Line(&field.value)));
-    observed(record, sighting, taken, &mut Given(give));
+    let taken = written(record, keys, context.uid.is_some(), |key, field| give(key, Attribute::Line(&field.value)));
+    observed(record, context, taken, &mut Given(give));
 }
 
 /// Takes what [`observed`] gives: a writer that knows the keys beforehand has each of them ready.
@@ -139,8 +139,8 @@ pub fn written<'r>(
     Taken(taken)
 }
 
-/// A glance that tells most lists of keys that need no care: none is empty, none begins like one of ours, and no two have
-/// the same bit of 1024. `false`: who knows.
+/// Quick test that most lists of keys pass: none is empty, none begins like a key of ours, and no two have the same bit of
+/// 1024. `false` proves nothing.
 #[inline]
 fn are_plain(fields: &[Field<'_>]) -> bool {
     let mut seen = [0u64; 16];
@@ -157,8 +157,8 @@ fn are_plain(fields: &[Field<'_>]) -> bool {
 }
 
 /// What is sent about the record itself: its uid, and how its link was found.
-pub fn sent<'r>(link: Option<&Link>, sighting: &Sighting<'r>, mut give: impl FnMut(&'static [u8], Attribute<'r>)) {
-    if let Some(uid) = sighting.uid {
+pub fn sent<'r>(link: Option<&Link>, context: &RecordContext<'r>, mut give: impl FnMut(&'static [u8], Attribute<'r>)) {
+    if let Some(uid) = context.uid {
         give(b"log.record.uid", Attribute::Uid(uid));
     }
     let Some(link) = link else { return };
@@ -246,7 +246,7 @@ fn reserved(key: &[u8]) -> u8 {
 
 /// What the header and the reader say, unless the line has such a key itself: the second half of [`each`].
 #[inline(always)]
-pub fn observed<'r>(record: &Record<'r>, sighting: &Sighting<'r>, taken: Taken, give: &mut impl Observed<'r>) {
+pub fn observed<'r>(record: &Record<'r>, context: &RecordContext<'r>, taken: Taken, give: &mut impl Observed<'r>) {
     let free = |bit: u8| taken.leaves(bit);
     if let Some(pid) = record.entry.pid.filter(|_| free(PID)) {
         give.integer(b"process.pid", pid);
@@ -270,7 +270,7 @@ pub fn observed<'r>(record: &Record<'r>, sighting: &Sighting<'r>, taken: Taken, 
     if record.piece > 0 {
         give.integer(PIECE, record.piece.into());
     }
-    let Some(path) = sighting.file else { return };
+    let Some(path) = context.file else { return };
     if free(FILE_PATH) {
         give.text(b"log.file.path", path);
     }
@@ -307,7 +307,7 @@ mod tests {
         let mut out = Vec::new();
         each(
             &record,
-            &Sighting { file: Some(b"/var/log/x.log"), uid: Some([1; 16]), ..Sighting::default() },
+            &RecordContext { file: Some(b"/var/log/x.log"), uid: Some([1; 16]), ..RecordContext::default() },
             keys,
             |key, value| {
                 let value = match value {

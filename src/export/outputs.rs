@@ -9,19 +9,21 @@ use std::path::{Path, PathBuf};
 
 use super::config::EventsConfig;
 use super::destination::Destination;
-use super::held_events::HeldEvents;
-use super::links::LinkRows;
-use super::local::{HeldLines, LogsFile};
-use super::takers::Tap;
-use super::text_fields::Fields;
+use super::formats::held_lines::HeldLines;
+use super::formats::links::LinkRows;
+use super::formats::logs_file::LogsFile;
+use super::formats::text_fields::Fields;
+use super::sinks::RecordOutput;
+use super::span_events::held_events::HeldEvents;
 use crate::files::replace::Replacement;
 use crate::notify::counted;
+use crate::setting::Setting;
 
 /// The links file.
 pub type LinksFile = LinkRows<BufWriter<Replacement>>;
 
-/// What takes records: the links file, and all others.
-pub type Takers<'o> = (Option<&'o mut LinksFile>, Vec<&'o mut (dyn Tap + Send)>);
+/// Outputs of records: the links file, and all others.
+pub type RecordOutputs<'o> = (Option<&'o mut LinksFile>, Vec<&'o mut (dyn RecordOutput + Send)>);
 
 /// What is to be written or held.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +70,7 @@ struct Folder {
     logs: LogsFile,
 }
 
-/// What became of files.
+/// What became of the files.
 #[derive(Debug, Default)]
 pub struct Written {
     /// One message for each that could not be written.
@@ -118,26 +120,26 @@ impl Outputs {
         self.links.is_some() || self.lines.is_some() || !self.folders.is_empty() || !self.events.is_empty()
     }
 
-    /// What takes the records of one worker.
-    pub fn takers(&mut self) -> Takers<'_> {
-        let mut takers: Vec<&mut (dyn Tap + Send)> = Vec::new();
-        takers.extend(self.lines.iter_mut().map(|lines| lines as &mut (dyn Tap + Send)));
-        takers.extend(self.folders.iter_mut().map(|folder| &mut folder.logs as &mut (dyn Tap + Send)));
-        takers.extend(self.events.iter_mut().map(|events| events as &mut (dyn Tap + Send)));
-        (self.links.as_mut().map(|(_, links)| links), takers)
+    /// The outputs of records, for one worker.
+    pub fn record_outputs(&mut self) -> RecordOutputs<'_> {
+        let mut record_outputs: Vec<&mut (dyn RecordOutput + Send)> = Vec::new();
+        record_outputs.extend(self.lines.iter_mut().map(|lines| lines as &mut (dyn RecordOutput + Send)));
+        record_outputs.extend(self.folders.iter_mut().map(|folder| &mut folder.logs as &mut (dyn RecordOutput + Send)));
+        record_outputs.extend(self.events.iter_mut().map(|events| events as &mut (dyn RecordOutput + Send)));
+        (self.links.as_mut().map(|(_, links)| links), record_outputs)
     }
 
-    /// Puts all files in their places, of so many spans. `stopped`: the records are not all there.
+    /// Moves all files to their final names. `spans`: how many the traces have; `stopped`: not all records were read.
     pub fn finish(mut self, stopped: bool, spans: u64, write_traces: WriteTraces<'_>) -> Written {
         let mut written = Written::default();
         if let Some((path, links)) = self.links {
             let rows = counted(links.rows(), "row");
-            written.settle(&format!("--links {}", path.display()), &rows, links.finish(), stopped);
+            written.commit(&format!("{} {}", Setting::Links, path.display()), &rows, links.finish(), stopped);
         }
         for folder in self.folders {
             let name = |file: &str| folder.path.join(file).display().to_string();
             let records = counted(folder.logs.records(), "record");
-            written.settle(&name("logs.jsonl"), &records, folder.logs.finish(), stopped);
+            written.commit(&name("logs.jsonl"), &records, folder.logs.finish(), stopped);
             let Some(events) = self.events.iter_mut().find(|events| events.destination == folder.place) else {
                 continue;
             };
@@ -147,7 +149,7 @@ impl Outputs {
             }
             let traces = Replacement::create(&folder.path.join("traces.jsonl")).map(BufWriter::new);
             let traces = traces.and_then(|mut output| write_traces(events, &mut output).map(|()| output));
-            written.settle(&name("traces.jsonl"), &counted(spans, "span"), traces, stopped);
+            written.commit(&name("traces.jsonl"), &counted(spans, "span"), traces, stopped);
         }
         written.lines = self.lines.filter(|_| !stopped);
         written
@@ -155,11 +157,11 @@ impl Outputs {
 }
 
 impl Written {
-    /// Puts a file in its place, if all of it was written.
-    fn settle(&mut self, name: &str, content: &str, output: io::Result<BufWriter<Replacement>>, stopped: bool) {
+    /// Moves a file to its final name, if all of it was written.
+    fn commit(&mut self, name: &str, content: &str, output: io::Result<BufWriter<Replacement>>, stopped: bool) {
         let whole = output.and_then(|output| output.into_inner().map_err(|error| error.into_error()));
         let placed = match whole {
-            Ok(output) if stopped && output.is_beside() => {
+            Ok(output) if stopped && output.replaces_a_file() => {
                 self.stopped.push(name.to_owned());
                 Ok(())
             }

@@ -199,7 +199,7 @@ fn next_mark<const ASCII: bool>(text: &[u8], from: usize) -> Option<usize> {
 const WORD: usize = 8;
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// The fewer than eight bytes from `at` on, with blanks behind them.
+/// The fewer than eight bytes from `at` on, with blanks after them.
 #[inline]
 fn last_word(text: &[u8], at: usize) -> u64 {
     const BLANKS: u64 = ONES * b' ' as u64;

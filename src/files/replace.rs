@@ -20,11 +20,11 @@ const NAMES_MAX: usize = 16;
 pub struct Replacement {
     file: File,
     /// `None`: written to directly.
-    beside: Option<Beside>,
+    temporary: Option<Temporary>,
 }
 
 #[derive(Debug)]
-struct Beside {
+struct Temporary {
     fresh: PathBuf,
     target: PathBuf,
 }
@@ -32,20 +32,20 @@ struct Beside {
 impl Replacement {
     /// Begins to write the file of this name. If there is one, it must be writable, though it is not touched yet.
     pub fn create(path: &Path) -> io::Result<Replacement> {
-        let directly = || Ok(Replacement { file: File::create(path)?, beside: None });
+        let directly = || Ok(Replacement { file: File::create(path)?, temporary: None });
         let Some(target) = identity::target(path)? else { return directly() };
         match fs::metadata(&target) {
             Ok(old) if old.is_file() => {
                 OpenOptions::new().write(true).open(&target)?;
-                Replacement::beside(target, Some(&old))
+                Replacement::temporary(target, Some(&old))
             }
             Ok(_) => directly(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Replacement::beside(target, None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Replacement::temporary(target, None),
             Err(error) => Err(error),
         }
     }
 
-    fn beside(target: PathBuf, old: Option<&Metadata>) -> io::Result<Replacement> {
+    fn temporary(target: PathBuf, old: Option<&Metadata>) -> io::Result<Replacement> {
         let (file, fresh) = create_beside(&target, old).map_err(|error| match old {
             Some(_) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let text = format!("{error}: its folder takes no new file, which is needed to replace it in one step");
@@ -54,7 +54,7 @@ impl Replacement {
             _ => error,
         })?;
         leftovers::add(&fresh);
-        let new = Replacement { file, beside: Some(Beside { fresh, target }) };
+        let new = Replacement { file, temporary: Some(Temporary { fresh, target }) };
         if let Some(old) = old {
             // Only root may give files away; anyone else stays the owner of what he writes.
             let _ = fchown(&new.file, Some(old.uid()), Some(old.gid()));
@@ -64,19 +64,19 @@ impl Replacement {
     }
 
     /// The file before it is as it was until [`Replacement::commit`].
-    pub fn is_beside(&self) -> bool {
-        self.beside.is_some()
+    pub fn replaces_a_file(&self) -> bool {
+        self.temporary.is_some()
     }
 
     /// All is written: puts the file in its place. If that fails, the file before it is as it was.
     pub fn commit(mut self) -> io::Result<()> {
-        let Some(beside) = &self.beside else { return Ok(()) };
+        let Some(temporary) = &self.temporary else { return Ok(()) };
         // Some file systems tell only here that the disk is full; and a crash must not leave an empty file.
         self.file.sync_all()?;
-        match fs::rename(&beside.fresh, &beside.target) {
+        match fs::rename(&temporary.fresh, &temporary.target) {
             // A file mounted into a container is a mount of its own, which nothing can take the place of.
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                fs::copy(&beside.fresh, &beside.target)?;
+                fs::copy(&temporary.fresh, &temporary.target)?;
             }
             Err(error) => return Err(error),
             Ok(()) => self.forget(),
@@ -86,8 +86,8 @@ impl Replacement {
 
     /// Nothing is to be removed any more.
     fn forget(&mut self) {
-        if let Some(beside) = self.beside.take() {
-            leftovers::forget(&beside.fresh);
+        if let Some(temporary) = self.temporary.take() {
+            leftovers::forget(&temporary.fresh);
         }
     }
 }
@@ -104,8 +104,8 @@ impl Write for Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        if let Some(beside) = &self.beside {
-            let _ = fs::remove_file(&beside.fresh);
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(&temporary.fresh);
             self.forget();
         }
     }
@@ -158,7 +158,7 @@ mod tests {
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let new = write(&path, "half").unwrap();
-        assert!(new.is_beside());
+        assert!(new.replaces_a_file());
         assert_eq!((fs::read_to_string(&path).unwrap().as_str(), names(folder.path()).len()), ("old", 2));
         drop(new);
         assert_eq!((fs::read_to_string(&path).unwrap().as_str(), names(folder.path()).len()), ("old", 1));
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(names(&at("data")), ["later", "real"]);
         for device in ["/dev/null", "/dev/stdout"] {
             let output = Replacement::create(Path::new(device)).unwrap();
-            assert!(!output.is_beside(), "{device}");
+            assert!(!output.replaces_a_file(), "{device}");
             output.commit().unwrap();
         }
         #[cfg(target_os = "linux")]

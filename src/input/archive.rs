@@ -83,7 +83,7 @@ fn is_header(block: &[u8]) -> bool {
     block[0] != 0 && tar::Header::from_byte_slice(block).cksum().is_ok_and(|told| told == sum)
 }
 
-/// The members of one archive on their way to what was found.
+/// The members of one archive while they are unpacked.
 struct Members<'a> {
     found: &'a mut Found,
     archive: &'a FoundFile,
@@ -112,7 +112,7 @@ impl Members<'_> {
             }),
         };
         if let Err(error) = read {
-            let text = format!("{error}; what stands behind was not read");
+            let text = format!("{error}; the rest was not read");
             self.found.errors.push((self.archive.path.clone(), io::Error::other(text)));
         }
         self.resolve_links(&mut listed);

@@ -9,6 +9,7 @@ use spanline_parsers::journal_blocks::{self, Form, Told};
 use spanline_parsers::wrapper::loki;
 
 use super::open::Lost;
+use crate::setting::Setting;
 
 /// Bytes read in one go; small enough that a worker's buffers stay in the cache, large enough that a system call is
 /// paid once in about a thousand lines.
@@ -93,7 +94,10 @@ enum Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file's decompressed size is beyond the limit.
-    #[error("is larger than {0} bytes when decompressed; the rest is left out (raise --max-decompressed-bytes)")]
+    #[error(
+        "is larger than {0} bytes when decompressed; the rest is left out (raise {setting})",
+        setting = Setting::DecompressedBytesMax
+    )]
     TooLarge(u64),
     /// Nothing comes at the moment; call again.
     #[error("nothing to read at the moment")]

@@ -20,8 +20,8 @@ use crate::decode::{self, Envelopes};
 use crate::input::content;
 use crate::input::discover::{self, Found, FoundFile};
 use crate::record::{BOM, Origin, Pod, Producer};
-use crate::spans::kind::TraceKind;
-use crate::spans::recognise;
+use crate::spans::telemetry::Telemetry;
+use crate::spans::trace_format::TraceFormat;
 
 /// How much of a file tells what it is.
 pub const SNIFF_BYTES: usize = 64 * 1024;
@@ -311,8 +311,8 @@ fn holds_nul(head: &[u8]) -> bool {
 /// What a file is, if that is known and no log.
 fn leave_out(head: &[u8], first: &[u8]) -> Option<&'static str> {
     let known = content::magic(head).or_else(|| content::own_output(head));
-    let known = known.or_else(|| recognise::Kind::of(head).map(recognise::Kind::is_no_log));
-    let known = known.or_else(|| TraceKind::of_json(head).map(|_| "JSON traces, no log"));
+    let known = known.or_else(|| Telemetry::of(head).map(Telemetry::is_no_log));
+    let known = known.or_else(|| TraceFormat::of_json(head).map(|_| "JSON traces, no log"));
     // A manifest or a report over many lines, not one object a line.
     let is_document = || matches!(first.trim_ascii(), b"{" | b"[" | b"[{") && head.contains(&b'\n');
     if journal_blocks::form(head) == Told::Form(Form::Pretty) || loki::is_streams(head) == Some(true) {

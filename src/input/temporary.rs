@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::setting::Setting;
+
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// A part of a file that is read as if it were one.
@@ -73,7 +75,7 @@ impl Read for SectionReader {
 #[derive(Debug, thiserror::Error)]
 pub enum KeepError {
     /// All that is kept together would be larger than the limit.
-    #[error("does not fit into the {0} bytes of temporary files (raise --max-temporary-bytes)")]
+    #[error("does not fit into the {0} bytes of temporary files (raise {setting})", setting = Setting::TemporaryBytesMax)]
     Full(u64),
     /// The run is to end.
     #[error("was not unpacked: the run was interrupted")]

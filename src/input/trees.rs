@@ -1,6 +1,6 @@
 //! What is no log in the trees of a sosreport and of a must-gather.
 //!
-//! In go files as they were found, the same without those that lie beside the logs: copies of /etc and /proc, what commands
+//! In go files as they were found, the same without those that are no logs though they lie in the same folders: copies of /etc and /proc, what commands
 //! printed, versions. A tree is known by its folders, wherever it was unpacked. What lies in a folder within the tree that
 //! the user names is read all the same. Contents are not looked at.
 

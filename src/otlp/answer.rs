@@ -128,7 +128,7 @@ fn partial_json(partial: &serde_json::Map<String, Value>) -> Option<Accepted> {
     Some(accepted)
 }
 
-/// The media type in lower case, without parameters; empty where none is said.
+/// The media type in lower case, without parameters; empty where there is none.
 pub(super) fn kind_of(headers: &HeaderMap) -> String {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
@@ -139,7 +139,7 @@ pub(super) fn encoding_of<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).map_or("", |encoding| encoding.to_str().unwrap_or("of an unreadable name"))
 }
 
-/// The bytes behind their encodings, the last of which was applied last; up to a limit.
+/// The bytes with their encodings undone, the last one first; up to a limit.
 pub(super) fn decoded<'b>(body: &'b [u8], encodings: &str, bytes_max: usize) -> Result<Cow<'b, [u8]>, NoAnswer> {
     let mut body = Cow::Borrowed(body);
     if body.len() > bytes_max {

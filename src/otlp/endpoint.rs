@@ -20,6 +20,7 @@ use super::percent::percent_decoded;
 use super::protocol::Protocol;
 use super::proxy::Proxy;
 use super::signal::Signal;
+use crate::setting::Setting;
 
 /// The specification's default for one try.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
@@ -45,18 +46,31 @@ pub struct Endpoint {
     pub timeout: Duration,
     /// Whom it trusts over TLS.
     pub tls: TlsSettings,
-    /// The proxy on the way to it.
+    /// The proxy that it is reached through.
     pub proxy: Option<Proxy>,
+}
+
+/// What is set of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionSetting {
+    /// Whom it trusts.
+    CaFile,
+    /// Who it is.
+    CertFile,
+    /// The key to that.
+    KeyFile,
+    /// It trusts everybody.
+    InsecureSkipVerify,
 }
 
 /// What an endpoint is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// `--to otlp=`
+    /// A destination of logs.
     Logs,
-    /// `--to jaeger=`
+    /// A destination of traces.
     Spans,
-    /// `--traces jaeger=`
+    /// A store that traces are asked of.
     TraceStore,
 }
 
@@ -69,11 +83,17 @@ impl Role {
         }
     }
 
-    /// The flag that sets this for it: `--ca-file`, or `--traces-ca-file`.
-    pub fn flag(self, setting: &str) -> String {
-        match self {
-            Role::Logs | Role::Spans => format!("--{setting}"),
-            Role::TraceStore => format!("--traces-{setting}"),
+    /// The setting for it: of a destination, or of a store of traces.
+    pub fn setting(self, of: ConnectionSetting) -> Setting {
+        match (of, self) {
+            (ConnectionSetting::CaFile, Role::TraceStore) => Setting::TracesCaFile,
+            (ConnectionSetting::CaFile, _) => Setting::CaFile,
+            (ConnectionSetting::CertFile, Role::TraceStore) => Setting::TracesCertFile,
+            (ConnectionSetting::CertFile, _) => Setting::CertFile,
+            (ConnectionSetting::KeyFile, Role::TraceStore) => Setting::TracesKeyFile,
+            (ConnectionSetting::KeyFile, _) => Setting::KeyFile,
+            (ConnectionSetting::InsecureSkipVerify, Role::TraceStore) => Setting::TracesInsecureSkipVerify,
+            (ConnectionSetting::InsecureSkipVerify, _) => Setting::InsecureSkipVerify,
         }
     }
 }
@@ -134,7 +154,7 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// Adds a header as typed with `--header K=V`; an error does not repeat its value.
+    /// Adds a header as typed, `name=value`; an error does not repeat its value.
     pub fn add_header(&mut self, typed: &str) -> Result<(), String> {
         self.headers.push(headers::header(typed, |value| value.as_bytes().to_vec())?);
         Ok(())

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 const OWNED: [(&str, &str); 16] = [
     ("host", "follows from the URL"),
     ("content-type", "follows from the protocol"),
-    ("content-encoding", "follows from --compression"),
+    ("content-encoding", "follows from the compression"),
     ("content-length", "belongs to HTTP"),
     ("transfer-encoding", "belongs to HTTP"),
     ("connection", "belongs to HTTP"),

@@ -1,12 +1,13 @@
 //! What became of a request: accepted, or refused, and what to do about that.
 //!
-//! Plain data, with the words for it. What an answer means is [`super::status`]'s to say.
+//! Plain data, and messages about it. [`super::status`] decides what an answer means.
 
 use std::time::Duration;
 
 use thiserror::Error;
 
 use super::message::printable;
+use crate::setting::Setting;
 
 /// The request was taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Accepted {
 pub struct SendError {
     /// What to do about it.
     pub class: Class,
-    /// What the endpoint, or the way to it, said.
+    /// The message of the endpoint, or of the network in between.
     pub code: Code,
     /// In its words.
     pub message: String,
@@ -73,7 +74,7 @@ pub enum Code {
     Protocol,
     /// One side does not trust the other's certificate.
     Certificate,
-    /// The proxy on the way.
+    /// The proxy in between.
     Proxy,
 }
 
@@ -134,13 +135,15 @@ impl SendError {
     }
 
     /// What to look at where a request is refused for good. A size says nothing of the address.
-    pub fn advice(&self) -> &'static str {
+    pub fn advice(&self) -> String {
         match (self.class, self.code) {
-            (Class::TooLarge, _) => "raise its limit on the size of a request",
-            (_, Code::Http(401 | 403) | Code::Grpc(PERMISSION_DENIED | UNAUTHENTICATED)) => "check --header",
-            (Class::BadData, _) => "its own log may say what is wrong with them",
-            (_, Code::Http(200..=299)) => "check its address",
-            _ => "check its address and --header",
+            (Class::TooLarge, _) => "raise its limit on the size of a request".to_owned(),
+            (_, Code::Http(401 | 403) | Code::Grpc(PERMISSION_DENIED | UNAUTHENTICATED)) => {
+                format!("check {}", Setting::Header)
+            }
+            (Class::BadData, _) => "its own log may say what is wrong with them".to_owned(),
+            (_, Code::Http(200..=299)) => "check its address".to_owned(),
+            _ => format!("check its address and {}", Setting::Header),
         }
     }
 

@@ -1,6 +1,6 @@
 //! HTTP proxies by the variables that every program reads: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`.
 //!
-//! In go an endpoint's URL and a look-up for variables, out comes the proxy on the way to it, or none; and a tunnel through
+//! In go an endpoint's URL and a look-up for variables, out comes the proxy to reach it through, or none; and a tunnel through
 //! it. The lower-case name wins over the upper-case one. What is on this machine is never asked for through a proxy.
 
 use std::net::IpAddr;

@@ -49,7 +49,7 @@ impl QueryClient {
         &self.endpoint
     }
 
-    /// GETs a path below the endpoint's own; at most so many bytes.
+    /// GETs a path below the endpoint's own; at most this many bytes.
     pub async fn get(&self, path_and_query: &str, bytes_max: usize) -> Result<(StatusCode, Bytes), SendError> {
         let base = self.endpoint.uri.path().trim_end_matches('/');
         let uri: Uri = format!("{base}{path_and_query}").parse().map_err(|error: http::uri::InvalidUri| {
@@ -92,7 +92,7 @@ impl QueryClient {
         .await
     }
 
-    /// Calls a method whose answer is a stream of messages, each of at most so many bytes.
+    /// Calls a method whose answer is a stream of messages, each of at most this many bytes.
     pub async fn call(
         &self,
         method: &'static str,

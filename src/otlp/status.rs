@@ -1,7 +1,7 @@
 //! What an endpoint's answer means: accepted, try again, too large, no such service, refused for good.
 //!
 //! In go codes, headers and bodies of gRPC and HTTP, out come [`Accepted`] or a [`SendError`] with its [`Class`]. The
-//! table is OTLP's (<https://opentelemetry.io/docs/specs/otlp/>, "Failures"), with what receivers really answer beside
+//! table is OTLP's (<https://opentelemetry.io/docs/specs/otlp/>, "Failures"), with what receivers really answer in addition to
 //! it. When to try again is decided elsewhere.
 
 use std::time::Duration;
@@ -335,7 +335,7 @@ mod tests {
         for large in [of(413, b""), of(400, b"request body too large")] {
             assert!(!large.contains("address") && large.contains("size"), "{large}");
         }
-        assert_eq!((of(401, b""), of(403, b"")), ("check --header", "check --header"));
+        assert_eq!([of(401, b""), of(403, b"")], ["check ‹header›"; 2]);
         assert!(of(500, b"").contains("address"));
     }
 
@@ -483,11 +483,11 @@ mod tests {
     fn advice_names_what_can_be_wrong() {
         let advice = |class, code| SendError::new(class, code, "").advice();
         for code in [Code::Http(401), Code::Http(403), Code::Grpc(PERMISSION_DENIED), Code::Grpc(UNAUTHENTICATED)] {
-            assert_eq!(advice(Class::Permanent, code), "check --header", "{code}");
+            assert_eq!(advice(Class::Permanent, code), "check ‹header›", "{code}");
         }
         assert_eq!(advice(Class::BadData, Code::Http(400)), "its own log may say what is wrong with them");
         assert_eq!(advice(Class::Misconfigured, Code::Http(200)), "check its address");
-        assert_eq!(advice(Class::Permanent, Code::Grpc(9)), "check its address and --header");
+        assert_eq!(advice(Class::Permanent, Code::Grpc(9)), "check its address and ‹header›");
     }
 
     #[test]

@@ -24,26 +24,28 @@ use super::source_state::{SourceState, recognise};
 use super::span_lookups::{self, Given};
 use crate::checkpoint::acknowledged::{Acknowledged, KnownStream, Resending};
 use crate::checkpoint::ledger::FILES_MAX;
-use crate::checkpoint::saver::{Saver, save_often};
+use crate::checkpoint::saver::{Saver, save_at_intervals};
 use crate::checkpoint::source_files::SourceFiles;
 use crate::checkpoint::store::Store;
 use crate::checkpoint::trace_files::{self, KnownTraces};
 use crate::correlate::Correlator;
 use crate::counts::LinkCounts;
-use crate::export::annotated_traces::{self, Sending};
-use crate::export::deliveries::{self, BatchSender, Deliveries};
+use crate::export::deliver::connecting;
+use crate::export::deliver::deliveries::{self, BatchSender, Deliveries};
 use crate::export::destination::{Target, targets};
-use crate::export::given_traces::GivenTraces;
-use crate::export::held_events::HeldEvents;
-use crate::export::local::HeldLines;
-use crate::export::logs::LogBatcher;
+use crate::export::formats::held_lines::HeldLines;
+use crate::export::logs::batcher::LogBatcher;
+use crate::export::logs::encode;
 use crate::export::outputs::{Outputs, OutputsConfig};
 use crate::export::select::{Selection, Window};
-use crate::export::span_batches::SPAN_BITS;
-use crate::export::span_stream::SpanStream;
-use crate::export::{carrier_batches, connecting, encode};
+use crate::export::span_events::annotated_traces::{self, Sending};
+use crate::export::span_events::carrier_batches;
+use crate::export::span_events::given_traces::GivenTraces;
+use crate::export::span_events::held_events::HeldEvents;
+use crate::export::span_events::span_batches::SPAN_BITS;
+use crate::export::span_events::span_stream::SpanStream;
 use crate::input::sources::Source;
-use crate::notify::Say;
+use crate::notify::Notify;
 
 /// What a backfill came to, and what is left to show.
 pub struct Finished<'c> {
@@ -63,30 +65,31 @@ pub struct Finished<'c> {
 pub fn backfill<'c>(
     config: &'c BackfillConfig,
     monitor: &Arc<Monitor>,
-    say: &Say,
+    notify: &Notify,
 ) -> Result<Finished<'c>, PipelineError> {
     // First of all: nothing is opened for writing that is read.
-    let inputs = Inputs::find(&config.read, config.state.as_deref(), monitor.interrupted(), say);
+    let inputs = Inputs::find(&config.read, config.state.as_deref(), monitor.interrupted(), notify);
     inputs.protect(&config.read, &inputs::outputs(config))?;
     // A folder that another run has is said before the lines are read.
     let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
     if let Some(note) = store.as_ref().and_then(Store::unlocked) {
-        say(note);
+        notify(note);
     }
     let targets = targets(&config.destinations);
     if config.read.traces.are_given() && !config.dry_run {
         // All is read once before anything is sent.
-        connecting::try_each(targets.iter().map(|(_, target, _)| target.clone()).collect(), say.clone());
+        connecting::try_each(targets.iter().map(|(_, target, _)| target.clone()).collect(), notify.clone());
     }
-    let acknowledged = acknowledged(config, &targets, store.as_ref(), say)?;
+    let acknowledged = acknowledged(config, &targets, store.as_ref(), notify)?;
     let learning = Learning { keeps_evidence: false, workers: config.workers, acknowledged: Some(&acknowledged) };
-    let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, say)?;
+    let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, notify)?;
     outcome.dry_run = config.dry_run;
     acknowledged.set_traced(outcome.traces.spans > 0);
     let correlator = learned.correlator.as_ref();
     let saver = store.map(|store| Arc::new(Saver::new(store, acknowledged.clone())));
     let remembered = Remembered { acknowledged, saver };
-    let (lines, selection) = learned.run(monitor).ship(config, targets, correlator, remembered, &mut outcome, say)?;
+    let (lines, selection) =
+        learned.run(monitor).ship(config, targets, correlator, remembered, &mut outcome, notify)?;
     Ok(Finished { outcome, lines, selection, correlator: learned.correlator, sources: learned.sources })
 }
 
@@ -105,7 +108,7 @@ impl Run<'_> {
         correlator: Option<&Correlator>,
         Remembered { acknowledged, saver }: Remembered,
         outcome: &mut Outcome,
-        say: &Say,
+        notify: &Notify,
     ) -> Result<(Option<HeldLines>, Arc<Selection<'c>>), PipelineError> {
         let mut outputs = Outputs::open(&OutputsConfig {
             links: config.links.as_deref(),
@@ -119,7 +122,7 @@ impl Run<'_> {
         let lines_with_errors = || failing::traces(self, &config.select, correlator);
         let selection = Arc::new(Selection::new(&config.select.only, spans, lines_with_errors));
         saver.iter().for_each(|saver| self.monitor.save_with(saver.clone()));
-        let (deliveries, senders) = self.deliver(config, &targets, &acknowledged, saver.clone(), say)?;
+        let (deliveries, senders) = self.deliver(config, &targets, &acknowledged, saver.clone(), notify)?;
         let is_logs: Vec<bool> = targets.iter().map(|(_, _, is_logs)| *is_logs).collect();
         let workers = if outputs.wants_order() { 1 } else { config.workers.min(self.sources.len()).max(1) };
         self.work(config, workers, correlator, &mut outputs, &selection, &senders, &is_logs, &acknowledged, outcome);
@@ -161,19 +164,19 @@ impl Run<'_> {
         targets: &[(usize, Target, bool)],
         acknowledged: &Arc<Acknowledged>,
         saver: Option<Arc<Saver>>,
-        say: &Say,
+        notify: &Notify,
     ) -> Result<(Deliveries, Vec<BatchSender>), PipelineError> {
         let endpoints = targets.iter().map(|(_, target, _)| target.clone()).collect();
-        let (acknowledged, monitor, heard) = (acknowledged.clone(), self.monitor.clone(), say.clone());
+        let (acknowledged, monitor, heard) = (acknowledged.clone(), self.monitor.clone(), notify.clone());
         let around = deliveries::Surroundings {
             retry_for: config.retry_for,
             settle: Box::new(move |target, receipts, refused| acknowledged.add(target, receipts, Some(refused))),
             is_interrupted: Box::new(move || monitor.is_interrupted()),
-            background: saver.map(|saver| -> deliveries::Background { Box::pin(save_often(saver, heard)) }),
-            say: say.clone(),
+            background: saver.map(|saver| -> deliveries::Background { Box::pin(save_at_intervals(saver, heard)) }),
+            notify: notify.clone(),
         };
         let (deliveries, senders) = Deliveries::start(endpoints, around).map_err(PipelineError::Destination)?;
-        deliveries.standings.iter().for_each(|(name, standing)| self.monitor.watch(name.clone(), standing.clone()));
+        deliveries.statuses.iter().for_each(|(name, status)| self.monitor.watch(name.clone(), status.clone()));
         Ok((deliveries, senders))
     }
 
@@ -205,10 +208,10 @@ impl Run<'_> {
         let order = self.order(workers);
         let next = AtomicUsize::new(0);
         let total = Mutex::new((SourceReport::default(), LinkCounts::default()));
-        let mut takers = Some(outputs.takers());
+        let mut record_outputs = Some(outputs.record_outputs());
         thread::scope(|scope| {
             for _ in 0..workers {
-                let (links, taps) = takers.take().unwrap_or_default();
+                let (links, outputs) = record_outputs.take().unwrap_or_default();
                 let (order, next, total) = (&order, &next, &total);
                 let logs = |(index, sender): (usize, &'_ BatchSender)| LogOutput {
                     destination: index,
@@ -223,7 +226,7 @@ impl Run<'_> {
                     window: Window::new(config.select.since, config.select.until),
                     selection,
                     logs,
-                    taps,
+                    outputs,
                     links,
                     acknowledged,
                     observed: self.config.calendar.now_nanos as u64,
@@ -294,13 +297,13 @@ fn acknowledged(
     config: &BackfillConfig,
     targets: &[(usize, Target, bool)],
     store: Option<&Store>,
-    say: &Say,
+    notify: &Notify,
 ) -> Result<Arc<Acknowledged>, PipelineError> {
     let (mut before, message) = store.map(Store::load).transpose()?.unzip();
-    message.flatten().iter().for_each(|message| say(message));
+    message.flatten().iter().for_each(|message| notify(message));
     let forgotten = before.as_mut().map_or(0, |state| state.begin_run(FILES_MAX));
     if forgotten > 0 {
-        say(&format!(
+        notify(&format!(
             "the state holds more than {FILES_MAX} files: the {forgotten} that were not read for longest are forgotten, and sent again if they come back"
         ));
     }

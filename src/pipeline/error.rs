@@ -5,6 +5,7 @@ use std::io;
 use crate::checkpoint::store::StoreError;
 use crate::export::outputs::OutputError;
 use crate::files::clash::Clash;
+use crate::setting::Setting;
 
 /// What stops a run before it begins.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum PipelineError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A store of traces.
-    #[error("--traces {name}: {reason}; nothing was sent")]
+    #[error("{traces} {name}: {reason}; nothing was sent", traces = Setting::Traces)]
     Traces {
         /// As the user wrote it.
         name: String,
@@ -28,11 +29,13 @@ pub enum PipelineError {
     },
     /// Traces that hold no span, each with what it is instead.
     #[error(
-        "--traces {0}. Nothing was sent or written: no line would be linked to it. Name traces that hold spans, or add --allow-no-traces"
+        "{traces} {0}. Nothing was sent or written: no line would be linked to it. Name traces that hold spans, or add {allowed}",
+        traces = Setting::Traces,
+        allowed = Setting::AllowNoTraces
     )]
     NoSpans(String),
     /// A destination.
-    #[error("--to: {0}")]
+    #[error("{destination}: {0}", destination = Setting::Destination)]
     Destination(io::Error),
     /// A thread or runtime could not be had.
     #[error(transparent)]

@@ -7,8 +7,8 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use crate::correlate::index::{Span, SpanIndex};
-use crate::export::carriers::{LENGTH, Tree};
 use crate::export::config::Carriers;
+use crate::export::span_events::carriers::{LENGTH, Tree};
 use crate::otlp::own::Ids;
 
 /// Ways up from a span: a longer chain is a broken trace.

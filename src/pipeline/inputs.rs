@@ -14,12 +14,13 @@ use crate::input::discover::{self, Found};
 use crate::input::sources::{self, Source};
 use crate::input::temporary::Temporary;
 use crate::input::{archive, content, trees};
-use crate::notify::Say;
+use crate::notify::Notify;
 use crate::spans::list::{Folders, TraceFiles, Walked};
 
 use super::config::{BackfillConfig, ReadConfig};
 use crate::export::destination::Destination;
 use crate::notify::counted;
+use crate::setting::Setting;
 
 /// The logs of a run.
 pub(crate) struct Inputs {
@@ -30,8 +31,8 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// Finds them; says what is left out if that is wanted.
-    pub(crate) fn find(config: &ReadConfig, state: Option<&Path>, stop: &AtomicBool, say: &Say) -> Inputs {
-        let folders = Folders { walk: &walked, say: &**say };
+    pub(crate) fn find(config: &ReadConfig, state: Option<&Path>, stop: &AtomicBool, notify: &Notify) -> Inputs {
+        let folders = Folders { walk: &walked, notify: &**notify };
         let traces = TraceFiles::find(&config.traces.files, config.input.temporary_bytes_max, stop, &folders);
         let mut skip = traces.paths.clone();
         skip.extend(config.input.read_besides.iter().map(|(_, path)| path.clone()));
@@ -41,13 +42,16 @@ impl Inputs {
         trees::leave_out_others(&mut found, &config.input.paths);
         let shown: Vec<&str> = found.files.iter().map(|file| file.shown.as_str()).collect();
         for pattern in config.input.writers.unmatched(&shown) {
-            say(&format!("--for {pattern}: no file is called so, and what is said of it holds for none"));
+            notify(&format!(
+                "{} {pattern}: no file has such a name, so that this has no effect",
+                Setting::WriterPattern
+            ));
         }
         let sources = sources::sources(&mut found, &config.input.writers);
-        say_journals(&found, &config.input.paths, say);
+        notify_of_journals(&found, &config.input.paths, notify);
         if config.input.verbose {
             for (reason, names) in &found.left_out {
-                names.iter().for_each(|name| say(&format!("left out {name}: {reason}")));
+                names.iter().for_each(|name| notify(&format!("left out {name}: {reason}")));
             }
         }
         Inputs { found, sources, traces }
@@ -59,9 +63,10 @@ impl Inputs {
         let logs = files.filter_map(|file| Input::known(&*file.shown, file.id));
         let repeated = self.found.left_out.get(discover::REPEATS_INFO).into_iter().flatten();
         let repeated = repeated.filter_map(|name| Input::file(&**name, name.as_ref()));
-        let traces = self.traces.paths.iter().map(|path| ("--traces", path));
+        let named = Setting::Traces.to_string();
+        let traces = self.traces.paths.iter().map(|path| (named.as_str(), path));
         let stdin = config.traces.files.iter().any(|path| path == Path::new("-"));
-        let stdin = stdin.then(|| Input::known("--traces -", FileId::of_descriptor(io::stdin()))).flatten();
+        let stdin = stdin.then(|| Input::known(format!("{named} -"), FileId::of_descriptor(io::stdin()))).flatten();
         let besides = traces.chain(config.input.read_besides.iter().map(|(flag, path)| (*flag, path)));
         let besides = besides.filter_map(|(flag, path)| Input::file(format!("{flag} {}", path.display()), path));
         clash::check(outputs, stdin.into_iter().chain(besides).chain(logs).chain(repeated))
@@ -69,16 +74,16 @@ impl Inputs {
 }
 
 /// Lines of a node that nothing else holds must not be missing in silence. (One that was named is a failure.)
-fn say_journals(found: &Found, paths: &[PathBuf], say: &Say) {
+fn notify_of_journals(found: &Found, paths: &[PathBuf], notify: &Notify) {
     let is_given = |name: &&String| paths.iter().any(|path| path.as_os_str() == name.as_str());
     let names: Vec<&String> = found.left_out.get(content::BINARY_JOURNAL).into_iter().flatten().collect();
     let missing: Vec<&&String> = names.iter().filter(|name| !is_given(name)).collect();
     let Some(first) = missing.first() else { return };
     let folder = first.rsplit_once('/').map_or(".", |(folder, _)| folder);
-    say(&format!(
+    notify(&format!(
         "{} in the systemd journal's own format, which is not read (the first: {first}): lines of kubelet, CRI-O and others \
          that stand only there are MISSING. To read them: journalctl --directory {folder} -o export > node.export, and give \
-         node.export beside the other paths",
+         node.export in addition to the other paths",
         counted(missing.len() as u64, "file")
     ));
 }
@@ -87,10 +92,10 @@ fn say_journals(found: &Found, paths: &[PathBuf], say: &Say) {
 pub(crate) fn outputs(config: &BackfillConfig) -> Vec<Output> {
     let mut outputs = vec![Output::stderr()];
     if let Some(path) = &config.links {
-        outputs.push(Output::file(format!("--links {}", path.display()), path));
+        outputs.push(Output::file(format!("{} {}", Setting::Links, path.display()), path));
     }
     if let Some(folder) = &config.state {
-        outputs.push(Output::file(format!("--state {}", folder.display()), &folder.join(store::FILE_NAME)));
+        outputs.push(Output::file(format!("{} {}", Setting::State, folder.display()), &folder.join(store::FILE_NAME)));
     }
     for destination in &config.destinations {
         match destination {
@@ -102,7 +107,10 @@ pub(crate) fn outputs(config: &BackfillConfig) -> Vec<Output> {
                 }
                 for name in names {
                     let path = folder.join(name);
-                    outputs.push(Output::file(format!("--to file={} ({name})", folder.display()), &path));
+                    outputs.push(Output::file(
+                        format!("{} file={} ({name})", Setting::Destination, folder.display()),
+                        &path,
+                    ));
                 }
             }
             Destination::Logs(_) | Destination::Traces(_) => {}

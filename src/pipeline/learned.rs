@@ -23,9 +23,10 @@ use crate::correlate::index::Limits;
 use crate::export::outputs::OutputError;
 use crate::export::select::Condition;
 use crate::input::sources::{self, Source};
-use crate::notify::Say;
+use crate::notify::Notify;
 use crate::record::{Origin, Producer};
 use crate::services::Services;
+use crate::setting::Setting;
 use crate::spans::config::TraceStore;
 use crate::spans::fetch::{FetchError, fetch};
 use crate::spans::load::{self, TracesReport};
@@ -54,7 +55,7 @@ impl<'c> Learned<'c> {
         inputs: Inputs,
         learning: Learning<'_>,
         monitor: &Arc<Monitor>,
-        say: &Say,
+        notify: &Notify,
     ) -> Result<(Learned<'c>, Outcome), PipelineError> {
         let Inputs { found, mut sources, traces } = inputs;
         if let Some((index, count)) = select.shard {
@@ -70,9 +71,9 @@ impl<'c> Learned<'c> {
         let (calendars, correlator, held, services) = Default::default();
         let mut learned = Learned { config, traces, _spools, sources, calendars, correlator, held, services };
         if !config.traces.stores.is_empty() {
-            without_spans.splice(0..0, learned.fetch(select, learning, &mut outcome, monitor, say)?);
+            without_spans.splice(0..0, learned.fetch(select, learning, &mut outcome, monitor, notify)?);
         }
-        learned.correlator = load_traces(config, &learned.traces, &mut outcome, say);
+        learned.correlator = load_traces(config, &learned.traces, &mut outcome, notify);
         let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;
         without_spans.extend(files.iter().chain(unreadable).cloned());
         if !without_spans.is_empty() && !monitor.is_interrupted() {
@@ -81,9 +82,10 @@ impl<'c> Learned<'c> {
                 return Err(PipelineError::NoSpans(without_spans));
             }
             outcome.failures.extend(unreadable.iter().cloned());
-            say(&format!("--traces {without_spans}; going on, as --allow-no-traces says"));
+            let (traces, allowed) = (Setting::Traces, Setting::AllowNoTraces);
+            notify(&format!("{traces} {without_spans}; going on, as {allowed} says"));
         }
-        learned.settle_sources(&outcome.traces.seconds, &**say);
+        learned.settle_sources(&outcome.traces.seconds, &**notify);
         let is_read_twice = learned.correlator.is_some() || looks_for_errors(select);
         if is_read_twice && config.traces.stores.is_empty() {
             learned.held = learned.read_lines(learning, monitor);
@@ -102,13 +104,13 @@ impl<'c> Learned<'c> {
         learning: Learning<'_>,
         outcome: &mut Outcome,
         monitor: &Arc<Monitor>,
-        say: &Say,
+        notify: &Notify,
     ) -> Result<Vec<String>, PipelineError> {
         self.calendars = calendars(self.config, &self.sources, &BTreeSet::new(), &|_| {});
         self.held = self.read_lines(learning, monitor);
         let window = line_times::window(&self.run(monitor), select);
         let has_lines = self.sources.iter().flat_map(|source| &source.files).any(|file| file.size > 0);
-        let (spools, without_spans) = from_stores(self.config, window, has_lines, outcome, say)?;
+        let (spools, without_spans) = from_stores(self.config, window, has_lines, outcome, notify)?;
         outcome.from_stores = spools.len() as u64;
         self.traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
         self._spools.extend(spools);
@@ -200,13 +202,13 @@ fn from_stores(
     window: Option<(i64, i64)>,
     has_lines: bool,
     outcome: &mut Outcome,
-    say: &Say,
+    notify: &Notify,
 ) -> Result<(Vec<Spool>, Vec<String>), PipelineError> {
     let (mut spools, mut without_spans) = (Vec::new(), Vec::new());
     for from in &config.traces.stores {
         match window {
             Some(window) => {
-                let spool = from_store(config, from, window, outcome, say)?;
+                let spool = from_store(config, from, window, outcome, notify)?;
                 if spool.is_none() {
                     without_spans.push(format!("{} has no traces of the time of the logs", from.name));
                 }
@@ -226,7 +228,7 @@ fn from_store(
     store: &TraceStore,
     window: (i64, i64),
     outcome: &mut Outcome,
-    say: &Say,
+    notify: &Notify,
 ) -> Result<Option<Spool>, PipelineError> {
     let fetched = fetch(&config.traces, store, window).map_err(|error| match error {
         FetchError::Store(reason) => PipelineError::Traces { name: store.name.clone(), reason },
@@ -236,7 +238,7 @@ fn from_store(
     outcome.failures.extend(fetched.missing.iter().map(|missing| format!("{}: {missing}", store.name)));
     if fetched.spool.is_none() {
         let between = [fetched.from, window.1].map(crate::notify::spelled_time);
-        say(&format!("{}: no traces between {} and {}", store.name, between[0], between[1]));
+        notify(&format!("{}: no traces between {} and {}", store.name, between[0], between[1]));
     }
     Ok(fetched.spool)
 }
@@ -252,13 +254,13 @@ fn looks_for_errors(select: &SelectConfig) -> bool {
     select.only.iter().any(|condition| matches!(condition, Condition::Errors))
 }
 
-fn load_traces(config: &ReadConfig, paths: &[PathBuf], outcome: &mut Outcome, say: &Say) -> Option<Correlator> {
+fn load_traces(config: &ReadConfig, paths: &[PathBuf], outcome: &mut Outcome, notify: &Notify) -> Option<Correlator> {
     if paths.is_empty() {
         return None;
     }
     let limits = Limits { spans_max: config.traces.spans_max, ..Limits::default() };
     let mut correlator = Correlator::new(limits).with_call_sites(config.linking.call_sites.clone());
     outcome.traces = load::load(paths, config.trace_limits(), &mut correlator, &why_no_span);
-    outcome.traces.failures.iter().for_each(|failure| say(failure));
+    outcome.traces.failures.iter().for_each(|failure| notify(failure));
     Some(correlator)
 }

@@ -1,8 +1,6 @@
 //! The only place that knows every stage: builds them, connects them, lets them run, drains them.
 
 mod backfill;
-#[cfg(test)]
-mod carriers_tests;
 pub mod config;
 mod error;
 pub(crate) mod failing;
@@ -15,15 +13,13 @@ mod line_times;
 pub mod monitor;
 mod no_span;
 mod outcome;
-#[cfg(test)]
-mod resume_tests;
 pub(crate) mod run;
 pub mod ship;
 pub mod source;
 pub mod source_state;
 pub(crate) mod span_lookups;
 #[cfg(test)]
-mod trace_files_tests;
+mod tests;
 
 pub use backfill::{Finished, backfill};
 pub use error::PipelineError;

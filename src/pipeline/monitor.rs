@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::checkpoint::saver::Saver;
-use crate::export::standing::{Standing, State};
+use crate::export::deliver::status::{DeliveryStatus, StatusHandle};
 
 /// A run under watch.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Monitor {
     interrupted: AtomicBool,
     to_read: OnceLock<ToRead>,
     bytes_read: Arc<AtomicU64>,
-    destinations: Mutex<Vec<(String, Arc<Standing>)>>,
+    destinations: Mutex<Vec<(String, Arc<StatusHandle>)>>,
     saver: Mutex<Option<Arc<Saver>>>,
 }
 
@@ -55,9 +55,9 @@ impl Monitor {
     }
 
     /// How it stands with each destination, by name.
-    pub fn destinations(&self) -> Vec<(String, State)> {
+    pub fn destinations(&self) -> Vec<(String, DeliveryStatus)> {
         let destinations = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
-        destinations.iter().map(|(name, standing)| (name.clone(), standing.now())).collect()
+        destinations.iter().map(|(name, status)| (name.clone(), status.now())).collect()
     }
 
     /// What saves the state, if there is one.
@@ -71,8 +71,8 @@ impl Monitor {
         let _ = self.to_read.set(to_read);
     }
 
-    pub(crate) fn watch(&self, name: String, standing: Arc<Standing>) {
-        self.destinations.lock().unwrap_or_else(PoisonError::into_inner).push((name, standing));
+    pub(crate) fn watch(&self, name: String, status: Arc<StatusHandle>) {
+        self.destinations.lock().unwrap_or_else(PoisonError::into_inner).push((name, status));
     }
 
     pub(super) fn save_with(&self, saver: Arc<Saver>) {

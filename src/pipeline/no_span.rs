@@ -8,9 +8,10 @@ use std::path::Path;
 
 use crate::input::content;
 use crate::input::sources;
-use crate::spans::kind::TraceKind;
-use crate::spans::recognise;
+use crate::setting::Setting;
 use crate::spans::scan::FactCounts;
+use crate::spans::telemetry::Telemetry;
+use crate::spans::trace_format::TraceFormat;
 use crate::unpack::unpacked;
 
 /// What a file is that no span could be taken from.
@@ -26,15 +27,15 @@ pub(super) fn why_no_span(path: &Path, counts: &FactCounts, problem: Option<&str
     let read = File::open(path).and_then(unpacked);
     let _ = read.and_then(|input| input.take(sources::SNIFF_BYTES as u64).read_to_end(&mut head));
     let is_json = || matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
-    let kind = TraceKind::of(&head);
-    if kind != TraceKind::Unknown && kind != TraceKind::OtlpJson {
+    let kind = TraceFormat::of(&head);
+    if kind != TraceFormat::Unknown && kind != TraceFormat::OtlpJson {
         return format!("is {kind}: {}", problem.unwrap_or("no span was found in it"));
     }
-    let what = match recognise::Kind::of(&head) {
-        Some(recognise::Kind::OtlpTraces) if kind == TraceKind::Unknown => {
+    let what = match Telemetry::of(&head) {
+        Some(Telemetry::OtlpTraces) if kind == TraceFormat::Unknown => {
             return "is JSON of a kind that is not known: its spans stand within something else".to_owned();
         }
-        Some(recognise::Kind::OtlpTraces) => {
+        Some(Telemetry::OtlpTraces) => {
             return problem.map_or_else(|| "holds no span".to_owned(), |problem| format!("holds no span: {problem}"));
         }
         Some(kind) => return format!("is {}: no span was found in it", kind.description()),
@@ -44,7 +45,9 @@ pub(super) fn why_no_span(path: &Path, counts: &FactCounts, problem: Option<&str
                 "is an archive: unpack it, and give the folder of its traces"
             }
             Some(what) => return format!("is {what}, no traces"),
-            None if sources::times(&head).any() => "is a plain log, no traces: give it as a path, without --traces",
+            None if sources::times(&head).any() => {
+                return format!("is a plain log, no traces: give it as a path, without {}", Setting::Traces);
+            }
             None if content::is_binary(&head) => "is binary, of a kind that is not known",
             None if is_json() => "is JSON of a kind that is not known, no traces",
             None => "is plain text, no traces",

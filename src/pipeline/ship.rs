@@ -10,11 +10,11 @@ use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::source_files::SourceFiles;
 use crate::correlate::Correlator;
 use crate::counts::{LinkCounts, around};
-use crate::export::encode::{self, Beside};
-use crate::export::logs::{LogBatcher, Place};
+use crate::export::logs::batcher::{LogBatcher, Place};
+use crate::export::logs::encode::{self, RecordExtras};
 use crate::export::outputs::LinksFile;
 use crate::export::select::{Selection, Window};
-use crate::export::takers::{BatchSink, Tap};
+use crate::export::sinks::{BatchSink, RecordOutput};
 use crate::input::sources::Source;
 use crate::record::{Link, Position, Record, Unlinked};
 
@@ -22,7 +22,7 @@ use crate::record::{Link, Position, Record, Unlinked};
 pub struct LogOutput {
     /// Its place among all destinations, for what it has acknowledged.
     pub destination: usize,
-    /// The way to its task.
+    /// Sends to its task.
     pub sink: Box<dyn BatchSink + Send>,
     /// What is gathered for it.
     pub batcher: LogBatcher,
@@ -42,8 +42,8 @@ pub struct Shipper<'a> {
     pub selection: &'a Selection<'a>,
     /// Destinations of logs.
     pub logs: Vec<LogOutput>,
-    /// Other takers.
-    pub taps: Vec<&'a mut (dyn Tap + Send)>,
+    /// Other outputs.
+    pub outputs: Vec<&'a mut (dyn RecordOutput + Send)>,
     /// The links file.
     pub links: Option<&'a mut LinksFile>,
     /// What is remembered.
@@ -52,7 +52,7 @@ pub struct Shipper<'a> {
     pub observed: u64,
     /// What was counted.
     pub counts: LinkCounts,
-    /// What belongs to the source in hand.
+    /// What is known of the current source.
     pub source: SourceState,
 }
 
@@ -123,7 +123,7 @@ impl Shipper<'_> {
 impl RecordSink for Shipper<'_> {
     fn record(&mut self, record: &Record<'_>) {
         // It finds the record's writer too, which `leave_out` needs.
-        let needs_uid = !self.logs.is_empty() || !self.taps.is_empty();
+        let needs_uid = !self.logs.is_empty() || !self.outputs.is_empty();
         let uid = if needs_uid { self.uid(record) } else { [0; 16] };
         if !self.is_in_window(record.time) {
             self.leave_out();
@@ -138,9 +138,9 @@ impl RecordSink for Shipper<'_> {
             self.leave_out();
             return;
         }
-        for tap in &mut self.taps {
+        for output in &mut self.outputs {
             let file = self.source.files.get(record.position.file as usize).map_or("", String::as_str);
-            tap.record(record, link.as_ref(), &uid, file);
+            output.record(record, link.as_ref(), &uid, file);
         }
         if !self.logs.is_empty() {
             self.log(record, link.as_ref(), &uid);
@@ -165,7 +165,7 @@ impl Shipper<'_> {
             older = encode::file_attributes(&self.source.files[record.position.file as usize]);
             &older
         };
-        let beside = Beside { uid, link, observed: self.observed, file_attributes };
+        let extras = RecordExtras { uid, link, observed: self.observed, file_attributes };
         let Some((writer, stream)) = self.source.current() else { return };
         let Position { offset, end, .. } = record.position;
         let place = Place { key: stream.index, offset, end };
@@ -185,7 +185,7 @@ impl Shipper<'_> {
             if output.closed {
                 continue;
             }
-            let batch = output.batcher.add(place, &writer.resource, |items| encode::log_record(items, record, &beside));
+            let batch = output.batcher.add(place, &writer.resource, |items| encode::log_record(items, record, &extras));
             if let Some(batch) = batch {
                 output.closed |= !output.sink.send(batch);
             }

@@ -10,8 +10,8 @@ use crate::checkpoint::acknowledged::{Acknowledged, KnownStream};
 use crate::checkpoint::recognise::{self, KnownFile};
 use crate::checkpoint::source_files::SourceFiles;
 use crate::checkpoint::streams::WriterStreams;
-use crate::export::encode;
-use crate::export::writers::Writer;
+use crate::export::logs::encode;
+use crate::export::logs::writers::Writer;
 use crate::input::sources::Source;
 use crate::record::Record;
 

@@ -26,7 +26,7 @@ pub struct FromStore {
 /// Why a store gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// What is wrong with it, or with the way to it.
+    /// What is wrong with it, or with the connection to it.
     #[error("{0}")]
     Store(String),
     /// The file cannot be written.

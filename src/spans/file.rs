@@ -12,9 +12,9 @@ use std::path::Path;
 use super::bounded::Bounded;
 use super::documents::{Documents, Piece};
 use super::json_scan::Scan;
-use super::kind::{self, TraceKind};
 pub use super::limits::{Counts, Limits};
 use super::scan::{self, FactCounts, Room};
+use super::trace_format::{self, TraceFormat};
 use super::transcode::{Transcoder, json};
 use crate::facts::{ResourceFact, SpanFact};
 use crate::otlp::wire::messages::{self, REQUEST};
@@ -24,7 +24,7 @@ use crate::unpack::{Peeked, unpacked};
 /// An open trace file.
 pub struct TraceFile {
     reader: BufReader<Bounded>,
-    kind: TraceKind,
+    kind: TraceFormat,
     layout: Layout,
     limits: Limits,
     counts: Counts,
@@ -60,17 +60,17 @@ impl TraceFile {
 
     /// Reads from anything.
     pub fn from_reader(source: Box<dyn Read + Send>, limits: Limits) -> io::Result<TraceFile> {
-        let source = Peeked::new(unpacked(source)?, kind::HEAD_BYTES)?;
-        let kind = TraceKind::of(source.head());
-        let is_text = kind::is_text(source.head());
+        let source = Peeked::new(unpacked(source)?, trace_format::HEAD_BYTES)?;
+        let kind = TraceFormat::of(source.head());
+        let is_text = trace_format::is_text(source.head());
         let bounded = Bounded { source: Box::new(source), left: limits.decompressed_bytes_max, cut: false };
         let reader = BufReader::with_capacity(CHUNK_BYTES, bounded);
         let layout = match kind {
-            TraceKind::OtlpJson => Layout::Json,
-            TraceKind::Protobuf => Layout::Protobuf,
-            TraceKind::LengthPrefixed => Layout::LengthPrefixed,
-            TraceKind::Unknown if is_text => Layout::Json,
-            TraceKind::Unknown => Layout::LengthPrefixed,
+            TraceFormat::OtlpJson => Layout::Json,
+            TraceFormat::Protobuf => Layout::Protobuf,
+            TraceFormat::LengthPrefixed => Layout::LengthPrefixed,
+            TraceFormat::Unknown if is_text => Layout::Json,
+            TraceFormat::Unknown => Layout::LengthPrefixed,
             _ => Layout::Documents(Box::default()),
         };
         let counts = Counts::default();
@@ -79,7 +79,7 @@ impl TraceFile {
     }
 
     /// What it holds, by its first bytes.
-    pub fn kind(&self) -> TraceKind {
+    pub fn kind(&self) -> TraceFormat {
         self.kind
     }
 
@@ -375,7 +375,7 @@ fn breaks_off(error: &io::Error) -> bool {
 fn otlp_or_other(text: &[u8], out: &mut Buffer) -> Result<(), String> {
     out.clear();
     json::request(text, out)?;
-    if out.is_empty() && TraceKind::of_json(text).is_some() {
+    if out.is_empty() && TraceFormat::of_json(text).is_some() {
         let mut transcoder = Transcoder::default();
         transcoder.value(text)?;
         *out = transcoder.finish();

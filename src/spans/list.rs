@@ -1,4 +1,4 @@
-//! What `--traces` names → files that can be read twice.
+//! What is named as traces → files that can be read twice.
 //!
 //! In go files, folders and `-`, out come files: of a folder those that hold traces by their content, of standard input a
 //! temporary file, which is deleted with its [`Spool`]. How a folder is walked is the caller's.
@@ -9,8 +9,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use super::kind::{HEAD_BYTES, TraceKind};
 use super::spool::{Spool, spooled};
+use super::trace_format::{HEAD_BYTES, TraceFormat};
+use crate::setting::Setting;
 use crate::unpack::unpacked;
 
 /// Files of traces, and what could not be had.
@@ -42,7 +43,7 @@ pub struct Folders<'a> {
     /// What lies in a folder.
     pub walk: &'a dyn Fn(&Path) -> Walked,
     /// Tells the user something.
-    pub say: &'a dyn Fn(&str),
+    pub notify: &'a dyn Fn(&str),
 }
 
 impl TraceFiles {
@@ -67,8 +68,8 @@ impl TraceFiles {
                 self.paths.push(spool.path().to_owned());
                 self.spools.push(spool);
                 if cut {
-                    let limit = format!("has more than {bytes_max} bytes (raise --max-temporary-bytes)");
-                    self.failures.push(format!("--traces: standard input {limit}; the rest was not read"));
+                    let limit = format!("has more than {bytes_max} bytes (raise {})", Setting::TemporaryBytesMax);
+                    self.failures.push(format!("{}: standard input {limit}; the rest was not read", Setting::Traces));
                 }
             }
             Err(error) => self.without_spans.push(format!("standard input: {error}")),
@@ -82,7 +83,7 @@ impl TraceFiles {
         self.failures.extend(found.failures);
         for (path, shown) in found.files {
             match kind(&path) {
-                Ok(TraceKind::Unknown) => others += 1,
+                Ok(TraceFormat::Unknown) => others += 1,
                 Ok(kind) => {
                     *kinds.entry(kind.to_string()).or_default() += 1;
                     self.paths.push(path);
@@ -96,13 +97,14 @@ impl TraceFiles {
         }
         let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} of {kind}")).collect();
         let others = if others > 0 { format!("; {others} that hold no traces were left out") } else { String::new() };
-        (folders.say)(&format!("--traces {}: files: {}{others}", folder.display(), kinds.join(", ")));
+        let (traces, folder, kinds) = (Setting::Traces, folder.display(), kinds.join(", "));
+        (folders.notify)(&format!("{traces} {folder}: files: {kinds}{others}"));
     }
 }
 
 /// What kind of traces a file holds.
-fn kind(path: &Path) -> io::Result<TraceKind> {
+fn kind(path: &Path) -> io::Result<TraceFormat> {
     let mut head = Vec::new();
     unpacked(File::open(path)?)?.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
-    Ok(TraceKind::of(&head))
+    Ok(TraceFormat::of(&head))
 }

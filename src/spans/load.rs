@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::file::{Counts, Limits, TraceFile};
 use super::scan::FactCounts;
 use crate::facts::{ResourceFact, SpanFact};
+use crate::setting::Setting;
 
 /// What the trace files held.
 #[derive(Debug, Clone, Default)]
@@ -124,12 +125,13 @@ fn problem_of(counts: &Counts) -> Option<String> {
     }
     if counts.over_limit > 0 {
         parts.push(format!(
-            "{} requests are larger than the limit (raise --max-traces-request-bytes)",
-            counts.over_limit
+            "{} requests are larger than the limit (raise {})",
+            counts.over_limit,
+            Setting::TraceRequestBytesMax
         ));
     }
     if counts.cut {
-        parts.push("it goes on beyond the limit (raise --max-decompressed-bytes)".to_owned());
+        parts.push(format!("it goes on beyond the limit (raise {})", Setting::DecompressedBytesMax));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
 }

@@ -1,6 +1,6 @@
 //! Where span facts come from.
 //!
-//! In go trace files ([`file`]) of every kind that is known ([`kind`]) and a Jaeger's answers ([`jaeger`]), out come export
+//! In go trace files ([`file`]) of every kind that is known ([`trace_format`]) and a Jaeger's answers ([`jaeger`]), out come export
 //! requests in protobuf, one at a time, and from each of them the facts that correlation lives on ([`scan`]). Nothing here
 //! decides what belongs to a span.
 
@@ -11,11 +11,12 @@ pub mod fetch;
 pub mod file;
 pub mod jaeger;
 mod json_scan;
-pub mod kind;
+
 mod limits;
 pub mod list;
 pub mod load;
-pub mod recognise;
 pub mod scan;
 pub mod spool;
+pub mod telemetry;
+pub mod trace_format;
 mod transcode;

@@ -10,8 +10,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span::Event};
 use proptest::prelude::*;
 use prost::Message;
-use spanline::export::annotate::SpanEvents;
-use spanline::export::stored_events::text_hash;
+use spanline::export::span_events::annotate::SpanEvents;
+use spanline::export::span_events::stored_events::text_hash;
 use spanline::spans::file::{Limits, TraceFile};
 
 use crate::harness::run::testdata;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use spanline::export::retry::Random;
+use spanline::export::deliver::retry::Random;
 
 use crate::harness::run::{Background, Place, ran, signal};
 use crate::harness::sink::{PATIENCE, Script};

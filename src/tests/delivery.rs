@@ -8,8 +8,11 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
-use spanline::export::retry::Backoff;
-use spanline::export::{Batch, Deliver, Event, Group, Options, Parcel, Summary};
+use spanline::export::batch::{Batch, Group};
+use spanline::export::deliver::job::Options;
+use spanline::export::deliver::parcel::{Event, Parcel, Summary};
+use spanline::export::deliver::retry::Backoff;
+use spanline::export::deliver::task::Deliver;
 use spanline::otlp::{Client, Compression, Endpoint, Signal};
 use spanline::record::Receipt;
 use tokio::sync::{mpsc, watch};
@@ -115,7 +118,7 @@ async fn deliver_batches(port: u16, plan: &Plan, batches: Vec<Batch>) -> Outcome
         drop_after: Duration::from_secs(1),
         ..Options::new("otlp=here")
     };
-    let standing = Arc::clone(&options.standing);
+    let status = Arc::clone(&options.status);
     let task = tokio::spawn(Deliver::new(Arc::new(client), incoming, sender, deadline, options).run());
     for batch in batches {
         if parcels.send(Parcel::pack(batch, plan.compression)).await.is_err() {
@@ -124,7 +127,7 @@ async fn deliver_batches(port: u16, plan: &Plan, batches: Vec<Batch>) -> Outcome
     }
     drop(parcels);
     if let Some(records) = plan.taken_max {
-        until(|| standing.now().taken == records).await;
+        until(|| status.now().taken == records).await;
         stop.send(Some(tokio::time::Instant::now())).unwrap();
     }
     let summary = tokio::time::timeout(PATIENCE, task).await.expect("delivery ends").unwrap();

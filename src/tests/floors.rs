@@ -10,24 +10,25 @@ use crate::tidy::{named_modules, sources};
 
 /// Which modules of the crate a module may name, from the ground up. A row for a folder within a module holds in place of
 /// the module's for what is in it; every module may name itself.
-const MAY_NAME: [(&str, &[&str]); 23] = [
+const MAY_NAME: [(&str, &[&str]); 24] = [
     ("record", &[]),
     ("services", &["record"]),
     ("waiting", &["record"]),
     ("facts", &[]),
     ("notify", &[]),
+    ("setting", &[]),
     ("counts", &["record"]),
-    ("calendar", &[]),
+    ("calendar", &["setting"]),
     ("files", &[]),
     ("unpack", &[]),
-    ("otlp", &[]),
+    ("otlp", &["setting"]),
     ("decode", &["record", "calendar"]),
     ("assemble", &["record", "services", "decode", "calendar", "input"]),
-    ("input", &["record", "files", "unpack", "decode", "calendar", "spans"]),
+    ("input", &["record", "setting", "files", "unpack", "decode", "calendar", "spans"]),
     ("correlate", &["record", "facts"]),
     ("checkpoint", &["record", "notify"]),
-    ("export", &["record", "notify", "files", "otlp"]),
-    ("spans", &["facts", "files", "otlp", "unpack"]),
+    ("export", &["record", "notify", "setting", "files", "otlp"]),
+    ("spans", &["facts", "setting", "files", "otlp", "unpack"]),
     (
         "pipeline",
         &[
@@ -35,6 +36,7 @@ const MAY_NAME: [(&str, &[&str]); 23] = [
             "services",
             "facts",
             "notify",
+            "setting",
             "counts",
             "calendar",
             "files",
@@ -55,6 +57,7 @@ const MAY_NAME: [(&str, &[&str]); 23] = [
         &[
             "record",
             "notify",
+            "setting",
             "calendar",
             "files",
             "unpack",

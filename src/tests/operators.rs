@@ -98,7 +98,7 @@ fn filters_that_leave_nothing_say_which_and_what_there_is() {
     // The last part of a name, in any case, is enough.
     let ran = run(&["span=runpodsandbox"]);
     assert!(ran.text(0).contains("RunPodSandbox"), "{}", ran.err);
-    ran.says("--only span=runpodsandbox: no span is called so, taken for /runtime.v1.RuntimeService/RunPodSandbox");
+    ran.says("--only span=runpodsandbox: no span has this name, taken for /runtime.v1.RuntimeService/RunPodSandbox");
     let ran = place.run(&["backfill", &logs(), "--traces", &traces(), "--since", "2031-01-01"]);
     ran.says("no record lies between them: the records are from 2026-11-23T").text(0);
     let ran = place.run(&["explain", &logs(), "--traces", &traces(), "--only", "service=flakey"]);
@@ -180,8 +180,8 @@ fn a_pattern_for_no_file_is_said() {
     let place = Place::new();
     place.write("a.log", "one\n");
     let pattern = ["--for", "web*.log", "--service", "web", "a.log"];
-    place.run(&[&["backfill"][..], &pattern].concat()).says("--for web*.log: no file is called so").text(0);
-    place.run(&[&["convert"][..], &pattern].concat()).says("--for web*.log: no file is called so").text(0);
+    place.run(&[&["backfill"][..], &pattern].concat()).says("--for web*.log: no file has such a name").text(0);
+    place.run(&[&["convert"][..], &pattern].concat()).says("--for web*.log: no file has such a name").text(0);
 }
 
 #[test]

@@ -45,6 +45,9 @@ const FOREIGN_FLAGS: [&str; 13] = [
     "--prefix",
 ];
 
+/// Flags of other programs in strings, which are called like one of ours.
+const FLAGS_OF_OTHERS: [(&str, &str); 2] = [("src/input/trees.rs", "--header"), ("src/input/trees.rs", "--fields")];
+
 #[test]
 fn the_code_is_formatted() {
     let output = Command::new(env!("CARGO")).args(["fmt", "--all", "--check"]).current_dir(root()).output().unwrap();
@@ -111,6 +114,25 @@ fn exceptions_are_needed() {
         let lines = functions(code).find(|(function, _)| function == name).map_or(0, |(_, lines)| lines);
         assert!(lines > FUNCTION_LINES_MAX, "{place} is not long any more");
     }
+}
+
+#[test]
+fn only_the_commands_name_flags_in_messages() {
+    let ours: BTreeSet<String> = commands().iter().flat_map(|command| options(&help(&[command, "--help"]))).collect();
+    assert!(ours.contains("--traces"), "the commands list no flags");
+    let is_above =
+        |path: &str| ["src/cli/", "src/config/", "src/commands/"].iter().any(|above| path.starts_with(above));
+    let below = sources().filter(|(path, _)| path.starts_with("src/") && !is_above(path));
+    let mut breaches = Vec::new();
+    for (path, code) in below {
+        for text in texts(&code) {
+            let named = flags(&text).into_iter().filter(|flag| ours.contains(flag));
+            let named = named.chain(text.contains("SPANLINE_").then(|| "SPANLINE_".to_owned()));
+            let is_foreign = |flag: &String| FLAGS_OF_OTHERS.contains(&(path.as_str(), flag.as_str()));
+            breaches.extend(named.filter(|flag| !is_foreign(flag)).map(|flag| format!("{path}: {flag} in {text:?}")));
+        }
+    }
+    assert!(breaches.is_empty(), "name a Setting instead:\n{}", breaches.join("\n"));
 }
 
 #[test]
@@ -302,6 +324,41 @@ fn functions(code: &str) -> impl Iterator<Item = (String, usize)> {
     })
 }
 
+/// What stands in the strings of code, comments aside.
+fn texts(code: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find(['"', '/', '\'']) {
+        let (before, from) = rest.split_at(at);
+        rest = match from.as_bytes() {
+            [b'/', b'/', ..] => from.split_once('\n').map_or("", |(_, rest)| rest),
+            // A quote as a character.
+            [b'\'', b'"', b'\'', ..] => &from[3..],
+            [b'\'', b'\\', _, b'\'', ..] => &from[4..],
+            [b'"', ..] => {
+                let is_raw = before.ends_with("r#");
+                let text = &from[1..];
+                let end = if is_raw { text.find("\"#") } else { end_of_string(text) };
+                let end = end.unwrap_or(text.len());
+                texts.push(text[..end].to_owned());
+                text.get(end + 1..).unwrap_or("")
+            }
+            _ => &from[1..],
+        };
+    }
+    texts
+}
+
+/// Where a string ends whose opening quote lies before the text.
+fn end_of_string(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    text.char_indices().find_map(|(at, character)| {
+        let ends = character == '"' && !is_escaped;
+        is_escaped = character == '\\' && !is_escaped;
+        ends.then_some(at)
+    })
+}
+
 /// Long flags that stand in a text.
 fn flags(text: &str) -> BTreeSet<String> {
     let mut flags = BTreeSet::new();
@@ -357,6 +414,12 @@ mod readers {
                     \n    fn c() {}\n}\ntrait T {\n    fn d(&self);\n}\n// fn e() {";
         let all: Vec<_> = functions(code).collect();
         assert_eq!(all, [("a".into(), 3), ("b".into(), 5), ("c".into(), 1), ("d".into(), 1)]);
+    }
+
+    #[test]
+    fn strings_are_found_and_comments_are_not() {
+        let code = "f(\"a \\\" b\", '\"', r#\"c \" d\"#); // \"e\"\n/// \"f\"\ng::<'a>(b\"h\") / 2";
+        assert_eq!(texts(code), ["a \\\" b", "c \" d", "h"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A gzip file of one or more members, to its end.
 //!
-//! In go compressed bytes, out come the plain ones of all members. Padding of zeros behind the last member is passed over
+//! In go compressed bytes, out come the plain ones of all members. Padding of zeros after the last member is skipped
 //! as gzip itself does it; anything else there is an error, and so is an end inside of a member.
 
 use std::io::{self, BufRead, Read};

@@ -1,14 +1,14 @@
 //! A stream without its compression, which its first bytes tell and never its name.
 //!
 //! In goes anything that is read, out come its plain bytes: of gzip, zstd, xz and bzip2, all members, frames and streams of
-//! them, one behind the other; else what came in; text in UTF-16 as UTF-8. How much comes out is limited by those who read it.
+//! them, one after the other; else what came in; text in UTF-16 as UTF-8. How much comes out is limited by those who read it.
 
 mod gzip;
 mod utf16;
 
 use std::io::{self, BufReader, Read};
 
-/// What each compression begins with. Nothing that is text begins so (`BZh` does, but for the digit behind it and the
+/// What each compression begins with. Nothing that is text begins so (`BZh` does, but for the digit after it and the
 /// magic number of the first block: see [`BZIP2_BLOCKS`]).
 const MAGICS: [(&[u8], Compression); 4] = [
     (&[0x1f, 0x8b], Compression::Gzip),
@@ -94,7 +94,7 @@ pub struct Peeked<R> {
 }
 
 impl<R: Read> Peeked<R> {
-    /// Looks at so many bytes, or as many as there are. An error of the disk is told at once, one of the content behind
+    /// Looks at this many bytes, or as many as there are. An error of the disk is told at once, one of the content after
     /// the bytes before it.
     pub fn new(mut rest: R, bytes: usize) -> io::Result<Peeked<R>> {
         let mut head = Vec::new();

@@ -5,7 +5,7 @@
 
 use std::io::{self, Cursor, Read};
 
-/// Without a mark, so many bytes must look like UTF-16: an ASCII character and a zero byte in turns.
+/// Without a mark, this many bytes must look like UTF-16: an ASCII character and a zero byte in turns.
 const SAMPLE_BYTES: usize = 8;
 /// Bytes that are decoded in one go.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -53,7 +53,7 @@ impl Read for Failed {
 enum Order {
     /// It may be UTF-16.
     Open,
-    /// It is: big end first or not, behind a mark of so many bytes.
+    /// It is: big end first or not, after a mark of this many bytes.
     Known { big: bool, mark: usize },
     /// It is not.
     Other,

@@ -27,7 +27,7 @@ pub struct Line<'a> {
 /// tags    = ( "F" / "P" ) *( ":" tag )
 /// content = *byte
 ///
-/// Only the first tag counts. Where no tag stands, the line is whole and all behind the stream is content. See
+/// Only the first tag counts. Where no tag stands, the line is whole and all after the stream is content. See
 /// `parseCRILog` in kubernetes/cri-client, pkg/logs/logs.go.
 #[inline]
 pub fn line(line: &[u8]) -> Option<Line<'_>> {

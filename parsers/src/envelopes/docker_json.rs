@@ -93,7 +93,7 @@ fn docker<'a>(mut log: Option<(Text<'a>, bool)>, members: &mut Members<'a>) -> O
     Some(Line { log, partial, stream, nanos, digits, attrs })
 }
 
-/// The text of a string from behind its first quote on, without its line feed; whether there was none; the end. The line
+/// The text of a string starting after its first quote, without its line feed; whether there was none; the end. The line
 /// feed is an escape, mostly the only one: without it, the text can be borrowed.
 fn content(text: &[u8], start: usize) -> Option<(Text<'_>, bool, usize)> {
     let plain = json::plain_end(text, start);

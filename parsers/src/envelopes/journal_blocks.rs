@@ -12,7 +12,7 @@ use memchr::{memchr, memchr_iter, memmem};
 /// How the entries of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Fields with their names, binary ones with a length; an empty line behind each entry.
+    /// Fields with their names, binary ones with a length; an empty line after each entry.
     Export,
     /// A line with time and cursor, the fields indented below it.
     Verbose,

@@ -12,12 +12,12 @@ use memchr::{memchr, memmem};
 /// What the start of a buffer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// An entry of so many bytes, with the empty lines before and the one behind it.
+    /// An entry of this many bytes, with the empty lines before and the one after it.
     Entry(usize),
     /// The entry goes on. Its fields before this offset are whole, and need not be looked at again ([`resume`]); where
     /// the stream has ended, they are all there is.
     More(usize),
-    /// No entry, or one above the limit: leave out so many bytes (never 0). The next entry starts there, if it is in
+    /// No entry, or one above the limit: leave out this many bytes (never 0). The next entry starts there, if it is in
     /// the buffer.
     Damaged(usize),
 }

@@ -63,7 +63,7 @@ pub fn family(file_name: &str) -> Family {
     Family { base, order: Order { restart, age }, packing }
 }
 
-/// The name before what a rotation has put behind it; a stamp before the extension stays.
+/// The name before what a rotation has put after it; a stamp before the extension stays.
 pub(crate) fn base(file_name: &str) -> &str {
     let (name, _) = unpacked(file_name);
     behind(name).map_or(name, |(base, _)| base)

@@ -33,7 +33,7 @@ pub(crate) fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
 }
 
 fn pairs<'a>(text: &'a [u8], entry: &mut Entry<'a>) {
-    // An enriched record repeats its fields in words behind a group separator.
+    // An enriched record repeats its fields in words after a group separator.
     let is_gap = |byte: u8| matches!(byte, b' ' | 0x1d);
     let mut rest = text;
     loop {

@@ -57,7 +57,7 @@ fn begins_klog(record: &[u8]) -> bool {
     record[1..].starts_with(b"\"ts\"") || record[1..].trim_ascii_start().starts_with(b"\"ts\"")
 }
 
-/// The lines behind the object's own, on which nothing but blanks may follow it.
+/// The lines after the object's own, on which nothing but blanks may follow it.
 fn behind(record: &[u8], end: usize) -> Option<&[u8]> {
     let rest = &record[end..];
     let line_end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
@@ -159,7 +159,7 @@ impl<'e, 'a> Reader<'e, 'a> {
             Role::Body => self.has_body |= member.raw.starts_with(b"\""),
             Role::ApiVersion => self.is_audit = member.raw.starts_with(b"\"audit.k8s.io/"),
             Role::Mongo => {
-                // `s` alone may be anything; behind MongoDB's `t` it is the level.
+                // `s` alone may be anything; after MongoDB's `t` it is the level.
                 let is_mongodb = self.taken[TIME].as_ref().is_some_and(|taken| taken.member.plain_key() == b"t");
                 let text = member.text().unwrap_or_default();
                 let severity = level::mongodb(&text);

@@ -1,7 +1,7 @@
 //! klog text: the header and the body of one record.
 //!
 //! In goes one whole record (LFs inside where it spans lines, none at the end), out come the header's values, the
-//! message and the pairs. Which lines make a record is said by [`crate::records::continuation`]; the year and the zone, which
+//! message and the pairs. Which lines make a record is decided by [`crate::records::continuation`]; the year and the zone, which
 //! klog never writes, are left to whoever knows the file. What the pairs mean is not judged.
 
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
@@ -48,7 +48,7 @@ pub enum Preamble<'a> {
 /// Fills the entry from one record; `false`, and nothing filled, where it has no klog header within its first bytes.
 ///
 /// A dump that klog itself appends (`log_backtrace_at`, Fatal) is the field `exception.stacktrace`, as is any stack
-/// trace behind a structured record. Other lines behind a structured record belong to the message.
+/// trace after a structured record. Other lines after a structured record belong to the message.
 pub fn text<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     let is_first = matches!(record.first(), Some(b'I' | b'W' | b'E' | b'F'));
     let (start, header) = match if is_first { header(record) } else { None } {
@@ -98,7 +98,7 @@ pub(crate) fn body_at(line: &[u8]) -> Option<usize> {
     header(line).map(|header| header.length)
 }
 
-/// Where the header begins, within the first [`PREFIX_BYTES_MAX`] bytes and behind white space.
+/// Where the header begins, within the first [`PREFIX_BYTES_MAX`] bytes and after white space.
 pub fn find_header(line: &[u8]) -> Option<usize> {
     if is_header(line) {
         return Some(0);
@@ -168,7 +168,7 @@ struct Header<'a> {
 /// sev    = "I" / "W" / "E" / "F"
 /// pid    = 7( SP / DIGIT ) / *SP 1*DIGIT      ; right-aligned, all blank for 0
 ///
-/// `FormatHeader` in klog's internal/buffer/buffer.go. A header that ends behind the time (`…ss.uuuuuu] `) is that of
+/// `FormatHeader` in klog's internal/buffer/buffer.go. A header that ends after the time (`…ss.uuuuuu] `) is that of
 /// klog's test logger.
 fn header(text: &[u8]) -> Option<Header<'_>> {
     let (month, day, nanos_of_day) = clock(text.first_chunk()?)?;
@@ -215,7 +215,7 @@ fn clock(head: &[u8; CLOCK_BYTES]) -> Option<(u8, u8, i64)> {
 fn pid(text: &[u8], at: usize) -> (Option<u64>, usize) {
     let field = &text[at..];
     let blank = field.iter().take_while(|byte| **byte == b' ').count();
-    // Seven blanks and the one behind them are an id of 0; the file's name may begin with a digit.
+    // Seven blanks and the one after them are an id of 0; the file's name may begin with a digit.
     if blank == 8 {
         return (None, at + 8);
     }

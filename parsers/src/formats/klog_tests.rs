@@ -30,7 +30,7 @@ fn fields(entry: &Entry<'_>) -> Vec<String> {
         .collect()
 }
 
-/// The body behind a header, and what is expected of it.
+/// The body after a header, and what is expected of it.
 fn check(body: &str, message: &str, expected: &[&str]) {
     let text = format!("I0102 15:04:05.067890       1 a.go:12] {body}");
     let entry = read(&text);

@@ -1,6 +1,6 @@
 //! The structured body of a klog record: a quoted message and `key=value` pairs.
 //!
-//! In goes what stands behind the header, out come the message and the fields in order, repeated keys included. All of
+//! In goes what follows the header, out come the message and the fields in order, repeated keys included. All of
 //! klog's ages are read: Go quoting, JSON, the `=<` form of values that span lines, and the bare `%+v` of klog before
 //! 2.100. What cannot be told apart (blanks and `=` in keys, quotes in object names) is read as it most likely was.
 
@@ -51,7 +51,7 @@ fn message_len(body: &[u8]) -> Option<usize> {
     (begins_pairs(&body[end..]) && memchr(b'\n', &body[..end]).is_none()).then_some(end)
 }
 
-/// Is what stands behind the message's quotes the first pair, or nothing?
+/// Is what follows the message's quotes the first pair, or nothing?
 #[inline]
 fn begins_pairs(text: &[u8]) -> bool {
     match text.first() {
@@ -62,7 +62,7 @@ fn begins_pairs(text: &[u8]) -> bool {
     }
 }
 
-/// Reads `*( SP key "=" value )` into the fields; returns the lines behind the record's own ones.
+/// Reads `*( SP key "=" value )` into the fields; returns the lines after the record's own ones.
 pub(crate) fn pairs<'a>(text: &'a [u8], entry: &mut Entry<'a>) -> &'a [u8] {
     let mut reader = Reader { rest: text, line: line_end(text), key: None, unbalanced: false };
     while reader.pair(entry) {}
@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The end of a number, bool or null with a key behind it, of whatever bytes: such a value is no part of a text.
+/// The end of a number, bool or null with a key after it, of whatever bytes: such a value is no part of a text.
 fn scalar_before_key(line: &[u8]) -> Option<usize> {
     let end = memchr(b' ', &line[..line.len().min(SCALAR_BYTES_MAX)])?;
     let is_scalar = !matches!(line[0], b'"' | b'{' | b'[') && json::value_end(&line[..end]) == Some(end);
@@ -241,7 +241,7 @@ fn next_key(text: &[u8]) -> bool {
 
 /// key = *byte    ; no LF or DQUOTE, no "=" but inside of what fmt writes for odd types, `%!s(int=1)`
 ///
-/// Its length, where a `=` follows. Blanks count only where `blanks` is set, that is behind a value whose end is sure.
+/// Its length, where a `=` follows. Blanks count only where `blanks` is set, that is after a value whose end is sure.
 #[inline]
 fn key_len(text: &[u8], blanks: bool) -> Option<usize> {
     let window = &text[..text.len().min(KEY_BYTES_MAX)];

@@ -1,6 +1,6 @@
 //! log4j, logback and JBoss patterns: a time, a level and a thread in either order, then a logger and the message.
 //!
-//! The thread and the logger become fields; a line number behind `#` or in `Class.java:12` the code site.
+//! The thread and the logger become fields; a line number after `#` or in `Class.java:12` the code site.
 
 use crate::entry::{CodeSite, Entry, Format, Severity, Text, Time, Value};
 use crate::formats::plain;
@@ -58,7 +58,7 @@ pub(crate) fn threaded<'a>(rest: &'a [u8], entry: &mut Entry<'a>) -> bool {
     entry.severity_text = Text::Borrowed(word);
     let is_postgres = after.starts_with(b":  ");
     if is_postgres && has_blocks {
-        // What stands between pid and level is not passed over.
+        // What stands between pid and level is not skipped.
         return false;
     }
     if let (Some(pid), b"") = parts::digits(thread)
@@ -137,7 +137,7 @@ pub(crate) fn level_first<'a>(severity: Severity, word: &'a [u8], rest: &'a [u8]
 
 /// jul = class SP method LF LEVEL ": " message     ; java.util.logging, behind its date
 ///
-/// Without its second line the record is text behind a time.
+/// Without its second line the record is text after a time.
 pub(crate) fn jul<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) {
     entry.time = time;
     let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
@@ -261,7 +261,7 @@ fn is_logger(byte: u8) -> bool {
     LOGGER[byte as usize]
 }
 
-/// Passes over further bracketed blocks (ids; they are found in the line's text).
+/// Skips further bracketed blocks (ids; they are found in the line's text).
 fn blocks(mut rest: &[u8]) -> &[u8] {
     for _ in 0..3 {
         let Some((_, after)) = bracket(rest) else { break };

@@ -58,7 +58,7 @@ pub(crate) struct Pair<'a> {
     pub(crate) key: &'a [u8],
     raw: &'a [u8],
     form: Form,
-    /// Words without a `=` that stood behind the value and were taken into it.
+    /// Words without a `=` that stood after the value and were taken into it.
     words: usize,
 }
 
@@ -103,13 +103,13 @@ pub(crate) struct Pairs<'a> {
     equals: Option<usize>,
 }
 
-/// Bare words behind a value.
+/// Bare words after a value.
 #[derive(Default)]
 struct Words {
     count: usize,
     /// Where the last of them ends.
     end: usize,
-    /// Where the `=` of the key behind them stands.
+    /// Where the `=` of the key after them stands.
     equals: Option<usize>,
 }
 
@@ -118,7 +118,7 @@ impl<'a> Pairs<'a> {
         Pairs { rest: line, equals: None }
     }
 
-    /// The bare words at the start of a text that begins behind a value.
+    /// The bare words at the start of a text that begins after a value.
     #[inline]
     fn words(text: &[u8]) -> Words {
         let mut words = Words::default();

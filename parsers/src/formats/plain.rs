@@ -37,7 +37,7 @@ pub(crate) fn line<'a>(line: &'a [u8], entry: &mut Entry<'a>) -> bool {
     true
 }
 
-/// What follows a time: a level with or without marks, or behind a pid and the like, and the message.
+/// What follows a time: a level with or without marks, or after a pid and the like, and the message.
 pub(crate) fn after_time<'a>(time: Time, rest: &'a [u8], entry: &mut Entry<'a>) {
     entry.time = time;
     let rest = match rest {
@@ -124,7 +124,7 @@ fn code_site(text: &[u8]) -> Option<(CodeSite<'_>, &[u8])> {
     let (line, rest) = digits(&text[colon + 1..]);
     let line = u32::try_from(line?).ok()?;
     let rest = rest.strip_prefix(b": ").or_else(|| {
-        // Gitea puts the function's name behind it, and the level.
+        // Gitea puts the function's name after it, and the level.
         let name = rest.strip_prefix(b":")?;
         let end = memchr::memchr(b' ', &name[..name.len().min(80)])?;
         let rest = &name[end + 1..];

@@ -1,4 +1,4 @@
-//! Levels that stand behind something else: a pid, a thread, a file, a process.
+//! Levels that stand after something else: a pid, a thread, a file, a process.
 //!
 //! In goes what follows a time, out come the level with what stood before it, and the message. gunicorn, Airflow, Celery,
 //! cloud-init, Envoy, MySQL, MariaDB and Minecraft write so.
@@ -90,7 +90,7 @@ impl<'a> Before<'a> {
         }
     }
 
-    /// MySQL's and MariaDB's own words, which mean a level behind a bare number only.
+    /// MySQL's and MariaDB's own words, which mean a level after a bare number only.
     fn database_level<'t>(&self, text: &'t [u8]) -> Option<(Severity, &'t [u8], &'t [u8])> {
         let (word, after) = parts::bracket(text).filter(|_| self.is_bare)?;
         let severity = match word {

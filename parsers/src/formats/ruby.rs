@@ -1,7 +1,7 @@
 //! Ruby: the standard Logger's lines and Sidekiq's.
 //!
-//! In goes a line, or what follows its time, out come time, level, pid, program and message. Frames at the margin behind it
-//! are told by [`crate::stacks::frames`].
+//! In goes a line, or what follows its time, out come time, level, pid, program and message. Frames at the margin after it
+//! are recognised by [`crate::stacks::frames`].
 
 use crate::entry::{Entry, Severity, Text, Value};
 use crate::text::parts::{digits, skip_blanks};

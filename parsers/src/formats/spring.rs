@@ -88,7 +88,7 @@ fn block(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&text[..end], parts::skip_blanks(&text[end..])))
 }
 
-/// What a block has behind the application's name, where that is no ids but what a program put into its context.
+/// What a block has after the application's name, where that is no ids but what a program put into its context.
 fn own_context(block: &[u8]) -> Option<&[u8]> {
     let inside = &block[1..block.len() - 1];
     let context = &inside[memchr::memchr(b',', inside)? + 1..];

@@ -1,6 +1,6 @@
 //! syslog lines: RFC 3164 with and without PRI, journalctl's short formats, RFC 5424.
 //!
-//! In goes a line, out come its prefix and the payload behind it, which whoever chooses formats reads like a line of its own
+//! In goes a line, out come its prefix and the payload after it, which the caller that chooses formats reads like a line of its own
 //! (klog inside of kubelet's). Host and program become fields, the prefix gives time, pid and severity where the payload has
 //! none. Octet counts are not read.
 

@@ -1,4 +1,4 @@
-//! What web servers and frameworks write beside access lines: Apache's error log, Gin's requests, NestJS, Monolog.
+//! What web servers and frameworks write in addition to access lines: Apache's error log, Gin's requests, NestJS, Monolog.
 //!
 //! In go lines in brackets, out come time, level and message, and the request's parts as fields.
 

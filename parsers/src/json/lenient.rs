@@ -54,7 +54,7 @@ pub(super) fn end(text: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Where the next value starts: behind its key in an object.
+/// Where the next value starts: after its key in an object.
 fn start(text: &[u8], at: usize, close: u8) -> Option<usize> {
     if close == b']' {
         return Some(at);

@@ -3,7 +3,7 @@
 //! In goes one line after the other (payloads, envelopes removed, of one stream), out comes whether the next one
 //! belongs to the record that is open. No bytes are kept: a few flags of the first line and of what followed decide. Only
 //! its shape, or klog's own rules, make a line a continuation; one that is a record by itself is none. Some lines are
-//! judged by those behind them ([`Next::Waits`]): a blank line before an exception, the message of one, a Go function
+//! judged by those after them ([`Next::Waits`]): a blank line before an exception, the message of one, a Go function
 //! before its place. Whether a line came too late to be one is the caller's to judge.
 
 use crate::detect::{has_level, stands_alone};
@@ -22,7 +22,7 @@ use memchr::memmem::Finder;
 pub struct Open {
     body: Body,
     trace: Trace,
-    /// klog stands behind a prefix in this stream.
+    /// klog stands after a prefix in this stream.
     prefixed: bool,
     /// An indented line was taken: a closing bracket may follow.
     indented: bool,
@@ -34,14 +34,14 @@ pub struct Open {
     tells: Option<Tells>,
 }
 
-/// What becomes of a line behind the open record.
+/// What becomes of a line after the open record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// It begins a record of its own, as do the lines that waited.
     Begins,
     /// It belongs to the open record, as do the lines that waited.
     Continues,
-    /// The lines behind it decide.
+    /// The lines after it decide.
     Waits,
 }
 
@@ -70,7 +70,7 @@ enum Trace {
     None,
     /// Go: frames stand at the start of lines, blank lines between goroutines.
     Go,
-    /// Python: the first line at the margin behind the frames ends it.
+    /// Python: the first line at the margin after the frames ends it.
     Python,
     /// Python, ended: one blank line may lead to the next exception.
     PythonEnd,
@@ -94,7 +94,7 @@ enum Trace {
     Other,
 }
 
-/// What a record's first line tells of, as far as lines of text behind it are concerned.
+/// What a record's first line tells of, as far as lines of text after it are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tells {
     Nothing,
@@ -135,7 +135,7 @@ impl Open {
         Open { body, ..Open::default() }
     }
 
-    /// What the first line of a record says of those behind it.
+    /// What the first line of a record says of those after it.
     #[inline(never)]
     fn read(first: &[u8]) -> Open {
         let mut open = Open { body: Body::Line, ..Open::default() };
@@ -148,7 +148,7 @@ impl Open {
         open
     }
 
-    /// Does the next line belong to the record, as far as can be said without those behind it? If not, open a new one
+    /// Does the next line belong to the record, as far as can be said without those after it? If not, open a new one
     /// with it. `first`: the record's first line, or what it has become since.
     #[inline]
     pub fn takes(&mut self, first: &[u8], next: &[u8]) -> bool {
@@ -190,7 +190,7 @@ impl Open {
         Next::Continues
     }
 
-    /// Does a line that goes on no record by its own looks wait for those behind it?
+    /// Does a line that goes on no record by its own looks wait for those after it?
     fn first_pending(&mut self, first: &[u8], next: &[u8]) -> Option<Pending> {
         if !matches!(self.body, Body::Line | Body::Structured) {
             return None;

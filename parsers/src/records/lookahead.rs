@@ -1,7 +1,7 @@
 //! Lines that wait for what follows them before it is known whether they belong to the open record.
 //!
-//! In goes the line behind those that wait, out comes whether all of them belong to the record, none, or whether they wait
-//! on. Which lines begin to wait is said by [`crate::records::continuation`].
+//! In goes the line after those that wait, out comes whether all of them belong to the record, none, or whether they wait
+//! on. Which lines begin to wait is decided by [`crate::records::continuation`].
 
 use crate::detect::stands_alone;
 use crate::records::record_start::begins_record;
@@ -22,7 +22,7 @@ pub(crate) enum Pending {
     Nothing,
     /// A blank line: an exception may follow.
     Blank(Behind),
-    /// So many lines behind a Python exception: another one may follow.
+    /// So many lines after a Python exception: another one may follow.
     Python(u8),
     /// Lines of text: frames may follow.
     Text(Lines),
@@ -30,7 +30,7 @@ pub(crate) enum Pending {
     Call(Lines),
 }
 
-/// What a blank line that waits stands behind.
+/// What a blank line that waits stands after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind {
     /// A PHP trace.
@@ -77,7 +77,7 @@ impl Pending {
         is_text.then_some(Pending::Text(Lines { count: 1, named }))
     }
 
-    /// Judges those that wait by the line behind them.
+    /// Judges those that wait by the line after them.
     pub(crate) fn judge(self, next: &[u8]) -> Verdict {
         let is_blank = next.trim_ascii().is_empty();
         match self {

@@ -1,11 +1,11 @@
-//! Parts of crash reports that are no frames: what runtimes and frameworks write between and behind them.
+//! Parts of crash reports that are no frames: what runtimes and frameworks write between and after them.
 //!
 //! In goes one line, out comes whether it has the shape of such a part. In which reports they count is said by
 //! [`crate::records::continuation`].
 
 use memchr::memmem;
 
-/// What SQL drivers, SQLAlchemy and Kubernetes' client put behind the exception's own line.
+/// What SQL drivers, SQLAlchemy and Kubernetes' client put after the exception's own line.
 pub(crate) fn is_python_detail(line: &[u8]) -> bool {
     const STARTS: [&[u8]; 10] = [
         b"(Background on this error at: ",
@@ -46,12 +46,12 @@ pub(crate) fn is_thrown(line: &[u8]) -> bool {
     is_error && matches!(text[name..].first(), None | Some(b':' | b' ')) || line.starts_with(b"Uncaught ")
 }
 
-/// `Node.js v18.12.0`, behind a blank line
+/// `Node.js v18.12.0`, after a blank line
 pub(crate) fn is_node_version(line: &[u8]) -> bool {
     line.strip_prefix(b"Node.js v").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
 }
 
-/// Parts of what anyhow and its like write, behind a blank line.
+/// Parts of what anyhow and its like write, after a blank line.
 pub(crate) fn is_rust_section(line: &[u8]) -> bool {
     matches!(line.trim_ascii_end(), b"Caused by:" | b"Stack backtrace:" | b"Location:")
 }

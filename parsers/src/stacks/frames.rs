@@ -16,7 +16,7 @@ static IN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":in "));
 
 pub(crate) const PYTHON: &[u8] = b"Traceback (most recent call last):";
 
-/// The field that holds a stack trace behind a record.
+/// The field that holds a stack trace after a record.
 pub const STACK_KEY: &[u8] = b"exception.stacktrace";
 
 /// `goroutine 1 [running]:`, also `goroutine 1 gp=0xc00 m=0 mp=0x1 [select, 2 minutes]:`
@@ -142,7 +142,7 @@ pub(crate) fn is_go_place(line: &[u8]) -> bool {
 
 /// head = *( name "." ) Name *( "$" Name ) [ ": " message ]
 ///
-/// An exception by any name, `org.acme.Fault$Gone: 410`, which only the frames behind it show to be one.
+/// An exception by any name, `org.acme.Fault$Gone: 410`, which only the frames after it show to be one.
 pub(crate) fn is_exception_head(line: &[u8]) -> bool {
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'$' | b'_' | b'`');
     let end = line.iter().take(256).take_while(|byte| part(byte)).count();
@@ -153,18 +153,18 @@ pub(crate) fn is_exception_head(line: &[u8]) -> bool {
         && (rest.is_empty() || rest.starts_with(b": ") || matches!(rest, b":" | b"\r"))
 }
 
-/// A frame behind its indentation, as Java, Node and .NET write it.
+/// A frame after its indentation, as Java, Node and .NET write it.
 pub(crate) fn is_indented_frame(line: &[u8]) -> bool {
     let frame = line.trim_ascii_start();
     frame.len() < line.len() && (frame.starts_with(b"at ") || frame.starts_with(b"--- End of ") || is_omitted(frame))
 }
 
-/// Does a line that a logger wrote name the exception whose message goes on behind it?
+/// Does a line that a logger wrote name the exception whose message goes on after it?
 pub(crate) fn names_exception(line: &[u8]) -> bool {
     EXCEPTION.find(line).is_some() || ERROR.find(line).is_some()
 }
 
-/// `Next LogicException: outer in /app/c.php:9`, behind a blank line; Laravel's `[previous exception] [object] (…`
+/// `Next LogicException: outer in /app/c.php:9`, after a blank line; Laravel's `[previous exception] [object] (…`
 pub(crate) fn is_php_link(line: &[u8]) -> bool {
     line.starts_with(b"Next ") && memmem::find(line, b" in ").is_some() || line.starts_with(b"[previous exception] ")
 }
@@ -236,7 +236,7 @@ pub(crate) fn begins_trace(line: &[u8]) -> bool {
         || frame.starts_with(b"File \"")
 }
 
-/// Hangs the lines behind a record's own ones to it: a stack trace as the field [`STACK_KEY`], other lines to the body.
+/// Hangs the lines after a record's own ones to it: a stack trace as the field [`STACK_KEY`], other lines to the body.
 pub fn attach<'a>(entry: &mut Entry<'a>, tail: &'a [u8]) {
     if tail.is_empty() {
         return;

@@ -66,7 +66,7 @@ pub fn trim_start(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Where a part of the plain text stands in the text with its sequences: those right before it and right behind it
+/// Where a part of the plain text stands in the text with its sequences: those right before it and right after it
 /// belong to it.
 pub fn range_with_sequences(text: &[u8], plain: Range<usize>) -> Range<usize> {
     let (mut start, mut end) = (None, text.len());

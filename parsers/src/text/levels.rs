@@ -34,7 +34,7 @@ pub(crate) fn name(text: &[u8]) -> Severity {
 
 /// level = 3*13UPPER, followed by a blank, a mark or the end
 ///
-/// Its number, its text, and what follows (blanks not passed over).
+/// Its number, its text, and what follows (blanks not skipped).
 #[inline]
 pub(crate) fn level(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
     let length = text.iter().take(14).take_while(|b| b.is_ascii_uppercase()).count();
@@ -186,7 +186,7 @@ fn error_phrase(text: &[u8]) -> Option<(Severity, &[u8], &[u8])> {
     Some((severity, word, text))
 }
 
-/// The text behind a level: one mark and the blanks around it are not part of it.
+/// The text after a level: one mark and the blanks around it are not part of it.
 fn message(rest: &[u8]) -> &[u8] {
     let rest = skip_blanks(rest);
     match rest {

@@ -4,7 +4,7 @@
 
 use crate::entry::CodeSite;
 
-/// Passes over spaces and tabs.
+/// Skips spaces and tabs.
 #[inline]
 pub(crate) fn skip_blanks(text: &[u8]) -> &[u8] {
     &text[text.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()..]
@@ -43,7 +43,7 @@ pub(crate) fn bracket(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// site = file ":" line ; the file has a name and an extension
 ///
-/// Read from its end: both parts behind the name are a few bytes long.
+/// Read from its end: both parts after the name are a few bytes long.
 pub(crate) fn code_site(site: &[u8]) -> Option<CodeSite<'_>> {
     let digits = site.iter().rev().take(10).take_while(|byte| byte.is_ascii_digit()).count();
     let (file, line) = site.split_at(site.len() - digits);

@@ -1,7 +1,7 @@
 //! Dates and clocks as programs write them when it is not ISO 8601.
 //!
 //! In goes text that begins with one, out come the [`Time`] and what follows it. A zone's name counts where it means one
-//! offset all over the world; one that means several (`IST`, `CST`, `BST`) is passed over, and the time is local.
+//! offset all over the world; one that means several (`IST`, `CST`, `BST`) is skipped, and the time is local.
 
 use crate::entry::Time;
 use crate::text::parts::{self, digits, skip_blanks};
@@ -231,7 +231,7 @@ fn day_of(text: &[u8]) -> Option<u8> {
 
 /// full = date-time [SP zone]   ; Go and PostgreSQL put the zone apart
 ///
-/// The time, and what follows the blanks behind it.
+/// The time, and what follows the blanks after it.
 pub(crate) fn stamp(line: &[u8]) -> Option<(Time, &[u8])> {
     let (mut time, mut at) = timestamp::iso8601(line)?;
     if matches!(time, Time::Local { .. })
@@ -249,7 +249,7 @@ pub(crate) fn stamp(line: &[u8]) -> Option<(Time, &[u8])> {
     }
 }
 
-/// Any date that may stand in brackets, a zone with its area's name behind it passed over; or the time of day.
+/// Any date that may stand in brackets, a zone with its area's name after it skipped; or the time of day.
 pub(crate) fn in_brackets(text: &[u8]) -> Option<(Time, &[u8])> {
     if let Some(found) = stamp(text).or_else(|| comma(text)) {
         return Some(found);

@@ -24,7 +24,7 @@ pub fn days_from_civil(year: i32, month: u8, day: u8) -> i64 {
 /// zone = "Z" / ("+" / "-") hh [":"] mm
 ///
 /// Returns the time and the number of bytes it took. Without a zone it is [`Time::Local`]. Digits beyond the ninth are
-/// passed over.
+/// skipped.
 #[inline]
 pub fn iso8601(text: &[u8]) -> Option<(Time, usize)> {
     if let Some(head) = text.first_chunk::<30>()
@@ -167,7 +167,7 @@ impl Pattern {
         Pattern { bytes: u64::from_le_bytes(pattern), room: u64::from_le_bytes(room) }
     }
 
-    /// The number that the digits at a place and behind it make, at that place; `None` where the bytes do not fit.
+    /// The number that the digits at a place and after it make, at that place; `None` where the bytes do not fit.
     #[inline(always)]
     pub(crate) fn pairs(&self, bytes: &[u8; 8]) -> Option<[u8; 8]> {
         let values = u64::from_le_bytes(*bytes) ^ self.bytes;

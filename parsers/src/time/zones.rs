@@ -1,12 +1,12 @@
-//! Zones and halves of the day that stand behind a time, set apart by a blank.
+//! Zones and halves of the day that stand after a time, set apart by a blank.
 //!
-//! In go a local time and the text behind it, out come the time by what stands there and what follows. A zone's name counts
-//! where it means one offset all over the world; one that means several (`IST`, `CST`, `BST`) is passed over.
+//! In go a local time and the text after it, out come the time by what stands there and what follows. A zone's name counts
+//! where it means one offset all over the world; one that means several (`IST`, `CST`, `BST`) is skipped.
 
 use crate::entry::Time;
 use crate::time::timestamp::{self, days_from_civil};
 
-/// Local time with the offset of a zone that stands behind it.
+/// Local time with the offset of a zone that stands after it.
 pub(crate) fn at_offset(time: Time, offset: i64) -> Option<Time> {
     let Time::Local { year: Some(year), month, day, nanos_of_day, digits } = time else { return None };
     let seconds = days_from_civil(year, month, day) * 86_400 - offset;

@@ -28,7 +28,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Reads a value by its key; what does not follow the key's grammar is passed over. The last valid one wins, as with
+    /// Reads a value by its key; what does not follow the key's grammar is skipped. The last valid one wins, as with
     /// any field.
     pub(super) fn take(&mut self, key: Key, value: &[u8]) {
         if value.first() == Some(&ansi::ESCAPE) {

@@ -109,7 +109,7 @@ enum Token<'a> {
     Scalar(&'a [u8]),
 }
 
-/// Tokens of JSON, leniently: commas and white space are passed over.
+/// Tokens of JSON, leniently: commas and white space are skipped.
 struct Walk<'a> {
     json: &'a [u8],
     at: usize,

@@ -58,7 +58,7 @@ pub fn from_text(text: &[u8]) -> TraceContext {
     found.context()
 }
 
-/// Reads the values of all keys that hold a word, the first of which is given, and of the keys right behind them.
+/// Reads the values of all keys that hold a word, the first of which is given, and of the keys right after them.
 fn after_keys(text: &[u8], first: usize, word: &Finder<'_>, found: &mut Found) {
     let mut at = first;
     for _ in 0..PLACES_MAX {

@@ -118,7 +118,7 @@ impl Iterator for HexRuns<'_> {
                 start -= 1;
             }
             self.floor = end;
-            // The next run begins behind the byte that ended this one.
+            // The next run begins after the byte that ended this one.
             self.probe = end + STRIDE;
             if end - start >= 16 {
                 return Some((start, end));

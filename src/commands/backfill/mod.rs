@@ -1,7 +1,6 @@
-//! `spanline backfill`: a run from its first word to its summary and exit code.
+//! `spanline backfill`: progress, text on the terminal, the summary and the exit code of a run.
 //!
-//! In goes what is to be done, out come text on the terminal, the summary and the code. What is read, linked and sent is
-//! the pipeline's.
+//! In goes the configuration, out come text and the code. The pipeline reads, links and sends.
 
 mod summary;
 mod text;
@@ -9,23 +8,24 @@ mod text;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::flags::with_flags;
 use super::progress::Progress;
-use crate::notify::{Say, counted};
+use crate::notify::{Notify, counted};
 use crate::pipeline::config::BackfillConfig;
 use crate::pipeline::monitor::Monitor;
 use crate::pipeline::{self, Finished, Outcome, PipelineError, span_lookups};
 use text::TextOutput;
 
-/// Runs it, with lines on `output` and the summary on `errors`; gives back the exit code.
+/// Runs a backfill, with lines on `output` and the summary on `errors`; returns the exit code.
 pub fn run(
     config: &BackfillConfig,
     output: &mut impl Write,
     errors: &mut impl Write,
     monitor: &Arc<Monitor>,
-    say: &Say,
+    notify: &Notify,
 ) -> Result<u8, PipelineError> {
-    let progress = Progress::start(config.read.quiet, monitor, say);
-    let finished = pipeline::backfill(config, monitor, &progress.say_above(say));
+    let progress = Progress::start(config.read.quiet, monitor, notify);
+    let finished = pipeline::backfill(config, monitor, &progress.notify_above(notify));
     // Text goes to the same terminal.
     progress.finish();
     let Finished { mut outcome, lines, selection, correlator, sources } = finished?;
@@ -44,7 +44,7 @@ pub fn run(
     outcome.selection_remarks = selection.remarks(span_lookups::of(correlator));
     let summary = if config.read.quiet { outcome.failures() } else { outcome.summary() };
     // A closed stderr is no reason to fail.
-    let _ = errors.write_all(summary.as_bytes());
+    let _ = errors.write_all(with_flags(&summary).as_bytes());
     Ok(exit_code(&outcome))
 }
 

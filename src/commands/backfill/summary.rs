@@ -1,10 +1,10 @@
-//! What a run came to, in words.
+//! The summary of a run.
 //!
 //! In goes an [`Outcome`], out come the lines of the summary: what was read, linked, sent, and what was not, each with its
 //! count and what to change. Nothing is counted here.
 
 use crate::commands::remedy::remedy;
-use crate::export::Summary;
+use crate::export::deliver::parcel::Summary;
 use crate::notify::{counted, spelled_time};
 use crate::pipeline::Outcome;
 use crate::record::{Method, Unlinked};
@@ -19,18 +19,18 @@ impl Outcome {
     pub(super) fn summary(&self) -> String {
         let mut text = String::new();
         let counts = &self.read.counts;
-        let mut say = |line: String| {
+        let mut add = |line: String| {
             text.push_str(&line);
             text.push('\n');
         };
         if self.stopped {
-            say("interrupted: what was not read, written or delivered is left for another run".to_owned());
+            add("interrupted: what was not read, written or delivered is left for another run".to_owned());
         }
         let cut = match self.read.files_cut {
             0 => String::new(),
             cut => format!(" ({cut} not to the end)"),
         };
-        say(format!(
+        add(format!(
             "read      {}{cut} in {}, {}, {}, {}",
             counted(self.read.files_read + self.read.files_cut, "file"),
             counted(self.sources as u64, "source"),
@@ -39,11 +39,11 @@ impl Outcome {
             counted(counts.records, "record")
         ));
         let name = |(envelope, format, count): (_, spanline_parsers::Format, u64)| {
-            format!("{}{} {count}", crate::export::json::envelope(envelope), format.name())
+            format!("{}{} {count}", crate::export::formats::json::envelope(envelope), format.name())
         };
         let formats: Vec<String> = counts.by_format().into_iter().map(name).collect();
         if !formats.is_empty() {
-            say(format!("formats   {}", formats.join(", ")));
+            add(format!("formats   {}", formats.join(", ")));
         }
         for (count, name, what) in [
             (counts.cut, "line", "longer than the limit, cut into pieces (--max-line-bytes)"),
@@ -58,86 +58,86 @@ impl Outcome {
             (self.traces.invalid, "span", "without valid ids or times, left out"),
         ] {
             if count > 0 {
-                say(format!("          {} {what}", counted(count, name)));
+                add(format!("          {} {what}", counted(count, name)));
             }
         }
-        self.say_shares(&mut say);
+        self.add_shares(&mut add);
         if counts.nul_bytes > 0 {
-            say(format!("          {} of NUL bytes in lines longer than the limit, left out", size(counts.nul_bytes)));
+            add(format!("          {} of NUL bytes in lines longer than the limit, left out", size(counts.nul_bytes)));
         }
         if self.read.bytes_lost > 0 {
             let lost = size(self.read.bytes_lost);
-            say(format!("lost      {lost} of files that were emptied, replaced or removed while the run went on"));
+            add(format!("lost      {lost} of files that were emptied, replaced or removed while the run went on"));
         }
         for (reason, names) in &self.left_out {
-            say(format!(
+            add(format!(
                 "left out  {}: {reason} ({})",
                 counted(names.len() as u64, "file"),
                 first_few(names, self.verbose)
             ));
         }
-        self.say_traces(&mut say);
-        self.say_links(&mut say);
-        self.say_delivered(&mut say);
+        self.add_traces(&mut add);
+        self.add_links(&mut add);
+        self.add_delivered(&mut add);
         text
     }
 
     /// Whose lines were left out since they had their share.
-    fn say_shares(&self, say: &mut impl FnMut(String)) {
+    fn add_shares(&self, add: &mut impl FnMut(String)) {
         for (file, lines) in self.lines_over_share.iter().take(WRITERS_SHOWN) {
             let lines = counted(*lines, "line");
-            say(format!("          {lines} of {file} not looked at for spans: its share of the memory is used up"));
+            add(format!("          {lines} of {file} not looked at for spans: its share of the memory is used up"));
         }
         let more = self.lines_over_share.len().saturating_sub(WRITERS_SHOWN);
         if more > 0 {
-            say(format!("          lines of {} more likewise", counted(more as u64, "source")));
+            add(format!("          lines of {} more likewise", counted(more as u64, "source")));
         }
     }
 
-    fn say_traces(&self, say: &mut impl FnMut(String)) {
+    fn add_traces(&self, add: &mut impl FnMut(String)) {
         if self.traces.files > 0 {
             let files = self.traces.files - self.from_stores.min(self.traces.files);
             let places = [(files, "file", "in"), (self.from_stores, "Jaeger", "from")];
             let places = places.into_iter().filter(|(count, ..)| *count > 0);
             let places: Vec<_> = places.map(|(count, name, at)| format!("{at} {}", counted(count, name))).collect();
-            say(format!("traces    {} {}", counted(self.traces.spans, "span"), places.join(" and ")));
+            add(format!("traces    {} {}", counted(self.traces.spans, "span"), places.join(" and ")));
         }
         if self.spans_repeated > 0 {
             let spans = counted(self.spans_repeated, "span");
-            say(format!("          {spans} read more than once, written and sent once"));
+            add(format!("          {spans} read more than once, written and sent once"));
         }
     }
 
     /// What was not read, shown or delivered, and nothing else.
     pub(super) fn failures(&self) -> String {
         let mut text = String::new();
-        let mut say = |line: String| {
+        let mut add = |line: String| {
             text.push_str(&line);
             text.push('\n');
         };
         for (count, what) in [(self.lines_left_out, "line"), (self.events_left_out, "span event")] {
             if count > 0 {
-                say(format!("failed    {} beyond --max-held-bytes, left out", counted(count, what)));
+                add(format!("failed    {} beyond --max-held-bytes, left out", counted(count, what)));
             }
         }
         for (name, summary) in self.delivered.iter().filter(|(_, summary)| !summary.is_complete()) {
-            say(format!(
+            add(format!(
                 "sent      {name}: {} in {}",
                 counted(summary.records, "item"),
                 counted(summary.requests, "request")
             ));
-            say_undelivered(summary, &mut say);
+            add_undelivered(summary, &mut add);
         }
-        self.say_refused(&mut say);
-        self.all_failures().for_each(|failure| say(format!("failed    {failure}")));
+        self.add_refused(&mut add);
+        self.all_failures().for_each(|failure| add(format!("failed    {failure}")));
         text
     }
 
     /// What destinations refused in earlier runs.
-    fn say_refused(&self, say: &mut impl FnMut(String)) {
+    fn add_refused(&self, add: &mut impl FnMut(String)) {
         for (name, reasons) in &self.refused_before {
             for (reason, count) in reasons {
-                say(format!(
+                add(format!(
                     "refused   {name}: {} in earlier runs, not sent again (--resend tries anew): {reason}",
                     counted(*count, "record")
                 ));
@@ -145,7 +145,7 @@ impl Outcome {
         }
     }
 
-    fn say_links(&self, say: &mut impl FnMut(String)) {
+    fn add_links(&self, add: &mut impl FnMut(String)) {
         let linked: u64 = self.links.linked.sum();
         let unlinked: u64 = self.links.unlinked.sum();
         let name = |(method, verified): (Method, bool)| {
@@ -154,11 +154,11 @@ impl Outcome {
         let by_method: Vec<_> =
             self.links.linked.iter().map(|(method, count)| format!("{} {count}", name(method))).collect();
         let detail = if by_method.is_empty() { String::new() } else { format!(": {}", by_method.join(", ")) };
-        say(format!("linked    {linked} of {}{detail}", linked + unlinked));
+        add(format!("linked    {linked} of {}{detail}", linked + unlinked));
         for (reason, count) in self.links.unlinked.iter() {
-            // Traces that hold no span were said by themselves.
+            // Traces that hold no span were reported before.
             let remedy = if self.traces.files > 0 && reason == Unlinked::NoTraces { "" } else { remedy(reason) };
-            say(format!("unlinked  {count} {}: {}{}", reason.name(), reason.reason(), remedy));
+            add(format!("unlinked  {count} {}: {}{}", reason.name(), reason.reason(), remedy));
         }
         for (count, name, what) in [
             (self.links.outside_window, "record", "outside --since and --until, left out"),
@@ -167,23 +167,23 @@ impl Outcome {
             (self.links.acknowledged_before, "record", "acknowledged in an earlier run, not sent again"),
         ] {
             if count > 0 {
-                say(format!("          {} {what}", counted(count, name)));
+                add(format!("          {} {what}", counted(count, name)));
             }
         }
         if let (Some((first, last)), None) = (self.links.all_times, self.links.times) {
             let (first, last) = (spelled_time(first), spelled_time(last));
-            say(format!("          no record lies between them: the records are from {first} to {last}"));
+            add(format!("          no record lies between them: the records are from {first} to {last}"));
         }
-        self.selection_remarks.iter().for_each(|remark| say(format!("          {remark}")));
+        self.selection_remarks.iter().for_each(|remark| add(format!("          {remark}")));
         if self.links.untraced_before > 0 {
-            say(format!(
+            add(format!(
                 "          {} of them sent by a run without traces, and so without a link: --resend sends these again \
                  (a receiver that drops what it has by log.record.uid keeps the older ones)",
                 self.links.untraced_before
             ));
         }
         if let Some(why) = self.why_little_is_linked() {
-            say(format!("          {why}"));
+            add(format!("          {why}"));
         }
     }
 
@@ -204,7 +204,7 @@ impl Outcome {
             let apart = (first - to).max(from - last) / 1_000_000_000;
             let zone = if self.zone_given { "" } else { "; if their clock had another zone, give --zone" };
             return Some(format!(
-                "why so few: the lines lie beside the spans by {} (lines {}, spans {}){zone}",
+                "why so few: the lines are {} away from the spans (lines {}, spans {}){zone}",
                 spelled_span(apart),
                 between(from, to),
                 between(first, last)
@@ -216,15 +216,15 @@ impl Outcome {
         ))
     }
 
-    fn say_delivered(&self, say: &mut impl FnMut(String)) {
+    fn add_delivered(&self, add: &mut impl FnMut(String)) {
         let carriers = counted(self.carriers, "small span");
         match (self.events, self.events_carried) {
             (0, 0) => {}
-            (0, carried) => say(format!("events    {carried} on {carriers} under the spans they belong to")),
-            (events, 0) => say(format!("events    {events} made for the spans given")),
+            (0, carried) => add(format!("events    {carried} on {carriers} under the spans they belong to")),
+            (events, 0) => add(format!("events    {events} made for the spans given")),
             (events, carried) => {
-                say(format!("events    {events} made for the spans given"));
-                say(format!("          {carried} more on {carriers} under them: beyond what stores take on one span"));
+                add(format!("events    {events} made for the spans given"));
+                add(format!("          {carried} more on {carriers} under them: beyond what stores take on one span"));
             }
         }
         for (count, what) in [
@@ -232,29 +232,29 @@ impl Outcome {
             (self.events_without_parent, "not sent: their spans are shorter than 1 µs, and so are those above"),
         ] {
             if count > 0 {
-                say(format!("          {count} {what}"));
+                add(format!("          {count} {what}"));
             }
         }
         for (name, summary) in &self.delivered {
-            say(format!(
+            add(format!(
                 "sent      {name}: {} in {}, {} ({} before compression)",
                 counted(summary.records, "item"),
                 counted(summary.requests, "request"),
                 size(summary.bytes_sent),
                 size(summary.bytes_raw)
             ));
-            say_undelivered(summary, say);
+            add_undelivered(summary, add);
         }
-        self.say_refused(say);
+        self.add_refused(add);
         if self.dry_run {
-            say("sent      nothing: --dry-run".to_owned());
+            add("sent      nothing: --dry-run".to_owned());
         }
         if !self.unwritten.is_empty() {
             let names = self.unwritten.join(", ");
-            say(format!("stopped   not written, and as it was before, if it was there: {names}"));
+            add(format!("stopped   not written, and as it was before, if it was there: {names}"));
         }
         for failure in self.all_failures() {
-            say(format!("failed    {failure}"));
+            add(format!("failed    {failure}"));
         }
     }
 }
@@ -270,15 +270,15 @@ fn first_few(names: &[String], are_told: bool) -> String {
 }
 
 /// What a destination did not take.
-fn say_undelivered(summary: &Summary, say: &mut impl FnMut(String)) {
+fn add_undelivered(summary: &Summary, add: &mut impl FnMut(String)) {
     if summary.rejected > 0 {
-        say(format!("          {} rejected by it", summary.rejected));
+        add(format!("          {} rejected by it", summary.rejected));
     }
     for (reason, count) in &summary.dropped_by_reason {
-        say(format!("          {count} not taken by it: {reason}"));
+        add(format!("          {count} not taken by it: {reason}"));
     }
     for (reason, count) in &summary.left_by_reason {
-        say(format!("          {count} left for another run: {reason}"));
+        add(format!("          {count} left for another run: {reason}"));
     }
 }
 

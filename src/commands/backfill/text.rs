@@ -1,7 +1,7 @@
 //! Text on the terminal: each trace with its lines, then the lines of none; or all lines by time.
 //!
-//! In go lines that were held and the spans, out comes text, with what each row is followed up by where that was asked
-//! for: `FILE:LINE` for `explain --at`, ids of spans. What a row looks like is the exporter's to say.
+//! In go lines that were held and the spans, out comes text; where that was asked for, with `FILE:LINE` (for `explain
+//! --at`) and ids of spans. How a row looks is decided in [`trace_view`](crate::export::formats::trace_view).
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -9,18 +9,18 @@ use std::io::{self, Write};
 use crate::correlate::Correlator;
 use crate::correlate::index::{Slot, SpanIndex};
 use crate::export::config::{TextConfig, View};
-use crate::export::local::{HeldLine, HeldLines};
+use crate::export::formats::held_lines::{HeldLine, HeldLines};
+use crate::export::formats::terminal::{Line, Paint, Style};
+use crate::export::formats::text::SpanName;
+use crate::export::formats::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
 use crate::export::select::Selection;
-use crate::export::terminal::{Line, Paint, Style};
-use crate::export::text::SpanName;
-use crate::export::trace_view::{LineView, SpanView, TraceView, write_lines, write_trace, write_unlinked};
 use crate::input::discover;
 use crate::input::sources::Source;
 use crate::record::{Link, Relation};
 
 type TraceId = [u8; 16];
 
-/// What text on the terminal is made of.
+/// What the text is made of.
 pub(super) struct TextOutput<'a> {
     pub(super) lines: &'a HeldLines,
     pub(super) correlator: Option<&'a Correlator>,
@@ -147,7 +147,7 @@ fn ends_of(path: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// All times are in one zone, which is said once.
+/// All times are in one zone, which is named once.
 fn write_zone(out: &mut Vec<u8>, style: Style) {
     let mut line = Line::begin(out, style);
     line.put("times in UTC", Paint::Dim);

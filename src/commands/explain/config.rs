@@ -1,4 +1,4 @@
-//! What `explain` does.
+//! Configuration of `explain`.
 
 use crate::export::config::TextConfig;
 use crate::pipeline::config::{ReadConfig, SelectConfig};
@@ -24,9 +24,9 @@ pub enum Wanted {
 pub struct ExplainConfig {
     /// What is read and linked.
     pub read: ReadConfig,
-    /// Which records may be told of.
+    /// Which records may be explained.
     pub select: SelectConfig,
-    /// What is told of.
+    /// What is explained.
     pub wanted: Wanted,
     /// As JSON.
     pub as_json: bool,

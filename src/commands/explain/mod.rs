@@ -1,8 +1,8 @@
-//! Why lines are linked as they are: the same reading and learning as a backfill, then the story of what was asked for.
+//! `spanline explain`: why lines are linked as they are. Reads and learns like a backfill, then explains what was asked for.
 //!
 //! In go a line's place, a trace id or conditions, out comes text or JSON: of a line its candidates, the evidence for each
-//! and the outcome; of a trace all its lines in order, each with its evidence. What spoke for what is the correlator's to
-//! say, how it looks is [`story`]'s.
+//! and the outcome; of a trace all its lines in order, each with its evidence. The correlator gathers the evidence,
+//! [`story`] lays it out.
 
 pub mod config;
 mod story;
@@ -16,12 +16,12 @@ use super::progress::Progress;
 use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
 use crate::correlate::explanation::Explanation;
+use crate::export::formats::terminal::Style;
+use crate::export::formats::text_fields::Fields;
 use crate::export::select::Selection;
-use crate::export::terminal::Style;
-use crate::export::text_fields::Fields;
 use crate::files::clash::Output;
 use crate::input::discover;
-use crate::notify::Say;
+use crate::notify::Notify;
 use crate::pipeline::PipelineError;
 use crate::pipeline::failing;
 use crate::pipeline::inputs::Inputs;
@@ -34,7 +34,7 @@ use crate::record::{Link, Record};
 use config::{ExplainConfig, Wanted};
 use story::LineStory;
 
-/// Lines that are told; a trace has rarely a thousand.
+/// Lines that are explained; a trace rarely has a thousand.
 const LINES_MAX: usize = 100_000;
 /// Bytes of them.
 const LINE_BYTES_MAX: usize = 256 << 20;
@@ -45,16 +45,16 @@ const NAMES_MAX: usize = 4;
 /// Lines are read to be explained, and not sent.
 const EXPLAINING: Learning<'_> = Learning { keeps_evidence: true, workers: 1, acknowledged: None };
 
-/// Explains; gives back what could not be read or found.
+/// Explains; returns what could not be read or found.
 pub fn run(
     config: &ExplainConfig,
     output: &mut impl Write,
     monitor: &Arc<Monitor>,
-    say: &Say,
+    notify: &Notify,
 ) -> Result<Vec<String>, PipelineError> {
     let (wanted, as_json) = (&config.wanted, config.as_json);
-    let progress = Progress::start(config.read.quiet, monitor, say);
-    let above = &progress.say_above(say);
+    let progress = Progress::start(config.read.quiet, monitor, notify);
+    let above = &progress.notify_above(notify);
     let inputs = Inputs::find(&config.read, None, monitor.interrupted(), above);
     inputs.protect(&config.read, &[Output::stdout(), Output::stderr()])?;
     let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, EXPLAINING, monitor, above)?;
@@ -63,7 +63,7 @@ pub fn run(
         outcome.failures.push("no traces were found to link lines to".to_owned());
         return Ok(outcome.all_failures().cloned().collect());
     };
-    let mut teller = Teller {
+    let mut collector = Collector {
         correlator,
         wanted,
         selection: Selection::new(&config.select.only, span_lookups::of(Some(correlator)), || {
@@ -80,22 +80,22 @@ pub fn run(
     };
     let named = Named::new(wanted, learned.sources.iter().flat_map(|source| &source.files).map(|file| &*file.shown));
     for (index, source) in learned.sources.iter().enumerate() {
-        teller.files = source.files.iter().map(|file| file.shown.clone()).collect();
+        collector.files = source.files.iter().map(|file| file.shown.clone()).collect();
         if let Wanted::Line { line, .. } = wanted {
-            let Some(first) = teller.files.iter().position(|file| named.matching.contains(file)) else { continue };
-            teller.place = Some((first as u32, *line));
+            let Some(first) = collector.files.iter().position(|file| named.matching.contains(file)) else { continue };
+            collector.place = Some((first as u32, *line));
         }
-        outcome.read.add(run.read(index, &mut teller));
+        outcome.read.add(run.read(index, &mut collector));
     }
-    let remarks = teller.selection.remarks(span_lookups::of(Some(correlator)));
-    let Teller { stories, left_out, .. } = teller;
+    let remarks = collector.selection.remarks(span_lookups::of(Some(correlator)));
+    let Collector { stories, left_out, .. } = collector;
     progress.finish();
     let mut text = Vec::new();
     if !stories.is_empty() {
-        remarks.iter().for_each(|remark| say(remark));
+        remarks.iter().for_each(|remark| notify(remark));
     }
     let missing = named.missing(wanted, &stories, &remarks);
-    let missing = missing.or_else(|| told(&mut text, config, correlator, stories));
+    let missing = missing.or_else(|| write(&mut text, config, correlator, stories));
     match output.write_all(&text).and_then(|()| output.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
@@ -107,8 +107,8 @@ pub fn run(
     Ok(outcome.all_failures().cloned().collect())
 }
 
-/// Writes what is wanted; gives back why there is nothing to tell.
-fn told(
+/// Writes what is wanted; returns why there is nothing to tell.
+fn write(
     text: &mut Vec<u8>,
     config: &ExplainConfig,
     correlator: &Correlator,
@@ -191,8 +191,8 @@ fn ends_alike(one: &str, two: &str) -> bool {
     discover::parts_from_end(one).zip(discover::parts_from_end(two)).all(|(one, two)| one == two)
 }
 
-/// Asks for each record that is wanted.
-struct Teller<'a> {
+/// Collects the explanations of the records that are wanted.
+struct Collector<'a> {
     correlator: &'a Correlator,
     wanted: &'a Wanted,
     selection: Selection<'a>,
@@ -208,8 +208,8 @@ struct Teller<'a> {
     left_out: u64,
 }
 
-impl Teller<'_> {
-    fn tell(&mut self, record: &Record<'_>, explanation: Explanation) {
+impl Collector<'_> {
+    fn collect(&mut self, record: &Record<'_>, explanation: Explanation) {
         let file = self.files.get(record.position.file as usize).map_or("", String::as_str);
         let story = LineStory::new(record, file, (self.fields, self.as_json), explanation);
         self.bytes += story.bytes();
@@ -236,7 +236,7 @@ impl Teller<'_> {
     }
 }
 
-impl RecordSink for Teller<'_> {
+impl RecordSink for Collector<'_> {
     fn record(&mut self, record: &Record<'_>) {
         let link = match self.wanted {
             Wanted::Line { .. } => None,
@@ -249,11 +249,11 @@ impl RecordSink for Teller<'_> {
             self.left_out += 1;
             return;
         }
-        self.tell(record, self.correlator.explain(record));
+        self.collect(record, self.correlator.explain(record));
     }
 }
 
-impl SourceSink for Teller<'_> {}
+impl SourceSink for Collector<'_> {}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Why a line is linked as it is, for people.
 //!
-//! In go lines with what the correlator told of them, out comes text: what the line is, the outcome, the candidates with
+//! In go lines with their explanations, out comes text: what the line is, the outcome, the candidates with
 //! the evidence for and against each. Nothing is decided here.
 
 use spanline_parsers::Severity;
@@ -8,14 +8,15 @@ use spanline_parsers::Severity;
 use crate::commands::remedy::remedy;
 use crate::correlate::explanation::{Candidate, DISTANCE_TO_END, DISTANCE_TO_START, Explanation, Factor};
 use crate::correlate::index::SpanIndex;
-use crate::export::terminal::{Line, Paint, Style};
-use crate::export::text::{Clock, Row, Tag};
-use crate::export::text_fields::{FieldList, Fields};
-use crate::export::trace_view::duration;
-use crate::export::{json, spell, text};
+use crate::export::formats::terminal::{Line, Paint, Style};
+use crate::export::formats::text::{Clock, Row, Tag};
+use crate::export::formats::text_fields::{FieldList, Fields};
+use crate::export::formats::trace_view::duration;
+use crate::export::formats::{json, text};
+use crate::export::spell;
 use crate::record::{Link, Position, Record, Relation};
 
-/// Pieces of evidence told beside each line of a trace.
+/// Pieces of evidence shown with each line of a trace.
 const FACTORS_BESIDE: usize = 3;
 
 /// A record, and what is known of it.
@@ -39,14 +40,14 @@ pub(super) struct LineStory {
     pub(super) message: Vec<u8>,
     /// What else it says.
     pub(super) fields: FieldList,
-    /// The same as `convert` writes it; empty unless JSON is told.
+    /// The same as `convert` writes it; empty unless JSON is wanted.
     pub(super) attributes: Vec<u8>,
-    /// What the correlator tells.
+    /// Its explanation.
     pub(super) explanation: Explanation,
 }
 
 impl LineStory {
-    /// Keeps what is told of a record.
+    /// Keeps what is shown of a record.
     pub(super) fn new(
         record: &Record<'_>,
         file: &str,
@@ -165,9 +166,9 @@ fn how(link: &Link) -> String {
     how
 }
 
-/// Columns before what is told of a candidate.
+/// Columns before the evidence of a candidate.
 const OF_CANDIDATE: usize = 10;
-/// Columns of the words for how strong a piece of evidence is, with the blank behind the longest.
+/// Columns of the words for how strong a piece of evidence is, with the blank after the longest.
 const STRENGTH_COLUMNS: usize = 17;
 
 fn candidates(out: &mut Vec<u8>, explanation: &Explanation, style: Style) {
@@ -274,7 +275,7 @@ fn kind(out: &mut Vec<u8>, explanation: &Explanation, style: Style) {
     line.end();
 }
 
-/// Writes all lines of a trace in order, each with its evidence; gives back why there is nothing.
+/// Writes all lines of a trace in order, each with its evidence; returns why there is nothing.
 pub(super) fn write_trace(
     out: &mut Vec<u8>,
     id: &[u8; 16],

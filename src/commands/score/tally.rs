@@ -1,4 +1,4 @@
-//! What is counted.
+//! Counts of right, wrong and missing links.
 //!
 //! A line is labelled if a recorded span was active, linked if its record has a link that says the span encloses it. A
 //! link is right (trace, span), wrong (another trace than the true one), or false (no recorded span was active). Ids that

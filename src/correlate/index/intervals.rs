@@ -56,7 +56,7 @@ impl Intervals {
         self.each(start_max, end_min, room, |span| into.push(span.slot));
     }
 
-    /// The same with their times, which lie beside them here.
+    /// The same with their times, which are stored next to them here.
     pub(crate) fn open_with_times(&self, start_max: i64, end_min: i64, room: usize, into: &mut Vec<Open>) {
         self.each(start_max, end_min, room, |span| into.push(span));
     }

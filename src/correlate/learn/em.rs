@@ -76,7 +76,7 @@ struct Rounds<'c> {
     posteriors: Posteriors,
     context: ContextFactors,
     capacity: Capacity,
-    /// Of the template in hand: its pairs and the habits of its classes.
+    /// Of the current template: its pairs and the habits of its classes.
     working: WorkingSet,
     estimate: TemplateEstimate,
     /// Of each class, where they are kept.

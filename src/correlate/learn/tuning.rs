@@ -125,7 +125,7 @@ pub(crate) const WAITING_RATIO: f32 = 0.03;
 /// Quantile of the lines per span, over spans with lines of the template, that is a span's capacity …
 pub(crate) const CAPACITY_QUANTILE: f32 = 0.4;
 
-/// … and where half or more of the template's lines have no recorded span: those often run beside one that has.
+/// … and where half or more of the template's lines have no recorded span: those often run at the same time as one that has.
 pub(crate) const CAPACITY_QUANTILE_UNRECORDED: f32 = 0.15;
 
 /// Rounds of scaling within each round of learning.

@@ -11,9 +11,10 @@ use spanline_parsers::{Severity, Value};
 use super::condition::Condition;
 use super::span_lookup::{SpanLookup, TraceId};
 use super::unmet::{self, Met};
-use crate::export::fields::{self, Attribute, Keys, Sighting};
+use crate::export::fields::{self, Attribute, Keys, RecordContext};
 use crate::otlp::wire::spans::{self, Head};
 use crate::record::{Link, Record};
+use crate::setting::Setting;
 
 /// Conditions, and what was met of them so far.
 #[derive(Debug, Default)]
@@ -160,7 +161,7 @@ fn meets(condition: &Condition, record: &Record<'_>, link: Option<&Link>) -> boo
 fn any_field(record: &Record<'_>, matches: impl Fn(&[u8]) -> bool) -> bool {
     let mut found = false;
     let mut text = Vec::new();
-    fields::each(record, &Sighting::default(), Keys::AsWritten, |key, value| {
+    fields::each(record, &RecordContext::default(), Keys::AsWritten, |key, value| {
         if found {
             return;
         }
@@ -169,7 +170,7 @@ fn any_field(record: &Record<'_>, matches: impl Fn(&[u8]) -> bool) -> bool {
         text.push(b'=');
         match value {
             Attribute::Line(Value::Text(value)) => text.extend_from_slice(value),
-            value => crate::export::text_fields::plain(&mut text, value),
+            value => crate::export::formats::text_fields::plain(&mut text, value),
         }
         found = matches(&text);
     });
@@ -182,7 +183,7 @@ fn any_field(record: &Record<'_>, matches: impl Fn(&[u8]) -> bool) -> bool {
         })
 }
 
-/// Traces with a span of a name; where none is called so, of names whose last part it is in any case.
+/// Traces with a span of this name; where there is none, with spans whose name ends with it, in any case.
 fn with_span(spans: &dyn SpanLookup, name: &str, notes: &mut Vec<String>) -> HashSet<TraceId> {
     let names = spans.span_names();
     if names.contains(name) {
@@ -191,7 +192,7 @@ fn with_span(spans: &dyn SpanLookup, name: &str, notes: &mut Vec<String>) -> Has
     let part = unmet::last_part(name);
     let alike: Vec<&str> = names.into_iter().filter(|other| unmet::last_part(other) == part).collect();
     if !alike.is_empty() {
-        notes.push(format!("--only span={name}: no span is called so, taken for {}", alike.join(", ")));
+        notes.push(format!("{} span={name}: no span has this name, taken for {}", Setting::Only, alike.join(", ")));
     }
     spans.traces_with_span(&alike)
 }

@@ -15,6 +15,6 @@ pub trait SpanLookup {
     fn traces_with_span(&self, names: &[&str]) -> HashSet<TraceId>;
     /// All names of spans.
     fn span_names(&self) -> BTreeSet<&str>;
-    /// The services of all spans; one may come several times.
+    /// The services of all spans, with repetitions.
     fn services(&self) -> Vec<&str>;
 }

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use super::condition::Condition;
 use super::span_lookup::SpanLookup;
 use crate::record::Origin;
+use crate::setting::Setting;
 
 /// Names kept of each kind, and told.
 const NAMES_MAX: usize = 10_000;
@@ -77,7 +78,8 @@ impl Met {
         let unmet = conditions.iter().zip(&self.each).filter(|(_, met)| !met.load(Ordering::Relaxed));
         let told: Vec<String> = unmet.map(|(condition, _)| names.why(condition, spans)).collect();
         if told.is_empty() {
-            let all: Vec<String> = conditions.iter().map(|condition| format!("--only {condition}")).collect();
+            let all: Vec<String> =
+                conditions.iter().map(|condition| format!("{} {condition}", Setting::Only)).collect();
             return vec![format!("no line meets {} together, though each alone leaves some", all.join(" "))];
         }
         told
@@ -103,7 +105,7 @@ impl Names {
             Condition::Service(name) => list(&self.services, name),
             Condition::Namespace(name) => list(&self.namespaces, name),
             Condition::Pod { name, .. } => {
-                let grep = format!("; lines of other programs about a pod are found by --only grep={name}");
+                let grep = format!("; lines of other programs about a pod are found by {} grep={name}", Setting::Only);
                 format!("{}{grep}", list(&self.pods, name))
             }
             Condition::Span(name) => match spans {
@@ -113,7 +115,7 @@ impl Names {
             Condition::Trace(_) => "; no line is linked to such a trace".to_owned(),
             _ => String::new(),
         };
-        format!("nothing meets --only {condition}{hint}")
+        format!("nothing meets {} {condition}{hint}", Setting::Only)
     }
 }
 
@@ -190,10 +192,10 @@ mod tests {
         let met = Met::new(&conditions);
         met.see(&Origin { service_name: "webshop".into(), ..Origin::default() });
         met.one(1);
-        assert_eq!(met.why_nothing(&conditions, None), ["nothing meets --only service=web; perhaps webshop"]);
+        assert_eq!(met.why_nothing(&conditions, None), ["nothing meets ‹only› service=web; perhaps webshop"]);
         met.one(0);
         let told = met.why_nothing(&conditions, None);
-        assert_eq!(told, ["no line meets --only service=web --only linked together, though each alone leaves some"]);
+        assert_eq!(told, ["no line meets ‹only› service=web ‹only› linked together, though each alone leaves some"]);
         met.all();
         assert!(met.why_nothing(&conditions, None).is_empty());
     }

@@ -1,4 +1,4 @@
-//! `--since` and `--until`.
+//! The window of time.
 //!
 //! In go the times of a source's records in order, out comes whether each takes part. A record without a time goes with
 //! the one before it; the first of a source takes part.

@@ -42,7 +42,7 @@ struct Inner<S> {
     borrowed: Arc<Mutex<Vec<Bytes>>>,
     /// What is to be written, in order.
     pieces: Rope,
-    /// Copied bytes behind the last piece.
+    /// Copied bytes after the last piece.
     copied: BytesMut,
 }
 

@@ -19,7 +19,7 @@ use crate::otlp::answer::{self, NoAnswer, RESPONSE_BYTES_MAX, encoding_of};
 use crate::otlp::outcome::{Accepted, Code, SendError};
 use crate::otlp::status;
 
-/// Answers are small, but many can be under way: never let them wait for our window.
+/// Answers are small, but many can be in flight: they must never wait for our window.
 const WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// Flag and length before each message.

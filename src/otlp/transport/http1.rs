@@ -68,7 +68,7 @@ impl Http {
 async fn connect(connector: &Connector) -> Result<SendRequest<RopeBody>, SendError> {
     let stream = connector.connect().await?;
     let (send, connection) = http1::handshake(HyperStream(stream)).await.map_err(|error| lost(&error))?;
-    // Errors reach the request that is under way.
+    // Errors reach the request that is in flight.
     tokio::spawn(connection);
     Ok(send)
 }

@@ -1,4 +1,4 @@
-//! Whom a connection over TLS trusts, and what is said where one side does not trust the other.
+//! Whom a connection over TLS trusts, and the message where one side does not trust the other.
 //!
 //! In go an endpoint's certificates and flags, out come rustls' settings; in goes one of its errors, out comes what to
 //! change, in words. Certificates are read once, when the client is made.
@@ -17,7 +17,9 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
+use crate::otlp::endpoint::ConnectionSetting;
 use crate::otlp::endpoint::Endpoint;
+use crate::setting::Setting;
 
 /// Why TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
@@ -31,12 +33,12 @@ pub enum TlsError {
         reason: String,
     },
     /// The system trusts nobody.
-    #[error("no root certificates on this system ({reason}); name a file with {flag}")]
+    #[error("no root certificates on this system ({reason}); name a file with {setting}")]
     NoRoots {
         /// What was wrong with those of the system.
         reason: String,
-        /// The flag.
-        flag: String,
+        /// The setting that names one.
+        setting: Setting,
     },
     /// Certificate and key do not come together.
     #[error("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY are needed both")]
@@ -101,7 +103,8 @@ fn verifier(endpoint: &Endpoint, provider: &Arc<CryptoProvider>) -> Result<Arc<d
             roots.add_parsable_certificates(native.certs);
             if roots.is_empty() {
                 let reasons: Vec<String> = native.errors.iter().map(ToString::to_string).collect();
-                return Err(TlsError::NoRoots { reason: reasons.join("; "), flag: endpoint.role.flag("ca-file") });
+                let setting = endpoint.role.setting(ConnectionSetting::CaFile);
+                return Err(TlsError::NoRoots { reason: reasons.join("; "), setting });
             }
         }
     }
@@ -182,7 +185,7 @@ fn is_authority(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity")
 }
 
-/// `--insecure-skip-verify`: any certificate of anybody. Handshakes must still be signed with its key.
+/// Takes any certificate of anybody. Handshakes must still be signed with its key.
 #[derive(Debug)]
 struct TrustAll(WebPkiSupportedAlgorithms);
 
@@ -278,7 +281,7 @@ pub(crate) fn advice(error: &Error, endpoint: &Endpoint) -> Option<String> {
 }
 
 fn about_server(error: &CertificateError, endpoint: &Endpoint) -> String {
-    let flag = endpoint.role.flag("ca-file");
+    let ca_file = endpoint.role.setting(ConnectionSetting::CaFile);
     let date = |time: &UnixTime| {
         let seconds = i64::try_from(time.as_secs()).unwrap_or_default();
         chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -287,12 +290,12 @@ fn about_server(error: &CertificateError, endpoint: &Endpoint) -> String {
         error if is_about_the_chain(error) => match &endpoint.tls.authority {
             Some(path) => format!(
                 "the server's certificate is neither in {} nor signed by one that is: give its authority's, or its own, with \
-                 {flag}",
+                 {ca_file}",
                 path.display()
             ),
             None => format!(
                 "the server's certificate is not signed by an authority that this system trusts: give its authority's, or \
-                 its own, with {flag} FILE"
+                 its own, with {ca_file} FILE"
             ),
         },
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => format!(
@@ -338,5 +341,6 @@ pub(crate) fn about_client(endpoint: &Endpoint) -> String {
 }
 
 fn give_client(endpoint: &Endpoint) -> String {
-    format!("give {} and {}", endpoint.role.flag("cert-file"), endpoint.role.flag("key-file"))
+    let [cert, key] = [ConnectionSetting::CertFile, ConnectionSetting::KeyFile].map(|of| endpoint.role.setting(of));
+    format!("give {cert} and {key}")
 }

@@ -273,11 +273,11 @@ static KEY_VALUE_LIST: Message = Message {
 /// Messages within messages beyond which none is read, as in most libraries.
 const DEPTH_MAX: u32 = 100;
 
-/// Why bytes are not the message that they should be: the way to what is wrong, and what that is.
+/// Why bytes are not the message that they should be: the path to the malformed field, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("failed to decode Protobuf message: {way}{reason}")]
+#[error("failed to decode Protobuf message: {path}{reason}")]
 pub struct Malformed {
-    way: String,
+    path: String,
     reason: &'static str,
 }
 
@@ -288,12 +288,12 @@ pub fn check(message: &'static Message, bytes: &[u8]) -> Result<(), Malformed> {
 }
 
 fn check_within(message: &'static Message, bytes: &[u8], depth: u32) -> Result<(), Malformed> {
-    let malformed = |reason| Malformed { way: String::new(), reason };
+    let malformed = |reason| Malformed { path: String::new(), reason };
     let mut fields = Fields::of(bytes);
     for (number, value) in fields.by_ref() {
         let Some(field) = message.field(number) else { continue };
         let within = |mut error: Malformed| {
-            error.way.insert_str(0, &format!("{}.{}: ", message.name, field.name));
+            error.path.insert_str(0, &format!("{}.{}: ", message.name, field.name));
             error
         };
         match (field.kind, value) {
@@ -315,7 +315,7 @@ fn check_within(message: &'static Message, bytes: &[u8], depth: u32) -> Result<(
     }
     if fields.at() < bytes.len() {
         let mut error = malformed("a field is no field, or goes on beyond the message's end");
-        error.way = format!("{}: ", message.name);
+        error.path = format!("{}: ", message.name);
         return Err(error);
     }
     Ok(())
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_the_way_to_it() {
-        let way = |bytes: &[u8]| check(&REQUEST, bytes).unwrap_err().to_string();
+        let path = |bytes: &[u8]| check(&REQUEST, bytes).unwrap_err().to_string();
         // A request of one resource of one scope of one span.
         let span = |span: &[u8]| {
             let mut bytes = span.to_vec();
@@ -344,11 +344,11 @@ mod tests {
         let all = "failed to decode Protobuf message: ExportTraceServiceRequest.resource_spans: \
             ResourceSpans.scope_spans: ScopeSpans.spans: ";
         assert_eq!(
-            way(&span(b"\x2a\x01\xff")),
+            path(&span(b"\x2a\x01\xff")),
             format!("{all}Span.name: invalid string value: data is not UTF-8 encoded")
         );
-        assert_eq!(way(&span(b"\x28\x01")), format!("{all}Span.name: invalid wire type"));
-        assert!(way(&span(b"\x2a\x02x")).starts_with(&format!("{all}Span: a field is no field")));
+        assert_eq!(path(&span(b"\x28\x01")), format!("{all}Span.name: invalid wire type"));
+        assert!(path(&span(b"\x2a\x02x")).starts_with(&format!("{all}Span: a field is no field")));
         let mut deep = Vec::new();
         for _ in 0..200 {
             // A value within an array within a value.

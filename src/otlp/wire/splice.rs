@@ -60,7 +60,7 @@ impl Splice {
         Open { edit, field, content, added, growth: std::mem::take(&mut self.growth) }
     }
 
-    /// It ends. `tag_length`: bytes of its tag, behind which its length stands.
+    /// It ends. `tag_length`: bytes of its tag, after which its length stands.
     pub fn close(&mut self, open: Open, tag_length: usize) {
         if self.edits.len() == open.edit + 1 {
             self.edits.truncate(open.edit);

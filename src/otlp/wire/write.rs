@@ -50,7 +50,7 @@ pub struct Buffer {
 /// The longest header of a `KeyValue`: four tags, and lengths of a whole file.
 const HEADERS: usize = 4 + 4 * 10;
 
-/// Short pieces are stored so many bytes at once, whatever their length.
+/// Short pieces are stored this many bytes at once, whatever their length.
 const WIDE: usize = 32;
 
 /// Key and content of an attribute together, up to which each of its four lengths takes one byte.
@@ -62,7 +62,7 @@ impl Buffer {
         &self.bytes[..self.at]
     }
 
-    /// An empty one with room for so many bytes.
+    /// An empty one with room for this many bytes.
     pub fn with_room(length: usize) -> Buffer {
         Buffer { bytes: vec![0; length], at: 0 }
     }
@@ -123,7 +123,7 @@ impl Buffer {
         all.iter().for_each(|(_, bytes)| self.put(bytes));
     }
 
-    /// Room for so many bytes behind what is written.
+    /// Room for this many bytes after what is written.
     #[inline(always)]
     fn room(&mut self, length: usize) -> &mut [u8] {
         let end = self.at + length;
@@ -146,7 +146,7 @@ impl Buffer {
         self.at += content.len();
     }
 
-    /// Appends so many bytes that all of them are stored at once.
+    /// Appends a number of bytes that is fixed, so that all of them are stored at once.
     #[inline(always)]
     pub fn array<const N: usize>(&mut self, content: &[u8; N]) {
         self.room(N).copy_from_slice(content);

@@ -23,7 +23,7 @@ use crate::otlp::{Class, Code, Protocol, SendError};
 const DEPTH: u32 = 1000;
 /// Jaeger traces the queries it answers.
 const ITSELF: &str = "jaeger";
-/// The same question again, where the way to the store failed.
+/// Retries of a query after the connection failed.
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The same complaint is not made for ever.
@@ -224,7 +224,7 @@ impl Jaeger {
         Ok(Jaeger { client, runtime, bytes_max, answered: false })
     }
 
-    /// Asks again where the way failed; a server that was never there is said at once.
+    /// Retries after a failed connection; a server that was never reached is an error at once.
     fn again<T>(&mut self, mut ask: impl FnMut(&Jaeger) -> Result<T, SendError>) -> Result<T, SendError> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {

@@ -14,7 +14,7 @@ mod values;
 mod zipkin;
 
 use super::json_scan::ValueScan;
-use super::kind::Outline;
+use super::trace_format::Outline;
 use crate::otlp::wire::write::Buffer;
 use grouped::Grouped;
 

@@ -62,7 +62,7 @@ pub(super) fn take(attributes: &mut Vec<Attribute>, key: &str) -> Option<String>
 /// The tags that stand for fields of OTLP become these fields: kind, state, status.
 ///
 /// As the collector's translators have it (pkg/translator/jaeger and zipkin in opentelemetry-collector-contrib). What
-/// `error` says beside `true` and `false` is the status message.
+/// `error` holds other than `true` and `false` is the status message.
 pub(super) fn take_fields(span: &mut Span) {
     let attributes = &mut span.attributes;
     if let Some(state) = take(attributes, "w3c.tracestate") {

@@ -183,7 +183,7 @@ fn otlp_span(span: Span, mut attributes: Vec<Attribute>) -> model::Span {
         trace_id: id::<16>(&span.trace_id),
         parent_span_id: if is_id(&parent) && parent != span_id { parent } else { Vec::new() },
         span_id,
-        // What a debug span is beside being sampled, OTLP cannot say.
+        // OTLP can say that a debug span is sampled, but no more.
         flags: u32::from(span.debug),
         name: span.name,
         kind: kind_named(&span.kind),

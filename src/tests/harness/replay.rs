@@ -12,7 +12,7 @@ use spanline::assemble::RecordSink;
 use spanline::calendar::{CalendarSettings, Zone};
 use spanline::correlate::index::Limits;
 use spanline::correlate::{Correlator, Memory};
-use spanline::export::links::LinkRows;
+use spanline::export::formats::links::LinkRows;
 use spanline::input::discover;
 use spanline::input::read::ReadLimits;
 use spanline::input::sources::{self, Source};

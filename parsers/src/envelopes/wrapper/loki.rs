@@ -20,11 +20,11 @@ use super::Line;
 /// the first that is none: [`Logcli::start`] of all lines tells where contents begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logcli<'a> {
-    /// The line; its content begins behind the blank that always is.
+    /// The line; its content begins after the blank that always is.
     pub line: Line<'a>,
-    /// Characters from the labels' start to the end of the blanks behind them.
+    /// Characters from the labels' start to the end of the blanks after them.
     pub start: usize,
-    /// Characters of the labels and of the blank behind them.
+    /// Characters of the labels and of the blank after them.
     pub least: usize,
 }
 

@@ -45,7 +45,7 @@ fn taken<'a>(namespace: &'a [u8], pod: &'a [u8], container: &'a [u8], content: &
     Some(Line { writer, time, content: Cow::Borrowed(content), is_certain, ..Line::default() })
 }
 
-/// A word without the colours around it, and what stands behind its blank.
+/// A word without the colours around it, and what follows its blank.
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = ansi::trim_start(text);
     let end = text.iter().take(300).position(|byte| matches!(*byte, b' ' | ansi::ESCAPE))?;
@@ -53,7 +53,7 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (end > 0).then_some((&text[..end], rest.strip_prefix(b" ")?))
 }
 
-/// The same for the container: behind its name there may be nothing.
+/// The same for the container: after its name there may be nothing.
 fn last_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     word(text).or_else(|| {
         let name = ansi::trim(text);
@@ -68,7 +68,7 @@ pub enum Kind {
     Generated,
     /// A DaemonSet's or Job's, whose suffix makes no word.
     Suffixed,
-    /// A StatefulSet's, or the kubelet's own: the container's name with the node's behind it. Words look so too.
+    /// A StatefulSet's, or the kubelet's own: the container's name with the node's after it. Words look so too.
     Numbered,
     /// Any other.
     Other,

@@ -1,0 +1,394 @@
+//! Events onto the spans they belong to.
+//!
+//! In go events with the ids of their span, later requests of spans in protobuf; out come the same requests with the events
+//! put in, in order of time, and all else as it was. Events wait as bytes, under a limit. A span that comes twice is given its events once, and an event
+//! that already stands on a span (sent by an earlier run) is not added again. A span takes a limited number of events: the
+//! first ones by time, the others go on waiting. What an event says is not known here.
+
+use std::ops::Range;
+
+use super::event_bytes;
+use super::stored_events::StoredEvents;
+use crate::otlp::own::Ids;
+use crate::otlp::wire::read::{Fields, Value};
+use crate::otlp::wire::spans::{self, Keep, SpanAt, ids_of, within};
+use crate::otlp::wire::splice::Splice;
+use crate::otlp::wire::write;
+
+/// Bytes of a span with its events: a request of one span stays well below the 4 MiB that a gRPC server takes by default.
+const SPAN_BYTES_MAX: usize = 1 << 20;
+/// Events of a span, and attributes of these and of the span: Elasticsearch keeps each as a nested document, and refuses
+/// a span with more than 10,000 of them (`index.mapping.nested_objects.limit`); resource and links need some too. With
+/// eight attributes for each event, a span takes 1,000.
+const SPAN_PARTS_MAX: usize = 9_000;
+/// Numbers of a span's fields.
+const ATTRIBUTES: u32 = 9;
+const EVENTS: u32 = 11;
+/// Tag of an event in its span.
+const EVENT_TAG: u8 = 0x5a;
+/// Bytes that an event takes in addition to its own.
+const ROW_BYTES: usize = size_of::<HeldEvent>();
+
+/// Says of each span whether it stays; `None`: all do.
+pub type Keeps<'a> = Option<&'a mut dyn FnMut(&[u8]) -> bool>;
+
+/// Events that wait for their spans.
+#[derive(Debug)]
+pub struct SpanEvents {
+    /// On carriers: need not be on the spans themselves.
+    pub stored: StoredEvents,
+    bytes: Vec<u8>,
+    rows: Vec<HeldEvent>,
+    sorted: bool,
+    bytes_max: usize,
+    counts: Counts,
+    scratch: Scratch,
+}
+
+/// What became of the events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Taken in.
+    pub waiting: u64,
+    /// Refused at the limit of bytes.
+    pub over_limit: u64,
+    /// Added to a span.
+    pub added: u64,
+    /// Found on its span already.
+    pub known: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct HeldEvent {
+    ids: Ids,
+    time: u64,
+    text: u64,
+    start: usize,
+    /// 0 once it was given away.
+    length: u32,
+    /// Its span was seen, and takes no more.
+    over: bool,
+}
+
+/// An event that no span has.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting<'e> {
+    /// Its span.
+    pub ids: Ids,
+    /// ns since the epoch; 0 where it has none.
+    pub time: u64,
+    /// [`text_hash`](super::stored_events::text_hash) of its line's message.
+    pub text: u64,
+    /// The event.
+    pub bytes: &'e [u8],
+}
+
+/// Buffers for one request's changes, kept from request to request.
+#[derive(Debug, Default)]
+struct Scratch {
+    splice: Splice,
+    /// Events that the current span gets.
+    bytes: Vec<u8>,
+    new: Vec<Placed>,
+    /// Those that it has.
+    old: Vec<Placed>,
+}
+
+/// An event: of those that a span has, its field in the request; of those that it gets, its bytes in [`Scratch::bytes`].
+#[derive(Debug, Clone)]
+struct Placed {
+    time: u64,
+    at: Range<usize>,
+}
+
+/// What a span can still take.
+struct Capacity {
+    bytes: usize,
+    parts: usize,
+}
+
+impl Capacity {
+    fn on(span: &[u8]) -> Capacity {
+        let parts: usize = within(span, EVENTS).map(parts_of).sum();
+        Capacity {
+            bytes: SPAN_BYTES_MAX.saturating_sub(span.len()),
+            parts: SPAN_PARTS_MAX.saturating_sub(parts + within(span, ATTRIBUTES).count()),
+        }
+    }
+
+    /// Takes the event's share; false if it does not fit, and then nothing more does: what a span has are its first events.
+    fn take(&mut self, event: &[u8]) -> bool {
+        // Tag and length.
+        let rest = (self.bytes.checked_sub(event.len() + 6), self.parts.checked_sub(parts_of(event)));
+        let (bytes, parts) = (rest.0.unwrap_or(0), rest.1.unwrap_or(0));
+        *self = if bytes > 0 && parts > 0 { Capacity { bytes, parts } } else { Capacity { bytes: 0, parts: 0 } };
+        self.bytes > 0
+    }
+}
+
+fn parts_of(event: &[u8]) -> usize {
+    1 + event_bytes::attribute_count(event)
+}
+
+impl SpanEvents {
+    /// Holds up to `bytes_max` bytes.
+    pub fn new(bytes_max: usize) -> SpanEvents {
+        SpanEvents {
+            stored: StoredEvents::default(),
+            bytes: Vec::new(),
+            rows: Vec::new(),
+            sorted: true,
+            bytes_max,
+            counts: Counts::default(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Takes in an event and its time, with the [`text_hash`](super::stored_events::text_hash) of its line's message; false at the limit.
+    pub fn push(&mut self, ids: Ids, time: u64, event: &[u8], text: u64) -> bool {
+        let full = self.bytes.len() + event.len() + (self.rows.len() + 1) * ROW_BYTES > self.bytes_max;
+        let Ok(length) = u32::try_from(event.len()) else { return false };
+        if full {
+            self.counts.over_limit += 1;
+            return false;
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(event);
+        self.rows.push(HeldEvent { ids, time, text, start, length, over: false });
+        self.sorted = false;
+        self.counts.waiting += 1;
+        true
+    }
+
+    /// Appends a request whose spans have what waits for them; returns how many spans it has. With `keeps`, the others are left out, and
+    /// what is empty without them.
+    pub fn annotate(&mut self, request: &[u8], mut keeps: Keeps<'_>, out: &mut Vec<u8>) -> usize {
+        self.sort();
+        let mut splice = std::mem::take(&mut self.scratch.splice);
+        splice.clear();
+        let left = spans::edit(request, &mut splice, keeps.is_some(), |splice, at| {
+            if keeps.as_mut().is_some_and(|keeps| !keeps(at.span)) {
+                return Keep::No;
+            }
+            self.annotate_span(splice, at);
+            Keep::Yes
+        });
+        splice.apply(request, out);
+        self.scratch.splice = splice;
+        left
+    }
+
+    /// The events that wait, by trace, span and time: after [`SpanEvents::annotate`] those that their spans had no room
+    /// for.
+    pub fn waiting(&mut self) -> impl Iterator<Item = Waiting<'_>> {
+        self.sort();
+        let waiting = self.rows.iter().filter(|row| row.length > 0);
+        let bytes = |row: &HeldEvent| &self.bytes[row.start..row.start + row.length as usize];
+        waiting.map(move |row| Waiting { ids: row.ids, time: row.time, text: row.text, bytes: bytes(row) })
+    }
+
+    fn sort(&mut self) {
+        if !self.sorted {
+            // Equal times keep the order of reading, which is that of `start`.
+            self.rows.sort_unstable_by_key(|row| (row.ids, row.time, row.start));
+            self.sorted = true;
+        }
+    }
+
+    /// What became of the events.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn annotate_span(&mut self, splice: &mut Splice, at: SpanAt<'_>) {
+        let Some(ids) = ids_of(at.span) else { return };
+        let start = self.rows.partition_point(|row| row.ids < ids);
+        let is_its_own = |row: &HeldEvent| row.ids == ids && row.length > 0 && !row.over;
+        if !self.rows.get(start).is_some_and(is_its_own) {
+            return;
+        }
+        let count = self.rows[start..].partition_point(|row| row.ids == ids);
+        let mut on_span = StoredEvents::default();
+        on_span.add(at.span, false);
+        let span_start = spans::Head::of(at.span).start;
+        let resource = within(at.group, 1).last().unwrap_or_default();
+        let mut left = Capacity::on(at.span);
+        self.scratch.bytes.clear();
+        self.scratch.new.clear();
+        for row in &mut self.rows[start..start + count] {
+            let event = &self.bytes[row.start..row.start + row.length as usize];
+            let length = std::mem::take(&mut row.length);
+            let time = if row.time == 0 { span_start } else { row.time };
+            if on_span.take(ids, event, time, row.text) || self.stored.take(ids, event, time, row.text) {
+                self.counts.known += 1;
+                continue;
+            }
+            let from = self.scratch.bytes.len();
+            event_bytes::put(&mut self.scratch.bytes, event, time, resource);
+            if !left.take(&self.scratch.bytes[from..]) {
+                self.scratch.bytes.truncate(from);
+                (row.length, row.over) = (length, true);
+                continue;
+            }
+            self.counts.added += 1;
+            self.scratch.new.push(Placed { time, at: from..self.scratch.bytes.len() });
+        }
+        self.scratch.put_in(splice, at);
+    }
+}
+
+impl Scratch {
+    /// Puts the new events of a span between those that it has, all in order of time; of one time the old ones come first.
+    fn put_in(&mut self, splice: &mut Splice, at: SpanAt<'_>) {
+        if self.new.is_empty() {
+            return;
+        }
+        self.new.sort_by_key(|event| event.time);
+        self.old.clear();
+        let (mut fields, mut start) = (Fields::of(at.span), 0);
+        while let Some((number, value)) = fields.next() {
+            if let (EVENTS, Value::Bytes(event)) = (number, value) {
+                let time = event_bytes::time(event);
+                self.old.push(Placed { time, at: at.start + start..at.start + fields.at() });
+            }
+            start = fields.at();
+        }
+        if self.old.is_sorted_by_key(|event| event.time) {
+            self.between_old(splice, at);
+        } else {
+            self.all_anew(splice, at);
+        }
+    }
+
+    fn between_old(&mut self, splice: &mut Splice, at: SpanAt<'_>) {
+        let mut new = self.new.iter().peekable();
+        for old in &self.old {
+            while let Some(event) = new.next_if(|event| event.time < old.time) {
+                insert(splice, old.at.start, &self.bytes[event.at.clone()]);
+            }
+        }
+        new.for_each(|event| insert(splice, at.start + at.span.len(), &self.bytes[event.at.clone()]));
+    }
+
+    /// Those that the span has come in another order: all of them go where the first one was.
+    fn all_anew(&mut self, splice: &mut Splice, at: SpanAt<'_>) {
+        let content = |old: &Placed| {
+            let field = &at.span[old.at.start - at.start..old.at.end - at.start];
+            Fields::of(field).next().map_or(&[][..], |(_, value)| value.bytes())
+        };
+        let old = self.old.iter().map(|event| (event.time, content(event)));
+        let new = self.new.iter().map(|event| (event.time, &self.bytes[event.at.clone()]));
+        let mut all: Vec<_> = old.chain(new).collect();
+        all.sort_by_key(|(time, _)| *time);
+        let first = self.old.first().map_or(at.start, |event| event.at.start);
+        all.iter().for_each(|(_, event)| insert(splice, first, event));
+        self.old.iter().for_each(|event| splice.remove(event.at.clone()));
+    }
+}
+
+fn insert(splice: &mut Splice, at: usize, event: &[u8]) {
+    splice.insert(at, |out| write::bytes(out, EVENT_TAG, event));
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span::Event};
+    use prost::Message;
+
+    use super::*;
+    use crate::export::span_events::stored_events::text_hash;
+    use crate::otlp::own;
+
+    fn event(time: u64, name: &str) -> Event {
+        let mark = KeyValue { key: own::LINK_METHOD.into(), ..KeyValue::default() };
+        Event { time_unix_nano: time, name: name.into(), attributes: vec![mark], ..Event::default() }
+    }
+
+    fn push(events: &mut SpanEvents, id: u8, event: &Event) -> bool {
+        events.push(([9; 16], [id; 8]), event.time_unix_nano, &event.encode_to_vec(), text_hash(&event.name))
+    }
+
+    fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
+        let scope = ScopeSpans { spans, ..ScopeSpans::default() };
+        ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() }],
+        }
+    }
+
+    fn span(id: u8, events: Vec<Event>) -> Span {
+        Span { trace_id: vec![9; 16], span_id: vec![id; 8], start_time_unix_nano: 5, events, ..Span::default() }
+    }
+
+    /// Annotates a request; how many events were added.
+    fn annotate(events: &mut SpanEvents, request: &mut ExportTraceServiceRequest) -> u64 {
+        let (before, mut out) = (events.counts().added, b"before".to_vec());
+        events.annotate(&request.encode_to_vec(), None, &mut out);
+        *request = ExportTraceServiceRequest::decode(&out[6..]).unwrap();
+        events.counts().added - before
+    }
+
+    fn names(request: &ExportTraceServiceRequest) -> Vec<Vec<&str>> {
+        let spans = &request.resource_spans[0].scope_spans[0].spans;
+        spans.iter().map(|span| span.events.iter().map(|event| event.name.as_str()).collect()).collect()
+    }
+
+    #[test]
+    fn a_span_gets_its_events_once_and_in_order() {
+        let mut events = SpanEvents::new(1 << 20);
+        for (id, time, name) in
+            [(2, 30, "c"), (1, 10, "a"), (2, 20, "b"), (2, 0, "without a time"), (7, 1, "elsewhere")]
+        {
+            assert!(push(&mut events, id, &event(time, name)));
+        }
+        let given = Event { time_unix_nano: 25, name: "its own".into(), ..Event::default() };
+        let mut spans =
+            request(vec![span(2, vec![given, event(30, "c")]), span(1, vec![]), span(2, vec![]), span(3, vec![])]);
+        assert_eq!(annotate(&mut events, &mut spans), 3);
+        assert_eq!(names(&spans), [vec!["without a time", "b", "its own", "c"], vec!["a"], vec![], vec![]]);
+        assert_eq!(events.counts(), Counts { waiting: 5, over_limit: 0, added: 3, known: 1 });
+    }
+
+    #[test]
+    fn what_a_span_has_no_room_for_goes_on_waiting() {
+        for (value, least, most) in [("short", 2_000, SPAN_PARTS_MAX / 2), (&*"long ".repeat(1000), 100, 210)] {
+            let mut events = SpanEvents::new(1 << 30);
+            for time in 0..6_000u64 {
+                let mut event = event(time, "a line");
+                event.attributes[0].value =
+                    Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) });
+                assert!(push(&mut events, 1, &event));
+            }
+            let mut given = request(vec![span(1, vec![]), span(1, vec![]), span(2, vec![])]);
+            let added = annotate(&mut events, &mut given) as usize;
+            assert!((least..=most).contains(&added), "{added}");
+            let spans = &given.resource_spans[0].scope_spans[0].spans;
+            assert_eq!((spans[0].events.len(), spans[1].events.len()), (added, 0));
+            assert!(spans[0].encoded_len() <= SPAN_BYTES_MAX, "{}", spans[0].encoded_len());
+            // The first ones by time are on it, and no other request of it gets the rest.
+            assert_eq!(annotate(&mut events, &mut given), 0);
+            let waiting: Vec<u64> =
+                events.waiting().map(|one| Event::decode(one.bytes).unwrap().time_unix_nano).collect();
+            assert_eq!(waiting, (added as u64..6_000).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_span_that_is_too_large_by_itself_stays_as_it_is() {
+        let mut events = SpanEvents::new(1 << 20);
+        assert!(push(&mut events, 1, &event(1, "a line")));
+        let large = Span { name: "x".repeat(SPAN_BYTES_MAX), ..span(1, vec![]) };
+        let mut given = request(vec![large.clone()]);
+        assert_eq!((annotate(&mut events, &mut given), events.waiting().count()), (0, 1));
+        assert_eq!(given.resource_spans[0].scope_spans[0].spans, [large]);
+    }
+
+    #[test]
+    fn the_limit_of_bytes_holds() {
+        let mut events = SpanEvents::new(400);
+        let taken = (0..50).filter(|time| push(&mut events, 1, &event(*time, "some text"))).count();
+        assert!((1..8).contains(&taken), "{taken}");
+        assert_eq!(events.counts().over_limit, 50 - taken as u64);
+    }
+}
