@@ -97,7 +97,7 @@ impl Correlator {
         self.index.settle();
     }
 
-    /// Makes room for spans of a file of so many bytes.
+    /// Makes room for spans of a file of this many bytes.
     pub fn expect_spans(&mut self, bytes: u64) {
         self.index.expect(usize::try_from(bytes / BYTES_PER_SPAN).unwrap_or(0));
     }

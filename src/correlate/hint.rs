@@ -33,7 +33,7 @@ pub(crate) enum Known {
     Linked(Slot, Relation),
     /// It is about a call of this method that began then.
     Call(u64, i64),
-    /// It has none, or it is another's to say.
+    /// It has none, or another rule decides it.
     NoSpan,
 }
 

@@ -150,7 +150,7 @@ impl Members<'_> {
             }
             left.set(u64::MAX);
             self.member(&mut entry, within, listed)?;
-            // What is left of it is passed over here, so that the limit holds for what is between members.
+            // What is left of it is skipped here, so that the limit holds for what is between members.
             io::copy(&mut Stoppable { input: &mut entry, stop: self.stop }, &mut io::sink())
                 .map_err(KeepError::Reading)?;
             left.set(HEADER_BYTES_MAX);

@@ -1,7 +1,7 @@
-//! What is no text, by its first bytes.
+//! Files that are no text, by their first bytes.
 //!
-//! In goes the start of a file without its compression, out comes what it is if that is binary or an own output of
-//! spanline. NUL bytes alone prove nothing: a file that was emptied while its writer went on begins with a hole of them,
+//! In goes the start of a decompressed file, out comes what it is if it is binary or an output of spanline itself.
+//! NUL bytes alone prove nothing: a file that was emptied while its writer went on begins with a hole of them,
 //! and power failures leave some behind. What text means is not known here.
 
 /// Why a journal's own file is left out.
@@ -39,7 +39,7 @@ const MAGICS: [(usize, &[u8], &str); 22] = [
 /// The block of bzip2 begins with the digits of pi.
 const BZIP2_BLOCK: &[u8] = b"1AY&SY";
 
-/// A line counts as binary if more than one byte in so many is of none.
+/// A line counts as binary if more than one byte in ten is not text.
 const ODD_SHARE: usize = 10;
 
 /// What the magic number at the start of a file tells.

@@ -512,7 +512,7 @@ mod tests {
         let find = |paths: &[PathBuf]| find(paths, std::slice::from_ref(&state));
         let found = find(std::slice::from_ref(&root));
         assert_eq!((ends(&found), found.left_out[OWN_FOLDER].len()), (vec!["a.log".to_owned(), "b.log".to_owned()], 1));
-        // A file of it that is named is said; the folder itself, given as logs, is what the user wants to be read.
+        // A file of it that is named is reported; the folder itself, given as logs, is what the user wants to be read.
         let found = find(&[state.join("lock"), root.join("a.log")]);
         assert_eq!((ends(&found), found.errors.len()), (vec!["a.log".to_owned()], 1));
         assert_eq!(ends(&find(&[state.join("deeper")])), ["c.log"]);

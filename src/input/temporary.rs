@@ -100,7 +100,7 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// At most so many bytes.
+    /// At most this many bytes.
     pub fn new(bytes_max: u64) -> Temporary {
         Temporary { file: None, written: 0, bytes_max }
     }

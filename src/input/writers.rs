@@ -1,14 +1,14 @@
 //! Who wrote files, as the user says it.
 //!
 //! In goes a file's place among the given paths, its name, and what that name tells of its writer; out comes the writer
-//! with what the user said put over it. How that is typed is `config`'s.
+//! replaced by what the user said. How that is typed is known in `config`.
 
 use regex::Regex;
 
 use crate::decode;
 use crate::record::{Origin, Pod};
 
-/// What is said of one writer.
+/// What the user says of one writer.
 #[derive(Debug, Clone, Default)]
 pub struct Writer {
     /// `service.name`
@@ -19,7 +19,7 @@ pub struct Writer {
     pub resource: Vec<(String, String)>,
 }
 
-/// What is said of all of them.
+/// What the user says of all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Writers {
     /// For each of the given paths, which of `all` holds for it.
@@ -60,7 +60,7 @@ impl Writers {
         writer.and_then(|at| self.all.get(at)).is_some_and(Writer::says_service)
     }
 
-    /// Puts what is said over what a name tells.
+    /// Replaces what a name tells by what the user says.
     pub fn put_over(&self, writer: Option<usize>, origin: &mut Origin) {
         if let Some(writer) = writer.and_then(|at| self.all.get(at)) {
             writer.put_over(origin);

@@ -61,7 +61,7 @@ pub struct Finished<'c> {
     pub sources: Vec<Source>,
 }
 
-/// Runs a backfill. The monitor ends it early and knows how it stands; `say` tells the user something at once.
+/// Runs a backfill. The monitor ends it early and shows its status; `notify` shows messages at once.
 pub fn backfill<'c>(
     config: &'c BackfillConfig,
     monitor: &Arc<Monitor>,
@@ -70,7 +70,7 @@ pub fn backfill<'c>(
     // First of all: nothing is opened for writing that is read.
     let inputs = Inputs::find(&config.read, config.state.as_deref(), monitor.interrupted(), notify);
     inputs.protect(&config.read, &inputs::outputs(config))?;
-    // A folder that another run has is said before the lines are read.
+    // A state folder that another run uses is reported before the lines are read.
     let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
     if let Some(note) = store.as_ref().and_then(Store::unlocked) {
         notify(note);
@@ -100,7 +100,7 @@ struct Remembered {
 }
 
 impl Run<'_> {
-    /// Links all records, and ships them to every destination. Gives back what is left to show.
+    /// Links all records, and ships them to every destination. Returns what is left to show.
     fn ship<'c>(
         &self,
         config: &'c BackfillConfig,
@@ -191,7 +191,7 @@ impl Run<'_> {
         }
     }
 
-    /// Reads all sources on so many threads.
+    /// Reads all sources on this many threads.
     #[allow(clippy::too_many_arguments)] // the wiring of one run, used once
     fn work(
         &self,

@@ -46,7 +46,7 @@ pub struct SelectConfig {
     pub since: Option<i64>,
     /// Record time to stop before.
     pub until: Option<i64>,
-    /// This shard of so many.
+    /// The index of this shard, and how many there are.
     pub shard: Option<(u32, u32)>,
 }
 

@@ -1,7 +1,7 @@
 //! Which span the carrier of a line hangs under.
 //!
 //! In go the spans and the one that a line belongs to, out comes that span, the topmost one of its service in the trace,
-//! or that of the whole trace; one that is too short for a carrier is passed over. Nothing is sent here.
+//! or that of the whole trace; one that is too short for a carrier is skipped. Nothing is sent here.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

@@ -130,7 +130,7 @@ impl<'h> Holder<'h> {
         Holder { waiting: Waiting::default(), known, files, acknowledged, taken, counted: 0, fits: true }
     }
 
-    /// Whether there may be room for files of so many bytes.
+    /// Whether there may be room for files of this many bytes.
     pub(super) fn may_fit(&self, bytes: u64) -> bool {
         let room = HELD_BYTES_MAX.saturating_sub(self.taken.0.load(Ordering::Relaxed)) as u64;
         bytes.saturating_mul(BYTES_HELD_PERCENT) / 100 <= room

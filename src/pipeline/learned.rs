@@ -97,7 +97,7 @@ impl<'c> Learned<'c> {
         Ok((learned, outcome))
     }
 
-    /// Reads the lines first, and fetches the traces of their time from all stores; gives back the stores that have none.
+    /// Reads the lines first, and fetches the traces of their time from all stores; returns the stores that have none.
     fn fetch(
         &mut self,
         select: &SelectConfig,

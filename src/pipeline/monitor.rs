@@ -1,7 +1,7 @@
-//! How a run stands, for those who watch it, and their wish that it end.
+//! The status of a run, for those who show it, and their request that it end.
 //!
-//! The run puts in how much there is to read, how much it has read, how it stands with destinations and how the state is
-//! saved; who shows progress or answers an interrupt takes it out. Nothing is said here.
+//! The run writes how much there is to read, how much it has read, the status of its destinations and what saves the state;
+//! whoever shows progress or answers an interrupt reads it. Nothing is shown here.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::checkpoint::saver::Saver;
 use crate::export::deliver::status::{DeliveryStatus, StatusHandle};
 
-/// A run under watch.
+/// The status of a run, shared with those who show it.
 #[derive(Debug, Default)]
 pub struct Monitor {
     interrupted: AtomicBool,
@@ -39,7 +39,7 @@ impl Monitor {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// The same for those who look often.
+    /// The flag itself, for those who look often.
     pub fn interrupted(&self) -> &AtomicBool {
         &self.interrupted
     }
@@ -54,7 +54,7 @@ impl Monitor {
         &self.bytes_read
     }
 
-    /// How it stands with each destination, by name.
+    /// The status of each destination, by name.
     pub fn destinations(&self) -> Vec<(String, DeliveryStatus)> {
         let destinations = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
         destinations.iter().map(|(name, status)| (name.clone(), status.now())).collect()

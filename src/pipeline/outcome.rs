@@ -1,4 +1,4 @@
-//! What a run came to, in numbers and messages.
+//! The outcome of a run, in numbers and messages.
 //!
 //! Values only: the stages of a run put in what they counted, the command says it. No record is read here.
 
@@ -16,7 +16,7 @@ use crate::input::discover::LeftOut;
 use crate::input::sources::Source;
 use crate::spans::load::TracesReport;
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// Sources found.

@@ -62,7 +62,7 @@ impl Run<'_> {
         read_source(index as u32, source, origin, &self.calendars[index], &self.reading(), sink)
     }
 
-    /// Reads all sources, on so many threads, as far as there is room for them. `acknowledged`: what earlier runs sent, where
+    /// Reads all sources, on this many threads, as far as there is room for them. `acknowledged`: what earlier runs sent, where
     /// lines are to be sent.
     pub(super) fn hold(&self, workers: usize, acknowledged: Option<&Acknowledged>) -> Held {
         let (next, taken) = (AtomicUsize::new(0), Taken::default());

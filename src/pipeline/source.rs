@@ -1,6 +1,6 @@
 //! One source from its files to records: opened, read, assembled, handed to a sink.
 //!
-//! In goes a [`Source`], out go its records, in order over all its files; a file that fails is said and the next one is
+//! In goes a [`Source`], out go its records, in order over all its files; a file that fails is reported and the next one is
 //! read. What becomes of the records is the sink's.
 
 use std::io;
@@ -68,7 +68,7 @@ impl Reading<'_> {
     }
 }
 
-/// What reading a source came to.
+/// The outcome of reading a source.
 #[derive(Debug, Clone, Default)]
 pub struct SourceReport {
     /// What it was made of.

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-/// Ends after so many bytes, and says so.
+/// Ends after this many bytes, and says so.
 pub(super) struct Bounded {
     pub(super) source: Box<dyn Read + Send>,
     pub(super) left: u64,

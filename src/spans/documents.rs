@@ -32,7 +32,7 @@ pub(super) struct Piece {
     ends: Vec<(usize, u64)>,
     /// Number of the first one in the stream, from 1.
     pub(super) first: u64,
-    /// Numbers of elements above the limit, which were passed over.
+    /// Numbers of elements above the limit, which were skipped.
     pub(super) over_limit: Vec<u64>,
     /// Numbers of elements in whose place stood something that is no JSON.
     pub(super) broken: Vec<u64>,
@@ -220,7 +220,7 @@ impl Documents {
             piece.bytes.truncate(start);
             self.count += 1;
             piece.over_limit.push(self.count);
-            // The rest of it is passed over as that of a wrapper is.
+            // The rest of it is skipped as that of a wrapper is.
             if let Some(open) = self.open.last_mut() {
                 *open = Open::Object { start, is_wrapper: true };
             }
@@ -254,7 +254,7 @@ fn next_mark(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
     }
 }
 
-/// Passes over lines up to one that begins with a bracket: so something broken costs itself, and not the rest.
+/// Skips lines up to one that begins with a bracket: so something broken costs itself, and not the rest.
 fn pass_to_value(reader: &mut impl BufRead) -> io::Result<()> {
     while reader.fill_buf()?.first().is_some_and(|first| !matches!(first, b'{' | b'[')) {
         reader.skip_until(b'\n')?;
@@ -262,7 +262,7 @@ fn pass_to_value(reader: &mut impl BufRead) -> io::Result<()> {
     Ok(())
 }
 
-/// Appends the value that begins here, if it has at most so many bytes; false where it has more: it is then passed over.
+/// Appends the value that begins here, if it has at most this many bytes; false where it has more: it is then skipped.
 fn copy_value(reader: &mut impl BufRead, bytes_max: usize, into: &mut Vec<u8>) -> io::Result<bool> {
     let (start, mut scan, mut fits) = (into.len(), ValueScan::default(), true);
     loop {

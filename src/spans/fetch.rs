@@ -1,6 +1,6 @@
 //! Traces of a running store, fetched into a file that is read like any other.
 //!
-//! In goes a store and a range of time, out comes a file of requests, each behind its length, which is deleted with its
+//! In goes a store and a range of time, out comes a file of requests, each after its length, which is deleted with its
 //! [`Spool`]. Which queries are made is [`jaeger`]'s.
 
 use std::io::{self, BufWriter, Write};

@@ -1,7 +1,7 @@
 //! Trace files, one export request at a time.
 //!
 //! In goes a file of OTLP/JSON (one request per line, or pretty-printed documents), of one OTLP protobuf request, of
-//! requests each behind a 4-byte big-endian length, or of another tool's JSON, compressed or not; its first bytes tell
+//! requests each after a 4-byte big-endian length, or of another tool's JSON, compressed or not; its first bytes tell
 //! which. Out come the bytes of requests in protobuf, in the order of the file, never more than one in memory. What cannot
 //! be read is counted with its place and skipped.
 
@@ -231,7 +231,7 @@ impl TraceFile {
         if is_whole { length } else { 0 }
     }
 
-    /// Passes over the lines that belong to a value which was given up.
+    /// Skips the lines that belong to a value which was given up.
     fn pass_over_value(&mut self) -> io::Result<()> {
         while self.reader.fill_buf()?.first().is_some_and(|first| *first != b'{') {
             self.place += 1;
@@ -240,7 +240,7 @@ impl TraceFile {
         Ok(())
     }
 
-    /// Appends a line, up to `room` bytes; the rest of a longer one is passed over.
+    /// Appends a line, up to `room` bytes; the rest of a longer one is skipped.
     fn take_line(&mut self, room: usize) -> io::Result<Line> {
         let (start, mut ends) = (self.value.len(), false);
         let most = start.saturating_add(room).saturating_add(1);
@@ -305,7 +305,7 @@ impl TraceFile {
         Ok(self.take_bytes(u64::from(u32::from_be_bytes(length)))?.then_some(self.place))
     }
 
-    /// Appends `length` bytes to `value`; false where they are too many (they are passed over).
+    /// Appends `length` bytes to `value`; false where they are too many (they are skipped).
     fn take_bytes(&mut self, length: u64) -> io::Result<bool> {
         let fits = length <= self.limits.request_bytes_max as u64;
         let taken = if fits {

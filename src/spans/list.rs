@@ -47,7 +47,7 @@ pub struct Folders<'a> {
 }
 
 impl TraceFiles {
-    /// Finds the files; of standard input at most so many bytes.
+    /// Finds the files; of standard input at most this many bytes.
     pub fn find(given: &[PathBuf], bytes_max: u64, stop: &AtomicBool, folders: &Folders<'_>) -> TraceFiles {
         let mut found = TraceFiles::default();
         for given in given {

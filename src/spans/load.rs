@@ -36,7 +36,7 @@ pub struct TracesReport {
 
 /// Takes what trace files hold.
 pub trait SpanSink {
-    /// A file of so many bytes begins.
+    /// A file of this many bytes begins.
     fn expect(&mut self, bytes: u64);
     /// A span.
     fn add(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>);

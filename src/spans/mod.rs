@@ -1,7 +1,7 @@
 //! Where span facts come from.
 //!
 //! In go trace files ([`file`]) of every kind that is known ([`trace_format`]) and a Jaeger's answers ([`jaeger`]), out come export
-//! requests in protobuf, one at a time, and from each of them the facts that correlation lives on ([`scan`]). Nothing here
+//! requests in protobuf, one at a time, and from each of them the facts that correlation needs ([`scan`]). Nothing here
 //! decides what belongs to a span.
 
 mod bounded;

@@ -83,7 +83,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// A number, also one that a store gives back as text.
+/// A number, also one that a store returns as text.
 fn number_of(any: Option<(u32, Value<'_>)>) -> Option<u64> {
     match any? {
         (3, Value::Varint(number)) => i64::try_from(number).ok().and_then(|number| u64::try_from(number).ok()),

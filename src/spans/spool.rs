@@ -1,6 +1,6 @@
 //! Traces in a temporary file that can be read twice.
 //!
-//! In goes a stream, or what a store answers, out comes a file that is deleted when it is dropped, also by an interrupt.
+//! In goes a stream, or the answers of a store, out comes a file that is deleted when it is dropped, also at an interrupt.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};

@@ -22,7 +22,7 @@ pub enum Telemetry {
     Zipkin,
 }
 
-/// Members are looked for in so many bytes: those of a wrapper may stand before them.
+/// Members are looked for in this many bytes: those of a wrapper may stand before them.
 const EARLY_BYTES: usize = 4096;
 
 impl Telemetry {
@@ -81,7 +81,7 @@ impl Telemetry {
     }
 }
 
-/// Whether a member of this name stands in the text: the name in quotes and a colon behind it. Within a string, quotes are
+/// Whether a member of this name stands in the text: the name in quotes and a colon after it. Within a string, quotes are
 /// escaped, so that a message about traces is none.
 fn holds_member(text: &[u8], name: &str) -> bool {
     memchr::memmem::find_iter(text, name.as_bytes()).any(|at| {
@@ -95,7 +95,7 @@ fn holds_member(text: &[u8], name: &str) -> bool {
 /// request = 0x0A length resource-data ; resource-data = 0x0A length resource
 /// resource = 0x0A length attribute    ; attribute = 0x0A length key
 ///
-/// Each length fits into the one around it, and the key of an attribute is text. A request may stand behind its length in
+/// Each length fits into the one around it, and the key of an attribute is text. A request may stand after its length in
 /// four bytes.
 fn is_protobuf(head: &[u8]) -> bool {
     is_request(head) || head.len() > 4 && head[0] < 0x20 && is_request(&head[4..])

@@ -19,7 +19,7 @@ pub enum TraceFormat {
     OtlpJsonList,
     /// One OTLP request in protobuf.
     Protobuf,
-    /// OTLP requests in protobuf, each behind its length.
+    /// OTLP requests in protobuf, each after its length.
     LengthPrefixed,
     /// What Jaeger's UI saves, and its `/api/traces` answers; also `jaeger.api_v2` as JSON.
     Jaeger,
@@ -29,7 +29,7 @@ pub enum TraceFormat {
     Tempo,
     /// Spans of Zipkin's second version.
     Zipkin,
-    /// None of these: the reader takes it for requests behind their lengths, or JSON without spans.
+    /// None of these: the reader takes it for requests after their lengths, or JSON without spans.
     Unknown,
 }
 

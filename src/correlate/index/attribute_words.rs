@@ -54,7 +54,7 @@ impl AttributeWords {
         self.rows.extend(self.scratch.iter().map(|word| u64::from(slot) << 32 | u64::from(*word)));
     }
 
-    /// Between the passes: all of so many spans are in.
+    /// Between the passes: all spans are in, of which there are `spans`.
     pub(crate) fn settle(&mut self, spans: usize) {
         // Only a span that came again is out of order.
         if !self.rows.is_sorted() {

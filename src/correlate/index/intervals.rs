@@ -26,7 +26,7 @@ pub(crate) struct Intervals {
     /// A binary heap: node i has the latest end of nodes 2i and 2i+1; the leaves begin at `leaves`.
     latest_end: Vec<i64>,
     leaves: usize,
-    /// The time from the first start on in even steps, of so many bits: the first span of each step.
+    /// The time from the first start on in even steps, of this many bits: the first span of each step.
     steps: Vec<u32>,
     step_bits: u32,
 }
@@ -68,7 +68,7 @@ impl Intervals {
             return;
         }
         let mut left = room;
-        // Leaves below a node are so many bits further on.
+        // Leaves below a node are this many bits further on.
         let (mut node, mut height) = (1usize, self.leaves.ilog2());
         let last = self.leaves + count.div_ceil(LEAF);
         while node << height < last {
@@ -118,7 +118,7 @@ impl Intervals {
     }
 }
 
-/// The first span of each step, one of some spans on average, with what lies behind the last; and the bits of a step.
+/// The first span of each step, one of some spans on average, with what follows the last; and the bits of a step.
 fn steps(starts: &[i64]) -> (Vec<u32>, u32) {
     let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return (Vec::new(), 0) };
     let most = (starts.len() / SPANS_PER_STEP) as u64 + 1;

@@ -65,7 +65,7 @@ impl SpanIndex {
         }
     }
 
-    /// Makes room for so many further spans: what is never used of it costs next to nothing, growing does.
+    /// Makes room for this many further spans: what is never used of it costs next to nothing, growing does.
     pub(crate) fn expect(&mut self, spans: usize) {
         let spans = spans.min(self.limits.spans_max.saturating_sub(self.spans.len()));
         self.spans.reserve(2 * spans);

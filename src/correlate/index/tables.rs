@@ -1,6 +1,6 @@
 //! Orders of spans that are made once all of them are in: by trace, id, parent, resource and time.
 //!
-//! In go spans and their parents, out come tables of slots. What they are asked for is the index's to say.
+//! In go spans and their parents, out come tables of slots. The index decides what they are asked for.
 
 use super::bucket_sort;
 use super::intervals::Intervals;

@@ -25,7 +25,7 @@ const fn edges() -> [u64; STEPS] {
 /// Where the last bin would end.
 const LAST_END: u64 = (EDGES[STEPS - 1] as u128 * 2_778_990_881 / 2_000_000_000) as u64;
 
-/// By the number of bits of a distance and its four highest behind the first: the last step that begins no later than all
+/// By the number of bits of a distance and its four highest after the first: the last step that begins no later than all
 /// such distances. A step is wider than what such distances differ by, so that at most one begins among them.
 /// (Of tables as long as a power of two no place is outside.)
 const FIRST_STEPS: [u8; 1 << 11] = first_steps();
@@ -62,7 +62,7 @@ const fn next_edges() -> [f64; 64] {
 /// The bin of a distance in ns.
 #[inline]
 pub(crate) const fn bin(distance: i64) -> u8 {
-    // Its exponent is the number of bits, behind it stand those behind the first one. Rounded are only distances that lie
+    // Its exponent is the number of bits, after it stand those after the first one. Rounded are only distances that lie
     // beyond all edges.
     let bits = (distance as f64).to_bits() & (u64::MAX >> 1);
     let highest = ((bits >> 48) as usize).saturating_sub(1022 << 4);

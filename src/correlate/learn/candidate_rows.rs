@@ -19,8 +19,12 @@ pub(crate) struct CandidateRows {
 }
 
 impl CandidateRows {
-    /// Of these lines. `past`: what a stream has taught.
-    pub(crate) fn new(tables: &FeatureTables<'_>, wanted: &[u32], past: Option<&DecayedStatistics>) -> CandidateRows {
+    /// Of these lines. `decayed`: the statistics of a stream so far.
+    pub(crate) fn new(
+        tables: &FeatureTables<'_>,
+        wanted: &[u32],
+        decayed: Option<&DecayedStatistics>,
+    ) -> CandidateRows {
         let line_of = |at: &u32| &tables.lines.rows[*at as usize];
         let mut fine: NumberMap<(u32, u64), (u32, u8)> = NumberMap::default();
         let mut with_values: NumberMap<(u32, u64), u32> = NumberMap::default();
@@ -41,7 +45,7 @@ impl CandidateRows {
             let line = line_of(at);
             let service = tables.operations.service_of_writer(line.writer);
             let (count, digits) = fine.get(&(service, line.template.fine)).copied().unwrap_or_default();
-            let before = |kind: u64| past.map_or(0.0, |past| past.lines_of(service, kind));
+            let before = |kind: u64| decayed.map_or(0.0, |decayed| decayed.lines_of(service, kind));
             let values = match line.template.values {
                 0 => 0.0,
                 _ => {

@@ -22,7 +22,7 @@ pub(crate) struct Candidates {
     /// One for each template, in order.
     pub(crate) blocks: Vec<Block>,
     pub(crate) templates: Templates,
-    pub(crate) pairs: Vec<Pair>,
+    pub(crate) pairs: Vec<CandidatePair>,
     /// (template, operation) of each class.
     pub(crate) classes: Vec<(u32, u32)>,
     /// Of each class: expected counts of pairs by chance, measured at shifted times.
@@ -90,7 +90,7 @@ impl CandidateRow {
 
 /// A line and a span that might have written it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pair {
+pub(crate) struct CandidatePair {
     pub(crate) slot: Slot,
     /// Number of its (template, operation).
     pub(crate) class: u32,
@@ -113,7 +113,7 @@ pub(crate) struct Pair {
     pub(crate) trace: u8,
 }
 
-impl Pair {
+impl CandidatePair {
     /// Where it lies.
     #[inline]
     pub(crate) fn bins(&self) -> BinIndex {
@@ -131,7 +131,7 @@ impl Templates {
         self.key[number] = self.key[template];
     }
 
-    /// Gives back the room of those that were left out.
+    /// Returns the room of those that were left out.
     pub(crate) fn truncate(&mut self, templates: usize) {
         for numbers in [&mut self.lines, &mut self.service, &mut self.family] {
             numbers.truncate(templates);

@@ -251,7 +251,7 @@ impl<'c> Rounds<'c> {
     }
 }
 
-/// Of so many lines, so many of which have no span: few say little of the others.
+/// Of some lines, and how many of them have no span: few say little of the others.
 fn none_share(none: f32, lines: f32) -> f32 {
     (0.2 + none) / (lines + 2.0)
 }

@@ -6,7 +6,7 @@
 
 use super::association::Association;
 use super::calibrate::{self, Learned};
-use super::candidates::{CandidateRow, Candidates, Pair};
+use super::candidates::{CandidatePair, CandidateRow, Candidates};
 use super::clues::{DURATION, RARE_WORD, SIDE};
 use super::decay::DecayedStatistics;
 use super::em;
@@ -68,7 +68,7 @@ pub(crate) struct Engine {
     keeps_evidence: bool,
     evidence: Option<Box<Evidence>>,
     /// Of a stream.
-    past: Option<Box<DecayedStatistics>>,
+    decayed: Option<Box<DecayedStatistics>>,
 }
 
 /// How far a stream has come, ns since the epoch.
@@ -137,7 +137,7 @@ impl Engine {
         known: &dyn Fn(Hint, u32, i64) -> Known,
         progress: Progress,
     ) {
-        self.past.get_or_insert_default().decay(progress.due, progress.from, progress.half_life);
+        self.decayed.get_or_insert_default().decay(progress.due, progress.from, progress.half_life);
         self.decisions.clear();
         self.of_sources.clear();
         self.decide(index, writers, known, progress.due);
@@ -168,17 +168,17 @@ impl Engine {
             edges: &edges,
             open: &open,
         };
-        let candidates = gating::candidates(&tables, &ruled.wanted, self.past.as_deref());
+        let candidates = gating::candidates(&tables, &ruled.wanted, self.decayed.as_deref());
         self.refuse(&candidates.refused, due);
         let observed = Observed {
             lines: &self.lines,
             operations: &operations,
             settled: &ruled.traces,
-            agreement_before: self.past.as_deref().map(|past| &past.keys),
+            agreement_before: self.decayed.as_deref().map(|decayed| &decayed.keys),
         };
         let association = em::associate(&candidates, &observed, self.keeps_evidence);
-        if let Some(past) = &mut self.past {
-            past.learn(&candidates, &association, &self.lines, &operations);
+        if let Some(decayed) = &mut self.decayed {
+            decayed.learn(&candidates, &association, &self.lines, &operations);
         }
         let choices = pick_span::choose(index, &candidates, &association.posteriors.weights, self.keeps_evidence);
         self.take_choices(&candidates, &association, &choices, due);
@@ -261,7 +261,7 @@ impl Engine {
     fn refuse(&mut self, lines: &[u32], due: i64) {
         for line in lines.iter().map(|line| &self.lines.rows[*line as usize]).filter(|line| line.is_due(due)) {
             *self.over_share.entry(line.source).or_default() += 1;
-            if self.past.is_none() {
+            if self.decayed.is_none() {
                 self.undecided.push(((line.source, line.file, line.offset), Unlinked::OverShare));
             }
         }
@@ -273,7 +273,7 @@ impl Engine {
         for (number, (row, choice)) in candidates.rows.iter().zip(&choices.rows).enumerate() {
             let line = &self.lines.rows[row.line as usize];
             let Some((pair, probability)) = choice.filter(|_| line.is_due(due)) else {
-                if self.past.is_none() && row.count > 0 {
+                if self.decayed.is_none() && row.count > 0 {
                     let is_none = association.posteriors.none[number] >= 0.5;
                     let reason = if is_none { Unlinked::NoSpan } else { Unlinked::Ambiguous };
                     self.undecided.push(((line.source, line.file, line.offset), reason));
@@ -281,7 +281,7 @@ impl Engine {
                 continue;
             };
             let template = row.template as usize;
-            let Pair { clues, .. } = candidates.pairs[pair as usize];
+            let CandidatePair { clues, .. } = candidates.pairs[pair as usize];
             let learned = Learned {
                 lines: candidates.templates.lines[template],
                 without_span: without_span.get(&candidates.templates.service[template]).copied().unwrap_or(1.0),

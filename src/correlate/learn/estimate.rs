@@ -3,7 +3,7 @@
 //! In go the template's pairs with their weights, out come habits that hold them against clutter. A habit takes much more
 //! room than what it is made of, so that only those of one template are kept.
 
-use super::candidates::{Block, Candidates, Pair};
+use super::candidates::{Block, CandidatePair, Candidates};
 use super::habit::Habit;
 use super::histograms::{Distances, Histograms};
 use super::tuning::{EM_CONVERGED, PRIOR_LINES};
@@ -80,7 +80,7 @@ impl TemplateEstimate {
         }
     }
 
-    fn count(&mut self, candidates: &Candidates, block: &Block, pairs: &[Pair], weights: &[f32]) {
+    fn count(&mut self, candidates: &Candidates, block: &Block, pairs: &[CandidatePair], weights: &[f32]) {
         match candidates.prior.pairs.get(block.classes.clone()) {
             Some(before) => self.counts.clone_from_slice(before),
             None => self.counts.fill(Histograms::default()),
@@ -91,7 +91,13 @@ impl TemplateEstimate {
     }
 
     /// From the weights of the last round; how many lines moved.
-    pub(crate) fn learn(&mut self, candidates: &Candidates, block: &Block, pairs: &[Pair], weights: &[f32]) -> f32 {
+    pub(crate) fn learn(
+        &mut self,
+        candidates: &Candidates,
+        block: &Block,
+        pairs: &[CandidatePair],
+        weights: &[f32],
+    ) -> f32 {
         self.count(candidates, block, pairs, weights);
         let mut moved = 0.0;
         for ((habit, counts), learned) in self.habits.iter_mut().zip(&self.counts).zip(&mut self.learned) {

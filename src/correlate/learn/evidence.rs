@@ -148,7 +148,7 @@ impl Evidence {
         }
     }
 
-    /// The key of a line that so many lines share.
+    /// The key of a line that this many lines share.
     fn key_of_request(&self, index: &SpanIndex, record: &Record<'_>, of_request: u32) -> Option<String> {
         if of_request < 2 {
             return None;

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::bins::bin;
 use super::candidate_rows::{self, CandidateRows};
-use super::candidates::{Block, Candidates, Pair, TRACES_MAX};
+use super::candidates::{Block, CandidatePair, Candidates, TRACES_MAX};
 use super::clutter::{Sampler, pool};
 use super::decay::DecayedStatistics;
 use super::features::tables::FeatureTables;
@@ -17,25 +17,29 @@ use super::shares::{Amount, Asker, Shares};
 use crate::correlate::index::{Open, Slot};
 use crate::correlate::text::hash::NumberMap;
 
-/// Room is made for so many pairs of each of so many lines at first: what is never used costs nothing, growing does.
+/// Pairs of each line, and lines, for which room is made at first: what is never used costs nothing, growing does.
 const PAIRS_PER_ROW: usize = 16;
 const ROWS_RESERVED: usize = 64 << 10;
 /// An operation without a class with the template, and one whose class was asked for by lines without room.
 const NO_CLASS: u32 = u32::MAX;
 const REFUSED_CLASS: u32 = u32::MAX - 1;
 
-/// Looks all of these lines up. `past`: what a stream has taught.
-pub(crate) fn candidates(tables: &FeatureTables<'_>, wanted: &[u32], past: Option<&DecayedStatistics>) -> Candidates {
+/// Looks all of these lines up. `decayed`: the statistics of a stream so far.
+pub(crate) fn candidates(
+    tables: &FeatureTables<'_>,
+    wanted: &[u32],
+    decayed: Option<&DecayedStatistics>,
+) -> Candidates {
     let mut shares = Shares::default();
-    let mut candidates = pair_up(tables, CandidateRows::new(tables, wanted, past), &mut shares);
+    let mut candidates = pair_up(tables, CandidateRows::new(tables, wanted, decayed), &mut shares);
     if let Some(mut fair) = shares.fair() {
         drop(candidates);
-        candidates = pair_up(tables, CandidateRows::new(tables, wanted, past), &mut fair);
+        candidates = pair_up(tables, CandidateRows::new(tables, wanted, decayed), &mut fair);
         shares = fair;
     }
     candidates.refused = shares.refused;
-    if let Some(past) = past {
-        past.recall(&mut candidates, tables.operations);
+    if let Some(decayed) = decayed {
+        decayed.recall(&mut candidates, tables.operations);
     }
     pool(&candidates.classes, &candidates.templates.lines, tables.operations.count(), &mut candidates.clutter);
     candidates.spans_of = count_candidates(tables, &candidates.pairs);
@@ -106,7 +110,7 @@ fn count_spans(tables: &FeatureTables<'_>, ranges: &[(i64, i64)]) -> Vec<u32> {
 }
 
 /// Of each operation: its distinct spans in pairs.
-fn count_candidates(tables: &FeatureTables<'_>, pairs: &[Pair]) -> Vec<u32> {
+fn count_candidates(tables: &FeatureTables<'_>, pairs: &[CandidatePair]) -> Vec<u32> {
     let mut spans = vec![0; tables.operations.count()];
     let mut seen = vec![false; tables.index.len()];
     for pair in pairs {
@@ -219,7 +223,7 @@ impl Gate {
                 Some(end) => *end = open.end.max(*end),
                 None => self.ends.push(open.end),
             }
-            candidates.pairs.push(Pair {
+            candidates.pairs.push(CandidatePair {
                 slot,
                 class: *class,
                 cell: *cell,

@@ -13,7 +13,7 @@ use spanline_parsers::{Time, Value};
 
 /// Lines kept, and bytes of them: learning takes about as much again.
 const LINES_MAX: usize = 8 << 20;
-/// Room is made for so many at first: what is never used costs nothing, growing does.
+/// Room is made for this many at first: what is never used costs nothing, growing does.
 const ROWS_RESERVED: usize = 1 << 17;
 const BYTES_MAX: usize = 512 << 20;
 /// Durations kept of one line.

@@ -345,9 +345,9 @@ fn time_within(row: &CandidateRow, start: i64, end: i64) -> f32 {
     if row.low == row.time {
         return 1.0;
     }
-    let usual = row.delay as f32;
+    let typical = row.delay as f32;
     let share = |delay: f32| {
-        let part = (delay / usual).powf(RUNTIME_DELAY_SLOPE);
+        let part = (delay / typical).powf(RUNTIME_DELAY_SLOPE);
         part / (1.0 + part)
     };
     ((share(most) - share(least)) / share(late(row.low)).max(1e-6)).clamp(0.0, 1.0)

@@ -66,7 +66,7 @@ pub(crate) const CERTAINLY_LATE_NS: i64 = 2_000;
 /// A word is rare that at most this share of the traces with words holds …
 pub(crate) const RARE_WORD_SHARE: f32 = 0.02;
 
-/// … or at most so many traces.
+/// … or at most this many traces.
 pub(crate) const RARE_WORD_TRACES: u32 = 8;
 
 /// Posterior of a trace from which a line counts as its, for words it shares.
@@ -152,7 +152,7 @@ pub(crate) const REQUEST_KEY_LINES: f32 = 20.0;
 /// What the same key names in other services counts this part …
 pub(crate) const REQUEST_KEY_OTHERS_PART: f32 = 0.5;
 
-/// … and at most like so many lines.
+/// … and at most like this many lines.
 pub(crate) const REQUEST_KEY_OTHERS_LINES: f32 = 15.0;
 
 /// A value that more lines have names no request.
@@ -224,7 +224,7 @@ pub(crate) const LATENESS_SKEWED_SHARE: f32 = 0.1;
 /// Minimum support, in certainly late lines, of a template that is late more often than others …
 pub(crate) const LATER_LINES: f32 = 0.9;
 
-/// … so many times more often than lines that are not the last of their request …
+/// … this many times more often than lines that are not the last of their request …
 pub(crate) const LATER_RATIO: f32 = 20.0;
 
 /// … and this share more at least. (Those are late only when the delay of their timestamp outlasts the rest of the
@@ -234,7 +234,7 @@ pub(crate) const LATER_SHARE_LEAST: f32 = 0.008;
 /// Pseudo-count, in late lines, of those that are not the last of their request.
 pub(crate) const LATER_PRIOR_LINES: f32 = 0.3;
 
-/// A template is written after the end when so many lines …
+/// A template is written after the end when this many lines …
 pub(crate) const LATE_LINES: f32 = 1.5;
 
 /// … and this share of them certainly are …
@@ -258,7 +258,7 @@ pub(crate) const LAST_REFERENCE_LINES: f32 = 20.0;
 /// Weight of a line with a timestamp before the end against those that are expected there.
 pub(crate) const MISSING_BEFORE_WEIGHT: f32 = 4.0;
 
-/// Of a template so many of whose lines should have had a timestamp before the end, none has: it is written after.
+/// Of a template this many of whose lines should have had a timestamp before the end, none has: it is written after.
 pub(crate) const MISSING_LINES: f32 = 4.0;
 
 // The span within a trace (`pick_span`)
@@ -266,7 +266,7 @@ pub(crate) const MISSING_LINES: f32 = 4.0;
 /// Rounds of learning.
 pub(crate) const SPAN_ROUNDS: usize = 25;
 
-/// Densities are learned anew after so many rounds.
+/// Densities are learned anew after this many rounds.
 pub(crate) const SPAN_DENSITY_ROUNDS: usize = 4;
 
 /// Learning has converged when no more than this share of lines changed its class in a round.
@@ -352,7 +352,7 @@ pub(crate) const CALIBRATE_SELDOM: f32 = -5.0;
 
 // Streams (`decay`)
 
-/// What has decayed below so many lines is forgotten.
+/// What has decayed below this many lines is forgotten.
 pub(crate) const DECAY_LINES_LEAST: f32 = 0.2;
 
 /// … of a class, clutter included.

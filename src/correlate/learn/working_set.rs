@@ -4,7 +4,7 @@
 //! the way: after the first rounds that is most of them. Nothing is weighed here.
 
 use super::association::ContextFactors;
-use super::candidates::{Block, Candidates, Pair};
+use super::candidates::{Block, CandidatePair, Candidates};
 use super::posteriors::Posteriors;
 use super::tuning::{PRUNED_WEIGHT, WAITING_RATIO};
 
@@ -14,7 +14,7 @@ pub(crate) struct WorkingSet {
     pub(crate) rows: Vec<WorkingRow>,
     /// Of each pair: itself, what its score is multiplied by in all rounds, its number among all pairs, its weight and, once
     /// it was weighed, its score.
-    pub(crate) pairs: Vec<Pair>,
+    pub(crate) pairs: Vec<CandidatePair>,
     pub(crate) factors: Vec<PairFactors>,
     pub(crate) numbers: Vec<u32>,
     pub(crate) weights: Vec<f32>,

@@ -58,7 +58,7 @@ pub(crate) fn assign(spans: &[Extent], groups: &[Extent]) -> Vec<Option<(usize, 
     best
 }
 
-struct Pair {
+struct GroupMatch {
     span: usize,
     group: usize,
     /// Its times place nothing within their unit.
@@ -74,7 +74,7 @@ struct Pair {
 }
 
 /// Pairs in order of their span.
-fn pairs_of(spans: &[Extent], groups: &[Extent], order: &[usize]) -> Vec<Pair> {
+fn pairs_of(spans: &[Extent], groups: &[Extent], order: &[usize]) -> Vec<GroupMatch> {
     let firsts: Vec<i64> = order.iter().map(|group| groups[*group].first).collect();
     let mut starts: Vec<i64> = spans.iter().map(|span| span.first).collect();
     starts.sort_unstable();
@@ -95,7 +95,7 @@ fn pairs_of(spans: &[Extent], groups: &[Extent], order: &[usize]) -> Vec<Pair> {
         pairs.extend(candidates.take(CANDIDATES_MAX).map(|group| pair(number, span, *group, &groups[*group], rate)));
         // Every group of the same unit is as good: one alone is the span's, of several none is.
         let others = (pairs.len() - first_pair).saturating_sub(1) as f64;
-        for pair in pairs[first_pair..].iter_mut().filter(|pair: &&mut Pair| pair.rounded) {
+        for pair in pairs[first_pair..].iter_mut().filter(|pair: &&mut GroupMatch| pair.rounded) {
             pair.clutter = others.max(0.05);
         }
     }
@@ -113,7 +113,7 @@ fn unrelated_rate(firsts: &[i64], starts: &[i64], at: i64) -> f64 {
     (groups - spans).max(0.02 * groups + 0.05)
 }
 
-fn pair(number: usize, span: &Extent, group: usize, extent: &Extent, rate: f64) -> Pair {
+fn pair(number: usize, span: &Extent, group: usize, extent: &Extent, rate: f64) -> GroupMatch {
     let seconds = |ns: i64| ns.max(1_000) as f64 / 1e9;
     let after_start = bin(extent.first - span.first);
     let before_end = if extent.last > span.last { LATE } else { bin(span.last - extent.last) };
@@ -124,7 +124,7 @@ fn pair(number: usize, span: &Extent, group: usize, extent: &Extent, rate: f64) 
         clutter *= 0.5 * (width(before_end) / seconds(span.last - extent.first)).min(1.0);
     }
     let rounded = extent.is_rounded();
-    Pair { span: number, group, rounded, after_start, before_end, clutter, odds: 0.0, free: 1.0, belief: 0.0 }
+    GroupMatch { span: number, group, rounded, after_start, before_end, clutter, odds: 0.0, free: 1.0, belief: 0.0 }
 }
 
 fn bin(ns: i64) -> usize {
@@ -167,7 +167,7 @@ impl OffsetHistograms {
         (1.0 - self.logged) / self.logged
     }
 
-    fn learn(&mut self, pairs: &[Pair], spans: usize) {
+    fn learn(&mut self, pairs: &[GroupMatch], spans: usize) {
         *self = OffsetHistograms::new();
         let mut sure = 0.0;
         for pair in pairs {
@@ -182,7 +182,7 @@ impl OffsetHistograms {
 }
 
 /// Odds of each pair: the likelihood of its offsets, its own contribution left out, against clutter.
-fn weigh(pairs: &mut [Pair], habits: &OffsetHistograms) {
+fn weigh(pairs: &mut [GroupMatch], habits: &OffsetHistograms) {
     let (starts, ends): (f64, f64) = (habits.after_start.iter().sum(), habits.before_end.iter().sum());
     for pair in pairs {
         let own = if pair.belief > 0.5 && !pair.rounded { pair.belief } else { 0.0 };
@@ -194,7 +194,7 @@ fn weigh(pairs: &mut [Pair], habits: &OffsetHistograms) {
 }
 
 /// Each group tells its spans how free it is, each span its groups how much it wants them.
-fn pass_messages(pairs: &mut [Pair], spans: usize, groups: usize, missing: f64) {
+fn pass_messages(pairs: &mut [GroupMatch], spans: usize, groups: usize, missing: f64) {
     let mut wanted_by_span = vec![0.0; spans];
     let mut wanted_of_group = vec![0.0; groups];
     let mut wants = vec![0.0; pairs.len()];
@@ -219,7 +219,7 @@ fn pass_messages(pairs: &mut [Pair], spans: usize, groups: usize, missing: f64) 
     }
 }
 
-fn sum_of_spans(pairs: &[Pair], sums: &mut [f64]) {
+fn sum_of_spans(pairs: &[GroupMatch], sums: &mut [f64]) {
     sums.fill(0.0);
     for pair in pairs {
         sums[pair.span] += pair.odds * pair.free;

@@ -137,9 +137,9 @@ impl GroupBounds {
         let (first, last) = self.expected(span);
         let odd_first = Bounds { from: first.from, to: span.1.saturating_add(CLOCK_NS) };
         let odd_last = Bounds { from: first.from, to: span.1.saturating_add(FAR_NS) };
-        let fit = |bounds: Bounds, usual: Bounds, odd: Bounds| match () {
-            () if bounds.meets(usual) => 1.0,
-            () if bounds.meets(odd) => RARE,
+        let fit = |bounds: Bounds, typical: Bounds, rare: Bounds| match () {
+            () if bounds.meets(typical) => 1.0,
+            () if bounds.meets(rare) => RARE,
             () => 0.0,
         };
         // The closer the bounds around it, the more it says that they hold the span.
@@ -268,7 +268,7 @@ impl LatticeRow {
     }
 }
 
-/// The weight of so many spans without lines, of which `lost` is one's.
+/// The weight of this many spans without lines, of which `lost` is one's.
 fn skips(lost: f64, count: usize) -> f64 {
     lost.powi(count.min(SKIPS_MAX) as i32)
 }

@@ -42,7 +42,7 @@ pub(crate) fn mix(a: u64, b: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64 ^ a.rotate_left(23)
 }
 
-/// Tables by numbers that nobody can choose: those given out here, and hashes with a seed.
+/// Tables by numbers that nobody can choose: those emitted here, and hashes with a seed.
 pub(crate) type NumberMap<K, V> = HashMap<K, V, Seed>;
 pub(crate) type NumberSet<K> = HashSet<K, Seed>;
 

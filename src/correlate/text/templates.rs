@@ -58,7 +58,7 @@ pub(crate) fn of(seed: u64, record: &Record<'_>) -> Template {
     }
     let (words, first_two) = words(seed, &entry.body, &mut values);
     let message = if words == seed { 0 } else { (words >> 32) as u32 };
-    // What is said alike at two places of a file is written at two places of a request.
+    // Equal messages at two places of a file are written at two places of a request.
     let place = entry.code.map_or(0, |code| u64::from(code.line));
     Template {
         fine: mix(mix(mix(head, fields), words), place),

@@ -187,7 +187,7 @@ pub(crate) fn each_duration<'t>(text: &'t [u8], mut give: impl FnMut(&'t [u8], D
     }
 }
 
-/// What stands behind a number, up to the `s` that ends it: the unit's scale, and where the number ends.
+/// What follows a number, up to the `s` that ends it: the unit's scale, and where the number ends.
 fn unit(text: &[u8]) -> Option<(i64, usize)> {
     let (scale, length) = match text {
         [.., b'0'..=b'9' | b'.'] => (1_000_000_000, 0),

@@ -48,9 +48,9 @@ enum Action {
     Insert(usize, usize),
     Remove(usize, usize),
     Shorten(usize, usize),
-    /// All but so many lines are others.
+    /// All but this many lines are others.
     Rewrite(usize, usize),
-    /// What is sent is taken, where a bit is set; it is killed after so many chunks.
+    /// What is sent is taken, where a bit is set; it is killed after this many chunks.
     Run {
         taken: u32,
         killed_after: Option<u64>,
@@ -277,7 +277,7 @@ impl RecordOutput for Seen {
     }
 }
 
-/// Sends after each chunk, and may be killed behind one.
+/// Sends after each chunk, and may be killed after one.
 struct Flushing<'a> {
     shipper: Shipper<'a>,
     chunks: u64,

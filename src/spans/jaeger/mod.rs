@@ -218,7 +218,7 @@ pub struct Jaeger {
 }
 
 impl Jaeger {
-    /// Answers over HTTP, and single traces over gRPC, of at most so many bytes.
+    /// Answers over HTTP, and single traces over gRPC, of at most this many bytes.
     pub fn new(client: QueryClient, bytes_max: usize) -> std::io::Result<Jaeger> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Jaeger { client, runtime, bytes_max, answered: false })

@@ -113,7 +113,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Passes over a value.
+    /// Skips a value.
     pub(super) fn skip(&mut self) -> Option<()> {
         self.at += self.raw()?.len();
         Some(())

@@ -185,8 +185,8 @@ impl<'t> Reader<'t, '_> {
         }
         let of_attributes = matches!(field.kind, Kind::Message(inner) if std::ptr::eq(inner, &KEY_VALUE));
         loop {
-            let usual = if of_attributes { self.cursor.common_attribute() } else { None };
-            match usual {
+            let common = if of_attributes { self.cursor.common_attribute() } else { None };
+            match common {
                 Some(attribute) => self.attribute(tag(field, 2), &attribute),
                 None => self.value(field, true, depth)?,
             }

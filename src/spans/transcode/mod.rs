@@ -1,7 +1,7 @@
 //! Traces as other tools write them → OTLP.
 //!
 //! In go JSON values: traces and spans of Jaeger and Zipkin, answers of Tempo and of Jaeger's api_v3, OTLP requests, and
-//! lists of these. Out come the bytes of one request with all that they say. Nothing behind this module knows the formats.
+//! lists of these. Out come the bytes of one request with all that they say. No other module knows the formats.
 //! Where a value ends is `documents`' to know.
 
 mod cursor;

@@ -85,7 +85,7 @@ fn enum_number(name: &str) -> Option<i128> {
     })
 }
 
-/// An id of so many bytes, in hex of any case.
+/// An id of this many bytes, in hex of any case.
 #[inline]
 pub(super) fn hex_id<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
     let (pairs, rest) = text.as_ref().as_chunks::<2>();

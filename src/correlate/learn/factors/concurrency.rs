@@ -75,10 +75,10 @@ fn concurrent(candidates: &Candidates, posteriors: &Posteriors, block: &Block) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correlate::learn::candidates::{CandidateRow, Pair, Templates};
+    use crate::correlate::learn::candidates::{CandidatePair, CandidateRow, Templates};
     use crate::correlate::learn::histograms::Histograms;
 
-    /// A hundred lines, each of its own trace and at the same time as so many others, where chance has one open.
+    /// A hundred lines, each of its own trace and at the same time as this many others, where chance has one open.
     fn beside(others: u32) -> f32 {
         let count = 1 + others;
         let row = |number| CandidateRow {
@@ -94,7 +94,19 @@ mod tests {
         let pair = |trace| {
             let (start_bin, end_bin, edge_bin) = (20, 20, 20);
             let [late, ended, waits] = [false; 3];
-            Pair { slot: 0, class: 0, cell: 0, start_bin, end_bin, edge_bin, clues: 0, late, ended, waits, trace }
+            CandidatePair {
+                slot: 0,
+                class: 0,
+                cell: 0,
+                start_bin,
+                end_bin,
+                edge_bin,
+                clues: 0,
+                late,
+                ended,
+                waits,
+                trace,
+            }
         };
         let mut chance = Histograms::default();
         chance.start[30] = 100.0;

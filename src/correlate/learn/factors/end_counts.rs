@@ -56,9 +56,10 @@ pub(crate) fn missing(templates: &[EndCounts], services: &[u32], messages: &[u64
             others.all -= ends.all;
             others.ended -= ends.ended;
         }
-        let usual =
+        let typical =
             if others.all < LAST_REFERENCE_LINES { 0.0 } else { (others.all - others.ended).max(0.0) / others.all };
-        *of_message.entry(*message).or_default() += usual * ends.all - MISSING_BEFORE_WEIGHT * (ends.all - ends.ended);
+        *of_message.entry(*message).or_default() +=
+            typical * ends.all - MISSING_BEFORE_WEIGHT * (ends.all - ends.ended);
     }
     messages.iter().map(|message| of_message[message].max(0.0)).collect()
 }

@@ -1,7 +1,7 @@
 //! Kinds of lines that are written when the span they seem to belong to is over.
 //!
 //! In go pairs with their weights, out comes for each kind whether its lines are written after the span's end, and so not in
-//! it. What single numbers mean is said in `ends`.
+//! it. What single numbers mean is documented in `ends`.
 
 use super::end_counts::{self, EndCounts};
 use crate::correlate::learn::candidates::Candidates;
@@ -18,16 +18,16 @@ pub(crate) struct Lateness {
     /// Of each kind: its lines, and those that are certainly late.
     classes: Vec<(f32, f32)>,
     /// Of each service: pairs that are right, and others.
-    services: NumberMap<u32, [Pairs; 2]>,
+    services: NumberMap<u32, [LateCounts; 2]>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Pairs {
+struct LateCounts {
     all: f32,
     late: f32,
 }
 
-impl Pairs {
+impl LateCounts {
     fn add(&mut self, weight: f32, is_late: bool) {
         self.all += weight;
         self.late += if is_late { weight } else { 0.0 };
@@ -45,7 +45,7 @@ impl Lateness {
             classes: vec![(0.0, 0.0); candidates.classes.len()],
             services: NumberMap::default(),
         };
-        let mut service = (u32::MAX, [Pairs::default(); 2]);
+        let mut service = (u32::MAX, [LateCounts::default(); 2]);
         for (pair, weight) in candidates.pairs.iter().zip(weights) {
             let late_weight = if pair.late { *weight } else { 0.0 };
             let class = &mut late.classes[pair.class as usize];
@@ -88,12 +88,12 @@ impl Lateness {
         let is_after = |(class, (template, _)): (usize, &(u32, u32))| {
             let template = *template as usize;
             let ends = &templates[template];
-            let (late, all, usual) =
+            let (late, all, typical) =
                 of_service.get(&candidates.templates.service[template]).copied().unwrap_or_default();
             let own = self.classes[class].1 >= 0.3 * LATE_SHARE * self.classes[class].0;
             let is_late = own && ends.is_late() && late <= LATENESS_SKEWED_SHARE * all;
             let message = of_message.get(&candidates.templates.message[template]).copied().unwrap_or_default();
-            let later = LATER_SHARE_LEAST + LATER_RATIO * (usual + LATER_PRIOR_LINES) / all.max(1.0);
+            let later = LATER_SHARE_LEAST + LATER_RATIO * (typical + LATER_PRIOR_LINES) / all.max(1.0);
             let is_later = message.late >= LATER_LINES.max(later * message.all);
             is_late
                 || is_later && message.is_mostly_last() && ends.is_last()
@@ -117,14 +117,26 @@ impl Lateness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correlate::learn::candidates::{Pair, Templates};
+    use crate::correlate::learn::candidates::{CandidatePair, Templates};
 
     #[test]
     fn ended_spans_count_where_clocks_differ() {
         let pair = |late| {
             let (start_bin, end_bin, edge_bin) = (20, 20, 20);
             let [ended, waits] = [false; 2];
-            Pair { slot: 0, class: 0, cell: 0, start_bin, end_bin, edge_bin, clues: 0, late, ended, waits, trace: 0 }
+            CandidatePair {
+                slot: 0,
+                class: 0,
+                cell: 0,
+                start_bin,
+                end_bin,
+                edge_bin,
+                clues: 0,
+                late,
+                ended,
+                waits,
+                trace: 0,
+            }
         };
         // Of each line, the right pair and another.
         let factor = |right_late: usize, others_late: usize| {
@@ -145,7 +157,7 @@ mod tests {
     fn last_lines_are_late_more_often_than_those_before_them() {
         let pair = |class, late, ended| {
             let (start_bin, end_bin, edge_bin) = (20, 20, 20);
-            Pair {
+            CandidatePair {
                 slot: 0,
                 class,
                 cell: 0,
