@@ -25,10 +25,12 @@ const SHARE_MIN_PERCENT: usize = 50;
 const TIMES_OTHERS: usize = 2;
 
 /// What times the first lines of a source have.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SampleTimes {
-    /// Complete ones, ns since the epoch.
-    pub complete: Vec<i64>,
+    /// The first complete one, ns since the epoch.
+    pub first: Option<i64>,
+    /// Seconds since the epoch of the complete ones; of neighbours in one second, one.
+    pub seconds: Vec<i64>,
     /// Those without a zone or year.
     pub local: Vec<Time>,
 }
@@ -36,7 +38,26 @@ pub struct SampleTimes {
 impl SampleTimes {
     /// Whether there are any: what has times is a log.
     pub fn any(&self) -> bool {
-        !self.complete.is_empty() || !self.local.is_empty()
+        !self.seconds.is_empty() || !self.local.is_empty()
+    }
+
+    /// Adds a complete time, ns since the epoch.
+    pub fn add(&mut self, nanos: i64) {
+        let second = nanos.div_euclid(1_000_000_000);
+        self.first.get_or_insert(nanos);
+        if self.seconds.last() != Some(&second) {
+            self.seconds.push(second);
+        }
+    }
+
+    /// Adds those of the file behind it.
+    pub fn extend(&mut self, others: SampleTimes) {
+        self.first = self.first.or(others.first);
+        let join = |mine: &mut Vec<i64>, others: Vec<i64>| {
+            if mine.is_empty() { *mine = others } else { mine.extend(others) }
+        };
+        join(&mut self.seconds, others.seconds);
+        self.local.extend(others.local);
     }
 }
 
@@ -61,14 +82,16 @@ pub fn calendars(
 ) -> Vec<CalendarSettings> {
     let has_spans = !seconds.is_empty();
     let mut seconds = seconds.clone();
-    for sample in samples {
-        seconds.extend(sample.times.complete.iter().map(|nanos| nanos.div_euclid(1_000_000_000)));
+    // Where all tell their times in full, nothing is to be fitted.
+    let is_open = |sample: &Sample<'_>| sample.times.seconds.is_empty() && !sample.times.local.is_empty();
+    if samples.iter().any(is_open) {
+        samples.iter().for_each(|sample| seconds.extend(&sample.times.seconds));
     }
     let mut told = BTreeSet::new();
     let mut calendar = |sample: &Sample<'_>| {
         let mut settings = CalendarSettings { year_hint: sample.year_hint, ..given.clone() };
         let local = &sample.times.local;
-        if local.is_empty() || !sample.times.complete.is_empty() {
+        if !is_open(sample) {
             return settings;
         }
         let age = || (sample.changed)().map(|nanos| year_and_month(nanos.div_euclid(86_400_000_000_000)));

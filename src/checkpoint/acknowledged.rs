@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ledger::{File, Key, Ranges, Settled, Settlement, State};
 use super::marks::{Comparison, Marks};
+use super::numbers::Numbers;
 use super::version_1;
 use crate::record::Receipt;
 
@@ -76,8 +77,7 @@ struct Inner {
     files: u32,
     /// Changes of the state.
     changes: u64,
-    streams: Vec<(u32, Key)>,
-    known: HashMap<(u32, Key), u32>,
+    numbers: Numbers,
     /// Refused in earlier runs, of the files met: by destination of the run and reason.
     refused: Vec<BTreeMap<String, u64>>,
 }
@@ -191,15 +191,7 @@ impl Acknowledged {
     /// A stream of a file; `version_1`: the keys that it had there.
     pub fn stream(&self, file: u32, key: Key, version_1: Option<&version_1::Keys>) -> KnownStream {
         let mut inner = self.lock();
-        let index = match inner.known.get(&(file, key)) {
-            Some(index) => *index,
-            None => {
-                let index = inner.streams.len() as u32;
-                inner.streams.push((file, key));
-                inner.known.insert((file, key), index);
-                index
-            }
-        };
+        let index = inner.numbers.of(file, key);
         if let Some(keys) = version_1 {
             inner.take_over(file, key, keys);
         }
@@ -307,7 +299,7 @@ impl Inner {
     }
 
     fn stream(&mut self, index: u32) -> Option<&mut super::ledger::Stream> {
-        let (file, key) = *self.streams.get(index as usize)?;
+        let (file, key) = self.numbers.stream(index)?;
         let file = self.state.files.get_mut(file as usize)?;
         Some(Arc::make_mut(file).streams.entry(key).or_default())
     }

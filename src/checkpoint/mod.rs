@@ -6,6 +6,7 @@
 pub mod acknowledged;
 pub mod ledger;
 pub mod marks;
+mod numbers;
 pub mod recognise;
 pub mod saver;
 pub mod source_files;

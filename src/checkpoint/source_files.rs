@@ -54,6 +54,11 @@ impl SourceFiles {
         self.files.get(file as usize).map(|file| &file.known)
     }
 
+    /// Whether a file is the one that is being read.
+    pub(super) fn is_current(&self, file: u32) -> bool {
+        self.file == file
+    }
+
     /// A file begins.
     pub fn file_begins(&mut self, file: u32) {
         self.file = file;

@@ -25,13 +25,17 @@ struct FileStream {
     file: u32,
     strand: u64,
     stream: KnownStream,
+    /// Where the record before the current one ends.
+    after: u64,
+    /// Where the current one does.
+    end: u64,
 }
 
 impl WriterStreams {
-    /// The stream of the current record.
+    /// The stream of the current record, and where the record before it in that stream ends.
     #[inline]
-    pub fn current(&self) -> Option<&KnownStream> {
-        self.streams.get(self.current).map(|stream| &stream.stream)
+    pub fn current(&self) -> Option<(&KnownStream, u64)> {
+        self.streams.get(self.current).map(|stream| (&stream.stream, stream.after))
     }
 
     /// Another file begins.
@@ -40,13 +44,16 @@ impl WriterStreams {
         self.by_file.clear();
     }
 
-    /// The next record comes. `source`: the name of its source in the state.
+    /// The next record comes, once. `source`: the name of its source in the state.
     #[inline]
     pub fn record(&mut self, record: &Record<'_>, source: &str, files: &SourceFiles, acknowledged: &Acknowledged) {
         let Position { file, strand, .. } = record.position;
         let is = |stream: &FileStream| stream.file == file && stream.strand == strand;
         if !self.streams.get(self.current).is_some_and(is) {
             self.change(record, source, files, acknowledged);
+        }
+        if let Some(stream) = self.streams.get_mut(self.current) {
+            stream.after = std::mem::replace(&mut stream.end, record.position.end);
         }
     }
 
@@ -57,7 +64,9 @@ impl WriterStreams {
         self.current = *self.by_file.entry((file, strand)).or_insert(next);
         if self.current == next {
             let stream = stream_of(record, source, files, acknowledged);
-            self.streams.push(FileStream { file, strand, stream });
+            // Of a file that has ended, earlier records may have been given.
+            let end = if files.is_current(file) { 0 } else { record.position.offset };
+            self.streams.push(FileStream { file, strand, stream, after: end, end });
         }
     }
 }

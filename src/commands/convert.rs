@@ -158,7 +158,7 @@ impl Source {
         let mut calendar = config.calendar.clone();
         calendar.year_hint = sources::year_hint(path);
         let by_name = || if config.files.len() > 1 { sources::origin_of(&shown) } else { Origin::default() };
-        let mut origin = sources::origin_of_container(&canonical, &[]).unwrap_or_else(by_name);
+        let mut origin = sources::origin_of_container(&canonical).unwrap_or_else(by_name);
         config.writers.put_over(config.writers.of(given, &shown), &mut origin);
         Source { origin, calendar }
     }

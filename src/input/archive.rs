@@ -17,26 +17,24 @@ use std::sync::atomic::AtomicBool;
 
 use tar::{Archive, Entry, EntryType};
 
-use super::discover::{Found, FoundFile, by_number, reason_to_leave_out};
+use super::discover::{Found, FoundFile};
+use super::look::{Layout, Looker, is_named_as_archive};
+use super::names::{by_number, reason_to_leave_out};
 use super::temporary::{KeepError, Section, Temporary};
-use crate::unpack::{Peeked, unpacked};
 
-/// A tar's blocks.
-const BLOCK_BYTES: usize = 512;
 /// Members of one archive; a must-gather of a large cluster has some ten thousand.
 const MEMBERS_MAX: usize = 1_000_000;
 /// What stands before one member: its header, long names and attributes. The kernel's paths have 4 KiB at most.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
 /// Parts of a member's path.
 const DEPTH_MAX: usize = 64;
-/// Endings of archives, before which compression is undone to look.
-const ENDINGS: [&str; 9] = [".tar", ".tgz", ".txz", ".tbz", ".tbz2", ".tzst", ".taz", ".tlz", ".tb2"];
 
 const SPARSE: &str = "a sparse file in an archive (unpack it to read it)";
 const IN_ARCHIVE: &str = "an archive within an archive (unpack it to read it)";
 
 /// Puts members in the place of their archives, and what was read in the place of standard input.
 pub fn expand(found: &mut Found, temporary: &mut Temporary, stop: &AtomicBool) {
+    let mut looker = Looker::default();
     for mut file in std::mem::take(&mut found.files) {
         if file.is_stdin() {
             match temporary.keep(io::stdin().lock(), stop) {
@@ -47,40 +45,12 @@ pub fn expand(found: &mut Found, temporary: &mut Temporary, stop: &AtomicBool) {
                 }
             }
         }
-        match layout(&file) {
+        match looker.layout(&mut file) {
             Some(layout) => Members { found, archive: &file, temporary, stop }.take(layout),
             // What can't be read is met again, and said, when the file is read.
             None => found.files.push(file),
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    Plain,
-    Compressed,
-}
-
-/// Whether a file is an archive. What is compressed is only looked into if its name, or that it was named, gives a reason.
-fn layout(file: &FoundFile) -> Option<Layout> {
-    let plain = Peeked::new(file.open_packed(None).ok()?, BLOCK_BYTES).ok()?;
-    if is_header(plain.head()) {
-        return Some(Layout::Plain);
-    }
-    if !file.named && !is_named_as_archive(&file.shown) {
-        return None;
-    }
-    let inside = Peeked::new(unpacked(plain).ok()?, BLOCK_BYTES).ok()?;
-    is_header(inside.head()).then_some(Layout::Compressed)
-}
-
-/// A tar's header holds the sum of its own bytes.
-fn is_header(block: &[u8]) -> bool {
-    const SUM: std::ops::Range<usize> = 148..156;
-    let Ok(block) = <&[u8; BLOCK_BYTES]>::try_from(block) else { return false };
-    let value = |(at, byte): (usize, &u8)| u32::from(if SUM.contains(&at) { b' ' } else { *byte });
-    let sum: u32 = block.iter().enumerate().map(value).sum();
-    block[0] != 0 && tar::Header::from_byte_slice(block).cksum().is_ok_and(|told| told == sum)
 }
 
 /// The members of one archive while they are unpacked.
@@ -126,7 +96,7 @@ impl Members<'_> {
         let section = match &self.archive.section {
             Some(section) => section.clone(),
             None => {
-                let file = self.archive.open_file().map_err(KeepError::Reading)?;
+                let (file, _) = self.archive.open_file().map_err(KeepError::Reading)?;
                 Section::of(Arc::new(file), 0, self.archive.size)
             }
         };
@@ -286,11 +256,6 @@ fn path_within(path: &str) -> Option<String> {
 
 fn link_of<R: Read>(entry: &Entry<'_, R>) -> Option<String> {
     Some(String::from_utf8_lossy(&entry.link_name_bytes()?).into_owned())
-}
-
-fn is_named_as_archive(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ENDINGS.iter().any(|end| name.ends_with(end) || name.contains(&format!("{end}.")))
 }
 
 /// The header of POSIX has no kind of its own for it.

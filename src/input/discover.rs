@@ -6,7 +6,6 @@
 //! A container that may write below /var/log can plant links there: one is followed only to what lies under the given
 //! folders, or where kubelet's own links lead. What the user names himself may lie anywhere.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io;
@@ -15,11 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::content::{BINARY_JOURNAL, ZIP};
+use super::names::{by_number, reason_to_leave_out, severities};
 use super::open::{self, Counted, Expected};
+use super::sniff::Sniffed;
 use super::temporary::Section;
 use crate::files::identity::FileId;
-use crate::unpack::unpacked;
+use crate::unpack::unpacked_sized;
 
 /// Folders nested deeper are not entered.
 const DEPTH_MAX: usize = 64;
@@ -51,29 +51,36 @@ pub struct FoundFile {
     pub named: bool,
     /// Folders that it must lie in when it is opened; none if it was named.
     pub roots: Arc<[PathBuf]>,
+    /// What its first bytes tell, once they were looked at.
+    pub sniffed: Option<Box<Sniffed>>,
 }
 
 impl FoundFile {
     /// Opens it, without its compression.
     pub fn open(&self, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
-        unpacked(self.open_packed(count)?)
+        unpacked_sized(self.open_packed(count)?, self.size)
     }
 
     /// Opens it as it is; see [`open::open_expected`].
     pub fn open_packed(&self, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
         match &self.section {
             Some(section) => Ok(Box::new(Counted { input: section.open(), count })),
-            None => open::open_expected(&self.path, &self.expected(count)),
+            None => Ok(Box::new(open::open_expected(&self.path, &self.expected(count))?)),
         }
     }
 
     /// Opens what lies at its path, to be read in parts.
-    pub fn open_file(&self) -> io::Result<fs::File> {
+    pub fn open_file(&self) -> io::Result<(fs::File, Metadata)> {
         open::file_expected(&self.path, &self.expected(None))
     }
 
     fn expected(&self, count: Option<Arc<AtomicU64>>) -> Expected {
         Expected { roots: self.roots.clone(), found: self.id.map(|id| (id, self.size)), count }
+    }
+
+    /// The last part of its path.
+    pub fn name(&self) -> &str {
+        self.shown.rsplit('/').next().unwrap_or(&self.shown)
     }
 
     /// Standard input.
@@ -90,7 +97,15 @@ impl FoundFile {
     /// A member of this archive.
     pub fn member(&self, shown: String, section: Section) -> FoundFile {
         let size = section.length;
-        FoundFile { shown, size, section: Some(section), linked_as: Vec::new(), named: false, ..self.clone() }
+        FoundFile {
+            shown,
+            size,
+            section: Some(section),
+            linked_as: Vec::new(),
+            named: false,
+            sniffed: None,
+            ..self.clone()
+        }
     }
 
     /// When it was last changed, in ns since the epoch.
@@ -106,9 +121,6 @@ impl FoundFile {
 
 /// Files left out: under each reason the names that they are shown under.
 pub type LeftOut = BTreeMap<&'static str, Vec<String>>;
-
-/// Why a severity file of klog is left out: what it holds is read all the same.
-pub const REPEATS_INFO: &str = "a klog severity file whose lines stand in the INFO file beside it";
 
 /// What is under the paths.
 #[derive(Debug, Default)]
@@ -149,16 +161,23 @@ fn find_within(paths: &[PathBuf], skip: &[PathBuf], roots: &[PathBuf]) -> Found 
             continue;
         }
         match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => walk.folder(path, &path.to_string_lossy(), DEPTH_MAX),
+            Ok(metadata) if metadata.is_dir() => {
+                walk.folder(path, &place(path), &path.to_string_lossy(), DEPTH_MAX);
+            }
             // Everything is read twice, which a pipe does not allow.
             Ok(metadata) if !metadata.is_file() => {
                 walk.found.errors.push((path.clone(), io::Error::other("is no regular file (convert reads pipes)")));
             }
-            Ok(metadata) => walk.file(path, path.to_string_lossy().into_owned(), &metadata, true),
+            Ok(metadata) => walk.file(path, place(path), path.to_string_lossy().into_owned(), &metadata, true),
             Err(error) => walk.found.errors.push((path.clone(), error)),
         }
     }
     walk.finish()
+}
+
+/// Where a path leads, through all links.
+fn place(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.into())
 }
 
 #[derive(Default)]
@@ -180,38 +199,41 @@ struct Walk {
 }
 
 impl Walk {
-    fn folder(&mut self, folder: &Path, shown: &str, depth: usize) {
+    /// `place`: where the folder lies, whatever links lead to it.
+    fn folder(&mut self, folder: &Path, place: &Path, shown: &str, depth: usize) {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) => return self.found.errors.push((folder.into(), error)),
         };
         let mut names = Vec::new();
         for entry in entries {
-            match entry {
-                Ok(entry) => names.push(entry.file_name()),
+            match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
+                Ok(named) => names.push(named),
                 Err(error) => self.found.errors.push((folder.into(), error)),
             }
         }
         // Restarts and rotations are counted: 2.log comes before 10.log.
-        names.sort_by(|a, b| by_number(a.as_encoded_bytes(), b.as_encoded_bytes()));
-        let siblings: HashSet<String> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-        for name in names {
-            let path = folder.join(&name);
+        names.sort_by(|(a, _), (b, _)| by_number(a.as_encoded_bytes(), b.as_encoded_bytes()));
+        let siblings = severities(names.iter().map(|(name, _)| name.to_string_lossy()));
+        for (name, kind) in names {
+            let (path, place) = (folder.join(&name), place.join(&name));
             let name = name.to_string_lossy();
             let shown = format!("{}/{name}", shown.trim_end_matches('/'));
-            match fs::symlink_metadata(&path) {
-                Err(error) => self.found.errors.push((path, error)),
-                Ok(metadata) if metadata.is_dir() && self.is_own(&path) => self.leave_out(OWN_FOLDER, shown),
-                Ok(metadata) if metadata.is_dir() && depth > 0 => self.folder(&path, &shown, depth - 1),
-                Ok(metadata) if metadata.is_dir() => self.leave_out("folders nested too deep", shown),
-                Ok(metadata) if metadata.is_symlink() => self.link(path, shown),
-                Ok(metadata) if !metadata.is_file() => self.leave_out("not a regular file", shown),
-                Ok(metadata) => match reason_to_leave_out(&name, &siblings) {
-                    Some(reason) => {
+            match kind {
+                _ if kind.is_dir() && self.is_own(&place) => self.leave_out(OWN_FOLDER, shown),
+                _ if kind.is_dir() && depth > 0 => self.folder(&path, &place, &shown, depth - 1),
+                _ if kind.is_dir() => self.leave_out("folders nested too deep", shown),
+                _ if kind.is_symlink() => self.link(path, shown),
+                _ if !kind.is_file() => self.leave_out("not a regular file", shown),
+                _ => match (reason_to_leave_out(&name, &siblings), fs::symlink_metadata(&path)) {
+                    (Some(reason), _) => {
                         self.leave_out(reason, shown);
-                        self.refused.extend(path.canonicalize());
+                        self.refused.insert(place);
                     }
-                    None => self.file(&path, shown, &metadata, false),
+                    // Another thing has come in its place.
+                    (None, Ok(metadata)) if !metadata.is_file() => self.leave_out("not a regular file", shown),
+                    (None, Ok(metadata)) => self.file(&path, place, shown, &metadata, false),
+                    (None, Err(error)) => self.found.errors.push((path, error)),
                 },
             }
         }
@@ -240,29 +262,28 @@ impl Walk {
             linked_as: Vec::new(),
             named: true,
             roots: Arc::default(),
+            sniffed: None,
         });
     }
 
-    fn is_own(&self, path: &Path) -> bool {
-        !self.folders.is_empty()
-            && path.canonicalize().is_ok_and(|path| self.folders.iter().any(|folder| path.starts_with(folder)))
+    fn is_own(&self, place: &Path) -> bool {
+        self.folders.iter().any(|folder| place.starts_with(folder))
     }
 
-    fn file(&mut self, path: &Path, shown: String, metadata: &Metadata, named: bool) {
-        let canonical = path.canonicalize().unwrap_or_else(|_| path.into());
-        if self.skip.contains(&canonical) {
+    fn file(&mut self, path: &Path, place: PathBuf, shown: String, metadata: &Metadata, named: bool) {
+        if self.skip.contains(&place) {
             return self.leave_out("read as something else in this run", shown);
         }
-        if self.is_own(&canonical) {
+        if self.is_own(&place) {
             if named {
                 self.found.errors.push((path.into(), io::Error::other(format!("{OWN_FOLDER}; it was left out"))));
             }
             return self.leave_out(OWN_FOLDER, shown);
         }
-        if self.known.contains_key(&canonical) {
+        if self.known.contains_key(&place) {
             return self.leave_out("read already under another name", shown);
         }
-        self.known.insert(canonical, self.found.files.len());
+        self.known.insert(place, self.found.files.len());
         self.found.files.push(FoundFile {
             path: path.into(),
             shown,
@@ -273,6 +294,7 @@ impl Walk {
             linked_as: Vec::new(),
             named,
             roots: if named { Arc::default() } else { self.roots.clone() },
+            sniffed: None,
         });
     }
 
@@ -294,7 +316,7 @@ impl Walk {
                     Ok(metadata) => {
                         let before = self.found.files.len();
                         // The link may be set elsewhere meanwhile: its target is what was looked at.
-                        self.file(&target, shown, &metadata, false);
+                        self.file(&target, target.clone(), shown, &metadata, false);
                         if let Some(file) = self.found.files.get_mut(before) {
                             file.linked_as.push(name);
                         }
@@ -305,86 +327,6 @@ impl Walk {
         }
         self.found
     }
-}
-
-/// The order of names in which runs of digits count as numbers.
-pub(super) fn by_number(a: &[u8], b: &[u8]) -> Ordering {
-    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (mut left, mut right) = (a, b);
-    loop {
-        let (mine, other) = (digits(left), digits(right));
-        let number = |run: &'_ [u8]| run.iter().take_while(|byte| **byte == b'0').count();
-        let by = if mine > 0 && other > 0 {
-            let (one, two) = (&left[number(&left[..mine])..mine], &right[number(&right[..other])..other]);
-            (left, right) = (&left[mine..], &right[other..]);
-            one.len().cmp(&two.len()).then_with(|| one.cmp(two))
-        } else {
-            match (left.split_first(), right.split_first()) {
-                (Some((one, rest)), Some((two, other_rest))) => {
-                    (left, right) = (rest, other_rest);
-                    one.cmp(two)
-                }
-                (one, two) => return one.is_some().cmp(&two.is_some()).then_with(|| a.cmp(b)),
-            }
-        };
-        if by.is_ne() {
-            return by;
-        }
-    }
-}
-
-const BINARY_BY_NAME: &str = "binary by its name";
-
-/// Whether files of this name are mostly binary.
-pub fn is_named_as_binary(name: &str) -> bool {
-    matches!(reason_to_leave_out(name, &HashSet::new()), Some(BINARY_BY_NAME | BINARY_JOURNAL | ZIP))
-}
-
-/// Names of binary files, and of files that are no logs.
-pub(super) fn reason_to_leave_out(name: &str, siblings: &HashSet<String>) -> Option<&'static str> {
-    let plain = ["gz", "zst", "xz", "bz2"]
-        .iter()
-        .fold(name, |name, end| name.strip_suffix(end).map_or(name, |n| n.trim_end_matches('.')));
-    let lower = plain.to_ascii_lowercase();
-    if matches!(lower.as_str(), "wtmp" | "btmp" | "lastlog" | "faillog" | "tallylog" | "utmp") {
-        return Some(BINARY_BY_NAME);
-    }
-    let end = lower.rsplit_once('.').map_or("", |(_, end)| end);
-    match end {
-        "journal" | "journal~" => return Some(BINARY_JOURNAL),
-        "zip" => return Some(ZIP),
-        "db" | "sqlite" | "png" | "jpg" | "gif" | "pdf" | "so" | "bin" | "exe" | "pcap" | "core" | "o" | "a"
-        | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {
-            return Some(BINARY_BY_NAME);
-        }
-        "lz4" | "br" | "7z" | "lzma" | "z" => {
-            return Some("compressed in a way that is not read (.gz, .zst, .xz and .bz2 are)");
-        }
-        "yaml" | "yml" | "md" | "html" | "htm" | "css" | "js" | "toml" | "conf" | "cfg" | "ini" | "pem" | "key"
-        | "py" | "sh" | "rs" | "go" | "c" | "h" | "csv" | "xml" | "service" | "lock" | "tmp" | "swp" => {
-            return Some("no log by its name");
-        }
-        _ => {}
-    }
-    repeats_info(name, siblings).then_some(REPEATS_INFO)
-}
-
-/// klog's WARNING, ERROR and FATAL files hold again what the INFO file of the same process holds.
-fn repeats_info(name: &str, siblings: &HashSet<String>) -> bool {
-    ["WARNING", "ERROR", "FATAL"].iter().any(|severity| {
-        let Some((program, rest)) = name.split_once(&format!(".log.{severity}.")) else {
-            return siblings.contains(&name.replace(&format!(".{severity}"), ".INFO"))
-                && name.ends_with(&format!(".{severity}"));
-        };
-        // The files of one process differ in the second they were made; the process id at the end is the same.
-        let process = rest.split('.').nth(1).unwrap_or_default();
-        siblings.iter().any(|sibling| {
-            sibling
-                .strip_prefix(program)
-                .and_then(|end| end.strip_prefix(".log.INFO."))
-                .is_some_and(|end| end.split('.').nth(1).is_some_and(|sibling_process| sibling_process == process))
-        })
-    })
 }
 
 /// The parts of a path that name something, the last one first: paths of one file differ in what stands before.
@@ -485,16 +427,6 @@ mod tests {
         // Nobody writes to it: whoever waited for that would wait for ever.
         let error = opened.recv_timeout(std::time::Duration::from_secs(10)).unwrap().unwrap_err().to_string();
         assert!(error.contains("no regular file"), "{error}");
-    }
-
-    #[test]
-    fn severity_files_are_left_out_only_beside_their_info_file() {
-        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<HashSet<_>>();
-        let all = names(&["kubelet.node.root.log.INFO.20261123-091318.26607", "kubelet.INFO"]);
-        assert!(repeats_info("kubelet.node.root.log.ERROR.20261123-091320.26607", &all));
-        assert!(!repeats_info("kubelet.node.root.log.ERROR.20261123-091320.99", &all));
-        assert!(repeats_info("kubelet.WARNING", &all));
-        assert!(!repeats_info("app.ERROR", &all));
     }
 
     #[test]

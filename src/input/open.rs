@@ -7,12 +7,14 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{Mode, OFlags};
+
 use crate::files::identity::FileId;
-use crate::unpack::unpacked;
+use crate::unpack::unpacked_sized;
 
 /// Bytes of a file that were there and can't be read any more. It is the cause within an [`io::Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,35 +45,39 @@ pub struct Expected {
 pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
-    unpacked(Measured::new(file, &metadata, &Expected::default(), 0))
+    unpacked_sized(Measured::new(file, &metadata, &Expected::default(), 0), metadata.len())
 }
 
 /// Opens a file that was found before, as it is. What was opened is looked at, not the path: a link or a pipe may have come
 /// in its place.
-pub fn open_expected(path: &Path, expected: &Expected) -> io::Result<Box<dyn Read + Send>> {
-    let file = file_expected(path, expected)?;
-    let metadata = file.metadata()?;
+pub fn open_expected(path: &Path, expected: &Expected) -> io::Result<Measured> {
+    let (file, metadata) = file_expected(path, expected)?;
     let lost = match expected.found {
         Some((id, size)) if FileId::of(&metadata) != Some(id) => size,
         Some((_, size)) => size.saturating_sub(metadata.len()),
         None => 0,
     };
-    Ok(Box::new(Measured::new(file, &metadata, expected, lost)))
+    Ok(Measured::new(file, &metadata, expected, lost))
 }
 
-/// The file itself, to be read in parts.
-pub fn file_expected(path: &Path, expected: &Expected) -> io::Result<File> {
+/// The file itself, to be read in parts, and what the system tells of it.
+pub fn file_expected(path: &Path, expected: &Expected) -> io::Result<(File, Metadata)> {
     if expected.roots.is_empty() {
-        return File::open(path);
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        return Ok((file, metadata));
     }
-    let file = open_in_place(path)?;
-    if !file.metadata()?.is_file() {
+    let (file, met_no_link) = open_in_place(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::other("is no regular file any more; it was left out"));
     }
-    if place(&file)?.is_some_and(|place| !expected.roots.iter().any(|root| place.starts_with(root))) {
+    let is_within = |place: PathBuf| expected.roots.iter().any(|root| place.starts_with(root));
+    let is_known_within = met_no_link && without_detours(path).is_some_and(is_within);
+    if !is_known_within && place(&file)?.is_some_and(|place| !is_within(place)) {
         return Err(io::Error::other("a link now leads out of the given folders; it was left out"));
     }
-    Ok(file)
+    Ok((file, metadata))
 }
 
 /// Counts what is read of a part of a file.
@@ -103,19 +109,41 @@ pub fn standard_input() -> io::Result<Box<dyn Read + Send>> {
     Ok(Box::new(measured))
 }
 
+const IN_PLACE: OFlags =
+    OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
 /// Opens what lies at the path, of which links were resolved before: no link at its end is followed, and no writer of a
-/// pipe is awaited.
-fn open_in_place(path: &Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+/// pipe is awaited. Also tells whether no link was met on the way to it: then it lies where its path says.
+fn open_in_place(path: &Path) -> io::Result<(File, bool)> {
+    if let Some(file) = open_without_links(path) {
+        return Ok((file, true));
+    }
     loop {
-        return match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(descriptor) => Ok(descriptor.into()),
+        return match rustix::fs::open(path, IN_PLACE, Mode::empty()) {
+            Ok(descriptor) => Ok((descriptor.into(), false)),
             Err(rustix::io::Errno::INTR) => continue,
             Err(rustix::io::Errno::LOOP) => Err(io::Error::other("a link has come in its place; it was left out")),
             Err(error) => Err(error.into()),
         };
     }
+}
+
+/// Opens it if there is no link in the whole path, and the system can be asked for that: Linux from 5.6 on.
+#[cfg(target_os = "linux")]
+fn open_without_links(path: &Path) -> Option<File> {
+    use rustix::fs::{CWD, ResolveFlags, openat2};
+    openat2(CWD, path, IN_PLACE, Mode::empty(), ResolveFlags::NO_SYMLINKS).ok().map(File::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_without_links(_: &Path) -> Option<File> {
+    None
+}
+
+/// A path from the root; `None` if it goes up on its way.
+fn without_detours(path: &Path) -> Option<PathBuf> {
+    let goes_up = path.components().any(|part| part == Component::ParentDir);
+    if goes_up { None } else { std::path::absolute(path).ok() }
 }
 
 /// Where an open file lies; `None` on a system that never tells. One that should and does not is an error: without its
@@ -136,7 +164,8 @@ fn place(_: &File) -> io::Result<Option<PathBuf>> {
 }
 
 /// Reads a file up to the size that it had when it was opened, counts that, and tells at the end what is lost.
-struct Measured {
+#[derive(Debug)]
+pub struct Measured {
     file: File,
     count: Option<Arc<AtomicU64>>,
     /// Bytes up to that size; `None` for a pipe or a device. Files of /proc have the size 0 and something in them.
@@ -239,7 +268,7 @@ mod tests {
         let count = Some(Arc::new(AtomicU64::new(0)));
         let expected = found(&count);
         // Emptied after some of it was read.
-        let mut input = open_expected(&path, &expected).unwrap();
+        let mut input = Box::new(open_expected(&path, &expected).unwrap());
         let mut some = [0; 50];
         input.read_exact(&mut some).unwrap();
         fs::write(&path, "").unwrap();
@@ -247,12 +276,12 @@ mod tests {
         assert_eq!(rest(input), (String::new(), 450));
         assert_eq!(count.as_ref().unwrap().load(Ordering::Relaxed), 50);
         // Emptied before it was opened.
-        assert_eq!(rest(open_expected(&path, &expected).unwrap()), ("new\n".into(), 496));
+        assert_eq!(rest(Box::new(open_expected(&path, &expected).unwrap())), ("new\n".into(), 496));
         // Rotated: another file of this name.
         fs::rename(&path, folder.path().join("a.log.1")).unwrap();
         append(&path, &"x".repeat(1000));
-        assert_eq!(rest(open_expected(&path, &expected).unwrap()).1, 500);
-        assert_eq!(rest(open_expected(&path, &found(&count)).unwrap()).1, 0);
+        assert_eq!(rest(Box::new(open_expected(&path, &expected).unwrap())).1, 500);
+        assert_eq!(rest(Box::new(open_expected(&path, &found(&count)).unwrap())).1, 0);
     }
 
     #[test]

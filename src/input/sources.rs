@@ -3,38 +3,32 @@
 //! In go files with their names, out come [`Source`]s in reading order. The first bytes of a file are looked at to tell
 //! what is no log and rotations by their first time; nothing is read through here.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Read};
+use std::collections::HashMap;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use spanline_parsers::detect::{self, Expect};
-use spanline_parsers::journal_blocks::{self, Form, Told};
+use spanline_parsers::pod_path;
 use spanline_parsers::rotation::{self, Age};
-use spanline_parsers::wrapper::loki;
-use spanline_parsers::{Entry, Time, pod_path};
 
+use super::discover::{Found, FoundFile};
 use super::guess;
-use super::writers::Writers;
+use super::look::Looker;
+use super::sniff::Sniffed;
+use super::writers::{Writer, Writers};
 use crate::calendar::fit::{Sample, SampleTimes};
-use crate::decode::{self, Envelopes};
-use crate::input::content;
-use crate::input::discover::{self, Found, FoundFile};
-use crate::record::{BOM, Origin, Pod, Producer};
-use crate::spans::telemetry::Telemetry;
-use crate::spans::trace_format::TraceFormat;
-
-/// How much of a file tells what it is.
-pub const SNIFF_BYTES: usize = 64 * 1024;
-/// Lines of it whose times are looked at.
-const SNIFF_LINES: usize = 200;
+use crate::decode;
+use crate::record::{Origin, Pod, Producer};
 
 /// One stream of lines: a file with its rotations.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Source {
-    /// Who wrote it, as far as names tell.
-    pub origin: Origin,
-    /// The user said its service.
-    pub service_is_said: bool,
+    /// Who wrote it, where more is known than names and the user tell.
+    pub settled_origin: Option<Arc<Origin>>,
+    /// What the user says of its writer.
+    pub said: Option<Arc<Writer>>,
+    /// It holds events of Kubernetes' audit log.
+    pub is_kubernetes_audit: bool,
     /// Who wrote it, for the ids of its records: the same wherever the files lie.
     pub writer: String,
     /// Its files, oldest first.
@@ -46,6 +40,24 @@ pub struct Source {
 }
 
 impl Source {
+    /// Who wrote it. Unless that was settled, it is put together from names: of very many sources, few are in hand at a time.
+    pub fn origin(&self) -> Arc<Origin> {
+        self.settled_origin.clone().unwrap_or_else(|| Arc::new(self.origin_by_names()))
+    }
+
+    fn origin_by_names(&self) -> Origin {
+        let shown = self.files.last().map_or("", |file| file.shown.as_str());
+        let links = self.files.iter().flat_map(|file| &file.linked_as);
+        let mut origin = of_container(shown, links).unwrap_or_else(|| origin_of_name(shown, self.is_kubernetes_audit));
+        self.said.iter().for_each(|said| said.put_over(&mut origin));
+        origin
+    }
+
+    /// The user said its service.
+    pub fn service_is_said(&self) -> bool {
+        self.said.as_ref().is_some_and(|said| said.says_service())
+    }
+
     /// What its files tell of their times.
     pub fn sample(&self) -> Sample<'_> {
         Sample {
@@ -59,10 +71,11 @@ impl Source {
 
 /// Groups files into sources. What is no log by its content is left out; if it was named, that is an error too.
 pub fn sources(found: &mut Found, writers: &Writers) -> Vec<Source> {
-    let mut groups: BTreeMap<(usize, String), Vec<(FoundFile, Sniffed)>> = BTreeMap::new();
-    let mut first_seen: HashMap<String, usize> = HashMap::new();
-    for (index, file) in std::mem::take(&mut found.files).into_iter().enumerate() {
-        let sniffed = sniff(&file);
+    let mut groups: Vec<Vec<(FoundFile, Sniffed)>> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    let mut looker = Looker::default();
+    for mut file in std::mem::take(&mut found.files) {
+        let sniffed = looker.sniffed(&mut file);
         if let Some(reason) = sniffed.leave_out {
             if file.named {
                 found.errors.push((file.path.clone(), io::Error::other(format!("{reason}; it was left out"))));
@@ -74,58 +87,59 @@ pub fn sources(found: &mut Found, writers: &Writers) -> Vec<Source> {
         // Rotations of one file have one writer.
         let writer = writers.of(file.given, &file.shown).map(|at| at.to_string()).unwrap_or_default();
         let key = format!("{folder}/{}\0{writer}", rotation::family(name).base);
-        let place = *first_seen.entry(key.clone()).or_insert(index);
-        groups.entry((place, key)).or_default().push((file, sniffed));
+        let group = *known.entry(key).or_insert(groups.len());
+        groups.resize_with(groups.len().max(group + 1), Vec::new);
+        groups[group].push((file, sniffed));
     }
-    let mut sources: Vec<Source> = groups.into_values().map(|files| source(files, writers)).collect();
-    tell_writers_apart(&mut sources);
+    drop(known);
+    let said: Vec<Arc<Writer>> = writers.all.iter().cloned().map(Arc::new).collect();
+    let said = |file: &FoundFile| said.get(writers.of(file.given, &file.shown)?).cloned();
+    let mut sources = Vec::with_capacity(groups.len());
+    let mut unidentified: HashMap<String, u64> = HashMap::new();
+    for files in groups {
+        sources.push(source(files, &said, &mut unidentified));
+    }
     sources
 }
 
-/// Two files of one name in different folders are two writers (`node-1/kubelet.log`, `node-2/kubelet.log`), though folders
-/// do not count in a writer's name: the second one is numbered. A pod's UID is the same writer wherever it stands.
-fn tell_writers_apart(sources: &mut [Source]) {
-    let mut known: HashMap<String, u64> = HashMap::new();
-    for source in sources.iter_mut().filter(|source| source.origin.pod.as_ref().is_none_or(|pod| pod.uid.is_empty())) {
-        let before = known.entry(source.writer.clone()).or_default();
-        if *before > 0 {
-            source.writer.push_str(&format!("\0{before}"));
-        }
-        *before += 1;
-    }
-}
-
-fn source(mut files: Vec<(FoundFile, Sniffed)>, writers: &Writers) -> Source {
-    let order = |file: &FoundFile| rotation::family(file_name(&file.shown)).order;
+fn source(
+    mut files: Vec<(FoundFile, Sniffed)>,
+    said: &dyn Fn(&FoundFile) -> Option<Arc<Writer>>,
+    unidentified: &mut HashMap<String, u64>,
+) -> Source {
+    let order = |file: &FoundFile| rotation::family(file.name()).order;
     files.sort_by(|(a, a_sniffed), (b, b_sniffed)| {
-        let by_time = match (a_sniffed.first_time(), b_sniffed.first_time()) {
+        let by_time = match (a_sniffed.times.first, b_sniffed.times.first) {
             (Some(a), Some(b)) => a.cmp(&b),
             _ => std::cmp::Ordering::Equal,
         };
         by_time.then_with(|| order(a).cmp(&order(b))).then_with(|| a.shown.cmp(&b.shown))
     });
-    let links: Vec<String> = files.iter().flat_map(|(file, _)| file.linked_as.clone()).collect();
-    let (newest, newest_sniffed) = &files[files.len() - 1];
-    let mut origin = origin_of_container(&newest.shown, &links)
-        .unwrap_or_else(|| origin_of_name(&newest.shown, newest_sniffed.is_kubernetes_audit));
-    let said = writers.of(newest.given, &newest.shown);
-    writers.put_over(said, &mut origin);
-    let service_is_said = writers.says_service(said);
-    let writer = writer(&origin, &newest.shown);
-    let year_hint = files.iter().find_map(|(file, _)| year_hint(Path::new(&file.shown)));
-    let mut times = SampleTimes::default();
-    for (_, sniffed) in &files {
-        times.complete.extend(&sniffed.times.complete);
-        times.local.extend(&sniffed.times.local);
+    let mut source = Source::default();
+    for (file, sniffed) in files {
+        source.is_kubernetes_audit = sniffed.is_kubernetes_audit;
+        source.year_hint = source.year_hint.or_else(|| year_hint(Path::new(&file.shown)));
+        source.times.extend(sniffed.times);
+        source.said = said(&file);
+        source.files.push(file);
     }
-    Source {
-        origin,
-        service_is_said,
-        writer,
-        files: files.into_iter().map(|(file, _)| file).collect(),
-        year_hint,
-        times,
+    source.files.shrink_to_fit();
+    let origin = source.origin_by_names();
+    source.writer = writer(&origin, source.files.last().map_or("", |file| file.shown.as_str()));
+    if origin.pod.as_ref().is_none_or(|pod| pod.uid.is_empty()) {
+        tell_apart(&mut source.writer, unidentified);
     }
+    source
+}
+
+/// Two files of one name in different folders are two writers (`node-1/kubelet.log`, `node-2/kubelet.log`), though folders
+/// do not count in a writer's name: the second one is numbered. A pod's UID is the same writer wherever it stands.
+fn tell_apart(writer: &mut String, known: &mut HashMap<String, u64>) {
+    let before = known.entry(writer.clone()).or_default();
+    if *before > 0 {
+        writer.push_str(&format!("\0{before}"));
+    }
+    *before += 1;
 }
 
 fn file_name(shown: &str) -> &str {
@@ -133,7 +147,12 @@ fn file_name(shown: &str) -> &str {
 }
 
 /// Pod, container and restart from a path under `pods/`, a name in `containers/`, or a must-gather's tree.
-pub fn origin_of_container(shown: &str, links: &[String]) -> Option<Origin> {
+pub fn origin_of_container(shown: &str) -> Option<Origin> {
+    of_container(shown, std::iter::empty())
+}
+
+/// The same, where links to the file have these names.
+fn of_container<'l>(shown: &str, links: impl Iterator<Item = &'l String>) -> Option<Origin> {
     let mut pod = pod_of_path(shown)?;
     for link in links {
         if let Some(named) = pod_path::in_containers(link) {
@@ -170,7 +189,7 @@ fn must_gather(shown: &str) -> Option<Pod> {
 
 /// Who wrote a file, as far as its path tells.
 pub fn origin_of(shown: &str) -> Origin {
-    origin_of_container(shown, &[]).unwrap_or_else(|| origin_of_name(shown, false))
+    origin_of_container(shown).unwrap_or_else(|| origin_of_name(shown, false))
 }
 
 /// The component that a file is named after, by the name that its own tracing uses.
@@ -244,79 +263,4 @@ pub fn year_hint(path: &Path) -> Option<(i32, u8)> {
     let digits = stamp.to_string();
     let (year, month) = (digits.get(..4)?.parse().ok()?, digits.get(4..6)?.parse().ok()?);
     ((1990..2200).contains(&year) && (1..=12).contains(&month)).then_some((year, month))
-}
-
-/// What the first bytes of a file tell.
-#[derive(Debug, Default)]
-struct Sniffed {
-    leave_out: Option<&'static str>,
-    is_kubernetes_audit: bool,
-    times: SampleTimes,
-}
-
-impl Sniffed {
-    fn first_time(&self) -> Option<i64> {
-        self.times.complete.first().copied()
-    }
-}
-
-fn sniff(file: &FoundFile) -> Sniffed {
-    let mut head = Vec::new();
-    // What can't be read is met again, and said, when the file is read.
-    if let Ok(input) = file.open(None) {
-        let _ = input.take(SNIFF_BYTES as u64).read_to_end(&mut head);
-    }
-    let head = head.strip_prefix(BOM).unwrap_or(&head);
-    let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let mut sniffed = Sniffed {
-        leave_out: None,
-        is_kubernetes_audit: first.starts_with(b"{") && memchr::memmem::find(first, b"audit.k8s.io/").is_some(),
-        times: times(head),
-    };
-    sniffed.leave_out = leave_out(head, first).or_else(|| {
-        // Containers may well write what is no text: a line with a time is a line of a log, whatever else it holds.
-        let has_times = sniffed.times.any();
-        let is_binary =
-            || content::is_binary(head) || discover::is_named_as_binary(file_name(&file.shown)) && holds_nul(head);
-        (!has_times && is_binary()).then_some("binary, no log")
-    });
-    sniffed
-}
-
-/// Times of the first lines.
-pub fn times(head: &[u8]) -> SampleTimes {
-    let mut times = SampleTimes::default();
-    let whole = memchr::memrchr(b'\n', head).map_or(head, |end| &head[..end]);
-    let mut entry = Entry::default();
-    for bytes in whole.split(|byte| *byte == b'\n').take(SNIFF_LINES) {
-        let line = decode::line(bytes, Envelopes::Auto);
-        if let Some((nanos, _)) = line.time {
-            times.complete.push(nanos);
-            continue;
-        }
-        detect::payload(bytes, Expect::Auto, &mut entry);
-        match entry.time {
-            Time::Unix { nanos, .. } => times.complete.push(nanos),
-            time @ Time::Local { .. } => times.local.push(time),
-            Time::None => {}
-        }
-    }
-    times
-}
-
-fn holds_nul(head: &[u8]) -> bool {
-    memchr::memchr(0, head).is_some()
-}
-
-/// What a file is, if that is known and no log.
-fn leave_out(head: &[u8], first: &[u8]) -> Option<&'static str> {
-    let known = content::magic(head).or_else(|| content::own_output(head));
-    let known = known.or_else(|| Telemetry::of(head).map(Telemetry::is_no_log));
-    let known = known.or_else(|| TraceFormat::of_json(head).map(|_| "JSON traces, no log"));
-    // A manifest or a report over many lines, not one object a line.
-    let is_document = || matches!(first.trim_ascii(), b"{" | b"[" | b"[{") && head.contains(&b'\n');
-    if journal_blocks::form(head) == Told::Form(Form::Pretty) || loki::is_streams(head) == Some(true) {
-        return None;
-    }
-    known.or_else(|| is_document().then_some("a JSON document, no log"))
 }

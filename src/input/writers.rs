@@ -55,11 +55,6 @@ impl Writers {
         by_pattern.or_else(|| self.of_path.get(given).copied().flatten())
     }
 
-    /// Whether the user says the service of this writer.
-    pub fn says_service(&self, writer: Option<usize>) -> bool {
-        writer.and_then(|at| self.all.get(at)).is_some_and(Writer::says_service)
-    }
-
     /// Replaces what a name tells by what the user says.
     pub fn put_over(&self, writer: Option<usize>, origin: &mut Origin) {
         if let Some(writer) = writer.and_then(|at| self.all.get(at)) {
@@ -69,7 +64,8 @@ impl Writers {
 }
 
 impl Writer {
-    fn put_over(&self, origin: &mut Origin) {
+    /// Puts it over what a name tells.
+    pub fn put_over(&self, origin: &mut Origin) {
         if let Some((namespace, name, container)) = &self.pod {
             let known = origin.pod.take().filter(|known| known.namespace == *namespace && known.name == *name);
             let mut pod =
@@ -93,7 +89,7 @@ impl Writer {
     }
 
     /// Whether the user says the service.
-    fn says_service(&self) -> bool {
+    pub fn says_service(&self) -> bool {
         self.service.is_some() || self.resource.iter().any(|(key, _)| key == "service.name")
     }
 }

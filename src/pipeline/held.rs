@@ -58,6 +58,11 @@ impl Held {
         self.sources.get(index)?.records.as_ref()?.waiting.times()
     }
 
+    /// Whether the records of a source are held.
+    pub(crate) fn is_held(&self, index: usize) -> bool {
+        self.sources.get(index).is_some_and(|source| source.records.is_some())
+    }
+
     /// The records of a source that is held.
     pub(crate) fn waiting_mut(&mut self, index: usize) -> Option<&mut Waiting> {
         Some(&mut self.sources.get_mut(index)?.records.as_mut()?.waiting)

@@ -13,7 +13,7 @@ use crate::files::identity::FileId;
 use crate::input::discover::{self, Found};
 use crate::input::sources::{self, Source};
 use crate::input::temporary::Temporary;
-use crate::input::{archive, content, trees};
+use crate::input::{archive, content, names, trees};
 use crate::notify::Notify;
 use crate::spans::list::{Folders, TraceFiles, Walked};
 
@@ -61,7 +61,7 @@ impl Inputs {
     pub(crate) fn protect(&self, config: &ReadConfig, outputs: &[Output]) -> Result<(), Clash> {
         let files = self.sources.iter().flat_map(|source| &source.files);
         let logs = files.filter_map(|file| Input::known(&*file.shown, file.id));
-        let repeated = self.found.left_out.get(discover::REPEATS_INFO).into_iter().flatten();
+        let repeated = self.found.left_out.get(names::REPEATS_INFO).into_iter().flatten();
         let repeated = repeated.filter_map(|name| Input::file(&**name, name.as_ref()));
         let named = Setting::Traces.to_string();
         let traces = self.traces.paths.iter().map(|path| (named.as_str(), path));

@@ -126,19 +126,21 @@ impl<'c> Learned<'c> {
     fn settle_sources(&mut self, seconds: &BTreeSet<i64>, tell: &dyn Fn(&str)) {
         let calendars = calendars(self.config, &self.sources, seconds, tell);
         let before = std::mem::replace(&mut self.calendars, calendars);
-        let origins: Vec<Origin> = self.sources.iter().map(|source| source.origin.clone()).collect();
+        let origin = |(index, source): (usize, &Source)| self.held.is_held(index).then(|| source.origin());
+        let origins: Vec<Option<Arc<Origin>>> = self.sources.iter().enumerate().map(origin).collect();
         if let Some(correlator) = &self.correlator {
             self.services = name_writers(correlator, &mut self.sources);
         }
         for (index, (origin, source)) in origins.iter().zip(&self.sources).enumerate() {
-            let Some(waiting) = self.held.waiting_mut(index) else { continue };
-            if before[index] != self.calendars[index] || !is_only_renamed(origin, &source.origin) {
+            let (Some(origin), Some(waiting)) = (origin.as_deref(), self.held.waiting_mut(index)) else { continue };
+            let settled = source.origin();
+            if before[index] != self.calendars[index] || !is_only_renamed(origin, &settled) {
                 self.held.release(index);
                 continue;
             }
             for of_records in waiting.origins_mut() {
                 if of_records == origin {
-                    of_records.clone_from(&source.origin);
+                    of_records.clone_from(&settled);
                 } else if of_records.pod != origin.pod {
                     self.services.put_over(of_records);
                 }
@@ -151,7 +153,6 @@ impl<'c> Learned<'c> {
             config: self.config,
             traces: &self.traces,
             sources: &self.sources,
-            origins: self.sources.iter().map(|source| Arc::new(source.origin.clone())).collect(),
             calendars: &self.calendars,
             held: &self.held,
             monitor,
@@ -183,15 +184,16 @@ fn is_only_renamed(one: &Origin, other: &Origin) -> bool {
 fn name_writers(correlator: &Correlator, sources: &mut [Source]) -> Services {
     let services = Services::new(correlator.services());
     for source in sources {
-        if source.origin.is_guessed
+        let mut origin = Arc::unwrap_or_clone(source.origin());
+        if origin.is_guessed
             && let Some(pod) = correlator.pod_named(&sources::stem(source))
         {
-            let origin = &mut source.origin;
             (origin.pod, origin.producer, origin.is_guessed) = (Some(pod), Producer::Pod, false);
         }
-        if !source.service_is_said {
-            services.put_over(&mut source.origin);
+        if !source.service_is_said() {
+            services.put_over(&mut origin);
         }
+        source.settled_origin = Some(Arc::new(origin));
     }
     services
 }

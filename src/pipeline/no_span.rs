@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::input::content;
-use crate::input::sources;
+use crate::input::sniff;
 use crate::setting::Setting;
 use crate::spans::scan::FactCounts;
 use crate::spans::telemetry::Telemetry;
@@ -25,7 +25,7 @@ pub(super) fn why_no_span(path: &Path, counts: &FactCounts, problem: Option<&str
     }
     let mut head = Vec::new();
     let read = File::open(path).and_then(unpacked);
-    let _ = read.and_then(|input| input.take(sources::SNIFF_BYTES as u64).read_to_end(&mut head));
+    let _ = read.and_then(|input| input.take(sniff::SNIFF_BYTES as u64).read_to_end(&mut head));
     let is_json = || matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
     let kind = TraceFormat::of(&head);
     if kind != TraceFormat::Unknown && kind != TraceFormat::OtlpJson {
@@ -45,7 +45,7 @@ pub(super) fn why_no_span(path: &Path, counts: &FactCounts, problem: Option<&str
                 "is an archive: unpack it, and give the folder of its traces"
             }
             Some(what) => return format!("is {what}, no traces"),
-            None if sources::times(&head).any() => {
+            None if sniff::times(&head).any() => {
                 return format!("is a plain log, no traces: give it as a path, without {}", Setting::Traces);
             }
             None if content::is_binary(&head) => "is binary, of a kind that is not known",

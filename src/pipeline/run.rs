@@ -19,7 +19,7 @@ use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::source_files::SourceFiles;
 use crate::correlate::Correlator;
 use crate::input::sources::Source;
-use crate::record::{Origin, Record};
+use crate::record::Record;
 use crate::services::Services;
 
 /// One run over the sources.
@@ -28,7 +28,6 @@ pub(crate) struct Run<'a> {
     /// Files of traces.
     pub(crate) traces: &'a [PathBuf],
     pub(crate) sources: &'a [Source],
-    pub(crate) origins: Vec<Arc<Origin>>,
     pub(crate) calendars: &'a [CalendarSettings],
     pub(crate) held: &'a Held,
     pub(crate) monitor: &'a Arc<Monitor>,
@@ -58,8 +57,8 @@ impl Run<'_> {
             self.skip(index);
             return report;
         }
-        let (source, origin) = (&self.sources[index], &self.origins[index]);
-        read_source(index as u32, source, origin, &self.calendars[index], &self.reading(), sink)
+        let source = &self.sources[index];
+        read_source(index as u32, source, &source.origin(), &self.calendars[index], &self.reading(), sink)
     }
 
     /// Reads all sources, on this many threads, as far as there is room for them. `acknowledged`: what earlier runs sent, where
@@ -104,7 +103,7 @@ impl Run<'_> {
         for (index, source) in self.sources.iter().enumerate() {
             // Where no span is near, nothing is learned.
             let is_away = self.held.times(index).is_some_and(|times| !correlator.has_spans_between(times));
-            if correlator.source_begins(index as u32, &source.origin) && (keeps_evidence || !is_away) {
+            if correlator.source_begins(index as u32, &source.origin()) && (keeps_evidence || !is_away) {
                 self.read(index, &mut Observer(correlator));
             } else {
                 self.skip(index);

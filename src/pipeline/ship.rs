@@ -151,7 +151,7 @@ impl RecordSink for Shipper<'_> {
 impl Shipper<'_> {
     /// A record is not given to the destinations of logs, so that nothing must acknowledge it.
     fn leave_out(&mut self) {
-        if let Some((_, stream)) = self.source.current() {
+        if let Some((_, stream, _)) = self.source.current() {
             self.logs.iter_mut().for_each(|output| output.batcher.leave_out(stream.index));
         }
     }
@@ -166,9 +166,9 @@ impl Shipper<'_> {
             &older
         };
         let extras = RecordExtras { uid, link, observed: self.observed, file_attributes };
-        let Some((writer, stream)) = self.source.current() else { return };
+        let Some((writer, stream, after)) = self.source.current() else { return };
         let Position { offset, end, .. } = record.position;
-        let place = Place { key: stream.index, offset, end };
+        let place = Place { key: stream.index, after, offset, end };
         let is_verified = self.source.is_verified(record, stream, self.acknowledged);
         let (mut known, mut untraced) = (0, false);
         for output in &mut self.logs {

@@ -70,14 +70,15 @@ impl SourceState {
         self.known.is_verified(record, stream, acknowledged)
     }
 
-    /// The writer of the current record, and the stream that it is in.
+    /// The writer of the current record, the stream that it is in, and where the record before it in that stream ends.
     #[inline]
-    pub(super) fn current(&self) -> Option<(&Writer, &KnownStream)> {
+    pub(super) fn current(&self) -> Option<(&Writer, &KnownStream, u64)> {
         let (writer, streams) = self.writers.get(self.current)?;
-        Some((writer, streams.current()?))
+        let (stream, after) = streams.current()?;
+        Some((writer, stream, after))
     }
 
-    /// The next record comes: finds its writer.
+    /// The next record comes: finds its writer. To be called once for each.
     #[inline]
     pub(super) fn writer(&mut self, record: &Record<'_>, acknowledged: &Acknowledged) -> &Writer {
         let is = |(writer, _): &(Writer, WriterStreams)| writer.is(record.origin, record.stream);

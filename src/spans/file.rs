@@ -19,7 +19,8 @@ use super::transcode::{Transcoder, json};
 use crate::facts::{ResourceFact, SpanFact};
 use crate::otlp::wire::messages::{self, REQUEST};
 use crate::otlp::wire::write::{Buffer, varint};
-use crate::unpack::{Peeked, unpacked};
+use crate::unpack::peeked::Peeked;
+use crate::unpack::unpacked;
 
 /// An open trace file.
 pub struct TraceFile {

@@ -4,9 +4,12 @@
 //! them, one after the other; else what came in; text in UTF-16 as UTF-8. How much comes out is limited by those who read it.
 
 mod gzip;
+pub mod peeked;
 mod utf16;
 
 use std::io::{self, BufReader, Read};
+
+use peeked::Peeked;
 
 /// What each compression begins with. Nothing that is text begins so (`BZh` does, but for the digit after it and the
 /// magic number of the first block: see [`BZIP2_BLOCKS`]).
@@ -20,6 +23,8 @@ const MAGICS: [(&[u8], Compression); 4] = [
 const BZIP2_BLOCKS: [&[u8]; 2] = [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]];
 /// Of `BZh`, a digit and the first block's magic.
 const MAGIC_BYTES_MAX: usize = 10;
+/// Bytes that tell how a stream is read: more than any magic number, or a sample of UTF-16, has.
+const START_BYTES: usize = 16;
 /// Bytes taken from the compressed stream at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Memory for one stream of xz: `xz -9` needs 65 MiB; a header may ask for 4 GiB.
@@ -39,7 +44,7 @@ impl Compression {
         let (_, compression) = MAGICS.iter().find(|(magic, _)| start.starts_with(magic))?;
         match compression {
             Compression::Bzip2 => {
-                let is_block = start.get(4..).is_some_and(|rest| BZIP2_BLOCKS.contains(&rest));
+                let is_block = start.get(4..MAGIC_BYTES_MAX).is_some_and(|block| BZIP2_BLOCKS.contains(&block));
                 (is_block && matches!(start[3], b'1'..=b'9')).then_some(Compression::Bzip2)
             }
             other => Some(*other),
@@ -59,66 +64,34 @@ impl Compression {
 }
 
 /// A stream without its compression, and as UTF-8 if it was UTF-16. No more is awaited of a stream than shows that it has none.
-pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    let mut start = Vec::new();
-    while Compression::may_begin(&start) {
-        let mut byte = [0];
-        match input.read(&mut byte) {
-            Ok(0) => break,
-            Ok(_) => start.push(byte[0]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+pub fn unpacked(input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    unpacked_sized(input, 0)
+}
+
+/// The same of a stream that has about so many bytes: a small one is read in one go.
+pub fn unpacked_sized(input: impl Read + Send + 'static, bytes: u64) -> io::Result<Box<dyn Read + Send>> {
+    let room = usize::try_from(bytes).unwrap_or(usize::MAX).clamp(START_BYTES, BUFFER_BYTES);
+    let mut input = Peeked::empty(input, room);
+    input.await_more(Compression::may_begin);
+    if let Some(error) = input.failed.take() {
+        return Err(error);
     }
-    let compression = Compression::of(&start);
-    let input = io::Cursor::new(start).chain(input);
     let buffered = |input| BufReader::with_capacity(BUFFER_BYTES, input);
-    let plain: Box<dyn Read + Send> = match compression {
+    let plain: Box<dyn Read + Send> = match Compression::of(input.head()) {
         Some(Compression::Gzip) => Box::new(gzip::Members::new(buffered(input))),
         Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(input)?),
         Some(Compression::Xz) => {
             Box::new(lzma_rust2::XzReader::new_mem_limit(buffered(input), true, XZ_MEMORY_KIB_MAX))
         }
         Some(Compression::Bzip2) => Box::new(bzip2::bufread::MultiBzDecoder::new(buffered(input))),
-        None => Box::new(input),
+        None => return Ok(utf16::decoded(input)),
     };
-    utf16::decoded(plain)
+    Ok(utf16::decoded(Peeked::empty(plain, START_BYTES)))
 }
 
-/// A stream of which the first bytes were looked at.
-pub struct Peeked<R> {
-    head: io::Cursor<Vec<u8>>,
-    /// Why there are no more of them; it is told in its place.
-    failed: Option<io::Error>,
-    rest: R,
-}
-
-impl<R: Read> Peeked<R> {
-    /// Looks at this many bytes, or as many as there are. An error of the disk is told at once, one of the content after
-    /// the bytes before it.
-    pub fn new(mut rest: R, bytes: usize) -> io::Result<Peeked<R>> {
-        let mut head = Vec::new();
-        let failed = (&mut rest).take(bytes as u64).read_to_end(&mut head).err();
-        match failed {
-            Some(error) if error.raw_os_error().is_some() => Err(error),
-            failed => Ok(Peeked { head: io::Cursor::new(head), failed, rest }),
-        }
-    }
-
-    /// The first bytes.
-    pub fn head(&self) -> &[u8] {
-        self.head.get_ref()
-    }
-}
-
-impl<R: Read> Read for Peeked<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self.head.read(into)? {
-            0 if into.is_empty() => Ok(0),
-            0 => self.failed.take().map_or_else(|| self.rest.read(into), Err),
-            got => Ok(got),
-        }
-    }
+/// Whether a stream that begins so is read as it is; of a shorter one than [`START_BYTES`] these are all its bytes.
+pub fn is_plain(start: &[u8]) -> bool {
+    Compression::of(start).is_none() && !utf16::begins(start)
 }
 
 #[cfg(test)]

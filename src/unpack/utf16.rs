@@ -3,50 +3,31 @@
 //! In goes a stream, out comes the same, or its text as UTF-8 where its first bytes show UTF-16 in either byte order, with or
 //! without a byte order mark. Offsets then count bytes of the UTF-8.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
+
+use super::peeked::Peeked;
 
 /// Without a mark, this many bytes must look like UTF-16: an ASCII character and a zero byte in turns.
 const SAMPLE_BYTES: usize = 8;
 /// Bytes that are decoded in one go.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// The stream as UTF-8 if it is UTF-16, else as it is. No more is awaited than shows that it is none.
-pub(super) fn decoded(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    let mut start = Vec::with_capacity(SAMPLE_BYTES);
-    let order = loop {
-        match order(&start) {
-            Order::Open => {}
-            Order::Known { big, mark } => {
-                start.drain(..mark);
-                break Some(big);
-            }
-            Order::Other => break None,
-        }
-        let mut byte = [0];
-        match input.read(&mut byte) {
-            Ok(0) => break None,
-            Ok(_) => start.push(byte[0]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // It comes when the stream is read, as it would have without this look.
-            Err(error) => return Ok(Box::new(Cursor::new(start).chain(Failed(Some(error))))),
-        }
-    };
-    let input = Cursor::new(start).chain(input);
-    Ok(match order {
-        Some(big) => {
+/// The stream as UTF-8 if it is UTF-16, else as it is. No more is awaited than shows that it is none; an error comes when
+/// the stream is read, as it would have without this look.
+pub(super) fn decoded(mut input: Peeked<impl Read + Send + 'static>) -> Box<dyn Read + Send> {
+    input.await_more(|start| matches!(order(start), Order::Open));
+    match order(input.head()) {
+        Order::Known { big, mark } => {
+            input.pass(mark);
             Box::new(Utf16 { input, big, held: Vec::new(), high: None, out: Vec::new(), given: 0, ended: false })
         }
-        None => Box::new(input),
-    })
+        Order::Open | Order::Other => Box::new(input),
+    }
 }
 
-/// The end of a stream that could not be read on: the error, once.
-struct Failed(Option<io::Error>);
-
-impl Read for Failed {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.0.take().map_or(Ok(0), Err)
-    }
+/// Whether a stream that begins so is decoded.
+pub(super) fn begins(start: &[u8]) -> bool {
+    matches!(order(start), Order::Known { .. })
 }
 
 /// What the first bytes show.
@@ -66,6 +47,7 @@ fn order(start: &[u8]) -> Order {
         [0xfe, 0xff, ..] => return Order::Known { big: true, mark: 2 },
         _ => {}
     }
+    let start = &start[..start.len().min(SAMPLE_BYTES)];
     let big = start[0] == 0;
     let is_character = |byte: u8| matches!(byte, b' '..=b'~' | b'\t');
     let fits = |(at, byte): (usize, &u8)| if (at % 2 == 0) == big { *byte == 0 } else { is_character(*byte) };
@@ -127,6 +109,7 @@ impl<R: Read> Read for Utf16<R> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::io::Cursor;
 
     /// Gives one byte at a time.
     struct Slow(Cursor<Vec<u8>>);
@@ -140,7 +123,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        decoded(Slow(Cursor::new(bytes.to_vec()))).unwrap().read_to_end(&mut out).unwrap();
+        decoded(Peeked::empty(Slow(Cursor::new(bytes.to_vec())), 16)).read_to_end(&mut out).unwrap();
         out
     }
 

@@ -18,6 +18,12 @@ pub const BATCH_BYTES: usize = 512 * 1024;
 /// Room for a batch and the record that fills it.
 const ROOM_BYTES: usize = BATCH_BYTES + BATCH_BYTES / 8;
 
+/// Room for a writer that has little in a batch of many.
+const SMALL_ROOM_BYTES: usize = 2 * 1024;
+
+/// Bytes between two records of a key over which a receipt reaches: offsets within a group are kept in 32 bits.
+const GAP_MAX: u64 = 1 << 31;
+
 /// Buffers that are kept for further batches: about as many as are in flight at a time.
 const KEPT_MAX: usize = 8;
 
@@ -60,6 +66,8 @@ pub struct LogBatcher {
 pub struct Place {
     /// Index of the ledger's key.
     pub key: u32,
+    /// Where the record of the same key before it ends, whatever became of that: nothing of the key lies between.
+    pub after: u64,
     /// Offset of the record's first byte.
     pub offset: u64,
     /// Offset after its last one.
@@ -117,14 +125,17 @@ impl LogBatcher {
                 // Records that are left out make many groups, whose resources count then.
                 self.bytes += resource.len();
                 // Most batches have one group or two: a container's streams.
-                let items = if self.groups.len() < 2 { self.room() } else { Buffer::default() };
+                let items = if self.groups.len() < 2 { self.room() } else { Buffer::with_room(SMALL_ROOM_BYTES) };
+                // Receipts that touch become one range: what others wrote between two batches is no gap.
+                let gap = place.offset.saturating_sub(place.after);
+                let from = if gap < GAP_MAX { place.offset - gap } else { place.offset };
                 self.groups.push(OpenGroup {
                     resource: resource.clone(),
                     items,
                     ends: Vec::new(),
                     ordinals: Vec::new(),
                     key: place.key,
-                    from: place.offset,
+                    from,
                     last: place.offset,
                     end: place.end,
                     is_closed: false,
@@ -178,7 +189,7 @@ mod tests {
     use super::*;
 
     fn place(offset: u64) -> Place {
-        Place { key: 7, offset, end: offset + 10 }
+        Place { key: 7, after: offset, offset, end: offset + 10 }
     }
 
     #[test]
@@ -191,6 +202,20 @@ mod tests {
         let groups = batcher.take().unwrap().groups;
         let shown: Vec<_> = groups.iter().map(|group| (&group.resource[..], group.ends.len())).collect();
         assert_eq!(shown, [(&b"one"[..], 2), (&b"two"[..], 1)]);
+    }
+
+    #[test]
+    fn receipts_of_batches_touch_over_what_others_wrote_between() {
+        let mut batcher = LogBatcher::new(Bytes::new());
+        let mut receipts = Vec::new();
+        for (after, offset) in [(0, 5), (15, 40), (50, 90)] {
+            assert!(batcher.add(Place { after, ..place(offset) }, &Bytes::new(), |items| items.put(b"x")).is_none());
+            assert!(batcher.add(Place { after: offset + 10, ..place(offset + 12) }, &Bytes::new(), |_| ()).is_none());
+            let (front, back) = batcher.take().unwrap().split();
+            receipts.extend([front.receipts, back.receipts].concat());
+        }
+        let ranges: Vec<_> = receipts.iter().map(|receipt| (receipt.from, receipt.to)).collect();
+        assert_eq!(ranges, [(0, 17), (17, 27), (15, 52), (52, 62), (50, 102), (102, 112)]);
     }
 
     #[test]

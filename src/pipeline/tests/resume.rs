@@ -200,11 +200,12 @@ impl World {
                 linked_as: Vec::new(),
                 named: true,
                 roots: Arc::new([]),
+                sniffed: None,
             }
         };
         let files = self.files.iter().enumerate().map(file).collect();
-        let (origin, times) = (Origin::default(), crate::calendar::fit::SampleTimes::default());
-        Source { origin, service_is_said: false, writer: "app".to_owned(), files, year_hint: None, times }
+        let origin = Some(Arc::new(Origin::default()));
+        Source { settled_origin: origin, writer: "app".to_owned(), files, ..Source::default() }
     }
 
     /// Ids of all records that were read, with what they say.

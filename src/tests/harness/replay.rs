@@ -125,7 +125,6 @@ fn each_record(sources: &[Source], each: &mut dyn FnMut(&Record<'_>)) {
             now_nanos: 1_795_800_000_000_000_000,
             fallback_zone: zone,
         };
-        let origin = Arc::new(source.origin.clone());
-        read_source(index as u32, source, &origin, &calendar, &reading, &mut Each(&mut *each));
+        read_source(index as u32, source, &source.origin(), &calendar, &reading, &mut Each(&mut *each));
     }
 }

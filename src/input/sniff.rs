@@ -1,0 +1,85 @@
+//! What the first bytes of a file tell: that it is no log, and the times of its first lines.
+//!
+//! In go bytes without their compression, out comes [`Sniffed`]. Nothing is opened or read here, and records are not made.
+
+use spanline_parsers::detect::{self, Expect};
+use spanline_parsers::journal_blocks::{self, Form, Told};
+use spanline_parsers::wrapper::loki;
+use spanline_parsers::{Entry, Time};
+
+use super::content;
+use crate::calendar::fit::SampleTimes;
+use crate::decode::{self, Envelopes};
+use crate::record::BOM;
+use crate::spans::telemetry::Telemetry;
+use crate::spans::trace_format::TraceFormat;
+
+/// How much of a file tells what it is.
+pub const SNIFF_BYTES: usize = 64 * 1024;
+/// Lines of it whose times are looked at.
+const SNIFF_LINES: usize = 200;
+
+/// What the first bytes of a file tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sniffed {
+    /// Why it is left out.
+    pub leave_out: Option<&'static str>,
+    /// Its first line is an event of Kubernetes' audit log.
+    pub is_kubernetes_audit: bool,
+    /// The times of its first lines.
+    pub times: SampleTimes,
+}
+
+/// What a file that begins so is; `named_as_binary`: its name is one of files that are mostly binary.
+pub fn sniff(head: &[u8], named_as_binary: bool) -> Sniffed {
+    let head = head.strip_prefix(BOM).unwrap_or(head);
+    let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let times = times(head);
+    // Containers may well write what is no text: a line with a time is a line of a log, whatever else it holds.
+    let is_binary = || !times.any() && (content::is_binary(head) || named_as_binary && holds_nul(head));
+    Sniffed {
+        leave_out: leave_out(head, first).or_else(|| is_binary().then_some("binary, no log")),
+        is_kubernetes_audit: first.starts_with(b"{") && memchr::memmem::find(first, b"audit.k8s.io/").is_some(),
+        times,
+    }
+}
+
+/// Times of the first lines.
+pub fn times(head: &[u8]) -> SampleTimes {
+    let mut times = SampleTimes::default();
+    let whole = memchr::memrchr(b'\n', head).map_or(head, |end| &head[..end]);
+    let mut entry = Entry::default();
+    for bytes in whole.split(|byte| *byte == b'\n').take(SNIFF_LINES) {
+        let line = decode::line(bytes, Envelopes::Auto);
+        if let Some((nanos, _)) = line.time {
+            times.add(nanos);
+            continue;
+        }
+        detect::payload(bytes, Expect::Auto, &mut entry);
+        match entry.time {
+            Time::Unix { nanos, .. } => times.add(nanos),
+            time @ Time::Local { .. } => times.local.push(time),
+            Time::None => {}
+        }
+    }
+    times.seconds.shrink_to_fit();
+    times.local.shrink_to_fit();
+    times
+}
+
+fn holds_nul(head: &[u8]) -> bool {
+    memchr::memchr(0, head).is_some()
+}
+
+/// What a file is, if that is known and no log.
+fn leave_out(head: &[u8], first: &[u8]) -> Option<&'static str> {
+    let known = content::magic(head).or_else(|| content::own_output(head));
+    let known = known.or_else(|| Telemetry::of(head).map(Telemetry::is_no_log));
+    let known = known.or_else(|| TraceFormat::of_json(head).map(|_| "JSON traces, no log"));
+    // A manifest or a report over many lines, not one object a line.
+    let is_document = || matches!(first.trim_ascii(), b"{" | b"[" | b"[{") && head.contains(&b'\n');
+    if journal_blocks::form(head) == Told::Form(Form::Pretty) || loki::is_streams(head) == Some(true) {
+        return None;
+    }
+    known.or_else(|| is_document().then_some("a JSON document, no log"))
+}
