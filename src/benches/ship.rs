@@ -146,7 +146,7 @@ fn measure_limit(logs: &Path, record_bytes: u64, times: usize, lines: u64, recor
     if tally.records != lines {
         bail!("the limit program: {} of {lines} records arrived ({records} after joining)", tally.records);
     }
-    Ok(tell("limit program", &runs, &tally, lines))
+    Ok(report("limit program", &runs, &tally, lines))
 }
 
 fn measure_spanline(logs: &Path, compression: &str, times: usize, lines: u64, records: u64) -> Result<(f64, u64)> {
@@ -159,11 +159,11 @@ fn measure_spanline(logs: &Path, compression: &str, times: usize, lines: u64, re
     if tally.records != records {
         bail!("{} of {records} records arrived", tally.records);
     }
-    let rate = tell(&format!("spanline, {compression}"), &runs, &tally, lines);
+    let rate = report(&format!("spanline, {compression}"), &runs, &tally, lines);
     Ok((rate, tally.bytes / tally.records.max(1)))
 }
 
-fn tell(name: &str, runs: &[Run], tally: &Tally, lines: u64) -> f64 {
+fn report(name: &str, runs: &[Run], tally: &Tally, lines: u64) -> f64 {
     let rate = median(runs.iter().map(|run| lines as f64 / run.cpu()));
     println!(
         "{name}: {rate:.0} CRI lines per CPU s, {:.2} CPU s ({:.2} user, {:.2} system), {:.2} s wall, peak {:.0} MiB; {} \

@@ -30,13 +30,13 @@ fn main() -> Result<()> {
     let wanted = |part: &str| arguments.only.as_deref().is_none_or(|only| only == part);
     let mut both = 0.0;
     if wanted("json") {
-        tell("JSON to protobuf and facts", &arguments, || from_json(&json))?;
+        report("JSON to protobuf and facts", &arguments, || from_json(&json))?;
     }
     if wanted("scan") {
-        both += tell("scan", &arguments, || scan(&requests))?;
+        both += report("scan", &arguments, || scan(&requests))?;
     }
     if wanted("splice") {
-        both += tell("splice, one event on each span", &arguments, || splice(&requests))?;
+        both += report("splice, one event on each span", &arguments, || splice(&requests))?;
     }
     if arguments.only.is_none() {
         println!("scan and splice: {:.0} spans per CPU s", arguments.spans as f64 / both);
@@ -62,7 +62,7 @@ fn arguments() -> Result<Arguments> {
 }
 
 /// Runs a part several times: its CPU seconds, the middle ones.
-fn tell(name: &str, arguments: &Arguments, mut run: impl FnMut() -> Result<f64>) -> Result<f64> {
+fn report(name: &str, arguments: &Arguments, mut run: impl FnMut() -> Result<f64>) -> Result<f64> {
     let mut all = (0..arguments.runs).map(|_| run()).collect::<Result<Vec<_>>>()?;
     all.sort_by(f64::total_cmp);
     let middle = all[all.len() / 2];

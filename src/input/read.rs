@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use spanline_parsers::journal_blocks::{self, Form, Told};
+use spanline_parsers::journal_blocks::{self, Detected, Form};
 use spanline_parsers::wrapper::loki;
 
 use super::open::Lost;
@@ -59,14 +59,14 @@ pub struct LookFor {
 
 impl LookFor {
     /// `None` where more bytes tell.
-    fn told(self, head: &[u8]) -> Option<Option<Blocks>> {
-        let form = if self.journal { journal_blocks::form(head) } else { Told::Lines };
+    fn detect(self, head: &[u8]) -> Option<Option<Blocks>> {
+        let form = if self.journal { journal_blocks::form(head) } else { Detected::Lines };
         let streams = if self.streams { loki::is_streams(head) } else { Some(false) };
         match (form, streams) {
-            (Told::Form(form), _) => Some(Some(Blocks::Journal(form))),
+            (Detected::Form(form), _) => Some(Some(Blocks::Journal(form))),
             (_, Some(true)) => Some(Some(Blocks::Streams)),
-            (Told::More, _) | (_, None) => None,
-            (Told::Lines, Some(false)) => Some(None),
+            (Detected::More, _) | (_, None) => None,
+            (Detected::Lines, Some(false)) => Some(None),
         }
     }
 }
@@ -163,7 +163,7 @@ impl<R: Read> ChunkReader<R> {
         let bytes = &self.buffer[..self.filled];
         if let Some(look_for) = self.look_for {
             // What is awaited is short; at the end of the file what is there are lines.
-            self.blocks = look_for.told(bytes)?;
+            self.blocks = look_for.detect(bytes)?;
             self.look_for = None;
         }
         match self.blocks {

@@ -168,14 +168,14 @@ impl Run<'_> {
     ) -> Result<(Deliveries, Vec<BatchSender>), PipelineError> {
         let endpoints = targets.iter().map(|(_, target, _)| target.clone()).collect();
         let (acknowledged, monitor, heard) = (acknowledged.clone(), self.monitor.clone(), notify.clone());
-        let around = deliveries::Surroundings {
+        let hooks = deliveries::Hooks {
             retry_for: config.retry_for,
             settle: Box::new(move |target, receipts, refused| acknowledged.add(target, receipts, Some(refused))),
             is_interrupted: Box::new(move || monitor.is_interrupted()),
             background: saver.map(|saver| -> deliveries::Background { Box::pin(save_at_intervals(saver, heard)) }),
             notify: notify.clone(),
         };
-        let (deliveries, senders) = Deliveries::start(endpoints, around).map_err(PipelineError::Destination)?;
+        let (deliveries, senders) = Deliveries::start(endpoints, hooks).map_err(PipelineError::Destination)?;
         deliveries.statuses.iter().for_each(|(name, status)| self.monitor.watch(name.clone(), status.clone()));
         Ok((deliveries, senders))
     }

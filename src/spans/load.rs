@@ -73,8 +73,8 @@ pub fn load(
                 report.invalid += counts.invalid;
                 if counts.spans == 0 {
                     let why = why_no_span(path, &counts, problem.as_deref());
-                    let told = if problem.is_some() { &mut report.unreadable } else { &mut report.without_spans };
-                    told.push(format!("{} {why}", path.display()));
+                    let list = if problem.is_some() { &mut report.unreadable } else { &mut report.without_spans };
+                    list.push(format!("{} {why}", path.display()));
                 } else {
                     report.failures.extend(problem.map(|problem| format!("{}: {problem}", path.display())));
                 }

@@ -22,7 +22,7 @@ pub enum Form {
 
 /// What the first bytes of a file tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum Detected {
     /// Entries of this form.
     Form(Form),
     /// Lines.
@@ -35,34 +35,34 @@ pub enum Told {
 const FIRST_LINE_BYTES_MAX: usize = 512;
 
 /// Which form a file has by its first bytes.
-pub fn form(head: &[u8]) -> Told {
+pub fn form(head: &[u8]) -> Detected {
     const EXPORT: &[u8] = b"__CURSOR=";
     const PRETTY: &[u8] = b"{\n\t\"";
     if head.starts_with(EXPORT) {
-        return Told::Form(Form::Export);
+        return Detected::Form(Form::Export);
     }
     if head.starts_with(PRETTY) {
         return pretty(&head[PRETTY.len()..]);
     }
     if EXPORT.starts_with(head) || PRETTY.starts_with(head) {
-        return Told::More;
+        return Detected::More;
     }
     // Lines about the journal stand before the first entry of the forms for people.
     let mut rest = head;
     while rest.starts_with(b"-- ") && rest.len() < FIRST_LINE_BYTES_MAX {
-        let Some(end) = memchr(b'\n', rest) else { return Told::More };
+        let Some(end) = memchr(b'\n', rest) else { return Detected::More };
         rest = &rest[end + 1..];
         if rest.is_empty() {
-            return Told::More;
+            return Detected::More;
         }
     }
     let first = match memchr(b'\n', rest) {
         Some(end) => &rest[..end],
         // What is read first may be a few bytes.
-        None if rest.len() < FIRST_LINE_BYTES_MAX && may_begin(rest) => return Told::More,
+        None if rest.len() < FIRST_LINE_BYTES_MAX && may_begin(rest) => return Detected::More,
         None => rest,
     };
-    if header(first).is_some() { Told::Form(Form::Verbose) } else { Told::Lines }
+    if header(first).is_some() { Detected::Form(Form::Verbose) } else { Detected::Lines }
 }
 
 /// Does a line that is not whole begin as a header, or as what stands before it?
@@ -72,13 +72,13 @@ fn may_begin(text: &[u8]) -> bool {
 }
 
 /// key = DQUOTE 1*( UPPER / DIGIT / "_" ) DQUOTE SP ":"
-fn pretty(text: &[u8]) -> Told {
+fn pretty(text: &[u8]) -> Detected {
     let name =
         text.iter().take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || **byte == b'_').count();
     match text.get(name..name + 3) {
-        Some(b"\" :") if name > 0 => Told::Form(Form::Pretty),
-        None if name + 3 > text.len() => Told::More,
-        _ => Told::Lines,
+        Some(b"\" :") if name > 0 => Detected::Form(Form::Pretty),
+        None if name + 3 > text.len() => Detected::More,
+        _ => Detected::Lines,
     }
 }
 
@@ -171,23 +171,23 @@ mod tests {
 
     #[test]
     fn the_first_bytes_tell_the_form() {
-        assert_eq!(form(b"__CURSOR=s"), Told::Form(Form::Export));
-        assert_eq!(form(HEADER.as_bytes()), Told::Form(Form::Verbose));
+        assert_eq!(form(b"__CURSOR=s"), Detected::Form(Form::Export));
+        assert_eq!(form(HEADER.as_bytes()), Detected::Form(Form::Verbose));
         for end in 0..HEADER.len() {
-            assert_eq!(form(&HEADER.as_bytes()[..end]), Told::More, "{end}");
+            assert_eq!(form(&HEADER.as_bytes()[..end]), Detected::More, "{end}");
         }
         assert_eq!(
             form(format!("-- Logs begin at x. --\n-- Boot 1 --\n{HEADER}").as_bytes()),
-            Told::Form(Form::Verbose)
+            Detected::Form(Form::Verbose)
         );
-        assert_eq!(form(b"{\n\t\"__CURSOR\" : \"x\","), Told::Form(Form::Pretty));
+        assert_eq!(form(b"{\n\t\"__CURSOR\" : \"x\","), Detected::Form(Form::Pretty));
         for more in ["", "__CUR", "{\n", "{\n\t\"MESS", "-- Logs"] {
-            assert_eq!(form(more.as_bytes()), Told::More, "{more}");
+            assert_eq!(form(more.as_bytes()), Detected::More, "{more}");
         }
         for lines in
             ["{\n  \"a\": 1", "{\n\t\"level\" : 1", "{\"a\":1}", "Mon 2026-11-23 08:17:16 UTC n a[1]: x\n", "x", "\n"]
         {
-            assert_eq!(form(lines.as_bytes()), Told::Lines, "{lines}");
+            assert_eq!(form(lines.as_bytes()), Detected::Lines, "{lines}");
         }
     }
 

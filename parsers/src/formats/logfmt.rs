@@ -23,8 +23,8 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
     entry.format = Format::Logfmt;
     let mut has_body = false;
     for pair in Pairs::new(line) {
-        match usual(pair.key) {
-            Some(Usual::Time) if entry.time == Time::None => match time(&pair.value()) {
+        match role_of(pair.key) {
+            Some(Role::Time) if entry.time == Time::None => match time(&pair.value()) {
                 Some(time) => {
                     entry.time = time;
                     if !pair.raw.contains(&b'-') {
@@ -34,14 +34,14 @@ pub fn line<'a>(record: &'a [u8], entry: &mut Entry<'a>) -> bool {
                 }
                 None => entry.push(pair.key, pair.value()),
             },
-            Some(Usual::Level) if entry.severity_text.is_empty() => match level(&pair.value()) {
+            Some(Role::Level) if entry.severity_text.is_empty() => match level(&pair.value()) {
                 Some(severity) => {
                     entry.severity = severity;
                     entry.severity_text = pair.text();
                 }
                 None => entry.push(pair.key, pair.value()),
             },
-            Some(Usual::Message) if !has_body => {
+            Some(Role::Message) if !has_body => {
                 has_body = true;
                 entry.body = pair.text();
             }
@@ -185,17 +185,17 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Usual {
+enum Role {
     Time,
     Level,
     Message,
 }
 
-fn usual(key: &[u8]) -> Option<Usual> {
+fn role_of(key: &[u8]) -> Option<Role> {
     match key {
-        b"ts" | b"time" | b"t" | b"timestamp" | b"@timestamp" => Some(Usual::Time),
-        b"level" | b"lvl" | b"severity" => Some(Usual::Level),
-        b"msg" | b"message" | b"event" => Some(Usual::Message),
+        b"ts" | b"time" | b"t" | b"timestamp" | b"@timestamp" => Some(Role::Time),
+        b"level" | b"lvl" | b"severity" => Some(Role::Level),
+        b"msg" | b"message" | b"event" => Some(Role::Message),
         _ => None,
     }
 }
@@ -214,10 +214,10 @@ fn is_logfmt(line: &[u8]) -> bool {
         }
         pairs += 1;
         words += pair.words;
-        known |= match usual(pair.key) {
-            Some(Usual::Time) => time(&pair.value()).is_some(),
-            Some(Usual::Level) => level(&pair.value()).is_some(),
-            Some(Usual::Message) => true,
+        known |= match role_of(pair.key) {
+            Some(Role::Time) => time(&pair.value()).is_some(),
+            Some(Role::Level) => level(&pair.value()).is_some(),
+            Some(Role::Message) => true,
             None => false,
         };
     }

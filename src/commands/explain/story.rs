@@ -210,7 +210,7 @@ fn one_candidate(out: &mut Vec<u8>, candidate: &Candidate, style: Style) {
         line.next(margin);
         line.put(strength(factor.weight), paint(factor.weight));
         line.pad_to(margin + STRENGTH_COLUMNS);
-        line.flow(told(factor, candidate).as_bytes(), Paint::Plain, margin + 2);
+        line.flow(described(factor, candidate).as_bytes(), Paint::Plain, margin + 2);
         line.flow_apart(format!("({:+.2})", factor.weight).as_bytes(), Paint::Dim, margin + 2);
     }
     line.end();
@@ -233,7 +233,7 @@ fn paint(weight: f32) -> Paint {
 }
 
 /// A piece of evidence, with what it is in this line and span.
-fn told(factor: &Factor, candidate: &Candidate) -> String {
+fn described(factor: &Factor, candidate: &Candidate) -> String {
     let distance = |nanos: i64, edge: &str| match nanos {
         before if before < 0 => format!("{} beyond its {edge}", duration(before.saturating_neg())),
         within => format!("{} from its {edge}", duration(within)),
@@ -359,8 +359,8 @@ fn line_of_trace(
     let mut factors: Vec<&Factor> = chosen.into_iter().flat_map(|candidate| &candidate.evidence).collect();
     factors.sort_by(|one, two| two.weight.abs().total_cmp(&one.weight.abs()));
     for (factor, candidate) in factors.iter().take(FACTORS_BESIDE).zip(std::iter::repeat(chosen)) {
-        let told = candidate.map_or_else(|| factor.name.to_owned(), |candidate| told(factor, candidate));
-        line.flow_apart(format!("{} {told}", strength(factor.weight)).as_bytes(), Paint::Dim, column);
+        let described = candidate.map_or_else(|| factor.name.to_owned(), |candidate| described(factor, candidate));
+        line.flow_apart(format!("{} {described}", strength(factor.weight)).as_bytes(), Paint::Dim, column);
     }
     line.flow_apart(format!("{}:{}", story.file, story.position.line).as_bytes(), Paint::Dim, column);
     line.end();

@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_takes_as_many_groups_of_a_key_as_is_usual() {
+    fn a_trace_takes_as_many_groups_of_a_key_as_is_typical() {
         // Four traces have one group each, and a fifth one looks like four.
         let mut groups: Vec<Group> = (0..4).map(|trace| group(1, &[(trace, 0.99)])).collect();
         groups.extend((0..4).map(|_| group(1, &[(9, 0.7)])));
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_do_not_take_from_each_other_and_what_is_usual_stays() {
+    fn keys_do_not_take_from_each_other_and_what_is_typical_stays() {
         // Two groups of each trace are usual for one key, and one for the other.
         let of_key = |key, times: u32| {
             (0..5).flat_map(move |trace| (0..times).map(move |_| group(key, &[(trace, 0.9)]))).collect::<Vec<_>>()

@@ -203,7 +203,7 @@ fn a_key_that_names_requests_is_found_and_helps() {
 }
 
 #[test]
-fn a_span_takes_a_line_as_often_as_is_usual() {
+fn a_span_takes_a_line_as_often_as_is_typical() {
     let mut service = service(600);
     // Every third request starts twice, and only one of both was recorded.
     let twins: Vec<Line> = (service.lines.iter())

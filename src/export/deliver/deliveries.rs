@@ -42,7 +42,7 @@ pub type Settle = Box<dyn Fn(usize, &[Receipt], (u64, &str)) + Send>;
 pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What deliveries need of the run that they are part of.
-pub struct Surroundings {
+pub struct Hooks {
     /// How long a request is tried.
     pub retry_for: Duration,
     /// Takes what destinations have settled.
@@ -77,7 +77,7 @@ pub struct Deliveries {
 
 impl Deliveries {
     /// Starts one task per target.
-    pub fn start(targets: Vec<Target>, around: Surroundings) -> io::Result<(Deliveries, Vec<BatchSender>)> {
+    pub fn start(targets: Vec<Target>, hooks: Hooks) -> io::Result<(Deliveries, Vec<BatchSender>)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (deadline, watched) = watch::channel(None);
         let (mut senders, mut statuses, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
@@ -88,7 +88,7 @@ impl Deliveries {
             senders.push(BatchSender { parcels, compression: target.endpoint.compression.unwrap_or_default() });
             let mut options = Options::new(target.endpoint.name());
             let client = Client::new(target.endpoint).map_err(io::Error::other)?;
-            options.retry_for = Some(around.retry_for);
+            options.retry_for = Some(hooks.retry_for);
             options.seed = index as u64;
             statuses.push((options.name.clone(), options.status.clone()));
             tasks.push((Deliver::new(Arc::new(client), taken, events, watched.clone(), options), received));
@@ -96,7 +96,7 @@ impl Deliveries {
         drop(entered);
         let thread = std::thread::Builder::new().name("deliver".into()).spawn(move || {
             let local = LocalSet::new();
-            let summaries = local.block_on(&runtime, run(tasks, around, deadline));
+            let summaries = local.block_on(&runtime, run(tasks, hooks, deadline));
             // A name that is being looked up, or a disk that is being written to, is not awaited.
             drop(local);
             runtime.shutdown_background();
@@ -113,10 +113,10 @@ impl Deliveries {
 
 async fn run(
     tasks: Vec<(Deliver, mpsc::UnboundedReceiver<Event>)>,
-    around: Surroundings,
+    hooks: Hooks,
     deadline: watch::Sender<Option<Instant>>,
 ) -> Vec<Summary> {
-    let Surroundings { settle, is_interrupted, background, notify, .. } = around;
+    let Hooks { settle, is_interrupted, background, notify, .. } = hooks;
     let settle = std::rc::Rc::new(settle);
     let (mut running, mut handling) = (Vec::new(), Vec::new());
     for (index, (deliver, events)) in tasks.into_iter().enumerate() {

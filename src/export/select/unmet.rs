@@ -76,13 +76,13 @@ impl Met {
         let of_spans = spans.into_iter().flat_map(SpanLookup::services);
         names.services.extend(of_spans.map(str::to_owned).take(NAMES_MAX));
         let unmet = conditions.iter().zip(&self.each).filter(|(_, met)| !met.load(Ordering::Relaxed));
-        let told: Vec<String> = unmet.map(|(condition, _)| names.why(condition, spans)).collect();
-        if told.is_empty() {
+        let reasons: Vec<String> = unmet.map(|(condition, _)| names.why(condition, spans)).collect();
+        if reasons.is_empty() {
             let all: Vec<String> =
                 conditions.iter().map(|condition| format!("{} {condition}", Setting::Only)).collect();
             return vec![format!("no line meets {} together, though each alone leaves some", all.join(" "))];
         }
-        told
+        reasons
     }
 }
 
@@ -140,14 +140,14 @@ fn near<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> String {
     let mut close: Vec<&str> = names.iter().filter(is_near).copied().collect();
     let part = last_part(wanted);
     close.sort_by_key(|name| (last_part(name) != part, !last_part(name).starts_with(&part), name.len()));
-    let (intro, told) = match (close.is_empty(), names.len()) {
+    let (intro, shown) = match (close.is_empty(), names.len()) {
         (false, _) => ("perhaps", close),
         (true, 1..=TOLD_MAX) => ("there are", names),
         _ => return String::new(),
     };
-    let more = told.len().saturating_sub(TOLD_MAX);
+    let more = shown.len().saturating_sub(TOLD_MAX);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("; {intro} {}{more}", told[..told.len().min(TOLD_MAX)].join(", "))
+    format!("; {intro} {}{more}", shown[..shown.len().min(TOLD_MAX)].join(", "))
 }
 
 /// Letters to change, add or drop to make one text of the other; more than `most` count as one more.
@@ -194,8 +194,8 @@ mod tests {
         met.one(1);
         assert_eq!(met.why_nothing(&conditions, None), ["nothing meets ‹only› service=web; perhaps webshop"]);
         met.one(0);
-        let told = met.why_nothing(&conditions, None);
-        assert_eq!(told, ["no line meets ‹only› service=web ‹only› linked together, though each alone leaves some"]);
+        let reasons = met.why_nothing(&conditions, None);
+        assert_eq!(reasons, ["no line meets ‹only› service=web ‹only› linked together, though each alone leaves some"]);
         met.all();
         assert!(met.why_nothing(&conditions, None).is_empty());
     }

@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::heard::{Heard, Hearing, tls_failure};
 use super::mismatch::{self, Mismatch, Probe};
-use super::tls::{self, Asked, TlsError};
+use super::tls::{self, CertificateRequest, TlsError};
 use crate::otlp::endpoint::Endpoint;
 use crate::otlp::outcome::{Class, Code, SendError};
 use crate::otlp::protocol::Protocol;
@@ -41,7 +41,7 @@ pub(crate) struct Connector {
 struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
-    asked: Arc<Asked>,
+    asked: Arc<CertificateRequest>,
 }
 
 impl Connector {

@@ -64,7 +64,7 @@ pub struct ClientError {
 /// Settings for TLS, and whether a server asked for a certificate that there is not.
 pub(crate) struct Trust {
     pub(crate) config: ClientConfig,
-    pub(crate) asked: Arc<Asked>,
+    pub(crate) asked: Arc<CertificateRequest>,
 }
 
 pub(crate) fn trust(endpoint: &Endpoint) -> Result<Trust, TlsError> {
@@ -75,7 +75,7 @@ pub(crate) fn trust(endpoint: &Endpoint) -> Result<Trust, TlsError> {
         if settings.skip_verify { Arc::new(TrustAll(algorithms)) } else { verifier(endpoint, &provider)? };
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    let asked = Arc::new(Asked::default());
+    let asked = Arc::new(CertificateRequest::default());
     let config = match (&settings.certificate, &settings.key) {
         (None, None) => builder.with_client_cert_resolver(asked.clone()),
         (Some(certificate), Some(key)) => {
@@ -227,15 +227,15 @@ impl ServerCertVerifier for TrustAll {
 /// Remembers that a server asked for a certificate where there is none. Over TLS 1.3 it refuses only later, and may close
 /// the connection before that is read.
 #[derive(Debug, Default)]
-pub(crate) struct Asked(AtomicBool);
+pub(crate) struct CertificateRequest(AtomicBool);
 
-impl Asked {
+impl CertificateRequest {
     pub(crate) fn holds(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl ResolvesClientCert for Asked {
+impl ResolvesClientCert for CertificateRequest {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
         self.0.store(true, Ordering::Relaxed);
         None
