@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use spanline_parsers::{CodeSite, Entry, Field, Format, NumberTime, Severity, Text, Time, TraceContext, Value};
 
 use super::item::Item;
-use super::layout::{COPIED, FILE_BEGINS, FILE_ENDS, RECORD};
+use super::layout::{COPIED, FIELD_BYTES, FILE_BEGINS, FILE_ENDS, POSITION_BYTES, RECORD};
 use crate::record::{Envelope, Origin, Position, Record, Stream};
 
 /// Reads a block.
@@ -69,15 +69,13 @@ impl<'w> Reader<'w> {
     }
 
     fn position(&mut self) -> Option<Position> {
-        Some(Position {
-            file: self.u32()?,
-            line: self.u64()?,
-            lines: self.u32()?,
-            offset: self.u64()?,
-            end: self.u64()?,
-            strand: self.u64()?,
-            seqnum: self.option(Reader::u64)?,
-        })
+        let row = self.array::<POSITION_BYTES>()?;
+        let (longs, _) = row.as_chunks::<8>();
+        let [line, offset, end, strand, rest] = longs else { return None };
+        let [line, offset, end, strand] = [line, offset, end, strand].map(|long| u64::from_le_bytes(*long));
+        let rest = u64::from_le_bytes(*rest);
+        let (file, lines) = (rest as u32, (rest >> 32) as u32);
+        Some(Position { file, line, lines, offset, end, strand, seqnum: self.option(Reader::u64)? })
     }
 
     fn entry(&mut self, payload: &'w [u8]) -> Option<()> {
@@ -127,14 +125,20 @@ impl<'w> Reader<'w> {
     fn fields(&mut self, fields: &mut Vec<Field<'w>>, payload: &'w [u8]) -> Option<()> {
         fields.clear();
         for _ in 0..self.u32()? {
-            let key = self.text(payload)?;
-            let value = match self.u8()? {
-                0 => Value::Text(self.text(payload)?),
-                1 => Value::Number(self.slice(payload)?),
-                2 => Value::Json(self.text(payload)?),
-                tag @ (3 | 4) => Value::Bool(tag == 4),
+            let row = self.array::<FIELD_BYTES>()?;
+            let (places, kind) = row.as_chunks::<4>();
+            let [key_place, key_length, place, length] = places else { return None };
+            let key = self.slice_at(payload, *key_place, *key_length)?;
+            let text = self.slice_at(payload, *place, *length)?;
+            let value = match kind {
+                [0] => Value::Text(Cow::Borrowed(text)),
+                [1] => Value::Number(text),
+                [2] => Value::Json(Cow::Borrowed(text)),
+                [3] => Value::Bool(false),
+                [4] => Value::Bool(true),
                 _ => Value::Null,
             };
+            let key = Cow::Borrowed(key);
             fields.push(Field { key, value });
         }
         Some(())
@@ -147,8 +151,15 @@ impl<'w> Reader<'w> {
 
     #[inline]
     fn slice(&mut self, payload: &'w [u8]) -> Option<&'w [u8]> {
-        let (place, length) = (self.u32()?, self.u32()?);
-        match place {
+        let (place, length) = (self.array()?, self.array()?);
+        self.slice_at(payload, place, length)
+    }
+
+    /// The text of a length at a place of the payload, or right here.
+    #[inline]
+    fn slice_at(&mut self, payload: &'w [u8], place: [u8; 4], length: [u8; 4]) -> Option<&'w [u8]> {
+        let length = u32::from_le_bytes(length);
+        match u32::from_le_bytes(place) {
             COPIED => self.bytes(length),
             place => payload.get(place as usize..)?.get(..length as usize),
         }

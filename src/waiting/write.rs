@@ -2,18 +2,13 @@
 
 use spanline_parsers::{Entry, Field, Time, TraceContext, Value};
 
-use super::layout::{COPIED, FILE_BEGINS, FILE_ENDS, GIVEN_UP_TO, RECORD};
+use super::layout::{COPIED, FIELD_BYTES, FILE_BEGINS, FILE_ENDS, GIVEN_UP_TO, POSITION_BYTES, RECORD};
 use crate::record::{Position, Record};
 
 /// Bytes of anything but a record, at most.
 pub(super) const EVENT_BYTES: usize = 1 + 1 + 4 + 8;
 /// Bytes of a record's fixed fields, at most.
 const FIXED_BYTES: usize = 192;
-/// Bytes of a text without what is copied: its place and its length.
-const TEXT_BYTES: usize = 8;
-/// Bytes of a field without what is copied: key, value, and what the value is.
-const FIELD_BYTES: usize = 2 * TEXT_BYTES + 1;
-
 /// Room that a record needs, rather more; `None` if it is too long.
 pub(super) fn length(record: &Record<'_>) -> Option<usize> {
     let entry = record.entry;
@@ -29,6 +24,13 @@ pub(super) fn length(record: &Record<'_>) -> Option<usize> {
     let texts = entry.severity_text.len() + entry.body.len() + of_number + of_code;
     let length = FIXED_BYTES + record.payload.len() + of_fields + texts;
     (length < COPIED as usize).then_some(length)
+}
+
+/// Where in the payload a text lies; [`COPIED`] if it lies elsewhere.
+#[inline]
+fn place(text: &[u8], payload: &[u8]) -> u32 {
+    let place = (text.as_ptr() as usize).wrapping_sub(payload.as_ptr() as usize);
+    if place <= payload.len() && text.len() <= payload.len() - place { place as u32 } else { COPIED }
 }
 
 /// Appends to a block.
@@ -79,12 +81,14 @@ impl<'b> Writer<'b> {
 
     fn position(&mut self, position: &Position) {
         let Position { file, line, lines, offset, end, strand, seqnum } = *position;
-        self.u32(file);
-        self.u64(line);
-        self.u32(lines);
-        self.u64(offset);
-        self.u64(end);
-        self.u64(strand);
+        let mut row = [0; POSITION_BYTES];
+        row[..8].copy_from_slice(&line.to_le_bytes());
+        row[8..16].copy_from_slice(&offset.to_le_bytes());
+        row[16..24].copy_from_slice(&end.to_le_bytes());
+        row[24..32].copy_from_slice(&strand.to_le_bytes());
+        row[32..36].copy_from_slice(&file.to_le_bytes());
+        row[36..].copy_from_slice(&lines.to_le_bytes());
+        self.out.extend_from_slice(&row);
         self.option(seqnum, Writer::u64);
     }
 
@@ -138,32 +142,38 @@ impl<'b> Writer<'b> {
     fn fields(&mut self, fields: &[Field<'_>], payload: &[u8]) {
         self.u32(fields.len() as u32);
         for Field { key, value } in fields {
-            self.text(key, payload);
-            match value {
-                Value::Text(text) => self.tagged(0, text, payload),
-                Value::Number(number) => self.tagged(1, number, payload),
-                Value::Json(json) => self.tagged(2, json, payload),
-                Value::Bool(false) => self.u8(3),
-                Value::Bool(true) => self.u8(4),
-                Value::Null => self.u8(5),
+            let (kind, text): (u8, &[u8]) = match value {
+                Value::Text(text) => (0, text),
+                Value::Number(number) => (1, number),
+                Value::Json(json) => (2, json),
+                Value::Bool(false) => (3, b""),
+                Value::Bool(true) => (4, b""),
+                Value::Null => (5, b""),
+            };
+            let (key_place, text_place) = (place(key, payload), place(text, payload));
+            // Put together first: one look at the room for all.
+            let mut row = [0; FIELD_BYTES];
+            row[..4].copy_from_slice(&key_place.to_le_bytes());
+            row[4..8].copy_from_slice(&(key.len() as u32).to_le_bytes());
+            row[8..12].copy_from_slice(&text_place.to_le_bytes());
+            row[12..16].copy_from_slice(&(text.len() as u32).to_le_bytes());
+            row[16] = kind;
+            self.out.extend_from_slice(&row);
+            if key_place == COPIED {
+                self.out.extend_from_slice(key);
+            }
+            if text_place == COPIED {
+                self.out.extend_from_slice(text);
             }
         }
     }
 
-    fn tagged(&mut self, tag: u8, text: &[u8], payload: &[u8]) {
-        self.u8(tag);
-        self.text(text, payload);
-    }
-
     #[inline]
     fn text(&mut self, text: &[u8], payload: &[u8]) {
-        let place = (text.as_ptr() as usize).wrapping_sub(payload.as_ptr() as usize);
-        if place <= payload.len() && text.len() <= payload.len() - place {
-            self.u32(place as u32);
-            self.u32(text.len() as u32);
-        } else {
-            self.u32(COPIED);
-            self.u32(text.len() as u32);
+        let place = place(text, payload);
+        self.u32(place);
+        self.u32(text.len() as u32);
+        if place == COPIED {
             self.out.extend_from_slice(text);
         }
     }
