@@ -4,19 +4,19 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`cli`], [`config`] | what can be typed, and what it means |
+//! | [`cli`], [`config`] | what can be typed, and what it means: one file per command, `config::backfill` has what several share |
 //! | [`commands`] | what each command does, and what it tells the user |
 //! | [`input`] | which files there are, whose lines they hold, and their bytes as chunks of whole lines |
 //! | [`unpack`], [`files`] | compressed files; files written next to their target and renamed, never over an input |
-//! | [`decode`], [`assemble`] | envelopes off lines, lines to records (what a line says is parsed by `spanline-parsers`) |
+//! | [`decode`], [`assemble`] | envelopes off lines, lines to records; the forms of envelopes and of what lines say are parsed by `spanline-parsers` |
 //! | [`calendar`] | years and zones of times that have none |
-//! | [`waiting`] | records as bytes, until their links are known |
+//! | [`waiting`] | records as bytes, until their links are known (`pipeline::held` decides which are held) |
 //! | [`spans`] | traces from files and stores to protobuf, and from it the facts of spans |
 //! | [`facts`] | what linking needs to know of a span |
-//! | [`correlate`] | which span a record belongs to: explicit rules, requests, and what is learned of lines and spans |
+//! | [`correlate`] | which span a record belongs to: explicit rules, requests, and what is learned of lines and spans (`learn`; how likely a kind of line is in a kind of span: `learn::habit`) |
 //! | [`services`] | which service a pod's lines are sent under |
-//! | [`export`] | records as OTLP, JSON, text and span events; batches, delivery and retries |
-//! | [`otlp`] | the wire: protobuf, gRPC and HTTP, TLS, what answers mean |
+//! | [`export`] | records as OTLP, JSON, text and span events; batches (full by `logs::batcher`, `span_events::span_batches`), delivery and retries |
+//! | [`otlp`] | the wire: protobuf, gRPC and HTTP, TLS, what an answer means for a request ([`otlp::status`]) |
 //! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
 //! | [`pipeline`] | builds these parts, connects them, starts and drains them |
 //! | [`record`], [`counts`], [`notify`], [`setting`] | the vocabulary that flows: records, links, counts, words to the user |

@@ -1,7 +1,7 @@
 //! The year and zone of sources whose lines have none and no envelope.
 //!
-//! In go the first and last lines' times of each source, and those of spans and of siblings that are complete; out comes
-//! for each source how its calendar begins. A file's age tells its year where nothing better does, never its zone.
+//! In go the times of the first lines of each source, and the complete times of spans and of other sources; out comes how
+//! the calendar of each source begins. A file's age tells its year where nothing better does, never its zone.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,8 @@ use crate::setting::Setting;
 const PARTS_OF_HOURS: [i64; 12] = [-570, -270, -210, -150, 210, 270, 330, 345, 390, 570, 630, 765];
 /// The widest zones, west and east, in hours.
 const HOURS: std::ops::RangeInclusive<i64> = -12..=14;
-/// Minimum support for a zone other than the local one: seconds of the lines, and of the others, that coincide; with a few, some zone fits by chance.
+/// A zone other than the local one needs at least so many seconds in which both lines and spans (or other sources) fall: with
+/// few of them, some zone fits by chance.
 const SECONDS_MIN: usize = 20;
 /// Least range of the coinciding seconds: the lines of one burst prove no more than one of them.
 const STRETCH_MIN: i64 = 60;

@@ -1,9 +1,10 @@
 //! Dates without a year or a zone to nanoseconds since the epoch, for the records of one source in their order.
 //!
 //! In goes what a line says of its time, and what its envelope says; out comes the time, with the digits that were
-//! written. A year comes from, in this order: the line, the year that is given, the envelope, the file's name or preamble or age, the
-//! line before, today. A zone: the line, the zone that is given, the envelope, the fallback. The clock is an argument; no file is
-//! read, but for the machine's own zone where that was asked for.
+//! written. A year comes from the first of these that there is: the line, the year that is given, the envelope, the line
+//! before, the file's preamble, the spans and sibling logs that fit ([`fit`]), the file's name, its age, today. A zone: the
+//! line, the zone that is given, the envelope, the one that fits, the fallback. The clock is an argument; no file is read, but
+//! for the machine's own zone where that was asked for.
 
 pub mod fit;
 mod units;

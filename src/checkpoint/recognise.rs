@@ -1,7 +1,7 @@
-//! Which of the files that earlier runs sent of a file is, and how far it is still the same.
+//! Tells for each file of a writer which file of an earlier run it is, and up to where it is unchanged.
 //!
-//! In go the files of a writer, out come their numbers among what is remembered, and up to where their bytes are what they
-//! were. Each file is read once for that, up to where it differs from all that is known; without a state folder, not at all.
+//! In go the files of a writer, out come their numbers among the files that are remembered, and up to which offset their
+//! bytes are unchanged. Each file is read once for that, up to where it differs from all that is known; without a state folder, not at all.
 
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -80,7 +80,7 @@ fn with_marks(
         if takes_over {
             known.fingerprints = open(at).ok().map(|input| Fingerprints::new(&head(input), &mut earlier));
             if known.verified == 0 {
-                // Version 1 has no hashes: that once its word is taken, for what the file is now.
+                // Version 1 has no hashes. Once, its ranges are taken to speak of the file as it is now.
                 known.verified = open(at).map_or(0, |input| mark_all(input, &mut marks, buffer, stop));
                 acknowledged.mark(known.number, &marks);
             }

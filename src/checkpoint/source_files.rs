@@ -1,7 +1,7 @@
 //! The files of the source that is being read: how far each is what an earlier run read of it.
 //!
-//! In go the bytes as they are read, out come marks of them, and whether a record is one that an earlier run read at its
-//! place. What was settled of it is not known here.
+//! In go the bytes as they are read, out come marks of them, and whether an earlier run read the same record at the same
+//! offset. Whether a destination has it is not known here.
 
 use super::acknowledged::{Acknowledged, KnownStream};
 use super::marks::{Mark, Marks, Running};

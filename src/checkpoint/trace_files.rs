@@ -1,4 +1,4 @@
-//! Which of the files of traces that earlier runs sent a file is, and what is known of its spans and of carriers.
+//! Tells for each file of traces which one of an earlier run it is, and what of its spans, and of carriers, was sent.
 //!
 //! In go requests in protobuf, out come the number of their file among what is remembered and the ordinal up to which its
 //! spans are what they were. Requests take the place of lines, and ordinals that of offsets.

@@ -1,7 +1,7 @@
 //! Addresses of stores that were given as files of traces.
 //!
-//! In goes a text of `--traces`, out comes nothing if it may be a file, else an error that says how the traces of such a
-//! store are had. Nothing is asked for.
+//! In goes a text of `--traces`, out comes nothing if it may be a file, else an error that says how traces of such a
+//! store are given. No store is asked here.
 
 use super::error::ConfigError;
 

@@ -1,7 +1,7 @@
 //! Linking along a stream: lines are decided some time after they were written, statistics decay.
 //!
 //! In go span facts and records as they come, and from time to time how far lines are due; out come the links of the lines
-//! that fell due. Bounded: what is older than the memory is forgotten, what a source is when it ends. Where lines wait until
+//! that fell due. Bounded: what is older than the memory is forgotten, and a source when it ends. Where lines wait until
 //! then is the caller's.
 
 use super::correlator::{Correlator, traced};

@@ -11,7 +11,6 @@ use std::thread;
 
 use super::config::BackfillConfig;
 use super::error::PipelineError;
-use super::failing;
 use super::inputs::{self, Inputs};
 use super::learned::Learned;
 use super::learning::Learning;
@@ -22,6 +21,7 @@ use super::ship::{LogOutput, Shipper};
 use super::source::SourceReport;
 use super::source_state::{SourceState, recognise};
 use super::span_lookups::{self, Given};
+use super::traces_with_errors;
 use crate::checkpoint::acknowledged::{Acknowledged, KnownStream, Resending};
 use crate::checkpoint::ledger::FILES_MAX;
 use crate::checkpoint::saver::{Saver, save_at_intervals};
@@ -119,7 +119,7 @@ impl Run<'_> {
             observed: config.read.calendar.now_nanos,
         })?;
         let spans = span_lookups::of(correlator);
-        let lines_with_errors = || failing::traces(self, &config.select, correlator);
+        let lines_with_errors = || traces_with_errors::find(self, &config.select, correlator);
         let selection = Arc::new(Selection::new(&config.select.only, spans, lines_with_errors));
         saver.iter().for_each(|saver| self.monitor.save_with(saver.clone()));
         let (deliveries, senders) = self.deliver(config, &targets, &acknowledged, saver.clone(), notify)?;

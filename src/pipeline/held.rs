@@ -15,8 +15,8 @@ use crate::waiting::{Item, Waiting};
 
 /// Bytes held in all.
 const HELD_BYTES_MAX: usize = 128 << 20;
-/// What records take for each byte of a file that is not compressed, at least, in percent: a source that is larger than
-/// the room that is left is not begun.
+/// Records take at least this share of the bytes of their file, in percent: a source for which too little room is left is
+/// not read to be held.
 const BYTES_HELD_PERCENT: u64 = 80;
 
 /// What was read of all sources, by their places.

@@ -1,17 +1,15 @@
 //! The only place that knows every stage: builds them, connects them, lets them run, drains them.
 
 mod backfill;
+mod carrier_parents;
 pub mod config;
 mod error;
-pub(crate) mod failing;
-mod gather;
 mod held;
 pub(crate) mod inputs;
 pub(crate) mod learned;
 pub(crate) mod learning;
 mod line_times;
 pub mod monitor;
-mod no_span;
 mod outcome;
 pub(crate) mod run;
 pub mod ship;
@@ -20,6 +18,8 @@ pub mod source_state;
 pub(crate) mod span_lookups;
 #[cfg(test)]
 mod tests;
+pub(crate) mod traces_with_errors;
+mod why_no_span;
 
 pub use backfill::{Finished, backfill};
 pub use error::PipelineError;

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::PathBuf;
 
-use super::gather::Gather;
+use super::carrier_parents::Gather;
 use crate::correlate::Correlator;
 use crate::correlate::index::SpanIndex;
 use crate::export::config::Carriers;

@@ -23,13 +23,13 @@ use crate::files::clash::Output;
 use crate::input::discover;
 use crate::notify::Notify;
 use crate::pipeline::PipelineError;
-use crate::pipeline::failing;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::learned::Learned;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::monitor::Monitor;
 use crate::pipeline::source::SourceSink;
 use crate::pipeline::span_lookups;
+use crate::pipeline::traces_with_errors;
 use crate::record::{Link, Record};
 use config::{ExplainConfig, Wanted};
 use story::LineStory;
@@ -67,7 +67,7 @@ pub fn run(
         correlator,
         wanted,
         selection: Selection::new(&config.select.only, span_lookups::of(Some(correlator)), || {
-            failing::traces(&run, &config.select, Some(correlator))
+            traces_with_errors::find(&run, &config.select, Some(correlator))
         }),
         min_confidence: config.read.linking.min_confidence,
         place: None,

@@ -1,7 +1,7 @@
 //! The spans seen lately, and the ways to find them.
 //!
 //! In go span facts, out come spans by id, trace, parent, resource and time, event and key ([`SpanIndex`]). What a line means
-//! is not decided here. Files here name each other; all others name what this one exports.
+//! is not decided here. Modules outside use what is exported here, not the files.
 
 mod attribute_words;
 mod bucket_sort;

@@ -1,6 +1,6 @@
 //! The estimate of one template: the habits of its classes, while it runs through its rounds (the M step).
 //!
-//! In go the template's pairs with their weights, out come habits that hold them against clutter. A habit takes much more
+//! In go the template's pairs with their weights, out come habits: likelihood ratios against clutter. A habit takes much more
 //! room than what it is made of, so that only those of one template are kept.
 
 use super::candidates::{Block, CandidatePair, Candidates};
@@ -14,7 +14,7 @@ use super::working_set::WorkingSet;
 pub(crate) struct TemplateEstimate {
     pub(crate) habits: Vec<Habit>,
     pub(crate) counts: Vec<Histograms>,
-    /// … as seen from the start, when habits were last learned from them.
+    /// The counts by the distance to the start, as they were when habits were last learned from them.
     learned: Vec<Distances>,
     /// Enough lines came before to know the habits.
     pub(crate) is_known: bool,

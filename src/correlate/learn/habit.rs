@@ -46,8 +46,8 @@ pub(crate) struct LogFactors {
     pub(crate) preference: f32,
 }
 
-/// How many times likelier than by chance a distance is, with the part that its side has of the weight; and from which own
-/// part on a pair counts as having taught that itself.
+/// The likelihood ratio of a distance against chance, to the power that its side (start, end, edge) has in all; and how large
+/// a part of what was learned a pair must be to count as having taught it itself.
 #[derive(Debug, Clone, Copy)]
 struct Likely {
     factor: f32,

@@ -6,7 +6,7 @@
 //!
 //! In the order of the data: `lines` → `operations`, `features` → `candidate_rows`, `gating` with `shares`, `clutter` → `candidates` (data)
 //! → `em` with `estimate`, `habit`, `capacity`, `factors`, `request_groups` → `posteriors` (data) → `pick_span` → `calibrate`.
-//! `decay` carries what was learned along a stream, `evidence` keeps it for whoever asks why. All tuned constants are in
+//! How likely a template is in an operation, and where in its spans, is a `habit`. `decay` carries what was learned along a stream, `evidence` keeps it for whoever asks why. All tuned constants are in
 //! `tuning`.
 
 mod approximate;

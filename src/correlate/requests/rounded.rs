@@ -3,7 +3,7 @@
 //! In go the requests (method, places and times of their first and last line), and the calls of each method; out comes for
 //! each request its call and how sure that is. Each method's requests are run along its calls; a request that found its
 //! call tells when the lines around its own were written, which narrows the bounds of the others, and so on until
-//! nothing more is found. GroupBounds stand in the order in which they were written; what they say is not looked at.
+//! nothing more is found. Lines stand in the order in which they were written; what they say is not looked at.
 
 use crate::correlate::text::hash::NumberMap;
 
@@ -28,7 +28,7 @@ const SURE: f32 = 0.98;
 const ROUNDS: usize = 8;
 /// Spans that begin so close to each other may be logged in either order.
 const TOGETHER_NS: i64 = 20_000_000;
-/// GroupBounds that are written so far apart stand in that order.
+/// Lines that are written so far apart stand in that order.
 const SURELY_APART_NS: i64 = 300_000;
 /// Passes over the requests, and neighbours that each is compared with.
 const PASSES: usize = 4;
@@ -170,11 +170,11 @@ impl Clock {
         let is_of_source = |at: &LinePosition| at.0 == place.0;
         let from = before.filter(|(at, _)| is_of_source(at)).map_or(own.from, |(_, time)| time.max(own.from));
         let to = after.filter(|(at, _)| is_of_source(at)).map_or(own.to, |(_, time)| (*time).min(own.to));
-        // GroupBounds out of order contradict each other; then their own times are all that holds.
+        // Lines out of order contradict each other; then their own times are all that holds.
         if from <= to { Bounds { from, to } } else { own }
     }
 
-    /// GroupBounds of requests in order of their first ones, within what is known; bounds never go back.
+    /// Lines of requests in order of their first ones, within what is known; bounds never go back.
     fn narrowed<'r>(&self, requests: impl Iterator<Item = &'r Request>) -> Vec<GroupBounds> {
         let of = |request: &Request| GroupBounds {
             first: self.bounds(request.first_at, request.lines.first),

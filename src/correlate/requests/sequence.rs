@@ -30,7 +30,7 @@ pub(crate) struct GroupBounds {
 const SOON_NS: i64 = 2_000_000;
 /// And its answer so soon before the end.
 const BEFORE_END_NS: i64 = 5_000_000;
-/// GroupBounds after the end, and clocks that are read one after the other.
+/// Lines after the end, and clocks that are read one after the other.
 const CLOCK_NS: i64 = 1_000_000;
 /// Goroutines write so long after the end of their request.
 const FAR_NS: i64 = 60_000_000;

@@ -118,7 +118,7 @@ impl LogBatcher {
             is_same && group.last <= place.offset && place.offset - group.from < u64::from(u32::MAX)
         };
         let of_key = self.groups.iter().enumerate().rev().filter(|(_, group)| group.key == place.key);
-        // Before one that is closed, all are.
+        // All groups of a key before a closed one are closed too.
         match of_key.take_while(|(_, group)| !group.is_closed).find(|(_, group)| goes_on(group)).map(|(at, _)| at) {
             Some(at) => at,
             None => {

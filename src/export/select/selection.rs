@@ -1,7 +1,7 @@
 //! Which records are shown and sent, and which traces.
 //!
 //! In go conditions, what is known of the spans and, where a condition asks for lines with errors, the traces of these; out
-//! comes whether a record is selected, and which traces are where nothing but traces is asked for. Reading, learning and
+//! comes whether a record is selected and, where all conditions are about traces, whether a trace is. Reading, learning and
 //! the links file do not depend on it.
 
 use std::collections::HashSet;
@@ -22,7 +22,7 @@ pub struct Selection<'a> {
     conditions: &'a [Condition],
     tests: Vec<Test<'a>>,
     met: Met,
-    /// Names of spans that were taken for others, in words.
+    /// What to tell of span names that no span has, and for which names they were taken.
     notes: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
 //! Events onto the spans they belong to.
 //!
-//! In go events with the ids of their span, later requests of spans in protobuf; out come the same requests with the events
+//! First go in the events with the ids of their spans, then requests of spans in protobuf; out come the same requests with the events
 //! put in, in order of time, and all else as it was. Events wait as bytes, under a limit. A span that comes twice is given its events once, and an event
 //! that already stands on a span (sent by an earlier run) is not added again. A span takes a limited number of events: the
 //! first ones by time, the others go on waiting. What an event says is not known here.

@@ -1,7 +1,7 @@
-//! What an event of a span says, read of its bytes.
+//! What an event of a span says, read from its bytes.
 //!
 //! In go the bytes of an event, as they are made and as a store gives them back; out come its time, its name and its
-//! attributes; and the event again without what the resource of its span says as well.
+//! attributes, and the same event without the attributes that the resource of its span has too.
 
 use crate::otlp::own::{self, CONTAINER, POD};
 use crate::otlp::wire::read::{Fields, Value};

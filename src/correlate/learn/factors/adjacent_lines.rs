@@ -4,7 +4,7 @@
 //! surely of the span's trace, of another, or of none that was recorded, and how much that says against it: counted per
 //! template, on lines that are sure, against the traces that they are not of. Nothing speaks for a pair here: what runs in
 //! step with a recorded request has its lines among those of that one. Lines that rules have settled are seen elsewhere
-//! (`neighbours`).
+//! (`settled_lines`).
 
 use crate::correlate::learn::candidates::{CandidateRow, Candidates, TRACES_MAX};
 use crate::correlate::learn::lines::Lines;

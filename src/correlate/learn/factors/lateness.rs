@@ -1,7 +1,7 @@
 //! Kinds of lines that are written when the span they seem to belong to is over.
 //!
 //! In go pairs with their weights, out comes for each kind whether its lines are written after the span's end, and so not in
-//! it. What single numbers mean is documented in `ends`.
+//! it. What the counts mean is documented in `end_counts`.
 
 use super::end_counts::{self, EndCounts};
 use crate::correlate::learn::candidates::Candidates;

@@ -1,4 +1,5 @@
-//! Traces with lines of errors, by one more reading of all lines.
+//! Which traces have a line from ERROR on: one of two sets that `errors` selects; the other is that of traces with a failed
+//! span ([`super::span_lookups`]).
 
 use std::collections::HashSet;
 
@@ -14,8 +15,8 @@ use crate::record::{Link, Record};
 
 type TraceId = [u8; 16];
 
-/// Traces with a line from ERROR on: one more reading, since lines before it are of the trace as well.
-pub(crate) fn traces(run: &Run<'_>, select: &SelectConfig, correlator: Option<&Correlator>) -> HashSet<TraceId> {
+/// Goes through all records: the lines of a trace before the first error belong to it as well.
+pub(crate) fn find(run: &Run<'_>, select: &SelectConfig, correlator: Option<&Correlator>) -> HashSet<TraceId> {
     let mut errors = Errors {
         correlator,
         min_confidence: run.config.linking.min_confidence,
