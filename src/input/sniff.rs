@@ -3,7 +3,7 @@
 //! In go bytes without their compression, out comes [`Sniffed`]. Nothing is opened or read here, and records are not made.
 
 use spanline_parsers::detect::{self, Expect};
-use spanline_parsers::journal_blocks::{self, Form, Told};
+use spanline_parsers::journal_blocks::{self, Detected, Form};
 use spanline_parsers::wrapper::loki;
 use spanline_parsers::{Entry, Time};
 
@@ -78,7 +78,7 @@ fn leave_out(head: &[u8], first: &[u8]) -> Option<&'static str> {
     let known = known.or_else(|| TraceFormat::of_json(head).map(|_| "JSON traces, no log"));
     // A manifest or a report over many lines, not one object a line.
     let is_document = || matches!(first.trim_ascii(), b"{" | b"[" | b"[{") && head.contains(&b'\n');
-    if journal_blocks::form(head) == Told::Form(Form::Pretty) || loki::is_streams(head) == Some(true) {
+    if journal_blocks::form(head) == Detected::Form(Form::Pretty) || loki::is_streams(head) == Some(true) {
         return None;
     }
     known.or_else(|| is_document().then_some("a JSON document, no log"))
