@@ -24,8 +24,8 @@ pub struct SpanFact<'a> {
     pub end: i64,
     /// Its status message, may be empty; `None` unless its status is an error.
     pub failure: Option<&'a str>,
-    /// Attributes with a text value.
-    pub attributes: Vec<(&'a str, &'a str)>,
+    /// Attributes with a text value: the bytes of key and text, since their words are looked for, and not shown.
+    pub attributes: Vec<(&'a [u8], &'a [u8])>,
     /// Its events.
     pub events: Vec<EventFact<'a>>,
 }

@@ -15,6 +15,7 @@ mod nested;
 mod text;
 mod tokens;
 
+pub use hex::whole_hex;
 pub use text::from_text;
 pub use tokens::{HexId, HexToken, HexTokens, hex_tokens};
 

@@ -296,9 +296,9 @@ fn an_audit_id_names_the_request_of_the_api_server() {
     let resource = ResourceFact { service: "apiserver", ..CRIO };
     let mut server = span(1, 1, 0, "GET", 0, 100_000);
     server.kind = Kind::Server;
-    server.attributes = vec![("audit-id", "a-1")];
+    server.attributes = vec![(b"audit-id", b"a-1")];
     let mut list = span(1, 2, 1, "List", 10_000, 90_000);
-    list.attributes = vec![("audit-id", "a-1")];
+    list.attributes = vec![(b"audit-id", b"a-1")];
     let line = |time, message: &'static [u8], id: &'static [u8]| {
         let mut entry = Entry { format: Format::Klog, body: Text::Borrowed(message), ..Entry::default() };
         entry.push(&b"audit-ID"[..], Value::Text(Text::Borrowed(id)));
@@ -313,7 +313,8 @@ fn an_audit_id_names_the_request_of_the_api_server() {
 fn a_trace_block_is_the_twin_of_its_span() {
     let audited = |id: u8, name: &'static str, kind, took: i64| {
         let mut span = span(1, id, 0, name, 1_000_000_000, 1_000_000_000 + took);
-        (span.kind, span.attributes) = (kind, vec![("audit-id", "e507a3fb")]);
+        span.kind = kind;
+        span.attributes = vec![(b"audit-id", b"e507a3fb")];
         span
     };
     let resource = ResourceFact { service: "apiserver", ..CRIO };
@@ -357,7 +358,7 @@ fn a_line_of_conmon_rs_lies_below_the_span_with_its_uuid() {
     let resource = ResourceFact { service: "conmonrs", ..CRIO };
     let stack = |trace: u8, uuid: &'static str| {
         let mut root = span(trace, trace, 0, "create_container", 0, 1_000_000);
-        root.attributes = vec![("uuid", uuid)];
+        root.attributes = vec![(b"uuid", uuid.as_bytes())];
         let mut out = span(trace, trace + 1, trace, "stdout", 10_000, 900_000);
         let name = "Nothing more to read";
         let target = Some("conmonrs::io");
@@ -407,7 +408,7 @@ const KUBELET: ResourceFact<'static> = ResourceFact { service: "kubelet", ..CRIO
 /// A span of a pod in each second.
 fn pod_span(second: u8) -> SpanFact<'static> {
     let start = i64::from(second) * SECOND;
-    let attributes = vec![("k8s.pod.uid", "u1")];
+    let attributes = vec![(&b"k8s.pod.uid"[..], &b"u1"[..])];
     SpanFact { attributes, ..span(second + 1, second + 1, 0, "syncPod", start, start + SECOND / 2) }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::facts::{EventFact, Kind, ResourceFact, SpanFact};
 use crate::otlp::own;
 use crate::otlp::wire::read::{Fields, Value};
-use crate::otlp::wire::spans::{attribute, scope_name, text as text_of, within};
+use crate::otlp::wire::spans::{attribute, scope_name, text as text_of, text_bytes, within};
 
 /// `STATUS_CODE_ERROR`.
 const FAILED: u64 = 2;
@@ -66,7 +66,7 @@ fn emptied<'new>(mut fact: SpanFact<'_>) -> SpanFact<'new> {
     fact.attributes.clear();
     fact.events.clear();
     SpanFact {
-        attributes: fact.attributes.into_iter().map(|_| ("", "")).collect(),
+        attributes: fact.attributes.into_iter().map(|_| (&[][..], &[][..])).collect(),
         events: fact.events.into_iter().map(|_| EventFact::default()).collect(),
         ..SpanFact::default()
     }
@@ -131,7 +131,7 @@ fn span_fact<'a>(span: &'a [u8], scope: &'a str, fact: &mut SpanFact<'a>) -> boo
             (8, Value::Fixed64(time)) => end = time,
             (9, Value::Bytes(bytes)) => {
                 let (key, any) = attribute(bytes);
-                fact.attributes.extend(text_of(any).map(|value| (text(key), value)));
+                fact.attributes.extend(text_bytes(any).map(|value| (key, value)));
             }
             (11, Value::Bytes(bytes)) => fact.events.extend(event_fact(bytes)),
             (15, Value::Bytes(status)) => {
@@ -210,7 +210,9 @@ mod tests {
     fn facts(request: &[u8]) -> (Vec<String>, FactCounts) {
         let mut all = Vec::new();
         let mut print = |resource: &ResourceFact<'_>, span: &SpanFact<'_>| {
-            all.push(format!("{:?} {span:?}", ResourceFact { run: 0, ..*resource }));
+            let attributes: Vec<_> = span.attributes.iter().map(|(key, value)| (text(key), text(value))).collect();
+            let span = SpanFact { attributes: Vec::new(), ..span.clone() };
+            all.push(format!("{:?} {span:?} attributes: {attributes:?}", ResourceFact { run: 0, ..*resource }));
         };
         let counts = for_each_fact(request, &mut Room::default(), &mut print);
         (all, counts)

@@ -10,7 +10,7 @@ pub(super) fn is_hex(byte: u8) -> bool {
 /// Hex digits to N bytes, right-aligned; `None` for none, too many, or all zero.
 pub(super) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     if digits.len() == 2 * N && N.is_multiple_of(4) {
-        return whole_hex(digits);
+        return whole_hex(digits).filter(|bytes| *bytes != [0; N]);
     }
     if digits.is_empty() || digits.len() > 2 * N {
         return None;
@@ -32,11 +32,14 @@ pub(super) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     (1..16).contains(&seen).then_some(bytes)
 }
 
-/// As [`hex`], for all digits that there may be: eight at a time.
-fn whole_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    let mut bytes = [0u8; N];
-    let (mut bad, mut seen) = (0, 0);
-    for (four, eight) in bytes.chunks_exact_mut(4).zip(digits.as_chunks::<8>().0) {
+/// The bytes of twice as many hex digits, which may all be zero; eight digits at a time, and so a multiple of them.
+#[inline]
+pub fn whole_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    if digits.len() != 2 * N || !N.is_multiple_of(4) {
+        return None;
+    }
+    let (mut bytes, mut bad) = ([0u8; N], 0);
+    for (four, eight) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(digits.as_chunks::<8>().0) {
         let word = u64::from_le_bytes(*eight);
         let letters = (word >> 6) & ONES;
         // A letter's low half counts from 1, and stands for what is 9 more.
@@ -44,12 +47,11 @@ fn whole_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
         let high = (word & !(letters << 5) & (ONES * 0xf0)) ^ (ONES * 0x30 + (letters << 4));
         let ten_or_more = ((values + ONES * 6) >> 4) & ONES;
         bad |= high | (values & (ONES * 0xf0)) | (ten_or_more ^ letters);
-        seen |= values;
         let pairs = ((values << 4) | (values >> 8)) & 0x00ff_00ff_00ff_00ff;
         let fours = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
-        four.copy_from_slice(&((fours | (fours >> 16)) as u32).to_le_bytes());
+        *four = ((fours | (fours >> 16)) as u32).to_le_bytes();
     }
-    (bad == 0 && seen != 0).then_some(bytes)
+    (bad == 0).then_some(bytes)
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;

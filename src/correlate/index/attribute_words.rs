@@ -38,10 +38,9 @@ impl AttributeWords {
         self.scratch.clear();
         for (name, value) in span.attributes.iter().take(ATTRIBUTES_MAX) {
             // What tells the library or the machine names no request.
-            if name.starts_with("rpc.") || name.starts_with("telemetry.") || name.starts_with("otel.") {
+            if name.starts_with(b"rpc.") || name.starts_with(b"telemetry.") || name.starts_with(b"otel.") {
                 continue;
             }
-            let value = value.as_bytes();
             let room = self.scratch.len() + WORDS_OF_VALUE_MAX;
             words::words(self.seed, &value[..value.len().min(VALUE_MAX)], &mut self.scratch, room);
             if self.scratch.len() >= WORDS_MAX {

@@ -22,11 +22,11 @@ pub enum Key {
 }
 
 impl Key {
-    fn of_attribute(name: &str) -> Option<Key> {
+    fn of_attribute(name: &[u8]) -> Option<Key> {
         match name {
-            "audit-id" | "audit-ID" | "auditID" => Some(Key::Audit),
-            "uuid" => Some(Key::ConmonRequest),
-            "k8s.pod.uid" | "k8s.pod" | "k8s.pod.name" => Some(Key::Pod),
+            b"audit-id" | b"audit-ID" | b"auditID" => Some(Key::Audit),
+            b"uuid" => Some(Key::ConmonRequest),
+            b"k8s.pod.uid" | b"k8s.pod" | b"k8s.pod.name" => Some(Key::Pod),
             _ => None,
         }
     }
@@ -43,7 +43,7 @@ impl Keys {
     pub(crate) fn add(&mut self, hasher: &IdentityHasher, slot: Slot, span: &SpanFact<'_>) {
         for (name, value) in &span.attributes {
             if let Some(key) = Key::of_attribute(name) {
-                self.rows.push((hasher.of_key(key as u64, value.as_bytes()), slot));
+                self.rows.push((hasher.of_key(key as u64, value), slot));
             }
         }
         let mut last = None;

@@ -60,9 +60,10 @@ fn members(out: &mut Vec<u8>, kind: &'static Message, bytes: &[u8]) {
 }
 
 fn name(out: &mut Vec<u8>, field: &Field, is_first: bool) {
-    out.extend_from_slice(if is_first { b"\"" } else { b",\"" });
-    out.extend_from_slice(field.json.as_bytes());
-    out.extend_from_slice(b"\":");
+    if !is_first {
+        out.push(b',');
+    }
+    out.extend_from_slice(field.key.bytes());
 }
 
 fn list(out: &mut Vec<u8>, field: &Field, message: &[u8]) {

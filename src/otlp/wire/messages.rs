@@ -3,6 +3,7 @@
 //! One table, by which their bytes are checked here, and by which others read and write them as JSON. What a field means
 //! is not known here. The names are those of `opentelemetry/proto/trace/v1/trace.proto`.
 
+use super::json_key::JsonKey;
 use super::read::{Fields, Value};
 
 /// A message: its fields in the order in which the `.proto` has them.
@@ -29,6 +30,8 @@ pub struct Field {
     pub name: &'static str,
     /// As in JSON.
     pub json: &'static str,
+    /// The same with quotes and colon.
+    pub key: JsonKey,
     /// What it holds.
     pub kind: Kind,
     /// It is a list.
@@ -75,11 +78,11 @@ impl Message {
 }
 
 const fn field(number: u32, name: &'static str, json: &'static str, kind: Kind) -> Field {
-    Field { number, name, json, kind, repeated: false }
+    Field { number, name, json, key: JsonKey::of(json), kind, repeated: false }
 }
 
 const fn list(number: u32, name: &'static str, json: &'static str, kind: Kind) -> Field {
-    Field { number, name, json, kind, repeated: true }
+    Field { number, name, json, key: JsonKey::of(json), kind, repeated: true }
 }
 
 const DROPPED_ATTRIBUTES: [&str; 2] = ["dropped_attributes_count", "droppedAttributesCount"];

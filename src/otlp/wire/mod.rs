@@ -3,6 +3,7 @@
 //!
 //! In go bytes, out come bytes. What a span means is not known here.
 
+pub mod json_key;
 pub mod messages;
 pub mod read;
 pub mod spans;

@@ -38,87 +38,76 @@ impl<'a> Value<'a> {
 /// count as none.
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
-    message: &'a [u8],
-    at: usize,
+    length: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
     /// Reads `message`.
     #[inline]
     pub fn of(message: &'a [u8]) -> Fields<'a> {
-        Fields { message, at: 0 }
+        Fields { length: message.len(), rest: message }
     }
 
     /// Where the next field begins in the message.
     #[inline]
     pub fn at(&self) -> usize {
-        self.at
-    }
-
-    #[inline(always)]
-    fn varint(&mut self) -> Option<u64> {
-        let first = *self.message.get(self.at)?;
-        if first < 0x80 {
-            self.at += 1;
-            return Some(u64::from(first));
-        }
-        self.long_varint()
-    }
-
-    #[inline(never)]
-    fn long_varint(&mut self) -> Option<u64> {
-        let mut value = 0u64;
-        for (index, &byte) in self.message.get(self.at..)?.iter().take(10).enumerate() {
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if byte < 0x80 {
-                self.at += index + 1;
-                // The tenth byte holds the last bit.
-                return (index < 9 || byte < 2).then_some(value);
-            }
-        }
-        None
-    }
-
-    #[inline(always)]
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let taken = self.message.get(self.at..)?.get(..len)?;
-        self.at += len;
-        Some(taken)
+        self.length - self.rest.len()
     }
 }
 
 impl<'a> Iterator for Fields<'a> {
     type Item = (u32, Value<'a>);
 
+    /// A message that was read to its end is told from one that was not by [`Fields::at`].
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let start = self.at;
-        let field = self.field();
-        if field.is_none() {
-            // So that a message that was read to its end is told from one that was not.
-            self.at = start;
-        }
-        field
+        let (field, rest) = field(self.rest)?;
+        self.rest = rest;
+        Some(field)
     }
 }
 
-impl<'a> Fields<'a> {
-    #[inline(always)]
-    fn field(&mut self) -> Option<(u32, Value<'a>)> {
-        let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number))?;
-        let value = match tag & 7 {
-            0 => Value::Varint(self.varint()?),
-            1 => Value::Fixed64(u64::from_le_bytes(self.take(8)?.try_into().ok()?)),
-            2 => {
-                let len = usize::try_from(self.varint()?).ok()?;
-                Value::Bytes(self.take(len)?)
-            }
-            5 => Value::Fixed32(u32::from_le_bytes(self.take(4)?.try_into().ok()?)),
-            _ => return None,
-        };
-        Some((number, value))
+/// A field, and what follows it.
+#[inline(always)]
+fn field(message: &[u8]) -> Option<((u32, Value<'_>), &[u8])> {
+    let (tag, rest) = varint(message)?;
+    let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number))?;
+    let (value, rest) = match tag & 7 {
+        0 => varint(rest).map(|(number, rest)| (Value::Varint(number), rest))?,
+        1 => rest.split_first_chunk().map(|(bytes, rest)| (Value::Fixed64(u64::from_le_bytes(*bytes)), rest))?,
+        2 => {
+            let (length, rest) = varint(rest)?;
+            let (bytes, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+            (Value::Bytes(bytes), rest)
+        }
+        5 => rest.split_first_chunk().map(|(bytes, rest)| (Value::Fixed32(u32::from_le_bytes(*bytes)), rest))?,
+        _ => return None,
+    };
+    Some(((number, value), rest))
+}
+
+/// Most have one byte, and nearly all others two: tags of the fields above 15, lengths of spans.
+#[inline(always)]
+fn varint(message: &[u8]) -> Option<(u64, &[u8])> {
+    match message {
+        [byte @ 0..0x80, rest @ ..] => Some((u64::from(*byte), rest)),
+        [low, high @ 0..0x80, rest @ ..] => Some((u64::from(low & 0x7f) | u64::from(*high) << 7, rest)),
+        _ => long_varint(message),
     }
+}
+
+#[inline(never)]
+fn long_varint(message: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0u64;
+    for (index, &byte) in message.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte < 0x80 {
+            // The tenth byte holds the last bit.
+            return (index < 9 || byte < 2).then_some((value, &message[index + 1..]));
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -126,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::otlp::wire::write::{varint, varint_len};
+    use crate::otlp::wire::write;
 
     #[test]
     fn reads_back_what_prost_writes() {
@@ -160,9 +149,9 @@ mod tests {
         #[test]
         fn varints_take_as_many_bytes_as_said(value: u64) {
             let mut out = Vec::new();
-            varint(&mut out, value);
-            prop_assert_eq!(out.len(), varint_len(value as usize));
-            prop_assert_eq!(Fields::of(&out).varint(), Some(value));
+            write::varint(&mut out, value);
+            prop_assert_eq!(out.len(), write::varint_len(value as usize));
+            prop_assert_eq!(varint(&out), Some((value, &[][..])));
         }
 
         #[test]

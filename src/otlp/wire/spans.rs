@@ -101,6 +101,27 @@ pub fn within(message: &[u8], wanted: u32) -> impl Iterator<Item = &[u8]> {
 /// An attribute's key and value; of several values the last one counts. The value is a field of `AnyValue`.
 #[inline]
 pub fn attribute(key_value: &[u8]) -> (&[u8], Option<(u32, Value<'_>)>) {
+    match key_and_value(key_value) {
+        Some((key, [0x0a, length, text @ ..])) if usize::from(*length) == text.len() => {
+            (key, Some((1, Value::Bytes(text))))
+        }
+        Some((key, value)) => (key, Fields::of(value).last()),
+        None => any_attribute(key_value),
+    }
+}
+
+/// key-value = %x0A length key %x12 length value    ; each length in one byte
+///
+/// As most attributes are written. Whatever else they may be is not of this form.
+#[inline(always)]
+fn key_and_value(key_value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [0x0a, length @ 0..0x80, rest @ ..] = key_value else { return None };
+    let (key, rest) = rest.split_at_checked(usize::from(*length))?;
+    let [0x12, length @ 0..0x80, value @ ..] = rest else { return None };
+    (usize::from(*length) == value.len()).then_some((key, value))
+}
+
+fn any_attribute(key_value: &[u8]) -> (&[u8], Option<(u32, Value<'_>)>) {
     let (mut key, mut any) = (&[][..], None);
     for field in Fields::of(key_value) {
         match field {
@@ -115,8 +136,14 @@ pub fn attribute(key_value: &[u8]) -> (&[u8], Option<(u32, Value<'_>)>) {
 /// The text of an attribute's value, if it is text.
 #[inline]
 pub fn text(any: Option<(u32, Value<'_>)>) -> Option<&str> {
+    std::str::from_utf8(text_bytes(any)?).ok()
+}
+
+/// The same, not looked at whether it is UTF-8.
+#[inline]
+pub fn text_bytes(any: Option<(u32, Value<'_>)>) -> Option<&[u8]> {
     match any? {
-        (1, Value::Bytes(bytes)) => std::str::from_utf8(bytes).ok(),
+        (1, Value::Bytes(bytes)) => Some(bytes),
         _ => None,
     }
 }

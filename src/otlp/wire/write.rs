@@ -179,7 +179,7 @@ impl Buffer {
     }
 
     /// Appends a fixed64 field.
-    #[inline]
+    #[inline(always)]
     pub fn fixed64(&mut self, tag: u8, value: u64) {
         let mut field = [0u8; 9];
         field[0] = tag;

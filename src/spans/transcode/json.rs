@@ -10,9 +10,11 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use spanline_parsers::trace_context::whole_hex;
 
 use super::cursor::{Attribute, Cursor, Value};
-use super::number::{Number, hex_id};
+use super::number::Number;
+use super::why_not::{Unexpected, why_not};
 use crate::otlp::wire::messages::{Field, KEY_VALUE, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS};
 use crate::otlp::wire::write::{Buffer, put_varint};
 
@@ -34,8 +36,11 @@ pub(super) fn resource_spans(text: &[u8], out: &mut Buffer) -> Result<(), String
 
 fn read(text: &[u8], out: &mut Buffer, read: impl FnOnce(&mut Reader<'_, '_>) -> Option<()>) -> Result<(), String> {
     let start = out.len();
-    let utf8 = std::str::from_utf8(text).map_err(|_| why_not(text, None))?;
-    let mut reader = Reader { cursor: Cursor { text: utf8, at: 0 }, out: &mut *out, unexpected: None };
+    // Most texts are ASCII, which is told in a third of the time.
+    if !text.is_ascii() && std::str::from_utf8(text).is_err() {
+        return Err(why_not(text, None));
+    }
+    let mut reader = Reader { text, cursor: Cursor { rest: text }, out: &mut *out, unexpected: None };
     let (whole, unexpected) = (read(&mut reader), reader.unexpected);
     if whole.is_some() && reader.cursor.peek().is_none() {
         return Ok(());
@@ -44,32 +49,8 @@ fn read(text: &[u8], out: &mut Buffer, read: impl FnOnce(&mut Reader<'_, '_>) ->
     Err(why_not(text, unexpected))
 }
 
-/// A value in whose place something else was expected.
-type Unexpected = (usize, &'static str);
-
-/// Why a text cannot be read: it is no JSON, or something in it is of another kind than it should be.
-fn why_not(text: &[u8], unexpected: Option<Unexpected>) -> String {
-    if let Err(error) = serde_json::from_slice::<serde_json::Value>(text) {
-        return error.to_string();
-    }
-    let Some((at, expected)) = unexpected else { return "it is nested too deep".to_owned() };
-    let rest = &text[at..];
-    let found = match rest.first() {
-        Some(b'{') => "map".to_owned(),
-        Some(b'[') => "sequence".to_owned(),
-        Some(b'"') => "text".to_owned(),
-        _ => {
-            let end = rest.iter().position(|byte| matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace());
-            format!("`{}`", String::from_utf8_lossy(&rest[..end.unwrap_or(rest.len())]))
-        }
-    };
-    let before = &text[..at];
-    let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
-    let line = memchr::memchr_iter(b'\n', before).count() + 1;
-    format!("invalid type: {found}, expected {expected} at line {line} column {}", at - line_start + 1)
-}
-
 struct Reader<'t, 'o> {
+    text: &'t [u8],
     cursor: Cursor<'t>,
     out: &'o mut Buffer,
     unexpected: Option<Unexpected>,
@@ -82,55 +63,42 @@ struct Met {
     last: u32,
     out_of_order: bool,
     flags: Option<u32>,
-    /// Where the next one is looked for first: most writers keep to the order of the `.proto`.
+    /// Counts the field that is looked for first.
     next: usize,
 }
 
 /// Names of earlier versions and other tools: Tempo's, and those before OTLP 0.15.
-fn other_name(message: &'static Message, key: &str) -> Option<&'static Field> {
+fn other_name(message: &'static Message, key: &[u8]) -> Option<&'static Field> {
     let is = |other: &'static Message| std::ptr::eq(message, other);
     match key {
-        "batches" if is(&REQUEST) => REQUEST.field(1),
-        "instrumentationLibrarySpans" if is(&RESOURCE_SPANS) => RESOURCE_SPANS.field(2),
-        "instrumentationLibrary" if is(&SCOPE_SPANS) => SCOPE_SPANS.field(1),
+        b"batches" if is(&REQUEST) => REQUEST.field(1),
+        b"instrumentationLibrarySpans" if is(&RESOURCE_SPANS) => RESOURCE_SPANS.field(2),
+        b"instrumentationLibrary" if is(&SCOPE_SPANS) => SCOPE_SPANS.field(1),
         _ => None,
     }
 }
 
-impl Met {
-    fn named(&mut self, message: &'static Message, key: &str) -> Option<&'static Field> {
-        let fields = message.fields;
-        let after = fields.iter().skip(self.next).position(|field| field.json == key).map(|at| at + self.next);
-        let at = after.or_else(|| fields.iter().position(|field| field.json == key || field.name == key));
-        let Some(at) = at else { return other_name(message, key) };
-        self.next = at + 1;
-        fields.get(at)
-    }
+/// The field with this name.
+fn named(message: &'static Message, key: &[u8]) -> Option<&'static Field> {
+    let is = |field: &&Field| field.json.as_bytes() == key || field.name.as_bytes() == key;
+    message.fields.iter().find(is).or_else(|| other_name(message, key))
 }
 
 impl<'t> Reader<'t, '_> {
     /// message = null / "{" [ member *( "," member ) ] "}" ; member = key ":" value
     fn message(&mut self, message: &'static Message, depth: u32) -> Option<()> {
         let depth = depth.checked_sub(1)?;
-        if self.cursor.null() {
-            return Some(());
+        if !self.cursor.takes(b'{') {
+            return if self.cursor.null() { Some(()) } else { self.expected(message.description) };
         }
-        if !self.cursor.opens(b'{') {
-            return self.expected(message.description);
-        }
-        if self.cursor.closes(b'}') {
+        if self.cursor.takes(b'}') {
             return Some(());
         }
         let (start, mut met) = (self.out.len(), Met::default());
         loop {
-            let key = self.cursor.key()?;
-            match met.named(message, &key) {
+            match self.known_key(message, &mut met.next) {
                 Some(field) => self.member(message, field, start, &mut met, depth)?,
-                // What Jaeger's api_v3, and Tempo's second version, put around it.
-                None if std::ptr::eq(message, &REQUEST) && matches!(&*key, "result" | "trace") => {
-                    self.message(&REQUEST, depth)?;
-                }
-                None => self.cursor.skip()?,
+                None => self.other_member(message, start, &mut met, depth)?,
             }
             if self.cursor.ends(b'}')? {
                 break;
@@ -146,6 +114,38 @@ impl<'t> Reader<'t, '_> {
         Some(())
     }
 
+    /// Takes a key as nearly all write it, with its colon. Looked for is the field that `next` counts first, then those
+    /// behind it, then those before: most writers keep to the order of the `.proto`, and leave some out.
+    #[inline(always)]
+    fn known_key(&mut self, message: &'static Message, next: &mut usize) -> Option<&'static Field> {
+        self.cursor.peek();
+        let text = self.cursor.rest.first_chunk()?;
+        let (before, behind) = message.fields.split_at_checked(*next)?;
+        let at = match behind.iter().position(|field| field.key.begins(text)) {
+            Some(at) => before.len() + at,
+            None => before.iter().position(|field| field.key.begins(text))?,
+        };
+        let field = message.fields.get(at)?;
+        self.cursor.pass(field.key.bytes().len());
+        *next = at + 1;
+        Some(field)
+    }
+
+    /// A member whose key is written in another way, or is not known.
+    #[inline(never)]
+    fn other_member(&mut self, message: &'static Message, start: usize, met: &mut Met, depth: u32) -> Option<()> {
+        let key = self.cursor.key()?;
+        match named(message, &key) {
+            Some(field) => self.member(message, field, start, met, depth),
+            // What Jaeger's api_v3, and Tempo's second version, put around it.
+            None if std::ptr::eq(message, &REQUEST) && matches!(&*key, b"result" | b"trace") => {
+                self.message(&REQUEST, depth)
+            }
+            None => self.cursor.skip(),
+        }
+    }
+
+    #[inline(always)]
     fn member(
         &mut self,
         message: &'static Message,
@@ -158,14 +158,17 @@ impl<'t> Reader<'t, '_> {
             met.flags = Some(self.number()?);
             return Some(());
         }
-        // Lists of spans that come in parts are one list.
-        let in_parts = field.repeated && (std::ptr::eq(message, &REQUEST) || std::ptr::eq(message, &RESOURCE_SPANS));
+        let number = 1 << field.number;
         if message.is_choice && met.numbers != 0 {
             self.out.truncate(start);
-        } else if met.numbers >> field.number & 1 == 1 && !in_parts {
-            self.out.remove_fields(start, field.number);
+        } else if met.numbers & number != 0 {
+            // Lists of spans that come in parts are one list.
+            let has_parts = std::ptr::eq(message, &REQUEST) || std::ptr::eq(message, &RESOURCE_SPANS);
+            if !(field.repeated && has_parts) {
+                self.out.remove_fields(start, field.number);
+            }
         }
-        met.numbers |= 1 << field.number;
+        met.numbers |= number;
         met.out_of_order |= field.number < met.last;
         met.last = field.number;
         if field.repeated { self.list(field, depth) } else { self.value(field, message.is_choice, depth) }
@@ -174,60 +177,93 @@ impl<'t> Reader<'t, '_> {
     /// list = null / "[" [ value *( "," value ) ] "]"
     fn list(&mut self, field: &'static Field, depth: u32) -> Option<()> {
         let depth = depth.checked_sub(1)?;
-        if self.cursor.null() {
+        if !self.cursor.takes(b'[') {
+            return if self.cursor.null() { Some(()) } else { self.expected("a list") };
+        }
+        if self.cursor.takes(b']') {
             return Some(());
         }
-        if !self.cursor.opens(b'[') {
-            return self.expected("a list");
+        let Kind::Message(inner) = field.kind else { return self.values(field, depth) };
+        if std::ptr::eq(inner, &KEY_VALUE) {
+            return self.attributes(tag(field, 2), depth);
         }
-        if self.cursor.closes(b']') {
-            return Some(());
-        }
-        let of_attributes = matches!(field.kind, Kind::Message(inner) if std::ptr::eq(inner, &KEY_VALUE));
         loop {
-            let common = if of_attributes { self.cursor.common_attribute() } else { None };
-            match common {
-                Some(attribute) => self.attribute(tag(field, 2), &attribute),
-                None => self.value(field, true, depth)?,
-            }
+            self.nested(tag(field, 2), inner, depth)?;
             if self.cursor.ends(b']')? {
                 return Some(());
             }
         }
     }
 
+    /// The rest of a list of anything but messages.
+    fn values(&mut self, field: &'static Field, depth: u32) -> Option<()> {
+        loop {
+            self.value(field, true, depth)?;
+            if self.cursor.ends(b']')? {
+                return Some(());
+            }
+        }
+    }
+
+    /// The rest of a list of attributes.
+    #[inline(never)]
+    fn attributes(&mut self, tag: u8, depth: u32) -> Option<()> {
+        let mut cursor = self.cursor;
+        loop {
+            match cursor.common_attribute() {
+                Some(attribute) => self.attribute(tag, &attribute),
+                None => {
+                    self.cursor = cursor;
+                    self.other_attribute(tag, depth)?;
+                    cursor = self.cursor;
+                }
+            }
+            if cursor.ends(b']')? {
+                self.cursor = cursor;
+                return Some(());
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn other_attribute(&mut self, tag: u8, depth: u32) -> Option<()> {
+        self.nested(tag, &KEY_VALUE, depth)
+    }
+
+    #[inline(always)]
     fn attribute(&mut self, tag: u8, attribute: &Attribute<'t>) {
-        let around = self.cursor.text.as_bytes();
         match attribute.value {
-            Value::Text(text) => self.out.key_bytes(tag, attribute.key.as_bytes(), 0x0a, text.as_bytes(), around),
+            Value::Text(text) => self.out.key_bytes(tag, attribute.key, 0x0a, text, self.text),
             Value::Number(number) => {
                 let mut any = [0; 16];
                 any[0] = 0x18;
                 let length = 1 + put_varint(&mut any[1..], number);
-                self.out.key_any(tag, attribute.key.as_bytes(), &any, length, around);
+                self.out.key_any(tag, attribute.key, &any, length, self.text);
             }
         }
     }
 
     /// `always`: defaults are written too.
+    #[inline(always)]
     fn value(&mut self, field: &'static Field, always: bool, depth: u32) -> Option<()> {
         match field.kind {
             Kind::Message(inner) => self.nested(tag(field, 2), inner, depth)?,
-            Kind::Text => {
-                let text = self.text()?;
-                if always || !text.is_empty() {
-                    self.out.bytes(tag(field, 2), text.as_bytes(), self.cursor.text.as_bytes());
-                }
-            }
+            Kind::Text => match self.cursor.plain_string() {
+                Some(text) => self.put_text(field, text, always),
+                None => self.text().map(|text| self.put_text(field, &text, always))?,
+            },
             Kind::Id => self.id(tag(field, 2))?,
             Kind::Bytes => {
-                let bytes = STANDARD.decode(self.text()?.as_bytes()).unwrap_or_default();
+                let bytes = STANDARD.decode(&*self.text()?).unwrap_or_default();
                 if always || !bytes.is_empty() {
                     self.out.bytes(tag(field, 2), &bytes, b"");
                 }
             }
             Kind::Fixed64 => {
-                let number = self.number()?;
+                let number = match self.cursor.number() {
+                    Some(time) => time,
+                    None => self.number()?,
+                };
                 if always || number != 0 {
                     self.out.fixed64(tag(field, 1), number);
                 }
@@ -260,6 +296,14 @@ impl<'t> Reader<'t, '_> {
         Some(())
     }
 
+    #[inline(always)]
+    fn put_text(&mut self, field: &'static Field, text: &[u8], always: bool) {
+        if always || !text.is_empty() {
+            self.out.bytes(tag(field, 2), text, self.text);
+        }
+    }
+
+    #[inline(always)]
     fn nested(&mut self, tag: u8, message: &'static Message, depth: u32) -> Option<()> {
         let opened = self.out.open(tag, message.length_bytes);
         self.message(message, depth)?;
@@ -270,15 +314,15 @@ impl<'t> Reader<'t, '_> {
     #[cold]
     fn expected(&mut self, what: &'static str) -> Option<()> {
         self.cursor.peek();
-        self.unexpected.get_or_insert((self.cursor.at, what));
+        self.unexpected.get_or_insert((self.text.len() - self.cursor.rest.len(), what));
         None
     }
 
     /// text = null / string
     #[inline]
-    fn text(&mut self) -> Option<Cow<'t, str>> {
+    fn text(&mut self) -> Option<Cow<'t, [u8]>> {
         match self.cursor.string() {
-            None if self.cursor.null() => Some(Cow::Borrowed("")),
+            None if self.cursor.null() => Some(Cow::Borrowed(b"")),
             None => self.expected("text").and(None),
             text => text,
         }
@@ -287,26 +331,35 @@ impl<'t> Reader<'t, '_> {
     /// id = 32HEX / 16HEX, any case / 24BASE64 / 12BASE64, also without their padding
     #[inline]
     fn id(&mut self, tag: u8) -> Option<()> {
+        if let Some(id) = self.cursor.hex_id::<8>() {
+            self.out.array(&[tag, 8]);
+            self.out.array(&id);
+        } else if let Some(id) = self.cursor.hex_id::<16>() {
+            self.out.array(&[tag, 16]);
+            self.out.array(&id);
+        } else {
+            return self.other_id(tag);
+        }
+        Some(())
+    }
+
+    #[inline(never)]
+    fn other_id(&mut self, tag: u8) -> Option<()> {
         let text = self.text()?;
-        let text = text.as_bytes();
-        match text.len() {
-            32 => hex_id::<16>(text).into_iter().for_each(|id| self.out.bytes(tag, &id, b"")),
-            16 => hex_id::<8>(text).into_iter().for_each(|id| self.out.bytes(tag, &id, b"")),
-            24 | 12 | 22 | 11 => {
-                let padded = text.len() % 12 == 0;
-                let id = if padded { STANDARD.decode(text) } else { STANDARD_NO_PAD.decode(text) };
-                let id = id.unwrap_or_default();
-                if !id.is_empty() {
-                    self.out.bytes(tag, &id, b"");
-                }
-            }
-            _ => {}
+        let id = match text.len() {
+            32 => whole_hex::<16>(&text).map(Vec::from),
+            16 => whole_hex::<8>(&text).map(Vec::from),
+            24 | 12 => STANDARD.decode(&*text).ok(),
+            22 | 11 => STANDARD_NO_PAD.decode(&*text).ok(),
+            _ => None,
+        };
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
+            self.out.bytes(tag, &id, b"");
         }
         Some(())
     }
 
     /// What is out of range is 0.
-    #[inline]
     fn number<T: TryFrom<i128> + TryFrom<u64> + Default>(&mut self) -> Option<T> {
         if let Some(number) = self.cursor.number() {
             return Some(T::try_from(number).unwrap_or_default());
@@ -315,9 +368,9 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn any_number(&mut self) -> Option<Number> {
-        match self.cursor.raw().and_then(|raw| serde_json::from_str(raw).ok().map(|number| (raw.len(), number))) {
+        match self.cursor.raw().and_then(|raw| serde_json::from_slice(raw).ok().map(|number| (raw.len(), number))) {
             Some((length, number)) => {
-                self.cursor.at += length;
+                self.cursor.pass(length);
                 Some(number)
             }
             None => self.expected("a number").and(None),
@@ -325,9 +378,9 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn boolean(&mut self) -> Option<bool> {
-        match self.cursor.raw().and_then(|raw| serde_json::from_str::<Option<bool>>(raw).ok().map(|yes| (raw, yes))) {
+        match self.cursor.raw().and_then(|raw| serde_json::from_slice::<Option<bool>>(raw).ok().map(|yes| (raw, yes))) {
             Some((raw, yes)) => {
-                self.cursor.at += raw.len();
+                self.cursor.pass(raw.len());
                 Some(yes.unwrap_or(false))
             }
             None => self.expected("a boolean").and(None),

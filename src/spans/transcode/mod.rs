@@ -11,6 +11,7 @@ pub(super) mod json;
 mod model;
 mod number;
 mod values;
+mod why_not;
 mod zipkin;
 
 use super::json_scan::ValueScan;

@@ -1,7 +1,7 @@
-//! Numbers and ids as JSON spells them.
+//! Numbers as JSON spells them.
 //!
-//! In go values of JSON, out come numbers (bare, as text, or by the name of an enum's value) and the bytes of ids. What they
-//! are of is not known here.
+//! In go values of JSON, out come numbers: bare, as text, or by the name of an enum's value. What they are of is not known
+//! here.
 
 use std::fmt;
 
@@ -83,35 +83,4 @@ fn enum_number(name: &str) -> Option<i128> {
         "SPAN_KIND_CONSUMER" => 5,
         _ => return None,
     })
-}
-
-/// An id of this many bytes, in hex of any case.
-#[inline]
-pub(super) fn hex_id<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
-    let (pairs, rest) = text.as_ref().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
-        return None;
-    }
-    let mut id = [0; N];
-    let mut all = 0;
-    for (byte, [high, low]) in id.iter_mut().zip(pairs) {
-        let (high, low) = (HEX[usize::from(*high)], HEX[usize::from(*low)]);
-        all |= high | low;
-        *byte = high << 4 | low & 15;
-    }
-    (all <= 15).then_some(id)
-}
-
-/// What hex digits stand for; more than 15 for all other bytes.
-const HEX: [u8; 256] = hex();
-
-const fn hex() -> [u8; 256] {
-    let mut hex = [u8::MAX; 256];
-    let mut value = 0;
-    while value < 16 {
-        hex[b"0123456789abcdef"[value] as usize] = value as u8;
-        hex[b"0123456789ABCDEF"[value] as usize] = value as u8;
-        value += 1;
-    }
-    hex
 }

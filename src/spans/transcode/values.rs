@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
+use spanline_parsers::trace_context::whole_hex;
 
 use super::model::{Attribute, Scope, Span, Status, Value};
-use super::number::{Number, hex_id};
+use super::number::Number;
 
 /// `STATUS_CODE_OK` and `STATUS_CODE_ERROR`.
 const OK: u8 = 1;
@@ -27,7 +28,7 @@ pub(super) fn id<const N: usize>(text: &str) -> Vec<u8> {
         return Vec::new();
     }
     let padded = format!("{text:0>width$}", width = 2 * N);
-    hex_id::<N>(padded).map(Vec::from).unwrap_or_default()
+    whole_hex::<N>(padded.as_bytes()).map(Vec::from).unwrap_or_default()
 }
 
 pub(super) fn is_id(id: &[u8]) -> bool {
