@@ -1,13 +1,14 @@
 //! Events onto the spans they belong to.
 //!
-//! First go in the events with the ids of their spans, then requests of spans in protobuf; out come the same requests with the events
-//! put in, in order of time, and all else as it was. Events wait as bytes, under a limit. A span that comes twice is given its events once, and an event
-//! that already stands on a span (sent by an earlier run) is not added again. A span takes a limited number of events: the
-//! first ones by time, the others go on waiting. What an event says is not known here.
+//! First go in events with the ids of their spans, then requests of spans in protobuf; out come the same requests with the
+//! events put in, in order of time, and all else as it was. Events wait as bytes, under a limit. A span that comes twice is given
+//! its events once, and an event that already stands on a span (sent by an earlier run) is not added again. A span takes a
+//! limited number of events: the first ones by time, the others go on waiting. What an event says is not known here.
 
 use std::ops::Range;
 
 use super::event_bytes;
+use super::ids_table::IdsTable;
 use super::stored_events::StoredEvents;
 use crate::otlp::own::Ids;
 use crate::otlp::wire::read::{Fields, Value};
@@ -22,6 +23,7 @@ const SPAN_BYTES_MAX: usize = 1 << 20;
 /// eight attributes for each event, a span takes 1,000.
 const SPAN_PARTS_MAX: usize = 9_000;
 /// Numbers of a span's fields.
+const START: u32 = 7;
 const ATTRIBUTES: u32 = 9;
 const EVENTS: u32 = 11;
 /// Tag of an event in its span.
@@ -39,6 +41,8 @@ pub struct SpanEvents {
     pub stored: StoredEvents,
     bytes: Vec<u8>,
     rows: Vec<HeldEvent>,
+    /// Where the rows of each span begin, once they are in order.
+    starts: IdsTable,
     sorted: bool,
     bytes_max: usize,
     counts: Counts,
@@ -108,26 +112,15 @@ struct Capacity {
 }
 
 impl Capacity {
-    fn on(span: &[u8]) -> Capacity {
-        let parts: usize = within(span, EVENTS).map(parts_of).sum();
-        Capacity {
-            bytes: SPAN_BYTES_MAX.saturating_sub(span.len()),
-            parts: SPAN_PARTS_MAX.saturating_sub(parts + within(span, ATTRIBUTES).count()),
-        }
-    }
-
-    /// Takes the event's share; false if it does not fit, and then nothing more does: what a span has are its first events.
-    fn take(&mut self, event: &[u8]) -> bool {
+    /// Takes the share of an event with this many bytes and parts; false if it does not fit, and then nothing more does: what
+    /// a span has are its first events.
+    fn take(&mut self, bytes: usize, parts: usize) -> bool {
         // Tag and length.
-        let rest = (self.bytes.checked_sub(event.len() + 6), self.parts.checked_sub(parts_of(event)));
+        let rest = (self.bytes.checked_sub(bytes + 6), self.parts.checked_sub(parts));
         let (bytes, parts) = (rest.0.unwrap_or(0), rest.1.unwrap_or(0));
         *self = if bytes > 0 && parts > 0 { Capacity { bytes, parts } } else { Capacity { bytes: 0, parts: 0 } };
         self.bytes > 0
     }
-}
-
-fn parts_of(event: &[u8]) -> usize {
-    1 + event_bytes::attribute_count(event)
 }
 
 impl SpanEvents {
@@ -137,6 +130,7 @@ impl SpanEvents {
             stored: StoredEvents::default(),
             bytes: Vec::new(),
             rows: Vec::new(),
+            starts: IdsTable::default(),
             sorted: true,
             bytes_max,
             counts: Counts::default(),
@@ -191,6 +185,7 @@ impl SpanEvents {
         if !self.sorted {
             // Equal times keep the order of reading, which is that of `start`.
             self.rows.sort_unstable_by_key(|row| (row.ids, row.time, row.start));
+            self.starts = IdsTable::of(self.rows.iter().map(|row| row.ids));
             self.sorted = true;
         }
     }
@@ -201,21 +196,18 @@ impl SpanEvents {
     }
 
     fn annotate_span(&mut self, splice: &mut Splice, at: SpanAt<'_>) {
-        let Some(ids) = ids_of(at.span) else { return };
-        let start = self.rows.partition_point(|row| row.ids < ids);
-        let is_its_own = |row: &HeldEvent| row.ids == ids && row.length > 0 && !row.over;
-        if !self.rows.get(start).is_some_and(is_its_own) {
+        let Some(ids) = ids_of(at.span).filter(|_| !self.rows.is_empty()) else { return };
+        let rows = self.starts.get(&ids).and_then(|start| self.rows.get_mut(start..)).unwrap_or_default();
+        if rows.first().is_none_or(|row| row.length == 0 || row.over) {
             return;
         }
-        let count = self.rows[start..].partition_point(|row| row.ids == ids);
+        let (mut left, span_start) = self.scratch.read(at);
         let mut on_span = StoredEvents::default();
-        on_span.add(at.span, false);
-        let span_start = spans::Head::of(at.span).start;
+        if !self.scratch.old.is_empty() {
+            on_span.add(at.span, false);
+        }
         let resource = within(at.group, 1).last().unwrap_or_default();
-        let mut left = Capacity::on(at.span);
-        self.scratch.bytes.clear();
-        self.scratch.new.clear();
-        for row in &mut self.rows[start..start + count] {
+        for row in rows.iter_mut().take_while(|row| row.ids == ids) {
             let event = &self.bytes[row.start..row.start + row.length as usize];
             let length = std::mem::take(&mut row.length);
             let time = if row.time == 0 { span_start } else { row.time };
@@ -224,8 +216,8 @@ impl SpanEvents {
                 continue;
             }
             let from = self.scratch.bytes.len();
-            event_bytes::put(&mut self.scratch.bytes, event, time, resource);
-            if !left.take(&self.scratch.bytes[from..]) {
+            let attributes = event_bytes::put(&mut self.scratch.bytes, event, time, resource);
+            if !left.take(self.scratch.bytes.len() - from, 1 + attributes) {
                 self.scratch.bytes.truncate(from);
                 (row.length, row.over) = (length, true);
                 continue;
@@ -238,21 +230,36 @@ impl SpanEvents {
 }
 
 impl Scratch {
+    /// Reads which events a span has: what it can still take, and when it starts.
+    fn read(&mut self, at: SpanAt<'_>) -> (Capacity, u64) {
+        self.bytes.clear();
+        self.new.clear();
+        self.old.clear();
+        let (mut parts, mut start) = (0, 0);
+        let (mut fields, mut from) = (Fields::of(at.span), 0);
+        while let Some((number, value)) = fields.next() {
+            match (number, value) {
+                (START, Value::Fixed64(time)) => start = time,
+                (ATTRIBUTES, Value::Bytes(_)) => parts += 1,
+                (EVENTS, Value::Bytes(event)) => {
+                    parts += 1 + event_bytes::attribute_count(event);
+                    let time = event_bytes::time(event);
+                    self.old.push(Placed { time, at: at.start + from..at.start + fields.at() });
+                }
+                _ => {}
+            }
+            from = fields.at();
+        }
+        let bytes = SPAN_BYTES_MAX.saturating_sub(at.span.len());
+        (Capacity { bytes, parts: SPAN_PARTS_MAX.saturating_sub(parts) }, start)
+    }
+
     /// Puts the new events of a span between those that it has, all in order of time; of one time the old ones come first.
     fn put_in(&mut self, splice: &mut Splice, at: SpanAt<'_>) {
         if self.new.is_empty() {
             return;
         }
         self.new.sort_by_key(|event| event.time);
-        self.old.clear();
-        let (mut fields, mut start) = (Fields::of(at.span), 0);
-        while let Some((number, value)) = fields.next() {
-            if let (EVENTS, Value::Bytes(event)) = (number, value) {
-                let time = event_bytes::time(event);
-                self.old.push(Placed { time, at: at.start + start..at.start + fields.at() });
-            }
-            start = fields.at();
-        }
         if self.old.is_sorted_by_key(|event| event.time) {
             self.between_old(splice, at);
         } else {

@@ -47,19 +47,28 @@ pub fn is_own(event: &[u8]) -> bool {
     within(event, ATTRIBUTES).any(|key_value| own::is_mark(attribute(key_value).0))
 }
 
-/// Appends an event: at this time if it has none, and without what this resource says as well.
-pub fn put(out: &mut Vec<u8>, event: &[u8], time_if_none: u64, resource: &[u8]) {
+/// Appends an event: at this time if it has none, and without what this resource says as well. Returns how many attributes
+/// it has then.
+pub fn put(out: &mut Vec<u8>, event: &[u8], time_if_none: u64, resource: &[u8]) -> usize {
     if time_if_none != 0 && time(event) == 0 {
         out.push(TIME);
         out.extend_from_slice(&time_if_none.to_le_bytes());
     }
-    let (mut fields, mut start) = (Fields::of(event), 0);
+    // From `from` to `start` nothing is left out.
+    let (mut fields, mut from, mut start, mut attributes) = (Fields::of(event), 0, 0, 0);
     while let Some((number, value)) = fields.next() {
-        if number != ATTRIBUTES || !is_said(value.bytes(), resource) {
-            out.extend_from_slice(&event[start..fields.at()]);
+        if number == ATTRIBUTES {
+            if is_said(value.bytes(), resource) {
+                out.extend_from_slice(&event[from..start]);
+                from = fields.at();
+            } else {
+                attributes += 1;
+            }
         }
         start = fields.at();
     }
+    out.extend_from_slice(&event[from..start]);
+    attributes
 }
 
 /// Pod and container are named by an event only where its span's resource does not.

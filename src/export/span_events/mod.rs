@@ -12,6 +12,7 @@ pub mod event_bytes;
 pub mod event_name;
 pub mod given_traces;
 pub mod held_events;
+mod ids_table;
 mod seen_spans;
 pub mod span_batches;
 pub mod span_stream;
