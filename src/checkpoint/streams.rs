@@ -25,10 +25,36 @@ struct FileStream {
     file: u32,
     strand: u64,
     stream: KnownStream,
-    /// Where the record before the current one ends.
+    /// Its place among the ends of streams, in a file that one program writes.
+    place: Option<usize>,
+    /// Where the record before the current one ends, whoever wrote that.
     after: u64,
-    /// Where the current one does.
-    end: u64,
+}
+
+/// Where the records of each stream end that were met in the current file. A stream may have several writers, whose records
+/// go out, and may fail, by themselves: a receipt of one must not reach over records of another.
+#[derive(Debug, Default)]
+pub struct StreamEnds(Vec<(u32, u64)>);
+
+impl StreamEnds {
+    /// Another file begins.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The place of a stream; a new one begins at this offset.
+    fn place(&mut self, stream: u32, offset: u64) -> usize {
+        self.0.iter().position(|(known, _)| *known == stream).unwrap_or_else(|| {
+            self.0.push((stream, offset));
+            self.0.len() - 1
+        })
+    }
+
+    /// Where the records of a stream before this one end. One that was open for long comes after later ones.
+    fn replace(&mut self, place: usize, end: u64) -> u64 {
+        let last = &mut self.0[place].1;
+        std::mem::replace(last, end.max(*last))
+    }
 }
 
 impl WriterStreams {
@@ -46,27 +72,43 @@ impl WriterStreams {
 
     /// The next record comes, once. `source`: the name of its source in the state.
     #[inline]
-    pub fn record(&mut self, record: &Record<'_>, source: &str, files: &SourceFiles, acknowledged: &Acknowledged) {
-        let Position { file, strand, .. } = record.position;
+    pub fn record(
+        &mut self,
+        record: &Record<'_>,
+        source: &str,
+        files: &SourceFiles,
+        ends: &mut StreamEnds,
+        acknowledged: &Acknowledged,
+    ) {
+        let Position { file, strand, offset, end, .. } = record.position;
         let is = |stream: &FileStream| stream.file == file && stream.strand == strand;
         if !self.streams.get(self.current).is_some_and(is) {
-            self.change(record, source, files, acknowledged);
+            self.change(record, source, files, ends, acknowledged);
         }
         if let Some(stream) = self.streams.get_mut(self.current) {
-            stream.after = std::mem::replace(&mut stream.end, record.position.end);
+            stream.after = stream.place.map_or(offset, |place| ends.replace(place, end));
         }
     }
 
     #[cold]
-    fn change(&mut self, record: &Record<'_>, source: &str, files: &SourceFiles, acknowledged: &Acknowledged) {
-        let Position { file, strand, .. } = record.position;
+    fn change(
+        &mut self,
+        record: &Record<'_>,
+        source: &str,
+        files: &SourceFiles,
+        ends: &mut StreamEnds,
+        acknowledged: &Acknowledged,
+    ) {
+        let Position { file, strand, offset, .. } = record.position;
         let next = self.streams.len();
         self.current = *self.by_file.entry((file, strand)).or_insert(next);
         if self.current == next {
             let stream = stream_of(record, source, files, acknowledged);
             // Of a file that has ended, earlier records may have been given.
-            let end = if files.is_current(file) { 0 } else { record.position.offset };
-            self.streams.push(FileStream { file, strand, stream, after: end, end });
+            let begin = if files.is_current(file) { 0 } else { offset };
+            // Where many write to one file, a record of the stream may be open while later ones come.
+            let place = (!record.envelope.is_shared()).then(|| ends.place(stream.index, begin));
+            self.streams.push(FileStream { file, strand, stream, place, after: offset });
         }
     }
 }
@@ -84,4 +126,56 @@ fn stream_of(record: &Record<'_>, source: &str, files: &SourceFiles, acknowledge
     let known = files.known(file);
     let version_1 = known.and_then(|known| Some(known.fingerprints.as_ref()?.keys(name.as_bytes())));
     acknowledged.stream(known.map_or(0, |known| known.number), key, version_1.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use spanline_parsers::Entry;
+
+    use super::*;
+    use crate::checkpoint::recognise::KnownFile;
+    use crate::record::{Envelope, Origin, Stream};
+
+    /// Where receipts for these records, each of one of two writers, may reach back to.
+    fn reach(envelope: Envelope, records: &[(usize, u64, u64)]) -> Vec<u64> {
+        // One has the service from its file's name, the other one from its lines: in the state it is one stream.
+        let known = Origin { service_name: "web".into(), ..Origin::default() };
+        let origins = [Origin { is_guessed: true, ..known.clone() }, known];
+        let acknowledged = Acknowledged::default();
+        let mut files = SourceFiles::new(vec![KnownFile::default()]);
+        files.file_begins(0);
+        let (mut writers, mut ends) = ([WriterStreams::default(), WriterStreams::default()], StreamEnds::default());
+        let entry = Entry::default();
+        let mut reach = |(writer, offset, end): &(usize, u64, u64)| {
+            let record = Record {
+                source: 0,
+                origin: &origins[*writer],
+                position: Position { offset: *offset, end: *end, ..Position::default() },
+                envelope,
+                stream: Stream::Stdout,
+                time: None,
+                time_digits: 0,
+                envelope_time: None,
+                entry: &entry,
+                envelope_fields: &[],
+                payload: b"",
+                piece: 0,
+            };
+            writers[*writer].record(&record, "web", &files, &mut ends, &acknowledged);
+            writers[*writer].current().unwrap().1
+        };
+        records.iter().map(&mut reach).collect()
+    }
+
+    #[test]
+    fn a_receipt_reaches_back_over_nothing_that_is_sent_by_itself() {
+        // Lines of another stream between two of this one are no gap.
+        assert_eq!(reach(Envelope::Cri, &[(0, 0, 10), (0, 30, 40), (0, 70, 80)]), [0, 10, 40]);
+        // The second one is of the other writer: it goes out in a group of its own, which may not arrive.
+        assert_eq!(reach(Envelope::Cri, &[(0, 0, 10), (1, 10, 20), (0, 30, 40)]), [0, 10, 20]);
+        // One that was open for long comes after records behind it.
+        assert_eq!(reach(Envelope::Cri, &[(0, 0, 10), (0, 50, 60), (0, 20, 30), (0, 60, 70)]), [0, 10, 60, 60]);
+        // Of several writers to one file an open one may still lie between.
+        assert_eq!(reach(Envelope::Stern, &[(0, 0, 10), (0, 30, 40)]), [0, 30]);
+    }
 }

@@ -9,7 +9,7 @@ use super::source::Reading;
 use crate::checkpoint::acknowledged::{Acknowledged, KnownStream};
 use crate::checkpoint::recognise::{self, KnownFile};
 use crate::checkpoint::source_files::SourceFiles;
-use crate::checkpoint::streams::WriterStreams;
+use crate::checkpoint::streams::{StreamEnds, WriterStreams};
 use crate::export::logs::encode;
 use crate::export::logs::writers::Writer;
 use crate::input::sources::Source;
@@ -26,6 +26,7 @@ pub struct SourceState {
     pub(super) file: u32,
     pub(super) file_attributes: Vec<u8>,
     writers: Vec<(Writer, WriterStreams)>,
+    ends: StreamEnds,
     /// The writer of the current record.
     current: usize,
 }
@@ -52,6 +53,7 @@ impl SourceState {
         self.known.file_begins(file);
         self.file_attributes = encode::file_attributes(&self.files[file as usize]);
         self.writers.iter_mut().for_each(|(_, streams)| streams.clear());
+        self.ends.clear();
     }
 
     /// Bytes of the file, before their records come.
@@ -90,7 +92,7 @@ impl SourceState {
             });
         }
         let (writer, streams) = &mut self.writers[self.current];
-        streams.record(record, &self.name, &self.known, acknowledged);
+        streams.record(record, &self.name, &self.known, &mut self.ends, acknowledged);
         writer
     }
 }
