@@ -4,6 +4,7 @@ use super::config::SelectConfig;
 use super::run::Run;
 use super::source::SourceSink;
 use crate::assemble::RecordSink;
+use crate::counts::around;
 use crate::record::Record;
 
 /// Lines may be written this long before their span's start is, by clocks and buffers.
@@ -14,7 +15,7 @@ pub(super) fn window(run: &Run<'_>, select: &SelectConfig) -> Option<(i64, i64)>
     let mut times = Times(None);
     for index in 0..run.sources.len() {
         match run.held.times(index) {
-            Some((first, last)) => [first, last].into_iter().for_each(|time| times.add(time)),
+            held @ Some(_) => times.0 = around(times.0, held),
             None => drop(run.read(index, &mut times)),
         }
     }
@@ -26,16 +27,9 @@ pub(super) fn window(run: &Run<'_>, select: &SelectConfig) -> Option<(i64, i64)>
 
 struct Times(Option<(i64, i64)>);
 
-impl Times {
-    fn add(&mut self, time: i64) {
-        let (first, last) = self.0.unwrap_or((time, time));
-        self.0 = Some((first.min(time), last.max(time)));
-    }
-}
-
 impl RecordSink for Times {
     fn record(&mut self, record: &Record<'_>) {
-        record.time.into_iter().for_each(|time| self.add(time));
+        self.0 = around(self.0, record.time.map(|time| (time, time)));
     }
 }
 

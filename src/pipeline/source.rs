@@ -115,6 +115,9 @@ pub fn read_source<S: SourceSink>(
     let mut assembler = assembler.with_services(reading.services.clone());
     let mut report = SourceReport::default();
     for (at, file) in source.files.iter().enumerate() {
+        if !sink.wants_more() {
+            break;
+        }
         assembler.next_file(at as u32);
         let input = match file.open(Some(reading.bytes_read.clone())) {
             Ok(input) => input,

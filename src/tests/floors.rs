@@ -13,7 +13,7 @@ use crate::tidy::{named_modules, sources};
 const MAY_NAME: [(&str, &[&str]); 24] = [
     ("record", &[]),
     ("services", &["record"]),
-    ("waiting", &["record"]),
+    ("waiting", &["record", "counts"]),
     ("facts", &[]),
     ("notify", &[]),
     ("setting", &[]),

@@ -10,6 +10,7 @@ mod write;
 
 use std::ops::ControlFlow;
 
+use crate::counts::around;
 use crate::record::{Origin, Record};
 pub use item::Item;
 use read::Reader;
@@ -39,10 +40,7 @@ impl Waiting {
     pub fn push(&mut self, record: &Record<'_>) -> bool {
         let origin = self.origin_number(record.origin);
         let Some(length) = length(record) else { return false };
-        if let Some(time) = record.time {
-            let (first, last) = self.times.unwrap_or((time, time));
-            self.times = Some((first.min(time), last.max(time)));
-        }
+        self.times = around(self.times, record.time.map(|time| (time, time)));
         self.write(length, |writer| writer.record(record, origin));
         true
     }

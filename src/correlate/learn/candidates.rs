@@ -113,6 +113,28 @@ pub(crate) struct CandidatePair {
     pub(crate) trace: u8,
 }
 
+#[cfg(test)]
+impl CandidatePair {
+    /// One in the middle of its span, without clues.
+    pub(crate) fn plain() -> CandidatePair {
+        let (start_bin, end_bin, edge_bin) = (20, 20, 20);
+        let [late, ended, waits] = [false; 3];
+        CandidatePair {
+            slot: 0,
+            class: 0,
+            cell: 0,
+            start_bin,
+            end_bin,
+            edge_bin,
+            clues: 0,
+            late,
+            ended,
+            waits,
+            trace: 0,
+        }
+    }
+}
+
 impl CandidatePair {
     /// Where it lies.
     #[inline]

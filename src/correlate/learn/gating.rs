@@ -13,14 +13,14 @@ use super::clutter::{Sampler, pool};
 use super::decay::DecayedStatistics;
 use super::features::tables::FeatureTables;
 use super::histograms::Histograms;
-use super::shares::{Amount, Asker, Shares};
+use super::shares::{Amount, Claimant, Shares};
 use crate::correlate::index::{Open, Slot};
 use crate::correlate::text::hash::NumberMap;
 
 /// Pairs of each line, and lines, for which room is made at first: what is never used costs nothing, growing does.
 const PAIRS_PER_ROW: usize = 16;
 const ROWS_RESERVED: usize = 64 << 10;
-/// An operation without a class with the template, and one whose class was asked for by lines without room.
+/// An operation without a class with the template, and one whose class lines without room have claimed.
 const NO_CLASS: u32 = u32::MAX;
 const REFUSED_CLASS: u32 = u32::MAX - 1;
 
@@ -165,7 +165,7 @@ impl Gate {
             let before = candidates.classes.len();
             let unseen = self.number_classes(candidates, tables, row.template);
             let part = Amount { pairs: self.open.len(), classes: candidates.classes.len() - before };
-            if shares.ask(row.line, Asker { writer: line.writer, template, lines }, part, unseen) {
+            if shares.claim(row.line, Claimant { writer: line.writer, template, lines }, part, unseen) {
                 candidates.rows[kept] = row;
                 self.add_pairs(candidates, tables, kept);
                 kept += 1;
@@ -179,7 +179,7 @@ impl Gate {
         kept - range.start
     }
 
-    /// The classes of the spans that are open; how many of them nothing has asked for before.
+    /// The classes of the spans that are open; how many of them no line has claimed before.
     fn number_classes(&mut self, candidates: &mut Candidates, tables: &FeatureTables<'_>, template: u32) -> usize {
         self.classes.clear();
         let mut unseen = 0;

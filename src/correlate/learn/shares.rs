@@ -39,7 +39,7 @@ impl Amount {
 
 /// Whose lines, and of which template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asker {
+pub(crate) struct Claimant {
     pub(crate) writer: u32,
     pub(crate) template: u32,
     /// Lines of the template.
@@ -53,8 +53,8 @@ pub(crate) struct Shares {
     of_templates: NumberMap<u32, NumberMap<u32, Amount>>,
     limit: Amount,
     taken: Amount,
-    /// What was asked for so far, by whom.
-    asked: Vec<(Asker, Amount)>,
+    /// What was claimed so far, by whom.
+    claimed: Vec<(Claimant, Amount)>,
     /// Lines that were refused.
     pub(crate) refused: Vec<u32>,
 }
@@ -62,22 +62,22 @@ pub(crate) struct Shares {
 impl Default for Shares {
     /// Who comes first takes what it wants.
     fn default() -> Shares {
-        let (of_templates, taken, asked, refused) = Default::default();
-        Shares { of_templates, limit: Amount::LIMIT, taken, asked, refused }
+        let (of_templates, taken, claimed, refused) = Default::default();
+        Shares { of_templates, limit: Amount::LIMIT, taken, claimed, refused }
     }
 }
 
 impl Shares {
-    /// A line asks for its part: whether it may have it. `unseen`: the classes among it that no line has asked for yet.
-    pub(crate) fn ask(&mut self, line: u32, asker: Asker, part: Amount, unseen: usize) -> bool {
+    /// A line claims its part: whether it may have it. `unseen`: the classes among it that no line has claimed yet.
+    pub(crate) fn claim(&mut self, line: u32, claimant: Claimant, part: Amount, unseen: usize) -> bool {
         let counted = Amount { classes: unseen, ..part };
-        match self.asked.last_mut() {
-            Some((last, amount)) if *last == asker => *amount = amount.plus(counted),
-            _ => self.asked.push((asker, counted)),
+        match self.claimed.last_mut() {
+            Some((last, amount)) if *last == claimant => *amount = amount.plus(counted),
+            _ => self.claimed.push((claimant, counted)),
         }
-        let is_given = match self.of_templates.get_mut(&asker.writer) {
+        let is_given = match self.of_templates.get_mut(&claimant.writer) {
             None => self.taken.plus(part).fits(self.limit),
-            Some(templates) => templates.get_mut(&asker.template).is_some_and(|room| {
+            Some(templates) => templates.get_mut(&claimant.template).is_some_and(|room| {
                 let fits = part.fits(*room);
                 if fits {
                     *room = room.less(part);
@@ -92,32 +92,33 @@ impl Shares {
         is_given
     }
 
-    /// Shares by which all that was asked for here is divided fairly; `None` if nothing was refused.
+    /// Shares by which all that was claimed here is divided fairly; `None` if nothing was refused.
     pub(crate) fn fair(&self) -> Option<Shares> {
         if self.refused.is_empty() {
             return None;
         }
         let mut of_writers: NumberMap<u32, Amount> = NumberMap::default();
-        for (asker, amount) in &self.asked {
-            let all = of_writers.entry(asker.writer).or_default();
+        for (claimant, amount) in &self.claimed {
+            let all = of_writers.entry(claimant.writer).or_default();
             *all = all.plus(*amount);
         }
         let pairs = largest_share(of_writers.values().map(|amount| amount.pairs), Amount::LIMIT.pairs);
         let classes = largest_share(of_writers.values().map(|amount| amount.classes), Amount::LIMIT.classes);
         let share = Amount { pairs, classes };
-        let is_over = |asker: &Asker| of_writers.get(&asker.writer).is_some_and(|amount| !amount.fits(share));
-        let mut over: Vec<(Asker, Amount)> = self.asked.iter().filter(|(asker, _)| is_over(asker)).copied().collect();
-        over.sort_by_key(|(asker, _)| (asker.writer, Reverse(asker.lines), asker.template));
-        // What a writer that has less asks for may be what one that has more was counted for.
+        let is_over = |claimant: &Claimant| of_writers.get(&claimant.writer).is_some_and(|amount| !amount.fits(share));
+        let mut over: Vec<(Claimant, Amount)> =
+            self.claimed.iter().filter(|(claimant, _)| is_over(claimant)).copied().collect();
+        over.sort_by_key(|(claimant, _)| (claimant.writer, Reverse(claimant.lines), claimant.template));
+        // What a writer that has less claims may be what one that has more was counted for.
         let limit = Amount::LIMIT.plus(Amount::LIMIT);
         let mut shares = Shares { limit, ..Shares::default() };
         for of_writer in over.chunk_by(|(a, _), (b, _)| a.writer == b.writer) {
             let mut left = share;
             let templates = shares.of_templates.entry(of_writer[0].0.writer).or_default();
-            for (asker, amount) in of_writer {
+            for (claimant, amount) in of_writer {
                 let part = amount.at_most(left);
                 left = left.less(part);
-                let room = templates.entry(asker.template).or_default();
+                let room = templates.entry(claimant.template).or_default();
                 *room = room.plus(part);
             }
         }
@@ -144,8 +145,8 @@ fn largest_share(wanted: impl Iterator<Item = usize>, mut room: usize) -> usize 
 mod tests {
     use super::*;
 
-    fn ask(shares: &mut Shares, line: u32, writer: u32, lines: u32, pairs: usize) -> bool {
-        shares.ask(line, Asker { writer, template: line, lines }, Amount { pairs, classes: 1 }, 1)
+    fn claim(shares: &mut Shares, line: u32, writer: u32, lines: u32, pairs: usize) -> bool {
+        shares.claim(line, Claimant { writer, template: line, lines }, Amount { pairs, classes: 1 }, 1)
     }
 
     #[test]
@@ -160,8 +161,8 @@ mod tests {
     #[test]
     fn nothing_is_divided_that_is_enough() {
         let mut shares = Shares::default();
-        assert!(ask(&mut shares, 0, 0, 1, PAIRS_MAX) && shares.fair().is_none());
-        assert!(!ask(&mut shares, 1, 1, 1, 1));
+        assert!(claim(&mut shares, 0, 0, 1, PAIRS_MAX) && shares.fair().is_none());
+        assert!(!claim(&mut shares, 1, 1, 1, 1));
         assert_eq!(shares.refused, [1]);
         assert!(shares.fair().is_some());
     }
@@ -170,14 +171,14 @@ mod tests {
     fn one_writer_does_not_take_what_others_need() {
         let mut shares = Shares::default();
         let shapes = 2 * CLASSES_MAX as u32;
-        let all_ask = |shares: &mut Shares| {
-            let noisy = (0..shapes).filter(|at| ask(shares, *at, 7, 1 + u32::from(*at == shapes - 1), 3)).count();
-            let quiet = (shapes..shapes + 100).filter(|at| ask(shares, *at, 8, 1, 5)).count();
+        let all_claim = |shares: &mut Shares| {
+            let noisy = (0..shapes).filter(|at| claim(shares, *at, 7, 1 + u32::from(*at == shapes - 1), 3)).count();
+            let quiet = (shapes..shapes + 100).filter(|at| claim(shares, *at, 8, 1, 5)).count();
             (noisy, quiet)
         };
-        assert_eq!(all_ask(&mut shares), (CLASSES_MAX, 0));
+        assert_eq!(all_claim(&mut shares), (CLASSES_MAX, 0));
         let mut fair = shares.fair().unwrap();
-        assert_eq!(all_ask(&mut fair), (CLASSES_MAX - 100, 100));
+        assert_eq!(all_claim(&mut fair), (CLASSES_MAX - 100, 100));
         assert_eq!(fair.refused.len(), shapes as usize + 100 - CLASSES_MAX);
         assert!(!fair.refused.contains(&(shapes - 1)), "the most frequent template comes first");
     }

@@ -91,23 +91,7 @@ mod tests {
             first: count * number,
             count,
         };
-        let pair = |trace| {
-            let (start_bin, end_bin, edge_bin) = (20, 20, 20);
-            let [late, ended, waits] = [false; 3];
-            CandidatePair {
-                slot: 0,
-                class: 0,
-                cell: 0,
-                start_bin,
-                end_bin,
-                edge_bin,
-                clues: 0,
-                late,
-                ended,
-                waits,
-                trace,
-            }
-        };
+        let pair = |trace| CandidatePair { trace, ..CandidatePair::plain() };
         let mut chance = Histograms::default();
         chance.start[30] = 100.0;
         let candidates = Candidates {

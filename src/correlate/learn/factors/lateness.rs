@@ -121,23 +121,7 @@ mod tests {
 
     #[test]
     fn ended_spans_count_where_clocks_differ() {
-        let pair = |late| {
-            let (start_bin, end_bin, edge_bin) = (20, 20, 20);
-            let [ended, waits] = [false; 2];
-            CandidatePair {
-                slot: 0,
-                class: 0,
-                cell: 0,
-                start_bin,
-                end_bin,
-                edge_bin,
-                clues: 0,
-                late,
-                ended,
-                waits,
-                trace: 0,
-            }
-        };
+        let pair = |late| CandidatePair { late, ..CandidatePair::plain() };
         // Of each line, the right pair and another.
         let factor = |right_late: usize, others_late: usize| {
             let late = |count| (0..100).map(move |at| pair(at < count));
@@ -155,22 +139,7 @@ mod tests {
 
     #[test]
     fn last_lines_are_late_more_often_than_those_before_them() {
-        let pair = |class, late, ended| {
-            let (start_bin, end_bin, edge_bin) = (20, 20, 20);
-            CandidatePair {
-                slot: 0,
-                class,
-                cell: 0,
-                start_bin,
-                end_bin,
-                edge_bin,
-                clues: 0,
-                late,
-                ended,
-                waits: false,
-                trace: 0,
-            }
-        };
+        let pair = |class, late, ended| CandidatePair { class, late, ended, ..CandidatePair::plain() };
         // Of a hundred last lines five are late, of those before them so many.
         let is_after = |late_before: usize| {
             let last = (0..100).map(|at| pair(0, at < 5, true));
