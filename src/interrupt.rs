@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use spanline::commands::status;
 use spanline::files::leftovers;
-use spanline::pipeline::monitor::Monitor;
+use spanline::run::monitor::Monitor;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long a run may take to end in order: of two seconds, what the last words do not need.

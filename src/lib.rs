@@ -9,6 +9,7 @@
 //! | [`input`] | which files there are, whose lines they hold, and their bytes as chunks of whole lines |
 //! | [`unpack`], [`files`] | compressed files; files written next to their target and renamed, never over an input |
 //! | [`decode`], [`assemble`] | envelopes off lines, lines to records; the forms of envelopes and of what lines say are parsed by `spanline-parsers` |
+//! | [`reading`] | a source from its files to its records: opened, read, assembled |
 //! | [`calendar`] | years and zones of times that have none |
 //! | [`waiting`] | records as bytes, until their links are known (`pipeline::held` decides which are held) |
 //! | [`spans`] | traces from files and stores to protobuf, and from it the facts of spans |
@@ -18,6 +19,7 @@
 //! | [`export`] | records as OTLP, JSON, text and span events; batches (full by `logs::batcher`, `span_events::span_batches`), delivery and retries |
 //! | [`otlp`] | the wire: protobuf, gRPC and HTTP, TLS, what an answer means for a request ([`otlp::status`]) |
 //! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
+//! | [`run`] | a run in data: its configuration, what can be seen of it while it goes on, its outcome |
 //! | [`pipeline`] | builds these parts, connects them, starts and drains them |
 //! | [`record`], [`counts`], [`notify`], [`setting`] | the vocabulary that flows: records, links, counts, words to the user |
 
@@ -37,7 +39,9 @@ pub mod input;
 pub mod notify;
 pub mod otlp;
 pub mod pipeline;
+pub mod reading;
 pub mod record;
+pub mod run;
 pub mod services;
 pub mod setting;
 pub mod spans;

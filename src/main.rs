@@ -14,7 +14,8 @@ use spanline::commands::flags::with_flags;
 use spanline::commands::{backfill, explain, score};
 use spanline::config::{self, Surroundings};
 use spanline::notify::Notify;
-use spanline::pipeline::{PipelineError, monitor::Monitor};
+use spanline::pipeline::PipelineError;
+use spanline::run::monitor::Monitor;
 
 fn main() -> ExitCode {
     let variable = |name: &str| std::env::var(name).ok();

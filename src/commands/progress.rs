@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::status;
 use crate::export::formats::terminal;
 use crate::notify::Notify;
-use crate::pipeline::monitor::{Monitor, ToRead};
+use crate::run::monitor::{Monitor, ToRead};
 
 /// How often a bar moves.
 const DRAW_EVERY: Duration = Duration::from_millis(100);

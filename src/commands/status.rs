@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::flags::with_flags;
 use crate::export::deliver::status::DeliveryStatus;
 use crate::files::leftovers;
-use crate::pipeline::monitor::Monitor;
+use crate::run::monitor::Monitor;
 
 /// How long saving the state may take when a run has to end at once.
 const SAVE_WITHIN: Duration = Duration::from_millis(200);

@@ -21,7 +21,7 @@ use crate::export::formats::terminal::Style;
 use crate::export::select::Condition;
 use crate::export::span_events::event::Style as EventStyle;
 use crate::input::config::InputConfig;
-use crate::pipeline::config::{BackfillConfig, ReadConfig, SelectConfig};
+use crate::run::config::{BackfillConfig, ReadConfig, SelectConfig};
 use crate::spans::config::{TraceStore, TracesConfig};
 
 /// Of a file of call sites.

@@ -5,7 +5,7 @@ use super::endpoints::notices;
 use super::error::{ConfigError, Surroundings};
 use crate::cli::ExplainArgs;
 use crate::commands::explain::config::{ExplainConfig, Wanted};
-use crate::pipeline::config::SelectConfig;
+use crate::run::config::SelectConfig;
 
 /// The configuration of `explain`.
 pub fn explain(args: &ExplainArgs, around: &Surroundings<'_>) -> Result<ExplainConfig, ConfigError> {

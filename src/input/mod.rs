@@ -15,4 +15,5 @@ pub mod sniff;
 pub mod sources;
 pub mod temporary;
 pub mod trees;
+pub(crate) mod why_no_span;
 pub mod writers;

@@ -9,16 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::config::BackfillConfig;
 use super::error::PipelineError;
 use super::inputs::{self, Inputs};
 use super::learned::Learned;
 use super::learning::Learning;
-use super::monitor::Monitor;
-use super::outcome::Outcome;
 use super::run::Run;
 use super::ship::{LogOutput, Shipper};
-use super::source::SourceReport;
 use super::source_state::{SourceState, recognise};
 use super::span_lookups::{self, Given};
 use super::traces_with_errors;
@@ -46,6 +42,10 @@ use crate::export::span_events::span_batches::SPAN_BITS;
 use crate::export::span_events::span_stream::SpanStream;
 use crate::input::sources::Source;
 use crate::notify::Notify;
+use crate::reading::source::SourceReport;
+use crate::run::Outcome;
+use crate::run::config::BackfillConfig;
+use crate::run::monitor::Monitor;
 
 /// What a backfill came to, and what is left to show.
 pub struct Finished<'c> {

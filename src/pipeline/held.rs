@@ -6,10 +6,10 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::source::{SourceReport, SourceSink};
 use crate::assemble::RecordSink;
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::source_files::SourceFiles;
+use crate::reading::source::{SourceReport, SourceSink};
 use crate::record::Record;
 use crate::waiting::{Item, Waiting};
 

@@ -17,9 +17,9 @@ use crate::input::{archive, content, names, trees};
 use crate::notify::Notify;
 use crate::spans::list::{Folders, TraceFiles, Walked};
 
-use super::config::{BackfillConfig, ReadConfig};
 use crate::export::destination::Destination;
 use crate::notify::counted;
+use crate::run::config::{BackfillConfig, ReadConfig};
 use crate::setting::Setting;
 
 /// The logs of a run.

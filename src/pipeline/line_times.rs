@@ -1,11 +1,11 @@
 //! From when to when the lines are, for the traces that a store is asked for.
 
-use super::config::SelectConfig;
 use super::run::Run;
-use super::source::SourceSink;
 use crate::assemble::RecordSink;
 use crate::counts::around;
+use crate::reading::source::SourceSink;
 use crate::record::Record;
+use crate::run::config::SelectConfig;
 
 /// Lines may be written this long before their span's start is, by clocks and buffers.
 const AFTER: i64 = 5_000_000_000;

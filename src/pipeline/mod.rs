@@ -2,25 +2,19 @@
 
 mod backfill;
 mod carrier_parents;
-pub mod config;
 mod error;
 mod held;
 pub(crate) mod inputs;
 pub(crate) mod learned;
 pub(crate) mod learning;
 mod line_times;
-pub mod monitor;
-mod outcome;
 pub(crate) mod run;
 pub mod ship;
-pub mod source;
 pub mod source_state;
 pub(crate) mod span_lookups;
 #[cfg(test)]
 mod tests;
 pub(crate) mod traces_with_errors;
-mod why_no_span;
 
 pub use backfill::{Finished, backfill};
 pub use error::PipelineError;
-pub use outcome::Outcome;

@@ -8,10 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::config::ReadConfig;
 use super::held::{Held, HeldSource, Holder, Taken};
-use super::monitor::Monitor;
-use super::source::{Reading, SourceReport, SourceSink, read_source};
 use super::source_state::recognise;
 use crate::assemble::RecordSink;
 use crate::calendar::CalendarSettings;
@@ -19,7 +16,10 @@ use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::source_files::SourceFiles;
 use crate::correlate::Correlator;
 use crate::input::sources::Source;
+use crate::reading::source::{Reading, SourceReport, SourceSink, read_source};
 use crate::record::Record;
+use crate::run::config::ReadConfig;
+use crate::run::monitor::Monitor;
 use crate::services::Services;
 
 /// One run over the sources.

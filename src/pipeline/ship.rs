@@ -3,7 +3,6 @@
 //! In go the records of one source after another, out go batches, link rows, lines of text and span events. One `Shipper`
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
-use super::source::SourceSink;
 use super::source_state::SourceState;
 use crate::assemble::RecordSink;
 use crate::checkpoint::acknowledged::Acknowledged;
@@ -16,6 +15,7 @@ use crate::export::outputs::LinksFile;
 use crate::export::select::{Selection, Window};
 use crate::export::sinks::{BatchSink, RecordOutput};
 use crate::input::sources::Source;
+use crate::reading::source::SourceSink;
 use crate::record::{Link, Position, Record, Unlinked};
 
 /// One destination of logs.

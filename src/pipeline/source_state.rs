@@ -5,7 +5,6 @@
 
 use std::sync::atomic::Ordering;
 
-use super::source::Reading;
 use crate::checkpoint::acknowledged::{Acknowledged, KnownStream};
 use crate::checkpoint::recognise::{self, KnownFile};
 use crate::checkpoint::source_files::SourceFiles;
@@ -13,6 +12,7 @@ use crate::checkpoint::streams::{StreamEnds, WriterStreams};
 use crate::export::logs::encode;
 use crate::export::logs::writers::Writer;
 use crate::input::sources::Source;
+use crate::reading::source::Reading;
 use crate::record::Record;
 
 /// What is known of the source that is being read.

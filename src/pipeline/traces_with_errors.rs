@@ -5,13 +5,13 @@ use std::collections::HashSet;
 
 use spanline_parsers::Severity;
 
-use super::config::SelectConfig;
 use super::run::Run;
-use super::source::SourceSink;
 use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
 use crate::export::select::Window;
+use crate::reading::source::SourceSink;
 use crate::record::{Link, Record};
+use crate::run::config::SelectConfig;
 
 type TraceId = [u8; 16];
 

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use super::flags::with_flags;
 use super::progress::Progress;
 use crate::notify::{Notify, counted};
-use crate::pipeline::config::BackfillConfig;
-use crate::pipeline::monitor::Monitor;
-use crate::pipeline::{self, Finished, Outcome, PipelineError, span_lookups};
+use crate::pipeline::{self, Finished, PipelineError, span_lookups};
+use crate::run::Outcome;
+use crate::run::config::BackfillConfig;
+use crate::run::monitor::Monitor;
 use text::TextOutput;
 
 /// Runs a backfill, with lines on `output` and the summary on `errors`; returns the exit code.

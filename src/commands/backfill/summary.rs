@@ -6,8 +6,8 @@
 use crate::commands::remedy::remedy;
 use crate::export::deliver::parcel::Summary;
 use crate::notify::{counted, spelled_time};
-use crate::pipeline::Outcome;
 use crate::record::{Method, Unlinked};
+use crate::run::Outcome;
 
 /// Files left out that are named for each reason.
 const NAMES_MAX: usize = 3;

@@ -1,7 +1,7 @@
 //! Configuration of `explain`.
 
 use crate::export::config::TextConfig;
-use crate::pipeline::config::{ReadConfig, SelectConfig};
+use crate::run::config::{ReadConfig, SelectConfig};
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,11 +26,11 @@ use crate::pipeline::PipelineError;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::learned::Learned;
 use crate::pipeline::learning::Learning;
-use crate::pipeline::monitor::Monitor;
-use crate::pipeline::source::SourceSink;
 use crate::pipeline::span_lookups;
 use crate::pipeline::traces_with_errors;
+use crate::reading::source::SourceSink;
 use crate::record::{Link, Record};
+use crate::run::monitor::Monitor;
 use config::{ExplainConfig, Wanted};
 use story::LineStory;
 

@@ -25,8 +25,8 @@ use crate::input::discover::FoundFile;
 use crate::input::read::ReadLimits;
 use crate::input::sources::Source;
 use crate::pipeline::ship::{LogOutput, Shipper};
-use crate::pipeline::source::{Reading, SourceSink, read_source};
 use crate::pipeline::source_state::{SourceState, recognise};
+use crate::reading::source::{Reading, SourceSink, read_source};
 use crate::record::{Link, Origin, Record};
 
 type Uid = [u8; 16];

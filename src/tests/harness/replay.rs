@@ -17,7 +17,7 @@ use spanline::input::discover;
 use spanline::input::read::ReadLimits;
 use spanline::input::sources::{self, Source};
 use spanline::input::writers::Writers;
-use spanline::pipeline::source::{Reading, SourceSink, read_source};
+use spanline::reading::source::{Reading, SourceSink, read_source};
 use spanline::record::{Link, Position, Record};
 use spanline::spans::file::{self, TraceFile};
 

@@ -59,11 +59,11 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    pub(super) fn take_buffer(&self) -> Vec<u8> {
+    pub(crate) fn take_buffer(&self) -> Vec<u8> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    pub(super) fn keep_buffer(&self, buffer: Vec<u8>) {
+    pub(crate) fn keep_buffer(&self, buffer: Vec<u8>) {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
 }

@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::input::content;
-use crate::input::sniff;
+use super::content;
+use super::sniff;
 use crate::setting::Setting;
 use crate::spans::scan::FactCounts;
 use crate::spans::telemetry::Telemetry;
@@ -15,7 +15,7 @@ use crate::spans::trace_format::TraceFormat;
 use crate::unpack::unpacked;
 
 /// What a file is that no span could be taken from.
-pub(super) fn why_no_span(path: &Path, counts: &FactCounts, problem: Option<&str>) -> String {
+pub(crate) fn why_no_span(path: &Path, counts: &FactCounts, problem: Option<&str>) -> String {
     match counts {
         FactCounts { own: 1.., .. } => return "holds only spans that spanline itself made".to_owned(),
         FactCounts { invalid, .. } if *invalid > 0 => {

@@ -75,7 +75,7 @@ impl Monitor {
         self.destinations.lock().unwrap_or_else(PoisonError::into_inner).push((name, status));
     }
 
-    pub(super) fn save_with(&self, saver: Arc<Saver>) {
+    pub(crate) fn save_with(&self, saver: Arc<Saver>) {
         *self.saver.lock().unwrap_or_else(PoisonError::into_inner) = Some(saver);
     }
 }

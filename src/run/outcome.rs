@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use super::config::ReadConfig;
-use super::source::SourceReport;
 use crate::correlate::Correlator;
 use crate::counts::LinkCounts;
 use crate::export::deliver::parcel::Summary;
@@ -14,6 +13,7 @@ use crate::export::span_events::held_events::HeldEvents;
 use crate::input::discover::Found;
 use crate::input::discover::LeftOut;
 use crate::input::sources::Source;
+use crate::reading::source::SourceReport;
 use crate::spans::load::TracesReport;
 
 /// The outcome of a run.
@@ -73,7 +73,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(config: &ReadConfig, found: &Found, sources: usize) -> Outcome {
+    pub(crate) fn new(config: &ReadConfig, found: &Found, sources: usize) -> Outcome {
         let failures = found.errors.iter().map(|(path, error)| format!("{}: {error}", path.display())).collect();
         Outcome {
             sources,
@@ -85,7 +85,7 @@ impl Outcome {
         }
     }
 
-    pub(super) fn count_limits(&mut self, correlator: &Correlator, sources: &[Source]) {
+    pub(crate) fn count_limits(&mut self, correlator: &Correlator, sources: &[Source]) {
         let counts = correlator.counts();
         self.spans_evicted = counts.index.evicted;
         self.spans_repeated = counts.index.duplicates;
@@ -97,7 +97,7 @@ impl Outcome {
     }
 
     /// What became of the events of one destination: those put on the given spans, and those on carriers.
-    pub(super) fn count_events(&mut self, held: &HeldEvents, carried: &carriers::Counts) {
+    pub(crate) fn count_events(&mut self, held: &HeldEvents, carried: &carriers::Counts) {
         let on_spans = held.counts();
         self.events += on_spans.added;
         self.events_carried += carried.events;

@@ -1,0 +1,10 @@
+//! A run in data: what it is to do, what can be seen of it while it goes on, and its outcome.
+//!
+//! The configuration comes from [`config`](crate::config), the pipeline fills in the rest, and the commands show it. Nothing
+//! is read or sent here.
+
+pub mod config;
+pub mod monitor;
+mod outcome;
+
+pub use outcome::Outcome;
