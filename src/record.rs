@@ -3,6 +3,8 @@
 //! A [`Record`] borrows from the chunk it was read in; only origins, positions and links are owned. Nothing here reads,
 //! parses or sends.
 
+pub mod sink;
+
 use spanline_parsers::{Entry, Field};
 
 /// What some editors and Windows programs put before the first line of a file; it is no part of the line.

@@ -10,10 +10,11 @@ use spanline_parsers::wrapper::loki;
 use std::sync::Arc;
 
 use super::slot::without_cr;
-use super::{Assembler, RecordSink, Work};
+use super::{Assembler, Work};
 use crate::decode::{self, Line};
 use crate::input::read::{Blocks, Chunk};
 use crate::record::Envelope;
+use crate::record::sink::RecordSink;
 
 impl Assembler {
     /// Takes a chunk of entries.

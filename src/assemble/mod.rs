@@ -24,6 +24,7 @@ use spanline_parsers::{Entry, Field, Format, Time, ansi, klog};
 use crate::calendar::Calendar;
 use crate::decode::{self, Envelopes, Joins, Line};
 use crate::input::read::{Blocks, Chunk};
+use crate::record::sink::RecordSink;
 use crate::record::{Envelope, Origin, Position, Record};
 use crate::services::Services;
 pub use counts::Counts;
@@ -36,12 +37,6 @@ const SLOTS_MAX: usize = 64;
 /// Records that are complete while an older one of another stream is open wait for it, so that all come in the order of
 /// their first lines; more than this many do not wait.
 const READY_MAX: usize = 1024;
-
-/// Takes records as they are complete.
-pub trait RecordSink {
-    /// One record.
-    fn record(&mut self, record: &Record<'_>);
-}
 
 /// How a source is read.
 #[derive(Debug, Clone)]

@@ -6,11 +6,12 @@
 use spanline_parsers::detect;
 use spanline_parsers::{Entry, Format, json};
 
+use super::Assembler;
 use super::plain;
 use super::slot::Meta;
-use super::{Assembler, RecordSink};
 use crate::decode;
 use crate::record::Envelope;
+use crate::record::sink::RecordSink;
 
 impl Assembler {
     /// Where the first of several objects on a line ends. Asked of what was read as text only.

@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 
 use super::slot::{Logical, Meta, State};
-use super::{Assembler, RecordSink, Work};
+use super::{Assembler, Work};
 use crate::decode::{self, Line};
+use crate::record::sink::RecordSink;
 
 impl Assembler {
     /// A part of a line as the runtime cut it: joined with those before it; the last one makes it whole.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use spanline_parsers::detect::Expect;
 
-use crate::assemble::{AssembleSettings, Assembler, RecordSink};
+use crate::assemble::{AssembleSettings, Assembler};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::cli::{FromFormat, ToFormat};
 use crate::decode::Envelopes;
@@ -26,6 +26,7 @@ use crate::input::open;
 use crate::input::read::{ChunkReader, LookFor, ReadError, ReadLimits};
 use crate::input::sources;
 use crate::input::writers::Writers;
+use crate::record::sink::RecordSink;
 use crate::record::{Envelope, Origin, Record};
 use crate::unpack;
 

@@ -6,11 +6,11 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::assemble::RecordSink;
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::source_files::SourceFiles;
-use crate::reading::source::{SourceReport, SourceSink};
+use crate::reading::source::SourceReport;
 use crate::record::Record;
+use crate::record::sink::{RecordSink, SourceSink};
 use crate::waiting::{Item, Waiting};
 
 /// Bytes held in all.

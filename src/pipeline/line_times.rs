@@ -1,10 +1,9 @@
 //! From when to when the lines are, for the traces that a store is asked for.
 
 use super::run::Run;
-use crate::assemble::RecordSink;
 use crate::counts::around;
-use crate::reading::source::SourceSink;
 use crate::record::Record;
+use crate::record::sink::{RecordSink, SourceSink};
 use crate::run::config::SelectConfig;
 
 /// Lines may be written this long before their span's start is, by clocks and buffers.

@@ -10,14 +10,14 @@ use std::thread;
 
 use super::held::{Held, HeldSource, Holder, Taken};
 use super::source_state::recognise;
-use crate::assemble::RecordSink;
 use crate::calendar::CalendarSettings;
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::source_files::SourceFiles;
 use crate::correlate::Correlator;
 use crate::input::sources::Source;
-use crate::reading::source::{Reading, SourceReport, SourceSink, read_source};
+use crate::reading::source::{Reading, SourceReport, read_source};
 use crate::record::Record;
+use crate::record::sink::{RecordSink, SourceSink};
 use crate::run::config::ReadConfig;
 use crate::run::monitor::Monitor;
 use crate::services::Services;

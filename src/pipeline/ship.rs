@@ -4,7 +4,6 @@
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
 use super::source_state::SourceState;
-use crate::assemble::RecordSink;
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::source_files::SourceFiles;
 use crate::correlate::Correlator;
@@ -15,7 +14,7 @@ use crate::export::outputs::LinksFile;
 use crate::export::select::{Selection, Window};
 use crate::export::sinks::{BatchSink, RecordOutput};
 use crate::input::sources::Source;
-use crate::reading::source::SourceSink;
+use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Position, Record, Unlinked};
 
 /// One destination of logs.

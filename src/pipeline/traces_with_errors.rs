@@ -6,10 +6,9 @@ use std::collections::HashSet;
 use spanline_parsers::Severity;
 
 use super::run::Run;
-use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
 use crate::export::select::Window;
-use crate::reading::source::SourceSink;
+use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Record};
 use crate::run::config::SelectConfig;
 

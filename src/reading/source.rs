@@ -7,37 +7,16 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::assemble::{AssembleSettings, Assembler, Counts, RecordSink};
+use crate::assemble::{AssembleSettings, Assembler, Counts};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::decode::Envelopes;
 use crate::input::open::Lost;
 use crate::input::read::{ChunkReader, LookFor, ReadLimits};
 use crate::input::sources::Source;
 use crate::record::Origin;
+use crate::record::sink::SourceSink;
 use crate::services::Services;
 use spanline_parsers::detect::Expect;
-
-/// Takes the records of a source, and, where that matters, how far it has come.
-pub trait SourceSink: RecordSink {
-    /// Whether there is room for more records.
-    fn wants_more(&self) -> bool {
-        true
-    }
-
-    /// A file of the source begins: its place among them.
-    fn file_begins(&mut self, _file: u32) {}
-
-    /// Bytes of the file, before their records are given.
-    fn bytes_read(&mut self, _bytes: &[u8]) {}
-
-    /// The file was read to its end, or not; a message if it is not the file that it was when the run began.
-    fn file_ends(&mut self, _whole: bool) -> Option<&'static str> {
-        None
-    }
-
-    /// Records up to this line of this file have been given (`None`: all so far).
-    fn given_up_to(&mut self, _open: Option<(u32, u64)>) {}
-}
 
 /// What all readers share.
 #[derive(Debug)]

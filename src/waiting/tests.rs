@@ -7,10 +7,11 @@ use proptest::prelude::*;
 use spanline_parsers::detect::Expect;
 
 use super::*;
-use crate::assemble::{AssembleSettings, Assembler, RecordSink};
+use crate::assemble::{AssembleSettings, Assembler};
 use crate::calendar::{Calendar, CalendarSettings, Zone};
 use crate::decode::Envelopes;
 use crate::input::read::Chunk;
+use crate::record::sink::RecordSink;
 
 /// Everything in words, and as bytes.
 #[derive(Default)]

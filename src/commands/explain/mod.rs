@@ -13,7 +13,6 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::progress::Progress;
-use crate::assemble::RecordSink;
 use crate::correlate::Correlator;
 use crate::correlate::explanation::Explanation;
 use crate::export::formats::terminal::Style;
@@ -28,7 +27,7 @@ use crate::pipeline::learned::Learned;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::span_lookups;
 use crate::pipeline::traces_with_errors;
-use crate::reading::source::SourceSink;
+use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Record};
 use crate::run::monitor::Monitor;
 use config::{ExplainConfig, Wanted};

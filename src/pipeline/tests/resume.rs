@@ -10,7 +10,6 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use proptest::prelude::*;
 use prost::Message;
 
-use crate::assemble::RecordSink;
 use crate::calendar::{CalendarSettings, Zone};
 use crate::checkpoint::acknowledged::{Acknowledged, Resending};
 use crate::checkpoint::ledger::State;
@@ -26,7 +25,8 @@ use crate::input::read::ReadLimits;
 use crate::input::sources::Source;
 use crate::pipeline::ship::{LogOutput, Shipper};
 use crate::pipeline::source_state::{SourceState, recognise};
-use crate::reading::source::{Reading, SourceSink, read_source};
+use crate::reading::source::{Reading, read_source};
+use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Origin, Record};
 
 type Uid = [u8; 16];

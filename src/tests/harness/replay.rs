@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use spanline::assemble::RecordSink;
 use spanline::calendar::{CalendarSettings, Zone};
 use spanline::correlate::index::Limits;
 use spanline::correlate::{Correlator, Memory};
@@ -17,7 +16,8 @@ use spanline::input::discover;
 use spanline::input::read::ReadLimits;
 use spanline::input::sources::{self, Source};
 use spanline::input::writers::Writers;
-use spanline::reading::source::{Reading, SourceSink, read_source};
+use spanline::reading::source::{Reading, read_source};
+use spanline::record::sink::{RecordSink, SourceSink};
 use spanline::record::{Link, Position, Record};
 use spanline::spans::file::{self, TraceFile};
 
