@@ -10,6 +10,7 @@ mod numbers;
 pub mod recognise;
 pub mod saver;
 pub mod source_files;
+pub mod source_streams;
 pub mod store;
 pub mod streams;
 pub mod trace_files;

@@ -33,6 +33,10 @@ impl Destination {
 /// A destination to deliver to.
 #[derive(Debug, Clone)]
 pub struct Target {
+    /// Its place in the configuration.
+    pub place: usize,
+    /// It takes logs; else it takes traces.
+    pub takes_logs: bool,
     /// Its name in the state.
     pub remembered_as: String,
     /// Where it is.
@@ -43,12 +47,12 @@ pub struct Target {
 /// choose a tenant: to take one tenant's records for another's would lose them, which is worse than sending again.
 const NO_TENANT: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "user-agent"];
 
-/// Destinations over the network: their place in the configuration, and whether they take logs.
-pub fn targets(destinations: &[Destination]) -> Vec<(usize, Target, bool)> {
-    let mut targets: Vec<(usize, Target, bool)> = Vec::new();
+/// The destinations over the network.
+pub fn targets(destinations: &[Destination]) -> Vec<Target> {
+    let mut targets = Vec::new();
     let mut known: HashMap<String, u32> = HashMap::new();
     for (place, destination) in destinations.iter().enumerate() {
-        let (kind, endpoint, is_logs) = match destination {
+        let (kind, endpoint, takes_logs) = match destination {
             Destination::Logs(endpoint) => ("otlp", endpoint, true),
             Destination::Traces(endpoint) => ("jaeger", endpoint, false),
             Destination::Text | Destination::Files(_) => continue,
@@ -64,7 +68,7 @@ pub fn targets(destinations: &[Destination]) -> Vec<(usize, Target, bool)> {
         if *alike > 1 {
             remembered_as.push_str(&format!(" number={alike}"));
         }
-        targets.push((place, Target { remembered_as, endpoint: (**endpoint).clone() }, is_logs));
+        targets.push(Target { place, takes_logs, remembered_as, endpoint: (**endpoint).clone() });
     }
     targets
 }

@@ -8,10 +8,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::error::PipelineError;
-use super::held::Held;
 use super::inputs::Inputs;
+use super::known_files::{FollowedFiles, KnownFiles};
 use super::learning::Learning;
-use super::line_times;
 use super::run::Run;
 use crate::calendar::{CalendarSettings, fit};
 use crate::correlate::Correlator;
@@ -21,6 +20,9 @@ use crate::export::select::Condition;
 use crate::input::sources::{self, Source};
 use crate::input::why_no_span::why_no_span;
 use crate::notify::Notify;
+use crate::reading::held::Held;
+use crate::reading::source::Reading;
+use crate::reading::source_records::SourceRecords;
 use crate::record::{Origin, Producer};
 use crate::run::Outcome;
 use crate::run::config::{ReadConfig, SelectConfig};
@@ -31,6 +33,9 @@ use crate::spans::config::TraceStore;
 use crate::spans::fetch::{FetchError, fetch};
 use crate::spans::load::{self, TracesReport};
 use crate::spans::spool::Spool;
+
+/// Lines may be written this long before their span's start is, by clocks and buffers.
+const LINE_BEFORE_SPAN: i64 = 5_000_000_000;
 
 /// A run whose lines and traces were read: what was found, and what belongs together.
 pub(crate) struct Learned<'c> {
@@ -43,6 +48,8 @@ pub(crate) struct Learned<'c> {
     calendars: Vec<CalendarSettings>,
     pub(crate) correlator: Option<Correlator>,
     held: Held,
+    /// The files of each source, if they were to be held.
+    files: Vec<KnownFiles>,
     services: Services,
 }
 
@@ -68,8 +75,8 @@ impl<'c> Learned<'c> {
         let bytes = sources.iter().flat_map(|source| &source.files).map(|file| file.size).sum();
         monitor.reading_begins(ToRead { bytes, passes: passes(config, select) });
         let (traces, _spools, mut without_spans) = (traces.paths, traces.spools, traces.without_spans);
-        let (calendars, correlator, held, services) = Default::default();
-        let mut learned = Learned { config, traces, _spools, sources, calendars, correlator, held, services };
+        let (calendars, correlator, held, files, services) = Default::default();
+        let mut learned = Learned { config, traces, _spools, sources, calendars, correlator, held, files, services };
         if !config.traces.stores.is_empty() {
             without_spans.splice(0..0, learned.fetch(select, learning, &mut outcome, monitor, notify)?);
         }
@@ -88,7 +95,7 @@ impl<'c> Learned<'c> {
         learned.settle_sources(&outcome.traces.seconds, &**notify);
         let is_read_twice = learned.correlator.is_some() || looks_for_errors(select);
         if is_read_twice && config.traces.stores.is_empty() {
-            learned.held = learned.read_lines(learning, monitor);
+            learned.read_lines(learning, monitor);
         }
         if let Some(mut correlator) = learned.correlator.take() {
             learned.run(monitor).observe(&mut correlator, learning.keeps_evidence);
@@ -107,8 +114,8 @@ impl<'c> Learned<'c> {
         notify: &Notify,
     ) -> Result<Vec<String>, PipelineError> {
         self.calendars = calendars(self.config, &self.sources, &BTreeSet::new(), &|_| {});
-        self.held = self.read_lines(learning, monitor);
-        let window = line_times::window(&self.run(monitor), select);
+        self.read_lines(learning, monitor);
+        let window = self.run(monitor).records.times().map(|times| asked_for(times, select));
         let has_lines = self.sources.iter().flat_map(|source| &source.files).any(|file| file.size > 0);
         let (spools, without_spans) = from_stores(self.config, window, has_lines, outcome, notify)?;
         outcome.from_stores = spools.len() as u64;
@@ -117,8 +124,13 @@ impl<'c> Learned<'c> {
         Ok(without_spans)
     }
 
-    fn read_lines(&self, learning: Learning<'_>, monitor: &Arc<Monitor>) -> Held {
-        self.run(monitor).hold(learning.workers, learning.acknowledged)
+    /// Reads all lines once, and holds their records.
+    fn read_lines(&mut self, learning: Learning<'_>, monitor: &Arc<Monitor>) {
+        let records = self.run(monitor).records;
+        let follow = |source: &Source| FollowedFiles::new(source, learning.acknowledged, &records.reading);
+        let (held, followed) = records.hold(learning.workers, follow);
+        let files = followed.into_iter().map(FollowedFiles::end).collect();
+        (self.held, self.files) = (held, files);
     }
 
     /// Settles the zone and year of each source, and who wrote it, by what the spans tell. What was read before that, and
@@ -152,14 +164,31 @@ impl<'c> Learned<'c> {
         Run {
             config: self.config,
             traces: &self.traces,
-            sources: &self.sources,
-            calendars: &self.calendars,
-            held: &self.held,
+            records: SourceRecords {
+                sources: &self.sources,
+                calendars: &self.calendars,
+                held: &self.held,
+                reading: Reading {
+                    limits: self.config.input.limits,
+                    keep_ansi: self.config.input.keep_ansi,
+                    journal_fields: self.config.input.journal_fields,
+                    bytes_read: monitor.bytes_read(),
+                    stop: monitor.interrupted(),
+                    spare: Mutex::default(),
+                    services: &self.services,
+                },
+            },
+            files: &self.files,
             monitor,
-            spare: Mutex::default(),
-            services: &self.services,
         }
     }
+}
+
+/// From when to when stores are asked for traces, for lines of these times.
+fn asked_for((first, last): (i64, i64), select: &SelectConfig) -> (i64, i64) {
+    let first = select.since.map_or(first, |since| first.max(since));
+    let last = select.until.map_or(last, |until| last.min(until));
+    (first, last.saturating_add(LINE_BEFORE_SPAN))
 }
 
 /// How each source's calendar begins. `seconds`: at which spans began.

@@ -3,19 +3,20 @@
 //! In go the index and files, out come answers in the words of [`spans`](crate::spans) and [`export`](crate::export), which
 //! do not know the index. Nothing is decided here.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 
-use super::carrier_parents::Gather;
 use crate::correlate::Correlator;
-use crate::correlate::index::SpanIndex;
+use crate::correlate::index::{Span, SpanIndex};
 use crate::export::config::Carriers;
+use crate::export::linker::Linker;
 use crate::export::select::{SpanLookup, TraceId};
-use crate::export::span_events::carriers::Tree;
+use crate::export::span_events::carriers::{LENGTH, Tree};
 use crate::export::span_events::given_traces::GivenTraces;
 use crate::facts::{ResourceFact, SpanFact};
 use crate::otlp::own::Ids;
+use crate::record::{Link, Record, Unlinked};
 use crate::spans::file::Limits;
 use crate::spans::load::{SpanSink, each_request};
 
@@ -26,6 +27,12 @@ impl SpanSink for Correlator {
 
     fn add(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
         self.add_span(resource, span);
+    }
+}
+
+impl Linker for Correlator {
+    fn link(&self, record: &Record<'_>) -> Result<Link, Unlinked> {
+        Correlator::link(self, record)
     }
 }
 
@@ -88,6 +95,51 @@ impl GivenTraces for Given<'_> {
     }
 
     fn tree(&self) -> Box<dyn Tree + '_> {
-        Box::new(Gather::new(self.index, self.gather))
+        Box::new(CarrierTree { index: self.index, how: self.gather, topmost: HashMap::new() })
+    }
+}
+
+/// Finds the span that a carrier is put under, the same one for all lines of a group.
+struct CarrierTree<'i> {
+    index: &'i SpanIndex,
+    how: Carriers,
+    /// By trace and service; the trace as a whole has no service.
+    topmost: HashMap<([u8; 16], Option<&'i str>), Option<Ids>>,
+}
+
+impl<'i> CarrierTree<'i> {
+    fn span(&self, (trace_id, span_id): Ids) -> Option<&'i Span> {
+        Some(self.index.span(self.index.by_ids(&trace_id, &span_id)?))
+    }
+
+    fn service_of(&self, ids: Ids) -> Option<&'i str> {
+        Some(&self.index.resource(self.span(ids)?.resource).service)
+    }
+}
+
+impl Tree for CarrierTree<'_> {
+    fn under(&mut self, ids: Ids) -> Option<Ids> {
+        let (index, length) = (self.index, LENGTH as i64);
+        let ids_of = |span: &Span| (span.trace_id, span.span_id);
+        let itself_or_above = || index.itself_or_above(&ids.0, &ids.1, length).map(ids_of);
+        let service = match self.how {
+            Carriers::Span => return itself_or_above(),
+            Carriers::Service => Some(self.service_of(ids)?),
+            Carriers::Trace => None,
+        };
+        let topmost = || index.topmost(&ids.0, service, length).map(ids_of);
+        self.topmost.entry((ids.0, service)).or_insert_with(topmost).or_else(itself_or_above)
+    }
+
+    fn service(&self, ids: Ids) -> Option<&str> {
+        self.service_of(ids)
+    }
+
+    fn name(&self, ids: Ids) -> Option<&str> {
+        Some(self.index.name(self.span(ids)?.name))
+    }
+
+    fn start(&self, ids: Ids) -> Option<u64> {
+        u64::try_from(self.span(ids)?.start).ok()
     }
 }

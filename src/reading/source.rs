@@ -32,7 +32,7 @@ pub struct Reading<'a> {
     /// Stop at the next chunk.
     pub stop: &'a AtomicBool,
     /// Buffers of files that have been read.
-    pub spare: &'a Mutex<Vec<Vec<u8>>>,
+    pub spare: Mutex<Vec<Vec<u8>>>,
     /// Services of the pods that envelopes name.
     pub services: &'a Services,
 }

@@ -26,7 +26,6 @@ use crate::pipeline::inputs::Inputs;
 use crate::pipeline::learned::Learned;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::span_lookups;
-use crate::pipeline::traces_with_errors;
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Record};
 use crate::run::monitor::Monitor;
@@ -66,7 +65,7 @@ pub fn run(
         correlator,
         wanted,
         selection: Selection::new(&config.select.only, span_lookups::of(Some(correlator)), || {
-            traces_with_errors::find(&run, &config.select, Some(correlator))
+            run.traces_with_errors(&config.select, Some(correlator))
         }),
         min_confidence: config.read.linking.min_confidence,
         place: None,
@@ -84,7 +83,7 @@ pub fn run(
             let Some(first) = collector.files.iter().position(|file| named.matching.contains(file)) else { continue };
             collector.place = Some((first as u32, *line));
         }
-        outcome.read.add(run.read(index, &mut collector));
+        outcome.read.add(run.records.give(index, &mut collector));
     }
     let remarks = collector.selection.remarks(span_lookups::of(Some(correlator)));
     let Collector { stories, left_out, .. } = collector;

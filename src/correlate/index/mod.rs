@@ -3,6 +3,7 @@
 //! In go span facts, out come spans by id, trace, parent, resource and time, event and key ([`SpanIndex`]). What a line means
 //! is not decided here. Modules outside use what is exported here, not the files.
 
+mod ancestors;
 mod attribute_words;
 mod bucket_sort;
 mod events;

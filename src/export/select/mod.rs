@@ -3,10 +3,12 @@
 mod condition;
 mod selection;
 mod span_lookup;
+mod traces_with_errors;
 mod unmet;
 mod window;
 
 pub use condition::Condition;
 pub use selection::Selection;
 pub use span_lookup::{SpanLookup, TraceId};
+pub use traces_with_errors::TracesWithErrors;
 pub use window::Window;

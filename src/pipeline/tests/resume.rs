@@ -13,18 +13,18 @@ use prost::Message;
 use crate::calendar::{CalendarSettings, Zone};
 use crate::checkpoint::acknowledged::{Acknowledged, Resending};
 use crate::checkpoint::ledger::State;
-use crate::checkpoint::source_files::SourceFiles;
+use crate::checkpoint::source_streams::SourceStreams;
 use crate::checkpoint::store::Store;
 use crate::counts::LinkCounts;
 use crate::export::batch::Batch;
 use crate::export::logs::batcher::LogBatcher;
 use crate::export::select::{Selection, Window};
+use crate::export::shipper::{LogOutput, ShippedSource, Shipper};
 use crate::export::sinks::{BatchSink, RecordOutput};
 use crate::input::discover::FoundFile;
 use crate::input::read::ReadLimits;
 use crate::input::sources::Source;
-use crate::pipeline::ship::{LogOutput, Shipper};
-use crate::pipeline::source_state::{SourceState, recognise};
+use crate::pipeline::known_files::recognise;
 use crate::reading::source::{Reading, read_source};
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Origin, Record};
@@ -215,7 +215,7 @@ impl World {
         let (before, damaged) = store.load().unwrap();
         assert_eq!(damaged, None);
         let acknowledged = Arc::new(Acknowledged::new(&["a".to_owned()], Some(before), Resending::default()));
-        let (stop, bytes_read, spare) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)), Mutex::default());
+        let (stop, bytes_read) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)));
         let limits = ReadLimits { line_bytes: 1 << 20, file_bytes: u64::MAX };
         let reading = Reading {
             limits,
@@ -223,7 +223,7 @@ impl World {
             journal_fields: false,
             bytes_read: &bytes_read,
             stop: &stop,
-            spare: &spare,
+            spare: Mutex::default(),
             services: &Default::default(),
         };
         let known = recognise(&source, &acknowledged, &reading);
@@ -237,20 +237,23 @@ impl World {
         };
         let selection = Selection::default();
         let shipper = Shipper {
-            correlator: None,
+            linker: None,
             min_confidence: 0.0,
             window: Window::new(None, None),
             selection: &selection,
             logs: vec![output],
             outputs: vec![&mut seen],
             links: None,
-            acknowledged: &acknowledged,
+            before: SourceStreams::new(&acknowledged),
             observed: 0,
             counts: LinkCounts::default(),
-            source: SourceState::default(),
+            source: ShippedSource::default(),
         };
-        let mut sink = Flushing { shipper, chunks: 0, killed_after, stop: &stop, left: None };
-        sink.shipper.source_begins(&source, SourceFiles::new(known));
+        let mut sink =
+            Flushing { shipper, acknowledged: &acknowledged, chunks: 0, killed_after, stop: &stop, left: None };
+        sink.shipper.before.source_begins(&source.writer, known);
+        let names = source.files.iter().map(|file| file.shown.clone()).collect();
+        sink.shipper.source_begins(ShippedSource::new(&source.writer, names));
         let calendar = CalendarSettings {
             year: None,
             zone: None,
@@ -280,7 +283,8 @@ impl RecordOutput for Seen {
 
 /// Sends after each chunk, and may be killed after one.
 struct Flushing<'a> {
-    shipper: Shipper<'a>,
+    shipper: Shipper<'a, SourceStreams<'a>>,
+    acknowledged: &'a Acknowledged,
     chunks: u64,
     killed_after: Option<u64>,
     stop: &'a AtomicBool,
@@ -311,7 +315,7 @@ impl SourceSink for Flushing<'_> {
         self.shipper.given_up_to(open);
         self.shipper.flush();
         if self.killed_after == Some(self.chunks) {
-            self.left.get_or_insert(self.shipper.acknowledged.state());
+            self.left.get_or_insert(self.acknowledged.state());
             self.stop.store(true, Ordering::Relaxed);
         }
         self.chunks += 1;

@@ -20,7 +20,7 @@ use crate::export::span_events::given_traces::GivenTraces;
 use crate::export::span_events::held_events::HeldEvents;
 use crate::export::span_events::span_batches::SPAN_BITS;
 use crate::export::span_events::span_stream::SpanStream;
-use crate::pipeline::backfill::span_stream;
+use crate::pipeline::shipping::span_stream;
 use crate::pipeline::span_lookups::Given;
 use crate::spans::file::Limits;
 

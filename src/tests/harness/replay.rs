@@ -107,14 +107,13 @@ fn each_record(sources: &[Source], each: &mut dyn FnMut(&Record<'_>)) {
     let zone = Zone::parse("+00:00").expect("it is one");
     let (stop, bytes_read) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)));
     let limits = ReadLimits { line_bytes: 1 << 20, file_bytes: u64::MAX };
-    let spare = Mutex::default();
     let reading = Reading {
         limits,
         keep_ansi: false,
         journal_fields: false,
         bytes_read: &bytes_read,
         stop: &stop,
-        spare: &spare,
+        spare: Mutex::default(),
         services: &Default::default(),
     };
     for (index, source) in sources.iter().enumerate() {

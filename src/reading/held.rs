@@ -6,9 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::checkpoint::acknowledged::Acknowledged;
-use crate::checkpoint::source_files::SourceFiles;
-use crate::reading::source::SourceReport;
+use super::source::SourceReport;
 use crate::record::Record;
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::waiting::{Item, Waiting};
@@ -19,59 +17,44 @@ const HELD_BYTES_MAX: usize = 128 << 20;
 /// not read to be held.
 const BYTES_HELD_PERCENT: u64 = 80;
 
-/// What was read of all sources, by their places.
+/// What was read of all sources, by their places; `None`: there was no room for it.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    sources: Vec<HeldSource>,
+    sources: Vec<Option<HeldSource>>,
 }
 
 /// What was read of one source.
-#[derive(Debug, Default)]
-pub(super) struct HeldSource {
-    /// Its files, as they were known before.
-    files: SourceFiles,
-    records: Option<Records>,
-}
-
 #[derive(Debug)]
-struct Records {
+pub(super) struct HeldSource {
     waiting: Waiting,
     report: SourceReport,
-    /// Its files, as they were found when they were read.
-    files: SourceFiles,
 }
 
 impl Held {
     /// Of these sources, by their places.
-    pub(super) fn new(sources: Vec<HeldSource>) -> Held {
+    pub(super) fn new(sources: Vec<Option<HeldSource>>) -> Held {
         Held { sources }
-    }
-
-    /// A source's files, for whoever takes its records next; `None` if nothing was read.
-    pub(crate) fn files(&self, index: usize) -> Option<SourceFiles> {
-        let source = self.sources.get(index)?;
-        Some(source.records.as_ref().map_or(&source.files, |records| &records.files).clone())
     }
 
     /// From when to when the records of a source are; `None` if they are not held, or have no times.
     pub(crate) fn times(&self, index: usize) -> Option<(i64, i64)> {
-        self.sources.get(index)?.records.as_ref()?.waiting.times()
+        self.sources.get(index)?.as_ref()?.waiting.times()
     }
 
     /// Whether the records of a source are held.
     pub(crate) fn is_held(&self, index: usize) -> bool {
-        self.sources.get(index).is_some_and(|source| source.records.is_some())
+        self.sources.get(index).is_some_and(Option::is_some)
     }
 
     /// The records of a source that is held.
     pub(crate) fn waiting_mut(&mut self, index: usize) -> Option<&mut Waiting> {
-        Some(&mut self.sources.get_mut(index)?.records.as_mut()?.waiting)
+        Some(&mut self.sources.get_mut(index)?.as_mut()?.waiting)
     }
 
     /// Does not hold a source any more: it is read again.
     pub(crate) fn release(&mut self, index: usize) {
         if let Some(source) = self.sources.get_mut(index) {
-            source.records = None;
+            *source = None;
         }
     }
 
@@ -82,8 +65,8 @@ impl Held {
         is_stopped: &dyn Fn() -> bool,
         sink: &mut S,
     ) -> Option<SourceReport> {
-        let records = self.sources.get(index)?.records.as_ref()?;
-        records.waiting.each(index as u32, |item| {
+        let held = self.sources.get(index)?.as_ref()?;
+        held.waiting.each(index as u32, |item| {
             match item {
                 Item::Record(record) => sink.record(&record),
                 Item::FileBegins(file) => sink.file_begins(file),
@@ -93,7 +76,7 @@ impl Held {
             if is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         sink.given_up_to(None);
-        Some(records.report.clone())
+        Some(held.report.clone())
     }
 }
 
@@ -101,26 +84,11 @@ impl Held {
 #[derive(Debug, Default)]
 pub(super) struct Taken(AtomicUsize);
 
-impl HeldSource {
-    /// A source whose records were given to this holder, as far as there was room for them.
-    pub(super) fn new(holder: Holder<'_>, report: SourceReport) -> HeldSource {
-        let files = holder.known.clone();
-        HeldSource { files, records: holder.finish().map(|(waiting, files)| Records { waiting, report, files }) }
-    }
-
-    /// One that was not read.
-    pub(super) fn unread(holder: Holder<'_>) -> HeldSource {
-        HeldSource { files: holder.known, records: None }
-    }
-}
-
 /// Takes the records of one source.
-pub(super) struct Holder<'h> {
+pub(super) struct Holder<'h, F> {
     waiting: Waiting,
-    /// Its files, as they were known before, and as they are read.
-    known: SourceFiles,
-    files: SourceFiles,
-    acknowledged: Option<&'h Acknowledged>,
+    /// Is shown its files and their bytes as well.
+    follower: F,
     /// Bytes held of all sources.
     taken: &'h Taken,
     /// Bytes of this one among them.
@@ -128,11 +96,9 @@ pub(super) struct Holder<'h> {
     fits: bool,
 }
 
-impl<'h> Holder<'h> {
-    /// For a source whose files are known so; `acknowledged`: what earlier runs sent, where lines are to be sent.
-    pub(super) fn new(known: SourceFiles, acknowledged: Option<&'h Acknowledged>, taken: &'h Taken) -> Holder<'h> {
-        let files = known.clone();
-        Holder { waiting: Waiting::default(), known, files, acknowledged, taken, counted: 0, fits: true }
+impl<'h, F> Holder<'h, F> {
+    pub(super) fn new(taken: &'h Taken, follower: F) -> Holder<'h, F> {
+        Holder { waiting: Waiting::default(), follower, taken, counted: 0, fits: true }
     }
 
     /// Whether there may be room for files of this many bytes.
@@ -153,41 +119,42 @@ impl<'h> Holder<'h> {
         }
     }
 
-    fn finish(mut self) -> Option<(Waiting, SourceFiles)> {
+    /// The source was read: what is held of it, if there was room.
+    pub(super) fn finish(mut self, report: SourceReport) -> (Option<HeldSource>, F) {
         self.waiting.finish();
         self.count();
-        self.files.are_read();
-        self.fits.then_some((self.waiting, self.files))
+        (self.fits.then_some(HeldSource { waiting: self.waiting, report }), self.follower)
+    }
+
+    /// The source was not read.
+    pub(super) fn unread(self) -> (Option<HeldSource>, F) {
+        (None, self.follower)
     }
 }
 
-impl RecordSink for Holder<'_> {
+impl<F> RecordSink for Holder<'_, F> {
     fn record(&mut self, record: &Record<'_>) {
         self.fits = self.fits && self.waiting.push(record);
     }
 }
 
-impl SourceSink for Holder<'_> {
+impl<F: SourceSink> SourceSink for Holder<'_, F> {
     fn wants_more(&self) -> bool {
         self.fits
     }
 
     fn file_begins(&mut self, file: u32) {
         self.waiting.file_begins(file);
-        if self.acknowledged.is_some() {
-            self.files.file_begins(file);
-        }
+        self.follower.file_begins(file);
     }
 
     fn bytes_read(&mut self, bytes: &[u8]) {
-        if let Some(acknowledged) = self.acknowledged {
-            self.files.bytes_read(bytes, acknowledged);
-        }
+        self.follower.bytes_read(bytes);
     }
 
     fn file_ends(&mut self, whole: bool) -> Option<&'static str> {
         self.waiting.file_ends(whole);
-        self.files.file_ends(whole, self.acknowledged?)
+        self.follower.file_ends(whole)
     }
 
     fn given_up_to(&mut self, open: Option<(u32, u64)>) {

@@ -3,19 +3,49 @@
 //! In go the records of one source after another, out go batches, link rows, lines of text and span events. One `Shipper`
 //! works on one thread; what it counts is added up at the end. It decides nothing about links itself.
 
-use super::source_state::SourceState;
-use crate::checkpoint::acknowledged::Acknowledged;
-use crate::checkpoint::source_files::SourceFiles;
-use crate::correlate::Correlator;
+use super::linker::{self, Linker};
+use super::logs::batcher::{LogBatcher, Place};
+use super::logs::encode::{self, RecordExtras};
+use super::logs::writers::Writer;
+use super::outputs::LinksFile;
+use super::select::{Selection, Window};
+use super::sinks::{BatchSink, RecordOutput};
 use crate::counts::{LinkCounts, around};
-use crate::export::logs::batcher::{LogBatcher, Place};
-use crate::export::logs::encode::{self, RecordExtras};
-use crate::export::outputs::LinksFile;
-use crate::export::select::{Selection, Window};
-use crate::export::sinks::{BatchSink, RecordOutput};
-use crate::input::sources::Source;
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Position, Record, Unlinked};
+
+/// What earlier runs sent of the source that is being read.
+pub trait SentBefore {
+    /// A file of the source begins: its place among them.
+    fn file_begins(&mut self, file: u32);
+
+    /// Bytes of the file, before their records come.
+    fn bytes_read(&mut self, bytes: &[u8]);
+
+    /// The file ends; a message if it is not the one that it was when the run began.
+    fn file_ends(&mut self, whole: bool) -> Option<&'static str>;
+
+    /// The next record comes, of the writer of this number in the source. Called once for each.
+    fn record(&mut self, writer: usize, record: &Record<'_>);
+
+    /// The stream of the current record, which receipts refer to, and where the record before it in that stream ends.
+    fn stream(&self) -> Option<(u32, u64)>;
+
+    /// Whether the bytes of the current record are those that an earlier run read at its place.
+    fn is_verified(&self, record: &Record<'_>) -> bool;
+
+    /// Whether a destination has what an earlier run read at the place of the current record.
+    fn settled(&self, destination: usize, position: &Position) -> Option<Settled>;
+}
+
+/// A destination has a record, which is not sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// A receipt for the records around it must not reach over it.
+    pub is_apart: bool,
+    /// It was sent without traces, and this run has some.
+    pub untraced: bool,
+}
 
 /// One destination of logs.
 pub struct LogOutput {
@@ -30,9 +60,9 @@ pub struct LogOutput {
 }
 
 /// Ships records.
-pub struct Shipper<'a> {
+pub struct Shipper<'a, B> {
     /// Finds links where traces were given.
-    pub correlator: Option<&'a Correlator>,
+    pub linker: Option<&'a dyn Linker>,
     /// Links below are not made.
     pub min_confidence: f32,
     /// Which records take part by their time.
@@ -45,21 +75,59 @@ pub struct Shipper<'a> {
     pub outputs: Vec<&'a mut (dyn RecordOutput + Send)>,
     /// The links file.
     pub links: Option<&'a mut LinksFile>,
-    /// What is remembered.
-    pub acknowledged: &'a Acknowledged,
+    /// What was sent before.
+    pub before: B,
     /// `observed_time_unix_nano`.
     pub observed: u64,
     /// What was counted.
     pub counts: LinkCounts,
-    /// What is known of the current source.
-    pub source: SourceState,
+    /// The source that is being read.
+    pub source: ShippedSource,
 }
 
-impl Shipper<'_> {
+/// The source that is being read: its files, and the writers of its records.
+#[derive(Debug, Default)]
+pub struct ShippedSource {
+    name: String,
+    /// Names of its files.
+    files: Vec<String>,
+    /// The one that is being read.
+    file: u32,
+    file_attributes: Vec<u8>,
+    writers: Vec<Writer>,
+    /// The writer of the current record.
+    current: usize,
+}
+
+impl ShippedSource {
+    /// A source of this name in the state, with the names of its files.
+    pub fn new(name: &str, files: Vec<String>) -> ShippedSource {
+        ShippedSource { name: name.to_owned(), files, ..ShippedSource::default() }
+    }
+
+    fn file_begins(&mut self, file: u32) {
+        self.file = file;
+        self.file_attributes = encode::file_attributes(&self.files[file as usize]);
+    }
+
+    /// The next record comes: finds its writer.
+    #[inline]
+    fn record(&mut self, record: &Record<'_>) {
+        let is = |writer: &Writer| writer.is(record.origin, record.stream);
+        if !self.writers.get(self.current).is_some_and(is) {
+            self.current = self.writers.iter().position(is).unwrap_or_else(|| {
+                self.writers.push(Writer::new(&self.name, record.origin, record.stream));
+                self.writers.len() - 1
+            });
+        }
+    }
+}
+
+impl<B: SentBefore> Shipper<'_, B> {
     /// A source begins.
-    pub fn source_begins(&mut self, source: &Source, files: SourceFiles) {
+    pub fn source_begins(&mut self, source: ShippedSource) {
         self.window.source_begins();
-        self.source = SourceState::new(source, files);
+        self.source = source;
     }
 
     /// Gives on what is gathered.
@@ -72,21 +140,15 @@ impl Shipper<'_> {
     }
 
     fn uid(&mut self, record: &Record<'_>) -> [u8; 16] {
-        let writer = self.source.writer(record, self.acknowledged);
+        self.source.record(record);
+        self.before.record(self.source.current, record);
+        let writer = &self.source.writers[self.source.current];
         let place = record.position.seqnum.unwrap_or(record.position.offset);
         writer.uids.of(record.payload, record.envelope_time, place, record.piece)
     }
 
-    fn link(&mut self, record: &Record<'_>) -> Option<Link> {
-        let outcome = match self.correlator {
-            Some(correlator) => correlator.link(record),
-            None => record.written_link().ok_or(Unlinked::NoTraces),
-        };
-        self.take(outcome)
-    }
-
     /// Counts what was found for a record.
-    pub(super) fn take(&mut self, outcome: Result<Link, Unlinked>) -> Option<Link> {
+    fn take(&mut self, outcome: Result<Link, Unlinked>) -> Option<Link> {
         match outcome {
             Ok(link) if link.confidence.is_some_and(|confidence| confidence < self.min_confidence) => {
                 self.counts.unlinked.add(Unlinked::BelowThreshold, 1);
@@ -104,7 +166,7 @@ impl Shipper<'_> {
     }
 
     /// Whether a time lies in the window; counts it so.
-    pub(super) fn is_in_window(&mut self, time: Option<i64>) -> bool {
+    fn is_in_window(&mut self, time: Option<i64>) -> bool {
         if time.is_none() && !self.window.is_open() {
             self.counts.by_record_before += 1;
         }
@@ -119,7 +181,7 @@ impl Shipper<'_> {
     }
 }
 
-impl RecordSink for Shipper<'_> {
+impl<B: SentBefore> RecordSink for Shipper<'_, B> {
     fn record(&mut self, record: &Record<'_>) {
         // It finds the record's writer too, which `leave_out` needs.
         let needs_uid = !self.logs.is_empty() || !self.outputs.is_empty();
@@ -128,7 +190,7 @@ impl RecordSink for Shipper<'_> {
             self.leave_out();
             return;
         }
-        let link = self.link(record);
+        let link = self.take(linker::link(self.linker, record));
         if let Some(rows) = &mut self.links {
             rows.add(record.position, link.as_ref());
         }
@@ -147,11 +209,11 @@ impl RecordSink for Shipper<'_> {
     }
 }
 
-impl Shipper<'_> {
+impl<B: SentBefore> Shipper<'_, B> {
     /// A record is not given to the destinations of logs, so that nothing must acknowledge it.
     fn leave_out(&mut self) {
-        if let Some((_, stream, _)) = self.source.current() {
-            self.logs.iter_mut().for_each(|output| output.batcher.leave_out(stream.index));
+        if let Some((key, _)) = self.before.stream() {
+            self.logs.iter_mut().for_each(|output| output.batcher.leave_out(key));
         }
     }
 
@@ -165,20 +227,22 @@ impl Shipper<'_> {
             &older
         };
         let extras = RecordExtras { uid, link, observed: self.observed, file_attributes };
-        let Some((writer, stream, after)) = self.source.current() else { return };
-        let Position { offset, end, .. } = record.position;
-        let place = Place { key: stream.index, after, offset, end };
-        let is_verified = self.source.is_verified(record, stream, self.acknowledged);
+        let (Some(writer), Some((key, after))) = (self.source.writers.get(self.source.current), self.before.stream())
+        else {
+            return;
+        };
+        let position = &record.position;
+        let place = Place { key, after, offset: position.offset, end: position.end };
+        let is_verified = self.before.is_verified(record);
         let (mut known, mut untraced) = (0, false);
         for output in &mut self.logs {
-            let settled = stream.settled.get(output.destination).and_then(Option::as_ref).filter(|_| is_verified);
-            if let Some(settled) = settled.filter(|settled| settled.ranges.holds(offset, end)) {
+            let settled = is_verified.then(|| self.before.settled(output.destination, position)).flatten();
+            if let Some(settled) = settled {
                 known += 1;
-                let traced = self.acknowledged.traced();
-                if settled.is_apart(offset, traced) {
-                    output.batcher.leave_out(stream.index);
+                if settled.is_apart {
+                    output.batcher.leave_out(key);
                 }
-                untraced |= traced && settled.untraced.contains(offset);
+                untraced |= settled.untraced;
                 continue;
             }
             if output.closed {
@@ -196,18 +260,19 @@ impl Shipper<'_> {
     }
 }
 
-impl SourceSink for Shipper<'_> {
+impl<B: SentBefore> SourceSink for Shipper<'_, B> {
     fn file_begins(&mut self, file: u32) {
         self.source.file_begins(file);
+        self.before.file_begins(file);
     }
 
     #[inline]
     fn bytes_read(&mut self, bytes: &[u8]) {
-        self.source.bytes_read(bytes, self.acknowledged);
+        self.before.bytes_read(bytes);
     }
 
     fn file_ends(&mut self, whole: bool) -> Option<&'static str> {
-        self.source.file_ends(whole, self.acknowledged)
+        self.before.file_ends(whole)
     }
 
     fn given_up_to(&mut self, open: Option<(u32, u64)>) {

@@ -1,0 +1,37 @@
+//! Which traces have a line from ERROR on: one of two sets that `errors` selects; the other is that of traces with a failed
+//! span ([`SpanLookup::failed_traces`](super::SpanLookup::failed_traces)).
+
+use std::collections::HashSet;
+
+use spanline_parsers::Severity;
+
+use super::span_lookup::TraceId;
+use super::window::Window;
+use crate::export::linker::{self, Linker};
+use crate::record::sink::{RecordSink, SourceSink};
+use crate::record::{Link, Record};
+
+/// Takes all records, source by source: the lines of a trace before the first error belong to it as well.
+pub struct TracesWithErrors<'a> {
+    /// Finds links where traces were given.
+    pub linker: Option<&'a dyn Linker>,
+    /// Links below are not made.
+    pub min_confidence: f32,
+    /// Which records take part by their time.
+    pub window: Window,
+    /// The traces so far.
+    pub traces: HashSet<TraceId>,
+}
+
+impl RecordSink for TracesWithErrors<'_> {
+    fn record(&mut self, record: &Record<'_>) {
+        if !self.window.takes(record.time) || record.entry.severity < Severity::ERROR {
+            return;
+        }
+        let is_made = |link: &Link| link.confidence.is_none_or(|confidence| confidence >= self.min_confidence);
+        let link = linker::link(self.linker, record).ok().filter(is_made);
+        self.traces.extend(link.map(|link| link.trace_id));
+    }
+}
+
+impl SourceSink for TracesWithErrors<'_> {}
