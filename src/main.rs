@@ -14,7 +14,7 @@ use spanline::commands::flags::with_flags;
 use spanline::commands::{backfill, explain, score};
 use spanline::config::{self, Surroundings};
 use spanline::notify::Notify;
-use spanline::pipeline::PipelineError;
+use spanline::run::RunError;
 use spanline::run::monitor::Monitor;
 
 fn main() -> ExitCode {
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 
 fn is_wrong_usage(error: &anyhow::Error) -> bool {
     error.is::<config::ConfigError>()
-        || matches!(error.downcast_ref(), Some(PipelineError::Clash(_)))
+        || matches!(error.downcast_ref(), Some(RunError::Clash(_)))
         || matches!(error.downcast_ref(), Some(ConvertError::Clash(_)))
 }
 

@@ -37,6 +37,12 @@ impl Origin {
     pub fn service(&self) -> &str {
         self.service_of_spans.as_deref().unwrap_or(&self.service_name)
     }
+
+    /// Whether another one differs at most by the service of its spans.
+    pub fn is_same_but_for_spans(&self, other: &Origin) -> bool {
+        let alike = Origin { service_of_spans: self.service_of_spans.clone(), ..other.clone() };
+        *self == alike
+    }
 }
 
 /// A container of a pod.

@@ -4,6 +4,7 @@
 //! sent again. Formats and the network are not known here.
 
 pub mod acknowledged;
+pub mod followed_files;
 pub mod ledger;
 pub mod marks;
 mod numbers;

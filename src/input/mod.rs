@@ -15,5 +15,6 @@ pub mod sniff;
 pub mod sources;
 pub mod temporary;
 pub mod trees;
+pub mod unread_journals;
 pub(crate) mod why_no_span;
 pub mod writers;

@@ -3,7 +3,7 @@
 //! In go files with their names, out come [`Source`]s in reading order. The first bytes of a file are looked at to tell
 //! what is no log and rotations by their first time; nothing is read through here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,11 @@ use super::guess;
 use super::look::Looker;
 use super::sniff::Sniffed;
 use super::writers::{Writer, Writers};
-use crate::calendar::fit::{Sample, SampleTimes};
+use crate::calendar::CalendarSettings;
+use crate::calendar::fit::{self, Sample, SampleTimes};
 use crate::decode;
 use crate::record::{Origin, Pod, Producer};
+use crate::services::Services;
 
 /// One stream of lines: a file with its rotations.
 #[derive(Debug, Clone, Default)]
@@ -229,6 +231,34 @@ fn origin_of_name(shown: &str, is_kubernetes_audit: bool) -> Origin {
         )
     };
     Origin { service_name: service, is_guessed: producer == Producer::Other, producer, ..Origin::default() }
+}
+
+/// How each source's calendar begins. `seconds`: at which spans began.
+pub fn calendars(
+    config: &CalendarSettings,
+    sources: &[Source],
+    seconds: &BTreeSet<i64>,
+    tell: &dyn Fn(&str),
+) -> Vec<CalendarSettings> {
+    let samples: Vec<_> = sources.iter().map(Source::sample).collect();
+    fit::calendars(config, &samples, seconds, tell)
+}
+
+/// Settles who wrote each source by what the spans tell of pods: a file that is called like one of them is that pod's, and
+/// a pod's lines go by the service of its spans, unless the user said another one.
+pub fn settle_writers(sources: &mut [Source], services: &Services, pod_named: &dyn Fn(&str) -> Option<Pod>) {
+    for source in sources {
+        let mut origin = Arc::unwrap_or_clone(source.origin());
+        if origin.is_guessed
+            && let Some(pod) = pod_named(&stem(source))
+        {
+            (origin.pod, origin.producer, origin.is_guessed) = (Some(pod), Producer::Pod, false);
+        }
+        if !source.service_is_said() {
+            services.put_over(&mut origin);
+        }
+        source.settled_origin = Some(Arc::new(origin));
+    }
 }
 
 /// The name of a source's newest file without its rotation and ending.

@@ -6,8 +6,7 @@
 
 use std::sync::Arc;
 
-use super::error::PipelineError;
-use super::inputs::{self, Inputs};
+use super::inputs::Inputs;
 use super::learned::Learned;
 use super::learning::Learning;
 use super::run::Run;
@@ -29,6 +28,7 @@ use crate::export::span_events::annotated_traces;
 use crate::input::sources::Source;
 use crate::notify::Notify;
 use crate::run::Outcome;
+use crate::run::RunError;
 use crate::run::config::BackfillConfig;
 use crate::run::monitor::Monitor;
 
@@ -51,10 +51,10 @@ pub fn backfill<'c>(
     config: &'c BackfillConfig,
     monitor: &Arc<Monitor>,
     notify: &Notify,
-) -> Result<Finished<'c>, PipelineError> {
+) -> Result<Finished<'c>, RunError> {
     // First of all: nothing is opened for writing that is read.
     let inputs = Inputs::find(&config.read, config.state.as_deref(), monitor.interrupted(), notify);
-    inputs.protect(&config.read, &inputs::outputs(config))?;
+    inputs.protect(&config.read, &config.outputs())?;
     // A state folder that another run uses is reported before the lines are read.
     let store = config.state.as_deref().filter(|_| !config.dry_run).map(Store::open).transpose()?;
     if let Some(note) = store.as_ref().and_then(Store::unlocked) {
@@ -94,7 +94,7 @@ impl Run<'_> {
         Remembered { acknowledged, saver }: Remembered,
         outcome: &mut Outcome,
         notify: &Notify,
-    ) -> Result<(Option<HeldLines>, Arc<Selection<'c>>), PipelineError> {
+    ) -> Result<(Option<HeldLines>, Arc<Selection<'c>>), RunError> {
         let mut outputs = Outputs::open(&OutputsConfig {
             links: config.links.as_deref(),
             destinations: if config.dry_run { &[] } else { &config.destinations },
@@ -151,7 +151,7 @@ impl Run<'_> {
         acknowledged: &Arc<Acknowledged>,
         saver: Option<Arc<Saver>>,
         notify: &Notify,
-    ) -> Result<(Deliveries, Vec<BatchSender>), PipelineError> {
+    ) -> Result<(Deliveries, Vec<BatchSender>), RunError> {
         let (acknowledged, monitor, heard) = (acknowledged.clone(), self.monitor.clone(), notify.clone());
         let hooks = deliveries::Hooks {
             retry_for: config.retry_for,
@@ -160,7 +160,7 @@ impl Run<'_> {
             background: saver.map(|saver| -> deliveries::Background { Box::pin(save_at_intervals(saver, heard)) }),
             notify: notify.clone(),
         };
-        let (deliveries, senders) = Deliveries::start(targets.to_vec(), hooks).map_err(PipelineError::Destination)?;
+        let (deliveries, senders) = Deliveries::start(targets.to_vec(), hooks).map_err(RunError::Destination)?;
         deliveries.statuses.iter().for_each(|(name, status)| self.monitor.watch(name.clone(), status.clone()));
         Ok((deliveries, senders))
     }
@@ -172,7 +172,7 @@ fn acknowledged(
     targets: &[Target],
     store: Option<&Store>,
     notify: &Notify,
-) -> Result<Arc<Acknowledged>, PipelineError> {
+) -> Result<Arc<Acknowledged>, RunError> {
     let (mut before, message) = store.map(Store::load).transpose()?.unzip();
     message.flatten().iter().for_each(|message| notify(message));
     let forgotten = before.as_mut().map_or(0, |state| state.begin_run(FILES_MAX));

@@ -4,23 +4,20 @@
 //! Nothing is opened for writing here.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use crate::checkpoint::store;
 use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
 use crate::input::discover::{self, Found};
 use crate::input::sources::{self, Source};
 use crate::input::temporary::Temporary;
-use crate::input::{archive, content, names, trees};
+use crate::input::unread_journals::unread_journals;
+use crate::input::{archive, names, trees};
 use crate::notify::Notify;
-use crate::spans::list::{Folders, TraceFiles, Walked};
-
-use crate::export::destination::Destination;
-use crate::notify::counted;
-use crate::run::config::{BackfillConfig, ReadConfig};
+use crate::run::config::ReadConfig;
 use crate::setting::Setting;
+use crate::spans::list::{Folders, TraceFiles, Walked};
 
 /// The logs of a run.
 pub(crate) struct Inputs {
@@ -48,7 +45,7 @@ impl Inputs {
             ));
         }
         let sources = sources::sources(&mut found, &config.input.writers);
-        notify_of_journals(&found, &config.input.paths, notify);
+        unread_journals(&found, &config.input.paths).iter().for_each(|message| notify(message));
         if config.input.verbose {
             for (reason, names) in &found.left_out {
                 names.iter().for_each(|name| notify(&format!("left out {name}: {reason}")));
@@ -71,52 +68,6 @@ impl Inputs {
         let besides = besides.filter_map(|(flag, path)| Input::file(format!("{flag} {}", path.display()), path));
         clash::check(outputs, stdin.into_iter().chain(besides).chain(logs).chain(repeated))
     }
-}
-
-/// Lines of a node that nothing else holds must not be missing in silence. (One that was named is a failure.)
-fn notify_of_journals(found: &Found, paths: &[PathBuf], notify: &Notify) {
-    let is_given = |name: &&String| paths.iter().any(|path| path.as_os_str() == name.as_str());
-    let names: Vec<&String> = found.left_out.get(content::BINARY_JOURNAL).into_iter().flatten().collect();
-    let missing: Vec<&&String> = names.iter().filter(|name| !is_given(name)).collect();
-    let Some(first) = missing.first() else { return };
-    let folder = first.rsplit_once('/').map_or(".", |(folder, _)| folder);
-    notify(&format!(
-        "{} in the systemd journal's own format, which is not read (the first: {first}): lines of kubelet, CRI-O and others \
-         that stand only there are MISSING. To read them: journalctl --directory {folder} -o export > node.export, and give \
-         node.export in addition to the other paths",
-        counted(missing.len() as u64, "file")
-    ));
-}
-
-/// What a backfill writes to. A dry run is told what the real one would be.
-pub(crate) fn outputs(config: &BackfillConfig) -> Vec<Output> {
-    let mut outputs = vec![Output::stderr()];
-    if let Some(path) = &config.links {
-        outputs.push(Output::file(format!("{} {}", Setting::Links, path.display()), path));
-    }
-    if let Some(folder) = &config.state {
-        outputs.push(Output::file(format!("{} {}", Setting::State, folder.display()), &folder.join(store::FILE_NAME)));
-    }
-    for destination in &config.destinations {
-        match destination {
-            Destination::Text => outputs.push(Output::stdout()),
-            Destination::Files(folder) => {
-                let mut names = vec!["logs.jsonl"];
-                if config.read.traces.are_given() {
-                    names.push("traces.jsonl");
-                }
-                for name in names {
-                    let path = folder.join(name);
-                    outputs.push(Output::file(
-                        format!("{} file={} ({name})", Setting::Destination, folder.display()),
-                        &path,
-                    ));
-                }
-            }
-            Destination::Logs(_) | Destination::Traces(_) => {}
-        }
-    }
-    outputs
 }
 
 /// What lies in a folder of traces.

@@ -5,17 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::error::PipelineError;
 use super::inputs::Inputs;
-use super::known_files::{FollowedFiles, KnownFiles};
 use super::learning::Learning;
-use super::run::Run;
-use crate::calendar::{CalendarSettings, fit};
+use super::run::{Run, recognise};
+use crate::calendar::CalendarSettings;
+use crate::checkpoint::followed_files::{FollowedFiles, KnownFiles};
 use crate::correlate::Correlator;
 use crate::correlate::index::Limits;
-use crate::export::outputs::OutputError;
 use crate::export::select::Condition;
 use crate::input::sources::{self, Source};
 use crate::input::why_no_span::why_no_span;
@@ -23,14 +21,14 @@ use crate::notify::Notify;
 use crate::reading::held::Held;
 use crate::reading::source::Reading;
 use crate::reading::source_records::SourceRecords;
-use crate::record::{Origin, Producer};
+use crate::record::Origin;
 use crate::run::Outcome;
+use crate::run::RunError;
 use crate::run::config::{ReadConfig, SelectConfig};
 use crate::run::monitor::{Monitor, ToRead};
 use crate::services::Services;
 use crate::setting::Setting;
-use crate::spans::config::TraceStore;
-use crate::spans::fetch::{FetchError, fetch};
+use crate::spans::fetch::{FromStores, LineTimes, fetch};
 use crate::spans::load::{self, TracesReport};
 use crate::spans::spool::Spool;
 
@@ -63,7 +61,7 @@ impl<'c> Learned<'c> {
         learning: Learning<'_>,
         monitor: &Arc<Monitor>,
         notify: &Notify,
-    ) -> Result<(Learned<'c>, Outcome), PipelineError> {
+    ) -> Result<(Learned<'c>, Outcome), RunError> {
         let Inputs { found, mut sources, traces } = inputs;
         if let Some((index, count)) = select.shard {
             sources.retain(|source| {
@@ -86,7 +84,7 @@ impl<'c> Learned<'c> {
         if !without_spans.is_empty() && !monitor.is_interrupted() {
             let without_spans = without_spans.join("; ");
             if !config.traces.allow_none {
-                return Err(PipelineError::NoSpans(without_spans));
+                return Err(RunError::NoSpans(without_spans));
             }
             outcome.failures.extend(unreadable.iter().cloned());
             let (traces, allowed) = (Setting::Traces, Setting::AllowNoTraces);
@@ -112,12 +110,17 @@ impl<'c> Learned<'c> {
         outcome: &mut Outcome,
         monitor: &Arc<Monitor>,
         notify: &Notify,
-    ) -> Result<Vec<String>, PipelineError> {
-        self.calendars = calendars(self.config, &self.sources, &BTreeSet::new(), &|_| {});
+    ) -> Result<Vec<String>, RunError> {
+        self.calendars = sources::calendars(&self.config.calendar, &self.sources, &BTreeSet::new(), &|_| {});
         self.read_lines(learning, monitor);
-        let window = self.run(monitor).records.times().map(|times| asked_for(times, select));
-        let has_lines = self.sources.iter().flat_map(|source| &source.files).any(|file| file.size > 0);
-        let (spools, without_spans) = from_stores(self.config, window, has_lines, outcome, notify)?;
+        let has_lines = || self.sources.iter().flat_map(|source| &source.files).any(|file| file.size > 0);
+        let lines = match self.run(monitor).records.times() {
+            Some(times) => taking_part(times, select),
+            None if has_lines() => LineTimes::Unknown,
+            None => LineTimes::NoLines,
+        };
+        let FromStores { spools, without_spans, missing } = fetch(&self.config.traces, lines, &**notify)?;
+        outcome.failures.extend(missing);
         outcome.from_stores = spools.len() as u64;
         self.traces.extend(spools.iter().map(|spool| spool.path().to_owned()));
         self._spools.extend(spools);
@@ -127,7 +130,10 @@ impl<'c> Learned<'c> {
     /// Reads all lines once, and holds their records.
     fn read_lines(&mut self, learning: Learning<'_>, monitor: &Arc<Monitor>) {
         let records = self.run(monitor).records;
-        let follow = |source: &Source| FollowedFiles::new(source, learning.acknowledged, &records.reading);
+        let acknowledged = learning.acknowledged;
+        let known =
+            |source: &Source| acknowledged.map(|acknowledged| recognise(source, acknowledged, &records.reading));
+        let follow = |source: &Source| FollowedFiles::new(known(source).unwrap_or_default(), acknowledged);
         let (held, followed) = records.hold(learning.workers, follow);
         let files = followed.into_iter().map(FollowedFiles::end).collect();
         (self.held, self.files) = (held, files);
@@ -136,26 +142,21 @@ impl<'c> Learned<'c> {
     /// Settles the zone and year of each source, and who wrote it, by what the spans tell. What was read before that, and
     /// would be read otherwise now, is not held any more.
     fn settle_sources(&mut self, seconds: &BTreeSet<i64>, tell: &dyn Fn(&str)) {
-        let calendars = calendars(self.config, &self.sources, seconds, tell);
+        let calendars = sources::calendars(&self.config.calendar, &self.sources, seconds, tell);
         let before = std::mem::replace(&mut self.calendars, calendars);
         let origin = |(index, source): (usize, &Source)| self.held.is_held(index).then(|| source.origin());
         let origins: Vec<Option<Arc<Origin>>> = self.sources.iter().enumerate().map(origin).collect();
         if let Some(correlator) = &self.correlator {
-            self.services = name_writers(correlator, &mut self.sources);
+            self.services = Services::new(correlator.services());
+            let pod_named = |name: &str| correlator.pod_named(name);
+            sources::settle_writers(&mut self.sources, &self.services, &pod_named);
         }
         for (index, (origin, source)) in origins.iter().zip(&self.sources).enumerate() {
-            let (Some(origin), Some(waiting)) = (origin.as_deref(), self.held.waiting_mut(index)) else { continue };
-            let settled = source.origin();
-            if before[index] != self.calendars[index] || !is_only_renamed(origin, &settled) {
+            let Some(origin) = origin else { continue };
+            if before[index] == self.calendars[index] {
+                self.held.rename(index, origin, &source.origin(), &self.services);
+            } else {
                 self.held.release(index);
-                continue;
-            }
-            for of_records in waiting.origins_mut() {
-                if of_records == origin {
-                    of_records.clone_from(&settled);
-                } else if of_records.pod != origin.pod {
-                    self.services.put_over(of_records);
-                }
             }
         }
     }
@@ -168,15 +169,7 @@ impl<'c> Learned<'c> {
                 sources: &self.sources,
                 calendars: &self.calendars,
                 held: &self.held,
-                reading: Reading {
-                    limits: self.config.input.limits,
-                    keep_ansi: self.config.input.keep_ansi,
-                    journal_fields: self.config.input.journal_fields,
-                    bytes_read: monitor.bytes_read(),
-                    stop: monitor.interrupted(),
-                    spare: Mutex::default(),
-                    services: &self.services,
-                },
+                reading: Reading::new(&self.config.input, &self.services, monitor.bytes_read(), monitor.interrupted()),
             },
             files: &self.files,
             monitor,
@@ -184,94 +177,11 @@ impl<'c> Learned<'c> {
     }
 }
 
-/// From when to when stores are asked for traces, for lines of these times.
-fn asked_for((first, last): (i64, i64), select: &SelectConfig) -> (i64, i64) {
+/// The times of lines that take part, with what clocks and buffers may add.
+fn taking_part((first, last): (i64, i64), select: &SelectConfig) -> LineTimes {
     let first = select.since.map_or(first, |since| first.max(since));
     let last = select.until.map_or(last, |until| last.min(until));
-    (first, last.saturating_add(LINE_BEFORE_SPAN))
-}
-
-/// How each source's calendar begins. `seconds`: at which spans began.
-fn calendars(
-    config: &ReadConfig,
-    sources: &[Source],
-    seconds: &BTreeSet<i64>,
-    tell: &dyn Fn(&str),
-) -> Vec<CalendarSettings> {
-    let samples: Vec<_> = sources.iter().map(Source::sample).collect();
-    fit::calendars(&config.calendar, &samples, seconds, tell)
-}
-
-/// Whether two origins differ at most by the service of their spans.
-fn is_only_renamed(one: &Origin, other: &Origin) -> bool {
-    let renamed = Origin { service_of_spans: one.service_of_spans.clone(), ..other.clone() };
-    *one == renamed
-}
-
-/// Settles who wrote each source by what the spans tell of pods: a file that is called like one of them is that pod's, and
-/// a pod's lines go by the service of its spans, unless the user said another one.
-fn name_writers(correlator: &Correlator, sources: &mut [Source]) -> Services {
-    let services = Services::new(correlator.services());
-    for source in sources {
-        let mut origin = Arc::unwrap_or_clone(source.origin());
-        if origin.is_guessed
-            && let Some(pod) = correlator.pod_named(&sources::stem(source))
-        {
-            (origin.pod, origin.producer, origin.is_guessed) = (Some(pod), Producer::Pod, false);
-        }
-        if !source.service_is_said() {
-            services.put_over(&mut origin);
-        }
-        source.settled_origin = Some(Arc::new(origin));
-    }
-    services
-}
-
-/// Traces of all stores, and the stores that gave none. `window`: from when to when the lines are.
-fn from_stores(
-    config: &ReadConfig,
-    window: Option<(i64, i64)>,
-    has_lines: bool,
-    outcome: &mut Outcome,
-    notify: &Notify,
-) -> Result<(Vec<Spool>, Vec<String>), PipelineError> {
-    let (mut spools, mut without_spans) = (Vec::new(), Vec::new());
-    for from in &config.traces.stores {
-        match window {
-            Some(window) => {
-                let spool = from_store(config, from, window, outcome, notify)?;
-                if spool.is_none() {
-                    without_spans.push(format!("{} has no traces of the time of the logs", from.name));
-                }
-                spools.extend(spool);
-            }
-            // With no line there is nothing to ask for, and nothing to send.
-            None if has_lines => without_spans.push(format!("{} was not asked: no line has a time", from.name)),
-            None => {}
-        }
-    }
-    Ok((spools, without_spans))
-}
-
-/// Traces of one store; `None` where there are none.
-fn from_store(
-    config: &ReadConfig,
-    store: &TraceStore,
-    window: (i64, i64),
-    outcome: &mut Outcome,
-    notify: &Notify,
-) -> Result<Option<Spool>, PipelineError> {
-    let fetched = fetch(&config.traces, store, window).map_err(|error| match error {
-        FetchError::Store(reason) => PipelineError::Traces { name: store.name.clone(), reason },
-        FetchError::Output { path, source } => OutputError { path, source }.into(),
-        FetchError::Io(error) => PipelineError::Io(error),
-    })?;
-    outcome.failures.extend(fetched.missing.iter().map(|missing| format!("{}: {missing}", store.name)));
-    if fetched.spool.is_none() {
-        let between = [fetched.from, window.1].map(crate::notify::spelled_time);
-        notify(&format!("{}: no traces between {} and {}", store.name, between[0], between[1]));
-    }
-    Ok(fetched.spool)
+    LineTimes::Between(first, last.saturating_add(LINE_BEFORE_SPAN))
 }
 
 /// How often the records of the sources are wanted: to be read, to learn, to find lines with errors, and to ship.

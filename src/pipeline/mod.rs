@@ -1,9 +1,7 @@
 //! The only place that knows every stage: builds them, connects them, lets them run, drains them.
 
 mod backfill;
-mod error;
 pub(crate) mod inputs;
-mod known_files;
 pub(crate) mod learned;
 pub(crate) mod learning;
 pub(crate) mod run;
@@ -14,4 +12,3 @@ pub(crate) mod span_lookups;
 mod tests;
 
 pub use backfill::{Finished, backfill};
-pub use error::PipelineError;

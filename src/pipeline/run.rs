@@ -1,16 +1,23 @@
-//! One run over the sources: their records, for whoever wants them, and how they are shown to the correlator.
+//! One run over the sources, once their files are known.
+//!
+//! In go the configuration and what was read so far, out come the records, for the correlator, for a selection and for
+//! whoever else wants them, and the traces to be read again. What becomes of them is not decided here.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::known_files::{KnownFiles, recognise};
 use super::span_lookups::Given;
 use crate::checkpoint::acknowledged::Acknowledged;
+use crate::checkpoint::followed_files::KnownFiles;
+use crate::checkpoint::recognise;
 use crate::checkpoint::source_files::SourceFiles;
 use crate::correlate::Correlator;
 use crate::export::linker::Linker;
 use crate::export::select::{TraceId, TracesWithErrors, Window};
+use crate::input::sources::Source;
+use crate::reading::source::Reading;
 use crate::reading::source_records::SourceRecords;
 use crate::record::Record;
 use crate::record::sink::{RecordSink, SourceSink};
@@ -83,6 +90,16 @@ impl Run<'_> {
         }
         errors.traces
     }
+}
+
+/// Finds out which of the files that earlier runs sent the files of a source are.
+pub(super) fn recognise(source: &Source, acknowledged: &Acknowledged, reading: &Reading<'_>) -> SourceFiles {
+    let mut buffer = reading.take_buffer();
+    let open = |at: usize| source.files[at].open(None);
+    let stop = || reading.stop.load(Ordering::Relaxed);
+    let known = recognise::recognise(&source.writer, source.files.len(), &open, acknowledged, &mut buffer, &stop);
+    reading.keep_buffer(buffer);
+    SourceFiles::new(known)
 }
 
 /// Shows each record to the correlator.

@@ -7,8 +7,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::source::SourceReport;
-use crate::record::Record;
 use crate::record::sink::{RecordSink, SourceSink};
+use crate::record::{Origin, Record};
+use crate::services::Services;
 use crate::waiting::{Item, Waiting};
 
 /// Bytes held in all.
@@ -30,6 +31,12 @@ pub(super) struct HeldSource {
     report: SourceReport,
 }
 
+/// A source that was to be held, and who followed its files.
+pub(super) struct Followed<F> {
+    pub(super) source: Option<HeldSource>,
+    pub(super) follower: F,
+}
+
 impl Held {
     /// Of these sources, by their places.
     pub(super) fn new(sources: Vec<Option<HeldSource>>) -> Held {
@@ -46,15 +53,26 @@ impl Held {
         self.sources.get(index).is_some_and(Option::is_some)
     }
 
-    /// The records of a source that is held.
-    pub(crate) fn waiting_mut(&mut self, index: usize) -> Option<&mut Waiting> {
-        Some(&mut self.sources.get_mut(index)?.as_mut()?.waiting)
-    }
-
     /// Does not hold a source any more: it is read again.
     pub(crate) fn release(&mut self, index: usize) {
         if let Some(source) = self.sources.get_mut(index) {
             *source = None;
+        }
+    }
+
+    /// A source was read under one origin, and who wrote it is settled now. If it would be read otherwise, it is not held any
+    /// more; else its records go by the service of the spans.
+    pub(crate) fn rename(&mut self, index: usize, origin: &Origin, settled: &Origin, services: &Services) {
+        if !origin.is_same_but_for_spans(settled) {
+            return self.release(index);
+        }
+        let Some(Some(held)) = self.sources.get_mut(index) else { return };
+        for of_records in held.waiting.origins_mut() {
+            if of_records == origin {
+                of_records.clone_from(settled);
+            } else if of_records.pod != origin.pod {
+                services.put_over(of_records);
+            }
         }
     }
 
@@ -120,15 +138,16 @@ impl<'h, F> Holder<'h, F> {
     }
 
     /// The source was read: what is held of it, if there was room.
-    pub(super) fn finish(mut self, report: SourceReport) -> (Option<HeldSource>, F) {
+    pub(super) fn finish(mut self, report: SourceReport) -> Followed<F> {
         self.waiting.finish();
         self.count();
-        (self.fits.then_some(HeldSource { waiting: self.waiting, report }), self.follower)
+        let source = self.fits.then_some(HeldSource { waiting: self.waiting, report });
+        Followed { source, follower: self.follower }
     }
 
     /// The source was not read.
-    pub(super) fn unread(self) -> (Option<HeldSource>, F) {
-        (None, self.follower)
+    pub(super) fn unread(self) -> Followed<F> {
+        Followed { source: None, follower: self.follower }
     }
 }
 

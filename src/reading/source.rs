@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::assemble::{AssembleSettings, Assembler, Counts};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::decode::Envelopes;
+use crate::input::config::InputConfig;
 use crate::input::open::Lost;
 use crate::input::read::{ChunkReader, LookFor, ReadLimits};
 use crate::input::sources::Source;
@@ -37,7 +38,25 @@ pub struct Reading<'a> {
     pub services: &'a Services,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    /// As is configured; `stop` ends it, and `bytes_read` counts.
+    pub fn new(
+        config: &InputConfig,
+        services: &'a Services,
+        bytes_read: &'a Arc<AtomicU64>,
+        stop: &'a AtomicBool,
+    ) -> Reading<'a> {
+        Reading {
+            limits: config.limits,
+            keep_ansi: config.keep_ansi,
+            journal_fields: config.journal_fields,
+            bytes_read,
+            stop,
+            spare: Mutex::default(),
+            services,
+        }
+    }
+
     pub(crate) fn take_buffer(&self) -> Vec<u8> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }

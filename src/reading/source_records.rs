@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::held::{Held, HeldSource, Holder, Taken};
+use super::held::{Followed, Held, Holder, Taken};
 use super::source::{Reading, SourceReport, read_source};
 use crate::calendar::CalendarSettings;
 use crate::counts::around;
@@ -47,7 +47,7 @@ impl SourceRecords<'_> {
     ) -> (Held, Vec<F>) {
         let (next, taken) = (AtomicUsize::new(0), Taken::default());
         let order = self.order(workers);
-        let read: Vec<Mutex<Option<(Option<HeldSource>, F)>>> = self.sources.iter().map(|_| Mutex::default()).collect();
+        let read: Vec<Mutex<Option<Followed<F>>>> = self.sources.iter().map(|_| Mutex::default()).collect();
         thread::scope(|scope| {
             for _ in 0..workers.min(self.sources.len()) {
                 scope.spawn(|| {
@@ -60,11 +60,11 @@ impl SourceRecords<'_> {
             }
         });
         let read = read.into_iter().filter_map(|read| read.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let (sources, followers) = read.unzip();
+        let (sources, followers) = read.map(|Followed { source, follower }| (source, follower)).unzip();
         (Held::new(sources), followers)
     }
 
-    fn hold_source<F: SourceSink>(&self, index: usize, taken: &Taken, follower: F) -> (Option<HeldSource>, F) {
+    fn hold_source<F: SourceSink>(&self, index: usize, taken: &Taken, follower: F) -> Followed<F> {
         let mut holder = Holder::new(taken, follower);
         if holder.may_fit(self.bytes(index)) {
             let report = self.give(index, &mut holder);

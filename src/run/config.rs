@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::calendar::CalendarSettings;
+use crate::checkpoint::store;
 use crate::correlate::config::LinkingConfig;
 use crate::export::config::{EventsConfig, TextConfig};
 use crate::export::destination::Destination;
 use crate::export::select::Condition;
+use crate::files::clash::Output;
 use crate::input::config::InputConfig;
+use crate::setting::Setting;
 use crate::spans::config::TracesConfig;
 use crate::spans::file::Limits as TraceLimits;
 
@@ -77,4 +80,38 @@ pub struct BackfillConfig {
     pub workers: usize,
     /// What the user should know before the run begins.
     pub notices: Vec<String>,
+}
+
+impl BackfillConfig {
+    /// What it writes to. A dry run is told what the real one would be.
+    pub fn outputs(&self) -> Vec<Output> {
+        let mut outputs = vec![Output::stderr()];
+        if let Some(path) = &self.links {
+            outputs.push(Output::file(format!("{} {}", Setting::Links, path.display()), path));
+        }
+        if let Some(folder) = &self.state {
+            outputs
+                .push(Output::file(format!("{} {}", Setting::State, folder.display()), &folder.join(store::FILE_NAME)));
+        }
+        for destination in &self.destinations {
+            match destination {
+                Destination::Text => outputs.push(Output::stdout()),
+                Destination::Files(folder) => {
+                    let mut names = vec!["logs.jsonl"];
+                    if self.read.traces.are_given() {
+                        names.push("traces.jsonl");
+                    }
+                    for name in names {
+                        let path = folder.join(name);
+                        outputs.push(Output::file(
+                            format!("{} file={} ({name})", Setting::Destination, folder.display()),
+                            &path,
+                        ));
+                    }
+                }
+                Destination::Logs(_) | Destination::Traces(_) => {}
+            }
+        }
+        outputs
+    }
 }

@@ -24,13 +24,16 @@ const MAY_NAME: [(&str, &[&str]); 26] = [
     ("otlp", &["setting"]),
     ("decode", &["record", "calendar"]),
     ("assemble", &["record", "services", "decode", "calendar", "input"]),
-    ("input", &["record", "setting", "files", "unpack", "decode", "calendar", "spans"]),
+    ("input", &["record", "services", "notify", "setting", "files", "unpack", "decode", "calendar", "spans"]),
     ("correlate", &["record", "facts"]),
     ("checkpoint", &["record", "notify"]),
     ("export", &["record", "notify", "setting", "counts", "files", "otlp"]),
-    ("spans", &["facts", "setting", "files", "otlp", "unpack"]),
+    ("spans", &["facts", "notify", "setting", "files", "otlp", "unpack"]),
     ("reading", &["record", "services", "counts", "calendar", "decode", "assemble", "input", "waiting"]),
-    ("run", &["counts", "calendar", "input", "reading", "correlate", "checkpoint", "export", "spans"]),
+    (
+        "run",
+        &["setting", "counts", "calendar", "files", "input", "reading", "correlate", "checkpoint", "export", "spans"],
+    ),
     (
         "pipeline",
         &[
@@ -74,7 +77,7 @@ const MAY_NAME: [(&str, &[&str]); 26] = [
     ("cli", &[]),
     ("config", &["cli", "calendar", "correlate", "export", "input", "otlp", "spans", "run", "commands"]),
     ("interrupt", &["run", "commands", "files"]),
-    ("main", &["cli", "config", "run", "pipeline", "commands", "notify"]),
+    ("main", &["cli", "config", "run", "commands", "notify"]),
 ];
 
 #[test]

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use super::flags::with_flags;
 use super::progress::Progress;
 use crate::notify::{Notify, counted};
-use crate::pipeline::{self, Finished, PipelineError, span_lookups};
-use crate::run::Outcome;
+use crate::pipeline::{self, Finished, span_lookups};
 use crate::run::config::BackfillConfig;
 use crate::run::monitor::Monitor;
+use crate::run::{Outcome, RunError};
 use text::TextOutput;
 
 /// Runs a backfill, with lines on `output` and the summary on `errors`; returns the exit code.
@@ -24,7 +24,7 @@ pub fn run(
     errors: &mut impl Write,
     monitor: &Arc<Monitor>,
     notify: &Notify,
-) -> Result<u8, PipelineError> {
+) -> Result<u8, RunError> {
     let progress = Progress::start(config.read.quiet, monitor, notify);
     let finished = pipeline::backfill(config, monitor, &progress.notify_above(notify));
     // Text goes to the same terminal.

@@ -21,13 +21,13 @@ use crate::export::select::Selection;
 use crate::files::clash::Output;
 use crate::input::discover;
 use crate::notify::Notify;
-use crate::pipeline::PipelineError;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::learned::Learned;
 use crate::pipeline::learning::Learning;
 use crate::pipeline::span_lookups;
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Record};
+use crate::run::RunError;
 use crate::run::monitor::Monitor;
 use config::{ExplainConfig, Wanted};
 use story::LineStory;
@@ -49,7 +49,7 @@ pub fn run(
     output: &mut impl Write,
     monitor: &Arc<Monitor>,
     notify: &Notify,
-) -> Result<Vec<String>, PipelineError> {
+) -> Result<Vec<String>, RunError> {
     let (wanted, as_json) = (&config.wanted, config.as_json);
     let progress = Progress::start(config.read.quiet, monitor, notify);
     let above = &progress.notify_above(notify);

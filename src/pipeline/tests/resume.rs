@@ -24,7 +24,7 @@ use crate::export::sinks::{BatchSink, RecordOutput};
 use crate::input::discover::FoundFile;
 use crate::input::read::ReadLimits;
 use crate::input::sources::Source;
-use crate::pipeline::known_files::recognise;
+use crate::pipeline::run::recognise;
 use crate::reading::source::{Reading, read_source};
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Origin, Record};

@@ -6,10 +6,11 @@ use crate::checkpoint::store::StoreError;
 use crate::export::outputs::OutputError;
 use crate::files::clash::Clash;
 use crate::setting::Setting;
+use crate::spans::fetch::FetchError;
 
 /// What stops a run before it begins.
 #[derive(Debug, thiserror::Error)]
-pub enum PipelineError {
+pub enum RunError {
     /// An output would destroy an input.
     #[error(transparent)]
     Clash(#[from] Clash),
@@ -40,4 +41,14 @@ pub enum PipelineError {
     /// A thread or runtime could not be had.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<FetchError> for RunError {
+    fn from(error: FetchError) -> RunError {
+        match error {
+            FetchError::Store { name, reason } => RunError::Traces { name, reason },
+            FetchError::Output { path, source } => OutputError { path, source }.into(),
+            FetchError::Io(error) => RunError::Io(error),
+        }
+    }
 }
