@@ -36,6 +36,18 @@ impl<'a> FollowedFiles<'a> {
         FollowedFiles { read: before.clone(), before, acknowledged }
     }
 
+    /// Its files as they are found while they are read.
+    pub fn read(&self) -> &SourceFiles {
+        &self.read
+    }
+
+    /// Its files, for whoever takes the records of what is read of them.
+    pub fn for_records(&self) -> SourceFiles {
+        let mut files = self.before.clone();
+        files.are_read();
+        files
+    }
+
     /// Nothing of them is read any more.
     pub fn end(mut self) -> KnownFiles {
         self.read.are_read();

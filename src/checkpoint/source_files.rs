@@ -49,6 +49,13 @@ impl SourceFiles {
         self.files.iter_mut().for_each(|file| file.known.marks = None);
     }
 
+    /// Takes over what was found of the same files while they were read.
+    pub(super) fn take_over(&mut self, read: &SourceFiles) {
+        for (file, read) in self.files.iter_mut().zip(&read.files) {
+            (file.known.verified, file.end) = (read.known.verified, read.end);
+        }
+    }
+
     /// What earlier runs knew of a file.
     pub fn known(&self, file: u32) -> Option<&KnownFile> {
         self.files.get(file as usize).map(|file| &file.known)

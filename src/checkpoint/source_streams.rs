@@ -39,6 +39,11 @@ impl<'a> SourceStreams<'a> {
         *self = SourceStreams { name: name.to_owned(), files, ..SourceStreams::new(self.acknowledged) };
     }
 
+    /// Its files were read on: what was found of them by then.
+    pub fn files_were_read(&mut self, files: &SourceFiles) {
+        self.files.take_over(files);
+    }
+
     /// A file of it begins: its place among them.
     pub fn file_begins(&mut self, file: u32) {
         self.files.file_begins(file);

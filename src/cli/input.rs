@@ -79,6 +79,11 @@ pub struct InputArgs {
     #[arg(long, value_name = "BYTES", default_value = "16GiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_temporary_bytes: u64,
+    /// Memory for spans, for records that wait for their links, and for what is learned of them; of more lines and spans than
+    /// fit, a window of time is linked after the other, and spans lie in a temporary file
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = parse_bytes, help_heading = LIMITS,
+          hide_short_help = true)]
+    pub memory: u64,
     /// Spans kept for linking; further ones are counted and left out
     #[arg(long, value_name = "N", default_value_t = 2_000_000, help_heading = LIMITS, hide_short_help = true)]
     pub max_spans: usize,

@@ -21,6 +21,7 @@ use crate::export::formats::terminal::Style;
 use crate::export::select::Condition;
 use crate::export::span_events::event::Style as EventStyle;
 use crate::input::config::InputConfig;
+use crate::run::budget::Budget;
 use crate::run::config::{BackfillConfig, ReadConfig, SelectConfig};
 use crate::spans::config::{TraceStore, TracesConfig};
 
@@ -89,6 +90,9 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
     })
 }
 
+/// Bytes of memory without which windows would be too small to learn from.
+const MEMORY_LEAST: u64 = 16 << 20;
+
 /// Those of the files that are named, by flag.
 fn named<const N: usize>(
     files: [(&'static str, &Option<PathBuf>); N],
@@ -136,12 +140,15 @@ pub(super) fn read(args: &InputArgs, around: &Surroundings<'_>) -> Result<ReadCo
         spans_max: args.max_spans,
         request_bytes_max: args.max_traces_request_bytes,
     };
+    if args.memory < MEMORY_LEAST {
+        return Err(ConfigError::new("--memory", "must be 16MiB or more"));
+    }
     let linking = LinkingConfig {
         min_confidence: args.min_confidence,
         call_sites: args.call_sites.as_deref().map(call_sites).transpose()?.unwrap_or_default(),
     };
     let calendar = calendar(args.year, args.zone.as_deref(), around)?;
-    Ok(ReadConfig { input, calendar, traces, linking, quiet: args.quiet })
+    Ok(ReadConfig { input, calendar, traces, linking, memory: Budget::new(args.memory), quiet: args.quiet })
 }
 
 /// What text shows.

@@ -44,6 +44,8 @@ pub struct Correlator {
     pub(crate) engine: Engine,
     /// Spans and lines come together, and are decided as they go: see [`Correlator::advance`].
     pub(crate) is_live: bool,
+    /// How many resources there were when those of each writer were looked for last.
+    pub(crate) resources_known: usize,
 }
 
 /// Who writes lines of a source.
@@ -83,6 +85,7 @@ impl Correlator {
             sites: CallSites::default(),
             engine: Engine::default(),
             is_live: false,
+            resources_known: 0,
         }
     }
 
@@ -100,6 +103,11 @@ impl Correlator {
     /// Makes room for spans of a file of this many bytes.
     pub fn expect_spans(&mut self, bytes: u64) {
         self.index.expect(usize::try_from(bytes / BYTES_PER_SPAN).unwrap_or(0));
+    }
+
+    /// Takes down who makes spans that come later.
+    pub fn add_resource(&mut self, resource: &ResourceFact<'_>) {
+        self.index.add_resource(resource);
     }
 
     /// Takes in a span.
@@ -345,9 +353,19 @@ fn away(record: &Record<'_>, range: (i64, i64)) -> Option<Unlinked> {
     }
 }
 
-/// The resources of a writer's spans, and while it has any, with a margin.
-pub(crate) fn traced(index: &SpanIndex, origin: &Origin) -> (Vec<u32>, (i64, i64)) {
+/// The resources of a writer's spans, and while it has any.
+fn traced(index: &SpanIndex, origin: &Origin) -> (Vec<u32>, (i64, i64)) {
     let resources = process::resources_of(origin, index.resources());
-    let (from, to) = index.range_of(&resources);
-    (resources, (from.saturating_sub(MARGIN_NS), to.saturating_add(MARGIN_NS)))
+    let range = range_of(index, &resources);
+    (resources, range)
+}
+
+/// While a writer of these resources has spans, with a margin.
+pub(crate) fn range_of(index: &SpanIndex, resources: &[u32]) -> (i64, i64) {
+    let (from, to) = match index.range_of(resources) {
+        // It has spans, but not of the time that is in hand.
+        (from, to) if from > to && !resources.is_empty() => (i64::MAX, i64::MAX),
+        range => range,
+    };
+    (from.saturating_sub(MARGIN_NS), to.saturating_add(MARGIN_NS))
 }

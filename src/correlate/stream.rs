@@ -4,8 +4,10 @@
 //! that fell due. Bounded: what is older than the memory is forgotten, and a source when it ends. Where lines wait until
 //! then is the caller's.
 
-use super::correlator::{Correlator, traced};
+use super::correlator::{Correlator, range_of};
+use super::index::Slot;
 use super::learn::Progress;
+use super::rules::process::resources_of;
 
 /// How a stream is followed.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +20,13 @@ pub struct Memory {
 
 /// Spans are kept so much longer than lines: of those that a line of the memory lies in, the end may be told late.
 const SPANS_LONGER_NS: i64 = 10_000_000_000;
+
+impl Memory {
+    /// Spans that ended before are not needed any more where lines up to `due` are decided.
+    pub fn spans_from(&self, due: i64) -> i64 {
+        due.saturating_sub(self.nanos).saturating_sub(SPANS_LONGER_NS)
+    }
+}
 
 impl Default for Memory {
     fn default() -> Memory {
@@ -43,15 +52,45 @@ impl Correlator {
     /// until the next. Call it when the spans they may lie in have come, or the time is up; what comes later for them is
     /// only learned from.
     pub fn advance(&mut self, due: i64, memory: Memory) {
+        self.index.forget_before(memory.spans_from(due));
+        self.find_writers();
+        self.decide_up_to(due, memory);
+    }
+
+    /// Spans of a further stretch of time come next, and all of it before its lines; those that were taken in are gone.
+    pub fn renew_spans(&mut self) {
+        let gone = self.index.len() as Slot;
+        self.index.keep_seed();
+        self.index.forget_all();
+        self.engine.forget_spans(gone);
+        self.requests.forget_spans(gone);
+    }
+
+    /// All spans of a stretch of time are in; its lines come next.
+    pub fn spans_are_in(&mut self) {
+        self.index.settle();
+        self.find_writers();
+    }
+
+    /// As [`Correlator::advance`] with the spans that are there.
+    pub fn decide_up_to(&mut self, due: i64, memory: Memory) {
         let from = due.saturating_sub(memory.nanos);
-        let spans_from = from.saturating_sub(SPANS_LONGER_NS);
-        self.index.forget_before(spans_from);
+        let spans_from = memory.spans_from(due);
         self.requests.forget_before(spans_from);
         self.rounded.retain(|row| row.2 >= spans_from);
-        for writer in self.sources.iter_mut().flatten() {
-            (writer.resources, writer.range) = traced(&self.index, &writer.origin);
-        }
         self.decide(Some(Progress { due, from, half_life: memory.half_life }));
+    }
+
+    /// The spans that each writer has by now.
+    fn find_writers(&mut self) {
+        let known = std::mem::replace(&mut self.resources_known, self.index.resources().len());
+        let has_new = known != self.resources_known;
+        for writer in self.sources.iter_mut().flatten() {
+            if has_new {
+                writer.resources = resources_of(&writer.origin, self.index.resources());
+            }
+            writer.range = range_of(&self.index, &writer.resources);
+        }
     }
 }
 

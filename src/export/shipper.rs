@@ -181,8 +181,10 @@ impl<B: SentBefore> Shipper<'_, B> {
     }
 }
 
-impl<B: SentBefore> RecordSink for Shipper<'_, B> {
-    fn record(&mut self, record: &Record<'_>) {
+impl<B: SentBefore> Shipper<'_, B> {
+    /// Ships a record with the link that is found for it.
+    #[inline]
+    fn ship(&mut self, record: &Record<'_>, find: impl FnOnce() -> Result<Link, Unlinked>) {
         // It finds the record's writer too, which `leave_out` needs.
         let needs_uid = !self.logs.is_empty() || !self.outputs.is_empty();
         let uid = if needs_uid { self.uid(record) } else { [0; 16] };
@@ -190,7 +192,7 @@ impl<B: SentBefore> RecordSink for Shipper<'_, B> {
             self.leave_out();
             return;
         }
-        let link = self.take(linker::link(self.linker, record));
+        let link = self.take(find());
         if let Some(rows) = &mut self.links {
             rows.add(record.position, link.as_ref());
         }
@@ -206,6 +208,46 @@ impl<B: SentBefore> RecordSink for Shipper<'_, B> {
         if !self.logs.is_empty() {
             self.log(record, link.as_ref(), &uid);
         }
+    }
+}
+
+impl<B: SentBefore> RecordSink for Shipper<'_, B> {
+    fn record(&mut self, record: &Record<'_>) {
+        let linker = self.linker;
+        self.ship(record, || linker::link(linker, record));
+    }
+}
+
+/// A shipper whose links come from elsewhere for a while.
+pub struct LinkedBy<'s, 'a, B> {
+    /// It ships.
+    pub shipper: &'s mut Shipper<'a, B>,
+    /// It finds the links.
+    pub linker: &'s dyn Linker,
+}
+
+impl<B: SentBefore> RecordSink for LinkedBy<'_, '_, B> {
+    fn record(&mut self, record: &Record<'_>) {
+        let linker = self.linker;
+        self.shipper.ship(record, || linker.link(record));
+    }
+}
+
+impl<B: SentBefore> SourceSink for LinkedBy<'_, '_, B> {
+    fn file_begins(&mut self, file: u32) {
+        self.shipper.file_begins(file);
+    }
+
+    fn bytes_read(&mut self, bytes: &[u8]) {
+        self.shipper.bytes_read(bytes);
+    }
+
+    fn file_ends(&mut self, whole: bool) -> Option<&'static str> {
+        self.shipper.file_ends(whole)
+    }
+
+    fn given_up_to(&mut self, open: Option<(u32, u64)>) {
+        self.shipper.given_up_to(open);
     }
 }
 

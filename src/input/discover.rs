@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -59,6 +59,19 @@ impl FoundFile {
     /// Opens it, without its compression.
     pub fn open(&self, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
         unpacked_sized(self.open_packed(count)?, self.size)
+    }
+
+    /// Opens it for reading lines from a place on, in decompressed bytes, that was read up to before.
+    pub fn open_at(&self, position: u64, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
+        if self.section.is_none()
+            && let Some(rest) = open::open_plain_at(&self.path, &self.expected(count.clone()), position)?
+        {
+            return Ok(Box::new(rest));
+        }
+        // What was read of it before is not counted again.
+        let mut input = unpacked_sized(self.open_packed(None)?, self.size)?;
+        io::copy(&mut input.by_ref().take(position), &mut io::sink())?;
+        Ok(input)
     }
 
     /// Opens it as it is; see [`open::open_expected`].

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{Mode, OFlags};
 
 use crate::files::identity::FileId;
-use crate::unpack::unpacked_sized;
+use crate::unpack::{self, START_BYTES, unpacked_sized};
 
 /// Bytes of a file that were there and can't be read any more. It is the cause within an [`io::Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,23 @@ pub fn open_expected(path: &Path, expected: &Expected) -> io::Result<Measured> {
         None => 0,
     };
     Ok(Measured::new(file, &metadata, expected, lost))
+}
+
+/// Opens a file that was found, and read up to a place, before; `None` if it is compressed, so that what comes before must be
+/// read again.
+pub fn open_plain_at(path: &Path, expected: &Expected, position: u64) -> io::Result<Option<Measured>> {
+    let mut measured = open_expected(path, expected)?;
+    let mut start = Vec::with_capacity(START_BYTES);
+    (&measured.file).take(START_BYTES as u64).read_to_end(&mut start)?;
+    if !unpack::is_plain(&start) {
+        return Ok(None);
+    }
+    measured.file.seek(io::SeekFrom::Start(position))?;
+    measured.left = measured.left.map(|left| left.saturating_sub(position));
+    // What was read before it was cut, or replaced, is not lost.
+    let found = expected.found.map_or(measured.size, |(_, size)| size);
+    measured.lost = measured.lost.min(found.saturating_sub(position));
+    Ok(Some(measured))
 }
 
 /// The file itself, to be read in parts, and what the system tells of it.

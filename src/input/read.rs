@@ -1,7 +1,8 @@
 //! One file's bytes as chunks of whole lines, decompressed, under limits.
 //!
 //! In goes an opened file; out come chunks that end at a line feed, except the last one of a file and the pieces of a
-//! line that is longer than the limit. What the lines mean is not known here.
+//! line that is longer than the limit. Between two chunks a reader can be put aside ([`Paused`]). What the lines mean is not
+//! known here.
 
 use std::io::{self, Read};
 
@@ -74,6 +75,8 @@ impl LookFor {
 /// Reads chunks from a file or a stream.
 pub struct ChunkReader<R> {
     input: R,
+    /// Bytes read in one go.
+    part_bytes: usize,
     buffer: Vec<u8>,
     filled: usize,
     consumed: usize,
@@ -85,9 +88,47 @@ pub struct ChunkReader<R> {
     blocks: Option<Blocks>,
 }
 
+#[derive(Debug)]
 enum Ended {
     Quietly,
     Error(ReadError),
+}
+
+/// A reader between two chunks, without its file and its buffer.
+#[derive(Debug)]
+pub struct Paused {
+    /// Bytes that were read and not given yet.
+    rest: Vec<u8>,
+    /// Where they stand in the decompressed file.
+    offset: u64,
+    inside_line: bool,
+    ended: Option<Ended>,
+    limits: ReadLimits,
+    look_for: Option<LookFor>,
+    blocks: Option<Blocks>,
+}
+
+impl Paused {
+    /// How much of the decompressed file was read.
+    pub fn position(&self) -> u64 {
+        self.offset + self.rest.len() as u64
+    }
+
+    /// The file is not read any more: it ended, or failed.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// Goes on with the file from [`Paused::position`] on.
+    pub fn resume<R: Read>(self, input: R, buffer: Vec<u8>) -> ChunkReader<R> {
+        let Paused { rest, offset, inside_line, ended, limits, look_for, blocks } = self;
+        let mut reader = ChunkReader::with_buffer(input, limits, buffer);
+        if reader.buffer.len() < rest.len() {
+            reader.buffer.resize(rest.len(), 0);
+        }
+        reader.buffer[..rest.len()].copy_from_slice(&rest);
+        ChunkReader { filled: rest.len(), offset, inside_line, ended, look_for, blocks, ..reader }
+    }
 }
 
 /// Why reading stopped early.
@@ -130,6 +171,7 @@ impl<R: Read> ChunkReader<R> {
         }
         ChunkReader {
             input,
+            part_bytes: READ_BYTES,
             buffer,
             filled: 0,
             consumed: 0,
@@ -145,6 +187,20 @@ impl<R: Read> ChunkReader<R> {
     /// The buffer, to be used again; one that has grown is given up.
     pub fn into_buffer(self) -> Vec<u8> {
         if self.buffer.len() == READ_BYTES { self.buffer } else { Vec::new() }
+    }
+
+    /// Reads about so many bytes in one go: where very many files are read by turns, each comes no further than it must.
+    pub fn in_parts(mut self, bytes: usize) -> ChunkReader<R> {
+        self.part_bytes = bytes.clamp(1, READ_BYTES);
+        self
+    }
+
+    /// Puts the reader aside until later; gives its file and its buffer back.
+    pub fn pause(self) -> (Paused, R, Vec<u8>) {
+        let ChunkReader { offset, inside_line, limits, look_for, blocks, .. } = self;
+        let rest = self.buffer[self.consumed..self.filled].to_vec();
+        let paused = Paused { rest, offset, inside_line, ended: self.ended, limits, look_for, blocks };
+        (paused, self.input, if self.buffer.len() == READ_BYTES { self.buffer } else { Vec::new() })
     }
 
     /// If the file starts as one with blocks does, read those: chunks then end anywhere.
@@ -220,7 +276,8 @@ impl<R: Read> ChunkReader<R> {
             return Ok(0);
         }
         loop {
-            match self.input.read(&mut self.buffer[self.filled..]) {
+            let end = self.buffer.len().min(self.filled + self.part_bytes);
+            match self.input.read(&mut self.buffer[self.filled..end]) {
                 Ok(0) => self.ended = Some(Ended::Quietly),
                 Ok(got) => {
                     self.filled += got;
@@ -303,6 +360,34 @@ mod tests {
         let (all, failed) = pieces(b"one\ntw", 100, Some(io::ErrorKind::InvalidData));
         assert!(failed);
         assert_eq!(all.iter().map(|p| p.0.as_str()).collect::<Vec<_>>(), ["one\n", "tw"]);
+    }
+
+    #[test]
+    fn a_reader_that_is_put_aside_goes_on_where_it_was() {
+        let text = b"one\ntwo\n\na line that is longer than the limit\nlast".as_slice();
+        let expected = pieces(text, 10, None).0;
+        for part in [1, 3, 7, 100] {
+            let limits = ReadLimits { line_bytes: 10, file_bytes: u64::MAX };
+            let (mut all, mut buffer, mut at) = (Vec::new(), Vec::new(), 0);
+            let mut paused: Option<Paused> = None;
+            loop {
+                let mut reader = match paused.take() {
+                    None => ChunkReader::new(&text[at..], limits),
+                    Some(paused) => paused.resume(&text[at..], std::mem::take(&mut buffer)),
+                }
+                .in_parts(part);
+                let Some(c) = reader.next_chunk().unwrap() else { break };
+                all.push((String::from_utf8_lossy(c.bytes).into_owned(), c.offset, c.continues, c.cut));
+                let (put_aside, input, room) = reader.pause();
+                at = text.len() - input.len();
+                assert_eq!(put_aside.position(), at as u64);
+                (paused, buffer) = (Some(put_aside), room);
+            }
+            let joined = |all: &[(String, u64, bool, bool)]| all.iter().map(|c| c.0.as_str()).collect::<String>();
+            assert_eq!(joined(&all), joined(&expected));
+            assert!(part < 100 || all == expected || all.len() <= expected.len(), "{all:?}");
+            assert!(all.iter().all(|c| c.0.ends_with('\n') || c.3 || c.0 == "last"), "{all:?}");
+        }
     }
 
     #[test]

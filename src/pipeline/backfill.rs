@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::inputs::Inputs;
 use super::learned::Learned;
-use super::learning::Learning;
+use super::learning::{InWindows, Learning};
 use super::run::Run;
 use super::shipping::Shipping;
 use super::span_lookups;
@@ -31,6 +31,7 @@ use crate::run::Outcome;
 use crate::run::RunError;
 use crate::run::config::BackfillConfig;
 use crate::run::monitor::Monitor;
+use crate::spans::by_time::SpansByTime;
 
 /// What a backfill came to, and what is left to show.
 pub struct Finished<'c> {
@@ -66,16 +67,36 @@ pub fn backfill<'c>(
         connecting::try_each(targets.clone(), notify.clone());
     }
     let acknowledged = acknowledged(config, &targets, store.as_ref(), notify)?;
-    let learning = Learning { keeps_evidence: false, workers: config.workers, acknowledged: Some(&acknowledged) };
-    let (learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, notify)?;
+    let (workers, in_windows) = (config.workers, InWindows::of(config));
+    let learning = Learning { keeps_evidence: false, workers, in_windows, acknowledged: Some(&acknowledged) };
+    let (mut learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, notify)?;
     outcome.dry_run = config.dry_run;
     acknowledged.set_traced(outcome.traces.spans > 0);
-    let correlator = learned.correlator.as_ref();
+    let links = Links {
+        correlator: learned.correlator.take(),
+        in_windows: learned.in_windows,
+        spans_by_time: learned.spans_by_time.take(),
+    };
     let saver = store.map(|store| Arc::new(Saver::new(store, acknowledged.clone())));
     let remembered = Remembered { acknowledged, saver };
-    let (lines, selection) =
-        learned.run(monitor).ship(config, &targets, correlator, remembered, &mut outcome, notify)?;
-    Ok(Finished { outcome, lines, selection, correlator: learned.correlator, sources: learned.sources })
+    let (shown, correlator) = learned.run(monitor).ship(config, &targets, links, remembered, &mut outcome, notify)?;
+    let Shown { lines, selection } = shown;
+    Ok(Finished { outcome, lines, selection, correlator, sources: learned.sources })
+}
+
+/// Where the links of records come from.
+struct Links {
+    correlator: Option<Correlator>,
+    /// It has not seen the lines yet.
+    in_windows: bool,
+    /// Spans that it does not hold.
+    spans_by_time: Option<SpansByTime>,
+}
+
+/// What is left to show.
+struct Shown<'c> {
+    lines: Option<HeldLines>,
+    selection: Arc<Selection<'c>>,
 }
 
 /// What is remembered of this run and those before, and who writes it down.
@@ -85,16 +106,16 @@ struct Remembered {
 }
 
 impl Run<'_> {
-    /// Links all records, and ships them to every destination. Returns what is left to show.
+    /// Links all records, and ships them to every destination. Returns what is left to show, and the spans.
     fn ship<'c>(
         &self,
         config: &'c BackfillConfig,
         targets: &[Target],
-        correlator: Option<&Correlator>,
+        Links { mut correlator, in_windows, spans_by_time }: Links,
         Remembered { acknowledged, saver }: Remembered,
         outcome: &mut Outcome,
         notify: &Notify,
-    ) -> Result<(Option<HeldLines>, Arc<Selection<'c>>), RunError> {
+    ) -> Result<(Shown<'c>, Option<Correlator>), RunError> {
         let mut outputs = Outputs::open(&OutputsConfig {
             links: config.links.as_deref(),
             destinations: if config.dry_run { &[] } else { &config.destinations },
@@ -103,18 +124,27 @@ impl Run<'_> {
             fields: config.text.fields,
             observed: config.read.calendar.now_nanos,
         })?;
-        let spans = span_lookups::of(correlator);
-        let linker = correlator.map(|correlator| correlator as &dyn Linker);
+        let spans = span_lookups::of(correlator.as_ref());
+        let linker = correlator.as_ref().map(|correlator| correlator as &dyn Linker);
         let lines_with_errors = || self.traces_with_errors(&config.select, linker);
         let selection = Arc::new(Selection::new(&config.select.only, spans, lines_with_errors));
         saver.iter().for_each(|saver| self.monitor.save_with(saver.clone()));
         let (deliveries, senders) = self.deliver(config, targets, &acknowledged, saver.clone(), notify)?;
         let destinations = targets.iter().zip(senders).collect();
         let (acknowledged, selected) = (&*acknowledged, &*selection);
-        let shipping = Shipping { run: self, config, correlator, selection: selected, acknowledged, destinations };
-        (outcome.read, outcome.links) = shipping.ship_records(&mut outputs);
-        if !self.monitor.is_interrupted() {
-            shipping.ship_traces(&mut outputs.events, outcome);
+        let shipping = Shipping { run: self, config, selection: selected, acknowledged, destinations };
+        match &mut correlator {
+            Some(correlator) if in_windows => {
+                shipping.ship_in_windows(correlator, spans_by_time, &mut outputs, outcome)?;
+            }
+            correlator => {
+                let linker = correlator.as_ref().map(|correlator| correlator as &dyn Linker);
+                (outcome.read, outcome.links) = shipping.ship_records(linker, &mut outputs);
+            }
+        }
+        let correlated = correlator.as_ref();
+        if let Some(correlator) = correlated.filter(|_| !self.monitor.is_interrupted()) {
+            shipping.ship_traces(correlator, &mut outputs.events, outcome);
         }
         // Deliveries end once there are no senders.
         drop(shipping);
@@ -126,10 +156,10 @@ impl Run<'_> {
         let names = || targets.iter().map(|target| target.endpoint.name());
         outcome.refused_before = names().zip(acknowledged.refused_before()).collect();
         outcome.delivered = names().zip(summaries).collect();
-        if let Some(correlator) = correlator {
+        if let Some(correlator) = correlated {
             outcome.count_limits(correlator, self.records.sources);
         }
-        let given = correlator.map(|correlator| self.given(config, correlator, outcome));
+        let given = correlated.map(|correlator| self.given(config, correlator, outcome));
         let (stopped, spans) = (outcome.stopped, outcome.traces.spans);
         let written = outputs.finish(stopped, spans, &mut |events, output| {
             if let Some(given) = &given {
@@ -140,7 +170,7 @@ impl Run<'_> {
         });
         outcome.failures.extend(written.failures);
         outcome.unwritten.extend(written.stopped);
-        Ok((written.lines, selection))
+        Ok((Shown { lines: written.lines, selection }, correlator))
     }
 
     /// Starts the destinations' tasks.

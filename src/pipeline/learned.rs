@@ -8,15 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::inputs::Inputs;
-use super::learning::Learning;
+use super::learning::{InWindows, Learning};
+use super::loaded_spans::LoadedSpans;
 use super::run::{Run, recognise};
 use crate::calendar::CalendarSettings;
 use crate::checkpoint::followed_files::{FollowedFiles, KnownFiles};
 use crate::correlate::Correlator;
-use crate::correlate::index::Limits;
-use crate::export::select::Condition;
 use crate::input::sources::{self, Source};
-use crate::input::why_no_span::why_no_span;
 use crate::notify::Notify;
 use crate::reading::held::Held;
 use crate::reading::source::Reading;
@@ -28,8 +26,9 @@ use crate::run::config::{ReadConfig, SelectConfig};
 use crate::run::monitor::{Monitor, ToRead};
 use crate::services::Services;
 use crate::setting::Setting;
+use crate::spans::by_time::SpansByTime;
 use crate::spans::fetch::{FromStores, LineTimes, fetch};
-use crate::spans::load::{self, TracesReport};
+use crate::spans::load::TracesReport;
 use crate::spans::spool::Spool;
 
 /// Lines may be written this long before their span's start is, by clocks and buffers.
@@ -45,6 +44,10 @@ pub(crate) struct Learned<'c> {
     pub(crate) sources: Vec<Source>,
     calendars: Vec<CalendarSettings>,
     pub(crate) correlator: Option<Correlator>,
+    /// Lines and spans are linked a window of time after the other: nothing was learned yet.
+    pub(super) in_windows: bool,
+    /// Spans that the correlator does not hold as a whole.
+    pub(super) spans_by_time: Option<SpansByTime>,
     held: Held,
     /// The files of each source, if they were to be held.
     files: Vec<KnownFiles>,
@@ -73,12 +76,24 @@ impl<'c> Learned<'c> {
         let bytes = sources.iter().flat_map(|source| &source.files).map(|file| file.size).sum();
         monitor.reading_begins(ToRead { bytes, passes: passes(config, select) });
         let (traces, _spools, mut without_spans) = (traces.paths, traces.spools, traces.without_spans);
-        let (calendars, correlator, held, files, services) = Default::default();
-        let mut learned = Learned { config, traces, _spools, sources, calendars, correlator, held, files, services };
+        let (calendars, correlator, in_windows, spans_by_time, held, files, services) = Default::default();
+        let mut learned = Learned {
+            config,
+            traces,
+            _spools,
+            sources,
+            calendars,
+            correlator,
+            in_windows,
+            spans_by_time,
+            held,
+            files,
+            services,
+        };
         if !config.traces.stores.is_empty() {
             without_spans.splice(0..0, learned.fetch(select, learning, &mut outcome, monitor, notify)?);
         }
-        learned.correlator = load_traces(config, &learned.traces, &mut outcome, notify);
+        learned.load_spans(learning.in_windows, &mut outcome, notify)?;
         let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;
         without_spans.extend(files.iter().chain(unreadable).cloned());
         if !without_spans.is_empty() && !monitor.is_interrupted() {
@@ -91,7 +106,15 @@ impl<'c> Learned<'c> {
             notify(&format!("{traces} {without_spans}; going on, as {allowed} says"));
         }
         learned.settle_sources(&outcome.traces.seconds, &**notify);
-        let is_read_twice = learned.correlator.is_some() || looks_for_errors(select);
+        learned.in_windows = learned.spans_by_time.is_some()
+            || learning.in_windows != InWindows::Nothing
+                && learned.correlator.is_some()
+                && bytes > config.memory.log_bytes;
+        if learned.in_windows {
+            (learned.held, learned.files) = Default::default();
+            return Ok((learned, outcome));
+        }
+        let is_read_twice = learned.correlator.is_some() || select.asks_for_errors();
         if is_read_twice && config.traces.stores.is_empty() {
             learned.read_lines(learning, monitor);
         }
@@ -100,6 +123,17 @@ impl<'c> Learned<'c> {
             learned.correlator = Some(correlator);
         }
         Ok((learned, outcome))
+    }
+
+    fn load_spans(&mut self, in_windows: InWindows, outcome: &mut Outcome, notify: &Notify) -> Result<(), RunError> {
+        if self.traces.is_empty() {
+            return Ok(());
+        }
+        let loaded = LoadedSpans::new(self.config, &self.traces, in_windows == InWindows::LinesAndSpans)?;
+        outcome.traces = loaded.report;
+        outcome.traces.failures.iter().for_each(|failure| notify(failure));
+        (self.correlator, self.spans_by_time) = (Some(loaded.correlator), loaded.by_time);
+        Ok(())
     }
 
     /// Reads the lines first, and fetches the traces of their time from all stores; returns the stores that have none.
@@ -186,22 +220,6 @@ fn taking_part((first, last): (i64, i64), select: &SelectConfig) -> LineTimes {
 
 /// How often the records of the sources are wanted: to be read, to learn, to find lines with errors, and to ship.
 fn passes(config: &ReadConfig, select: &SelectConfig) -> u64 {
-    let (learns, looks) = (config.traces.are_given(), looks_for_errors(select));
+    let (learns, looks) = (config.traces.are_given(), select.asks_for_errors());
     1 + u64::from(learns || looks) + u64::from(learns) + u64::from(looks)
-}
-
-/// Lines are chosen by what other lines of their traces say.
-fn looks_for_errors(select: &SelectConfig) -> bool {
-    select.only.iter().any(|condition| matches!(condition, Condition::Errors))
-}
-
-fn load_traces(config: &ReadConfig, paths: &[PathBuf], outcome: &mut Outcome, notify: &Notify) -> Option<Correlator> {
-    if paths.is_empty() {
-        return None;
-    }
-    let limits = Limits { spans_max: config.traces.spans_max, ..Limits::default() };
-    let mut correlator = Correlator::new(limits).with_call_sites(config.linking.call_sites.clone());
-    outcome.traces = load::load(paths, config.trace_limits(), &mut correlator, &why_no_span);
-    outcome.traces.failures.iter().for_each(|failure| notify(failure));
-    Some(correlator)
 }

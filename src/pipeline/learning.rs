@@ -1,6 +1,38 @@
 //! How sources are read to learn what belongs together.
 
 use crate::checkpoint::acknowledged::Acknowledged;
+use crate::export::destination::Destination;
+use crate::export::select::Condition;
+use crate::run::config::BackfillConfig;
+
+/// What may be in hand a window of time after the other: whoever needs all at once at the end cannot have it so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InWindows {
+    /// Nothing.
+    Nothing,
+    /// Lines.
+    Lines,
+    /// Lines, and the spans that they are linked to.
+    LinesAndSpans,
+}
+
+impl InWindows {
+    /// In a backfill. Text shows all lines of a trace together, and which traces have a line with an error is known when all
+    /// lines are; events wait for all spans.
+    pub(super) fn of(config: &BackfillConfig) -> InWindows {
+        let shown = || config.destinations.iter().filter(|_| !config.dry_run);
+        let asks_for_spans = |condition: &Condition| matches!(condition, Condition::Span(_));
+        if shown().any(|destination| matches!(destination, Destination::Text)) || config.select.asks_for_errors() {
+            InWindows::Nothing
+        } else if shown().any(|destination| matches!(destination, Destination::Files(_) | Destination::Traces(_)))
+            || config.select.only.iter().any(asks_for_spans)
+        {
+            InWindows::Lines
+        } else {
+            InWindows::LinesAndSpans
+        }
+    }
+}
 
 /// How sources are read to learn what belongs together.
 #[derive(Debug, Clone, Copy)]
@@ -9,6 +41,8 @@ pub(crate) struct Learning<'a> {
     pub(crate) keeps_evidence: bool,
     /// Threads that read.
     pub(crate) workers: usize,
+    /// Whether more than the memory holds is linked a window of time after the other.
+    pub(crate) in_windows: InWindows,
     /// What earlier runs sent, where lines are to be sent.
     pub(crate) acknowledged: Option<&'a Acknowledged>,
 }

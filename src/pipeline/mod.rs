@@ -4,11 +4,14 @@ mod backfill;
 pub(crate) mod inputs;
 pub(crate) mod learned;
 pub(crate) mod learning;
+mod loaded_spans;
 pub(crate) mod run;
 mod sent_before;
 mod shipping;
+mod shipping_in_windows;
 pub(crate) mod span_lookups;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use backfill::{Finished, backfill};

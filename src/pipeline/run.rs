@@ -103,7 +103,7 @@ pub(super) fn recognise(source: &Source, acknowledged: &Acknowledged, reading: &
 }
 
 /// Shows each record to the correlator.
-struct Observer<'c>(&'c mut Correlator);
+pub(super) struct Observer<'c>(pub(super) &'c mut Correlator);
 
 impl RecordSink for Observer<'_> {
     fn record(&mut self, record: &Record<'_>) {

@@ -30,6 +30,7 @@ use crate::export::span_events::given_traces::GivenTraces;
 use crate::export::span_events::held_events::HeldEvents;
 use crate::export::span_events::span_batches::SPAN_BITS;
 use crate::export::span_events::span_stream::SpanStream;
+use crate::input::sources::Source;
 use crate::reading::source::SourceReport;
 use crate::run::Outcome;
 use crate::run::config::BackfillConfig;
@@ -38,7 +39,6 @@ use crate::run::config::BackfillConfig;
 pub(super) struct Shipping<'a> {
     pub(super) run: &'a Run<'a>,
     pub(super) config: &'a BackfillConfig,
-    pub(super) correlator: Option<&'a Correlator>,
     pub(super) selection: &'a Selection<'a>,
     pub(super) acknowledged: &'a Acknowledged,
     /// Destinations over the network, in the order in which they are remembered.
@@ -46,8 +46,12 @@ pub(super) struct Shipping<'a> {
 }
 
 impl Shipping<'_> {
-    /// Reads all sources, and ships their records.
-    pub(super) fn ship_records(&self, outputs: &mut Outputs) -> (SourceReport, LinkCounts) {
+    /// Reads all sources, and ships their records with their links.
+    pub(super) fn ship_records(
+        &self,
+        linker: Option<&dyn Linker>,
+        outputs: &mut Outputs,
+    ) -> (SourceReport, LinkCounts) {
         let records = &self.run.records;
         let workers = if outputs.wants_order() { 1 } else { self.config.workers.min(records.sources.len()).max(1) };
         let (order, next) = (records.order(workers), AtomicUsize::new(0));
@@ -55,7 +59,7 @@ impl Shipping<'_> {
         let mut record_outputs = Some(outputs.record_outputs());
         thread::scope(|scope| {
             for _ in 0..workers {
-                let mut shipper = self.shipper(record_outputs.take().unwrap_or_default());
+                let mut shipper = self.shipper(linker, record_outputs.take().unwrap_or_default());
                 let (order, next, total) = (&order, &next, &total);
                 scope.spawn(move || {
                     while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -71,7 +75,11 @@ impl Shipping<'_> {
     }
 
     /// The shipper of one worker.
-    fn shipper<'o>(&'o self, (links, outputs): RecordOutputs<'o>) -> Shipper<'o, SourceStreams<'o>> {
+    pub(super) fn shipper<'o>(
+        &'o self,
+        linker: Option<&'o dyn Linker>,
+        (links, outputs): RecordOutputs<'o>,
+    ) -> Shipper<'o, SourceStreams<'o>> {
         let of_logs = self.destinations.iter().enumerate().filter(|(_, (target, _))| target.takes_logs);
         let log_output = |(destination, (_, sender)): (usize, &(&Target, BatchSender))| LogOutput {
             destination,
@@ -80,7 +88,7 @@ impl Shipping<'_> {
             closed: self.config.dry_run,
         };
         Shipper {
-            linker: self.correlator.map(|correlator| correlator as &dyn Linker),
+            linker,
             min_confidence: self.config.read.linking.min_confidence,
             window: Window::new(self.config.select.since, self.config.select.until),
             selection: self.selection,
@@ -97,14 +105,12 @@ impl Shipping<'_> {
     fn ship_source(&self, index: usize, shipper: &mut Shipper<'_, SourceStreams<'_>>) -> SourceReport {
         let source = &self.run.records.sources[index];
         shipper.before.source_begins(&source.writer, self.run.known_files(index, self.acknowledged));
-        let files = source.files.iter().map(|file| file.shown.clone()).collect();
-        shipper.source_begins(ShippedSource::new(&source.writer, files));
+        shipper.source_begins(shipped(source));
         self.run.records.give(index, shipper)
     }
 
     /// The given traces with their lines on them, to the destinations that want them.
-    pub(super) fn ship_traces(&self, held: &mut [HeldEvents], outcome: &mut Outcome) {
-        let Some(correlator) = self.correlator else { return };
+    pub(super) fn ship_traces(&self, correlator: &Correlator, held: &mut [HeldEvents], outcome: &mut Outcome) {
         let given = self.run.given(self.config, correlator, outcome);
         let mut known = None;
         for (index, (target, sender)) in self.destinations.iter().enumerate() {
@@ -151,6 +157,11 @@ impl Shipping<'_> {
     fn carriers(&self, destination: usize) -> SpanStream {
         span_stream(trace_files::carriers(self.acknowledged), destination, u64::MAX)
     }
+}
+
+/// A source, to those who ship its records.
+pub(super) fn shipped(source: &Source) -> ShippedSource {
+    ShippedSource::new(&source.writer, source.files.iter().map(|file| file.shown.clone()).collect())
 }
 
 fn recognise_traces(given: &Given<'_>, acknowledged: &Acknowledged) -> io::Result<Vec<KnownTraces>> {

@@ -14,21 +14,10 @@ use crate::export::linker::Linker;
 use crate::export::select::{SpanLookup, TraceId};
 use crate::export::span_events::carriers::{LENGTH, Tree};
 use crate::export::span_events::given_traces::GivenTraces;
-use crate::facts::{ResourceFact, SpanFact};
 use crate::otlp::own::Ids;
 use crate::record::{Link, Record, Unlinked};
 use crate::spans::file::Limits;
-use crate::spans::load::{SpanSink, each_request};
-
-impl SpanSink for Correlator {
-    fn expect(&mut self, bytes: u64) {
-        self.expect_spans(bytes);
-    }
-
-    fn add(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
-        self.add_span(resource, span);
-    }
-}
+use crate::spans::load::each_request;
 
 impl Linker for Correlator {
     fn link(&self, record: &Record<'_>) -> Result<Link, Unlinked> {

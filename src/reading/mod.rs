@@ -7,3 +7,4 @@
 pub(crate) mod held;
 pub mod source;
 pub(crate) mod source_records;
+pub(crate) mod window_source;

@@ -3,7 +3,7 @@
 //! In goes a [`Source`], out go its records, in order over all its files; a file that fails is reported and the next one is
 //! read. What becomes of the records is the sink's.
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,8 +11,9 @@ use crate::assemble::{AssembleSettings, Assembler, Counts};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::decode::Envelopes;
 use crate::input::config::InputConfig;
+use crate::input::discover::FoundFile;
 use crate::input::open::Lost;
-use crate::input::read::{ChunkReader, LookFor, ReadLimits};
+use crate::input::read::{ChunkReader, LookFor, Paused, ReadError, ReadLimits};
 use crate::input::sources::Source;
 use crate::record::Origin;
 use crate::record::sink::SourceSink;
@@ -101,63 +102,190 @@ pub fn read_source<S: SourceSink>(
     reading: &Reading<'_>,
     sink: &mut S,
 ) -> SourceReport {
-    let settings = AssembleSettings {
-        envelopes: if origin.pod.is_some() { Envelopes::OfContainer } else { Envelopes::Auto },
-        expect: Expect::Auto,
-        record_bytes_max: reading.limits.line_bytes,
-        drop_nul_lines: true,
-        keep_ansi: reading.keep_ansi,
-        journal_fields: reading.journal_fields,
-    };
-    let assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
-    let mut assembler = assembler.with_services(reading.services.clone());
-    let mut report = SourceReport::default();
-    for (at, file) in source.files.iter().enumerate() {
-        if !sink.wants_more() {
-            break;
+    let mut reader = SourceReader::new(index, origin, calendar, reading);
+    reader.read(source, reading, sink);
+    reader.end(source, sink);
+    reader.report
+}
+
+/// A source that can be read by turns.
+pub struct SourceReader {
+    assembler: Assembler,
+    /// The file that is read next, or goes on.
+    at: usize,
+    file: Option<OpenFile>,
+    /// Bytes read in one go, if fewer than usual.
+    part_bytes: usize,
+    has_ended: bool,
+    report: SourceReport,
+}
+
+type Input = Box<dyn Read + Send>;
+
+/// A file between two turns.
+struct OpenFile {
+    paused: Paused,
+    /// `None` where it was closed meanwhile.
+    input: Option<Input>,
+}
+
+impl SourceReader {
+    /// Before its first record.
+    pub fn new(index: u32, origin: &Arc<Origin>, calendar: &CalendarSettings, reading: &Reading<'_>) -> SourceReader {
+        let settings = AssembleSettings {
+            envelopes: if origin.pod.is_some() { Envelopes::OfContainer } else { Envelopes::Auto },
+            expect: Expect::Auto,
+            record_bytes_max: reading.limits.line_bytes,
+            drop_nul_lines: true,
+            keep_ansi: reading.keep_ansi,
+            journal_fields: reading.journal_fields,
+        };
+        let assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
+        SourceReader {
+            assembler: assembler.with_services(reading.services.clone()),
+            at: 0,
+            file: None,
+            part_bytes: usize::MAX,
+            has_ended: false,
+            report: SourceReport::default(),
         }
-        assembler.next_file(at as u32);
-        let input = match file.open(Some(reading.bytes_read.clone())) {
-            Ok(input) => input,
-            Err(error) => {
-                let is_gone = error.kind() == io::ErrorKind::NotFound;
-                report.bytes_lost += if is_gone { file.size } else { Lost::of(&error) };
-                report.failures.push(format!("{}: {error}", file.shown));
+    }
+
+    /// Reads about so many bytes in one go, and so no further beyond what the sink wants.
+    pub fn in_parts(self, bytes: usize) -> SourceReader {
+        SourceReader { part_bytes: bytes, ..self }
+    }
+
+    /// Reads on until the sink wants no more, the run is stopped, or all is read.
+    pub fn read<S: SourceSink>(&mut self, source: &Source, reading: &Reading<'_>, sink: &mut S) {
+        let goes_on = |sink: &S| sink.wants_more() && !reading.stop.load(Ordering::Relaxed);
+        while !self.has_ended && goes_on(sink) {
+            let Some(file) = source.files.get(self.at) else {
+                self.end(source, sink);
+                return;
+            };
+            let Some(mut reader) = self.open(file, reading, sink) else {
+                self.at += 1;
                 continue;
+            };
+            let mut ended = None;
+            while ended.is_none() && goes_on(sink) {
+                match reader.next_chunk() {
+                    Ok(Some(chunk)) => {
+                        sink.bytes_read(chunk.bytes);
+                        self.assembler.feed(&chunk, sink);
+                        sink.given_up_to(self.assembler.oldest_open_line());
+                    }
+                    end => ended = Some(end.err()),
+                }
+            }
+            match ended {
+                Some(error) => {
+                    self.file_ends(file, error, sink);
+                    reading.keep_buffer(reader.into_buffer());
+                }
+                None => {
+                    let (paused, input, buffer) = reader.pause();
+                    reading.keep_buffer(buffer);
+                    self.file = Some(OpenFile { paused, input: Some(input) });
+                }
+            }
+        }
+    }
+
+    /// The file that is read next, where it is to be read on; `None` if it cannot be opened.
+    fn open<S: SourceSink>(
+        &mut self,
+        file: &FoundFile,
+        reading: &Reading<'_>,
+        sink: &mut S,
+    ) -> Option<ChunkReader<Input>> {
+        let count = Some(reading.bytes_read.clone());
+        let before = self.file.take();
+        let input = match before {
+            Some(OpenFile { paused, input: Some(input) }) => {
+                return Some(paused.resume(input, reading.take_buffer()).in_parts(self.part_bytes));
+            }
+            Some(OpenFile { paused, input: None }) => match file.open_at(paused.position(), count) {
+                Ok(input) => return Some(paused.resume(input, reading.take_buffer()).in_parts(self.part_bytes)),
+                Err(error) => {
+                    self.report.files_cut += 1;
+                    self.report
+                        .failures
+                        .extend(sink.file_ends(false).map(|message| format!("{}: {message}", file.shown)));
+                    Err((error, file.size.saturating_sub(paused.position())))
+                }
+            },
+            None => {
+                self.assembler.next_file(self.at as u32);
+                file.open(count).map_err(|error| (error, file.size))
             }
         };
-        let mut reader = ChunkReader::with_buffer(input, reading.limits, reading.take_buffer());
-        reader.look_for(LookFor { journal: true, streams: true });
-        sink.file_begins(at as u32);
-        let mut whole = false;
-        loop {
-            if reading.stop.load(Ordering::Relaxed) || !sink.wants_more() {
-                break;
+        match input {
+            Ok(input) => {
+                let mut reader = ChunkReader::with_buffer(input, reading.limits, reading.take_buffer());
+                reader.look_for(LookFor { journal: true, streams: true });
+                sink.file_begins(self.at as u32);
+                Some(reader.in_parts(self.part_bytes))
             }
-            match reader.next_chunk() {
-                Ok(Some(chunk)) => {
-                    sink.bytes_read(chunk.bytes);
-                    assembler.feed(&chunk, sink);
-                    sink.given_up_to(assembler.oldest_open_line());
-                }
-                Ok(None) => {
-                    report.files_read += 1;
-                    whole = true;
-                    break;
-                }
-                Err(error) => {
-                    report.files_cut += 1;
-                    report.bytes_lost += error.lost_bytes();
-                    report.failures.push(format!("{}: {error}", file.shown));
-                    break;
-                }
+            Err((error, size)) => {
+                let is_gone = error.kind() == io::ErrorKind::NotFound;
+                self.report.bytes_lost += if is_gone { size } else { Lost::of(&error) };
+                self.report.failures.push(format!("{}: {error}", file.shown));
+                None
             }
         }
-        report.failures.extend(sink.file_ends(whole).map(|message| format!("{}: {message}", file.shown)));
-        reading.keep_buffer(reader.into_buffer());
     }
-    assembler.flush(sink);
-    sink.given_up_to(None);
-    report.counts = assembler.counts().clone();
-    report
+
+    /// The file ends, at its end or where it cannot be read further.
+    fn file_ends<S: SourceSink>(&mut self, file: &FoundFile, error: Option<ReadError>, sink: &mut S) {
+        let whole = error.is_none();
+        match error {
+            None => self.report.files_read += 1,
+            Some(error) => {
+                self.report.files_cut += 1;
+                self.report.bytes_lost += error.lost_bytes();
+                self.report.failures.push(format!("{}: {error}", file.shown));
+            }
+        }
+        self.report.failures.extend(sink.file_ends(whole).map(|message| format!("{}: {message}", file.shown)));
+        self.at += 1;
+    }
+
+    /// Its file is closed until it is read on.
+    pub fn close_file(&mut self) {
+        if let Some(file) = &mut self.file {
+            file.input = None;
+        }
+    }
+
+    /// A file of it is open.
+    pub fn has_open_file(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.input.is_some())
+    }
+
+    /// All that was begun is given, and no more is read.
+    pub fn end<S: SourceSink>(&mut self, source: &Source, sink: &mut S) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
+        if self.file.take().is_some() {
+            let message = sink.file_ends(false);
+            let name = source.files.get(self.at).map_or("", |file| &file.shown);
+            self.report.failures.extend(message.map(|message| format!("{name}: {message}")));
+        }
+        self.assembler.flush(sink);
+        sink.given_up_to(None);
+        self.report.counts = self.assembler.counts().clone();
+    }
+
+    /// All of it was read, or it was given up.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// What reading it came to.
+    pub fn report(&self) -> &SourceReport {
+        &self.report
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::budget::Budget;
 use crate::calendar::CalendarSettings;
 use crate::checkpoint::store;
 use crate::correlate::config::LinkingConfig;
@@ -26,6 +27,8 @@ pub struct ReadConfig {
     pub traces: TracesConfig,
     /// How lines are linked to them.
     pub linking: LinkingConfig,
+    /// How memory is shared out.
+    pub memory: Budget,
     /// Show no progress.
     pub quiet: bool,
 }
@@ -51,6 +54,13 @@ pub struct SelectConfig {
     pub until: Option<i64>,
     /// The index of this shard, and how many there are.
     pub shard: Option<(u32, u32)>,
+}
+
+impl SelectConfig {
+    /// Lines are chosen by what other lines of their traces say.
+    pub fn asks_for_errors(&self) -> bool {
+        self.only.iter().any(|condition| matches!(condition, Condition::Errors))
+    }
 }
 
 /// What `backfill` does.

@@ -110,7 +110,7 @@ impl TraceFile {
     }
 
     /// The request that was read last.
-    fn request(&self) -> &[u8] {
+    pub(super) fn request(&self) -> &[u8] {
         match self.layout {
             Layout::Protobuf | Layout::LengthPrefixed => &self.value,
             Layout::Json | Layout::Documents(_) => self.transcoded.written(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{Counts, Limits, TraceFile};
 use super::scan::FactCounts;
+use crate::counts::around;
 use crate::facts::{ResourceFact, SpanFact};
 use crate::setting::Setting;
 
@@ -37,9 +38,15 @@ pub struct TracesReport {
 /// Takes what trace files hold.
 pub trait SpanSink {
     /// A file of this many bytes begins.
-    fn expect(&mut self, bytes: u64);
+    fn expect(&mut self, _bytes: u64) {}
     /// A span.
     fn add(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>);
+    /// The request of the last spans ends: its number in the file, and its bytes.
+    fn request_ends(&mut self, _file: usize, _number: u64, _request: &[u8]) {}
+    /// It takes no more, so that reading goes no further.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
 /// Reads all trace files. `why_no_span` says what a file is that no span could be taken from, and what was wrong
@@ -51,22 +58,13 @@ pub fn load(
     why_no_span: &dyn Fn(&Path, &FactCounts, Option<&str>) -> String,
 ) -> TracesReport {
     let mut report = TracesReport::default();
-    for path in paths {
+    for (number, path) in paths.iter().enumerate() {
+        if sink.is_full() {
+            break;
+        }
         report.files += 1;
         sink.expect(std::fs::metadata(path).map_or(0, |file| file.len()));
-        let mut last_second = None;
-        let (range, seconds) = (&mut report.range, &mut report.seconds);
-        let result = each_fact(path, limits, &mut |resource, span| {
-            let (start, end) = (span.start, span.end);
-            let second = start.div_euclid(1_000_000_000);
-            if last_second.replace(second) != Some(second) {
-                seconds.insert(second);
-            }
-            let (first, last) = range.unwrap_or((start, end));
-            *range = Some((first.min(start), last.max(end)));
-            sink.add(resource, span);
-        });
-        match result {
+        match each_span(path, number, limits, &mut report, sink) {
             Ok((counts, problem)) => {
                 report.spans += counts.spans;
                 report.own += counts.own;
@@ -87,18 +85,32 @@ pub fn load(
     report
 }
 
-/// Calls for each span; returns how many there were, and a message if something in the file was wrong.
-fn each_fact(
+/// Hands over each span of a file; returns how many there were, and a message if something in the file was wrong.
+fn each_span(
     path: &Path,
+    file_number: usize,
     limits: Limits,
-    each: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>),
+    report: &mut TracesReport,
+    sink: &mut dyn SpanSink,
 ) -> io::Result<(FactCounts, Option<String>)> {
     let mut file = TraceFile::open(path, limits)?;
-    let mut sum = FactCounts::default();
-    while let Some(counts) = file.next_facts(each)? {
+    let (mut sum, mut number, mut last_second) = (FactCounts::default(), 0, None);
+    let mut add = |resource: &ResourceFact<'_>, span: &SpanFact<'_>, sink: &mut dyn SpanSink| {
+        let second = span.start.div_euclid(1_000_000_000);
+        if last_second.replace(second) != Some(second) {
+            report.seconds.insert(second);
+        }
+        report.range = around(report.range, Some((span.start, span.end)));
+        sink.add(resource, span);
+    };
+    while !sink.is_full()
+        && let Some(counts) = file.next_facts(&mut |resource, span| add(resource, span, sink))?
+    {
         sum.spans += counts.spans;
         sum.own += counts.own;
         sum.invalid += counts.invalid;
+        sink.request_ends(file_number, number, file.request());
+        number += 1;
     }
     Ok((sum, problem_of(file.counts())))
 }

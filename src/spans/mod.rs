@@ -5,13 +5,13 @@
 //! decides what belongs to a span.
 
 mod bounded;
+pub mod by_time;
 pub mod config;
 mod documents;
 pub mod fetch;
 pub mod file;
 pub mod jaeger;
 mod json_scan;
-
 mod limits;
 pub mod list;
 pub mod load;

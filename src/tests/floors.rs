@@ -28,7 +28,7 @@ const MAY_NAME: [(&str, &[&str]); 26] = [
     ("correlate", &["record", "facts"]),
     ("checkpoint", &["record", "notify"]),
     ("export", &["record", "notify", "setting", "counts", "files", "otlp"]),
-    ("spans", &["facts", "notify", "setting", "files", "otlp", "unpack"]),
+    ("spans", &["facts", "notify", "setting", "counts", "files", "otlp", "unpack"]),
     ("reading", &["record", "services", "counts", "calendar", "decode", "assemble", "input", "waiting"]),
     (
         "run",

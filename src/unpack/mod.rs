@@ -24,7 +24,7 @@ const BZIP2_BLOCKS: [&[u8]; 2] = [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17,
 /// Of `BZh`, a digit and the first block's magic.
 const MAGIC_BYTES_MAX: usize = 10;
 /// Bytes that tell how a stream is read: more than any magic number, or a sample of UTF-16, has.
-const START_BYTES: usize = 16;
+pub const START_BYTES: usize = 16;
 /// Bytes taken from the compressed stream at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Memory for one stream of xz: `xz -9` needs 65 MiB; a header may ask for 4 GiB.

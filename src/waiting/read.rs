@@ -24,6 +24,16 @@ impl<'w> Reader<'w> {
         Reader { rest: block, source, origins, entry: Entry::default(), envelope_fields: Vec::new() }
     }
 
+    /// Leaves out so many bytes: whole items.
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    /// Bytes that were not read yet.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Gives the next item; `None` at the end.
     pub(super) fn next(&mut self, take: &mut impl FnMut(Item<'_>) -> ControlFlow<()>) -> Option<ControlFlow<()>> {
         Some(match self.u8()? {

@@ -128,11 +128,11 @@ fn it_ends_where_it_is_told_to_and_knows_from_when_to_when() {
 fn what_is_held_is_counted() {
     let line = format!("level=info msg=\"{}\"\n", "x".repeat(1000));
     let both = read(line.repeat(5000).as_bytes());
-    let held: usize = both.waiting.blocks.iter().map(Vec::len).sum();
+    let held: usize = both.waiting.blocks.iter().map(|block| block.bytes.len()).sum();
     assert!(both.waiting.blocks.len() > 3 && held > 5_000_000);
     assert!((held..held + (1 << 20)).contains(&both.waiting.bytes()), "{} {held}", both.waiting.bytes());
     // A block that is full is not moved for the next record, and none is mostly empty.
-    assert!(both.waiting.blocks.iter().rev().skip(1).all(|block| block.len() > BLOCK_BYTES / 2));
+    assert!(both.waiting.blocks.iter().rev().skip(1).all(|block| block.bytes.len() > BLOCK_BYTES / 2));
 }
 
 proptest! {
@@ -140,5 +140,59 @@ proptest! {
     fn any_record_comes_out_as_it_went_in(lines in proptest::collection::vec("[ -~\u{e9}\u{1b}\n\t]{0,80}", 0..8)) {
         let both = read(lines.join("\n").as_bytes());
         prop_assert_eq!(&both.shown, &again(&both.waiting));
+    }
+}
+
+/// What records say.
+fn payloads(waiting: &Waiting, from: Place) -> (Vec<Vec<u8>>, Place) {
+    let mut payloads = Vec::new();
+    let end = waiting.each_from(from, 7, |item| {
+        if let Item::Record(record) = item {
+            payloads.push(record.payload.to_vec());
+        }
+        ControlFlow::Continue(())
+    });
+    (payloads, end)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn what_is_dropped_comes_no_more_and_the_rest_as_before(
+        steps in proptest::collection::vec((1usize..40, 0usize..60, 0usize..300_000), 1..8)
+    ) {
+        let (mut waiting, mut all) = (Waiting::default(), Vec::new());
+        let (mut dropped, mut seen) = (0, Place::default());
+        for (pushed, wanted, long) in steps {
+            for _ in 0..pushed {
+                let body = if all.len() % 7 == 0 { "x".repeat(long) } else { all.len().to_string() };
+                let one = read(format!("level=info msg={body}\n").as_bytes());
+                one.waiting.each(7, |item| {
+                    if let Item::Record(record) = item {
+                        waiting.push(&record);
+                    }
+                    ControlFlow::Continue(())
+                });
+                all.extend(payloads(&one.waiting, Place::default()).0);
+            }
+            // From a place on come only those that were not there before.
+            let (new, end) = payloads(&waiting, seen);
+            prop_assert_eq!(end, waiting.end());
+            prop_assert!(new == all[all.len() - pushed..]);
+            seen = end;
+            // The first ones go.
+            let mut taken = 0;
+            let place = waiting.each_from(Place::default(), 7, |_| {
+                taken += 1;
+                if taken > wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            waiting.drop_before(place);
+            dropped += wanted.min(all.len() - dropped);
+            prop_assert!(payloads(&waiting, Place::default()).0 == all[dropped..]);
+            let held: usize = waiting.blocks.iter().map(|block| block.bytes.capacity()).sum();
+            prop_assert_eq!(held, waiting.capacity);
+            prop_assert!(dropped < all.len() || waiting.bytes() < 4096);
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::input::discover;
 use crate::notify::Notify;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::learned::Learned;
-use crate::pipeline::learning::Learning;
+use crate::pipeline::learning::{InWindows, Learning};
 use crate::pipeline::span_lookups;
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Record};
@@ -41,7 +41,8 @@ const LINE_BYTES_MAX: usize = 256 << 20;
 const NAMES_MAX: usize = 4;
 
 /// Lines are read to be explained, and not sent.
-const EXPLAINING: Learning<'_> = Learning { keeps_evidence: true, workers: 1, acknowledged: None };
+const EXPLAINING: Learning<'_> =
+    Learning { keeps_evidence: true, workers: 1, in_windows: InWindows::Nothing, acknowledged: None };
 
 /// Explains; returns what could not be read or found.
 pub fn run(

@@ -106,9 +106,7 @@ impl SpanIndex {
             end: fact.end,
             name: self.names.number(fact.name),
             scope: self.scope_number(fact.scope),
-            resource: self
-                .resources
-                .number(resource, || self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes())),
+            resource: self.add_resource(resource),
             kind: fact.kind,
         };
         self.is_settled = false;
@@ -126,6 +124,11 @@ impl SpanIndex {
         self.keys.add(&self.hasher, slot, fact);
         self.events.add(&self.hasher, slot, fact);
         self.counts.spans = self.spans.len() as u64;
+    }
+
+    /// The number of a resource, which is known from now on, whether it has spans or not.
+    pub(crate) fn add_resource(&mut self, resource: &ResourceFact<'_>) -> u32 {
+        self.resources.number(resource, || self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes()))
     }
 
     /// The number of a scope: mostly it is that of the span before.
@@ -307,6 +310,11 @@ impl SpanIndex {
         if gone > 0 {
             self.forget(gone);
         }
+    }
+
+    /// All spans go.
+    pub(crate) fn forget_all(&mut self) {
+        self.forget(self.spans.len());
     }
 
     /// Makes room by a quarter: the oldest arrivals go.

@@ -1,0 +1,128 @@
+//! Records to their destinations a window of time after the other.
+//!
+//! In go windows whose lines are decided, out go the records of each source in order. Destinations are the same as of
+//! [`shipping`](super::shipping), with what they have gathered from window to window.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use super::shipping::{Shipping, shipped};
+use super::windows::Windows;
+use crate::checkpoint::followed_files::FollowedFiles;
+use crate::checkpoint::source_streams::SourceStreams;
+use crate::correlate::Correlator;
+use crate::export::linker::Linker;
+use crate::export::outputs::Outputs;
+use crate::export::select::Window;
+use crate::export::shipper::{LinkedBy, ShippedSource, Shipper};
+use crate::reading::window_source::WindowSource;
+use crate::record::sink::SourceSink;
+use crate::record::{Link, Record, Unlinked};
+use crate::run::Outcome;
+use crate::spans::by_time::SpansByTime;
+
+/// Links of records that were decided before what stands in front of them: by file, offset and piece.
+type EarlyLinks = HashMap<(u32, u64, u32), Result<Link, Unlinked>>;
+
+/// What identifies a record among those of its source.
+fn key(record: &Record<'_>) -> (u32, u64, u32) {
+    (record.position.file, record.position.offset, record.piece)
+}
+
+/// Links that are decided: in this window, or in one before.
+struct DecidedLinks<'d> {
+    correlator: &'d Correlator,
+    early: EarlyLinks,
+}
+
+impl Linker for DecidedLinks<'_> {
+    fn link(&self, record: &Record<'_>) -> Result<Link, Unlinked> {
+        let early = if self.early.is_empty() { None } else { self.early.get(&key(record)) };
+        early.copied().unwrap_or_else(|| self.correlator.link(record))
+    }
+}
+
+/// What a shipper knows of a source between two windows.
+struct ShippedBefore<'a> {
+    streams: SourceStreams<'a>,
+    source: ShippedSource,
+    window: Window,
+    /// Links that were decided in windows before.
+    early: EarlyLinks,
+}
+
+impl<'a> ShippedBefore<'a> {
+    /// To the shipper, or back from it.
+    fn swap(&mut self, shipper: &mut Shipper<'_, SourceStreams<'a>>) {
+        std::mem::swap(&mut self.streams, &mut shipper.before);
+        std::mem::swap(&mut self.source, &mut shipper.source);
+        std::mem::swap(&mut self.window, &mut shipper.window);
+    }
+}
+
+impl Shipping<'_> {
+    /// Reads all sources within the memory of the run, and ships their records. `spans`: those that the correlator does not
+    /// hold as a whole.
+    pub(super) fn ship_in_windows(
+        &self,
+        correlator: &mut Correlator,
+        mut spans: Option<SpansByTime>,
+        outputs: &mut Outputs,
+        outcome: &mut Outcome,
+    ) -> io::Result<()> {
+        let workers = if outputs.wants_order() { 1 } else { self.config.workers.max(1) };
+        let mut windows = Windows::new(self.run, workers, self.config.read.memory, self.acknowledged);
+        let mut outputs = Some(outputs.record_outputs());
+        let mut shippers: Vec<Shipper<'_, SourceStreams<'_>>> =
+            (0..workers).map(|_| self.shipper(None, outputs.take().unwrap_or_default())).collect();
+        let before: Vec<Mutex<Option<ShippedBefore<'_>>>> =
+            self.run.records.sources.iter().map(|_| Mutex::default()).collect();
+        let mut result = Ok(());
+        while !self.run.monitor.is_interrupted() {
+            let window = match windows.next(correlator, spans.as_mut()) {
+                Ok(window) => window,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            };
+            let correlator = &*correlator;
+            windows.each(&mut shippers, &|shipper, index, source| {
+                let mut before = before[index].lock().unwrap_or_else(PoisonError::into_inner);
+                let before = before.get_or_insert_with(|| self.before(index, source));
+                before.swap(shipper);
+                shipper.before.files_were_read(source.follower().read());
+                let linker = DecidedLinks { correlator, early: std::mem::take(&mut before.early) };
+                let is_stopped = || self.run.monitor.is_interrupted();
+                let sink = &mut LinkedBy { shipper, linker: &linker };
+                source.give(index, window.due, &is_stopped, windows.room(), sink);
+                sink.given_up_to(None);
+                before.swap(sink.shipper);
+                // Those that were decided and stand behind one that was not.
+                source.each_up_to(index, window.due, |record| {
+                    before.early.insert(key(record), linker.link(record));
+                });
+            });
+            if window.is_last {
+                break;
+            }
+        }
+        for mut shipper in shippers {
+            shipper.flush();
+            outcome.links.add(&shipper.counts);
+        }
+        outcome.windows = windows.number();
+        outcome.read = windows.end();
+        result
+    }
+
+    /// Before the first record of a source.
+    fn before<'s>(&'s self, index: usize, source: &WindowSource<FollowedFiles<'_>>) -> ShippedBefore<'s> {
+        let of_files = &self.run.records.sources[index];
+        let mut streams = SourceStreams::new(self.acknowledged);
+        streams.source_begins(&of_files.writer, source.follower().for_records());
+        let window = Window::new(self.config.select.since, self.config.select.until);
+        ShippedBefore { streams, source: shipped(of_files), window, early: EarlyLinks::new() }
+    }
+}

@@ -1,0 +1,34 @@
+//! How the memory of a run is shared out.
+//!
+//! In go the bytes that the user allows, out come what each part may hold of them. What a part does when it has no more is
+//! its own affair.
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes of logs up to which all of them are linked at once.
+    pub log_bytes: u64,
+    /// Bytes of spans up to which all of them are held at once.
+    pub index_bytes: usize,
+    /// Bytes of records that wait for their links, of a window.
+    pub held_bytes: usize,
+    /// Spans that lines of a window are linked to.
+    pub spans: u64,
+}
+
+/// What a span takes in the index, rather more: its row, its place in the tables, words and events.
+const SPAN_BYTES: u64 = 400;
+
+impl Budget {
+    /// Of so many bytes in all.
+    pub fn new(bytes: u64) -> Budget {
+        let of = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        // A record takes more than twice the bytes of its line, and what is learned from it about as much again.
+        Budget {
+            log_bytes: bytes / 8,
+            index_bytes: of(bytes / 4),
+            held_bytes: of(bytes / 5),
+            spans: bytes / 4 / SPAN_BYTES,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! More lines and spans than `--memory` holds: linked a window of time after the other, each line once.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use spanline::export::deliver::retry::Random;
+
+use crate::harness::labelled::Node;
+use crate::harness::run::{Background, Place};
+use crate::harness::sink::Script;
+
+/// The least that there is: two MiB of logs are more than it holds at once.
+const MEMORY: [&str; 2] = ["--memory", "16MiB"];
+
+/// Which lines have a row.
+fn rows(links: &str) -> BTreeSet<String> {
+    links.lines().map(|row| row.split(",\"trace_id\"").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_node_is_linked_nearly_as_well_in_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, producer, recall) in [("crio", "pods", 0.93), ("crio", "crio", 0.95), ("containerd", "pods", 0.92)] {
+        let node = Node::new(name, 100, folder.path()).unwrap();
+        let link = |memory: &[&str]| {
+            let mut command = node.command(env!("CARGO_BIN_EXE_spanline"));
+            assert!(command.args(memory).stderr(Stdio::null()).status().unwrap().success(), "{name}");
+            rows(&std::fs::read_to_string(&node.links).unwrap())
+        };
+        let whole = link(&[]);
+        let in_windows = link(&MEMORY);
+        assert!(whole == in_windows, "{name}: {} lines, {}", whole.len(), in_windows.len());
+        let tally = &node.score().score.producers[producer];
+        let (precision, reached) = (tally.trace_precision().unwrap(), tally.trace_recall().unwrap());
+        assert!(precision >= 0.985 && reached >= recall, "{name}, {producer}: {precision:.4} {reached:.4}");
+    }
+}
+
+const FILES: usize = 24;
+const LINES: usize = 1_200;
+
+fn time(line: usize) -> String {
+    let second = line / 2;
+    format!("2026-11-23T09:{:02}:{:02}.{:03}Z", second / 60, second % 60, 500 * (line % 2) + 1)
+}
+
+fn body(file: usize, line: usize) -> String {
+    format!("file {file} says {line} {}", "of many lines that are long enough".repeat(2))
+}
+
+/// Files that begin and end at different times, of which one goes back in time, one has no times, one is of the future, one
+/// is compressed, and one is rotated; and spans of one of them.
+fn many(place: &Place) {
+    let mut all = Vec::new();
+    for file in 0..FILES {
+        let mut text = String::new();
+        for line in 0..LINES {
+            let at = match file {
+                1 => time(LINES - line),
+                3 => time(line).replace("2026", "2031"),
+                4.. => time((line + 100 * (file % 7)) % (2 * LINES)),
+                _ => time(line),
+            };
+            let stamp = if file == 2 { String::new() } else { format!("{at} stdout F ") };
+            writeln!(text, "{stamp}{}", body(file, line)).unwrap();
+        }
+        all.push(text);
+    }
+    for (file, text) in all.iter().enumerate() {
+        let name = format!("logs/{file}.log");
+        match file {
+            5 => {
+                let half = text.lines().take(LINES / 2).map(|line| line.len() + 1).sum();
+                place.write(&format!("{name}.1"), &text[..half]).write(&name, &text[half..]);
+            }
+            6 => {
+                let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                packed.write_all(text.as_bytes()).unwrap();
+                place.write(&format!("{name}.gz"), packed.finish().unwrap());
+            }
+            _ => drop(place.write(&name, text)),
+        }
+    }
+    spans(place, 15_000);
+}
+
+/// More spans than there is room for at once, some of them of a pod that wrote nothing.
+fn spans(place: &Place, count: u64) {
+    let start = 1_795_424_400_000_000_000u64;
+    let mut requests = String::new();
+    for first in (0..count).step_by(100) {
+        let spans: Vec<String> = (first..first + 100)
+            .map(|number| {
+                let (from, id) = (start + number * 40_000_000, number + 1);
+                let to = from + 30_000_000;
+                format!(
+                    "{{\"traceId\":\"{id:032x}\",\"spanId\":\"{id:016x}\",\"name\":\"GET /{}\",\"kind\":2,\"startTimeUnixNano\":\"{from}\",\"endTimeUnixNano\":\"{to}\"}}",
+                    number % 10
+                )
+            })
+            .collect();
+        let attribute = "{\"key\":\"service.name\",\"value\":{\"stringValue\":\"web\"}}";
+        let spans = spans.join(",");
+        writeln!(
+            requests,
+            "{{\"resourceSpans\":[{{\"resource\":{{\"attributes\":[{attribute}]}},\"scopeSpans\":[{{\"spans\":[{spans}]}}]}}]}}"
+        )
+        .unwrap();
+    }
+    place.write("traces.jsonl", requests);
+}
+
+fn arguments<'a>(url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let arguments = ["backfill", "--service", "web", "logs", "--traces", "traces.jsonl", "--to", url];
+    [&arguments[..], &["--state", "state", "--compression", "none"], &MEMORY, more].concat()
+}
+
+fn each_is_stored(background: &Background, is_right: impl Fn(u64) -> bool) {
+    let stored = background.sink.stored();
+    for file in 0..FILES {
+        for line in 0..LINES {
+            let times = stored.get(body(file, line).as_str()).copied().unwrap_or_default() as u64;
+            assert!(is_right(times), "line {line} of file {file}: {times} times");
+        }
+    }
+}
+
+#[test]
+fn each_line_is_sent_once_whatever_its_time() {
+    for workers in ["1", "3"] {
+        let place = Place::new();
+        many(&place);
+        let background = Background::start(Script::default());
+        let url = background.url();
+        let run = || place.run(&arguments(&url, &["--workers", workers]));
+        run().text(0);
+        each_is_stored(&background, |times| times == 1);
+        let requests = background.sink.requests();
+        let again = run();
+        again.text(0);
+        again.says(&format!("{} records acknowledged in an earlier run", FILES * LINES));
+        again.says("windows of time");
+        assert_eq!(background.sink.requests(), requests);
+    }
+}
+
+#[test]
+fn nothing_is_lost_when_it_is_killed_in_a_window() {
+    let place = Place::new();
+    many(&place);
+    let background = Background::start(Script { pause: Duration::from_millis(20), ..Script::default() });
+    let url = background.url();
+    let mut random = Random(3);
+    for _ in 0..4 {
+        let mut child = place.spawn(&arguments(&url, &[]));
+        std::thread::sleep(Duration::from_millis(200 + random.draw() % 1500));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    place.run(&arguments(&url, &[])).text(0);
+    each_is_stored(&background, |times| times >= 1);
+}
+
+#[test]
+fn files_and_span_events_are_the_same_in_windows() {
+    let place = Place::new();
+    many(&place);
+    let run = |folder: &str, memory: &[&str]| {
+        let to = format!("file={folder}");
+        let arguments = ["backfill", "--service", "web", "logs", "--traces", "traces.jsonl", "--to", &to];
+        place.run(&[&arguments[..], memory].concat()).text(0);
+        let records = |line: &str| line.matches("\"timeUnixNano\"").count();
+        let logs = place.read(&format!("{folder}/logs.jsonl"));
+        logs.lines().map(records).sum::<usize>()
+    };
+    let whole = run("whole", &[]);
+    assert_eq!(whole, run("in-windows", &MEMORY));
+}
