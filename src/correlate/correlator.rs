@@ -4,10 +4,11 @@
 //! record again ([`Correlator::link`]); out comes a link with its method and confidence, or the reason for none. Kept is
 //! what names requests, never a line. Where spans come from, and where links go, is not known here.
 
+use super::arrivals::Arrivals;
 use super::explain;
 use super::explanation::Explanation;
-use super::index::{IndexStats, Limits, Slot, SpanIndex};
-use super::learn::{Engine, Progress, Writers};
+use super::index::{IndexStats, Limits, SpanIndex};
+use super::learn::{Engine, Progress, Rules, Task, Writers};
 use super::requests::crio::{Requests, named_in};
 use super::requests::position::{LinePosition, position, position_of};
 use super::rules::call_sites::CallSites;
@@ -42,8 +43,8 @@ pub struct Correlator {
     /// Where programs write their lines, as the user says.
     sites: CallSites,
     pub(crate) engine: Engine,
-    /// Spans and lines come together, and are decided as they go: see [`Correlator::advance`].
-    pub(crate) is_live: bool,
+    /// Where spans and lines come together, and are decided as they go: see [`Correlator::advance`].
+    pub(crate) stream: Option<Box<Arrivals>>,
     /// How many resources there were when those of each writer were looked for last.
     pub(crate) resources_known: usize,
 }
@@ -84,7 +85,7 @@ impl Correlator {
             rounded: Vec::new(),
             sites: CallSites::default(),
             engine: Engine::default(),
-            is_live: false,
+            stream: None,
             resources_known: 0,
         }
     }
@@ -112,12 +113,9 @@ impl Correlator {
 
     /// Takes in a span.
     pub fn add_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
-        let evicted = self.index.counts().evicted;
-        self.index.add(resource, span);
-        let gone = (self.index.counts().evicted - evicted) as Slot;
-        if gone > 0 && self.is_live {
-            self.engine.forget_spans(gone);
-            self.requests.forget_spans(gone);
+        match &mut self.stream {
+            Some(stream) => self.index.read_recent(&mut stream.spans, resource, span),
+            None => self.index.add(resource, span),
         }
     }
 
@@ -126,6 +124,7 @@ impl Correlator {
     pub fn source_begins(&mut self, source: u32, origin: &Origin) -> bool {
         let is_traced = self.remember_source(source, origin).is_none_or(|(_, range)| range.0 <= range.1);
         self.engine.keeps_evidence()
+            || self.stream.is_some()
             || match origin.producer {
                 Producer::Audit | Producer::ApiServer => false,
                 _ => origin.pod.is_none() || is_traced,
@@ -141,8 +140,10 @@ impl Correlator {
 
     /// First pass: learns which lines belong to one request.
     pub fn observe(&mut self, record: &Record<'_>) {
-        if self.index.is_empty() && !self.is_live {
-            return;
+        match &mut self.stream {
+            Some(stream) => stream.add_line(record),
+            None if self.index.is_empty() => return,
+            None => {}
         }
         let writer = self.remember_source(record.source, record.origin);
         self.requests.observe(&self.index.hasher, record);
@@ -153,7 +154,7 @@ impl Correlator {
         }
         let Some((writer, range)) = writer.filter(|_| record.entry.trace.trace_id.is_none()) else { return };
         // Who has no spans teaches nothing, and is kept only for whoever asks why.
-        let is_traced = self.is_live || away(record, range).is_none();
+        let is_traced = self.stream.is_some() || away(record, range).is_none();
         if is_traced || self.engine.keeps_evidence() {
             let hint = hints::of(&self.index, &self.requests, &self.sites, record);
             self.engine.observe(&self.index, record, writer, is_traced, hint);
@@ -175,11 +176,11 @@ impl Correlator {
                 of_crio.extend(&source.resources);
             }
         }
-        self.requests.settle(&self.index, &of_crio);
-        let requests = &self.requests;
-        self.engine.narrow(&|source, file, offset, second| {
-            requests.bounds(source, file, offset, second).map(|bounds| (bounds.from, bounds.to))
-        });
+        let times = match progress {
+            Some(Progress { task: Task::Decide(times), .. }) => Some(times),
+            _ => None,
+        };
+        self.requests.settle(&self.index, &of_crio, times);
         let (index, requests) = (&self.index, &self.requests);
         let mut resources: Vec<&[u32]> = vec![&[]; self.writers as usize];
         let mut ranges = vec![(i64::MAX, i64::MIN); self.writers as usize];
@@ -191,9 +192,13 @@ impl Correlator {
         let known = |hint, writer, time| {
             hints::known(index, requests, hint, resources.get(writer as usize).copied().unwrap_or_default(), time)
         };
+        let bounds = |source, file, offset, second| {
+            requests.bounds(source, file, offset, second).map(|bounds| (bounds.from, bounds.to))
+        };
+        let rules = Rules { known: &known, bounds: &bounds };
         match progress {
-            None => self.engine.settle(index, writers, &known),
-            Some(progress) => self.engine.advance(index, writers, &known, progress),
+            None => self.engine.settle(index, writers, rules),
+            Some(progress) => self.engine.advance(index, writers, rules, progress),
         }
     }
 
@@ -295,11 +300,11 @@ impl Correlator {
 
     /// What was kept, and what was not.
     pub fn counts(&self) -> CorrelatorStats {
-        CorrelatorStats {
-            index: self.index.counts(),
-            requests_over_limit: self.requests.overflow,
-            lines_over_limit: self.engine.overflow(),
-        }
+        let index = match &self.stream {
+            Some(stream) => stream.spans.counts(),
+            None => self.index.counts(),
+        };
+        CorrelatorStats { index, requests_over_limit: self.requests.overflow, lines_over_limit: self.engine.overflow() }
     }
 
     /// Lines that were not looked at since their writer had its share of what is kept, by source; most first.

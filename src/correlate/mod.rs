@@ -5,6 +5,7 @@
 //! evidence (`rules`), groups that a request id names (`requests`), what is learned without any rule (`learn`), and under
 //! all of them the spans (`index`) and what texts hold (`text`). Bytes of OTLP, inputs and outputs are not known here.
 
+mod arrivals;
 pub mod config;
 mod correlator;
 mod explain;

@@ -4,9 +4,9 @@
 //! that fell due. Bounded: what is older than the memory is forgotten, and a source when it ends. Where lines wait until
 //! then is the caller's.
 
+use super::arrivals::Arrivals;
 use super::correlator::{Correlator, range_of};
-use super::index::Slot;
-use super::learn::Progress;
+use super::learn::{Progress, Task};
 use super::rules::process::resources_of;
 
 /// How a stream is followed.
@@ -37,8 +37,9 @@ impl Default for Memory {
 impl Correlator {
     /// Spans and lines will come together.
     pub fn follow(&mut self) {
-        self.is_live = true;
         self.index.keep_seed();
+        self.stream = Some(Box::new(Arrivals::new(&self.index)));
+        self.engine.follow();
     }
 
     /// No more lines come from a source.
@@ -50,20 +51,33 @@ impl Correlator {
 
     /// Decides the lines up to `due` (ns since the epoch) that were observed since the last time: their links are there
     /// until the next. Call it when the spans they may lie in have come, or the time is up; what comes later for them is
-    /// only learned from.
+    /// only learned from. It costs by the lines and spans that are new, and what is near them in time.
     pub fn advance(&mut self, due: i64, memory: Memory) {
-        self.index.forget_before(memory.spans_from(due));
-        self.find_writers();
-        self.decide_up_to(due, memory);
+        let Some(mut stream) = self.stream.take() else { return };
+        self.engine.begin_step();
+        let from = due.saturating_sub(memory.nanos);
+        let spans_from = memory.spans_from(due);
+        stream.spans.forget_before(spans_from);
+        self.index.forget_names(&mut stream.spans);
+        if let Some(lines) = stream.due(due, spans_from) {
+            self.forget_requests_before(spans_from);
+            let task = self.engine.task(lines.times, due, memory.nanos);
+            match task {
+                Task::Decide(_) => stream.show_around(&mut self.index, &lines),
+                Task::Estimate(_) | Task::Window(_) => stream.show_all(&mut self.index, &lines),
+            }
+            self.find_writers();
+            self.decide(Some(Progress { due, half_life: memory.half_life, silent_since: from, task }));
+        }
+        self.stream = Some(stream);
     }
 
     /// Spans of a further stretch of time come next, and all of it before its lines; those that were taken in are gone.
     pub fn renew_spans(&mut self) {
-        let gone = self.index.len() as Slot;
         self.index.keep_seed();
         self.index.forget_all();
-        self.engine.forget_spans(gone);
-        self.requests.forget_spans(gone);
+        self.engine.begin_step();
+        self.requests.forget_calls();
     }
 
     /// All spans of a stretch of time are in; its lines come next.
@@ -72,13 +86,25 @@ impl Correlator {
         self.find_writers();
     }
 
-    /// As [`Correlator::advance`] with the spans that are there.
+    /// Decides the lines up to `due` with the spans that are there, by what all lines of the stretch and those before teach.
     pub fn decide_up_to(&mut self, due: i64, memory: Memory) {
+        self.engine.follow();
+        self.engine.begin_step();
+        self.forget_requests_before(memory.spans_from(due));
         let from = due.saturating_sub(memory.nanos);
-        let spans_from = memory.spans_from(due);
-        self.requests.forget_before(spans_from);
-        self.rounded.retain(|row| row.2 >= spans_from);
-        self.decide(Some(Progress { due, from, half_life: memory.half_life }));
+        let task = Task::Window(from);
+        self.decide(Some(Progress { due, half_life: memory.half_life, silent_since: from, task }));
+    }
+
+    /// Bytes that spans and lines of a stream take, and what was learned from them.
+    pub fn bytes(&self) -> usize {
+        let spans = self.stream.as_ref().map_or(0, |stream| stream.bytes());
+        self.index.bytes() + spans + self.engine.bytes()
+    }
+
+    fn forget_requests_before(&mut self, time: i64) {
+        self.requests.forget_before(time);
+        self.rounded.retain(|row| row.2 >= time);
     }
 
     /// The spans that each writer has by now.
@@ -99,6 +125,8 @@ mod tests {
     use super::*;
     use crate::correlate::index::Limits;
     use crate::facts::{ResourceFact, SpanFact};
+    use crate::record::{Envelope, Origin, Position, Record, Stream};
+    use spanline_parsers::{Entry, Text, Time};
 
     #[test]
     fn what_is_older_than_the_memory_goes() {
@@ -118,10 +146,54 @@ mod tests {
             }
             correlator.advance(second * 1_000_000_000, memory);
         }
-        let index = correlator.index();
-        assert!((15_000..20_000).contains(&index.len()), "{}", index.len());
-        let last = index.span(index.len() as u32 - 1);
-        assert_eq!(index.name(last.name), "GET /400000");
-        assert!(index.bytes() < 40 << 20, "{}", index.bytes());
+        let (spans, bytes) = (correlator.counts().index.spans, correlator.bytes());
+        assert!((5_000..20_000).contains(&spans), "{spans}");
+        assert!(bytes < 40 << 20, "{bytes}");
+    }
+
+    #[test]
+    fn memory_stays_level_along_a_stream() {
+        let origin = Origin { service_name: "web".into(), ..Origin::default() };
+        let mut correlator = Correlator::new(Limits::default());
+        correlator.follow();
+        let memory = Memory { nanos: 20_000_000_000, ..Memory::default() };
+        let resource = ResourceFact { service: "web", ..ResourceFact::default() };
+        let mut most = [0; 2];
+        for second in 0..240i64 {
+            for number in 0..50i64 {
+                let start = second * 1_000_000_000 + number * 20_000_000;
+                let id = (second * 50 + number + 1) as u64;
+                let (trace_id, span_id, end) = (u128::from(id).to_be_bytes(), id.to_be_bytes(), start + 15_000_000);
+                let span = SpanFact { trace_id, span_id, name: "GET /", start, end, ..SpanFact::default() };
+                correlator.add_span(&resource, &span);
+                // Kinds of lines come and go.
+                let kind = char::from(b'a' + (second / 20 % 26) as u8).to_string().repeat(6);
+                let text = format!("{kind} took request{id}");
+                line(&origin, &text, start + 1_000_000, id, |record| correlator.observe(record));
+            }
+            correlator.advance((second - 10) * 1_000_000_000, memory);
+            let half = usize::from(second >= 120);
+            most[half] = most[half].max(correlator.bytes());
+        }
+        assert!(most[1] < most[0] + most[0] / 10, "{most:?}");
+    }
+
+    fn line(origin: &Origin, text: &str, time: i64, number: u64, mut act: impl FnMut(&Record<'_>)) {
+        let body = Text::Borrowed(text.as_bytes());
+        let entry = Entry { body, time: Time::Unix { nanos: time, digits: 9 }, ..Entry::default() };
+        act(&Record {
+            source: 0,
+            origin,
+            position: Position { line: number, offset: number * 100, ..Position::default() },
+            envelope: Envelope::None,
+            stream: Stream::Unknown,
+            time: Some(time),
+            time_digits: 9,
+            envelope_time: None,
+            entry: &entry,
+            envelope_fields: &[],
+            payload: text.as_bytes(),
+            piece: 0,
+        });
     }
 }

@@ -35,6 +35,17 @@ impl AttributeWords {
     }
 
     pub(crate) fn add(&mut self, slot: Slot, span: &SpanFact<'_>) {
+        self.read(span);
+        self.rows.extend(self.scratch.iter().map(|word| u64::from(slot) << 32 | u64::from(*word)));
+    }
+
+    /// Takes in what [`AttributeWords::read`] gave for a span.
+    pub(crate) fn put(&mut self, slot: Slot, words: &[u32]) {
+        self.rows.extend(words.iter().map(|word| u64::from(slot) << 32 | u64::from(*word)));
+    }
+
+    /// The words of a span, in order.
+    pub(crate) fn read(&mut self, span: &SpanFact<'_>) -> &[u32] {
         self.scratch.clear();
         for (name, value) in span.attributes.iter().take(ATTRIBUTES_MAX) {
             // What tells the library or the machine names no request.
@@ -50,7 +61,7 @@ impl AttributeWords {
         self.scratch.truncate(WORDS_MAX);
         self.scratch.sort_unstable();
         self.scratch.dedup();
-        self.rows.extend(self.scratch.iter().map(|word| u64::from(slot) << 32 | u64::from(*word)));
+        &self.scratch
     }
 
     /// Between the passes: all spans are in, of which there are `spans`.
@@ -71,6 +82,11 @@ impl AttributeWords {
         for at in 1..self.starts.len() {
             self.starts[at] += self.starts[at - 1];
         }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.starts.clear();
     }
 
     /// A span's own words, in order.

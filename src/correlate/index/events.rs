@@ -26,11 +26,22 @@ pub(crate) struct EventEntry {
 
 impl Events {
     pub(crate) fn add(&mut self, hasher: &IdentityHasher, slot: Slot, span: &SpanFact<'_>) {
-        for event in &span.events {
-            if let Some(identity) = identity(hasher, event) {
-                self.rows.push(EventEntry { identity, time: event.time, slot });
-            }
-        }
+        self.rows.extend(Events::of(hasher, span).map(|(identity, time)| EventEntry { identity, time, slot }));
+    }
+
+    /// Identity and time of a span's events that are log lines.
+    pub(crate) fn of(hasher: &IdentityHasher, span: &SpanFact<'_>) -> impl Iterator<Item = (u64, i64)> {
+        span.events.iter().filter_map(|event| Some((identity(hasher, event)?, event.time)))
+    }
+
+    /// Takes in what [`Events::of`] gave for a span.
+    pub(crate) fn put(&mut self, slot: Slot, events: &[(u64, i64)]) {
+        self.rows.extend(events.iter().map(|(identity, time)| EventEntry { identity: *identity, time: *time, slot }));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.settled = 0;
     }
 
     pub(crate) fn settle(&mut self) {

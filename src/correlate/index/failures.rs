@@ -3,6 +3,8 @@
 //! In go slots with status messages, out comes the message of a slot. Kept is a row for each failed span and nothing for
 //! the others; longer messages are cut and end with `…`. What a failure means is not decided here.
 
+use std::sync::Arc;
+
 use super::span::Slot;
 
 /// Bytes kept of a status message: nested errors of several programs still fit, dumps do not.
@@ -12,7 +14,7 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     /// In order of slots.
-    rows: Vec<(Slot, Box<str>)>,
+    rows: Vec<(Slot, Arc<str>)>,
     bytes: usize,
 }
 
@@ -37,6 +39,19 @@ impl Failures {
         }
     }
 
+    /// Takes in the status of the next span, as it was kept elsewhere.
+    pub(crate) fn put(&mut self, slot: Slot, message: Option<&Arc<str>>) {
+        if let Some(message) = message {
+            self.bytes += message.len();
+            self.rows.push((slot, message.clone()));
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.bytes = 0;
+    }
+
     /// The status message of a failed span; `None` for one that did not fail.
     pub(crate) fn of(&self, slot: Slot) -> Option<&str> {
         let at = self.rows.binary_search_by_key(&slot, |row| row.0).ok()?;
@@ -56,11 +71,12 @@ impl Failures {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.rows.capacity() * size_of::<(Slot, Box<str>)>()
+        self.bytes + self.rows.capacity() * size_of::<(Slot, Arc<str>)>()
     }
 }
 
-fn kept(message: &str) -> Box<str> {
+/// What is kept of a message.
+pub(crate) fn kept(message: &str) -> Arc<str> {
     if message.len() <= MESSAGE_BYTES_MAX {
         return message.into();
     }

@@ -41,18 +41,35 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn add(&mut self, hasher: &IdentityHasher, slot: Slot, span: &SpanFact<'_>) {
+        Keys::each(hasher, span, |hash| self.rows.push((hash, slot)));
+    }
+
+    /// Gives the hashes of a span's keys.
+    pub(crate) fn each(hasher: &IdentityHasher, span: &SpanFact<'_>, mut give: impl FnMut(u64)) {
         for (name, value) in &span.attributes {
             if let Some(key) = Key::of_attribute(name) {
-                self.rows.push((hasher.of_key(key as u64, value), slot));
+                give(hasher.of_key(key as u64, value));
             }
         }
         let mut last = None;
         for event in &span.events {
             if event.message.is_some() && event.request_id.is_some() && event.request_id != last {
                 last = event.request_id;
-                self.rows.extend(last.map(|id| (hasher.of_key(Key::CrioRequest as u64, id.as_bytes()), slot)));
+                if let Some(id) = last {
+                    give(hasher.of_key(Key::CrioRequest as u64, id.as_bytes()));
+                }
             }
         }
+    }
+
+    /// Takes in what [`Keys::each`] gave for a span.
+    pub(crate) fn put(&mut self, slot: Slot, hashes: &[u64]) {
+        self.rows.extend(hashes.iter().map(|hash| (*hash, slot)));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.settled = 0;
     }
 
     pub(crate) fn settle(&mut self) {

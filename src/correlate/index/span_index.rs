@@ -6,15 +6,17 @@
 
 use super::attribute_words::AttributeWords;
 use super::events::Events;
-use super::failures::Failures;
+use super::failures::{self, Failures};
 use super::identity::IdentityHasher;
 use super::intervals::Intervals;
 use super::keys::{Key, Keys};
 use super::names::Names;
+use super::recent_spans::{RecentSpans, SpanParts};
 use super::resources::{Resource, Resources};
-use super::span::{AHEAD_NS, IndexStats, Limits, NONE, Slot, Span};
-use super::tables::{Tables, low_half_of, trace_order};
-use crate::correlate::text::hash::{NumberMap, Seed, mix};
+use super::span::{IndexStats, Limits, NONE, Slot, Span};
+use super::span_ids::SpanIds;
+use super::tables::Tables;
+use crate::correlate::text::hash::{Seed, mix};
 use crate::facts::{ResourceFact, SpanFact};
 
 /// Ancestors of a span that are followed, itself included; deeper traces are cut off there.
@@ -24,8 +26,9 @@ const DEPTH_MAX: usize = 64;
 #[derive(Debug)]
 pub struct SpanIndex {
     spans: Vec<Span>,
-    by_id: NumberMap<([u8; 16], [u8; 8]), Slot>,
+    by_id: SpanIds,
     names: Names,
+    last_scope: u32,
     resources: Resources,
     /// Of each resource: from its first span's start to its last one's end.
     ranges: Vec<(i64, i64)>,
@@ -48,8 +51,9 @@ impl SpanIndex {
         let seed = Seed::random().0;
         SpanIndex {
             spans: Vec::new(),
-            by_id: NumberMap::with_hasher(Seed(seed)),
+            by_id: SpanIds::new(seed),
             names: Names::default(),
+            last_scope: 0,
             resources: Resources::default(),
             ranges: Vec::new(),
             failures: Failures::default(),
@@ -69,7 +73,8 @@ impl SpanIndex {
     pub(crate) fn expect(&mut self, spans: usize) {
         let spans = spans.min(self.limits.spans_max.saturating_sub(self.spans.len()));
         self.spans.reserve(2 * spans);
-        self.by_id.reserve(spans);
+        let known = &self.spans;
+        self.by_id.reserve(spans, |slot| &known[slot as usize]);
     }
 
     /// Lines come before the first span: their words are hashed already.
@@ -98,21 +103,12 @@ impl SpanIndex {
         {
             self.evict();
         }
-        let span = Span {
-            trace_id: fact.trace_id,
-            span_id: fact.span_id,
-            parent_id: fact.parent_id,
-            start: fact.start,
-            end: fact.end,
-            name: self.names.number(fact.name),
-            scope: self.scope_number(fact.scope),
-            resource: self.add_resource(resource),
-            kind: fact.kind,
-        };
+        let span = self.read(resource, fact);
         self.is_settled = false;
         widen(&mut self.ranges, &span);
         let next = self.spans.len() as Slot;
-        let slot = *self.by_id.entry((fact.trace_id, fact.span_id)).or_insert(next);
+        let spans = &self.spans;
+        let slot = *self.by_id.slot_of(&span, next, |slot| &spans[slot as usize]);
         if slot == next {
             self.spans.push(span);
             self.words.add(slot, fact);
@@ -131,11 +127,67 @@ impl SpanIndex {
         self.resources.number(resource, || self.hasher.of_key(u64::from(u8::MAX), resource.service.as_bytes()))
     }
 
-    /// The number of a scope: mostly it is that of the span before.
-    fn scope_number(&mut self, scope: &str) -> u32 {
-        match self.spans.last() {
-            Some(before) if self.names.name(before.scope) == scope => before.scope,
-            _ => self.names.number(scope),
+    /// A span as it is kept.
+    fn read(&mut self, resource: &ResourceFact<'_>, fact: &SpanFact<'_>) -> Span {
+        // Mostly it is that of the span before.
+        if self.names.name(self.last_scope) != fact.scope {
+            self.last_scope = self.names.number(fact.scope);
+        }
+        Span {
+            trace_id: fact.trace_id,
+            span_id: fact.span_id,
+            parent_id: fact.parent_id,
+            start: fact.start,
+            end: fact.end,
+            name: self.names.number(fact.name),
+            scope: self.last_scope,
+            resource: self.add_resource(resource),
+            kind: fact.kind,
+        }
+    }
+
+    /// The same along a stream, where spans are shown window by window: see [`SpanIndex::show`].
+    pub(crate) fn read_recent(&mut self, recent: &mut RecentSpans, resource: &ResourceFact<'_>, fact: &SpanFact<'_>) {
+        let span = self.read(resource, fact);
+        let events: Vec<(u64, i64)> = Events::of(&self.hasher, fact).collect();
+        let mut keys = Vec::new();
+        Keys::each(&self.hasher, fact, |key| keys.push(key));
+        let failure = fact.failure.map(failures::kept);
+        let words = self.words.read(fact);
+        recent.add(&SpanParts { span, words, events: &events, keys: &keys, failure: failure.as_ref() });
+    }
+
+    /// Holds the spans of a window from now on, instead of those before: see [`RecentSpans::select`].
+    pub(crate) fn show(&mut self, recent: &RecentSpans, selected: &[u32]) {
+        self.spans.clear();
+        self.by_id.clear();
+        self.ranges.clear();
+        self.failures.clear();
+        self.events.clear();
+        self.keys.clear();
+        self.words.clear();
+        for (slot, number) in (0..).zip(selected) {
+            let SpanParts { span, words, events, keys, failure } = recent.parts(*number);
+            widen(&mut self.ranges, &span);
+            self.spans.push(span);
+            let spans = &self.spans;
+            self.by_id.slot_of(&span, slot, |slot| &spans[slot as usize]);
+            self.words.put(slot, words);
+            self.events.put(slot, events);
+            self.keys.put(slot, keys);
+            self.failures.put(slot, failure);
+        }
+        self.is_settled = false;
+        self.counts.spans = self.spans.len() as u64;
+        self.settle();
+    }
+
+    /// Forgets names that no span has, where there are many: of spans that are shown and of those that are not.
+    pub(crate) fn forget_names(&mut self, recent: &mut RecentSpans) {
+        if self.names.is_half_full() {
+            let all = std::mem::take(&mut self.names);
+            rename(&all, &mut self.names, self.spans.iter_mut().chain(recent.spans_mut()));
+            self.last_scope = 0;
         }
     }
 
@@ -149,7 +201,7 @@ impl SpanIndex {
         self.words.settle(self.spans.len());
         let parent = |span: &Span| match span.parent_id {
             [0, 0, 0, 0, 0, 0, 0, 0] => NONE,
-            id => self.by_id.get(&(span.trace_id, id)).copied().unwrap_or(NONE),
+            id => self.by_ids(&span.trace_id, &id).unwrap_or(NONE),
         };
         let parents = self.spans.iter().map(parent).collect();
         self.tables = Tables::new(&self.spans, parents, self.resources.list().len(), self.words.seed());
@@ -206,6 +258,11 @@ impl SpanIndex {
         ranges.fold((i64::MAX, i64::MIN), |all, range| (all.0.min(range.0), all.1.max(range.1)))
     }
 
+    /// How much is kept.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// All resources, by number.
     pub fn resources(&self) -> &[Resource] {
         self.resources.list()
@@ -213,31 +270,17 @@ impl SpanIndex {
 
     /// The span with these ids.
     pub fn by_ids(&self, trace_id: &[u8; 16], span_id: &[u8; 8]) -> Option<Slot> {
-        self.by_id.get(&(*trace_id, *span_id)).copied()
+        self.by_id.find(trace_id, span_id, |slot| self.span(slot))
     }
 
     /// Spans of a trace, by start. With `low_half` the first half of the id is not compared.
     pub fn by_trace(&self, trace_id: &[u8; 16], low_half: bool) -> &[Slot] {
-        let low = low_half_of(trace_id);
-        let Some(first) = self.tables.traces.get(&low) else { return &[] };
-        let same_low = &self.tables.by_trace[*first as usize..];
-        if low_half {
-            let Some(id) = same_low.first().map(|slot| self.span(*slot).trace_id) else { return &[] };
-            let end = same_low.partition_point(|slot| trace_order(self.span(*slot)) <= (low, id));
-            let others = same_low.get(end).is_some_and(|slot| low_half_of(&self.span(*slot).trace_id) == low);
-            return if others { &[] } else { &same_low[..end] };
-        }
-        let start = same_low.partition_point(|slot| trace_order(self.span(*slot)) < (low, *trace_id));
-        let end = same_low.partition_point(|slot| trace_order(self.span(*slot)) <= (low, *trace_id));
-        &same_low[start..end]
+        self.tables.of_trace(&self.spans, trace_id, low_half)
     }
 
     /// Spans with this span id, of whatever trace.
     pub fn by_span_id(&self, span_id: &[u8; 8]) -> &[Slot] {
-        let slots = &self.tables.by_span_id;
-        let start = slots.partition_point(|slot| self.span(*slot).span_id < *span_id);
-        let count = slots[start..].iter().take_while(|slot| self.span(**slot).span_id == *span_id).take(16).count();
-        &slots[start..start + count]
+        self.tables.of_span_id(&self.spans, span_id)
     }
 
     /// The parent, where it was seen.
@@ -289,8 +332,8 @@ impl SpanIndex {
 
     /// Bytes that the index takes, roughly.
     pub fn bytes(&self) -> usize {
-        // Each span in the hash map takes its entry at a load of 7/16 to 7/8, in the tables six numbers and 20 bytes.
-        let per_span = size_of::<Span>() + 60 + 6 * 4 + 20;
+        // Each span takes five bytes in the table of ids at a load of 7/16 to 7/8, in the others six numbers and 20 bytes.
+        let per_span = size_of::<Span>() + 9 + 6 * 4 + 20;
         let intervals: usize = self.tables.by_resource.iter().map(Intervals::bytes).sum();
         self.spans.len() * per_span
             + intervals
@@ -299,17 +342,6 @@ impl SpanIndex {
             + self.events.bytes()
             + self.keys.bytes()
             + self.words.bytes()
-    }
-
-    /// The first arrivals go, as far as they ended before a time. What was looked up is found again after the next
-    /// [`SpanIndex::settle`].
-    pub(crate) fn forget_before(&mut self, time: i64) {
-        // One of a clock that is far ahead holds no others up.
-        let over = |span: &&Span| span.end < time || span.end > time.saturating_add(AHEAD_NS);
-        let gone = self.spans.iter().take_while(over).count();
-        if gone > 0 {
-            self.forget(gone);
-        }
     }
 
     /// All spans go.
@@ -330,8 +362,10 @@ impl SpanIndex {
         self.ranges.clear();
         self.spans.iter().for_each(|span| widen(&mut self.ranges, span));
         self.by_id.clear();
-        let ids = self.spans.iter().enumerate();
-        self.by_id.extend(ids.map(|(slot, span)| ((span.trace_id, span.span_id), slot as Slot)));
+        let spans = &self.spans;
+        for (span, slot) in spans.iter().zip(0..) {
+            self.by_id.slot_of(span, slot, |slot| &spans[slot as usize]);
+        }
         self.failures.forget(gone as Slot);
         self.events.forget(gone as Slot);
         self.keys.forget(gone as Slot);
@@ -340,11 +374,17 @@ impl SpanIndex {
         self.counts.spans = self.spans.len() as u64;
         if self.names.is_half_full() {
             let all = std::mem::take(&mut self.names);
-            for span in &mut self.spans {
-                span.name = self.names.number(all.name(span.name));
-                span.scope = self.names.number(all.name(span.scope));
-            }
+            rename(&all, &mut self.names, self.spans.iter_mut());
+            self.last_scope = 0;
         }
+    }
+}
+
+/// Gives spans the numbers that other names have for theirs.
+fn rename<'s>(from: &Names, to: &mut Names, spans: impl Iterator<Item = &'s mut Span>) {
+    for span in spans {
+        span.name = to.number(from.name(span.name));
+        span.scope = to.number(from.name(span.scope));
     }
 }
 

@@ -7,6 +7,9 @@ use super::intervals::Intervals;
 use super::span::{NONE, Slot, Span};
 use crate::correlate::text::hash::{NumberMap, Seed};
 
+/// Spans of one id that are told, of whatever traces.
+const SAME_SPAN_IDS_MAX: usize = 16;
+
 /// Orders that are made once all spans of a round are in.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
@@ -43,6 +46,31 @@ impl Tables {
         }
         tables.by_resource = by_resource.into_iter().map(Intervals::new).collect();
         tables
+    }
+
+    /// Spans of a trace among all, by start. With `low_half` the first half of the id is not compared.
+    pub(crate) fn of_trace(&self, spans: &[Span], trace_id: &[u8; 16], low_half: bool) -> &[Slot] {
+        let low = low_half_of(trace_id);
+        let Some(first) = self.traces.get(&low) else { return &[] };
+        let same_low = &self.by_trace[*first as usize..];
+        let order = |slot: &Slot| trace_order(&spans[*slot as usize]);
+        if low_half {
+            let Some(id) = same_low.first().map(|slot| spans[*slot as usize].trace_id) else { return &[] };
+            let end = same_low.partition_point(|slot| order(slot) <= (low, id));
+            let others = same_low.get(end).is_some_and(|slot| order(slot).0 == low);
+            return if others { &[] } else { &same_low[..end] };
+        }
+        let start = same_low.partition_point(|slot| order(slot) < (low, *trace_id));
+        let end = same_low.partition_point(|slot| order(slot) <= (low, *trace_id));
+        &same_low[start..end]
+    }
+
+    /// Spans with this span id among all, of whatever trace.
+    pub(crate) fn of_span_id(&self, spans: &[Span], span_id: &[u8; 8]) -> &[Slot] {
+        let slots = &self.by_span_id;
+        let start = slots.partition_point(|slot| spans[*slot as usize].span_id < *span_id);
+        let same = slots[start..].iter().take_while(|slot| spans[**slot as usize].span_id == *span_id);
+        &slots[start..start + same.take(SAME_SPAN_IDS_MAX).count()]
     }
 
     fn order_children(&mut self, spans: &[Span]) {

@@ -3,6 +3,7 @@
 //! In go and out come `f32`; errors are far below what counts of lines can tell.
 
 /// Natural logarithm of a positive number to four digits, which is more than counts tell.
+#[inline]
 pub(crate) fn ln(number: f32) -> f32 {
     let bits = number.to_bits();
     let exponent = (bits >> 23) as i32 - 127;
@@ -15,6 +16,7 @@ pub(crate) fn ln(number: f32) -> f32 {
 }
 
 /// e to a number, as exact as [`ln`].
+#[inline]
 pub(crate) fn exp(number: f32) -> f32 {
     // Adding it rounds to whole numbers.
     const ROUND: f32 = 12_582_912.0;

@@ -3,6 +3,7 @@
 //! `em` makes it; `pick_span`, `decay`, `evidence` and the engine read it.
 
 use super::candidates::Candidates;
+use super::earlier_lines::Told;
 use super::factors::adjacent_lines::AdjacentLines;
 use super::factors::concurrency::Concurrency;
 use super::factors::shared_words::SharedWords;
@@ -32,10 +33,14 @@ pub(crate) struct Association {
     pub(crate) context: ContextFactors,
     /// Of each class. Empty unless they are kept.
     pub(crate) habits: Vec<Option<Habit>>,
+    /// Of each class: lines that a span takes of the template.
+    pub(crate) capacity: Vec<f32>,
     /// Of each row: lines that name the same request, itself included.
     pub(crate) group_sizes: Vec<u32>,
     /// How well the values of keys agree on a trace.
     pub(crate) agreement: Agreement,
+    /// What lines tell of the requests they name, in a stream.
+    pub(crate) told: Vec<Told>,
 }
 
 impl Association {

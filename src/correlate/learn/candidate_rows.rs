@@ -4,9 +4,8 @@
 //! many lines have make templates of their own. No span is looked up here.
 
 use super::candidates::{CandidateRow, Templates};
-use super::decay::DecayedStatistics;
 use super::features::tables::FeatureTables;
-use super::tuning::{TEMPLATE_LINES_LEAST, TEMPLATE_VALUE_LINES};
+use super::remembered::Remembered;
 use super::written_time::{Delays, when};
 use crate::correlate::text::hash::NumberMap;
 
@@ -19,12 +18,8 @@ pub(crate) struct CandidateRows {
 }
 
 impl CandidateRows {
-    /// Of these lines. `decayed`: the statistics of a stream so far.
-    pub(crate) fn new(
-        tables: &FeatureTables<'_>,
-        wanted: &[u32],
-        decayed: Option<&DecayedStatistics>,
-    ) -> CandidateRows {
+    /// Of these lines. `before`: what a stream taught so far.
+    pub(crate) fn new(tables: &FeatureTables<'_>, wanted: &[u32], before: Remembered<'_>) -> CandidateRows {
         let line_of = |at: &u32| &tables.lines.rows[*at as usize];
         let mut fine: NumberMap<(u32, u64), (u32, u8)> = NumberMap::default();
         let mut with_values: NumberMap<(u32, u64), u32> = NumberMap::default();
@@ -45,19 +40,12 @@ impl CandidateRows {
             let line = line_of(at);
             let service = tables.operations.service_of_writer(line.writer);
             let (count, digits) = fine.get(&(service, line.template.fine)).copied().unwrap_or_default();
-            let before = |kind: u64| decayed.map_or(0.0, |decayed| decayed.lines_of(service, kind));
-            let values = match line.template.values {
-                0 => 0.0,
-                _ => {
-                    let kind = line.template.with_values();
-                    with_values.get(&(service, kind)).copied().unwrap_or_default() as f32 + before(kind)
-                }
+            let digits = digits.max(before.digits_of(service, line.template.fine));
+            let of_values = match line.template.values {
+                0 => 0,
+                _ => with_values.get(&(service, line.template.with_values())).copied().unwrap_or_default(),
             };
-            let kind = match () {
-                () if values >= TEMPLATE_VALUE_LINES => line.template.with_values(),
-                () if count as f32 + before(line.template.fine) < TEMPLATE_LINES_LEAST => line.template.coarse,
-                () => line.template.fine,
-            };
+            let kind = before.kind_of(service, &line.template, (count, of_values));
             let Some((time, low, slack)) = when(line, digits) else { continue };
             let next = numbers.len() as u32;
             let template = *numbers.entry((service, kind)).or_insert(next);
@@ -66,6 +54,7 @@ impl CandidateRows {
                 templates.key.push(kind);
                 let family = if kind == line.template.coarse { kind } else { line.template.fine };
                 templates.family.push(*families.entry((service, family)).or_insert(template));
+                templates.family_key.push(family);
             }
             rows.push(CandidateRow {
                 line: *at,
@@ -73,7 +62,7 @@ impl CandidateRows {
                 time,
                 low,
                 slack,
-                delay: delays.of(line.writer),
+                delay: before.delay_of(line.writer).unwrap_or_else(|| delays.of(line.writer)),
                 first: 0,
                 count: 0,
             });

@@ -53,6 +53,8 @@ pub(crate) struct Templates {
     pub(crate) key: Vec<u64>,
     /// The same number for templates that differ by a value only.
     pub(crate) family: Vec<u32>,
+    /// … and what tells them from others of their service, in all windows of a stream.
+    pub(crate) family_key: Vec<u64>,
 }
 
 /// The ranges of one template.
@@ -151,6 +153,7 @@ impl Templates {
         self.family[number] = self.family[template];
         self.message[number] = self.message[template];
         self.key[number] = self.key[template];
+        self.family_key[number] = self.family_key[template];
     }
 
     /// Returns the room of those that were left out.
@@ -159,7 +162,7 @@ impl Templates {
             numbers.truncate(templates);
             numbers.shrink_to_fit();
         }
-        for numbers in [&mut self.message, &mut self.key] {
+        for numbers in [&mut self.message, &mut self.key, &mut self.family_key] {
             numbers.truncate(templates);
             numbers.shrink_to_fit();
         }

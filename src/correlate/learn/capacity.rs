@@ -18,7 +18,7 @@ const CAPS: usize = 64;
 pub(crate) struct Capacity {
     /// Of each class: expected lines in all, and how many a span may take.
     pub(crate) sums: Vec<f32>,
-    caps: Vec<f32>,
+    pub(crate) caps: Vec<f32>,
     pub(crate) cells: Vec<Cell>,
     /// Of the template in the working set: rows some of whose spans keep less than they take.
     giving: Vec<usize>,
@@ -77,9 +77,8 @@ impl Capacity {
 
     /// Scales the weights so that no span takes more than its capacity.
     /// `none`: the share of its lines without a span.
-    pub(crate) fn share(&mut self, candidates: &Candidates, block: &Block, none: f32, working: &mut WorkingSet) {
+    pub(crate) fn share(&mut self, block: &Block, none: f32, working: &mut WorkingSet) {
         let unrecorded = (2.0 * none).min(1.0);
-        self.find_caps(candidates, block, unrecorded, working);
         let Capacity { caps, cells, giving, changing, .. } = self;
         let least = CAPACITY_KEPT_LEAST * (CAPACITY_KEPT_LEAST_UNRECORDED / CAPACITY_KEPT_LEAST).powf(unrecorded);
         // What was given away in the round before is given away first, and got back where too much was.
@@ -149,8 +148,9 @@ impl Capacity {
     }
 
     /// The capacity of each class: a low quantile of the lines per span, most spans have so many or more. Not the mean,
-    /// since unrecorded requests that come in the same burst would raise it.
-    fn find_caps(&mut self, candidates: &Candidates, block: &Block, unrecorded: f32, working: &WorkingSet) {
+    /// since unrecorded requests that come in the same burst would raise it. `none`: the share of its lines without a span.
+    pub(crate) fn find_caps(&mut self, candidates: &Candidates, block: &Block, none: f32, working: &WorkingSet) {
+        let unrecorded = (2.0 * none).min(1.0);
         let share = CAPACITY_QUANTILE + (CAPACITY_QUANTILE_UNRECORDED - CAPACITY_QUANTILE) * unrecorded;
         let mut spans = vec![[0u32; CAPS]; block.classes.len()];
         for cell in working.cells.iter().map(|cell| &self.cells[*cell as usize]) {

@@ -11,7 +11,7 @@ use super::lines::Lines;
 use super::operations::Operations;
 use super::prior::{Prior, TemplateCounts};
 use super::request_keys::Agreement;
-use super::tuning::{DECAY_CLASS_LEAST, DECAY_GROWTH, DECAY_LINES_LEAST};
+use super::stream_tuning::{DECAY_CLASS_LEAST, DECAY_GROWTH, DECAY_LINES_LEAST};
 use crate::correlate::text::hash::{NumberMap, mix};
 
 /// Templates and classes that are remembered: a class takes two kilobytes.
@@ -24,6 +24,8 @@ const KEYS_MAX: usize = 1 << 14;
 #[derive(Debug, Default)]
 pub(crate) struct DecayedStatistics {
     templates: NumberMap<u64, Template>,
+    /// Lines of each kind that may make a template, whether or not it does.
+    kinds: NumberMap<u64, f32>,
     /// How well the values of keys agreed on a trace.
     pub(crate) keys: Agreement,
     /// Counts have decayed up to here, ns since the epoch.
@@ -69,9 +71,18 @@ fn key_of(candidates: &Candidates, template: usize) -> u64 {
 }
 
 impl DecayedStatistics {
-    /// Lines of a template of a service, so far.
-    pub(crate) fn lines_of(&self, service: u32, template: u64) -> f32 {
-        self.templates.get(&key(service, template)).map_or(0.0, |of| of.counts.lines)
+    /// Lines of a service so far that are of a kind which may make a template.
+    pub(crate) fn lines_of(&self, service: u32, kind: u64) -> f32 {
+        self.kinds.get(&key(service, kind)).copied().unwrap_or_default()
+    }
+
+    /// Bytes that are kept, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        let classes: usize = self.templates.values().map(|of| of.classes.len()).sum();
+        self.templates.len() * size_of::<(u64, Template)>()
+            + classes * size_of::<(u64, ClassCounts)>()
+            + self.kinds.len() * size_of::<(u64, f32)>()
+            + self.keys.len() * size_of::<((u32, u32), (f32, f32))>()
     }
 
     /// Halves all counts in each `half_life`, ns. Lines before `from` are learned from next.
@@ -84,6 +95,10 @@ impl DecayedStatistics {
             of.classes
                 .retain(|_, counts| counts.pairs.sum + counts.clutter.start.iter().sum::<f32>() >= DECAY_CLASS_LEAST);
             of.counts.lines >= DECAY_LINES_LEAST
+        });
+        self.kinds.retain(|_, lines| {
+            *lines *= part;
+            *lines >= DECAY_LINES_LEAST
         });
         self.keys.retain(|_, of| {
             *of = (of.0 * part, of.1 * part);
@@ -112,6 +127,16 @@ impl DecayedStatistics {
         candidates.prior = prior;
     }
 
+    /// How well the values of keys agreed on a trace before and now.
+    pub(crate) fn agreement_with(&self, now: &Agreement) -> Agreement {
+        let mut all = self.keys.clone();
+        for (key, (agree, seen)) in now {
+            let of = all.entry(*key).or_default();
+            *of = (of.0 + agree, of.1 + seen);
+        }
+        all
+    }
+
     /// Learns from the lines of these candidates that are forgotten now.
     pub(crate) fn learn(
         &mut self,
@@ -128,6 +153,14 @@ impl DecayedStatistics {
             if count > 0 {
                 gone += count;
                 self.learn_template(candidates, association, block, operations, &goes);
+            }
+        }
+        for row in candidates.rows.iter().filter(|row| goes(row.line)) {
+            let (template, service) =
+                (lines.rows[row.line as usize].template, candidates.templates.service[row.template as usize]);
+            *self.kinds.entry(key(service, template.fine)).or_default() += 1.0;
+            if template.values != 0 {
+                *self.kinds.entry(key(service, template.with_values())).or_default() += 1.0;
             }
         }
         let part = gone as f32 / candidates.rows.len().max(1) as f32;
@@ -178,6 +211,12 @@ impl DecayedStatistics {
             let half = lines.len() / 2;
             let least = *lines.select_nth_unstable_by(half, f32::total_cmp).1;
             self.templates.retain(|_, of| of.counts.lines > least);
+        }
+        if self.kinds.len() > TEMPLATES_MAX {
+            let mut lines: Vec<f32> = self.kinds.values().copied().collect();
+            let half = lines.len() / 2;
+            let least = *lines.select_nth_unstable_by(half, f32::total_cmp).1;
+            self.kinds.retain(|_, lines| *lines > least);
         }
         if self.keys.len() > KEYS_MAX {
             let mut seen: Vec<f32> = self.keys.values().map(|of| of.1).collect();

@@ -7,30 +7,32 @@
 //! <https://doi.org/10.1109/MCS.2009.934469> (Bar-Shalom, Daum, Huang: the probabilistic data association filter)
 
 use super::tuning::{
-    AFTER_END_RATIO, EM_CONVERGED, EM_HALF, EM_ROUNDS, NONE_SHARE_AT_FIRST, PRUNED_WEIGHT, SHARED_WORDS_AGAINST_NONE,
+    AFTER_END_RATIO, EM_HALF, EM_ROUNDS, NONE_SHARE_AT_FIRST, PRUNED_WEIGHT, SHARED_WORDS_AGAINST_NONE,
 };
 use std::ops::Range;
 
 use super::association::{Association, ContextFactors};
 use super::candidates::{Block, Candidates};
 use super::capacity::Capacity;
+use super::earlier_lines::Told;
 use super::estimate::TemplateEstimate;
 use super::factors::adjacent_lines::AdjacentLines;
 use super::factors::concurrency::Concurrency;
 use super::factors::lateness::Lateness;
 use super::factors::shared_words::SharedWords;
 use super::habit::Habit;
+use super::model::{Model, Recalled};
 use super::observed::Observed;
 use super::operations::Operations;
-use super::posteriors::Posteriors;
+use super::posteriors::{Keeps, Posteriors};
 use super::request_groups::RequestGroups;
 use super::working_set::{PairFactors, WorkingSet};
 
 /// Runs all rounds. Until half of them are over a template learns from its own lines only, and so do those without grouped
 /// lines afterwards: each runs through its rounds at once, while its pairs are in the working set, and ends early when it has
-/// converged. `keeps_evidence`: for whoever asks why.
-pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps_evidence: bool) -> Association {
-    let mut rounds = Rounds::new(candidates, keeps_evidence);
+/// converged.
+pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps: Keeps) -> Association {
+    let mut rounds = Rounds::new(candidates, keeps);
     for block in &candidates.blocks {
         rounds.load(block);
         rounds.estimate.begin(candidates, block);
@@ -39,7 +41,7 @@ pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps_
     let mut groups = RequestGroups::new(observed, candidates, &rounds.posteriors.weights);
     let sizes = groups.sizes(candidates.rows.len());
     let is_grouped = |row: usize| sizes[row] > 1;
-    let shared_words = SharedWords::new(observed, candidates, &rounds.posteriors.weights, &is_grouped);
+    let shared_words = SharedWords::new(observed, candidates, &rounds.posteriors.weights, &is_grouped, keeps);
     let adjacent_lines = AdjacentLines::new(observed, candidates, &rounds.posteriors);
     groups.agree(observed.operations, candidates, &rounds.context.concurrency.ratios, &mut rounds.posteriors);
     let lateness = Lateness::new(candidates, &rounds.posteriors.weights);
@@ -50,7 +52,7 @@ pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps_
         written_after: lateness.written_after(candidates),
         after_end: lateness.after_end(candidates),
     };
-    if keeps_evidence {
+    if keeps != Keeps::Posteriors {
         rounds.habits = vec![None; candidates.classes.len()];
     }
     let mut together = Vec::new();
@@ -65,9 +67,33 @@ pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps_
         }
     }
     rounds.agree(observed.operations, &mut groups, &mut together);
-    let group_sizes = groups.sizes(candidates.rows.len());
-    let Rounds { posteriors, context, habits, .. } = rounds;
-    Association { posteriors, context, habits, group_sizes, agreement: groups.agreement }
+    let told =
+        if keeps == Keeps::Habits { rounds.told(observed.operations, &groups, &mut together) } else { Vec::new() };
+    rounds.associated(groups, told)
+}
+
+/// The same by what was learned before: pairs are weighed by the habits of the model, and nothing is learned. Spans take no
+/// more than their capacity, lines of one request share their trace, and lines next to each other and words tell of others,
+/// as far as these are among the candidates too.
+pub(crate) fn associate_by(model: &Model, candidates: &Candidates, observed: &Observed<'_>) -> Association {
+    let mut rounds = Rounds::new(candidates, Keeps::Posteriors);
+    let known = model.recalled(candidates, observed.operations);
+    rounds.recall(&known);
+    rounds.weigh_all(&known);
+    let mut groups = RequestGroups::new(observed, candidates, &rounds.posteriors.weights);
+    let sizes = groups.sizes(candidates.rows.len());
+    let is_grouped = |row: usize| sizes[row] > 1;
+    let weights = &rounds.posteriors.weights;
+    let factors = known.templates.iter().map(|known| known.shared_words).collect();
+    let shared_words = SharedWords::by(observed, candidates, weights, &is_grouped, (factors, &model.rarities));
+    let factors = known.templates.iter().map(|known| known.adjacent_lines).collect();
+    let adjacent_lines = AdjacentLines::by(observed, candidates, &rounds.posteriors, factors);
+    (rounds.context.shared_words, rounds.context.adjacent_lines) = (shared_words, adjacent_lines);
+    rounds.weigh_all(&known);
+    let Rounds { context, posteriors, .. } = &mut rounds;
+    let told = groups.told(observed.operations, candidates, &context.concurrency.ratios, posteriors);
+    groups.agree(observed.operations, candidates, &context.concurrency.ratios, posteriors);
+    rounds.associated(groups, told)
 }
 
 /// The state of learning.
@@ -84,12 +110,12 @@ struct Rounds<'c> {
 }
 
 impl<'c> Rounds<'c> {
-    fn new(candidates: &'c Candidates, keeps_evidence: bool) -> Rounds<'c> {
+    fn new(candidates: &'c Candidates, keeps: Keeps) -> Rounds<'c> {
         let templates = candidates.templates.lines.len();
         let posteriors = Posteriors {
             weights: vec![1.0; candidates.pairs.len()],
             none: vec![0.0; candidates.rows.len()],
-            scores: vec![0.0; if keeps_evidence { candidates.pairs.len() } else { 0 }],
+            scores: vec![0.0; if keeps == Keeps::Evidence { candidates.pairs.len() } else { 0 }],
             none_share: vec![NONE_SHARE_AT_FIRST; templates],
             preference: vec![1.0; candidates.classes.len()],
         };
@@ -158,7 +184,28 @@ impl<'c> Rounds<'c> {
         for (block, estimate) in together {
             std::mem::swap(estimate, &mut self.estimate);
             self.keep_habits(block);
+            std::mem::swap(estimate, &mut self.estimate);
         }
+    }
+
+    /// What lines tell of the requests they name, each by itself.
+    fn told(
+        &mut self,
+        operations: &Operations,
+        groups: &RequestGroups,
+        together: &mut [(&Block, TemplateEstimate)],
+    ) -> Vec<Told> {
+        let agreed = self.posteriors.clone();
+        for (block, estimate) in together {
+            std::mem::swap(estimate, &mut self.estimate);
+            self.load(block);
+            self.weigh(block, false);
+            self.working.store(&mut self.posteriors);
+            std::mem::swap(estimate, &mut self.estimate);
+        }
+        let told = groups.told(operations, self.candidates, &self.context.concurrency.ratios, &self.posteriors);
+        self.posteriors = agreed;
+        told
     }
 
     fn load(&mut self, block: &Block) {
@@ -182,45 +229,50 @@ impl<'c> Rounds<'c> {
     /// The E step: each row's pairs against each other and against no span, and what their spans take.
     fn weigh(&mut self, block: &Block, first: bool) {
         self.estimate.prefer(first);
-        let Rounds { estimate, posteriors, capacity: Capacity { sums, cells, .. }, working, .. } = self;
-        let WorkingSet { rows, pairs, factors, weights, scores, .. } = working;
-        sums[block.classes.clone()].fill(0.0);
-        cells[block.cells.clone()].iter_mut().for_each(|cell| cell.taken = 0.0);
-        let (habits, base) = (&estimate.habits, block.classes.start);
+        let Rounds { estimate, posteriors, capacity, working, .. } = self;
         let none = posteriors.none_share[block.template];
-        for row in rows {
-            let range = row.pairs();
-            let (pairs, factors) = (&pairs[range.clone()], &factors[range.clone()]);
-            let (weights, scores) = (&mut weights[range.clone()], &mut scores[range]);
-            for (((pair, factors), score), weight) in pairs.iter().zip(factors).zip(scores.iter_mut()).zip(&*weights) {
-                let score_of = habits[pair.class as usize - base].weight(pair.bins(), 0.5 * weight).clamp(1e-20, 1e12);
-                *score = score_of * factors.open;
-            }
-            if row.shares_words {
-                weigh_shared_words(factors, none, scores);
-            }
-            let mut sum = 0.0;
-            for (score, factors) in scores.iter_mut().zip(factors) {
-                *score *= factors.adjacent_lines;
-                sum += *score;
-            }
-            // Habits are shares of all lines of the template, those without a span included.
-            let all = none + sum;
-            for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {
-                *weight = score / all;
-                sums[pair.class as usize] += *weight;
-                cells[pair.cell as usize].taken += *weight;
-            }
-            row.none = none / all;
+        weigh_rows(working, capacity, block, none, |class| &estimate.habits[class], 0.5);
+        capacity.find_caps(self.candidates, block, none, working);
+        capacity.share(block, none, working);
+    }
+
+    /// What is known of templates and classes that nothing is learned of.
+    fn recall(&mut self, known: &Recalled<'_>) {
+        for (template, known) in known.templates.iter().enumerate() {
+            self.posteriors.none_share[template] = known.none_share;
+            self.context.concurrency.ratios[template] = known.concurrency;
+            self.context.after_end[template] = known.after_end;
         }
-        self.capacity.share(self.candidates, block, none, &mut self.working);
+        for (class, known) in known.classes.iter().enumerate() {
+            self.posteriors.preference[class] = known.habit.preference;
+            self.capacity.caps[class] = known.capacity;
+        }
+    }
+
+    /// One E step of all templates, by habits that did not learn from these lines.
+    fn weigh_all(&mut self, known: &Recalled<'_>) {
+        for block in &self.candidates.blocks {
+            self.load(block);
+            let Rounds { posteriors, capacity, working, .. } = self;
+            let none = posteriors.none_share[block.template];
+            weigh_rows(working, capacity, block, none, |class| &known.classes[block.classes.start + class].habit, 0.0);
+            capacity.share(block, none, working);
+            working.store(posteriors);
+        }
+    }
+
+    fn associated(self, groups: RequestGroups, told: Vec<Told>) -> Association {
+        let group_sizes = groups.sizes(self.candidates.rows.len());
+        let Rounds { posteriors, context, habits, capacity, .. } = self;
+        let capacity = capacity.caps;
+        Association { posteriors, context, habits, capacity, group_sizes, agreement: groups.agreement, told }
     }
 
     /// The M step: habits and shares from the weights; false where the template has converged.
     fn learn(&mut self, block: &Block) -> bool {
         let moved = self.estimate.learn(self.candidates, block, &self.working.pairs, &self.working.weights);
         self.count_none(block);
-        moved > EM_CONVERGED * block.rows.len() as f32
+        moved > self.estimate.converged * block.rows.len() as f32
     }
 
     /// The same of all pairs of a block that is not in the working set.
@@ -230,7 +282,7 @@ impl<'c> Rounds<'c> {
         let moved = self.estimate.learn(self.candidates, block, pairs, weights);
         let none = self.posteriors.none[block.rows.clone()].iter().sum::<f32>();
         self.keep_none_share(block, none);
-        moved > EM_CONVERGED * block.rows.len() as f32
+        moved > self.estimate.converged * block.rows.len() as f32
     }
 
     /// The same where no habits are left of the rounds before.
@@ -248,6 +300,48 @@ impl<'c> Rounds<'c> {
         let before = self.candidates.prior.of(block.template);
         let lines = block.rows.len() as f32 + before.lines;
         self.posteriors.none_share[block.template] = none_share(none + before.none, lines);
+    }
+}
+
+/// Each row's pairs against each other and against no span. `habit`: of each class of the block; `own`: the part of a pair's
+/// weight that it has taught its habit itself.
+fn weigh_rows<'h>(
+    working: &mut WorkingSet,
+    capacity: &mut Capacity,
+    block: &Block,
+    none: f32,
+    habit: impl Fn(usize) -> &'h Habit,
+    own: f32,
+) {
+    let Capacity { sums, cells, .. } = capacity;
+    let WorkingSet { rows, pairs, factors, weights, scores, .. } = working;
+    sums[block.classes.clone()].fill(0.0);
+    cells[block.cells.clone()].iter_mut().for_each(|cell| cell.taken = 0.0);
+    let base = block.classes.start;
+    for row in rows {
+        let range = row.pairs();
+        let (pairs, factors) = (&pairs[range.clone()], &factors[range.clone()]);
+        let (weights, scores) = (&mut weights[range.clone()], &mut scores[range]);
+        for (((pair, factors), score), weight) in pairs.iter().zip(factors).zip(scores.iter_mut()).zip(&*weights) {
+            let score_of = habit(pair.class as usize - base).weight(pair.bins(), own * weight).clamp(1e-20, 1e12);
+            *score = score_of * factors.open;
+        }
+        if row.shares_words {
+            weigh_shared_words(factors, none, scores);
+        }
+        let mut sum = 0.0;
+        for (score, factors) in scores.iter_mut().zip(factors) {
+            *score *= factors.adjacent_lines;
+            sum += *score;
+        }
+        // Habits are shares of all lines of the template, those without a span included.
+        let all = none + sum;
+        for ((pair, score), weight) in pairs.iter().zip(scores.iter()).zip(weights.iter_mut()) {
+            *weight = score / all;
+            sums[pair.class as usize] += *weight;
+            cells[pair.cell as usize].taken += *weight;
+        }
+        row.none = none / all;
     }
 }
 

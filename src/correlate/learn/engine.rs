@@ -1,15 +1,13 @@
 //! The one that drives learning: keeps lines, starts from what rules know of them, decides those that are due.
 //!
 //! In go records ([`Engine::observe`]) and the settled index ([`Engine::settle`]), out comes for a record its span with a
-//! probability, or none ([`Engine::link`]). What is learned in between
+//! probability, or none ([`Engine::link`]); along a stream, step by step ([`Engine::advance`]). What is learned in between
 //! passes from part to part as values: features, candidates, association, choices.
 
 use super::association::Association;
 use super::calibrate::{self, Learned};
 use super::candidates::{CandidatePair, CandidateRow, Candidates};
 use super::clues::{DURATION, RARE_WORD, SIDE};
-use super::decay::DecayedStatistics;
-use super::em;
 use super::evidence::{Evidence, Story};
 use super::features::edges::Edges;
 use super::features::open_spans::OpenSpans;
@@ -17,16 +15,19 @@ use super::features::settled_lines::SettledLines;
 use super::features::tables::FeatureTables;
 use super::features::trace_words::TraceWords;
 use super::gating;
+use super::how::{self, How};
 use super::lines::{Line, Lines};
-use super::observed::Observed;
 use super::operations::Operations;
-use super::pick_span::{self, Choices};
-use super::posteriors::Posteriors;
+use super::pick_span::Choices;
+use super::posteriors::{Keeps, Posteriors};
+use super::ruled::{Ruled, Rules};
+use super::stream_state::{StreamState, Task};
+use super::stream_tuning::LOOKAHEAD_NS;
 use super::writers::Writers;
-use crate::correlate::hint::{Hint, Known};
+use crate::correlate::hint::Hint;
 use crate::correlate::index::{Slot, SpanIndex};
-use crate::correlate::requests::timed_calls::{self, TimedCall};
-use crate::correlate::text::hash::NumberMap;
+use crate::correlate::requests::timed_calls;
+use crate::correlate::text::hash::{NumberMap, NumberSet};
 use crate::record::{Link, Method, Record, Relation, Unlinked};
 
 /// What was found for a line.
@@ -66,9 +67,11 @@ pub(crate) struct Engine {
     /// Lines that were left out since their writer had its share of a limit, by source.
     over_share: NumberMap<u32, u64>,
     keeps_evidence: bool,
+    /// Lines are decided as they come.
+    is_live: bool,
     evidence: Option<Box<Evidence>>,
     /// Of a stream.
-    decayed: Option<Box<DecayedStatistics>>,
+    stream: Option<Box<StreamState>>,
 }
 
 /// How far a stream has come, ns since the epoch.
@@ -76,10 +79,11 @@ pub(crate) struct Engine {
 pub(crate) struct Progress {
     /// Lines up to here are decided.
     pub(crate) due: i64,
-    /// Earlier ones are forgotten.
-    pub(crate) from: i64,
     /// Half of what was learned is forgotten in each.
     pub(crate) half_life: i64,
+    /// Requests without a line since then are over.
+    pub(crate) silent_since: i64,
+    pub(crate) task: Task,
 }
 
 impl Engine {
@@ -88,8 +92,30 @@ impl Engine {
         // Who has no spans, or writes outside of requests, teaches nothing, and is kept only for whoever asks why.
         let teaches = is_traced && hint != Hint::Outside;
         if teaches || self.keeps_evidence {
+            let row = self.lines.rows.len() as u32;
             self.lines.add(index.words.seed(), record, writer, hint, teaches);
+            if let (Some(stream), Some(line)) = (&mut self.stream, self.lines.rows.get(row as usize)) {
+                stream.add(line.time, row);
+            }
         }
+    }
+
+    /// Lines will be decided as they come.
+    pub(crate) fn follow(&mut self) {
+        self.is_live = true;
+        self.stream.get_or_insert_default();
+    }
+
+    /// A step of a stream begins: the links of the last are gone.
+    pub(crate) fn begin_step(&mut self) {
+        self.decisions.clear();
+        self.of_sources.clear();
+    }
+
+    /// What to do with lines of these times that are due. `memory`: lines are kept no longer, ns.
+    pub(crate) fn task(&mut self, due_lines: (i64, i64), due: i64, memory: i64) -> Task {
+        let from = due.saturating_sub(memory);
+        self.stream.as_mut().map_or(Task::Estimate(from), |stream| stream.task(due_lines, due, memory))
     }
 
     /// Keeps what the next [`Engine::settle`] learns of each line, for [`Engine::story`].
@@ -107,6 +133,11 @@ impl Engine {
         self.evidence.as_ref()?.story(index, record, named)
     }
 
+    /// Bytes that lines take, and what was learned of a stream.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.bytes() + self.stream.as_ref().map_or(0, |stream| stream.bytes())
+    }
+
     /// Lines beyond the limit.
     pub(crate) fn overflow(&self) -> u64 {
         self.lines.overflow + self.overflow
@@ -117,16 +148,12 @@ impl Engine {
         &self.over_share
     }
 
-    /// Takes in what is known of the times of lines that say no more than the second: `bounds` of source, file, offset and
-    /// second.
-    pub(crate) fn narrow(&mut self, bounds: &dyn Fn(u32, u32, u64, i64) -> Option<(i64, i64)>) {
-        self.lines.narrow(bounds);
-    }
-
-    /// Decides all lines. `known`: the span of a line that a rule has settled.
-    pub(crate) fn settle(&mut self, index: &SpanIndex, writers: Writers<'_>, known: &dyn Fn(Hint, u32, i64) -> Known) {
-        self.decide(index, writers, known, i64::MAX);
-        self.overflow += std::mem::take(&mut self.lines).overflow;
+    /// Decides all lines.
+    pub(crate) fn settle(&mut self, index: &SpanIndex, writers: Writers<'_>, rules: Rules<'_>) {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.narrow(rules.bounds);
+        self.overflow += lines.overflow;
+        self.decide(index, writers, rules, lines, i64::MAX, How::Whole);
     }
 
     /// The same while lines still come: those that are not due are left open, and what was learned is kept.
@@ -134,33 +161,64 @@ impl Engine {
         &mut self,
         index: &SpanIndex,
         writers: Writers<'_>,
-        known: &dyn Fn(Hint, u32, i64) -> Known,
-        progress: Progress,
+        rules: Rules<'_>,
+        Progress { due, half_life, silent_since, task }: Progress,
     ) {
-        self.decayed.get_or_insert_default().decay(progress.due, progress.from, progress.half_life);
-        self.decisions.clear();
-        self.of_sources.clear();
-        self.decide(index, writers, known, progress.due);
-        self.lines.keep(progress.from, progress.due);
+        let Some(mut stream) = self.stream.take() else { return };
+        match task {
+            Task::Decide(times) => {
+                let mut lines = stream.lines_between(&self.lines, times);
+                lines.narrow(rules.bounds);
+                self.decide(index, writers, rules, lines, due, How::ByModel(&mut stream));
+                stream.close(&mut self.lines, due);
+            }
+            Task::Estimate(from) | Task::Window(from) => {
+                stream.decayed.decay(due, from, half_life);
+                stream.earlier.forget_before(silent_since);
+                let (mut lines, how) = match task {
+                    Task::Window(_) => (std::mem::take(&mut self.lines), How::Window(&mut stream)),
+                    _ => (self.lines.take_until(due.saturating_add(LOOKAHEAD_NS)), How::Estimate(&mut stream)),
+                };
+                lines.narrow(rules.bounds);
+                if let Some(lines) = self.decide(index, writers, rules, lines, due, how) {
+                    let decided = lines.rows.iter().filter(|line| line.time <= due).count();
+                    self.lines.put_back(&lines, from, due);
+                    stream.learned(&self.lines, decided, due);
+                }
+            }
+        }
+        self.stream = Some(stream);
     }
 
-    fn decide(&mut self, index: &SpanIndex, writers: Writers<'_>, known: &dyn Fn(Hint, u32, i64) -> Known, due: i64) {
-        if index.is_empty() || self.lines.rows.is_empty() {
-            return;
+    /// Gives the lines back, unless they were kept as evidence.
+    fn decide(
+        &mut self,
+        index: &SpanIndex,
+        writers: Writers<'_>,
+        rules: Rules<'_>,
+        lines: Lines,
+        due: i64,
+        mut how: How<'_>,
+    ) -> Option<Lines> {
+        if index.is_empty() || lines.rows.is_empty() {
+            return Some(lines);
         }
         let resources = writers.resources;
         let operations = Operations::new(index, resources.iter().copied());
-        let mut ruled = self.apply_rules(&operations, writers, known, due);
+        let keeps = how.keeps(self.keeps_evidence);
+        let mut ruled = Ruled::new(&lines, &operations, writers, rules, keeps);
         let settled = SettledLines::new(std::mem::take(&mut ruled.settled));
-        let trace_words = TraceWords::new(index, &operations, &self.lines.all_words());
+        let none = NumberSet::default();
+        let common = how.remembered().model.map_or(&none, |model| &model.common_words);
+        let trace_words = TraceWords::new(index, &operations, &lines.all_words(), common);
         let edges = Edges::new(index);
         let of_writer = |line: &Line| resources.get(line.writer as usize).copied().unwrap_or_default();
-        let runs = self.lines.rows.chunk_by(|a, b| (a.writer, a.producer) == (b.writer, b.producer));
+        let runs = lines.rows.chunk_by(|a, b| (a.writer, a.producer) == (b.writer, b.producer));
         let runs = runs.map(|run| (run[0].writer, run[0].producer, of_writer(&run[0])));
         let open = OpenSpans::new(index, &operations, runs);
         let tables = FeatureTables {
             index,
-            lines: &self.lines,
+            lines: &lines,
             operations: &operations,
             settled: &settled,
             resources,
@@ -168,35 +226,56 @@ impl Engine {
             edges: &edges,
             open: &open,
         };
-        let candidates = gating::candidates(&tables, &ruled.wanted, self.decayed.as_deref());
-        self.refuse(&candidates.refused, due);
-        let observed = Observed {
-            lines: &self.lines,
-            operations: &operations,
-            settled: &ruled.traces,
-            agreement_before: self.decayed.as_deref().map(|decayed| &decayed.keys),
-        };
-        let association = em::associate(&candidates, &observed, self.keeps_evidence);
-        if let Some(decayed) = &mut self.decayed {
-            decayed.learn(&candidates, &association, &self.lines, &operations);
-        }
-        let choices = pick_span::choose(index, &candidates, &association.posteriors.weights, self.keeps_evidence);
-        self.take_choices(&candidates, &association, &choices, due);
-        for (line, slot) in timed_calls::assign(index, resources, &ruled.calls) {
-            let line = &self.lines.rows[line as usize];
-            if line.is_due(due) {
-                self.decisions.push(Decision::new(line, slot, CALL_CONFIDENCE, Method::Request, Relation::Within));
-            }
-        }
-        if self.keeps_evidence {
-            self.overflow += self.lines.overflow;
-            let lines = std::mem::take(&mut self.lines);
-            let kept = Evidence::new(lines, operations, candidates, association, choices, ruled.known);
-            self.evidence = Some(Box::new(kept));
-        }
+        let candidates = gating::candidates(&tables, &ruled.wanted, how.remembered());
+        self.refuse(&candidates.refused, &lines, due);
+        let (mut association, choices) = how::associate(&tables, &candidates, &ruled.traces, &how, keeps);
+        let without_span = how.without_span(&candidates, &association);
+        self.take_choices(&lines, &candidates, &association, &choices, &without_span, due);
+        let calls = timed_calls::assign(index, resources, &ruled.calls).into_iter();
+        let calls = calls.map(|(line, slot)| (line, slot, Relation::Within));
+        self.take_known(&lines, calls, CALL_CONFIDENCE, Method::Request, due);
+        self.take_known(&lines, ruled.linked.drain(..), ENTITY_CONFIDENCE, Method::Entity, due);
         self.undecided.sort_unstable();
         self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
         self.number_sources();
+        let told = std::mem::take(&mut association.told);
+        if let How::Estimate(stream) | How::ByModel(stream) = &mut how {
+            let told =
+                told.into_iter().map(|told| (lines.rows[candidates.rows[told.row as usize].line as usize], told));
+            told.filter(|(line, _)| line.is_due(due)).for_each(|(line, told)| stream.earlier.add(told, line.time));
+        }
+        if let How::ByModel(stream) = &mut how {
+            stream.count_unknown(&candidates);
+        } else if let How::Estimate(stream) = &mut how {
+            let agreement = stream.decayed.agreement_with(&association.agreement);
+            stream.decayed.learn(&candidates, &association, &lines, &operations);
+            stream.model.take_in(&candidates, association, choices, &tables);
+            stream.model.agreement = agreement;
+        } else if let How::Window(stream) = &mut how {
+            stream.decayed.learn(&candidates, &association, &lines, &operations);
+        } else if keeps == Keeps::Evidence {
+            let kept = Evidence::new(lines, operations, candidates, association, choices, ruled.known);
+            self.evidence = Some(Box::new(kept));
+            return None;
+        }
+        Some(lines)
+    }
+
+    /// Links that rules have found, by line.
+    fn take_known(
+        &mut self,
+        lines: &Lines,
+        links: impl Iterator<Item = (u32, Slot, Relation)>,
+        confidence: f32,
+        method: Method,
+        due: i64,
+    ) {
+        for (line, slot, relation) in links {
+            let line = &lines.rows[line as usize];
+            if line.is_due(due) {
+                self.decisions.push(Decision::new(line, slot, confidence, method, relation));
+            }
+        }
     }
 
     fn number_sources(&mut self) {
@@ -205,75 +284,30 @@ impl Engine {
         self.of_sources = (0..=sources).map(first).collect();
     }
 
-    /// The first spans are gone, those after them moved up.
-    pub(crate) fn forget_spans(&mut self, gone: Slot) {
-        self.decisions.retain_mut(|decision| {
-            let slot = decision.slot.checked_sub(gone);
-            decision.slot = slot.unwrap_or_default();
-            slot.is_some()
-        });
-        self.number_sources();
-    }
-
-    /// Lines that rules have settled, and those that they have not.
-    fn apply_rules(
-        &mut self,
-        operations: &Operations,
-        writers: Writers<'_>,
-        known: &dyn Fn(Hint, u32, i64) -> Known,
-        due: i64,
-    ) -> Ruled {
-        let mut ruled = Ruled::default();
-        if self.keeps_evidence {
-            ruled.known = vec![Known::Nothing; self.lines.rows.len()];
-        }
-        for (at, line) in self.lines.rows.iter().enumerate() {
-            if !writers.is_traced(line) {
-                continue;
-            }
-            let found = known(self.lines.hint(line), line.writer, line.time);
-            if let Some(known) = ruled.known.get_mut(at) {
-                *known = found;
-            }
-            match found {
-                _ if !line.teaches => {}
-                Known::Nothing => ruled.wanted.push(at as u32),
-                Known::Span(slot) => ruled.settle(at, line, operations.trace(slot)),
-                Known::Linked(slot, relation) => {
-                    if relation == Relation::Within {
-                        ruled.settle(at, line, operations.trace(slot));
-                    }
-                    if line.is_due(due) {
-                        self.decisions.push(Decision::new(line, slot, ENTITY_CONFIDENCE, Method::Entity, relation));
-                    }
-                }
-                Known::Call(method, start) => {
-                    let (writer, end) = (line.writer, line.time);
-                    ruled.calls.push(TimedCall { line: at as u32, writer, method, start, end });
-                }
-                Known::NoSpan => {}
-            }
-        }
-        ruled
-    }
-
     /// These lines were left out of what is learned from.
-    fn refuse(&mut self, lines: &[u32], due: i64) {
-        for line in lines.iter().map(|line| &self.lines.rows[*line as usize]).filter(|line| line.is_due(due)) {
+    fn refuse(&mut self, refused: &[u32], lines: &Lines, due: i64) {
+        for line in refused.iter().map(|line| &lines.rows[*line as usize]).filter(|line| line.is_due(due)) {
             *self.over_share.entry(line.source).or_default() += 1;
-            if self.decayed.is_none() {
+            if !self.is_live {
                 self.undecided.push(((line.source, line.file, line.offset), Unlinked::OverShare));
             }
         }
     }
 
     /// Decisions from what was learned.
-    fn take_choices(&mut self, candidates: &Candidates, association: &Association, choices: &Choices, due: i64) {
-        let without_span = association.without_span(candidates);
+    fn take_choices(
+        &mut self,
+        lines: &Lines,
+        candidates: &Candidates,
+        association: &Association,
+        choices: &Choices,
+        without_span: &NumberMap<u32, f32>,
+        due: i64,
+    ) {
         for (number, (row, choice)) in candidates.rows.iter().zip(&choices.rows).enumerate() {
-            let line = &self.lines.rows[row.line as usize];
+            let line = &lines.rows[row.line as usize];
             let Some((pair, probability)) = choice.filter(|_| line.is_due(due)) else {
-                if self.decayed.is_none() && row.count > 0 {
+                if !self.is_live && row.count > 0 {
                     let is_none = association.posteriors.none[number] >= 0.5;
                     let reason = if is_none { Unlinked::NoSpan } else { Unlinked::Ambiguous };
                     self.undecided.push(((line.source, line.file, line.offset), reason));
@@ -328,25 +362,4 @@ fn preference(candidates: &Candidates, posteriors: &Posteriors, row: &CandidateR
     let of_trace = row.pairs().filter(|other| candidates.pairs[*other].trace == trace);
     let likeliest = of_trace.max_by(|a, b| posteriors.weights[*a].total_cmp(&posteriors.weights[*b]));
     likeliest.map_or(1.0, |pair| posteriors.preference[candidates.pairs[pair].class as usize])
-}
-
-/// What rules have settled before learning.
-#[derive(Debug, Default)]
-struct Ruled {
-    /// Lines left to learning.
-    wanted: Vec<u32>,
-    /// (writer, time, trace) of those whose trace is known.
-    settled: Vec<(u32, i64, u32)>,
-    /// (line, trace) of them.
-    traces: Vec<(u32, u32)>,
-    calls: Vec<TimedCall>,
-    /// By line, where evidence is kept.
-    known: Vec<Known>,
-}
-
-impl Ruled {
-    fn settle(&mut self, at: usize, line: &Line, trace: u32) {
-        self.settled.push((line.writer, line.time, trace));
-        self.traces.push((at as u32, trace));
-    }
 }

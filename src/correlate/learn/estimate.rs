@@ -6,7 +6,7 @@
 use super::candidates::{Block, CandidatePair, Candidates};
 use super::habit::Habit;
 use super::histograms::{Distances, Histograms};
-use super::tuning::{EM_CONVERGED, PRIOR_LINES};
+use super::tuning::{EM_CONVERGED, EM_CONVERGED_KNOWN, KNOWN_CLASS_LEAST, PRIOR_LINES};
 use super::working_set::WorkingSet;
 
 /// See the module. Kinds are numbered from the block's first.
@@ -18,21 +18,26 @@ pub(crate) struct TemplateEstimate {
     learned: Vec<Distances>,
     /// Enough lines came before to know the habits.
     pub(crate) is_known: bool,
+    /// It has converged when no more than this share of its lines moved in a round.
+    pub(crate) converged: f32,
 }
 
 impl TemplateEstimate {
     /// Begins with all pairs of a block as they are.
     pub(crate) fn begin(&mut self, candidates: &Candidates, block: &Block) {
-        self.clear(block);
+        self.clear(candidates, block);
         self.habits.clear();
         let (all, before) = (lines(candidates, block), candidates.prior.of(block.template).lines);
-        self.is_known = before >= PRIOR_LINES;
         if self.is_known {
             for (counts, class) in self.counts.iter_mut().zip(block.classes.clone()) {
                 counts.take_in(&candidates.prior.pairs[class], all as f32 / before);
-                let mut habit = Habit::from_clutter(&candidates.clutter[class], all);
-                habit.learn(counts);
-                self.habits.push(habit);
+            }
+            let least = self.least_sum();
+            for (counts, class) in self.counts.iter().zip(block.classes.clone()) {
+                self.habits.push(match counts.sum > least {
+                    true => learned(candidates, class, counts, all),
+                    false => Habit::blank(all),
+                });
             }
             return;
         }
@@ -50,13 +55,16 @@ impl TemplateEstimate {
 
     /// Goes on with pairs that have weights. `after`: of each kind, see [`Habit::is_after`].
     pub(crate) fn go_on(&mut self, candidates: &Candidates, block: &Block, working: &WorkingSet, after: &[bool]) {
-        self.clear(block);
+        self.clear(candidates, block);
         self.count(candidates, block, &working.pairs, &working.weights);
         self.habits.clear();
+        let (all, least) = (lines(candidates, block), self.least_sum());
         for (class, pairs) in block.classes.clone().zip(&self.counts) {
-            let mut habit = Habit::from_clutter(&candidates.clutter[class], lines(candidates, block));
+            let mut habit = match pairs.sum > least {
+                true => learned(candidates, class, pairs, all),
+                false => Habit::blank(all),
+            };
             habit.is_after = after[class];
-            habit.learn(pairs);
             self.habits.push(habit);
         }
         for (learned, counts) in self.learned.iter_mut().zip(&self.counts) {
@@ -64,7 +72,16 @@ impl TemplateEstimate {
         }
     }
 
-    fn clear(&mut self, block: &Block) {
+    /// Where habits are known: a class with no more of the template than this has next to none of it, and is no habit worth
+    /// finding.
+    fn least_sum(&self) -> f32 {
+        let most = self.counts.iter().map(|counts| counts.sum).fold(0.0, f32::max);
+        if self.is_known { KNOWN_CLASS_LEAST * most } else { f32::MIN }
+    }
+
+    fn clear(&mut self, candidates: &Candidates, block: &Block) {
+        self.is_known = candidates.prior.of(block.template).lines >= PRIOR_LINES;
+        self.converged = if self.is_known { EM_CONVERGED_KNOWN } else { EM_CONVERGED };
         self.counts.clear();
         self.counts.resize(block.classes.len(), Histograms::default());
         self.learned.clear();
@@ -103,13 +120,20 @@ impl TemplateEstimate {
         for ((habit, counts), learned) in self.habits.iter_mut().zip(&self.counts).zip(&mut self.learned) {
             let distance = counts.distance(learned);
             moved += distance;
-            if distance > EM_CONVERGED * counts.sum.max(1.0) {
+            if distance > self.converged * counts.sum.max(1.0) {
                 habit.learn(counts);
                 *learned = counts.start;
             }
         }
         moved
     }
+}
+
+/// The habit of a class from its pairs.
+fn learned(candidates: &Candidates, class: usize, pairs: &Histograms, lines: u32) -> Habit {
+    let mut habit = Habit::from_clutter(&candidates.clutter[class], lines);
+    habit.learn(pairs);
+    habit
 }
 
 fn lines(candidates: &Candidates, block: &Block) -> u32 {

@@ -10,9 +10,10 @@ use super::bins::bin;
 use super::candidate_rows::{self, CandidateRows};
 use super::candidates::{Block, CandidatePair, Candidates, TRACES_MAX};
 use super::clutter::{Sampler, pool};
-use super::decay::DecayedStatistics;
 use super::features::tables::FeatureTables;
 use super::histograms::Histograms;
+use super::model::Model;
+use super::remembered::Remembered;
 use super::shares::{Amount, Claimant, Shares};
 use crate::correlate::index::{Open, Slot};
 use crate::correlate::text::hash::NumberMap;
@@ -24,21 +25,21 @@ const ROWS_RESERVED: usize = 64 << 10;
 const NO_CLASS: u32 = u32::MAX;
 const REFUSED_CLASS: u32 = u32::MAX - 1;
 
-/// Looks all of these lines up. `decayed`: the statistics of a stream so far.
-pub(crate) fn candidates(
-    tables: &FeatureTables<'_>,
-    wanted: &[u32],
-    decayed: Option<&DecayedStatistics>,
-) -> Candidates {
+/// Looks all of these lines up. `before`: what a stream taught so far.
+pub(crate) fn candidates(tables: &FeatureTables<'_>, wanted: &[u32], before: Remembered<'_>) -> Candidates {
     let mut shares = Shares::default();
-    let mut candidates = pair_up(tables, CandidateRows::new(tables, wanted, decayed), &mut shares);
+    let rows = || CandidateRows::new(tables, wanted, before);
+    let mut candidates = pair_up(tables, rows(), &mut shares, before.model);
     if let Some(mut fair) = shares.fair() {
         drop(candidates);
-        candidates = pair_up(tables, CandidateRows::new(tables, wanted, decayed), &mut fair);
+        candidates = pair_up(tables, rows(), &mut fair, before.model);
         shares = fair;
     }
     candidates.refused = shares.refused;
-    if let Some(decayed) = decayed {
+    if before.model.is_some() {
+        return candidates;
+    }
+    if let Some(decayed) = before.decayed {
         decayed.recall(&mut candidates, tables.operations);
     }
     pool(&candidates.classes, &candidates.templates.lines, tables.operations.count(), &mut candidates.clutter);
@@ -46,15 +47,18 @@ pub(crate) fn candidates(
     candidates
 }
 
-/// The pairs of all rows, as far as there is room for them.
-fn pair_up(tables: &FeatureTables<'_>, rows: CandidateRows, shares: &mut Shares) -> Candidates {
+/// The pairs of all rows, as far as there is room for them, and their clutter: that of the model, else as it is measured.
+fn pair_up(tables: &FeatureTables<'_>, rows: CandidateRows, shares: &mut Shares, model: Option<&Model>) -> Candidates {
     let CandidateRows { rows, templates } = rows;
     let mut candidates = Candidates { rows, templates, ..Candidates::default() };
     let mut gate = Gate::new(tables);
     let mut sampler = Sampler::default();
     candidates.pairs.reserve(PAIRS_PER_ROW * candidates.rows.len().min(ROWS_RESERVED));
-    let ranges = candidate_rows::ranges(&candidates.rows, tables);
-    candidates.all_spans_of = count_spans(tables, &ranges);
+    let mut ranges = Vec::new();
+    if model.is_none() {
+        ranges = candidate_rows::ranges(&candidates.rows, tables);
+        candidates.all_spans_of = count_spans(tables, &ranges);
+    }
     let (mut from, mut kept) = (0, 0);
     while from < candidates.rows.len() {
         let template = candidates.rows[from].template;
@@ -74,7 +78,13 @@ fn pair_up(tables: &FeatureTables<'_>, rows: CandidateRows, shares: &mut Shares)
             continue;
         }
         kept = rows.end;
-        sampler.sample(tables, &candidates.rows[rows.clone()], &ranges, &gate.class_of, &mut candidates.clutter);
+        match model {
+            Some(model) => model.recall(&mut candidates, number, classes, tables.operations),
+            None => {
+                let rows = &candidates.rows[rows.clone()];
+                sampler.sample(tables, rows, &ranges, &gate.class_of, &mut candidates.clutter);
+            }
+        }
         candidates.blocks.push(Block {
             template: number,
             rows,

@@ -82,6 +82,29 @@ impl Habit {
         }
     }
 
+    /// One that tells nothing.
+    pub(crate) fn blank(lines: u32) -> Habit {
+        let even = [1.0 / BINS as f32; BINS];
+        Habit {
+            start: even,
+            end: even,
+            edge: even,
+            clues: CLUE_PRIOR,
+            clutter_start: even,
+            clutter_end: even,
+            clutter_edge: even,
+            clutter_clues: CLUE_PRIOR,
+            start_likely: [ANY; BINS],
+            end_likely: [ANY; BINS],
+            edge_likely: [ANY; BINS],
+            clue_factors: [1.0; CLUES],
+            is_after: false,
+            sides: [0.0; 3],
+            lines: lines.max(1) as f32,
+            preference: 1.0,
+        }
+    }
+
     /// From counts at shifted times, and all pairs as they are.
     pub(crate) fn new(clutter: &Histograms, pairs: &Histograms, lines: u32) -> Habit {
         let mut habit = Habit::from_clutter(clutter, lines);

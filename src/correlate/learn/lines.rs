@@ -122,25 +122,51 @@ impl Lines {
         });
     }
 
-    /// Those up to `due` are decided. What is earlier than `from` is forgotten, and what is of a clock that is far ahead is
-    /// left out.
-    pub(crate) fn keep(&mut self, from: i64, due: i64) {
+    /// Takes the lines up to a time out; later ones stay.
+    pub(crate) fn take_until(&mut self, time: i64) -> Lines {
         let all = std::mem::take(self);
-        self.overflow = all.overflow;
-        let is_ahead = |line: &Line| line.time > due.saturating_add(AHEAD_NS);
-        self.overflow += all.rows.iter().filter(|line| is_ahead(line)).count() as u64;
-        let is_open = |line: &Line| !line.is_due(due) && !line.is_decided;
-        let stays = |line: &&Line| !is_ahead(line) && (is_open(line) || line.time >= from);
-        for line in all.rows.iter().filter(stays) {
-            let mut kept = Line { is_decided: line.is_decided || line.is_due(due), ..*line };
-            kept.words = copy(&mut self.words, all.words(line));
-            kept.key_values = copy(&mut self.key_values, all.key_values(line));
-            kept.durations = copy(&mut self.durations, all.durations(line));
-            if let Some(hint) = all.hints.get(line.hint as usize) {
-                kept.hint = copy(&mut self.hints, std::slice::from_ref(hint));
-            }
-            self.rows.push(kept);
+        let mut taken = Lines { overflow: all.overflow, ..Lines::default() };
+        for line in &all.rows {
+            let lines = if line.time <= time { &mut taken } else { &mut *self };
+            lines.copy(&all, *line);
         }
+        taken
+    }
+
+    /// Adds lines that were taken out, those up to `due` as decided. What is earlier than `from` is forgotten, and what is
+    /// of a clock that is far ahead is left out.
+    pub(crate) fn put_back(&mut self, taken: &Lines, from: i64, due: i64) {
+        let later = std::mem::take(self);
+        self.overflow = taken.overflow;
+        for lines in [taken, &later] {
+            for line in &lines.rows {
+                if line.time > due.saturating_add(AHEAD_NS) {
+                    self.overflow += 1;
+                } else if line.time > due || line.time >= from {
+                    self.copy(lines, Line { is_decided: line.is_decided || line.is_due(due), ..*line });
+                }
+            }
+        }
+    }
+
+    /// These lines alone.
+    pub(crate) fn copied(&self, places: &[u32]) -> Lines {
+        let mut lines = Lines::default();
+        lines.rows.reserve(places.len());
+        places.iter().for_each(|at| lines.copy(self, self.rows[*at as usize]));
+        lines
+    }
+
+    /// Adds a line of others.
+    fn copy(&mut self, others: &Lines, line: Line) {
+        let mut kept = line;
+        kept.words = copy(&mut self.words, others.words(&line));
+        kept.key_values = copy(&mut self.key_values, others.key_values(&line));
+        kept.durations = copy(&mut self.durations, others.durations(&line));
+        if let Some(hint) = others.hints.get(line.hint as usize) {
+            kept.hint = copy(&mut self.hints, std::slice::from_ref(hint));
+        }
+        self.rows.push(kept);
     }
 
     /// Lines that say no more than the second, and no more than whose file says it, are given the digits that the bounds
@@ -163,7 +189,7 @@ impl Lines {
     }
 
     /// Bytes that are kept.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.rows.len() * size_of::<Line>()
             + self.words.len() * size_of::<u32>()
             + self.key_values.len() * size_of::<u64>()

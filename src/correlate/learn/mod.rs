@@ -6,8 +6,9 @@
 //!
 //! In the order of the data: `lines` → `operations`, `features` → `candidate_rows`, `gating` with `shares`, `clutter` → `candidates` (data)
 //! → `em` with `estimate`, `habit`, `capacity`, `factors`, `request_groups` → `posteriors` (data) → `pick_span` → `calibrate`.
-//! How likely a template is in an operation, and where in its spans, is a `habit`. `decay` carries what was learned along a stream, `evidence` keeps it for whoever asks why. All tuned constants are in
-//! `tuning`.
+//! How likely a template is in an operation, and where in its spans, is a `habit`. Along a stream (`stream_state`) lines that
+//! are due are decided by the `model` of the last estimation, which `decay` carries over to the next; `evidence` keeps what was
+//! learned for whoever asks why. All tuned constants are in `tuning` and `stream_tuning`.
 
 mod approximate;
 mod association;
@@ -19,6 +20,7 @@ mod capacity;
 mod clues;
 mod clutter;
 mod decay;
+mod earlier_lines;
 mod em;
 mod engine;
 mod estimate;
@@ -28,22 +30,33 @@ mod features;
 mod gating;
 mod habit;
 mod histograms;
+mod how;
 mod lines;
 mod matched_text;
+mod model;
 mod observed;
 mod operations;
 mod pick_span;
 mod posteriors;
 mod prior;
+mod remembered;
 mod request_groups;
 mod request_keys;
+mod ruled;
 mod shares;
+mod span_fit;
+mod span_habits;
+mod stream_state;
+mod stream_tuning;
 mod tuning;
 mod working_set;
 mod writers;
 mod written_time;
 
 pub(crate) use engine::{Engine, Progress};
+pub(crate) use ruled::Rules;
+pub(crate) use stream_state::Task;
+pub(crate) use stream_tuning::LOOKAHEAD_NS;
 pub(crate) use writers::Writers;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! The engine fills it, the association and its factors read it.
 
+use super::earlier_lines::EarlierLines;
 use super::lines::Lines;
 use super::operations::Operations;
 use super::request_keys::Agreement;
@@ -15,4 +16,6 @@ pub(crate) struct Observed<'a> {
     pub(crate) settled: &'a [(u32, u32)],
     /// How well the values of keys agreed on a trace before, in a stream.
     pub(crate) agreement_before: Option<&'a Agreement>,
+    /// What lines that are decided told of requests, in a stream.
+    pub(crate) earlier: Option<&'a EarlierLines>,
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::correlate::index::{Slot, SpanIndex};
+use crate::correlate::index::{Slot, SpanIndex, low_half_of};
 use crate::correlate::rules::silent_spans::only_waits;
 use crate::correlate::text::hash::{NumberMap, fold, mix};
 
@@ -21,7 +21,8 @@ pub(crate) struct Operations {
     /// What it is in other indexes of the same stream too.
     keys: Vec<u64>,
     trace: Vec<u32>,
-    traces: usize,
+    /// Of each trace: the low half of its id.
+    trace_ids: Vec<u64>,
     /// Service of each resource.
     service: Vec<u32>,
     /// Service of each writer, by its first resource.
@@ -76,9 +77,9 @@ impl Operations {
             let id = index.span(*slot).trace_id;
             if last != Some(id) {
                 last = Some(id);
-                self.traces += 1;
+                self.trace_ids.push(low_half_of(&id));
             }
-            self.trace[*slot as usize] = self.traces as u32 - 1;
+            self.trace[*slot as usize] = self.trace_ids.len() as u32 - 1;
         }
     }
 
@@ -104,7 +105,12 @@ impl Operations {
 
     /// Traces are numbered below.
     pub(crate) fn traces(&self) -> usize {
-        self.traces
+        self.trace_ids.len()
+    }
+
+    /// The low half of the id of a trace.
+    pub(crate) fn trace_id(&self, trace: u32) -> u64 {
+        self.trace_ids[trace as usize]
     }
 
     /// Operations are numbered below.

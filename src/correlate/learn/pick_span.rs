@@ -4,15 +4,18 @@
 //! line, what its kind does elsewhere and what its text shares with a span say which of them does.
 
 use super::bins::{BINS, bin_width};
-use super::candidates::{Block, CandidateRow, Candidates};
-use super::clues::{CLUES, DURATION, OWN_WORD};
+use super::candidates::{Block, Candidates};
+use super::clues::CLUES;
 use super::histograms::smooth;
+use super::operations::Operations;
+use super::posteriors::Keeps;
+use super::span_fit::{Depths, Hits, holds_word, names_duration, regularity, time_within};
+use super::span_habits::{Density, FamilyHabits, SpanHabit};
 use super::tuning::{
-    RUNTIME_DELAY_SLOPE, SPAN_CLOCK_NS, SPAN_CONVERGED, SPAN_DENSITY, SPAN_DENSITY_EXACT_NS, SPAN_DENSITY_NS,
-    SPAN_DENSITY_ROUNDS, SPAN_INNER, SPAN_MAY_HOLD, SPAN_OUTSIDE, SPAN_REGULARITY, SPAN_ROUNDS, SPAN_TRACE_SURE,
-    SPAN_WORD_MOST,
+    SPAN_CONVERGED, SPAN_DENSITY, SPAN_DENSITY_EXACT_NS, SPAN_DENSITY_NS, SPAN_DENSITY_ROUNDS, SPAN_MAY_HOLD,
+    SPAN_OUTSIDE, SPAN_REGULARITY, SPAN_ROUNDS, SPAN_TRACE_SURE, SPAN_UNKNOWN, SPAN_WORD_MOST,
 };
-use crate::correlate::index::{Slot, SpanIndex};
+use crate::correlate::index::SpanIndex;
 
 /// The pair chosen for a row, and the probability of its trace.
 pub(crate) type Choice = Option<(u32, f32)>;
@@ -22,29 +25,61 @@ pub(crate) type Choice = Option<(u32, f32)>;
 pub(crate) struct Choices {
     /// One choice for each row.
     pub(crate) rows: Vec<Choice>,
-    /// Of each pair of the row's trace: its part of the row. Where it is kept.
+    /// Of each pair of the row's trace: its part of the row. Where evidence is kept.
     pub(crate) weights: Vec<f32>,
+    /// Of each family of templates, by the number of a block of it: what was learned of operations. Where habits are kept.
+    pub(crate) habits: Vec<(u32, Vec<(u32, SpanHabit)>)>,
 }
 
-/// Chooses for each row. `keeps_evidence`: for whoever asks why.
-pub(crate) fn choose(index: &SpanIndex, candidates: &Candidates, weights: &[f32], keeps_evidence: bool) -> Choices {
-    let pairs = if keeps_evidence { candidates.pairs.len() } else { 0 };
-    let mut choices = Choices { rows: vec![None; candidates.rows.len()], weights: vec![0.0; pairs] };
+/// Chooses for each row, and learns how on the way.
+pub(crate) fn choose(index: &SpanIndex, candidates: &Candidates, weights: &[f32], keeps: Keeps) -> Choices {
+    let pairs = if keeps == Keeps::Evidence { candidates.pairs.len() } else { 0 };
+    let mut choices =
+        Choices { rows: vec![None; candidates.rows.len()], weights: vec![0.0; pairs], habits: Vec::new() };
     let mut found = OfTrace { taken: vec![0.0; index.len()], ..OfTrace::default() };
     let depths = Depths::new(index);
-    let family = |block: &&Block| candidates.templates.family[block.template];
-    let mut blocks: Vec<&Block> = candidates.blocks.iter().collect();
-    blocks.sort_by_key(family);
-    for blocks in blocks.chunk_by(|a, b| family(a) == family(b)) {
+    each_family(candidates, &mut |blocks| {
         found.clear();
-        for block in blocks {
-            found.find(candidates, block, weights);
-        }
+        blocks.iter().for_each(|block| found.find(candidates, block, weights));
+        found.learn_clues(candidates);
         found.like(index, candidates, &depths);
         found.share(index, candidates);
         found.take(index, candidates, &mut choices);
-    }
+        if keeps == Keeps::Habits && !found.rows.is_empty() {
+            choices.habits.push((blocks[0].template as u32, found.take_habits()));
+        }
+    });
     choices
+}
+
+/// Chooses for each row by what was learned before: `known`, of the family of a block.
+pub(crate) fn choose_by<'m>(
+    index: &SpanIndex,
+    operations: &Operations,
+    candidates: &Candidates,
+    weights: &[f32],
+    known: &dyn Fn(&Block) -> Option<&'m FamilyHabits>,
+) -> Choices {
+    let mut choices = Choices { rows: vec![None; candidates.rows.len()], weights: Vec::new(), habits: Vec::new() };
+    let mut found = OfTrace::default();
+    let depths = Depths::new(index);
+    each_family(candidates, &mut |blocks| {
+        found.clear();
+        blocks.iter().for_each(|block| found.find(candidates, block, weights));
+        found.recall(operations, known(blocks[0]));
+        found.like(index, candidates, &depths);
+        found.weigh_by_habits(index, candidates);
+        found.take(index, candidates, &mut choices);
+    });
+    choices
+}
+
+/// Blocks whose templates differ by a value only.
+fn each_family(candidates: &Candidates, each: &mut dyn FnMut(&[&Block])) {
+    let family = |block: &&Block| candidates.templates.family[block.template];
+    let mut blocks: Vec<&Block> = candidates.blocks.iter().collect();
+    blocks.sort_by_key(family);
+    blocks.chunk_by(|a, b| family(a) == family(b)).for_each(each);
 }
 
 /// A pair of the right trace.
@@ -68,6 +103,8 @@ struct OfTrace {
     list: Vec<SpanOfTrace>,
     /// Of each kind: its operation, and what chance gives of clues.
     classes: Vec<(u32, [f32; CLUES])>,
+    /// Of each kind: what is learned of it.
+    habits: Vec<SpanHabit>,
     /// Of each trace of a row.
     sums: Vec<f32>,
     /// Of each span: its part of lines; all zero between uses.
@@ -93,6 +130,7 @@ impl OfTrace {
         self.rows.clear();
         self.list.clear();
         self.classes.clear();
+        self.habits.clear();
     }
 
     /// The right trace of each row, and its pairs.
@@ -140,18 +178,43 @@ impl OfTrace {
         }
     }
 
-    fn like(&mut self, index: &SpanIndex, candidates: &Candidates, depths: &Depths) {
+    /// What the text names, as often as it does.
+    fn learn_clues(&mut self, candidates: &Candidates) {
         let durations = self.hits(candidates, names_duration);
         let words = self.hits(candidates, holds_word);
+        let habit = |(durations, words): (&Hits, &Hits)| SpanHabit {
+            factor: 1.0,
+            durations: [false, true].map(|is_hit| durations.weight(is_hit)),
+            words: [false, true].map(|is_hit| words.weight(is_hit).clamp(1.0 / SPAN_WORD_MOST, SPAN_WORD_MOST)),
+            density: Density::default(),
+        };
+        self.habits.extend(durations.iter().zip(&words).map(habit));
+    }
+
+    /// What was learned before.
+    fn recall(&mut self, operations: &Operations, known: Option<&FamilyHabits>) {
+        let unknown =
+            SpanHabit { factor: SPAN_UNKNOWN, durations: [1.0; 2], words: [1.0; 2], density: Density::default() };
+        let habit = |operation: u32| known.and_then(|known| known.of(operations.key(operation)));
+        let all = self.classes.iter().map(|class| habit(class.0).unwrap_or(&unknown).clone());
+        self.habits.extend(all);
+    }
+
+    /// What was learned, by operation.
+    fn take_habits(&mut self) -> Vec<(u32, SpanHabit)> {
+        self.classes.iter().map(|class| class.0).zip(self.habits.drain(..)).collect()
+    }
+
+    fn like(&mut self, index: &SpanIndex, candidates: &Candidates, depths: &Depths) {
         for (row, _, own) in OfTrace::of_rows(&self.rows, &mut self.list) {
             let row = &candidates.rows[row as usize];
             for candidate in own {
                 let pair = &candidates.pairs[candidate.pair as usize];
                 let span = index.span(pair.slot);
                 let time = (time_within(row, span.start, span.end) / SPAN_MAY_HOLD).clamp(SPAN_OUTSIDE, 1.0);
-                let class = candidate.class as usize;
-                let duration = durations[class].weight(names_duration(pair.clues));
-                let word = words[class].weight(holds_word(pair.clues)).clamp(1.0 / SPAN_WORD_MOST, SPAN_WORD_MOST);
+                let habit = &self.habits[candidate.class as usize];
+                let duration = habit.durations[usize::from(names_duration(pair.clues))];
+                let word = habit.words[usize::from(holds_word(pair.clues))];
                 candidate.like = time * duration * word * depths.factor(pair.slot);
                 candidate.closeness = candidate.like;
             }
@@ -180,21 +243,22 @@ impl OfTrace {
     fn share(&mut self, index: &SpanIndex, candidates: &Candidates) {
         let all = self.classes.len();
         let could = self.lines_that_could(all);
-        let mut factors = vec![1.0; all];
         let [mut counts, mut with_line] = [0.0; 2].map(|zero| vec![zero; all]);
         let mut round = 0;
         while round < SPAN_ROUNDS {
             if round > 0 {
-                self.weigh_closeness(index, candidates, all);
+                self.learn_densities(candidates);
+                self.weigh_closeness(index, candidates, 0.5);
             }
             let stage = round..(round + SPAN_DENSITY_ROUNDS).min(SPAN_ROUNDS);
             let still = stage.clone().find(|_| {
                 let before = std::mem::replace(&mut counts, vec![0.0; all]);
-                self.weigh(candidates, &factors, &mut counts, &mut with_line);
-                for (class, factor) in factors.iter_mut().enumerate() {
+                self.weigh(candidates, &mut counts, &mut with_line);
+                for (class, habit) in self.habits.iter_mut().enumerate() {
                     let spans = candidates.all_spans_of[self.classes[class].0 as usize] as f32;
                     let covered = ((std::mem::take(&mut with_line[class]) + 0.05) / (spans + 0.1)).clamp(1e-4, 1.0);
-                    *factor = (counts[class] + 0.01) / (could[class] + 0.1) * regularity(covered).powf(SPAN_REGULARITY);
+                    habit.factor =
+                        (counts[class] + 0.01) / (could[class] + 0.1) * regularity(covered).powf(SPAN_REGULARITY);
                 }
                 let moved: f32 = counts.iter().zip(&before).map(|(now, before)| (now - before).abs()).sum();
                 moved <= SPAN_CONVERGED * self.rows.len() as f32
@@ -207,12 +271,12 @@ impl OfTrace {
     }
 
     /// Candidates of each row against each other; how many lines of each kind that makes, and how many spans with one.
-    fn weigh(&mut self, candidates: &Candidates, factors: &[f32], counts: &mut [f32], with_line: &mut [f32]) {
-        let OfTrace { rows, list, taken, .. } = self;
+    fn weigh(&mut self, candidates: &Candidates, counts: &mut [f32], with_line: &mut [f32]) {
+        let OfTrace { rows, list, taken, habits, .. } = self;
         for (_, _, own) in OfTrace::of_rows(rows, list) {
             let mut all = 0.0;
             for candidate in own.iter_mut() {
-                candidate.weight = factors[candidate.class as usize] * candidate.closeness;
+                candidate.weight = habits[candidate.class as usize].factor * candidate.closeness;
                 all += candidate.weight;
             }
             let scale = 1.0 / f32::max(all, 1e-30);
@@ -245,35 +309,50 @@ impl OfTrace {
         could
     }
 
-    /// Likes, and how close together lines of the kind stand where this one does: their number per time, counted from the
-    /// start or the end of the span, without the line itself; at least as if they stood anywhere.
-    fn weigh_closeness(&mut self, index: &SpanIndex, candidates: &Candidates, classes: usize) {
-        let mut starts = vec![[0.0f32; BINS]; classes];
-        let mut ends = starts.clone();
-        let mut sums = vec![0.0f32; classes];
+    /// Where lines of each kind stand, by their weights.
+    fn learn_densities(&mut self, candidates: &Candidates) {
+        self.habits.iter_mut().for_each(|habit| habit.density = Density::default());
         for candidate in &self.list {
-            let (pair, class) = (&candidates.pairs[candidate.pair as usize], candidate.class as usize);
-            starts[class][usize::from(pair.start_bin)] += candidate.weight;
-            ends[class][usize::from(pair.end_bin)] += candidate.weight;
-            sums[class] += candidate.weight;
+            let pair = &candidates.pairs[candidate.pair as usize];
+            let Density { starts, ends, sum } = &mut self.habits[candidate.class as usize].density;
+            starts[usize::from(pair.start_bin)] += candidate.weight;
+            ends[usize::from(pair.end_bin)] += candidate.weight;
+            *sum += candidate.weight;
         }
-        for bins in starts.iter_mut().chain(&mut ends) {
-            *bins = smooth(bins);
+        for Density { starts, ends, .. } in self.habits.iter_mut().map(|habit| &mut habit.density) {
+            (*starts, *ends) = (smooth(starts), smooth(ends));
         }
-        for (row, _, own) in OfTrace::of_rows(&self.rows, &mut self.list) {
+    }
+
+    /// Likes, and how close together lines of the kind stand where this one does: their number per time, counted from the
+    /// start or the end of the span, without `own` of the line itself; at least as if they stood anywhere.
+    fn weigh_closeness(&mut self, index: &SpanIndex, candidates: &Candidates, own: f32) {
+        for (row, _, candidates_of_row) in OfTrace::of_rows(&self.rows, &mut self.list) {
             let row = &candidates.rows[row as usize];
             let same = if row.low == row.time { SPAN_DENSITY_EXACT_NS } else { SPAN_DENSITY_NS };
-            for candidate in own {
-                let (pair, class) = (&candidates.pairs[candidate.pair as usize], candidate.class as usize);
-                let weight = 0.5 * candidate.weight;
+            for candidate in candidates_of_row {
+                let pair = &candidates.pairs[candidate.pair as usize];
+                let density = &self.habits[candidate.class as usize].density;
+                let weight = own * candidate.weight;
                 let span = index.span(pair.slot);
                 let length = ((span.end - span.start).max(0) as f32).max(SPAN_DENSITY_NS);
                 let per_time = |bins: &[f32; BINS], bin: u8| {
-                    (bins[usize::from(bin)] - weight).max(0.0) / (sums[class] - weight + 0.5) / bin_width(bin).max(same)
+                    (bins[usize::from(bin)] - weight).max(0.0) / (density.sum - weight + 0.5) / bin_width(bin).max(same)
                 };
-                let sides = per_time(&starts[class], pair.start_bin).max(per_time(&ends[class], pair.end_bin));
+                let sides = per_time(&density.starts, pair.start_bin).max(per_time(&density.ends, pair.end_bin));
                 candidate.closeness = candidate.like * (sides.max(0.2 / length) * 1e6).powf(SPAN_DENSITY);
             }
+        }
+    }
+
+    /// Weighs candidates by habits that did not learn from them.
+    fn weigh_by_habits(&mut self, index: &SpanIndex, candidates: &Candidates) {
+        // Without densities time tells nothing more.
+        if self.habits.iter().any(|habit| habit.density.sum > 0.0) {
+            self.weigh_closeness(index, candidates, 0.0);
+        }
+        for candidate in &mut self.list {
+            candidate.weight = self.habits[candidate.class as usize].factor * candidate.closeness;
         }
     }
 
@@ -287,107 +366,5 @@ impl OfTrace {
                 own.iter().for_each(|own| choices.weights[own.pair as usize] = own.weight);
             }
         }
-    }
-}
-
-/// How deep spans lie in their traces, and what that counts.
-struct Depths {
-    of: Vec<u8>,
-    factors: Vec<f32>,
-}
-
-impl Depths {
-    fn new(index: &SpanIndex) -> Depths {
-        let depth = |slot| index.ancestors(slot).count().min(usize::from(u8::MAX)) as u8;
-        let of = (0..index.len() as Slot).map(depth).collect();
-        Depths { of, factors: (0..=u8::MAX).map(|depth| SPAN_INNER.powf(f32::from(depth))).collect() }
-    }
-
-    fn factor(&self, slot: Slot) -> f32 {
-        self.factors[usize::from(self.of[slot as usize])]
-    }
-}
-
-/// The span's duration stands in the text.
-fn names_duration(clues: u8) -> bool {
-    clues & DURATION != 0
-}
-
-/// A rare word of the attributes of the span, or of one above it, stands in the text.
-fn holds_word(clues: u8) -> bool {
-    clues & OWN_WORD == OWN_WORD
-}
-
-/// How often a clue is there, among spans of a kind in the right trace.
-#[derive(Debug, Clone, Copy)]
-struct Hits {
-    hits: f32,
-    pairs: f32,
-    by_chance: f32,
-}
-
-impl Hits {
-    fn weight(&self, is_hit: bool) -> f32 {
-        let hit = (self.hits + self.by_chance) / (self.pairs + 1.0);
-        if is_hit { (hit / self.by_chance).max(1.0) } else { ((1.0 - hit) / (1.0 - self.by_chance)).min(1.0) }
-    }
-}
-
-/// The probability that a moment lies in a span: the line was written some time before it was stamped.
-fn time_within(row: &CandidateRow, start: i64, end: i64) -> f32 {
-    let late = |time: i64| (row.time.saturating_sub(time)).max(0) as f32;
-    // How much later than written the stamp may be, for the span to hold the line.
-    let least = late(end.saturating_add(SPAN_CLOCK_NS));
-    let most = late(start.saturating_sub(SPAN_CLOCK_NS)).min(late(row.low));
-    if start.saturating_sub(SPAN_CLOCK_NS) > row.time || least > late(row.low) {
-        return 0.0;
-    }
-    if row.low == row.time {
-        return 1.0;
-    }
-    let typical = row.delay as f32;
-    let share = |delay: f32| {
-        let part = (delay / typical).powf(RUNTIME_DELAY_SLOPE);
-        part / (1.0 + part)
-    };
-    ((share(most) - share(least)) / share(late(row.low)).max(1e-6)).clamp(0.0, 1.0)
-}
-
-/// What a line costs to tell, when spans have one with this probability: 1 if always, little if seldom.
-fn regularity(share: f32) -> f32 {
-    let rest = 1.0 - share;
-    let entropy = -share * share.ln() - if rest > 0.0 { rest * rest.ln() } else { 0.0 };
-    (-entropy / share).exp()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stamp_is_late_and_its_line_was_earlier() {
-        let row = CandidateRow {
-            line: 0,
-            template: 0,
-            time: 1_000_000,
-            low: 0,
-            slack: 0,
-            delay: 200_000,
-            first: 0,
-            count: 0,
-        };
-        let before = time_within(&row, 0, 900_000);
-        let after = time_within(&row, 900_000, 2_000_000);
-        assert!(before > 0.5 && after < 0.3 && after > 0.0, "{before} {after}");
-        assert_eq!(time_within(&row, 1_100_000, 2_000_000), 0.0);
-        assert!(time_within(&row, -5_000_000, 2_000_000) > 0.99);
-        let exact = CandidateRow { low: 1_000_000, ..row };
-        assert_eq!(time_within(&exact, 999_000, 1_000_500), 1.0);
-        assert_eq!(time_within(&exact, 0, 900_000), 0.0);
-    }
-
-    #[test]
-    fn what_always_happens_costs_nothing_to_tell() {
-        assert!(regularity(1.0) > 0.999 && regularity(0.5) < 0.3 && regularity(0.05) < 0.03);
     }
 }

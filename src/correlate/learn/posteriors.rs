@@ -3,7 +3,7 @@
 //! `em` learns it, `pick_span`, `decay` and `evidence` read it. Rows and pairs are those of the candidates, in their order.
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Posteriors {
     /// Of each pair: the probability that the line was written in the span.
     pub(crate) weights: Vec<f32>,
@@ -15,4 +15,15 @@ pub(crate) struct Posteriors {
     pub(crate) none_share: Vec<f32>,
     /// Of each class: see [`super::habit::Habit::preference`].
     pub(crate) preference: Vec<f32>,
+}
+
+/// What is kept of learning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// What was decided.
+    Posteriors,
+    /// The habits too, to decide later lines by.
+    Habits,
+    /// The scores of all pairs as well, for whoever asks why.
+    Evidence,
 }

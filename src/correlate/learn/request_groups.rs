@@ -6,6 +6,7 @@
 
 use super::bins::{BINS, bin};
 use super::candidates::{Candidates, TRACES_MAX};
+use super::earlier_lines::{Earlier, NamedRequest, Told};
 use super::histograms::clutter;
 use super::observed::Observed;
 use super::operations::Operations;
@@ -20,6 +21,8 @@ use crate::correlate::text::hash::NumberMap;
 #[derive(Debug, Default)]
 pub(crate) struct RequestGroups {
     groups: Vec<Group>,
+    /// Of one line each, which tells of those that come later in a stream.
+    alone: Vec<Group>,
     /// Of each template: some of its lines are in a group.
     grouped: Vec<bool>,
     /// How well the values of keys agree on a trace now.
@@ -31,7 +34,12 @@ pub(crate) struct RequestGroups {
 struct Group {
     /// Number of the key that names it.
     key: u32,
+    request: NamedRequest,
     rows: Vec<u32>,
+    /// What lines before told of it.
+    earlier: Option<Earlier>,
+    /// … by the traces' numbers; those of which no span is known have numbers of their own.
+    earlier_traces: Vec<(u32, f32)>,
     /// Traces it may be of, and the probabilities of each and of none.
     traces: Vec<(u32, f32)>,
     none: f32,
@@ -40,11 +48,16 @@ struct Group {
 impl RequestGroups {
     /// Learns which keys name requests, and which lines belong together.
     pub(crate) fn new(observed: &Observed<'_>, candidates: &Candidates, weights: &[f32]) -> RequestGroups {
-        let Observed { lines, operations, agreement_before, .. } = *observed;
+        let Observed { lines, operations, agreement_before, earlier, .. } = *observed;
+        let earlier_of = |keyed: u128| earlier?.of(request_of(keyed));
         // (service, key and value, row), as one number: that is quick to compare.
         let mut keyed: Vec<u128> = Vec::new();
         for (at, row) in candidates.rows.iter().enumerate() {
             let line = &lines.rows[row.line as usize];
+            if earlier.is_some() && line.is_decided {
+                // What it tells is known already.
+                continue;
+            }
             let group = operations.service_of_writer(line.writer);
             let keyed_by = |pair: &u64| u128::from(group) << 96 | u128::from(*pair) << 32 | at as u128;
             keyed.extend(lines.key_values(line).iter().map(keyed_by));
@@ -53,7 +66,7 @@ impl RequestGroups {
         keyed.dedup();
         let runs: Vec<&[u128]> = keyed
             .chunk_by(|a, b| a >> 32 == b >> 32)
-            .filter(|run| (2..=GROUP_LINES_MAX).contains(&run.len()))
+            .filter(|run| run.len() <= GROUP_LINES_MAX && (run.len() > 1 || earlier.is_some()))
             .collect();
         let mut agreement = Agreement::default();
         let mut traces = Vec::new();
@@ -65,37 +78,32 @@ impl RequestGroups {
             request_keys::count(&mut agreement, key_of(run[0]), &mut traces);
         }
         let keys = RequestKeys::new(&agreement, agreement_before);
-        // A line is of its largest group.
-        let mut group_of = vec![u32::MAX; candidates.rows.len()];
-        for (number, run) in runs.iter().enumerate().filter(|(_, run)| keys.names_request(key_of(run[0]))) {
-            for keyed in *run {
-                let group = &mut group_of[*keyed as u32 as usize];
-                if *group == u32::MAX || runs[*group as usize].len() < run.len() {
-                    *group = number as u32;
-                }
-            }
-        }
-        let mut members: Vec<(u32, u32)> = group_of
-            .iter()
-            .zip(0u32..)
-            .filter(|(group, _)| **group != u32::MAX)
-            .map(|(group, row)| (*group, row))
-            .collect();
-        members.sort_unstable();
-        let groups = members.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
+        let members = members(&runs, &keys, candidates.rows.len());
+        let first_of = |group: &[(u32, u32)]| runs[group[0].0 as usize][0];
+        let groups = members.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1 || earlier.is_some());
+        let mut numbers = TraceNumbers::new(operations, earlier.is_some());
         let mut keys: NumberMap<(u32, u32), u32> = NumberMap::default();
         let groups: Vec<Group> = groups
             .map(|group| {
                 let next = keys.len() as u32;
-                let key = *keys.entry(key_of(runs[group[0].0 as usize][0])).or_insert(next);
-                Group { key, rows: group.iter().map(|(_, row)| *row).collect(), ..Group::default() }
+                let first = first_of(group);
+                let key = *keys.entry(key_of(first)).or_insert(next);
+                let earlier = earlier_of(first).cloned();
+                let traces = earlier.iter().flat_map(|earlier| &earlier.traces);
+                let mut earlier_traces: Vec<(u32, f32)> =
+                    traces.map(|(id, weight)| (numbers.of(*id), *weight)).collect();
+                earlier_traces.sort_unstable_by_key(|row| row.0);
+                let rows = group.iter().map(|(_, row)| *row).collect();
+                Group { key, request: request_of(first), rows, earlier, earlier_traces, ..Group::default() }
             })
             .collect();
         let mut grouped = vec![false; candidates.templates.lines.len()];
+        let is_alone = |group: &Group| group.lines() < 2;
         for row in groups.iter().flat_map(|group| &group.rows) {
             grouped[candidates.rows[*row as usize].template as usize] = true;
         }
-        RequestGroups { groups, grouped, agreement }
+        let (alone, groups) = groups.into_iter().partition(is_alone);
+        RequestGroups { groups, alone, grouped, agreement }
     }
 
     /// Of each template: some of its lines are in a group.
@@ -108,10 +116,31 @@ impl RequestGroups {
         let mut sizes = vec![1; rows];
         for group in &self.groups {
             for row in &group.rows {
-                sizes[*row as usize] = group.rows.len() as u32;
+                sizes[*row as usize] = group.lines();
             }
         }
         sizes
+    }
+
+    /// What each line tells of the request it names, by itself. `weights`, and what is of no span: by each line alone.
+    pub(crate) fn told(
+        &self,
+        operations: &Operations,
+        candidates: &Candidates,
+        concurrency: &[f32],
+        posteriors: &Posteriors,
+    ) -> Vec<Told> {
+        let expected = ExpectedOpen::new(candidates, concurrency, &posteriors.preference, &self.grouped);
+        let mut sums = Vec::new();
+        let mut told = Vec::new();
+        for group in self.groups.iter().chain(&self.alone) {
+            for row in &group.rows {
+                let none = evidence(operations, candidates, posteriors, &expected, *row, &mut sums);
+                let traces = sums.iter().map(|(trace, weight)| (operations.trace_id(*trace), *weight)).collect();
+                told.push(Told { request: group.request, row: *row, none, traces });
+            }
+        }
+        told
     }
 
     /// One trace for each group, and of each key no more groups for a trace than its capacity.
@@ -165,23 +194,18 @@ impl Group {
         sums: &mut Vec<(u32, f32)>,
     ) {
         let floor = GROUP_FLOOR.ln();
-        let by_chance = expected.open_during(candidates, &self.rows);
-        let mut all: Vec<(u32, f32)> = Vec::new();
-        let mut none = 0.0;
+        let by_chance =
+            expected.open_during(candidates, &self.rows, self.earlier.as_ref().map(|earlier| earlier.first));
+        let mut all: Vec<(u32, f32)> = self.earlier_traces.clone();
+        let mut none = self.earlier.as_ref().map_or(0.0, |earlier| earlier.none);
         for row in &self.rows {
-            candidates.sums_by_trace(operations, &posteriors.weights, &candidates.rows[*row as usize], 1e-30, sums);
-            // Against none, given that its request was recorded: what spans take already is in it.
-            let template = candidates.rows[*row as usize].template as usize;
-            let share = posteriors.none_share[template];
-            let against = posteriors.none[*row as usize].max(1e-12) / share.max(1e-6) * (1.0 - share).max(0.01);
-            // Each line alone has to choose among all requests that are open, the group does so once.
-            let once = expected.open(template) / against;
-            all.extend(sums.iter().map(|(trace, sum)| (*trace, (sum * once + 1e-30).ln().max(floor) - floor)));
-            none += share;
+            none += evidence(operations, candidates, posteriors, expected, *row, sums);
+            all.extend_from_slice(sums);
         }
         all.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        let none = (none / self.rows.len() as f32).clamp(1e-9, 1.0 - 1e-6);
-        let base = self.rows.len() as f32 * floor - by_chance.ln();
+        let lines = self.lines() as f32;
+        let none = (none / lines).clamp(1e-9, 1.0 - 1e-6);
+        let base = lines * floor - by_chance.ln();
         let logs = all.chunk_by(|a, b| a.0 == b.0).map(|run| (run[0].0, base + run.iter().map(|of| of.1).sum::<f32>()));
         self.traces.clear();
         self.traces.extend(logs);
@@ -193,11 +217,76 @@ impl Group {
         self.scale();
     }
 
+    /// Lines that name it, those before included.
+    fn lines(&self) -> u32 {
+        self.rows.len() as u32 + self.earlier.as_ref().map_or(0, |earlier| earlier.lines)
+    }
+
     fn scale(&mut self) {
         let sum = self.none + self.traces.iter().map(|of| of.1).sum::<f32>();
         let scale = 1.0 / sum.max(1e-30);
         self.none *= scale;
         self.traces.iter_mut().for_each(|of| of.1 *= scale);
+    }
+}
+
+/// Lines of runs whose key names requests, each in its largest: run and row, in order.
+fn members(runs: &[&[u128]], keys: &RequestKeys<'_>, rows: usize) -> Vec<(u32, u32)> {
+    let mut run_of = vec![u32::MAX; rows];
+    for (number, run) in runs.iter().enumerate().filter(|(_, run)| keys.names_request(key_of(run[0]))) {
+        for keyed in *run {
+            let own = &mut run_of[*keyed as u32 as usize];
+            if *own == u32::MAX || runs[*own as usize].len() < run.len() {
+                *own = number as u32;
+            }
+        }
+    }
+    let all = run_of.iter().zip(0u32..).filter(|(run, _)| **run != u32::MAX);
+    let mut members: Vec<(u32, u32)> = all.map(|(run, row)| (*run, row)).collect();
+    members.sort_unstable();
+    members
+}
+
+/// What a line says of each trace, above the least that it may say, into `sums`; gives the share of its template's lines without
+/// a recorded span.
+fn evidence(
+    operations: &Operations,
+    candidates: &Candidates,
+    posteriors: &Posteriors,
+    expected: &ExpectedOpen,
+    row: u32,
+    sums: &mut Vec<(u32, f32)>,
+) -> f32 {
+    let floor = GROUP_FLOOR.ln();
+    candidates.sums_by_trace(operations, &posteriors.weights, &candidates.rows[row as usize], 1e-30, sums);
+    // Against none, given that its request was recorded: what spans take already is in it.
+    let template = candidates.rows[row as usize].template as usize;
+    let share = posteriors.none_share[template];
+    let against = posteriors.none[row as usize].max(1e-12) / share.max(1e-6) * (1.0 - share).max(0.01);
+    // Each line alone has to choose among all requests that are open, the group does so once.
+    let once = expected.open(template) / against;
+    sums.iter_mut().for_each(|(_, sum)| *sum = (*sum * once + 1e-30).ln().max(floor) - floor);
+    share
+}
+
+/// Numbers of traces by the low halves of their ids.
+struct TraceNumbers {
+    known: NumberMap<u64, u32>,
+    next: u32,
+}
+
+impl TraceNumbers {
+    /// `is_asked`: else none is known.
+    fn new(operations: &Operations, is_asked: bool) -> TraceNumbers {
+        let count = if is_asked { operations.traces() as u32 } else { 0 };
+        TraceNumbers { known: (0..count).map(|trace| (operations.trace_id(trace), trace)).collect(), next: u32::MAX }
+    }
+
+    fn of(&mut self, id: u64) -> u32 {
+        *self.known.entry(id).or_insert_with(|| {
+            self.next -= 1;
+            self.next
+        })
     }
 }
 
@@ -283,15 +372,15 @@ impl ExpectedOpen {
         self.0[template][0].max(1.0)
     }
 
-    /// … from the first to the last line of a group.
-    fn open_during(&self, candidates: &Candidates, group: &[u32]) -> f32 {
+    /// … from the first to the last line of a group. `earlier`: when the first was, of those that are not among these.
+    fn open_during(&self, candidates: &Candidates, group: &[u32], earlier: Option<i64>) -> f32 {
         let times = || group.iter().map(|row| &candidates.rows[*row as usize]);
         let first = times().min_by_key(|row| row.time);
         let last = times().map(|row| row.time).max();
         let chance = first.zip(last).map(|(first, last)| {
             let all = &self.0[first.template as usize];
             // Where fewer than one is open, a line alone knows that already.
-            all[usize::from(bin(last - first.time))] / all[0].clamp(1e-6, 1.0)
+            all[usize::from(bin(last - earlier.unwrap_or(first.time).min(first.time)))] / all[0].clamp(1e-6, 1.0)
         });
         chance.unwrap_or(1.0).max(GROUP_OPEN_LEAST)
     }
@@ -302,6 +391,11 @@ fn key_of(keyed: u128) -> (u32, u32) {
     ((keyed >> 96) as u32, (keyed >> 64) as u32)
 }
 
+/// Service, key and value of a run.
+fn request_of(keyed: u128) -> NamedRequest {
+    ((keyed >> 96) as u32, (keyed >> 32) as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -310,7 +404,7 @@ mod tests {
 
     fn group(key: u32, traces: &[(u32, f32)]) -> Group {
         let none = 1.0 - traces.iter().map(|of| of.1).sum::<f32>();
-        Group { key, rows: vec![0, 1], traces: traces.to_vec(), none }
+        Group { key, rows: vec![0, 1], traces: traces.to_vec(), none, ..Group::default() }
     }
 
     /// The groups that a trace takes of a key, in parts.
@@ -362,7 +456,7 @@ mod tests {
         ) {
             let mut groups: Vec<Group> = parts
                 .into_iter()
-                .map(|(key, traces, none)| Group { key, rows: vec![0, 1], traces: traces.into_iter().collect(), none })
+                .map(|(key, traces, none)| Group { key, rows: vec![0, 1], traces: traces.into_iter().collect(), none, ..Group::default() })
                 .collect();
             groups.iter_mut().for_each(Group::scale);
             let before: Vec<f32> = groups.iter().map(|group| group.none).collect();

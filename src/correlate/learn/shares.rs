@@ -6,8 +6,13 @@
 
 use std::cmp::Reverse;
 
-use super::tuning::{CLASSES_MAX, PAIRS_MAX};
 use crate::correlate::text::hash::NumberMap;
+
+/// Pairs kept in all, of 28 bytes, and of some 40 while they are weighed.
+const PAIRS_MAX: usize = 24 << 20;
+
+/// Classes kept in all: each takes a kilobyte.
+const CLASSES_MAX: usize = 1 << 16;
 
 /// Pairs and classes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

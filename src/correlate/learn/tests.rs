@@ -1,9 +1,11 @@
 //! Made-up services whose truth is known: what is learned from their lines, without any rule.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::correlate::correlator::Correlator;
 use crate::correlate::index::Limits;
+use crate::correlate::stream::Memory;
 use crate::facts::{Kind, ResourceFact, SpanFact};
 use crate::record::{Envelope, Link, Origin, Position, Producer, Record, Stream, Unlinked};
 use spanline_parsers::{Entry, Format, Text, Time, Value};
@@ -112,45 +114,82 @@ impl Service {
         if keeps_evidence {
             correlator.keep_evidence();
         }
-        let origin = Origin { service_name: "shop".into(), producer: Producer::Other, ..Origin::default() };
-        let each = |act: &mut dyn FnMut(&Record<'_>, usize)| {
-            for (number, line) in self.lines.iter().enumerate() {
-                let mut entry = Entry {
-                    format: Format::Logfmt,
-                    body: Text::Borrowed(line.text.as_bytes()),
-                    time: Time::Unix { nanos: line.time, digits: 9 },
-                    ..Entry::default()
-                };
-                if let Some(request) = &line.request {
-                    entry.push(&b"req"[..], Value::Text(Cow::Borrowed(request.as_bytes())));
-                }
-                let record = Record {
-                    source: 0,
-                    origin: &origin,
-                    position: Position { line: number as u64 + 1, offset: number as u64 * 100, ..Position::default() },
-                    envelope: Envelope::None,
-                    stream: Stream::Unknown,
-                    time: Some(line.time),
-                    time_digits: 9,
-                    envelope_time: None,
-                    entry: &entry,
-                    envelope_fields: &[],
-                    payload: line.text.as_bytes(),
-                    piece: 0,
-                };
-                act(&record, number);
-            }
-        };
-        each(&mut |record, _| {
-            correlator.observe(record);
-        });
+        self.each_line(0..self.lines.len(), &mut |record, _| correlator.observe(record));
         correlator.settle();
         let mut links = Vec::new();
-        each(&mut |record, number| {
-            let sure = |link: &Link| link.confidence.is_some_and(|confidence| confidence >= 0.9);
-            links.push(correlator.link(record).ok().filter(sure));
+        self.each_line(0..self.lines.len(), &mut |record, number| {
+            links.push(sure_link(&correlator, record));
             see(&correlator, record, number);
         });
+        links
+    }
+
+    /// Lines by their numbers.
+    fn each_line(&self, numbers: Range<usize>, act: &mut dyn FnMut(&Record<'_>, usize)) {
+        let origin = Origin { service_name: "shop".into(), producer: Producer::Other, ..Origin::default() };
+        for number in numbers {
+            let line = &self.lines[number];
+            let mut entry = Entry {
+                format: Format::Logfmt,
+                body: Text::Borrowed(line.text.as_bytes()),
+                time: Time::Unix { nanos: line.time, digits: 9 },
+                ..Entry::default()
+            };
+            if let Some(request) = &line.request {
+                entry.push(&b"req"[..], Value::Text(Cow::Borrowed(request.as_bytes())));
+            }
+            let record = Record {
+                source: 0,
+                origin: &origin,
+                position: Position { line: number as u64 + 1, offset: number as u64 * 100, ..Position::default() },
+                envelope: Envelope::None,
+                stream: Stream::Unknown,
+                time: Some(line.time),
+                time_digits: 9,
+                envelope_time: None,
+                entry: &entry,
+                envelope_fields: &[],
+                payload: line.text.as_bytes(),
+                piece: 0,
+            };
+            act(&record, number);
+        }
+    }
+
+    /// Links of lines that are decided each second, some seconds after they were written. Spans, half a second after their
+    /// end, and lines come as many at once as there are in `chunk`. `idle`: further steps, in which nothing new is due.
+    fn streamed(&self, chunk: i64, idle: usize) -> Vec<Option<Link>> {
+        const SECOND: i64 = 1_000 * MS;
+        let mut spans: Vec<&SpanFact<'_>> = self.spans.iter().map(|(_, span)| span).collect();
+        spans.sort_by_key(|span| span.end);
+        let mut correlator = Correlator::new(Limits::default());
+        // What it is hashed with depends on the first span, so that the last digits are the same.
+        correlator.add_span(&SHOP, spans[0]);
+        correlator.follow();
+        let mut links = vec![None; self.lines.len()];
+        let first = self.lines[0].time - 1;
+        let (mut now, mut arrived) = (first, first);
+        let [mut next_span, mut next_line, mut next_due] = [0; 3];
+        while next_due < self.lines.len() {
+            now += SECOND;
+            while arrived + chunk <= now {
+                arrived += chunk;
+                let come = spans.partition_point(|span| span.end + SECOND / 2 <= arrived);
+                spans[next_span..come].iter().for_each(|span| correlator.add_span(&SHOP, span));
+                next_span = come;
+                let come = self.lines.partition_point(|line| line.time <= arrived);
+                self.each_line(next_line..come, &mut |record, _| correlator.observe(record));
+                next_line = come;
+            }
+            let due = now - 10 * SECOND;
+            correlator.advance(due, Memory::default());
+            let decided = self.lines.partition_point(|line| line.time <= due);
+            self.each_line(next_due..decided, &mut |record, number| links[number] = sure_link(&correlator, record));
+            next_due = decided;
+            for _ in 0..idle {
+                correlator.advance(due, Memory::default());
+            }
+        }
         links
     }
 
@@ -168,6 +207,11 @@ impl Service {
         }
         counts
     }
+}
+
+fn sure_link(correlator: &Correlator, record: &Record<'_>) -> Option<Link> {
+    let sure = |link: &Link| link.confidence.is_some_and(|confidence| confidence >= 0.9);
+    correlator.link(record).ok().filter(sure)
 }
 
 #[test]
@@ -324,4 +368,27 @@ fn what_is_kept_for_explanations_changes_no_link() {
     let [plain, explained] = [false, true].map(|keeps| service.linked_with(keeps, &|_| true, &mut |_, _, _| {}));
     assert!(plain.iter().flatten().count() > 1000);
     assert_eq!(plain, explained);
+}
+
+#[test]
+fn a_stream_links_as_well_as_all_at_once_and_however_it_comes() {
+    let service = service(2_000);
+    let links = service.streamed(1_000 * MS, 0);
+    // By then enough is learned.
+    let late = |links: &[Option<Link>]| -> Vec<Option<Link>> {
+        let is_late = |line: &Line| line.time > service.lines[0].time + 5_000 * MS;
+        links.iter().zip(&service.lines).map(|(link, line)| link.filter(|_| is_late(line))).collect()
+    };
+    let at_once = service.linked(&|_| true, &mut |_, _, _| {});
+    for of in ["request started", "asking the database", "still at it", "request done"] {
+        let [_, _, right_at_once, _] = service.judge(&|_| true, &late(&at_once), of);
+        let [_, linked, right, exact] = service.judge(&|_| true, &late(&links), of);
+        assert!(right * 1000 >= linked * 995, "{of}: {right} of {linked} right");
+        assert!(right * 100 >= right_at_once * 99, "{of}: {right} right, of {right_at_once} at once");
+        assert!(exact * 100 >= right * 97, "{of}: {exact} of {right} exact");
+    }
+    for chunk in [37, 250, 2_000] {
+        assert!(service.streamed(chunk * MS, 0) == links, "other links where all of {chunk} ms comes at once");
+    }
+    assert!(service.streamed(1_000 * MS, 2) == links, "steps in which nothing is due change something");
 }

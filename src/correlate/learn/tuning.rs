@@ -1,4 +1,4 @@
-//! All tuned constants of learning, in one place.
+//! All tuned constants of learning, in one place; those of streams stand in `stream_tuning`.
 //!
 //! Each says what it means and its unit, and, where that is known, how it was found. Those without a note were found by hand
 //! on labelled nodes (CRI-O, containerd, kubelet, demo apps, Online Boutique, Train Ticket; all traces and a fifth of them),
@@ -101,6 +101,12 @@ pub(crate) const NONE_SHARE_AT_FIRST: f32 = 0.05;
 
 /// A template has converged when no more than this share of its lines moved in a round.
 pub(crate) const EM_CONVERGED: f32 = 0.001;
+
+/// The same of templates whose habits a stream knows.
+pub(crate) const EM_CONVERGED_KNOWN: f32 = 0.02;
+
+/// A class of such a template has next to no lines of it where it has less than this share of what the first class has.
+pub(crate) const KNOWN_CLASS_LEAST: f32 = 1e-3;
 
 /// Minimum support, in decayed lines, for a stream's habits to be taken as known at the start.
 pub(crate) const PRIOR_LINES: f32 = 30.0;
@@ -294,6 +300,9 @@ pub(crate) const SPAN_INNER: f32 = 1.3;
 /// further down.
 pub(crate) const SPAN_WORD_MOST: f32 = 2.0;
 
+/// How likely a span holds a line whose operation had none of its kind, where lines of the kind were learned from before.
+pub(crate) const SPAN_UNKNOWN: f32 = 1e-3;
+
 /// Exponent of the share of an operation's spans that have such a line.
 pub(crate) const SPAN_REGULARITY: f32 = 0.7;
 
@@ -349,21 +358,3 @@ pub(crate) const CALIBRATE_MOSTLY_WITHOUT: f32 = 0.6;
 
 /// … for an operation that seldom has lines of the template, per unit of both.
 pub(crate) const CALIBRATE_SELDOM: f32 = -5.0;
-
-// Streams (`decay`)
-
-/// What has decayed below this many lines is forgotten.
-pub(crate) const DECAY_LINES_LEAST: f32 = 0.2;
-
-/// … of a class, clutter included.
-pub(crate) const DECAY_CLASS_LEAST: f32 = 0.02;
-
-/// After n windows what was learned counts like n to this power times the lines of the last: the first was learned from
-/// little.
-pub(crate) const DECAY_GROWTH: f32 = 0.7;
-
-/// Pairs kept in all, of 28 bytes, and of some 40 while they are weighed.
-pub(crate) const PAIRS_MAX: usize = 24 << 20;
-
-/// Classes kept in all: each takes a kilobyte.
-pub(crate) const CLASSES_MAX: usize = 1 << 16;

@@ -7,6 +7,7 @@ use super::lines::Line;
 use super::tuning::{RUNTIME_DELAY_MOST_NS, RUNTIME_DELAY_NS, SLACK_EXACT_NS, SLACK_RUNTIME_NS};
 
 /// How much later than it was written a line is stamped by the runtime, per writer.
+#[derive(Debug, Default)]
 pub(crate) struct Delays(Vec<i64>);
 
 impl Delays {

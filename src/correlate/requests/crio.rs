@@ -4,7 +4,7 @@
 //! event carries the id it is known; else the group of its lines is matched to the spans of that name. Kept is one small
 //! row per id, none per line. Other programs' `id` fields mean other things: only lines that name a CRI method count.
 
-use super::matching::{self, Extent};
+use super::matching::{self, Extent, OffsetHistograms};
 use super::position::LinePosition;
 use super::position::{position, position_of};
 use super::rounded::{self, Clock};
@@ -54,6 +54,8 @@ pub(crate) struct Requests {
     /// By hash of the id.
     groups: NumberMap<u64, Group>,
     methods: Names,
+    /// Of each method: where its lines stand in its calls.
+    offsets: NumberMap<u32, OffsetHistograms>,
     /// What requests with rounded times tell of the times of other lines.
     clock: Option<Clock>,
     /// Requests beyond the limit.
@@ -147,13 +149,9 @@ impl Requests {
         self.groups.retain(|_, group| group.last >= time);
     }
 
-    /// The first spans are gone, those after them moved up.
-    pub(crate) fn forget_spans(&mut self, gone: Slot) {
-        for group in self.groups.values_mut() {
-            if let CallMatch::Known(slot, belief) = group.call {
-                group.call = slot.checked_sub(gone).map_or(CallMatch::None, |slot| CallMatch::Known(slot, belief));
-            }
-        }
+    /// Other spans come: what was found is not theirs.
+    pub(crate) fn forget_calls(&mut self) {
+        self.groups.values_mut().for_each(|group| group.call = CallMatch::None);
     }
 
     /// The request a line names, as a number.
@@ -169,11 +167,16 @@ impl Requests {
         }
     }
 
-    /// Finds the call of every request.
-    pub(crate) fn settle(&mut self, index: &SpanIndex, resources: &[u32]) {
+    /// Finds the call of every request. `times`: of those only with lines between these times, while others have none; what
+    /// all taught before tells of them.
+    pub(crate) fn settle(&mut self, index: &SpanIndex, resources: &[u32], times: Option<(i64, i64)>) {
         let mut open: NumberMap<u32, Vec<u64>> = NumberMap::default();
         let mut taken: Vec<Slot> = Vec::new();
         for (hash, group) in &mut self.groups {
+            if times.is_some_and(|(from, to)| group.last < from || group.first > to) {
+                group.call = CallMatch::None;
+                continue;
+            }
             group.call = call_of_events(index, *hash, self.methods.name(group.method));
             match group.call {
                 CallMatch::Known(slot, _) => taken.push(slot),
@@ -191,7 +194,7 @@ impl Requests {
             let Some(calls) = calls.get_mut(&method) else { continue };
             calls.retain(|slot| taken.binary_search(slot).is_err());
             hashes.sort_unstable();
-            self.assign(index, &hashes, calls);
+            self.assign(index, (method, &hashes), calls, times.is_none());
         }
     }
 
@@ -275,7 +278,8 @@ impl Requests {
         }
     }
 
-    fn assign(&mut self, index: &SpanIndex, hashes: &[u64], calls: &[Slot]) {
+    /// `teaches`: later requests of the method are known by these.
+    fn assign(&mut self, index: &SpanIndex, (method, hashes): (u32, &[u64]), calls: &[Slot], teaches: bool) {
         let extent_of_span =
             |slot: &Slot| Extent { first: index.span(*slot).start, last: index.span(*slot).end, unit: 1 };
         let spans: Vec<Extent> = calls.iter().map(extent_of_span).collect();
@@ -286,7 +290,12 @@ impl Requests {
                 Extent { first: group.first, last: group.last, unit: group.unit }
             })
             .collect();
-        for (hash, found) in hashes.iter().zip(matching::assign(&spans, &groups)) {
+        let before = self.offsets.get(&method).filter(|_| !teaches);
+        let (all, offsets) = matching::assign(&spans, &groups, before);
+        if teaches {
+            self.offsets.insert(method, offsets);
+        }
+        for (hash, found) in hashes.iter().zip(all) {
             let Some(group) = self.groups.get_mut(hash) else { continue };
             group.call = CallMatch::of(found, calls);
         }

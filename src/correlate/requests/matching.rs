@@ -37,16 +37,21 @@ const LATE: usize = BINS - 1;
 /// Weight of the prior, in pairs.
 const PRIOR_PAIRS: f64 = 3.0;
 
-/// For each group the index of its span and the probability.
-pub(crate) fn assign(spans: &[Extent], groups: &[Extent]) -> Vec<Option<(usize, f32)>> {
+/// For each group the index of its span and the probability; and what that taught, `before` included.
+pub(crate) fn assign(
+    spans: &[Extent],
+    groups: &[Extent],
+    before: Option<&OffsetHistograms>,
+) -> (Vec<Option<(usize, f32)>>, OffsetHistograms) {
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_unstable_by_key(|group| groups[*group].first);
     let mut pairs = pairs_of(spans, groups, &order);
-    let mut habits = OffsetHistograms::new();
+    let prior = before.cloned().unwrap_or_else(OffsetHistograms::new);
+    let mut habits = prior.clone();
     for _ in 0..ROUNDS {
         weigh(&mut pairs, &habits);
         pass_messages(&mut pairs, spans.len(), groups.len(), habits.missing());
-        habits.learn(&pairs, spans.len());
+        habits = prior.learn(&pairs, spans.len());
     }
     let mut best: Vec<Option<(usize, f32)>> = vec![None; groups.len()];
     for pair in &pairs {
@@ -55,7 +60,7 @@ pub(crate) fn assign(spans: &[Extent], groups: &[Extent]) -> Vec<Option<(usize, 
             best[pair.group] = Some((pair.span, belief));
         }
     }
-    best
+    (best, habits)
 }
 
 struct GroupMatch {
@@ -144,11 +149,12 @@ fn width(bin: usize) -> f64 {
 }
 
 /// Histograms of the offsets of groups in their spans.
-struct OffsetHistograms {
+#[derive(Debug, Clone)]
+pub(crate) struct OffsetHistograms {
     after_start: [f64; BINS],
     before_end: [f64; BINS],
-    /// Share of spans that have lines.
-    logged: f64,
+    /// Spans that have lines, of how many.
+    logged: (f64, f64),
 }
 
 impl OffsetHistograms {
@@ -160,24 +166,26 @@ impl OffsetHistograms {
         }
         let sum: f64 = prior.iter().sum();
         let prior = prior.map(|weight| weight / sum * PRIOR_PAIRS);
-        OffsetHistograms { after_start: prior, before_end: prior, logged: 0.5 }
+        OffsetHistograms { after_start: prior, before_end: prior, logged: (1.0, 2.0) }
     }
 
     fn missing(&self) -> f64 {
-        (1.0 - self.logged) / self.logged
+        let share = (self.logged.0 / self.logged.1).clamp(0.02, 0.999);
+        (1.0 - share) / share
     }
 
-    fn learn(&mut self, pairs: &[GroupMatch], spans: usize) {
-        *self = OffsetHistograms::new();
+    fn learn(&self, pairs: &[GroupMatch], spans: usize) -> OffsetHistograms {
+        let mut learned = self.clone();
         let mut sure = 0.0;
         for pair in pairs {
             sure += pair.belief;
             if pair.belief > 0.5 && !pair.rounded {
-                self.after_start[pair.after_start] += pair.belief;
-                self.before_end[pair.before_end] += pair.belief;
+                learned.after_start[pair.after_start] += pair.belief;
+                learned.before_end[pair.before_end] += pair.belief;
             }
         }
-        self.logged = ((sure + 1.0) / (spans as f64 + 2.0)).clamp(0.02, 0.999);
+        learned.logged = (sure + self.logged.0, spans as f64 + self.logged.1);
+        learned
     }
 }
 
@@ -258,7 +266,7 @@ mod tests {
     fn overlapping_requests_find_their_own_lines() {
         for sampled in [10, 5, 2] {
             let (spans, groups, truth) = requests(sampled);
-            let found = assign(&spans, &groups);
+            let found = assign(&spans, &groups, None).0;
             let sure = |at: usize| found[at].filter(|(_, belief)| *belief >= 0.9).map(|(span, _)| span);
             let linked: Vec<usize> = (0..groups.len()).filter(|at| sure(*at).is_some()).collect();
             let right = linked.iter().filter(|at| sure(**at) == truth[**at]).count();
@@ -274,7 +282,7 @@ mod tests {
         let spans: Vec<Extent> = (0..20).map(|n| extent(n * 5_000_000 + 300_000, n * 5_000_000 + 301_000)).collect();
         let mut groups: Vec<Extent> = (0..20).map(|n| second(n * 5)).collect();
         groups.push(second(50));
-        let found = assign(&spans, &groups);
+        let found = assign(&spans, &groups, None).0;
         assert!((0..10).all(|n| found[n].is_some_and(|(span, belief)| span == n && belief >= 0.9)), "{found:?}");
         for twin in [10, 20] {
             assert!(found[twin].is_none_or(|(_, belief)| belief < 0.9), "{found:?}");
@@ -285,7 +293,7 @@ mod tests {
     fn twins_are_not_told_apart() {
         let spans = [extent(1_000, 5_000), extent(1_000, 5_000)];
         let groups = [extent(1_100, 4_900), extent(1_100, 4_900)];
-        for found in assign(&spans, &groups) {
+        for found in assign(&spans, &groups, None).0 {
             assert!(found.is_none_or(|(_, belief)| belief < 0.7), "{found:?}");
         }
     }

@@ -1,8 +1,10 @@
 //! Labelled nodes of `testdata/labelled`, whole or sampled, and how well their lines are linked.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::hash::Hasher;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,14 +34,19 @@ impl Node {
     /// to be written.
     pub(crate) fn new(name: &str, percent: u64, folder: &Path) -> io::Result<Node> {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/labelled").join(name);
+        let files = ["traces.otlp.jsonl.zst", "truth.jsonl.gz"];
+        Node::of_files(from.join("logs"), files.map(|file| from.join(file)), percent, folder)
+    }
+
+    /// The same of logs, traces and truth that lie elsewhere.
+    pub(crate) fn of_files(
+        logs: PathBuf,
+        [traces, truth]: [PathBuf; 2],
+        percent: u64,
+        folder: &Path,
+    ) -> io::Result<Node> {
         fs::create_dir_all(folder)?;
-        let mut node = Node {
-            logs: from.join("logs"),
-            traces: from.join("traces.otlp.jsonl.zst"),
-            truth: from.join("truth.jsonl.gz"),
-            unsampled: None,
-            links: folder.join("links.jsonl"),
-        };
+        let mut node = Node { logs, traces, truth, unsampled: None, links: folder.join("links.jsonl") };
         if percent < 100 {
             let keeps = |id: &str| {
                 let mut hash = twox_hash::XxHash64::with_seed(7);
@@ -61,6 +68,29 @@ impl Node {
         command.arg("backfill").arg(&self.logs).arg("--traces").arg(&self.traces);
         command.arg("--links").arg(&self.links).arg("--dry-run");
         command
+    }
+
+    /// Leaves lines out of the truth, by file and number of the physical line.
+    pub(crate) fn leave_out<'a>(&mut self, lines: impl Iterator<Item = (&'a str, Range<u64>)>) -> io::Result<()> {
+        let folder = self.logs.parent().unwrap_or(Path::new(""));
+        let mut gone: HashSet<(String, u64)> = HashSet::new();
+        for (file, lines) in lines {
+            let file = Path::new(file).strip_prefix(folder).unwrap_or(Path::new(file)).display().to_string();
+            gone.extend(lines.map(|line| (file.clone(), line)));
+        }
+        for truth in [Some(&mut self.truth), self.unsampled.as_mut()].into_iter().flatten() {
+            let to = self.links.with_file_name(format!("late-{}", truth.file_name().unwrap_or_default().display()));
+            let to = to.with_extension("");
+            let mut out = BufWriter::new(File::create(&to)?);
+            each_line(truth, |row| {
+                let file = row["file"].as_str().unwrap_or_default().to_owned();
+                let is_gone = gone.contains(&(file, row["line"].as_u64().unwrap_or_default()));
+                if is_gone { Ok(()) } else { writeln!(out, "{row}") }
+            })?;
+            out.flush()?;
+            *truth = to;
+        }
+        Ok(())
     }
 
     /// Compares what the command wrote with the truth.

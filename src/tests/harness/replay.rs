@@ -6,91 +6,262 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use spanline::calendar::{CalendarSettings, Zone};
 use spanline::correlate::index::Limits;
 use spanline::correlate::{Correlator, Memory};
 use spanline::export::formats::links::LinkRows;
+use spanline::facts::{EventFact, ResourceFact, SpanFact};
 use spanline::input::discover;
 use spanline::input::read::ReadLimits;
 use spanline::input::sources::{self, Source};
 use spanline::input::writers::Writers;
 use spanline::reading::source::{Reading, read_source};
 use spanline::record::sink::{RecordSink, SourceSink};
-use spanline::record::{Link, Position, Record};
+use spanline::record::{Link, Record};
 use spanline::spans::file::{self, TraceFile};
+use spanline_parsers::{CodeSite, Entry, Field, Text, Value};
 
 /// Spans come so long after their end.
 const SPANS_LATE_NS: i64 = 3_000_000_000;
-/// Lines wait so long for theirs.
-const WAIT_NS: i64 = 10_000_000_000;
 /// Links below are not made.
 const CONFIDENCE: f32 = 0.9;
 
-/// Plays a node back in steps of so many seconds, and writes its links. Returns how long learning and deciding took.
-pub(crate) fn replay(logs: &Path, traces: &Path, links: &Path, step: i64, memory: Memory) -> io::Result<Duration> {
-    let sources = sources::sources(&mut discover::find(&[logs.to_owned()], &[]), &Writers::default());
-    let step = step * 1_000_000_000;
-    let mut times = Times(i64::MAX, i64::MIN);
-    each_record(&sources, &mut |record| times.add(record.time));
-    let mut correlator = Correlator::new(Limits::default());
-    correlator.follow();
-    let mut all = vec![Vec::<(Position, Option<Link>)>::new(); sources.len()];
-    let (mut now, mut decided) = (times.0 - 1, i64::MIN);
-    let mut deciding = Duration::ZERO;
-    while decided < times.1 {
-        let (before, last) = (now, now + step >= times.1 + WAIT_NS);
-        now = if last { i64::MAX } else { now + step };
-        let has_come =
-            |time: i64| before.saturating_sub(SPANS_LATE_NS) < time && time <= now.saturating_sub(SPANS_LATE_NS);
-        let mut file = TraceFile::open(traces, file::Limits::default())?;
-        while file
-            .next_facts(&mut |resource, span| {
-                if has_come(span.end) || before < times.0 && span.end <= times.0 {
-                    correlator.add_span(resource, span);
-                }
-            })?
-            .is_some()
-        {}
-        let is_new = |time: Option<i64>| time.is_some_and(|time| before < time && time <= now);
-        each_record(&sources, &mut |record| {
-            if is_new(record.time) {
-                correlator.observe(record);
-            }
-        });
-        let due = if last { times.1 } else { now - WAIT_NS };
-        let start = Instant::now();
-        correlator.advance(due, memory);
-        deciding += start.elapsed();
-        each_record(&sources, &mut |record| {
-            let is_due = record.time.map_or(last, |time| decided < time && time <= due);
-            if is_due {
-                let link = correlator.link(record).ok();
-                let link = link.filter(|link| link.confidence.is_none_or(|confidence| confidence >= CONFIDENCE));
-                all[record.source as usize].push((record.position, link));
-            }
-        });
-        decided = due;
-    }
-    let mut rows = LinkRows::new(BufWriter::new(File::create(links)?));
-    for (source, links) in sources.iter().zip(all) {
-        links.iter().for_each(|(position, link)| rows.add(*position, link.as_ref()));
-        let names: Vec<String> = source.files.iter().map(|file| file.shown.clone()).collect();
-        rows.known_up_to(None, &names);
-    }
-    rows.finish()?;
-    Ok(deciding)
+/// How a node is played, ns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Log time between two decisions.
+    pub(crate) step: i64,
+    /// Lines wait so long for their spans.
+    pub(crate) wait: i64,
+    /// Spans and lines are handed over as they came within so much log time at once.
+    pub(crate) chunk: i64,
 }
 
-struct Times(i64, i64);
+impl Pace {
+    /// Decisions each so many seconds, of lines that have waited for ten.
+    pub(crate) fn seconds(step: f64) -> Pace {
+        let step = (step * 1e9) as i64;
+        Pace { step, wait: 10_000_000_000, chunk: step }
+    }
+}
 
-impl Times {
-    fn add(&mut self, time: Option<i64>) {
-        if let Some(time) = time {
-            *self = Times(self.0.min(time), self.1.max(time));
+/// What a correlator does along the way, so that each can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// Taking spans in.
+    Spans,
+    /// Taking lines in.
+    Lines,
+    /// Learning and deciding.
+    Deciding,
+    /// Giving links out.
+    Links,
+}
+
+/// Runs each part.
+pub(crate) type Run<'r> = &'r mut dyn FnMut(Part, &mut dyn FnMut());
+
+/// Spans and records of a node, in the order of their times.
+pub(crate) struct Replay {
+    sources: Vec<Source>,
+    spans: Vec<(ResourceFact<'static>, SpanFact<'static>)>,
+    records: Vec<Record<'static>>,
+}
+
+impl Replay {
+    /// Reads logs and traces, and keeps all of them until the process ends.
+    pub(crate) fn load(logs: &Path, traces: &Path) -> io::Result<Replay> {
+        let sources = sources::sources(&mut discover::find(&[logs.to_owned()], &[]), &Writers::default());
+        let mut replay = Replay { sources, spans: Vec::new(), records: Vec::new() };
+        let mut file = TraceFile::open(traces, file::Limits::default())?;
+        while file.next_facts(&mut |resource, span| replay.spans.push(kept_span(resource, span)))?.is_some() {}
+        each_record(&replay.sources, &mut |record| replay.records.push(kept_record(record)));
+        replay.records.sort_by_key(|record| record.time.unwrap_or(i64::MAX));
+        Ok(replay)
+    }
+
+    /// The time of the first line, ns.
+    pub(crate) fn begins(&self) -> i64 {
+        self.records.iter().find_map(|record| record.time).unwrap_or_default()
+    }
+
+    /// From the first to the last line, ns.
+    pub(crate) fn lasts(&self) -> i64 {
+        self.records.iter().rev().find_map(|record| record.time).unwrap_or_default() - self.begins()
+    }
+
+    /// Records, those without a time included.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Links of all records when all is in. `run`: runs each part.
+    pub(crate) fn whole(&self, run: Run<'_>) -> Vec<Option<Link>> {
+        let mut correlator = Correlator::new(Limits::default());
+        run(Part::Spans, &mut || self.spans.iter().for_each(|(resource, span)| correlator.add_span(resource, span)));
+        run(Part::Lines, &mut || self.records.iter().for_each(|record| correlator.observe(record)));
+        run(Part::Deciding, &mut || correlator.settle());
+        let mut links = Vec::new();
+        run(Part::Links, &mut || links = self.records.iter().map(|record| link(&correlator, record)).collect());
+        links
+    }
+
+    /// Links of all records step by step. `run`: runs each part.
+    pub(crate) fn stream(&self, pace: Pace, memory: Memory, run: Run<'_>) -> Vec<Option<Link>> {
+        let mut links = vec![None; self.records.len()];
+        let mut correlator = Correlator::new(Limits::default());
+        correlator.follow();
+        let end = self.begins() + self.lasts();
+        let untimed = self.records.iter().position(|record| record.time.is_none()).unwrap_or(self.records.len());
+        let mut order: Vec<usize> = (0..self.spans.len()).collect();
+        order.sort_by_key(|span| self.spans[*span].1.end);
+        let (mut now, mut arrived) = (self.begins() - 1, self.begins() - 1);
+        let [mut next_span, mut next_line, mut next_due] = [0; 3];
+        loop {
+            let is_last = now.saturating_add(pace.step) >= end.saturating_add(pace.wait);
+            now = if is_last { i64::MAX } else { now + pace.step };
+            while arrived < now && (is_last || arrived.saturating_add(pace.chunk) <= now) {
+                arrived = if is_last { now } else { arrived + pace.chunk };
+                let ended = arrived.saturating_sub(SPANS_LATE_NS);
+                let come = order[next_span..].partition_point(|span| self.spans[*span].1.end <= ended);
+                run(Part::Spans, &mut || {
+                    for (resource, span) in order[next_span..next_span + come].iter().map(|at| &self.spans[*at]) {
+                        correlator.add_span(resource, span);
+                    }
+                });
+                next_span += come;
+                let come = self.records[next_line..untimed].partition_point(|record| record.time <= Some(arrived));
+                run(Part::Lines, &mut || {
+                    self.records[next_line..next_line + come].iter().for_each(|record| correlator.observe(record));
+                });
+                next_line += come;
+            }
+            let due = if is_last { end } else { now.saturating_sub(pace.wait) };
+            run(Part::Deciding, &mut || correlator.advance(due, memory));
+            let count = self.records[next_due..untimed].partition_point(|record| record.time <= Some(due));
+            let decided = next_due..if is_last { self.records.len() } else { next_due + count };
+            run(Part::Links, &mut || {
+                for at in decided.clone() {
+                    links[at] = link(&correlator, &self.records[at]);
+                }
+            });
+            next_due = decided.end;
+            if is_last {
+                return links;
+            }
         }
     }
+
+    /// Writes the links file.
+    pub(crate) fn write(&self, links: &[Option<Link>], to: &Path) -> io::Result<()> {
+        let mut rows = LinkRows::new(BufWriter::new(File::create(to)?));
+        let mut order: Vec<usize> = (0..self.records.len()).collect();
+        order.sort_by_key(|at| self.records[*at].source);
+        for of_source in order.chunk_by(|a, b| self.records[*a].source == self.records[*b].source) {
+            of_source.iter().for_each(|at| rows.add(self.records[*at].position, links[*at].as_ref()));
+            let files = &self.sources[self.records[of_source[0]].source as usize].files;
+            let names: Vec<String> = files.iter().map(|file| file.shown.clone()).collect();
+            rows.known_up_to(None, &names);
+        }
+        rows.finish().map(drop)
+    }
+
+    /// The file and physical lines of each record before a time.
+    pub(crate) fn lines_before(&self, time: i64) -> impl Iterator<Item = (&str, std::ops::Range<u64>)> {
+        self.records.iter().filter(move |record| record.time.is_none_or(|own| own < time)).map(|record| {
+            let position = record.position;
+            let file = &self.sources[record.source as usize].files[position.file as usize];
+            (file.shown.as_str(), position.line..position.line + u64::from(position.lines))
+        })
+    }
+}
+
+fn link(correlator: &Correlator, record: &Record<'_>) -> Option<Link> {
+    let link = correlator.link(record).ok();
+    link.filter(|link| link.confidence.is_none_or(|confidence| confidence >= CONFIDENCE))
+}
+
+fn kept_bytes(bytes: &[u8]) -> &'static [u8] {
+    Vec::leak(bytes.to_vec())
+}
+
+fn kept_text(text: &str) -> &'static str {
+    String::leak(text.to_owned())
+}
+
+fn kept_span(resource: &ResourceFact<'_>, span: &SpanFact<'_>) -> (ResourceFact<'static>, SpanFact<'static>) {
+    let resource = ResourceFact {
+        run: 0,
+        service: kept_text(resource.service),
+        pod_uid: kept_text(resource.pod_uid),
+        namespace: kept_text(resource.namespace),
+        pod: kept_text(resource.pod),
+        container: kept_text(resource.container),
+        container_id: kept_text(resource.container_id),
+        host: kept_text(resource.host),
+        instance: kept_text(resource.instance),
+        pid: resource.pid,
+    };
+    let span = SpanFact {
+        trace_id: span.trace_id,
+        span_id: span.span_id,
+        parent_id: span.parent_id,
+        name: kept_text(span.name),
+        scope: kept_text(span.scope),
+        kind: span.kind,
+        start: span.start,
+        end: span.end,
+        failure: span.failure.map(kept_text),
+        attributes: span.attributes.iter().map(|(key, value)| (kept_bytes(key), kept_bytes(value))).collect(),
+        events: span
+            .events
+            .iter()
+            .map(|event| EventFact {
+                name: kept_text(event.name),
+                message: event.message.map(kept_text),
+                request_id: event.request_id.map(kept_text),
+                target: event.target.map(kept_text),
+                ..*event
+            })
+            .collect(),
+    };
+    (resource, span)
+}
+
+fn kept_record(record: &Record<'_>) -> Record<'static> {
+    let entry = record.entry;
+    let fields = |fields: &[Field<'_>]| fields.iter().map(kept_field).collect::<Vec<_>>();
+    let entry = Entry {
+        format: entry.format,
+        time: entry.time,
+        severity: entry.severity,
+        severity_text: Text::Borrowed(kept_bytes(&entry.severity_text)),
+        body: Text::Borrowed(kept_bytes(&entry.body)),
+        fields: fields(&entry.fields),
+        pid: entry.pid,
+        code: entry.code.map(|code| CodeSite { file: kept_bytes(code.file), line: code.line }),
+        trace: entry.trace,
+        number_time: None,
+    };
+    Record {
+        origin: Box::leak(Box::new(record.origin.clone())),
+        entry: Box::leak(Box::new(entry)),
+        envelope_fields: Vec::leak(fields(record.envelope_fields)),
+        payload: kept_bytes(record.payload),
+        ..*record
+    }
+}
+
+fn kept_field(field: &Field<'_>) -> Field<'static> {
+    let value = match &field.value {
+        Value::Text(text) => Value::Text(Text::Borrowed(kept_bytes(text))),
+        Value::Number(number) => Value::Number(kept_bytes(number)),
+        Value::Bool(is) => Value::Bool(*is),
+        Value::Null => Value::Null,
+        Value::Json(text) => Value::Json(Text::Borrowed(kept_bytes(text))),
+    };
+    Field { key: Text::Borrowed(kept_bytes(&field.key)), value }
 }
 
 struct Each<'a>(&'a mut dyn FnMut(&Record<'_>));

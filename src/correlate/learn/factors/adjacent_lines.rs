@@ -25,8 +25,11 @@ pub(crate) struct AdjacentLines {
     /// Of each pair, empty until it was counted.
     outcomes: Vec<u8>,
     /// Of each template: how many times likelier each outcome makes a pair.
-    factors: Vec<[f32; OUTCOMES]>,
+    pub(crate) factors: Vec<OutcomeFactors>,
 }
+
+/// Of each outcome.
+pub(crate) type OutcomeFactors = [f32; OUTCOMES];
 
 /// What is sure of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,43 +48,59 @@ impl AdjacentLines {
 
     /// Counts outcomes of the lines that are sure by now.
     pub(crate) fn new(observed: &Observed<'_>, candidates: &Candidates, posteriors: &Posteriors) -> AdjacentLines {
-        let Observed { lines, operations, settled, .. } = *observed;
-        let of_row = |(row, none): (&CandidateRow, &f32)| match candidates.sure_trace(
-            operations,
-            &posteriors.weights,
-            row,
-            ADJACENT_SURE,
-        ) {
-            _ if *none >= ADJACENT_SURE => Sure::NoSpan,
-            trace => trace.map_or(Sure::Nothing, Sure::Trace),
-        };
-        let sure: Vec<Sure> = candidates.rows.iter().zip(&posteriors.none).map(of_row).collect();
-        let mut tally = Tally::new(candidates);
-        let mut outcomes = vec![0u8; candidates.pairs.len()];
-        let mut traces: Vec<u32> = Vec::new();
-        let mut of_traces: Vec<u8> = Vec::new();
-        for ((row, own), sides) in candidates.rows.iter().zip(&sure).zip(sides(lines, candidates, &sure, settled)) {
-            traces.clear();
-            of_traces.clear();
-            for (pair, into) in candidates.pairs[row.pairs()].iter().zip(&mut outcomes[row.pairs()]) {
-                // Each trace once: they are numbered as they come, but for those beyond the last number.
-                if let Some(outcome) = of_traces.get(usize::from(pair.trace))
-                    && usize::from(pair.trace) < TRACES_MAX
-                {
-                    *into = *outcome;
-                    continue;
-                }
-                let trace = operations.trace(pair.slot);
-                *into = outcome(sides, trace);
-                of_traces.push(*into);
-                if usize::from(pair.trace) < TRACES_MAX || !traces.contains(&trace) {
-                    traces.push(trace);
-                    tally.count(row.template, *into, *own, trace);
-                }
-            }
-        }
+        let (outcomes, tally) = count(observed, candidates, posteriors);
         AdjacentLines { outcomes, factors: tally.factors(&candidates.templates.service) }
     }
+
+    /// The same where the factors of templates are known.
+    pub(crate) fn by(
+        observed: &Observed<'_>,
+        candidates: &Candidates,
+        posteriors: &Posteriors,
+        factors: Vec<OutcomeFactors>,
+    ) -> AdjacentLines {
+        let (outcomes, _) = count(observed, candidates, posteriors);
+        AdjacentLines { outcomes, factors }
+    }
+}
+
+fn count(observed: &Observed<'_>, candidates: &Candidates, posteriors: &Posteriors) -> (Vec<u8>, Tally) {
+    let Observed { lines, operations, settled, .. } = *observed;
+    let of_row = |(row, none): (&CandidateRow, &f32)| match candidates.sure_trace(
+        operations,
+        &posteriors.weights,
+        row,
+        ADJACENT_SURE,
+    ) {
+        _ if *none >= ADJACENT_SURE => Sure::NoSpan,
+        trace => trace.map_or(Sure::Nothing, Sure::Trace),
+    };
+    let sure: Vec<Sure> = candidates.rows.iter().zip(&posteriors.none).map(of_row).collect();
+    let mut tally = Tally::new(candidates);
+    let mut outcomes = vec![0u8; candidates.pairs.len()];
+    let mut traces: Vec<u32> = Vec::new();
+    let mut of_traces: Vec<u8> = Vec::new();
+    for ((row, own), sides) in candidates.rows.iter().zip(&sure).zip(sides(lines, candidates, &sure, settled)) {
+        traces.clear();
+        of_traces.clear();
+        for (pair, into) in candidates.pairs[row.pairs()].iter().zip(&mut outcomes[row.pairs()]) {
+            // Each trace once: they are numbered as they come, but for those beyond the last number.
+            if let Some(outcome) = of_traces.get(usize::from(pair.trace))
+                && usize::from(pair.trace) < TRACES_MAX
+            {
+                *into = *outcome;
+                continue;
+            }
+            let trace = operations.trace(pair.slot);
+            *into = outcome(sides, trace);
+            of_traces.push(*into);
+            if usize::from(pair.trace) < TRACES_MAX || !traces.contains(&trace) {
+                traces.push(trace);
+                tally.count(row.template, *into, *own, trace);
+            }
+        }
+    }
+    (outcomes, tally)
 }
 
 fn outcome(sides: [Sure; 2], trace: u32) -> u8 {

@@ -12,8 +12,10 @@ use std::ops::Range;
 
 use crate::correlate::index::lower_bound;
 use crate::correlate::learn::candidates::{CandidateRow, Candidates};
-use crate::correlate::learn::lines::{Line, Lines};
+use crate::correlate::learn::lines::Lines;
 use crate::correlate::learn::observed::Observed;
+use crate::correlate::learn::posteriors::Keeps;
+use crate::correlate::text::hash::NumberMap;
 
 /// Words of lines with a known trace that are kept.
 const HELD_MAX: usize = 32 << 20;
@@ -28,8 +30,13 @@ pub(crate) struct SharedWords {
     /// Of each pair, empty until it was counted.
     outcomes: Vec<u8>,
     /// Of each template: how many times likelier each outcome makes a pair than one of another trace.
-    factors: Vec<[f32; OUTCOMES]>,
+    pub(crate) factors: Vec<WordFactors>,
+    /// Of words that are not of the rarest: how rare they are.
+    pub(crate) rarities: NumberMap<u32, u8>,
 }
+
+/// Of each outcome.
+pub(crate) type WordFactors = [f32; OUTCOMES];
 
 impl SharedWords {
     /// How many times likelier a pair is than others of its row by the words that its line shares with others.
@@ -51,41 +58,67 @@ impl SharedWords {
         candidates: &Candidates,
         weights: &[f32],
         is_grouped: &dyn Fn(usize) -> bool,
+        keeps: Keeps,
     ) -> SharedWords {
-        let Observed { lines, operations, settled, .. } = *observed;
-        let sure_trace = |row: &CandidateRow| candidates.sure_trace(operations, weights, row, SHARED_WORDS_SURE);
-        let sure: Vec<Option<u32>> = candidates.rows.iter().map(sure_trace).collect();
-        let held = Held::new(lines, candidates, &sure, settled);
-        let mut tally = Tally::new(candidates.templates.lines.len());
-        let mut outcomes = vec![0u8; candidates.pairs.len()];
-        let mut words = Vec::new();
-        let mut of_traces: Vec<Option<u8>> = Vec::new();
-        for (number, row) in candidates.rows.iter().enumerate().filter(|(number, _)| !is_grouped(*number)) {
-            held.words_of(lines, &lines.rows[row.line as usize], sure[number], &mut words);
-            if words.is_empty() {
-                continue;
-            }
-            of_traces.clear();
-            of_traces.resize(usize::from(u8::MAX) + 1, None);
-            for at in row.pairs() {
-                let pair = &candidates.pairs[at];
-                let trace = operations.trace(pair.slot);
-                let outcome = &mut of_traces[usize::from(pair.trace)];
-                outcomes[at] = match *outcome {
-                    Some(outcome) if pair.trace < u8::MAX => outcome,
-                    _ => {
-                        let found = held.outcome(&words, trace, sure[number]);
-                        if let Some(own) = sure[number] {
-                            tally.count(row.template, found, own == trace);
-                        }
-                        found
-                    }
-                };
-                *outcome = Some(outcomes[at]);
-            }
-        }
-        SharedWords { outcomes, factors: tally.factors() }
+        let (outcomes, tally, held) = count(observed, candidates, weights, is_grouped, &NumberMap::default());
+        let rarities = if keeps == Keeps::Habits { held.rarities() } else { NumberMap::default() };
+        SharedWords { outcomes, factors: tally.factors(), rarities }
     }
+
+    /// The same where the factors of templates are known, and how rare words are.
+    pub(crate) fn by(
+        observed: &Observed<'_>,
+        candidates: &Candidates,
+        weights: &[f32],
+        is_grouped: &dyn Fn(usize) -> bool,
+        (factors, rarities): (Vec<WordFactors>, &NumberMap<u32, u8>),
+    ) -> SharedWords {
+        let (outcomes, ..) = count(observed, candidates, weights, is_grouped, rarities);
+        SharedWords { outcomes, factors, rarities: NumberMap::default() }
+    }
+}
+
+/// Counts outcomes; `rarities`: of words, as far as they were known before.
+fn count(
+    observed: &Observed<'_>,
+    candidates: &Candidates,
+    weights: &[f32],
+    is_grouped: &dyn Fn(usize) -> bool,
+    rarities: &NumberMap<u32, u8>,
+) -> (Vec<u8>, Tally, Held) {
+    let Observed { lines, operations, settled, .. } = *observed;
+    let sure_trace = |row: &CandidateRow| candidates.sure_trace(operations, weights, row, SHARED_WORDS_SURE);
+    let sure: Vec<Option<u32>> = candidates.rows.iter().map(sure_trace).collect();
+    let held = Held::new(lines, candidates, &sure, settled);
+    let mut tally = Tally::new(candidates.templates.lines.len());
+    let mut outcomes = vec![0u8; candidates.pairs.len()];
+    let mut words = Vec::new();
+    let mut of_traces: Vec<Option<u8>> = Vec::new();
+    for (number, row) in candidates.rows.iter().enumerate().filter(|(number, _)| !is_grouped(*number)) {
+        held.words_of(lines.words(&lines.rows[row.line as usize]), sure[number], rarities, &mut words);
+        if words.is_empty() {
+            continue;
+        }
+        of_traces.clear();
+        of_traces.resize(usize::from(u8::MAX) + 1, None);
+        for at in row.pairs() {
+            let pair = &candidates.pairs[at];
+            let trace = operations.trace(pair.slot);
+            let outcome = &mut of_traces[usize::from(pair.trace)];
+            outcomes[at] = match *outcome {
+                Some(outcome) if pair.trace < u8::MAX => outcome,
+                _ => {
+                    let found = held.outcome(&words, trace, sure[number]);
+                    if let Some(own) = sure[number] {
+                        tally.count(row.template, found, own == trace);
+                    }
+                    found
+                }
+            };
+            *outcome = Some(outcomes[at]);
+        }
+    }
+    (outcomes, tally, held)
 }
 
 /// Words by the traces whose lines hold them.
@@ -118,10 +151,18 @@ impl Held {
         Held { rows }
     }
 
+    /// How rare words are that are not of the rarest.
+    fn rarities(&self) -> NumberMap<u32, u8> {
+        let of_word = |run: &[(u64, u32)]| ((run[0].0 >> 32) as u32, rarity(run.len()));
+        let all = self.rows.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32).map(of_word);
+        all.filter(|(_, rarity)| *rarity > 1).collect()
+    }
+
     /// Words of a line that others hold, rarest first.
-    fn words_of(&self, lines: &Lines, line: &Line, own: Option<u32>, into: &mut Vec<Word>) {
+    /// `rarities`: of words, as far as they were known before.
+    fn words_of(&self, words: &[u32], own: Option<u32>, rarities: &NumberMap<u32, u8>, into: &mut Vec<Word>) {
         into.clear();
-        for word in lines.words(line) {
+        for word in words {
             let from = lower_bound(&self.rows, u64::from(*word) << 32, |row| row.0);
             let is_same = |row: &(u64, u32)| row.0 >> 32 == u64::from(*word);
             // Most words have few rows.
@@ -135,7 +176,8 @@ impl Held {
             let is_alone = own.is_some_and(|own| self.lines_of(from, to, own) == 1);
             let others = length - usize::from(is_alone);
             if others > 0 {
-                let rarity = SHARED_WORDS_RARITIES.iter().take_while(|most| others > **most).count() as u8;
+                let known = if rarities.is_empty() { 0 } else { rarities.get(word).copied().unwrap_or_default() };
+                let rarity = rarity(others).max(known);
                 into.push(Word { from, to, rarity });
             }
         }
@@ -154,6 +196,11 @@ impl Held {
         let missed = SHARED_WORDS_RARITIES.len() as u8 + 1;
         hit.map_or_else(|| 1 + missed + words.first().map_or(0, |word| word.rarity), |word| 1 + word.rarity)
     }
+}
+
+/// How rare a word is that so many traces hold.
+fn rarity(traces: usize) -> u8 {
+    SHARED_WORDS_RARITIES.iter().take_while(|most| traces > **most).count() as u8
 }
 
 /// How many lines hold a word, roughly: words that share a counter are one.

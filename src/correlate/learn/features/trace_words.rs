@@ -22,7 +22,13 @@ pub(crate) struct TraceWords {
 }
 
 impl TraceWords {
-    pub(crate) fn new(index: &SpanIndex, operations: &Operations, of_lines: &NumberSet<u32>) -> TraceWords {
+    /// `common`: words that many traces held before.
+    pub(crate) fn new(
+        index: &SpanIndex,
+        operations: &Operations,
+        of_lines: &NumberSet<u32>,
+        common: &NumberSet<u32>,
+    ) -> TraceWords {
         let mut rows = Vec::new();
         for slot in 0..index.len() as Slot {
             let trace = u64::from(operations.trace(slot)) << 32;
@@ -40,7 +46,7 @@ impl TraceWords {
             }
         }
         let few = RARE_WORD_TRACES.max((with_words as f32 * RARE_WORD_SHARE) as u32);
-        let known = traces.into_iter().map(|(word, count)| (word, count <= few)).collect();
+        let known = traces.into_iter().map(|(word, count)| (word, count <= few && !common.contains(&word))).collect();
         let mut starts = vec![0; operations.traces() + 1];
         for row in &rows {
             starts[(row >> 32) as usize + 1] += 1;
@@ -54,6 +60,11 @@ impl TraceWords {
     /// Whether a word is rare, where spans hold it.
     pub(crate) fn is_rare(&self, word: u32) -> Option<bool> {
         self.known.get(&word).copied()
+    }
+
+    /// Words that many traces hold.
+    pub(crate) fn common(&self) -> impl Iterator<Item = u32> {
+        self.known.iter().filter(|(_, is_rare)| !**is_rare).map(|(word, _)| *word)
     }
 
     /// A span of the trace holds the word.

@@ -1,0 +1,88 @@
+//! How lines are decided: by what all of them teach, or by what was learned before.
+//!
+//! In go candidates, out come their association with spans and the choices among these. What is learned along a stream is
+//! kept by whoever drives.
+
+use super::association::Association;
+use super::candidates::{Block, Candidates};
+use super::em;
+use super::features::tables::FeatureTables;
+use super::observed::Observed;
+use super::pick_span::{self, Choices};
+use super::posteriors::Keeps;
+use super::remembered::Remembered;
+use super::stream_state::StreamState;
+use crate::correlate::text::hash::NumberMap;
+
+/// How lines are decided.
+pub(crate) enum How<'a> {
+    /// By what all of them teach.
+    Whole,
+    /// The same in a stream, where later lines are decided by the model.
+    Estimate(&'a mut StreamState),
+    /// … where they are not.
+    Window(&'a mut StreamState),
+    /// By what was learned before.
+    ByModel(&'a mut StreamState),
+}
+
+impl How<'_> {
+    /// What is kept of learning.
+    pub(crate) fn keeps(&self, keeps_evidence: bool) -> Keeps {
+        match self {
+            How::Estimate(_) => Keeps::Habits,
+            How::Whole if keeps_evidence => Keeps::Evidence,
+            _ => Keeps::Posteriors,
+        }
+    }
+
+    /// What was learned before.
+    pub(crate) fn remembered(&self) -> Remembered<'_> {
+        match self {
+            How::Whole => Remembered::default(),
+            How::Estimate(stream) | How::Window(stream) => Remembered { decayed: Some(&stream.decayed), model: None },
+            How::ByModel(stream) => Remembered { decayed: None, model: Some(&stream.model) },
+        }
+    }
+
+    /// Of each service: the share of its lines without a recorded span.
+    pub(crate) fn without_span(&self, candidates: &Candidates, association: &Association) -> NumberMap<u32, f32> {
+        match self {
+            How::ByModel(stream) => stream.model.without_span.clone(),
+            _ => association.without_span(candidates),
+        }
+    }
+}
+
+/// Which trace each line is of, and which of its spans. `traces`: of lines that rules have settled.
+pub(crate) fn associate(
+    tables: &FeatureTables<'_>,
+    candidates: &Candidates,
+    traces: &[(u32, u32)],
+    how: &How<'_>,
+    keeps: Keeps,
+) -> (Association, Choices) {
+    let agreement_before = match how {
+        How::Whole => None,
+        How::Estimate(stream) | How::Window(stream) => Some(&stream.decayed.keys),
+        How::ByModel(stream) => Some(&stream.model.agreement),
+    };
+    let earlier = match how {
+        How::ByModel(stream) => Some(&stream.earlier),
+        // All lines are there.
+        How::Whole | How::Estimate(_) | How::Window(_) => None,
+    };
+    let FeatureTables { lines, operations, .. } = *tables;
+    let observed = Observed { lines, operations, settled: traces, agreement_before, earlier };
+    if let How::ByModel(stream) = how {
+        let model = &stream.model;
+        let association = em::associate_by(model, candidates, &observed);
+        let weights = &association.posteriors.weights;
+        let known = |block: &Block| model.family(candidates, block);
+        let choices = pick_span::choose_by(tables.index, tables.operations, candidates, weights, &known);
+        return (association, choices);
+    }
+    let association = em::associate(candidates, &observed, keeps);
+    let choices = pick_span::choose(tables.index, candidates, &association.posteriors.weights, keeps);
+    (association, choices)
+}
