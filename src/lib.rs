@@ -8,15 +8,15 @@
 //! | [`commands`] | what each command does, and what it tells the user |
 //! | [`input`] | which files there are, whose lines they hold, and their bytes as chunks of whole lines |
 //! | [`unpack`], [`files`] | compressed files; files written next to their target and renamed, never over an input |
-//! | [`decode`], [`assemble`] | envelopes off lines, lines to records; the forms of envelopes and of what lines say are parsed by `spanline-parsers` |
+//! | [`decode`], [`assemble`] | envelopes off lines (recognised by `decode`, those of whole files by `assemble::wrapper_forms`), lines to records; the forms of both are parsed by `spanline-parsers` |
 //! | [`calendar`] | years and zones of times that have none |
-//! | [`reading`] | sources from their files to their records: opened, read and assembled once, then held (`reading::held`) |
+//! | [`reading`] | sources from their files to their records: opened, read and assembled once, then held (`reading::held`), or, of more than the memory holds, read side by side in the order of time (`reading::side_by_side`) |
 //! | [`waiting`] | records as bytes, until their links are known |
 //! | [`spans`] | traces from files and stores to protobuf, and from it the facts of spans |
 //! | [`facts`] | what linking needs to know of a span |
-//! | [`correlate`] | which span a record belongs to: explicit rules, requests, and what is learned of lines and spans (`learn`; how likely a kind of line is in a kind of span: `learn::habit`) |
+//! | [`correlate`] | which span a record belongs to: whose spans it may be in at all (`rules::process`), explicit rules, requests, and what is learned of lines and spans (`learn`; how likely a kind of line is in a kind of span: `learn::habit`) |
 //! | [`services`] | which service a pod's lines are sent under |
-//! | [`export`] | each record to its link and every output (`shipper`): as OTLP, JSON, text and span events; batches (full by `logs::batcher`, `span_events::span_batches`), delivery and retries |
+//! | [`export`] | each record to its link and every output (`shipper`): as OTLP, JSON, text and span events; events put into given spans (`span_events::annotate`); batches (full by `logs::batcher`, `span_events::span_batches`), delivery, and what a failure leads to (`deliver::failures`) |
 //! | [`otlp`] | the wire: protobuf, gRPC and HTTP, TLS, what an answer means for a request ([`otlp::status`]) |
 //! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
 //! | [`run`] | a run in data: its configuration, what can be seen of it while it goes on, its outcome |

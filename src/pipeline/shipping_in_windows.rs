@@ -16,7 +16,6 @@ use crate::export::linker::Linker;
 use crate::export::outputs::Outputs;
 use crate::export::select::Window;
 use crate::export::shipper::{LinkedBy, ShippedSource, Shipper};
-use crate::reading::window_source::WindowSource;
 use crate::record::sink::SourceSink;
 use crate::record::{Link, Record, Unlinked};
 use crate::run::Outcome;
@@ -76,7 +75,7 @@ impl Shipping<'_> {
         let mut outputs = Some(outputs.record_outputs());
         let mut shippers: Vec<Shipper<'_, SourceStreams<'_>>> =
             (0..workers).map(|_| self.shipper(None, outputs.take().unwrap_or_default())).collect();
-        let before: Vec<Mutex<Option<ShippedBefore<'_>>>> =
+        let before: Vec<Mutex<Option<Box<ShippedBefore<'_>>>>> =
             self.run.records.sources.iter().map(|_| Mutex::default()).collect();
         let mut result = Ok(());
         while !self.run.monitor.is_interrupted() {
@@ -88,21 +87,26 @@ impl Shipping<'_> {
                 }
             };
             let correlator = &*correlator;
-            windows.each(&mut shippers, &|shipper, index, source| {
-                let mut before = before[index].lock().unwrap_or_else(PoisonError::into_inner);
-                let before = before.get_or_insert_with(|| self.before(index, source));
+            windows.sources.each(&mut shippers, &|shipper, index, source| {
+                let Some(follower) = source.follower() else { return };
+                let mut kept = before[index].lock().unwrap_or_else(PoisonError::into_inner);
+                let before = kept.get_or_insert_with(|| Box::new(self.before(index, follower)));
                 before.swap(shipper);
-                shipper.before.files_were_read(source.follower().read());
+                shipper.before.files_were_read(follower.read());
                 let linker = DecidedLinks { correlator, early: std::mem::take(&mut before.early) };
                 let is_stopped = || self.run.monitor.is_interrupted();
                 let sink = &mut LinkedBy { shipper, linker: &linker };
-                source.give(index, window.due, &is_stopped, windows.room(), sink);
+                source.give(index, window.due, &is_stopped, windows.sources.room(), sink);
                 sink.given_up_to(None);
                 before.swap(sink.shipper);
                 // Those that were decided and stand behind one that was not.
                 source.each_up_to(index, window.due, |record| {
                     before.early.insert(key(record), linker.link(record));
                 });
+                if source.is_over() {
+                    windows.sources.close(source);
+                    *kept = None;
+                }
             });
             if window.is_last {
                 break;
@@ -113,15 +117,15 @@ impl Shipping<'_> {
             outcome.links.add(&shipper.counts);
         }
         outcome.windows = windows.number();
-        outcome.read = windows.end();
+        outcome.read = windows.sources.end();
         result
     }
 
     /// Before the first record of a source.
-    fn before<'s>(&'s self, index: usize, source: &WindowSource<FollowedFiles<'_>>) -> ShippedBefore<'s> {
+    fn before<'s>(&'s self, index: usize, files: &FollowedFiles<'_>) -> ShippedBefore<'s> {
         let of_files = &self.run.records.sources[index];
         let mut streams = SourceStreams::new(self.acknowledged);
-        streams.source_begins(&of_files.writer, source.follower().for_records());
+        streams.source_begins(&of_files.writer, files.for_records());
         let window = Window::new(self.config.select.since, self.config.select.until);
         ShippedBefore { streams, source: shipped(of_files), window, early: EarlyLinks::new() }
     }

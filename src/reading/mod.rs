@@ -5,6 +5,7 @@
 //! chunks is the input's; what becomes of the records is the sink's.
 
 pub(crate) mod held;
+pub(crate) mod side_by_side;
 pub mod source;
 pub(crate) mod source_records;
 pub(crate) mod window_source;

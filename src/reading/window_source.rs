@@ -5,14 +5,12 @@
 //! room that all sources share; which window comes next is not decided here.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::source::{Reading, SourceReader, SourceReport};
-use crate::calendar::CalendarSettings;
+use super::source::{Reading, SourceReader};
 use crate::input::sources::Source;
+use crate::record::Record;
 use crate::record::sink::{RecordSink, SourceSink};
-use crate::record::{Origin, Record};
 use crate::waiting::{Item, Place, Waiting};
 
 /// A source may begin so much before the first time that was seen in it.
@@ -51,71 +49,87 @@ impl Room {
     }
 }
 
-/// See the module.
+/// See the module. Of very many sources few are open at a time: what one needs while it is read, it has from then on.
 pub(crate) struct WindowSource<F> {
-    reader: SourceReader,
+    open: Option<Box<Opened<F>>>,
     waiting: Waiting,
     /// Where it ended when its records were shown last.
     shown: Place,
-    /// Is shown its files and their bytes as well.
-    follower: F,
     /// All up to here was read, or there is nothing before; `None` where nothing tells yet.
     reached: Option<i64>,
     has_begun: bool,
+    has_ended: bool,
+}
+
+/// A source that is being read.
+pub(crate) struct Opened<F> {
+    pub(crate) reader: SourceReader,
+    /// Is shown its files and their bytes as well.
+    pub(crate) follower: F,
 }
 
 impl<F: SourceSink> WindowSource<F> {
-    /// Before its first record. `begins`: when that is, where it is known; `part_bytes`: read in one go.
-    pub(crate) fn new(
-        index: usize,
-        origin: &Arc<Origin>,
-        calendar: &CalendarSettings,
-        reading: &Reading<'_>,
-        follower: F,
-        begins: Option<i64>,
-        part_bytes: usize,
-    ) -> Self {
-        let reader = SourceReader::new(index as u32, origin, calendar, reading).in_parts(part_bytes);
+    /// Before its first record. `begins`: when that is, where it is known.
+    pub(crate) fn new(begins: Option<i64>) -> Self {
         WindowSource {
-            reader,
+            open: None,
             waiting: Waiting::default(),
             shown: Place::default(),
-            follower,
             // Lines need not come in order, and one may stand before the first one that was looked at.
             reached: begins.map(|begins| begins.saturating_sub(BEGINS_BEFORE_NS)),
             has_begun: false,
+            has_ended: false,
         }
     }
 
-    /// Reads until it is further than a time, as far as there is room.
-    pub(crate) fn read(&mut self, up_to: i64, source: &Source, reading: &Reading<'_>, room: &Room) {
+    /// Reads until it is further than a time, as far as there is room; `open` opens it where that was not done.
+    pub(crate) fn read(
+        &mut self,
+        up_to: i64,
+        source: &Source,
+        reading: &Reading<'_>,
+        room: &Room,
+        open: impl FnOnce() -> Opened<F>,
+    ) {
         self.has_begun = true;
-        let (reader, mut filling) = self.filling(up_to, room);
-        reader.read(source, reading, &mut filling);
-        filling.count();
+        self.open.get_or_insert_with(|| Box::new(open()));
+        self.with_reader(up_to, room, |reader, filling| reader.read(source, reading, filling));
     }
 
     /// No more of it is read.
     pub(crate) fn end(&mut self, source: &Source, room: &Room) {
-        let (reader, mut filling) = self.filling(i64::MAX, room);
-        reader.end(source, &mut filling);
-        filling.count();
+        self.with_reader(i64::MAX, room, |reader, filling| reader.end(source, filling));
     }
 
-    fn filling<'f>(&'f mut self, up_to: i64, room: &'f Room) -> (&'f mut SourceReader, Filling<'f, F>) {
+    fn with_reader(&mut self, up_to: i64, room: &Room, read: impl FnOnce(&mut SourceReader, &mut Filling<'_, F>)) {
         let counted = self.waiting.bytes();
-        let WindowSource { reader, waiting, follower, reached, .. } = self;
-        (reader, Filling { waiting, follower, reached, first: None, up_to, has_enough: false, room, counted })
+        let WindowSource { open, waiting, reached, has_ended, .. } = self;
+        let Some(open) = open else { return };
+        let Opened { reader, follower } = &mut **open;
+        let mut filling = Filling { waiting, follower, reached, first: None, up_to, has_enough: false, room, counted };
+        read(reader, &mut filling);
+        filling.count();
+        *has_ended = reader.has_ended();
     }
 
     /// Closes its file until it is read on.
     pub(crate) fn close_file(&mut self) {
-        self.reader.close_file();
+        self.open.iter_mut().for_each(|open| open.reader.close_file());
     }
 
     /// All of it was read.
     pub(crate) fn has_ended(&self) -> bool {
-        self.reader.has_ended()
+        self.has_ended
+    }
+
+    /// All of it was read, and given on.
+    pub(crate) fn is_over(&self) -> bool {
+        self.has_ended && self.waiting.is_empty()
+    }
+
+    /// What it was read with, when it is over, or the run is.
+    pub(crate) fn take(&mut self) -> Option<Box<Opened<F>>> {
+        self.open.take()
     }
 
     /// Up to when all of it was read: [`i64::MAX`] if that is all there is, `None` if nothing tells.
@@ -125,7 +139,7 @@ impl<F: SourceSink> WindowSource<F> {
 
     /// Whether it is to be read on before a time is reached.
     pub(crate) fn is_behind(&self, up_to: i64) -> bool {
-        !self.has_ended() && self.reached.map_or(!self.has_begun || up_to == i64::MAX, |reached| reached <= up_to)
+        !self.has_ended && self.reached.map_or(!self.has_begun || up_to == i64::MAX, |reached| reached <= up_to)
     }
 
     /// The earliest time of a record that waits, and the latest.
@@ -133,14 +147,9 @@ impl<F: SourceSink> WindowSource<F> {
         self.waiting.times()
     }
 
-    /// What reading it came to.
-    pub(crate) fn report(&self) -> &SourceReport {
-        self.reader.report()
-    }
-
-    /// Who is shown its files and their bytes.
-    pub(crate) fn follower(&self) -> &F {
-        &self.follower
+    /// Who is shown its files and their bytes, while it is read.
+    pub(crate) fn follower(&self) -> Option<&F> {
+        self.open.as_ref().map(|open| &open.follower)
     }
 
     /// Shows the records up to a time that were not shown: those that have come since, and those after `before`.

@@ -87,6 +87,11 @@ impl Waiting {
         self.last_origin = None;
     }
 
+    /// Nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.dropped == self.end()
+    }
+
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
         self.capacity + self.origins.len() * size_of::<Origin>()

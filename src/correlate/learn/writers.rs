@@ -1,7 +1,7 @@
 //! Whose lines may have a span at all.
 //!
 //! In go the resources of each writer's spans and, in a stream, while they lasted; out comes whether a line of it may lie in
-//! one. Which one is not asked here.
+//! one. Whose spans a writer's lines can belong to was decided before, by [`process`](crate::correlate::rules::process).
 
 use super::lines::Line;
 

@@ -2,7 +2,7 @@
 //!
 //! In go outcomes, counts, and random numbers; out come delays and verdicts. Two small state machines without a clock:
 //! [`Backoff`] spreads retries, [`Suspicion`] finds the record that makes a destination refuse what is around it.
-//! Nothing here sends or sleeps.
+//! Nothing here sends or sleeps; for how long it is tried is decided in [`failures`](super::failures).
 
 use std::time::Duration;
 
