@@ -47,6 +47,8 @@ pub struct Correlator {
     pub(crate) stream: Option<Box<Arrivals>>,
     /// How many resources there were when those of each writer were looked for last.
     pub(crate) resources_known: usize,
+    /// Lines up to here are decided, ns since the epoch.
+    pub(crate) decided: i64,
 }
 
 /// Who writes lines of a source.
@@ -87,6 +89,7 @@ impl Correlator {
             engine: Engine::default(),
             stream: None,
             resources_known: 0,
+            decided: i64::MIN,
         }
     }
 

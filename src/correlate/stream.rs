@@ -56,8 +56,8 @@ impl Correlator {
         let Some(mut stream) = self.stream.take() else { return };
         self.engine.begin_step();
         let from = due.saturating_sub(memory.nanos);
-        let spans_from = memory.spans_from(due);
-        stream.spans.forget_before(spans_from);
+        let spans_from = self.needed_from(due, memory);
+        stream.spans.forget_before(spans_from, due);
         self.index.forget_names(&mut stream.spans);
         if let Some(lines) = stream.due(due, spans_from) {
             self.forget_requests_before(spans_from);
@@ -90,7 +90,8 @@ impl Correlator {
     pub fn decide_up_to(&mut self, due: i64, memory: Memory) {
         self.engine.follow();
         self.engine.begin_step();
-        self.forget_requests_before(memory.spans_from(due));
+        let needed_from = self.needed_from(due, memory);
+        self.forget_requests_before(needed_from);
         let from = due.saturating_sub(memory.nanos);
         let task = Task::Window(from);
         self.decide(Some(Progress { due, half_life: memory.half_life, silent_since: from, task }));
@@ -100,6 +101,13 @@ impl Correlator {
     pub fn bytes(&self) -> usize {
         let spans = self.stream.as_ref().map_or(0, |stream| stream.bytes());
         self.index.bytes() + spans + self.engine.bytes()
+    }
+
+    /// Spans and requests that ended before are not needed any more where lines up to `due` are decided now: however many
+    /// these are, they follow those that were decided before.
+    fn needed_from(&mut self, due: i64, memory: Memory) -> i64 {
+        let before = std::mem::replace(&mut self.decided, due);
+        memory.spans_from(before.min(due))
     }
 
     fn forget_requests_before(&mut self, time: i64) {

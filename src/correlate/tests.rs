@@ -456,6 +456,47 @@ fn links_of_a_stream_are_gone_once_nothing_is_due() {
 }
 
 #[test]
+fn a_long_step_decides_lines_that_are_older_than_the_memory() {
+    let mut correlator = Correlator::new(Limits::default());
+    correlator.follow();
+    correlator.advance(SECOND, Memory::default());
+    correlator.add_span(&KUBELET, &pod_span(2));
+    pod_line(2, |record| correlator.observe(record));
+    correlator.advance(500 * SECOND, Memory::default());
+    assert_eq!(link_of_pod_line(&correlator, 2), Some(3));
+}
+
+#[test]
+fn a_long_window_knows_the_requests_of_all_its_lines() {
+    let event =
+        SpanFact { events: vec![hook_event(SECOND, "id-1", "first")], ..span(1, 1, 9, "hook", SECOND, SECOND + 9) };
+    let call = span(1, 9, 0, CALL, SECOND - 10, 2 * SECOND);
+    let mut correlator = correlator(&[]);
+    correlator.renew_spans();
+    [call, event].iter().for_each(|span| correlator.add_span(&CRIO, span));
+    correlator.spans_are_in();
+    let line = crio_line(SECOND + 500, "id-1", "second");
+    let origin = Origin { service_name: "crio".into(), producer: Producer::Crio, ..Origin::default() };
+    let record = Record {
+        source: 0,
+        origin: &origin,
+        position: Position::default(),
+        envelope: Envelope::None,
+        stream: Stream::Unknown,
+        time: Some(line.time),
+        time_digits: 9,
+        envelope_time: None,
+        entry: &line.entry,
+        envelope_fields: &[],
+        payload: &line.entry.body,
+        piece: 0,
+    };
+    correlator.observe(&record);
+    correlator.decide_up_to(500 * SECOND, Memory::default());
+    assert_eq!(correlator.link(&record).map(|link| (link.trace_id[0], link.method)), Ok((1, Method::Request)));
+}
+
+#[test]
 fn links_of_a_stream_stay_while_spans_go() {
     let mut correlator = Correlator::new(Limits { spans_max: 8, ..Limits::default() });
     correlator.follow();

@@ -108,9 +108,9 @@ impl RecentSpans {
         }
     }
 
-    /// Drops what came first, as far as it ended before a time. A clock that is far ahead holds no others up.
-    pub(crate) fn forget_before(&mut self, time: i64) {
-        let is_over = |row: &Row| row.span.end < time || row.span.end > time.saturating_add(AHEAD_NS);
+    /// Drops what came first, as far as it ended before a time. A clock that is far ahead of `now` holds no others up.
+    pub(crate) fn forget_before(&mut self, time: i64, now: i64) {
+        let is_over = |row: &Row| row.span.end < time || row.span.end > now.saturating_add(AHEAD_NS);
         while self.segments.front().is_some_and(|segment| segment.ends_before(time) || segment.rows.iter().all(is_over))
         {
             self.drop_first();
@@ -307,10 +307,10 @@ mod tests {
         }
         add(&mut recent, span(1, 5, 7_000, 8_000));
         assert_eq!((recent.duplicates, recent.select((5, 5), &[]).len()), (1, 1));
-        recent.forget_before(2_500);
+        recent.forget_before(2_500, 2_500);
         assert_eq!((recent.len(), recent.first), (3_001 - 2_048, 2_048));
         assert_eq!(recent.select((0, 0), &[1]).len(), 3_001 - 2_048);
-        recent.forget_before(9_000);
+        recent.forget_before(9_000, 9_000);
         assert_eq!((recent.len(), recent.ids.len(), recent.traces.len()), (0, 0, 0));
     }
 
