@@ -231,7 +231,8 @@ impl Walk {
         for (name, kind) in names {
             let (path, place) = (folder.join(&name), place.join(&name));
             let name = name.to_string_lossy();
-            let shown = format!("{}/{name}", shown.trim_end_matches('/'));
+            // Exactly as much room as it takes: there may be very many.
+            let shown = [shown.trim_end_matches('/'), "/", &name].concat();
             match kind {
                 _ if kind.is_dir() && self.is_own(&place) => self.leave_out(OWN_FOLDER, shown),
                 _ if kind.is_dir() && depth > 0 => self.folder(&path, &place, &shown, depth - 1),

@@ -8,8 +8,8 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -159,8 +159,11 @@ fn open_without_links(_: &Path) -> Option<File> {
 
 /// A path from the root; `None` if it goes up on its way.
 fn without_detours(path: &Path) -> Option<PathBuf> {
+    // The system is asked once, and not for each of very many files.
+    static FOLDER: LazyLock<Option<PathBuf>> = LazyLock::new(|| std::env::current_dir().ok());
     let goes_up = path.components().any(|part| part == Component::ParentDir);
-    if goes_up { None } else { std::path::absolute(path).ok() }
+    let from_root = || Some(if path.is_absolute() { path.to_owned() } else { FOLDER.as_ref()?.join(path) });
+    if goes_up { None } else { std::path::absolute(from_root()?).ok() }
 }
 
 /// Where an open file lies; `None` on a system that never tells. One that should and does not is an error: without its

@@ -88,9 +88,10 @@ pub fn sources(found: &mut Found, writers: &Writers) -> Vec<Source> {
         let (folder, name) = file.shown.rsplit_once('/').unwrap_or(("", &file.shown));
         // Rotations of one file have one writer.
         let writer = writers.of(file.given, &file.shown).map(|at| at.to_string()).unwrap_or_default();
-        let key = format!("{folder}/{}\0{writer}", rotation::family(name).base);
+        let key = [folder, "/", &rotation::family(name).base, "\0", &writer].concat();
         let group = *known.entry(key).or_insert(groups.len());
-        groups.resize_with(groups.len().max(group + 1), Vec::new);
+        // Most sources have one file: there is no room for more.
+        groups.resize_with(groups.len().max(group + 1), || Vec::with_capacity(1));
         groups[group].push((file, sniffed));
     }
     drop(known);
@@ -117,7 +118,7 @@ fn source(
         };
         by_time.then_with(|| order(a).cmp(&order(b))).then_with(|| a.shown.cmp(&b.shown))
     });
-    let mut source = Source::default();
+    let mut source = Source { files: Vec::with_capacity(files.len()), ..Source::default() };
     for (file, sniffed) in files {
         source.is_kubernetes_audit = sniffed.is_kubernetes_audit;
         source.year_hint = source.year_hint.or_else(|| year_hint(Path::new(&file.shown)));
@@ -125,7 +126,6 @@ fn source(
         source.said = said(&file);
         source.files.push(file);
     }
-    source.files.shrink_to_fit();
     let origin = source.origin_by_names();
     source.writer = writer(&origin, source.files.last().map_or("", |file| file.shown.as_str()));
     if origin.pod.as_ref().is_none_or(|pod| pod.uid.is_empty()) {
