@@ -58,6 +58,8 @@ pub struct LinkCounts {
     pub filtered: u64,
     /// Records that every destination had acknowledged before.
     pub acknowledged_before: u64,
+    /// Files that were not read, since that holds for all of their records.
+    pub files_unchanged: u64,
     /// Records that were sent before, by a run without traces, and are not sent again.
     pub untraced_before: u64,
 }
@@ -73,6 +75,7 @@ impl LinkCounts {
         self.by_record_before += other.by_record_before;
         self.filtered += other.filtered;
         self.acknowledged_before += other.acknowledged_before;
+        self.files_unchanged += other.files_unchanged;
         self.untraced_before += other.untraced_before;
     }
 }

@@ -8,9 +8,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ledger::{File, Key, Ranges, Settled, Settlement, State};
+use super::groups::Changes;
+use super::known::{Known, KnownStream};
+use super::ledger::{File, Key, Outline, Settled, Settlement, State, Stream};
 use super::marks::{Comparison, Marks};
 use super::numbers::Numbers;
+use super::outlines::{self, StreamEnds};
+use super::ranges::Ranges;
+use super::small_map::SmallMap;
+use super::unsaved::Unsaved;
 use super::version_1;
 use crate::record::Receipt;
 
@@ -21,36 +27,6 @@ pub struct Resending {
     pub traced: bool,
     /// What was sent without traces, or refused, is sent again.
     pub resend: bool,
-}
-
-/// What a destination has settled of one stream of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
-    /// What need not be sent.
-    pub ranges: Ranges,
-    /// Of it, what was sent without traces.
-    pub untraced: Ranges,
-    /// Of it, what was refused.
-    pub refused: Ranges,
-}
-
-impl Known {
-    /// Whether a receipt for records around this one, which is not sent, must not reach over it: it would take it for one of
-    /// those that this run sends.
-    pub fn is_apart(&self, offset: u64, traced: bool) -> bool {
-        self.untraced.contains(offset) == traced || self.refused.contains(offset)
-    }
-}
-
-/// A stream of a file: the key in its receipts, and what is known of it.
-#[derive(Debug, Clone, Default)]
-pub struct KnownStream {
-    /// [`Receipt::source`].
-    pub index: u32,
-    /// By destination.
-    pub settled: Vec<Option<Known>>,
-    /// Records that go on in the next file: see [`super::ledger::Stream::joined`].
-    pub joined: BTreeMap<u64, u64>,
 }
 
 /// What is remembered, shared by readers and deliveries.
@@ -77,6 +53,7 @@ struct Inner {
     files: u32,
     /// Changes of the state.
     changes: u64,
+    unsaved: Unsaved,
     numbers: Numbers,
     /// Refused in earlier runs, of the files met: by destination of the run and reason.
     refused: Vec<BTreeMap<String, u64>>,
@@ -104,10 +81,14 @@ impl Acknowledged {
             if file.marks.list().len() > marks_max {
                 Arc::make_mut(file).marks.limit(marks_max);
             }
-            unmet.entry(file.source).or_default().push(number as u32);
+            if file.is_of_use() {
+                unmet.entry(file.source).or_default().push(number as u32);
+            }
         }
+        let mut unsaved = Unsaved::default();
+        unsaved.all = !state.version_1.is_empty();
         let refused = vec![BTreeMap::new(); names.len()];
-        let inner = Inner { state, marks_max, destinations, unmet, refused, ..Inner::default() };
+        let inner = Inner { state, marks_max, destinations, unmet, unsaved, refused, ..Inner::default() };
         let Resending { traced, resend } = resending;
         Acknowledged { remembers, resend, traced: AtomicBool::new(traced), inner: Mutex::new(inner) }
     }
@@ -166,16 +147,19 @@ impl Acknowledged {
     /// Replaces a file's marks.
     pub fn mark(&self, file: u32, marks: &Marks) {
         let mut inner = self.lock();
-        if let Some(file) = inner.state.files.get_mut(file as usize) {
-            Arc::make_mut(file).marks.clone_from(marks);
+        let is_other =
+            |file: &Arc<File>| file.marks.list() != marks.list() || file.marks.unfinished() != marks.unfinished();
+        if inner.state.files.get(file as usize).is_some_and(is_other)
+            && let Some(file) = inner.file(file)
+        {
+            file.marks.clone_from(marks);
         }
     }
 
     /// A file is longer than it was: what was joined to its end is not known any more.
     pub fn grows(&self, file: u32, from: u64) {
-        let mut inner = self.lock();
-        if let Some(file) = inner.state.files.get_mut(file as usize) {
-            Arc::make_mut(file).clip_streams(from);
+        if let Some(file) = self.lock().file(file) {
+            file.clip_streams(from);
         }
     }
 
@@ -183,9 +167,42 @@ impl Acknowledged {
     pub fn forget(&self, file: u32) {
         let mut inner = self.lock();
         inner.changes += 1;
-        if let Some(file) = inner.state.files.get_mut(file as usize) {
-            Arc::make_mut(file).clip(0);
+        if let Some(file) = inner.file(file) {
+            file.clip(0);
         }
+    }
+
+    /// What the files of a source came to that were all read to their ends. `files`: the number of each, oldest first, and
+    /// where its records end; `ends`: where the last record of each stream ends; `records`: how many there are in all.
+    pub fn outline(&self, files: &[(u32, u64)], ends: &[(u32, u64)], reading: u64, records: u64) {
+        let mut inner = self.lock();
+        let of_stream = |(stream, end): &(u32, u64)| inner.numbers.stream(*stream).map(|(file, key)| (file, key, *end));
+        let ends = StreamEnds::new(ends.iter().filter_map(of_stream));
+        let mut follows = 0;
+        for (at, (number, end)) in files.iter().enumerate() {
+            let records = if at + 1 == files.len() { records } else { 0 };
+            let outline = Outline { reading, follows, end: *end, records };
+            let Some(file) = inner.state.files.get(*number as usize) else { return };
+            follows = file.marks.whole();
+            if !ends.are_known(*number, file, outline)
+                && let Some(file) = inner.file(*number)
+            {
+                ends.put(*number, file, outline);
+            }
+        }
+    }
+
+    /// How many records the files of a source hold, if none of them need be read: how they would be read is the same as in
+    /// an earlier run, and these destinations have all of their records, of which they refused none. `files`: the number of
+    /// each, oldest first, and where its records end; all of their bytes are what they were.
+    pub fn settled(&self, files: &[(u32, u64)], reading: u64, destinations: &[usize]) -> Option<u64> {
+        if self.resend || self.traced() {
+            return None;
+        }
+        let inner = self.lock();
+        let index = |at: &usize| inner.destinations.get(*at).copied();
+        let destinations: Vec<Option<u32>> = destinations.iter().map(index).collect();
+        outlines::settled(&inner.state.files, files, reading, &destinations)
     }
 
     /// A stream of a file; `version_1`: the keys that it had there.
@@ -196,7 +213,7 @@ impl Acknowledged {
             inner.take_over(file, key, keys);
         }
         let Some(stream) = inner.state.files.get(file as usize).and_then(|file| file.streams.get(&key)) else {
-            return KnownStream { index, settled: vec![None; inner.destinations.len()], joined: BTreeMap::new() };
+            return KnownStream { index, settled: vec![None; inner.destinations.len()], joined: SmallMap::default() };
         };
         let known = |destination: &u32| stream.settled.get(destination).map(|settled| self.known(settled));
         KnownStream { index, settled: inner.destinations.iter().map(known).collect(), joined: stream.joined.clone() }
@@ -221,7 +238,7 @@ impl Acknowledged {
         inner.changes += 1;
         if let Some(stream) = inner.stream(stream) {
             stream.joined.retain(|end, _| *end <= offset);
-            stream.settled.values_mut().for_each(|settled| settled.clip(offset));
+            stream.settled.for_each_mut(|settled| settled.clip(offset));
             stream.joined.insert(end, hash);
         }
     }
@@ -239,7 +256,7 @@ impl Acknowledged {
         for receipt in receipts {
             let Some(stream) = inner.stream(receipt.source) else { continue };
             let how = Settlement { traced: self.traced(), refused };
-            stream.settled.entry(destination).or_default().add(receipt.from, receipt.to, how);
+            stream.settled.or_default(destination).add(receipt.from, receipt.to, how);
             refused = refused.map(|(_, reason)| (0, reason));
         }
     }
@@ -253,6 +270,31 @@ impl Acknowledged {
     /// A copy of the state.
     pub fn state(&self) -> State {
         self.lock().state.clone()
+    }
+
+    /// What changed since this was asked last, to be saved.
+    pub fn changes(&self) -> Changes {
+        let Inner { state, unsaved, .. } = &mut *self.lock();
+        // The others change again before anything of them need be known.
+        let of_use = |number: u32| {
+            let file = state.files.get(number as usize).filter(|file| file.is_of_use())?;
+            Some((number, Arc::clone(file)))
+        };
+        Changes {
+            files: unsaved.take_files().into_iter().filter_map(of_use).collect(),
+            all: std::mem::take(&mut unsaved.all),
+            met: std::mem::take(&mut unsaved.met),
+            run: state.run,
+            destinations: state.destinations.clone(),
+        }
+    }
+
+    /// This was not saved.
+    pub fn give_back(&self, changes: &Changes) {
+        let unsaved = &mut self.lock().unsaved;
+        unsaved.all |= changes.all;
+        changes.met.iter().for_each(|(from, to)| unsaved.met.add(from, to));
+        changes.files.iter().for_each(|(number, _)| unsaved.add(*number));
     }
 
     /// Records that a destination refused in earlier runs, by reason, of the files that this run met.
@@ -273,19 +315,23 @@ impl Inner {
             self.files += 1;
             return (self.files - 1, 0);
         }
-        let unmet = self.unmet.entry(source).or_default();
-        let taken = found.and_then(|found| Some((found, unmet.iter().position(|number| *number == found.0)?)));
-        let Some(((number, comparison), at)) = taken else {
-            let mut file = File { source, ..File::default() };
+        let taken = found.and_then(|(number, comparison)| {
+            let unmet = self.unmet.get_mut(&source)?;
+            unmet.remove(unmet.iter().position(|known| *known == number)?);
+            Some((number, comparison))
+        });
+        let Some((number, comparison)) = taken else {
+            let mut file = File { source, met: self.state.run, ..File::default() };
             file.marks.limit(self.marks_max);
             self.state.files.push(Arc::new(file));
             return (self.state.files.len() as u32 - 1, 0);
         };
-        unmet.remove(at);
         let file = Arc::make_mut(&mut self.state.files[number as usize]);
-        file.idle = 0;
+        file.met = self.state.run;
+        self.unsaved.met.add(number.into(), u64::from(number) + 1);
         if comparison.differs {
             self.changes += 1;
+            self.unsaved.add(number);
             file.clip(comparison.verified);
         }
         for (place, destination) in self.destinations.iter().enumerate() {
@@ -298,23 +344,32 @@ impl Inner {
         (number, comparison.verified)
     }
 
-    fn stream(&mut self, index: u32) -> Option<&mut super::ledger::Stream> {
+    /// A file that is about to change.
+    fn file(&mut self, number: u32) -> Option<&mut File> {
+        let file = self.state.files.get_mut(number as usize)?;
+        self.unsaved.add(number);
+        Some(Arc::make_mut(file))
+    }
+
+    /// A stream that is about to change.
+    fn stream(&mut self, index: u32) -> Option<&mut Stream> {
         let (file, key) = self.numbers.stream(index)?;
-        let file = self.state.files.get_mut(file as usize)?;
-        Some(Arc::make_mut(file).streams.entry(key).or_default())
+        Some(self.file(file)?.streams.or_default(key))
     }
 
     /// What version 1 knew of a stream.
     fn take_over(&mut self, file: u32, key: Key, keys: &version_1::Keys) {
-        let State { destinations, files, version_1 } = &mut self.state;
+        let State { destinations, files, version_1, .. } = &mut self.state;
         let Some(file) = files.get_mut(file as usize) else { return };
         for destination in &self.destinations {
             let Some(ledger) = version_1.get_mut(&destinations[*destination as usize]) else { continue };
             let ranges = keys.take_from(ledger);
             if !ranges.is_empty() {
                 self.changes += 1;
-                let stream = Arc::make_mut(file).streams.entry(key).or_default();
-                stream.settled.entry(*destination).or_default().ranges = ranges;
+                // What is handed on must not be found in the other place too.
+                self.unsaved.all = true;
+                let stream = Arc::make_mut(file).streams.or_default(key);
+                stream.settled.or_default(*destination).ranges = ranges;
             }
         }
         version_1.retain(|_, ledger| !ledger.is_empty());

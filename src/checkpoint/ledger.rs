@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::marks::{MARKS_MAX, MARKS_MIN, MARKS_OF_ALL_MAX, Marks};
+use super::ranges::Ranges;
+use super::small_map::SmallMap;
 
 /// Which records of a file are meant: those of one writer.
 pub type Key = u128;
@@ -15,7 +17,7 @@ pub type Key = u128;
 /// What one destination had acknowledged, as states of version 1 kept it.
 pub type Version1 = HashMap<Key, Ranges>;
 
-/// Files that are remembered: of more, those go that no run has met for longest. As written about 30 MB.
+/// Files that are remembered: of more, those go that no run has met for longest. As written about 10 MB.
 pub const FILES_MAX: usize = 100_000;
 /// Refusals of one stream that are told apart; more are counted with the last one.
 const REFUSALS_MAX: usize = 1000;
@@ -25,8 +27,11 @@ const REFUSALS_MAX: usize = 1000;
 pub struct State {
     /// Names of destinations; elsewhere they are named by their index here.
     pub destinations: Vec<String>,
-    /// Files that anything was sent of. Shared, so that writing the state down does not copy what has not changed.
+    /// Files that anything was sent of; elsewhere they are named by their index here. Shared, so that writing the state down
+    /// does not copy what has not changed.
     pub files: Vec<Arc<File>>,
+    /// Runs so far.
+    pub run: u32,
     /// What a state of version 1 held and no file was found for yet.
     pub version_1: BTreeMap<String, Version1>,
 }
@@ -36,21 +41,38 @@ pub struct State {
 pub struct File {
     /// A hash of its writer, among whose files it is looked for.
     pub source: u64,
-    /// Runs since the last one that met it.
-    pub idle: u32,
+    /// The last run that met it.
+    pub met: u32,
     /// What its bytes were.
     pub marks: Marks,
     /// Its records, by writer.
-    pub streams: BTreeMap<Key, Stream>,
+    pub streams: SmallMap<Key, Stream>,
+    /// What it came to when it was read to its end.
+    pub outline: Option<Outline>,
+}
+
+/// What reading a file to its end came to: while its bytes, and what it follows, are the same, it comes to the same again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outline {
+    /// A hash of how it was read: what decides which streams and records there are.
+    pub reading: u64,
+    /// A hash of the bytes of the file before it in its source; 0 for the first one.
+    pub follows: u64,
+    /// Where the records of the file end, as [`super::marks::Running::end`] has it.
+    pub end: u64,
+    /// Records of the whole source, with its last file; 0 with the others.
+    pub records: u64,
 }
 
 /// Records of one writer in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stream {
     /// Records that go on in the next file: where they end, as if it were in this one, and a hash of what they say.
-    pub joined: BTreeMap<u64, u64>,
+    pub joined: SmallMap<u64, u64>,
     /// What became of them, by destination.
-    pub settled: BTreeMap<u32, Settled>,
+    pub settled: SmallMap<u32, Settled>,
+    /// Where the last of them ends, as the file's outline has it.
+    pub end: u64,
 }
 
 /// What need not be sent to a destination again.
@@ -96,18 +118,15 @@ impl State {
         at as u32
     }
 
-    /// Begins a run: drops files of which nothing was settled, and beyond `files_max` files those that no run has met for
-    /// longest. Returns how many of the latter.
+    /// Begins a run: of more than `files_max` files, those are dropped that no run has met for longest. Returns how many.
     pub fn begin_run(&mut self, files_max: usize) -> usize {
-        self.files.retain(|file| file.is_of_use());
-        let forgotten = self.files.len().saturating_sub(files_max);
+        self.run = self.run.saturating_add(1);
+        let of_use = self.files.iter().filter(|file| file.is_of_use()).count();
+        let forgotten = of_use.saturating_sub(files_max);
         if forgotten > 0 {
-            self.files.sort_by_key(|file| file.idle);
+            self.files.retain(|file| file.is_of_use());
+            self.files.sort_by_key(|file| std::cmp::Reverse(file.met));
             self.files.truncate(files_max);
-        }
-        for file in &mut self.files {
-            let file = Arc::make_mut(file);
-            file.idle = file.idle.saturating_add(1);
         }
         forgotten
     }
@@ -124,18 +143,29 @@ impl File {
         self.streams.values().flat_map(|stream| stream.settled.values()).any(|settled| !settled.ranges.is_empty())
     }
 
+    /// Whether a destination has all of its records, none of them goes on in the next file, and none was refused.
+    pub fn is_settled(&self, destination: u32) -> bool {
+        let Some(outline) = self.outline else { return false };
+        let has = |settled: &Settled, end| settled.ranges.holds(0, end) && settled.refused.is_empty();
+        self.streams.values().filter(|stream| stream.end > 0).all(|stream| {
+            let goes_on = stream.end > outline.end || !stream.joined.is_empty();
+            !goes_on && stream.settled.get(&destination).is_some_and(|settled| has(settled, stream.end))
+        })
+    }
+
     /// Its bytes have changed from here on.
     pub fn clip(&mut self, at: u64) {
         self.marks.clip(at);
         self.clip_streams(at);
+        self.outline = None;
     }
 
     /// Records after this are not settled.
     pub fn clip_streams(&mut self, at: u64) {
-        for stream in self.streams.values_mut() {
+        self.streams.for_each_mut(|stream| {
             stream.joined.retain(|end, _| *end <= at);
-            stream.settled.values_mut().for_each(|settled| settled.clip(at));
-        }
+            stream.settled.for_each_mut(|settled| settled.clip(at));
+        });
     }
 }
 
@@ -179,115 +209,24 @@ impl Settled {
     }
 }
 
-/// Ranges that neither overlap nor touch.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ranges {
-    ends: BTreeMap<u64, u64>,
-}
-
-impl Ranges {
-    /// Adds a range; an empty one changes nothing.
-    pub fn add(&mut self, mut from: u64, mut to: u64) {
-        if from >= to {
-            return;
-        }
-        while let Some((&start, &end)) = self.ends.range(..=to).next_back() {
-            if end < from {
-                break;
-            }
-            self.ends.remove(&start);
-            (from, to) = (from.min(start), to.max(end));
-        }
-        self.ends.insert(from, to);
-    }
-
-    /// Removes a range.
-    pub fn remove(&mut self, from: u64, to: u64) {
-        while let Some((&start, &end)) = self.ends.range(..to).next_back().filter(|(_, end)| **end > from && from < to)
-        {
-            self.ends.remove(&start);
-            if end > to {
-                self.ends.insert(to, end);
-            }
-            if start < from {
-                self.ends.insert(start, from);
-            }
-        }
-    }
-
-    /// Forgets what follows an offset.
-    pub fn clip(&mut self, at: u64) {
-        self.remove(at, u64::MAX);
-    }
-
-    /// Whether one range holds all of this one.
-    pub fn holds(&self, from: u64, to: u64) -> bool {
-        self.ends.range(..=from).next_back().is_some_and(|(_, end)| from < *end && to <= *end)
-    }
-
-    /// Whether a range holds this offset.
-    pub fn contains(&self, at: u64) -> bool {
-        self.ends.range(..=at).next_back().is_some_and(|(_, end)| at < *end)
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// The ranges in order.
-    pub fn list(&self) -> Vec<(u64, u64)> {
-        self.ends.iter().map(|(from, to)| (*from, *to)).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn ranges_hold_what_was_added_and_not_removed(
-            changes in proptest::collection::vec((any::<bool>(), 0u64..60, 0u64..12), 0..20),
-        ) {
-            let mut ranges = Ranges::default();
-            let mut model = [false; 80];
-            for (adds, from, length) in changes {
-                if adds {
-                    ranges.add(from, from + length);
-                } else {
-                    ranges.remove(from, from + length);
-                }
-                (from..from + length).for_each(|at| model[at as usize] = adds);
-            }
-            for (at, held) in model.iter().enumerate() {
-                prop_assert_eq!(ranges.contains(at as u64), *held);
-                for to in at + 1..model.len() {
-                    let all = model[at..to].iter().all(|held| *held);
-                    prop_assert_eq!(ranges.holds(at as u64, to as u64), all);
-                }
-            }
-            for pair in ranges.list().windows(2) {
-                prop_assert!(pair[0].1 < pair[1].0);
-            }
-        }
-    }
 
     #[test]
     fn of_too_many_files_those_go_that_were_not_met_for_longest() {
-        let mut state = State::default();
+        let mut state = State { run: 8, ..State::default() };
         for source in 0..5 {
-            let mut file = File { source, idle: [3, 0, 7, 1, 5][source as usize], ..File::default() };
+            let mut file = File { source, met: [5, 8, 1, 7, 3][source as usize], ..File::default() };
             if source != 1 {
-                let settled = file.streams.entry(1).or_default().settled.entry(0).or_default();
+                let settled = file.streams.or_default(1).settled.or_default(0);
                 settled.add(0, 1, Settlement { traced: true, refused: None });
             }
             state.files.push(Arc::new(file));
         }
         assert_eq!(state.begin_run(3), 1);
-        let left: Vec<_> = state.files.iter().map(|file| (file.source, file.idle)).collect();
-        assert_eq!(left, [(3, 2), (0, 4), (4, 6)]);
+        let left: Vec<_> = state.files.iter().map(|file| (file.source, file.met)).collect();
+        assert_eq!((left, state.run), (vec![(3, 7), (0, 5), (4, 3)], 9));
     }
 
     #[test]
@@ -310,41 +249,6 @@ mod tests {
         assert_eq!(settled.refused[0].to, 35);
         settled.clip(30);
         assert!(settled.refused.is_empty() && settled.untraced.is_empty());
-    }
-
-    #[test]
-    fn an_empty_range_is_nothing() {
-        let mut ranges = Ranges::default();
-        ranges.add(5, 5);
-        ranges.add(7, 5);
-        assert!(ranges.is_empty());
-        ranges.add(0, 10);
-        ranges.remove(5, 5);
-        ranges.remove(7, 5);
-        assert_eq!(ranges.list(), [(0, 10)]);
-        assert!(!ranges.holds(10, 10) && ranges.holds(0, 0) && ranges.holds(0, 10) && !ranges.holds(0, 11));
-        ranges.remove(0, 10);
-        assert!(ranges.is_empty());
-    }
-
-    #[test]
-    fn ranges_that_touch_become_one_and_what_is_taken_out_leaves_no_empty_ones() {
-        let mut ranges = Ranges::default();
-        for (from, to) in [(10, 20), (30, 40), (20, 30)] {
-            ranges.add(from, to);
-        }
-        assert_eq!(ranges.list(), [(10, 40)]);
-        for (from, to, left) in [
-            (10, 15, vec![(15, 40)]),
-            (35, 40, vec![(15, 35)]),
-            (20, 25, vec![(15, 20), (25, 35)]),
-            (0, 15, vec![(15, 20), (25, 35)]),
-        ] {
-            ranges.remove(from, to);
-            assert_eq!(ranges.list(), left);
-        }
-        ranges.clip(25);
-        assert_eq!(ranges.list(), [(15, 20)]);
     }
 
     /// What is left of a refusal at 10..20 once a range is sent again and taken.
@@ -405,9 +309,9 @@ mod tests {
         let mut running = crate::checkpoint::marks::Running::default();
         running.feed(b"one\ntwo\nhalf", &mut file.marks);
         running.finish(&mut file.marks);
-        let stream = file.streams.entry(1).or_default();
-        stream.joined.extend([(4, 1), (8, 2), (12, 3)]);
-        let settled = stream.settled.entry(0).or_default();
+        let stream = file.streams.or_default(1);
+        [(4, 1), (8, 2), (12, 3)].into_iter().for_each(|(end, hash)| stream.joined.insert(end, hash));
+        let settled = stream.settled.or_default(0);
         settled.add(0, 12, Settlement { traced: false, refused: Some((1, "bad")) });
         let mut longer = file.clone();
         file.clip(8);
@@ -416,9 +320,9 @@ mod tests {
         assert_eq!((file.marks.list().len(), file.marks.unfinished()), (2, None));
         assert_eq!((longer.marks.list().len(), longer.marks.unfinished().is_some()), (2, true));
         for file in [file, longer] {
-            let stream = &file.streams[&1];
-            assert_eq!(stream.joined.keys().copied().collect::<Vec<_>>(), [4, 8]);
-            let settled = &stream.settled[&0];
+            let stream = file.streams.get(&1).unwrap();
+            assert_eq!(stream.joined.iter().map(|(end, _)| *end).collect::<Vec<_>>(), [4, 8]);
+            let settled = stream.settled.get(&0).unwrap();
             assert_eq!((settled.ranges.list(), settled.untraced.list()), (vec![(0, 8)], vec![(0, 8)]));
             assert_eq!((settled.refused[0].from, settled.refused[0].to), (0, 8));
         }
@@ -428,14 +332,14 @@ mod tests {
     fn a_file_of_which_nothing_was_settled_is_of_no_use() {
         let mut file = File::default();
         assert!(!file.is_of_use());
-        let settled = file.streams.entry(1).or_default().settled.entry(0).or_default();
+        let settled = file.streams.or_default(1).settled.or_default(0);
         assert!(settled.ranges.is_empty());
         assert!(!file.is_of_use());
-        file.streams.entry(2).or_default().settled.entry(1).or_default().ranges.add(0, 1);
+        file.streams.or_default(2).settled.or_default(1).ranges.add(0, 1);
         assert!(file.is_of_use());
         let mut state = State { files: vec![Arc::default(), Arc::new(file)], ..State::default() };
-        // Exactly as many as may be: nothing is forgotten.
-        assert_eq!((state.begin_run(1), state.files.len(), state.files[0].idle), (0, 1, 1));
+        // Exactly as many as may be: nothing is forgotten, and all keep their numbers.
+        assert_eq!((state.begin_run(1), state.files.len(), state.run), (0, 2, 1));
         assert_eq!((state.begin_run(0), state.files.len()), (1, 0));
     }
 
@@ -445,5 +349,45 @@ mod tests {
         assert_eq!([0, 1, 1024].map(marks), [MARKS_MAX; 3]);
         assert_eq!(marks(4096), 128);
         assert_eq!(marks(FILES_MAX), MARKS_MIN);
+    }
+
+    #[test]
+    fn a_file_is_settled_where_a_destination_has_all_that_is_in_it() {
+        let how = Settlement { traced: true, refused: None };
+        let mut whole =
+            File { outline: Some(Outline { reading: 1, follows: 0, end: 40, records: 3 }), ..File::default() };
+        for (key, end) in [(1, 40), (2, 30)] {
+            let stream = whole.streams.or_default(key);
+            stream.end = end;
+            stream.settled.or_default(7).add(0, end, how);
+        }
+        // What an earlier run named in another way.
+        whole.streams.or_default(3).settled.or_default(7).add(5, 9, how);
+        assert!(whole.is_settled(7) && !whole.is_settled(8));
+        let changed = |change: &dyn Fn(&mut File)| {
+            let mut file = whole.clone();
+            change(&mut file);
+            file.is_settled(7)
+        };
+        let settled = |file: &mut File, change: &dyn Fn(&mut Settled)| {
+            change(file.streams.or_default(2).settled.or_default(7));
+        };
+        assert!(!changed(&|file| file.outline = None));
+        // A record that no receipt spoke of: the first, one between, the last one, or all of a stream.
+        assert!(!changed(&|file| settled(file, &|settled| settled.ranges.remove(0, 1))));
+        assert!(!changed(&|file| settled(file, &|settled| settled.ranges.remove(10, 11))));
+        assert!(!changed(&|file| settled(file, &|settled| settled.ranges.remove(29, 30))));
+        assert!(!changed(&|file| file.streams.or_default(4).end = 10));
+        assert!(!changed(&|file| settled(file, &|settled| settled.add(
+            0,
+            9,
+            Settlement { refused: Some((1, "bad")), ..how }
+        ))));
+        // A record that goes on in the next file, as it was or as it may be.
+        assert!(!changed(&|file| file.streams.or_default(1).joined.insert(55, 1)));
+        assert!(!changed(&|file| {
+            file.streams.or_default(2).end = 41;
+            settled(file, &|settled| settled.add(30, 41, how));
+        }));
     }
 }

@@ -64,6 +64,11 @@ impl Marks {
         self.spacing
     }
 
+    /// The hash of all bytes, of a file that was read to its end; 0 if it had none.
+    pub fn whole(&self) -> u64 {
+        self.unfinished.or(self.list.last().copied()).map_or(0, |mark| mark.hash)
+    }
+
     /// Sets the greatest number of marks.
     pub fn limit(&mut self, max: usize) {
         self.max = max.clamp(MARKS_MIN, MARKS_MAX);
@@ -192,9 +197,11 @@ pub struct Comparison {
     pub verified: u64,
     /// After that it does not, or is shorter; otherwise nothing speaks against the marks.
     pub differs: bool,
+    /// It ends there, and so do the marks.
+    pub is_whole: bool,
 }
 
-/// Compares a file with marks of several, in one reading that ends with the last mark that can still be met. `stop` ends it
+/// Compares a file with marks of several, in one reading that ends behind the last mark that can still be met. `stop` ends it
 /// early; so does an error, which says nothing of what follows.
 pub fn compare(input: &mut dyn Read, buffer: &mut [u8], known: &[&Marks], stop: &dyn Fn() -> bool) -> Vec<Comparison> {
     let mut results = vec![Comparison::default(); known.len()];
@@ -218,7 +225,11 @@ pub fn compare(input: &mut dyn Read, buffer: &mut [u8], known: &[&Marks], stop: 
         }
     };
     loop {
-        if due(&next).is_none() || stop() {
+        // Whether it ends where the marks do is told by reading on.
+        let is_met = |(result, next): (&Comparison, &Option<usize>)| {
+            next.is_some() && result.verified > 0 && result.verified == running.at
+        };
+        if stop() || due(&next).is_none() && !results.iter().zip(&next).any(is_met) {
             return results;
         }
         let mut bytes: &[u8] = match input.read(buffer) {
@@ -242,6 +253,7 @@ pub fn compare(input: &mut dyn Read, buffer: &mut [u8], known: &[&Marks], stop: 
     }
     for ((marks, result), next) in known.iter().zip(&mut results).zip(next) {
         result.differs |= next.and_then(|index| marks.nth(index)).is_some();
+        result.is_whole = next.is_some() && !result.differs && result.verified == running.end();
     }
     results
 }
@@ -276,18 +288,22 @@ mod tests {
         let gaps = marks.list().windows(2).map(|pair| pair[1].at - pair[0].at);
         assert!(gaps.max().unwrap() <= large.len() as u64 / 256 + 30);
         assert_eq!(marks.list().last().unwrap().at, large.len() as u64);
-        assert_eq!(compared(&large, &marks), Comparison { verified: large.len() as u64, differs: false });
+        assert_eq!(
+            compared(&large, &marks),
+            Comparison { verified: large.len() as u64, differs: false, is_whole: true }
+        );
     }
 
     #[test]
     fn an_unfinished_last_line_is_the_same_once_it_is_ended_and_another_once_it_has_grown() {
         let marks = marked(b"one\nhal", 100);
-        assert_eq!(compared(b"one\nhal", &marks), Comparison { verified: 8, differs: false });
-        assert_eq!(compared(b"one\nhal\nnext\n", &marks), Comparison { verified: 8, differs: false });
-        assert_eq!(compared(b"one\nhalf\n", &marks), Comparison { verified: 4, differs: true });
-        assert_eq!(compared(b"one\nha", &marks), Comparison { verified: 4, differs: true });
-        assert_eq!(compared(b"one\n", &marks), Comparison { verified: 4, differs: true });
-        assert_eq!(compared(b"two\n", &marks), Comparison { verified: 0, differs: true });
+        assert_eq!(compared(b"one\nhal", &marks), Comparison { verified: 8, differs: false, is_whole: true });
+        assert_eq!(compared(b"one\nhal\nnext\n", &marks), Comparison { verified: 8, differs: false, is_whole: false });
+        assert_eq!(compared(b"one\nhal\n", &marks), Comparison { verified: 8, differs: false, is_whole: true });
+        assert_eq!(compared(b"one\nhalf\n", &marks), Comparison { verified: 4, differs: true, is_whole: false });
+        assert_eq!(compared(b"one\nha", &marks), Comparison { verified: 4, differs: true, is_whole: false });
+        assert_eq!(compared(b"one\n", &marks), Comparison { verified: 4, differs: true, is_whole: false });
+        assert_eq!(compared(b"two\n", &marks), Comparison { verified: 0, differs: true, is_whole: false });
     }
 
     #[test]
@@ -305,7 +321,7 @@ mod tests {
         }
         let marks = marked(b"one\ntwo\nthree\n", 100);
         let results = compare(&mut Broken(b"one\ntwo\nth".to_vec()), &mut [0; 64], &[&marks], &|| false);
-        assert_eq!(results, [Comparison { verified: 8, differs: false }]);
+        assert_eq!(results, [Comparison { verified: 8, differs: false, is_whole: false }]);
     }
 
     proptest! {
@@ -319,6 +335,10 @@ mod tests {
             let all = compared(two, &marks);
             let ended = |text: &[u8], at: usize| at == text.len() + 1 && text.last().is_some_and(|last| *last != b'\n');
             let verified = all.verified as usize;
+            let ends = |text: &[u8]| text.len() + usize::from(ended(text, text.len() + 1));
+            let is_same = verified > 0 && one.strip_suffix(b"\n").unwrap_or(one) == two.strip_suffix(b"\n").unwrap_or(two);
+            prop_assert!(!all.is_whole || is_same && verified == ends(two) && verified == ends(one));
+            prop_assert!(all.is_whole || one != two || one.is_empty());
             // The line feed that is still to come counts as there.
             prop_assert!(verified <= common || verified == common + 1 && (ended(one, verified) || ended(two, verified)));
             let lines = memchr::memrchr(b'\n', &one[..common]).map_or(0, |at| at + 1);

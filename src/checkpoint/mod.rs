@@ -4,16 +4,25 @@
 //! sent again. Formats and the network are not known here.
 
 pub mod acknowledged;
+mod bytes;
+mod earlier_versions;
+mod entries;
 pub mod followed_files;
+pub mod groups;
+pub mod known;
 pub mod ledger;
 pub mod marks;
 mod numbers;
+mod outlines;
+pub mod ranges;
 pub mod recognise;
 pub mod saver;
+pub mod small_map;
 pub mod source_files;
 pub mod source_streams;
 pub mod store;
 pub mod streams;
 pub mod trace_files;
+mod unsaved;
 pub mod version_1;
-mod written;
+mod versions;

@@ -20,6 +20,8 @@ pub struct KnownFile {
     pub number: u32,
     /// Up to here its bytes are what they were.
     pub verified: u64,
+    /// It ends there, and did so before.
+    pub is_whole: bool,
     /// What is known of its bytes; `None` where nothing is remembered.
     pub marks: Option<Marks>,
     /// What told it from others in version 1, where a state of that version is taken over.
@@ -59,9 +61,13 @@ pub fn recognise(
         // What was not compared to its end may be paired wrongly; nothing is read of it either.
         compared.clear();
     }
-    let numbers = acknowledged.meet(writer, &most_alike(compared, files));
-    let mut known: Vec<KnownFile> =
-        numbers.into_iter().map(|(number, verified)| KnownFile { number, verified, ..KnownFile::default() }).collect();
+    let pairs = most_alike(compared, files);
+    let numbers = acknowledged.meet(writer, &pairs);
+    let known = numbers.into_iter().zip(pairs).map(|((number, verified), pair)| {
+        let is_whole = pair.is_some_and(|(earlier, comparison)| earlier == number && comparison.is_whole);
+        KnownFile { number, verified, is_whole, ..KnownFile::default() }
+    });
+    let mut known: Vec<KnownFile> = known.collect();
     with_marks(open, acknowledged, &mut known, buffer, stop);
     known
 }

@@ -36,7 +36,12 @@ impl Saver {
     /// Waits for the disk, and for a write in progress.
     pub fn save(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.store.save(&self.acknowledged.state())
+        let changes = self.acknowledged.changes();
+        let saved = self.store.save(&changes, &|| self.acknowledged.state());
+        if saved.is_err() {
+            self.acknowledged.give_back(&changes);
+        }
+        saved
     }
 }
 

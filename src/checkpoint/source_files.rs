@@ -3,7 +3,8 @@
 //! In go the bytes as they are read, out come marks of them, and whether an earlier run read the same record at the same
 //! offset. Whether a destination has it is not known here.
 
-use super::acknowledged::{Acknowledged, KnownStream};
+use super::acknowledged::Acknowledged;
+use super::known::KnownStream;
 use super::marks::{Mark, Marks, Running};
 use super::recognise::KnownFile;
 use crate::record::{Position, Record};
@@ -59,6 +60,28 @@ impl SourceFiles {
     /// What earlier runs knew of a file.
     pub fn known(&self, file: u32) -> Option<&KnownFile> {
         self.files.get(file as usize).map(|file| &file.known)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The number of each file, and where its records end, if all are as a whole what they were and none was read since.
+    pub(super) fn whole(&self) -> Option<Vec<(u32, u64)>> {
+        let is_whole = |file: &&SourceFile| file.known.is_whole && file.end.is_none();
+        let whole = |file| Some(file).filter(is_whole).map(|file| (file.known.number, file.known.verified));
+        self.files.iter().map(whole).collect()
+    }
+
+    /// The number of each file, and where its records end, if all were read to their ends.
+    pub fn ends(&self) -> Option<Vec<(u32, u64)>> {
+        self.files.iter().map(|file| Some((file.known.number, file.end?))).collect()
     }
 
     /// Whether a file is the one that is being read.

@@ -3,7 +3,8 @@
 //! In go the bytes and records of one source after another, out come the stream of each record, and what destinations have
 //! settled of it. Nothing is sent here.
 
-use super::acknowledged::{Acknowledged, Known, KnownStream};
+use super::acknowledged::Acknowledged;
+use super::known::{Known, KnownStream};
 use super::source_files::SourceFiles;
 use super::streams::{StreamEnds, WriterStreams};
 use crate::record::{Position, Record};
@@ -48,7 +49,7 @@ impl<'a> SourceStreams<'a> {
     pub fn file_begins(&mut self, file: u32) {
         self.files.file_begins(file);
         self.writers.iter_mut().for_each(WriterStreams::clear);
-        self.ends.clear();
+        self.ends.file_begins();
     }
 
     /// Bytes of the file, before their records come.
@@ -89,6 +90,21 @@ impl<'a> SourceStreams<'a> {
     pub fn settled(&self, destination: usize, position: &Position) -> Option<&Known> {
         let known = self.stream()?.0.settled.get(destination)?.as_ref()?;
         known.ranges.holds(position.offset, position.end).then_some(known)
+    }
+
+    /// The source ends, which had so many records; `reading`: a hash of how it was read.
+    pub fn source_ends(&mut self, reading: u64, records: u64) {
+        if self.acknowledged.remembers()
+            && let (Some(files), Some(ends)) = (self.files.ends(), self.ends.of_all(records))
+        {
+            self.acknowledged.outline(&files, ends, reading, records);
+        }
+    }
+
+    /// How many records a source holds whose files are known so, if none of them need be read for these destinations; `reading`:
+    /// a hash of how it would be read.
+    pub fn records_settled(&self, files: &SourceFiles, reading: u64, destinations: &[usize]) -> Option<u64> {
+        self.acknowledged.settled(&files.whole()?, reading, destinations)
     }
 
     /// Whether the run has traces to link records to.

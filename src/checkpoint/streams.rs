@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::acknowledged::{Acknowledged, KnownStream};
+use super::acknowledged::Acknowledged;
+use super::known::KnownStream;
 use super::source_files::SourceFiles;
 use crate::record::{Position, Record};
 
@@ -31,28 +32,42 @@ struct FileStream {
     after: u64,
 }
 
-/// Where the records of each stream end that were met in the current file. A stream may have several writers, whose records
-/// go out, and may fail, by themselves: a receipt of one must not reach over records of another.
+/// Where the records of each stream end. A stream may have several writers, whose records go out, and may fail, by
+/// themselves: a receipt of one must not reach over records of another.
 #[derive(Debug, Default)]
-pub struct StreamEnds(Vec<(u32, u64)>);
+pub struct StreamEnds {
+    /// Of those that were met in the current file.
+    open: Vec<(u32, u64)>,
+    /// Of those that were met before.
+    earlier: Vec<(u32, u64)>,
+    /// Records of all of them.
+    records: u64,
+}
 
 impl StreamEnds {
     /// Another file begins.
-    pub fn clear(&mut self) {
-        self.0.clear();
+    pub fn file_begins(&mut self) {
+        self.earlier.append(&mut self.open);
+    }
+
+    /// Where each stream of the source ends, if that is known of all of its records, of which there are so many.
+    pub fn of_all(&mut self, records: u64) -> Option<&[(u32, u64)]> {
+        self.file_begins();
+        (records > 0 && records == self.records).then_some(&self.earlier)
     }
 
     /// The place of a stream; a new one begins at this offset.
     fn place(&mut self, stream: u32, offset: u64) -> usize {
-        self.0.iter().position(|(known, _)| *known == stream).unwrap_or_else(|| {
-            self.0.push((stream, offset));
-            self.0.len() - 1
+        self.open.iter().position(|(known, _)| *known == stream).unwrap_or_else(|| {
+            self.open.push((stream, offset));
+            self.open.len() - 1
         })
     }
 
     /// Where the records of a stream before this one end. One that was open for long comes after later ones.
     fn replace(&mut self, place: usize, end: u64) -> u64 {
-        let last = &mut self.0[place].1;
+        self.records += 1;
+        let last = &mut self.open[place].1;
         std::mem::replace(last, end.max(*last))
     }
 }

@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::acknowledged::{Acknowledged, KnownStream};
+use super::acknowledged::Acknowledged;
+use super::known::KnownStream;
 use super::marks::{Comparison, Mark, Marks, Running};
 use super::version_1::Keys;
 
@@ -81,7 +82,7 @@ fn compare(ends: &[Mark], known: &Marks) -> Comparison {
     let is_there = |mark: &&Mark| ends.binary_search_by_key(&mark.at, |end| end.at).is_ok_and(|at| ends[at] == **mark);
     let same = known.list().iter().take_while(is_there);
     let verified = same.last().map_or(0, |mark| mark.at);
-    Comparison { verified, differs: known.list().last().is_some_and(|last| last.at > verified) }
+    Comparison { verified, differs: known.list().last().is_some_and(|last| last.at > verified), is_whole: false }
 }
 
 fn key_of(path: &Path) -> io::Result<u128> {

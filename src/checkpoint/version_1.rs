@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 
-use super::ledger::{Key, Ranges, Version1};
+use super::ledger::{Key, Version1};
+use super::ranges::Ranges;
 
 /// How many bytes at its start told a file from others.
 const FINGERPRINT_BYTES: usize = 1024;

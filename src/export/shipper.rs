@@ -130,6 +130,19 @@ impl<B: SentBefore> Shipper<'_, B> {
         self.source = source;
     }
 
+    /// Whether a source need not be read all of whose records these destinations have: nothing else wants them, and none of
+    /// them is to be left out.
+    pub fn only_sends_all(&self) -> bool {
+        let is_wanted = self.linker.is_some() || self.links.is_some() || !self.outputs.is_empty();
+        !is_wanted && self.selection.is_everything() && self.window.is_open()
+    }
+
+    /// A source of this many files is not read, all of whose records the destinations have.
+    pub fn passes_over(&mut self, files: u64, records: u64) {
+        self.counts.files_unchanged += files;
+        self.counts.acknowledged_before += records;
+    }
+
     /// Gives on what is gathered.
     pub fn flush(&mut self) {
         for output in &mut self.logs {

@@ -60,6 +60,9 @@ pub fn own_output(head: &[u8]) -> Option<&'static str> {
     {
         return Some("a links file of spanline");
     }
+    if head.starts_with(b"spanline ledger ") {
+        return Some("spanline's own state");
+    }
     let is_state = first.starts_with(b"{\"version\":") && holds(&[b"\"checksum\":\"", b"\"destinations\":"]);
     is_state.then_some("spanline's own state")
 }

@@ -203,14 +203,8 @@ fn acknowledged(
     store: Option<&Store>,
     notify: &Notify,
 ) -> Result<Arc<Acknowledged>, RunError> {
-    let (mut before, message) = store.map(Store::load).transpose()?.unzip();
-    message.flatten().iter().for_each(|message| notify(message));
-    let forgotten = before.as_mut().map_or(0, |state| state.begin_run(FILES_MAX));
-    if forgotten > 0 {
-        notify(&format!(
-            "the state holds more than {FILES_MAX} files: the {forgotten} that were not read for longest are forgotten, and sent again if they come back"
-        ));
-    }
+    let (before, messages) = store.map(|store| store.load(FILES_MAX)).transpose()?.unzip();
+    messages.iter().flatten().for_each(|message| notify(message));
     let names: Vec<String> = targets.iter().map(|target| target.remembered_as.clone()).collect();
     let resending = Resending { traced: false, resend: config.resend };
     Ok(Arc::new(Acknowledged::new(&names, before, resending)))

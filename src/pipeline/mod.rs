@@ -12,6 +12,7 @@ mod shipping_in_windows;
 pub(crate) mod span_lookups;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 mod windows;
 
 pub use backfill::{Finished, backfill};

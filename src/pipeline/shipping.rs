@@ -10,7 +10,9 @@ use std::thread;
 
 use super::run::Run;
 use super::span_lookups::Given;
-use crate::checkpoint::acknowledged::{Acknowledged, KnownStream};
+use super::unchanged::{passes_over, reading};
+use crate::checkpoint::acknowledged::Acknowledged;
+use crate::checkpoint::known::KnownStream;
 use crate::checkpoint::source_streams::SourceStreams;
 use crate::checkpoint::trace_files::{self, KnownTraces};
 use crate::correlate::Correlator;
@@ -102,11 +104,21 @@ impl Shipping<'_> {
         }
     }
 
+    /// Links and ships the records of a source, unless all of them were acknowledged before.
     fn ship_source(&self, index: usize, shipper: &mut Shipper<'_, SourceStreams<'_>>) -> SourceReport {
-        let source = &self.run.records.sources[index];
-        shipper.before.source_begins(&source.writer, self.run.known_files(index, self.acknowledged));
+        let records = &self.run.records;
+        let source = &records.sources[index];
+        let files = self.run.known_files(index, self.acknowledged);
+        let reading = reading(source, records.reading.limits);
+        if passes_over(shipper, &files, reading) {
+            records.skip(index);
+            return SourceReport::default();
+        }
+        shipper.before.source_begins(&source.writer, files);
         shipper.source_begins(shipped(source));
-        self.run.records.give(index, shipper)
+        let report = records.give(index, shipper);
+        shipper.before.source_ends(reading, report.counts.records);
+        report
     }
 
     /// The given traces with their lines on them, to the destinations that want them.

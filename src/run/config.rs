@@ -100,8 +100,9 @@ impl BackfillConfig {
             outputs.push(Output::file(format!("{} {}", Setting::Links, path.display()), path));
         }
         if let Some(folder) = &self.state {
-            outputs
-                .push(Output::file(format!("{} {}", Setting::State, folder.display()), &folder.join(store::FILE_NAME)));
+            for name in [store::FILE_NAME, store::LEDGER_NAME] {
+                outputs.push(Output::file(format!("{} {}", Setting::State, folder.display()), &folder.join(name)));
+            }
         }
         for destination in &self.destinations {
             match destination {

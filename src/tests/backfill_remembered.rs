@@ -63,7 +63,10 @@ fn secrets_are_neither_kept_nor_shown() {
     let header = ["--header", "authorization=Bearer hidden", "--header", "x-scope-orgid=hidden"];
     let run = backfill(&place, &url("hidden"), &header);
     run.text(0);
-    assert!(!run.err.contains("hidden") && !place.read("state/backfill.json").contains("hidden"), "{}", run.err);
+    let kept =
+        ["backfill.json", "backfill.ledger"].map(|name| std::fs::read(place.path(&format!("state/{name}"))).unwrap());
+    let is_kept = |secret: &str| kept.iter().any(|bytes| memchr::memmem::find(bytes, secret.as_bytes()).is_some());
+    assert!(!run.err.contains("hidden") && !is_kept("hidden") && is_kept(&background.url()), "{}", run.err);
     // A token that changed does not make it another destination; a tenant does.
     let header = ["--header", "authorization=Bearer other", "--header", "x-scope-orgid=hidden"];
     backfill(&place, &url("new"), &header).says("3 records acknowledged in an earlier run").text(0);
@@ -71,7 +74,7 @@ fn secrets_are_neither_kept_nor_shown() {
     backfill(&place, &url("new"), &["--header", "x-scope-orgid=another"]).text(0);
     assert_eq!(times(&background, "number 1"), 2);
     #[cfg(unix)]
-    for name in ["state/backfill.json", "state/lock"] {
+    for name in ["state/backfill.json", "state/backfill.ledger", "state/lock"] {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
     }
@@ -144,4 +147,24 @@ fn one_destination_that_is_down_gets_the_rest_later() {
     two.sink.follow(Script::default());
     run().text(0);
     assert_eq!((times(&one, "number 5"), times(&two, "number 5")), (1, 1));
+}
+
+#[test]
+fn a_state_that_was_not_written_to_its_end_is_cut_and_said_and_the_run_goes_on() {
+    let place = Place::new();
+    let background = Background::start(Script::default());
+    place.write("a.log", lines(3));
+    backfill(&place, &background.url(), &[]).text(0);
+    place.write("a.log", lines(5));
+    backfill(&place, &background.url(), &[]).text(0);
+    let mut state = std::fs::read(place.path("state/backfill.ledger")).unwrap();
+    state.truncate(state.len() - 1);
+    place.write("state/backfill.ledger", state);
+    let run = backfill(&place, &background.url(), &[]);
+    run.text(0);
+    run.says("state/backfill.ledger was not written to its end").says("3 records acknowledged in an earlier run");
+    assert_eq!((times(&background, "number 2"), times(&background, "number 4")), (1, 2));
+    let settled = backfill(&place, &background.url(), &[]);
+    settled.says("5 records acknowledged in an earlier run").text(0);
+    assert!(!settled.err.contains("not written to its end"), "{}", settled.err);
 }

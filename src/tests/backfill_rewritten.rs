@@ -154,36 +154,51 @@ fn what_a_record_goes_on_with_in_the_next_file_counts() {
     assert_eq!(sent(&place, &background, "node"), 0);
 }
 
-#[test]
-fn a_state_of_version_1_is_resumed_from() {
-    let place = Place::new();
-    let background = Background::start(Script::default());
-    let url = format!("{}/v1/logs?token=hidden", background.url());
-    let sample = std::fs::read_to_string(testdata("state/version-1.json")).unwrap();
-    let sample = sample.replace("otlp=http://127.0.0.1:43189/v1/logs?token=hidden", &url);
-    let (_, destinations) = sample.trim_end().split_once("\"destinations\":").unwrap();
-    let destinations = destinations.strip_suffix('}').unwrap();
-    let checksum = twox_hash::XxHash64::oneshot(0, destinations.as_bytes());
-    let state = format!("{{\"version\":1,\"checksum\":\"{checksum:016x}\",\"destinations\":{destinations}}}");
-    place.write("state/backfill.json", state);
+/// The state of an earlier version, whose destination is at this URL.
+fn earlier_state(version: u32, url: &str) -> String {
+    let sample = std::fs::read_to_string(testdata(&format!("state/version-{version}.json"))).unwrap();
+    let part = if version == 1 { "destinations" } else { "state" };
+    let (_, rest) = sample.split_once(&format!("\"{part}\":")).unwrap();
+    let rest = rest.strip_suffix('}').unwrap();
+    let rest = ["?token=hidden", ""].iter().fold(rest.to_owned(), |rest, query| {
+        rest.replace(&format!("\"otlp=http://127.0.0.1:43189/v1/logs{query}\""), &format!("\"{url}{query}\""))
+    });
+    let checksum = twox_hash::XxHash64::oneshot(0, rest.as_bytes());
+    format!("{{\"version\":{version},\"checksum\":\"{checksum:016x}\",\"{part}\":{rest}}}")
+}
+
+fn sample_lines(from: usize, to: usize) -> String {
     let raw = |number: usize| {
         let stream = if number.is_multiple_of(3) { "stderr" } else { "stdout" };
         format!("2026-11-23T09:{:02}:{:02}.1Z {stream} F number {number}\n", number / 60, number % 60)
     };
-    let text = |to: usize| (0..to).map(raw).collect::<String>();
-    // The one has grown since; of the other, the last line has.
-    place.write("node/long.log", text(60));
-    place.write("node/short.log", text(3) + "2026-11-23T09:00:03.1Z stdout F half line\n");
-    let run = || place.run(&["backfill", "node", "--to", &url, "--state", "state"]);
-    run().text(0);
-    let stored = background.sink.stored();
-    assert_eq!(stored.len(), 21, "{stored:?}");
-    assert!((40..60).all(|number| stored[&format!("number {number}")] == 1) && stored["half line"] == 1);
-    assert!(!place.read("state/backfill.json").contains("hidden"));
-    // From now on the bytes themselves are known.
-    place.write("node/long.log", text(30) + &raw(61) + &text(60)[text(31).len()..]);
-    run().says("34 records acknowledged in an earlier run").text(0);
-    assert_eq!(background.sink.stored()["number 59"], 2);
+    (from..to).map(raw).collect()
+}
+
+#[test]
+fn a_state_of_an_earlier_version_is_resumed_from_and_turned_into_one_of_this() {
+    for version in [1, 2] {
+        let place = Place::new();
+        let background = Background::start(Script::default());
+        let url = format!("{}/v1/logs", background.url());
+        place.write("state/backfill.json", earlier_state(version, &url));
+        // The one has grown since; of the other, the last line has.
+        place.write("node/long.log", sample_lines(0, 60));
+        place.write("node/short.log", sample_lines(0, 3) + "2026-11-23T09:00:03.1Z stdout F half line\n");
+        let with_token = format!("{url}?token=hidden");
+        let run = || place.run(&["backfill", "node", "--to", &with_token, "--state", "state"]);
+        run().says("43 records acknowledged in an earlier run").text(0);
+        let stored = background.sink.stored();
+        assert_eq!(stored.len(), 21, "{stored:?}");
+        assert!((40..60).all(|number| stored[&format!("number {number}")] == 1) && stored["half line"] == 1);
+        let state = std::fs::read(place.path("state/backfill.ledger")).unwrap();
+        assert!(memchr::memmem::find(&state, b"hidden").is_none());
+        assert!(place.read("state/backfill.json").starts_with("{\"version\":3,"));
+        // From now on the bytes themselves are known.
+        place.write("node/long.log", sample_lines(0, 30) + &sample_lines(61, 62) + &sample_lines(31, 60));
+        run().says("34 records acknowledged in an earlier run").text(0);
+        assert_eq!(background.sink.stored()["number 59"], 2);
+    }
 }
 
 /// Ids of all records, in order.

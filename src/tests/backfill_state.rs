@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use spanline::checkpoint::ledger::FILES_MAX;
+use spanline::checkpoint::store::Store;
 use spanline::export::deliver::retry::Random;
 
 use crate::harness::run::{Background, Place, ran, signal};
@@ -33,15 +35,17 @@ fn wait_until(mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Ranges of offsets that the state holds as acknowledged.
+/// Ranges of offsets that the state holds as acknowledged, perhaps while a run writes it.
 fn acknowledged(place: &Place) -> Vec<(u64, u64)> {
-    let Ok(text) = std::fs::read_to_string(place.path("state/backfill.json")) else { return Vec::new() };
-    let state: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let list = |value: &serde_json::Value, key: &str| value[key].as_array().unwrap().clone();
-    let files = list(&state["state"], "files").into_iter();
-    let settled = files.flat_map(|file| list(&file, "streams")).flat_map(|stream| list(&stream, "settled"));
-    let ranges = settled.flat_map(|settled| list(&settled, "ranges"));
-    ranges.map(|range| (range[0].as_u64().unwrap(), range[1].as_u64().unwrap())).collect()
+    let copy = Place::new();
+    for name in ["backfill.json", "backfill.ledger"] {
+        if let Ok(bytes) = std::fs::read(place.path(&format!("state/{name}"))) {
+            copy.write(name, bytes);
+        }
+    }
+    let (state, _) = Store::open(&copy.path("")).unwrap().load(FILES_MAX).unwrap();
+    let streams = state.files.iter().flat_map(|file| file.streams.values());
+    streams.flat_map(|stream| stream.settled.values()).flat_map(|settled| settled.ranges.list()).collect()
 }
 
 /// Starts it with a slow sink and ends it with a signal once the state holds something but not all.

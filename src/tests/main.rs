@@ -15,6 +15,7 @@ mod backfill_sending;
 mod backfill_state;
 mod backfill_tls;
 mod backfill_tree;
+mod backfill_unchanged;
 mod backfill_windows;
 mod cases;
 mod collector;

@@ -38,6 +38,10 @@ impl Outcome {
             size(counts.bytes),
             counted(counts.records, "record")
         ));
+        if self.links.files_unchanged > 0 {
+            let files = counted(self.links.files_unchanged, "file");
+            add(format!("unchanged {files}, all of whose records were acknowledged in an earlier run: not read again"));
+        }
         let name = |(envelope, format, count): (_, spanline_parsers::Format, u64)| {
             format!("{}{} {count}", crate::export::formats::json::envelope(envelope), format.name())
         };

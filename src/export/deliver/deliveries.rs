@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(known.refused.list(), [(0, 10), (30, 40)]);
         let state = acknowledged.state();
         let refused: Vec<_> =
-            state.files[0].streams[&1].settled.values().flat_map(|settled| &settled.refused).collect();
+            state.files[0].streams.get(&1).unwrap().settled.values().flat_map(|settled| &settled.refused).collect();
         let told: Vec<_> = refused.iter().map(|refusal| (refusal.records, refusal.reason.as_str())).collect();
         assert_eq!(told, [(1, REJECTED), (10, "bad")]);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -12,7 +12,8 @@ use prost::Message;
 
 use crate::calendar::{CalendarSettings, Zone};
 use crate::checkpoint::acknowledged::{Acknowledged, Resending};
-use crate::checkpoint::ledger::State;
+use crate::checkpoint::groups::{self, Rest};
+use crate::checkpoint::saver::Saver;
 use crate::checkpoint::source_streams::SourceStreams;
 use crate::checkpoint::store::Store;
 use crate::counts::LinkCounts;
@@ -25,6 +26,7 @@ use crate::input::discover::FoundFile;
 use crate::input::read::ReadLimits;
 use crate::input::sources::Source;
 use crate::pipeline::run::recognise;
+use crate::pipeline::unchanged::{passes_over, reading as reading_of};
 use crate::reading::source::{Reading, read_source};
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Origin, Record};
@@ -50,11 +52,28 @@ enum Action {
     Shorten(usize, usize),
     /// All but this many lines are others.
     Rewrite(usize, usize),
-    /// What is sent is taken, where a bit is set; it is killed after this many chunks.
-    Run {
-        taken: u32,
-        killed_after: Option<u64>,
-    },
+    Run(Happens),
+}
+
+/// What happens in a run.
+#[derive(Debug, Clone, Copy)]
+struct Happens {
+    /// Each record is taken or refused where a bit is set, otherwise it gets lost.
+    taken: u32,
+    /// Of those that would be taken, these are refused.
+    refused: u32,
+    /// The state is saved after the chunks whose bit is set.
+    saved: u32,
+    /// It is killed after this many chunks.
+    killed_after: Option<u64>,
+    /// The power fails then, and so many of the bytes that were written last have not come to the disk.
+    torn: u64,
+}
+
+impl Happens {
+    fn is_whole(&self) -> bool {
+        self.taken == u32::MAX && self.killed_after.is_none()
+    }
 }
 
 impl Action {
@@ -62,14 +81,25 @@ impl Action {
     fn only_adds(&self) -> bool {
         match self {
             Action::Append { .. } | Action::Rotate { .. } | Action::Gzip(_) | Action::DeleteOldest => true,
-            Action::Run { taken, killed_after } => *taken == u32::MAX && killed_after.is_none(),
+            Action::Run(happens) => happens.is_whole(),
             _ => false,
         }
     }
 }
 
+const WHOLE: Happens = Happens { taken: u32::MAX, refused: 0, saved: 0, killed_after: None, torn: 0 };
+
 fn whole_run() -> Action {
-    Action::Run { taken: u32::MAX, killed_after: None }
+    Action::Run(WHOLE)
+}
+
+fn some_run() -> impl Strategy<Value = Action> {
+    let killed = (proptest::option::of(0u64..4), prop_oneof![Just(0), 1u64..300]);
+    (any::<u32>(), prop_oneof![3 => Just(0), 1 => any::<u32>()], any::<u32>(), killed).prop_map(
+        |(taken, refused, saved, (killed_after, torn))| {
+            Action::Run(Happens { taken, refused, saved, killed_after, torn })
+        },
+    )
 }
 
 fn adding() -> impl Strategy<Value = Action> {
@@ -92,8 +122,7 @@ fn anything() -> impl Strategy<Value = Action> {
         1 => place().prop_map(|(file, line)| Action::Remove(file, line)),
         1 => place().prop_map(|(file, line)| Action::Shorten(file, line)),
         1 => place().prop_map(|(file, line)| Action::Rewrite(file, line)),
-        2 => (any::<u32>(), proptest::option::of(0u64..4))
-            .prop_map(|(taken, killed_after)| Action::Run { taken, killed_after }),
+        3 => some_run(),
     ]
 }
 
@@ -103,12 +132,23 @@ struct World {
     files: Vec<(String, bool)>,
     number: usize,
     delivered: HashMap<Uid, usize>,
+    /// The last run left bytes that are no part of the state.
+    is_torn: bool,
+    /// The last run read no file.
+    passed_over: bool,
 }
 
 impl World {
     fn new() -> World {
         let files = vec![(String::new(), false)];
-        World { folder: tempfile::tempdir().unwrap(), files, number: 0, delivered: HashMap::new() }
+        World {
+            folder: tempfile::tempdir().unwrap(),
+            files,
+            number: 0,
+            delivered: HashMap::new(),
+            is_torn: false,
+            passed_over: false,
+        }
     }
 
     fn line(&mut self) -> String {
@@ -163,9 +203,9 @@ impl World {
                 let mark = fresh.trim_end();
                 lines.iter_mut().skip(kept).for_each(|line| *line = format!("{mark} {}\n", line.len()));
             }),
-            Action::Run { taken, killed_after } => {
-                let read = self.run(taken, killed_after);
-                if taken == u32::MAX && killed_after.is_none() {
+            Action::Run(happens) => {
+                let read = self.run(happens);
+                if happens.is_whole() {
                     let missing = read.iter().filter(|(uid, _)| !self.delivered.contains_key(*uid));
                     assert_eq!(missing.count(), 0, "records that the destination does not have were skipped");
                 }
@@ -208,68 +248,105 @@ impl World {
         Source { settled_origin: origin, writer: "app".to_owned(), files, ..Source::default() }
     }
 
-    /// Ids of all records that were read, with what they say.
-    fn run(&mut self, taken: u32, killed_after: Option<u64>) -> HashMap<Uid, Vec<u8>> {
+    /// Ids of all records that there are to read, with what they say.
+    fn run(&mut self, happens: Happens) -> HashMap<Uid, Vec<u8>> {
         let source = self.source();
-        let store = Store::open(&self.folder.path().join("state")).unwrap();
-        let (before, damaged) = store.load().unwrap();
-        assert_eq!(damaged, None);
+        let (mut seen, nothing) = (Seen::default(), Acknowledged::default());
+        let mut reader = shipper(&nothing);
+        reader.outputs = vec![&mut seen];
+        ship(&source, Flushing::new(&nothing, reader, WHOLE), &AtomicBool::new(false));
+        self.send(&source, happens);
+        seen.0
+    }
+
+    fn send(&mut self, source: &Source, happens: Happens) {
+        let (folder, ledger) = (self.folder.path().join("state"), self.folder.path().join("state/backfill.ledger"));
+        let store = Store::open(&folder).unwrap();
+        let (before, messages) = store.load(100).unwrap();
+        assert_eq!(!messages.is_empty(), std::mem::take(&mut self.is_torn), "{messages:?}");
         let acknowledged = Arc::new(Acknowledged::new(&["a".to_owned()], Some(before), Resending::default()));
-        let (stop, bytes_read) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)));
-        let limits = ReadLimits { line_bytes: 1 << 20, file_bytes: u64::MAX };
-        let reading = Reading {
-            limits,
-            keep_ansi: false,
-            journal_fields: false,
-            bytes_read: &bytes_read,
-            stop: &stop,
-            spare: Mutex::default(),
-            services: &Default::default(),
-        };
-        let known = recognise(&source, &acknowledged, &reading);
-        let server = Arc::new(Mutex::new(Server { acknowledged: acknowledged.clone(), taken, got: Vec::new() }));
-        let mut seen = Seen::default();
-        let output = LogOutput {
+        let saver = Arc::new(Saver::new(store, acknowledged.clone()));
+        let server = Server { acknowledged: acknowledged.clone(), happens, got: Vec::new() };
+        let server = Arc::new(Mutex::new(server));
+        let mut shipper = shipper(&acknowledged);
+        shipper.logs.push(LogOutput {
             destination: 0,
             sink: Box::new(Wire(server.clone())),
             batcher: LogBatcher::new(bytes::Bytes::new()),
             closed: false,
-        };
-        let selection = Selection::default();
-        let shipper = Shipper {
-            linker: None,
-            min_confidence: 0.0,
-            window: Window::new(None, None),
-            selection: &selection,
-            logs: vec![output],
-            outputs: vec![&mut seen],
-            links: None,
-            before: SourceStreams::new(&acknowledged),
-            observed: 0,
-            counts: LinkCounts::default(),
-            source: ShippedSource::default(),
-        };
-        let mut sink =
-            Flushing { shipper, acknowledged: &acknowledged, chunks: 0, killed_after, stop: &stop, left: None };
-        sink.shipper.before.source_begins(&source.writer, known);
-        let names = source.files.iter().map(|file| file.shown.clone()).collect();
-        sink.shipper.source_begins(ShippedSource::new(&source.writer, names));
-        let calendar = CalendarSettings {
-            year: None,
-            zone: None,
-            year_hint: None,
-            now_nanos: 1_800_000_000_000_000_000,
-            fallback_zone: Zone::local(),
-        };
-        let report = read_source(0, &source, &Arc::new(Origin::default()), &calendar, &reading, &mut sink);
-        assert_eq!(report.failures, Vec::<String>::new());
-        sink.shipper.flush();
-        let left = sink.left.take().unwrap_or_else(|| acknowledged.state());
-        drop(sink);
-        store.save(&left).unwrap();
+        });
+        let length = || std::fs::metadata(&ledger).map_or(0, |metadata| metadata.len());
+        let began = length();
+        let stop = AtomicBool::new(false);
+        let mut flushing = Flushing::new(&acknowledged, shipper, happens);
+        flushing.saver = Some(saver.clone());
+        self.passed_over = ship(source, flushing, &stop);
+        if !stop.load(Ordering::Relaxed) {
+            saver.save().unwrap();
+        } else if happens.torn > 0 && length() > began && began > 0 {
+            let torn = happens.torn.min(length() - began - 1);
+            let file = std::fs::OpenOptions::new().write(true).open(&ledger).unwrap();
+            file.set_len(length() - torn).unwrap();
+            // Where groups ended before, it may be as if less was written.
+            self.is_torn =
+                !groups::read(&std::fs::read(&ledger).unwrap()).is_ok_and(|whole| whole.rest == Rest::Nothing);
+        }
         server.lock().unwrap().got.drain(..).for_each(|uid| *self.delivered.entry(uid).or_default() += 1);
-        seen.0
     }
+}
+
+const LIMITS: ReadLimits = ReadLimits { line_bytes: 1 << 20, file_bytes: u64::MAX };
+
+fn shipper(acknowledged: &Acknowledged) -> Shipper<'_, SourceStreams<'_>> {
+    static ALL: LazyLock<Selection<'static>> = LazyLock::new(Selection::default);
+    Shipper {
+        linker: None,
+        min_confidence: 0.0,
+        window: Window::new(None, None),
+        selection: &ALL,
+        logs: Vec::new(),
+        outputs: Vec::new(),
+        links: None,
+        before: SourceStreams::new(acknowledged),
+        observed: 0,
+        counts: LinkCounts::default(),
+        source: ShippedSource::default(),
+    }
+}
+
+/// Reads a source and sends what is in it; returns whether it need not be read.
+fn ship<'a>(source: &Source, mut sink: Flushing<'a>, stop: &'a AtomicBool) -> bool {
+    let bytes_read = Arc::new(AtomicU64::new(0));
+    let reading = Reading {
+        limits: LIMITS,
+        keep_ansi: false,
+        journal_fields: false,
+        bytes_read: &bytes_read,
+        stop,
+        spare: Mutex::default(),
+        services: &Default::default(),
+    };
+    let known = recognise(source, sink.acknowledged, &reading);
+    let how = reading_of(source, LIMITS);
+    if passes_over(&mut sink.shipper, &known, how) {
+        return true;
+    }
+    sink.shipper.before.source_begins(&source.writer, known);
+    let names = source.files.iter().map(|file| file.shown.clone()).collect();
+    sink.shipper.source_begins(ShippedSource::new(&source.writer, names));
+    sink.stop = Some(stop);
+    let calendar = CalendarSettings {
+        year: None,
+        zone: None,
+        year_hint: None,
+        now_nanos: 1_800_000_000_000_000_000,
+        fallback_zone: Zone::local(),
+    };
+    let report = read_source(0, source, &Arc::new(Origin::default()), &calendar, &reading, &mut sink);
+    assert_eq!(report.failures, Vec::<String>::new());
+    sink.shipper.before.source_ends(how, report.counts.records);
+    sink.shipper.flush();
+    false
 }
 
 #[derive(Default)]
@@ -285,11 +362,16 @@ impl RecordOutput for Seen {
 struct Flushing<'a> {
     shipper: Shipper<'a, SourceStreams<'a>>,
     acknowledged: &'a Acknowledged,
+    saver: Option<Arc<Saver>>,
+    happens: Happens,
     chunks: u64,
-    killed_after: Option<u64>,
-    stop: &'a AtomicBool,
-    /// The state as the killed run left it.
-    left: Option<State>,
+    stop: Option<&'a AtomicBool>,
+}
+
+impl<'a> Flushing<'a> {
+    fn new(acknowledged: &'a Acknowledged, shipper: Shipper<'a, SourceStreams<'a>>, happens: Happens) -> Flushing<'a> {
+        Flushing { shipper, acknowledged, saver: None, happens, chunks: 0, stop: None }
+    }
 }
 
 impl RecordSink for Flushing<'_> {
@@ -314,9 +396,12 @@ impl SourceSink for Flushing<'_> {
     fn given_up_to(&mut self, open: Option<(u32, u64)>) {
         self.shipper.given_up_to(open);
         self.shipper.flush();
-        if self.killed_after == Some(self.chunks) {
-            self.left.get_or_insert(self.acknowledged.state());
-            self.stop.store(true, Ordering::Relaxed);
+        let is_killed = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        if !is_killed && self.happens.saved.rotate_right(self.chunks as u32) & 1 > 0 {
+            self.saver.iter().for_each(|saver| saver.save().unwrap());
+        }
+        if self.happens.killed_after == Some(self.chunks) {
+            self.stop.iter().for_each(|stop| stop.store(true, Ordering::Relaxed));
         }
         self.chunks += 1;
     }
@@ -324,7 +409,7 @@ impl SourceSink for Flushing<'_> {
 
 struct Server {
     acknowledged: Arc<Acknowledged>,
-    taken: u32,
+    happens: Happens,
     got: Vec<Uid>,
 }
 
@@ -345,16 +430,18 @@ impl Server {
             self.take(back);
             return;
         }
-        self.taken = self.taken.rotate_left(1);
-        if batch.is_empty() || self.taken & 1 == 0 {
+        let Happens { taken, refused, .. } = &mut self.happens;
+        (*taken, *refused) = (taken.rotate_left(1), refused.rotate_left(1));
+        if batch.is_empty() || *taken & 1 == 0 {
             return;
         }
+        let refused = (*refused & 1 > 0).then_some((1, "bad"));
         let request = ExportLogsServiceRequest::decode(&batch.message().concat()[..]).unwrap();
         let record = &request.resource_logs[0].scope_logs[0].log_records[0];
         let uid = record.attributes.iter().find(|attribute| attribute.key == "log.record.uid").unwrap();
         let Some(Value::StringValue(uid)) = uid.value.clone().unwrap().value else { panic!("no text") };
         self.got.push(u128::from_str_radix(&uid, 16).unwrap().to_be_bytes());
-        self.acknowledged.add(0, &batch.receipts, None);
+        self.acknowledged.add(0, &batch.receipts, refused);
     }
 }
 
@@ -378,7 +465,7 @@ proptest! {
         for action in actions.iter().chain([&whole_run(), &whole_run()]) {
             prop_assert!(action.only_adds());
             if matches!(action, Action::Run { .. }) {
-                says.extend(world.run(u32::MAX, None));
+                says.extend(world.run(WHOLE));
             } else {
                 world.act(action);
             }
@@ -388,6 +475,26 @@ proptest! {
         let twice: Vec<_> = world.delivered.iter().filter(|(uid, times)| **times > 1 && !is_banner(uid)).collect();
         prop_assert!(twice.is_empty(), "{} were sent more than once", twice.len());
         prop_assert!(says.keys().all(|uid| world.delivered.contains_key(uid)));
+    }
+
+    /// What is passed over is what would be read and not sent.
+    #[test]
+    fn what_was_taken_as_a_whole_is_not_read_again_unless_a_record_goes_on_in_the_next_file(
+        actions in proptest::collection::vec(adding(), 1..14),
+    ) {
+        let mut world = World::new();
+        let appended = actions.iter().any(|action| matches!(action, Action::Append { .. }));
+        for action in actions.iter().chain([&whole_run()]) {
+            world.act(action);
+        }
+        let goes_on = actions.iter().any(|action| {
+            matches!(action, Action::Append { goes_on: true, .. } | Action::Rotate { banner: true })
+        });
+        let has_empty = world.files.iter().any(|(text, _)| text.is_empty());
+        let before = world.delivered.clone();
+        world.act(&whole_run());
+        prop_assert!(world.passed_over || goes_on || has_empty || !appended);
+        prop_assert_eq!(before, world.delivered);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The state as text: version 2, and version 1 as it was.
+//! States of versions 1 and 2, which were one JSON text with a version and a checksum.
 //!
-//! In goes a [`State`], out comes JSON with a version and a checksum, and the reverse; what cannot be read is either damaged, or
-//! of a shape that is not known here.
+//! In goes the text, out comes a [`State`]; what cannot be read is either damaged, or of a shape that is not known here.
+//! Nothing is written in these versions any more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,33 +11,24 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use super::bytes::take_varint;
 use super::ledger;
-use super::ledger::{File, Key, Ranges, Refusal, Settled, State, Stream};
+use super::ledger::{File, Refusal, Settled, State, Stream};
 use super::marks::{Mark, Marks};
-
-/// The version that is written.
-pub(super) const VERSION: u32 = 2;
-
-/// Why text is no state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unreadable {
-    /// It was a state, or never was anything.
-    Damaged,
-    /// It has a version that is not known here.
-    Newer(u32),
-    /// It is whole, and has another shape.
-    Unknown,
-}
+use super::ranges::Ranges;
+use super::small_map::SmallMap;
+use super::versions::{Unreadable, VERSION};
 
 #[derive(Deserialize)]
 struct Head {
     version: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Version2 {
-    version: u32,
+    #[serde(rename = "version")]
+    _version: u32,
     checksum: String,
     state: WrittenState,
 }
@@ -106,29 +97,11 @@ fn is_none(number: &u32) -> bool {
     *number == 0
 }
 
-/// A state as text.
-pub(super) fn write(state: &State) -> serde_json::Result<Vec<u8>> {
-    let ledger = |ledger: &ledger::Version1| {
-        let file = |(key, ranges): (&Key, &Ranges)| WrittenLedger { key: format!("{key:032x}"), ranges: ranges.list() };
-        let mut files: Vec<_> = ledger.iter().map(file).collect();
-        files.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-        files
-    };
-    let state = WrittenState {
-        destinations: state.destinations.clone(),
-        files: state.files.iter().filter(|file| file.is_of_use()).map(|file| written_file(file)).collect(),
-        version_1: state.version_1.iter().map(|(name, files)| (name.clone(), ledger(files))).collect(),
-    };
-    let state = serde_json::to_vec(&state)?;
-    let head = format!("{{\"version\":{VERSION},\"checksum\":\"{}\",\"state\":", checksum(&state));
-    Ok([head.as_bytes(), &state, b"}"].concat())
-}
-
 /// A state from text.
 pub(super) fn read(text: &[u8]) -> Result<State, Unreadable> {
     let read = match serde_json::from_slice::<Head>(text) {
         Ok(Head { version: 1 }) => serde_json::from_slice(text).map(from_version_1),
-        Ok(Head { version: VERSION }) => serde_json::from_slice(text).map(from_version_2),
+        Ok(Head { version: 2 }) => serde_json::from_slice(text).map(from_version_2),
         Ok(Head { version }) if version > VERSION => return Err(Unreadable::Newer(version)),
         Ok(_) => return Err(Unreadable::Unknown),
         Err(error) => Err(error),
@@ -148,43 +121,16 @@ fn is_sum_of(sum: &str, written: &impl Serialize) -> bool {
     serde_json::to_vec(written).is_ok_and(|text| checksum(&text) == sum)
 }
 
-fn written_file(file: &File) -> WrittenFile {
-    let settled = |(destination, settled): (&u32, &Settled)| WrittenSettled {
-        destination: *destination,
-        ranges: settled.ranges.list(),
-        untraced: settled.untraced.list(),
-        refused: settled.refused.iter().map(|r| (r.from, r.to, r.records, r.reason.clone())).collect(),
-    };
-    let stream = |(key, stream): (&Key, &Stream)| WrittenStream {
-        key: format!("{key:032x}"),
-        joined: stream.joined.iter().map(|(end, hash)| (*end, format!("{hash:016x}"))).collect(),
-        settled: stream.settled.iter().map(settled).collect(),
-    };
-    let mut packed = Vec::new();
-    let mut before = 0;
-    for mark in file.marks.list() {
-        put_varint(&mut packed, mark.at - before);
-        packed.extend_from_slice(&mark.hash.to_le_bytes());
-        before = mark.at;
-    }
-    WrittenFile {
-        source: format!("{:016x}", file.source),
-        idle: file.idle,
-        marks: STANDARD.encode(packed),
-        unfinished: file.marks.unfinished().map(|mark| (mark.at, format!("{:016x}", mark.hash))),
-        spacing: file.marks.spacing(),
-        streams: file.streams.iter().map(stream).collect(),
-    }
-}
-
 fn from_version_2(written: Version2) -> Option<State> {
     if !is_sum_of(&written.checksum, &written.state) {
         return None;
     }
     let WrittenState { destinations, files, version_1 } = written.state;
-    let files = files.iter().map(|file| read_file(file).map(Arc::new)).collect::<Option<_>>()?;
+    // What was counted back from the last run is counted from the first one that is remembered.
+    let run = files.iter().map(|file| file.idle).max().unwrap_or_default();
+    let files = files.iter().map(|file| read_file(file, run).map(Arc::new)).collect::<Option<_>>()?;
     let ledgers = version_1.iter().map(|(name, files)| Some((name.clone(), read_ledger(files)?)));
-    Some(State { destinations, files, version_1: ledgers.collect::<Option<_>>()? })
+    Some(State { destinations, files, run, version_1: ledgers.collect::<Option<_>>()? })
 }
 
 /// Names of destinations were URLs as they were given: their queries may hold what is secret.
@@ -214,7 +160,7 @@ fn read_ranges(list: &[(u64, u64)]) -> Ranges {
     ranges
 }
 
-fn read_file(file: &WrittenFile) -> Option<File> {
+fn read_file(file: &WrittenFile, run: u32) -> Option<File> {
     let hash = |text: &str| u64::from_str_radix(text, 16).ok();
     let packed = STANDARD.decode(&file.marks).ok()?;
     let (mut rest, mut list) = (&packed[..], Vec::<Mark>::new());
@@ -233,93 +179,78 @@ fn read_file(file: &WrittenFile) -> Option<File> {
     unfinished.is_none_or(|mark| mark.at > last).then_some(())?;
     let mut read = File {
         source: hash(&file.source)?,
-        idle: file.idle,
+        met: run - file.idle,
         marks: Marks::from_parts(list, unfinished, file.spacing),
         ..File::default()
     };
     for stream in &file.streams {
-        let joined = stream.joined.iter().map(|(end, text)| Some((*end, hash(text)?)));
-        let settled = stream.settled.iter().map(|settled| {
+        let (mut joined, mut by_destination) = (SmallMap::default(), SmallMap::default());
+        for (end, text) in &stream.joined {
+            joined.insert(*end, hash(text)?);
+        }
+        for settled in &stream.settled {
             let refused = settled.refused.iter().cloned();
             let refused = refused.map(|(from, to, records, reason)| Refusal { from, to, records, reason });
             let ranges = read_ranges(&settled.ranges);
             let untraced = read_ranges(&settled.untraced);
-            (settled.destination, Settled { ranges, untraced, refused: refused.collect() })
-        });
+            by_destination.insert(settled.destination, Settled { ranges, untraced, refused: refused.collect() });
+        }
         let key = u128::from_str_radix(&stream.key, 16).ok()?;
-        read.streams.insert(key, Stream { joined: joined.collect::<Option<_>>()?, settled: settled.collect() });
+        read.streams.insert(key, Stream { joined, settled: by_destination, end: 0 });
     }
     Some(read)
 }
 
-/// varint = *( %x80-FF ) %x00-7F ; seven bits each, the lowest first
-fn put_varint(into: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        into.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    into.push(value as u8);
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use proptest::prelude::*;
 
-    use super::super::ledger::Settlement;
-    use super::super::marks::Running;
     use super::*;
 
-    /// A state with something of everything.
-    pub(crate) fn sample() -> State {
-        let mut state = State::default();
-        let destination = state.destination("otlp=http://127.0.0.1:4317/");
-        let (mut running, mut file) = (Running::default(), File { source: 7, idle: 2, ..File::default() });
-        running.feed(b"one\ntwo\nhalf", &mut file.marks);
-        running.finish(&mut file.marks);
-        let stream = file.streams.entry(u128::MAX).or_default();
-        stream.joined.insert(40, 9);
-        let how = Settlement { traced: false, refused: Some((1, "refused for good (HTTP 400)")) };
-        let settled = stream.settled.entry(destination).or_default();
-        settled.add(3, 9, how);
-        settled.add(9, 12, Settlement { traced: true, refused: None });
-        state.files.push(Arc::new(file));
-        let mut ranges = Ranges::default();
-        ranges.add(1, 2);
-        state.version_1.entry("otlp=http://other:4317/".into()).or_default().insert(5, ranges);
-        state
+    /// A state of version 2 with something of everything.
+    fn sample() -> String {
+        let marks = STANDARD.encode([&[4u8][..], &[1; 8], &[0x85, 1], &[2; 8]].concat());
+        let key = format!("{:032x}", 5);
+        sealed(&format!(
+            r#"{{"destinations":["otlp=http://a/"],"files":[{{"source":"07","idle":2,"marks":"{marks}","unfinished":[140,"09"],"spacing":2,"streams":[{{"key":"{key}","joined":[[40,"0a"]],"settled":[{{"destination":0,"ranges":[[3,12]],"untraced":[[3,9]],"refused":[[3,9,1,"bad"]]}}]}}]}},{{"source":"08","marks":"","spacing":1,"streams":[]}}],"version_1":{{"otlp=http://b/":[{{"key":"{key}","ranges":[[1,2]]}}]}}}}"#
+        ))
+    }
+
+    fn sealed(state: &str) -> String {
+        let state: WrittenState = serde_json::from_str(state).unwrap();
+        let state = serde_json::to_string(&state).unwrap();
+        format!(r#"{{"version":2,"checksum":"{}","state":{state}}}"#, checksum(state.as_bytes()))
     }
 
     #[test]
-    fn what_was_written_is_read() {
-        let state = sample();
-        assert_eq!(read(&write(&state).unwrap()), Ok(state));
-        assert_eq!(read(&write(&State::default()).unwrap()), Ok(State::default()));
+    fn version_2_is_read() {
+        let state = read(sample().as_bytes()).unwrap();
+        assert_eq!((state.destinations, state.run, state.files.len()), (vec!["otlp=http://a/".to_owned()], 2, 2));
+        let file = &state.files[0];
+        assert_eq!((file.source, file.met, state.files[1].met, file.outline), (7, 0, 2, None));
+        let hash = |byte| u64::from_le_bytes([byte; 8]);
+        assert_eq!(file.marks.list(), [Mark { at: 4, hash: hash(1) }, Mark { at: 137, hash: hash(2) }]);
+        assert_eq!((file.marks.unfinished(), file.marks.spacing()), (Some(Mark { at: 140, hash: 9 }), 2));
+        let stream = file.streams.get(&5).unwrap();
+        let settled = stream.settled.get(&0).unwrap();
+        assert_eq!((stream.joined.get(&40), stream.end), (Some(&10), 0));
+        assert_eq!((settled.ranges.list(), settled.untraced.list()), (vec![(3, 12)], vec![(3, 9)]));
+        assert_eq!(settled.refused, [Refusal { from: 3, to: 9, records: 1, reason: "bad".into() }]);
+        assert_eq!(state.version_1["otlp=http://b/"][&5].list(), [(1, 2)]);
     }
 
     #[test]
     fn another_shape_is_not_taken_for_damage() {
-        let whole = String::from_utf8(write(&sample()).unwrap()).unwrap();
-        let newer = whole.replace("\"version\":2", "\"version\":3");
-        assert_eq!(read(newer.as_bytes()), Err(Unreadable::Newer(3)));
+        let whole = sample();
+        let newer = whole.replace("\"version\":2", "\"version\":4");
+        assert_eq!(read(newer.as_bytes()), Err(Unreadable::Newer(4)));
         let more = whole.replace("\"spacing\":", "\"kind\":1,\"spacing\":");
         let text = whole.replace("\"version\":2", "\"version\":\"two\"");
-        for unknown in ["{}", "[]", "null", "{\"version\":0}", "{\"version\":2,\"files\":[]}", &more, &text] {
+        let three = whole.replace("\"version\":2", "\"version\":3");
+        for unknown in ["{}", "[]", "null", "{\"version\":0}", "{\"version\":2,\"files\":[]}", &more, &text, &three] {
             assert_eq!(read(unknown.as_bytes()), Err(Unreadable::Unknown), "{unknown}");
         }
-        let changed = whole.replace("otlp=http://127", "otlp=http://128");
+        let changed = whole.replace("otlp=http://a", "otlp=http://c");
         for damaged in ["", "\0\0\0", "{", "version: 2", &whole[..whole.len() / 2], &changed] {
             assert_eq!(read(damaged.as_bytes()), Err(Unreadable::Damaged), "{damaged}");
         }
@@ -328,44 +259,28 @@ pub(super) mod tests {
     proptest! {
         #[test]
         fn no_byte_of_a_state_changes_it_unseen(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-            let mut text = write(&sample()).unwrap();
+            let whole = sample();
+            let mut text = whole.clone().into_bytes();
             let at = at.index(text.len());
             let before = std::mem::replace(&mut text[at], byte);
             // Spaces for spaces and the like say the same.
-            prop_assert!(before == byte || read(&text).is_err() || read(&text) == Ok(sample()));
+            prop_assert!(before == byte || read(&text).is_err() || read(&text) == read(whole.as_bytes()));
         }
-
-        #[test]
-        fn varints_are_read_as_they_were_written(value in any::<u64>(), bytes in proptest::collection::vec(any::<u8>(), 0..12)) {
-            let mut text = Vec::new();
-            put_varint(&mut text, value);
-            let mut rest = &text[..];
-            prop_assert_eq!((take_varint(&mut rest), rest.len()), (Some(value), 0));
-            take_varint(&mut &bytes[..]);
-        }
-    }
-
-    fn with_marks(list: &[u64], unfinished: Option<u64>) -> State {
-        let mark = |at: &u64| Mark { at: *at, hash: 1 };
-        let marks = Marks::from_parts(list.iter().map(mark).collect(), unfinished.as_ref().map(mark), 1);
-        let mut file = File { marks, ..File::default() };
-        file.streams.entry(1).or_default().settled.entry(0).or_default().ranges.add(0, 1);
-        State { destinations: vec!["otlp=a".into()], files: vec![Arc::new(file)], ..State::default() }
     }
 
     #[test]
     fn marks_that_do_not_lie_behind_one_another_are_damage() {
-        for whole in [with_marks(&[4, 8], Some(9)), with_marks(&[], Some(1)), with_marks(&[1, 2, 1000, u64::MAX], None)]
-        {
-            assert_eq!(read(&write(&whole).unwrap()), Ok(whole));
-        }
-        for damaged in [
-            with_marks(&[4, 4], None),
-            with_marks(&[0], None),
-            with_marks(&[4, 8], Some(8)),
-            with_marks(&[4, 8], Some(6)),
-        ] {
-            assert_eq!(read(&write(&damaged).unwrap()), Err(Unreadable::Damaged));
+        let marked = |steps: &[u8], unfinished: u64| {
+            let marks: Vec<u8> = steps.iter().flat_map(|step| [&[*step][..], &[1; 8]].concat()).collect();
+            let marks = STANDARD.encode(marks);
+            let file = format!(
+                r#"{{"source":"07","marks":"{marks}","unfinished":[{unfinished},"01"],"spacing":1,"streams":[]}}"#
+            );
+            read(sealed(&format!(r#"{{"destinations":[],"files":[{file}]}}"#)).as_bytes())
+        };
+        assert!(marked(&[4, 4], 9).is_ok() && marked(&[], 1).is_ok());
+        for damaged in [marked(&[4, 0], 9), marked(&[0], 9), marked(&[4, 4], 8), marked(&[4, 4], 6)] {
+            assert_eq!(damaged, Err(Unreadable::Damaged));
         }
     }
 
@@ -382,14 +297,5 @@ pub(super) mod tests {
         let ledger = &state.version_1["otlp=http://a/"];
         assert_eq!((ledger[&0x0f].list(), ledger[&0x1e].list()), (vec![(0, 9)], vec![(1, 2)]));
         assert_eq!(read(text.replace("[0,5]", "[0,6]").as_bytes()), Err(Unreadable::Damaged));
-    }
-
-    #[test]
-    fn varints_are_read_where_they_grow_by_a_byte() {
-        for value in [0, 1, 0x7f, 0x80, 0x81, 0x3fff, 0x4000, u64::MAX] {
-            let mut text = Vec::new();
-            put_varint(&mut text, value);
-            assert_eq!((take_varint(&mut &text[..]), text.len()), (Some(value), value.max(1).ilog2() as usize / 7 + 1));
-        }
     }
 }
