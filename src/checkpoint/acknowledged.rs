@@ -183,7 +183,7 @@ impl Acknowledged {
             let records = if at + 1 == files.len() { records } else { 0 };
             let outline = Outline { reading, follows, end: *end, records };
             let Some(file) = inner.state.files.get(*number as usize) else { return };
-            follows = file.marks.whole();
+            follows = outlines::followed(follows, file);
             if !ends.are_known(*number, file, outline)
                 && let Some(file) = inner.file(*number)
             {

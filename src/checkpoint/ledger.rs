@@ -56,11 +56,11 @@ pub struct File {
 pub struct Outline {
     /// A hash of how it was read: what decides which streams and records there are.
     pub reading: u64,
-    /// A hash of the bytes of the file before it in its source; 0 for the first one.
+    /// A hash of the bytes of all files before it in its source; 0 for the first one.
     pub follows: u64,
     /// Where the records of the file end, as [`super::marks::Running::end`] has it.
     pub end: u64,
-    /// Records of the whole source, with its last file; 0 with the others.
+    /// Records of the whole source, if it was the last file; else 0.
     pub records: u64,
 }
 

@@ -53,14 +53,20 @@ pub(super) fn settled(
     reading: u64,
     destinations: &[Option<u32>],
 ) -> Option<u64> {
-    let (mut records, mut follows) = (0, 0);
+    let (mut records, mut follows) = (None, 0);
     for (number, end) in files {
         let file = known.get(*number as usize)?;
         let is_same = |outline: &Outline| (outline.reading, outline.follows, outline.end) == (reading, follows, *end);
-        records += file.outline.filter(is_same)?.records;
+        records = Some(file.outline.filter(is_same)?.records);
         let is_settled = |destination: &Option<u32>| destination.is_some_and(|index| file.is_settled(index));
         destinations.iter().all(is_settled).then_some(())?;
-        follows = file.marks.whole();
+        follows = followed(follows, file);
     }
-    (!files.is_empty() && !destinations.is_empty()).then_some(records)
+    // Where other files came behind, the last record may have been another one.
+    records.filter(|records| *records > 0 && !destinations.is_empty())
+}
+
+/// What the file behind this one follows: see [`Outline::follows`].
+pub(super) fn followed(follows: u64, file: &File) -> u64 {
+    twox_hash::XxHash64::oneshot(follows, &file.marks.whole().to_le_bytes())
 }

@@ -180,3 +180,24 @@ fn a_file_that_many_write_to_is_read() {
     assert!(is_read(&again), "{}", again.err);
     again.says("30 records acknowledged in an earlier run");
 }
+
+#[test]
+fn the_records_of_the_files_that_are_left_are_counted() {
+    let place = Place::new();
+    let background = Background::start(Script::default());
+    place.write("node/a.log.2", lines(0, 5)).write("node/a.log.1", lines(5, 12)).write("node/a.log", lines(12, 30));
+    backfill(&place, &background, &[]);
+    assert!(is_unchanged(&backfill(&place, &background, &[]), "3 files", 30));
+    let newest = std::fs::read_to_string(place.path("node/a.log")).unwrap();
+    // Whatever was left out meanwhile, the records told are those of the files that are there.
+    for (left_out, records) in [("node/a.log", 12), ("node/a.log.2", 7), ("node/a.log.1", 0)] {
+        std::fs::remove_file(place.path(left_out)).unwrap();
+        if records > 0 {
+            backfill(&place, &background, &[]).says(&format!("{records} records acknowledged in an earlier run"));
+        }
+    }
+    place.write("node/a.log.1", lines(5, 12)).write("node/a.log", newest);
+    backfill(&place, &background, &[]).says("25 records acknowledged in an earlier run");
+    assert!(is_unchanged(&backfill(&place, &background, &[]), "2 files", 25));
+    assert!((0..30).all(|number| times(&background, number) == 1));
+}
