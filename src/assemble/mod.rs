@@ -64,6 +64,8 @@ pub struct Assembler {
     /// The source's own origin first, then those of a journal's writers.
     origins: Vec<Arc<Origin>>,
     file: u32,
+    /// Where what was read of it ends.
+    file_end: u64,
     line: u64,
     /// The line that is being emitted in pieces.
     cut: Option<(Meta, u32)>,
@@ -99,6 +101,7 @@ impl Assembler {
             source,
             origins: vec![origin],
             file: 0,
+            file_end: 0,
             line: 1,
             cut: None,
             nul_run: false,
@@ -125,7 +128,8 @@ impl Assembler {
 
     /// The next file of the source begins; what is open stays open.
     pub fn next_file(&mut self, file: u32) {
-        (self.file, self.line, self.cut, self.crlf) = (file, 1, None, None);
+        self.queue.file_ends(self.file, self.file_end);
+        (self.file, self.file_end, self.line, self.cut, self.crlf) = (file, 0, 1, None, None);
         self.nul_run = false;
         self.wrappers.next_file(self.settings.envelopes);
     }
@@ -143,6 +147,8 @@ impl Assembler {
     /// Takes a chunk of lines.
     pub fn feed<S: RecordSink>(&mut self, chunk: &Chunk<'_>, sink: &mut S) {
         self.blocks = chunk.blocks;
+        // A last line without a line feed is taken to have one.
+        self.file_end = chunk.offset + chunk.bytes.len() as u64 + u64::from(!chunk.bytes.ends_with(b"\n"));
         if let Some(blocks) = chunk.blocks {
             return self.feed_entries(chunk, blocks, sink);
         }

@@ -44,6 +44,8 @@ pub(super) struct Logical<'c> {
     pub(super) journal: Option<Box<journal::Entry<'c>>>,
     /// The content with its terminal sequences, where it had some and they are kept.
     pub(super) raw: Option<Box<[u8]>>,
+    /// Where its file ends, once another one has begun; before that 0.
+    pub(super) file_end: u64,
 }
 
 impl<'c> Logical<'c> {
@@ -54,7 +56,7 @@ impl<'c> Logical<'c> {
         lines: u32,
         journal: Option<Box<journal::Entry<'c>>>,
     ) -> Logical<'c> {
-        Logical { meta, content, lines, later: 0, journal, raw: None }
+        Logical { meta, content, lines, later: 0, journal, raw: None, file_end: 0 }
     }
 }
 
@@ -72,8 +74,11 @@ impl Logical<'_> {
         joined.extend_from_slice(between);
         joined.extend_from_slice(content);
         self.lines += lines;
-        // Where it goes on in the next file, places of that file say nothing: it is longer by what was joined.
-        self.meta.end = if last.file == self.meta.file { last.end } else { self.meta.end + content.len() as u64 + 1 };
+        // Where it goes on in the next file, places of that file say nothing: it reaches beyond the end of its own one, whoever
+        // wrote last there, by what was joined.
+        let is_same_file = last.file == self.meta.file;
+        let joined_end = self.meta.end.max(self.file_end) + content.len() as u64 + 1;
+        self.meta.end = if is_same_file { last.end } else { joined_end };
         if let (Some((first, _)), Some((last, _))) = (self.meta.time, last.time) {
             self.later = last.saturating_sub(first);
         }
@@ -102,6 +107,7 @@ impl Logical<'_> {
             later: self.later,
             journal: self.journal.map(|entry| Box::new(entry.into_owned())),
             raw: self.raw,
+            file_end: self.file_end,
         }
     }
 }
@@ -197,6 +203,12 @@ impl<'c> Queue<'c> {
         self.items.front()
     }
 
+    /// A file ends here, and what is open of it goes on in the next one, if at all.
+    pub(super) fn file_ends(&mut self, file: u32, end: u64) {
+        let of_file = self.items.iter_mut().filter(|item| item.logical.meta.file == file);
+        of_file.for_each(|item| item.logical.file_end = end);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
@@ -274,6 +286,12 @@ mod tests {
         assert_eq!((open.lines, open.meta.end), (2, 1006 + 7));
         open.append(b"x", None, b"\n", 1, &Meta { file: 1, ..meta(2, 41, 40) });
         assert_eq!((open.lines, open.meta.end), (3, 1006 + 7 + 2));
+        // Behind it in its file are lines of another stream.
+        let mut open = logical(meta(9, 1000, 5), b"first");
+        open.file_end = 2000;
+        open.append(b"second", None, b"\n", 1, &Meta { file: 1, ..meta(1, 0, 40) });
+        open.append(b"x", None, b"\n", 1, &Meta { file: 1, ..meta(2, 41, 40) });
+        assert_eq!((open.lines, open.meta.end), (3, 2000 + 7 + 2));
     }
 
     #[test]

@@ -89,6 +89,18 @@ impl SourceFiles {
         self.file == file
     }
 
+    /// The place of the one that is being read.
+    pub(super) fn current(&self) -> u32 {
+        self.file
+    }
+
+    /// Whether a record that ends there goes on in a later file than its own, as far as is known.
+    #[inline]
+    pub(super) fn goes_on(&self, file: u32, end: u64) -> bool {
+        let is_beyond = |of: &SourceFile| of.end.is_none_or(|file_end| end > file_end);
+        file != self.file && self.files.get(file as usize).is_none_or(is_beyond)
+    }
+
     /// A file begins.
     pub fn file_begins(&mut self, file: u32) {
         self.file = file;

@@ -42,6 +42,8 @@ pub struct StreamEnds {
     earlier: Vec<(u32, u64)>,
     /// Records of all of them.
     records: u64,
+    /// Files in which a record of an earlier one goes on: what stands there before the first record of a stream may be of that.
+    entered: Vec<u32>,
 }
 
 impl StreamEnds {
@@ -54,6 +56,22 @@ impl StreamEnds {
     pub fn of_all(&mut self, records: u64) -> Option<&[(u32, u64)]> {
         self.file_begins();
         (records > 0 && records == self.records).then_some(&self.earlier)
+    }
+
+    /// A record of an earlier file goes on in this one.
+    #[cold]
+    fn enter(&mut self, file: u32) {
+        if self.entered.last() != Some(&file) {
+            self.entered.push(file);
+        }
+    }
+
+    /// Where what may be of a stream of a file begins, of which a record at this offset comes; `has_ended`: the file, so that
+    /// earlier ones may have come.
+    fn begin(&self, stream: u32, file: u32, has_ended: bool, offset: u64) -> u64 {
+        let earlier = self.earlier.iter().rfind(|(known, _)| has_ended && *known == stream);
+        let first = || if self.entered.contains(&file) { offset } else { 0 };
+        earlier.map_or_else(first, |(_, end)| *end)
     }
 
     /// The place of a stream; a new one begins at this offset.
@@ -96,6 +114,9 @@ impl WriterStreams {
         acknowledged: &Acknowledged,
     ) {
         let Position { file, strand, offset, end, .. } = record.position;
+        if files.goes_on(file, end) {
+            ends.enter(files.current());
+        }
         let is = |stream: &FileStream| stream.file == file && stream.strand == strand;
         if !self.streams.get(self.current).is_some_and(is) {
             self.change(record, source, files, ends, acknowledged);
@@ -119,8 +140,7 @@ impl WriterStreams {
         self.current = *self.by_file.entry((file, strand)).or_insert(next);
         if self.current == next {
             let stream = stream_of(record, source, files, acknowledged);
-            // Of a file that has ended, earlier records may have been given.
-            let begin = if files.is_current(file) { 0 } else { offset };
+            let begin = ends.begin(stream.index, file, !files.is_current(file), offset);
             // Where many write to one file, a record of the stream may be open while later ones come.
             let place = (!record.envelope.is_shared()).then(|| ends.place(stream.index, begin));
             self.streams.push(FileStream { file, strand, stream, place, after: offset });

@@ -515,3 +515,54 @@ proptest! {
         prop_assert!((rest..=rest + 2).contains(&(count(&world) - before)), "{} of {rest}", count(&world) - before);
     }
 }
+
+fn raw(stream: &str, text: &str) -> String {
+    format!("2026-11-23T09:00:00.1Z {stream} F {text}\n")
+}
+
+/// Files that follow each other, oldest first.
+fn world_of(files: &[String]) -> World {
+    let mut world = World::new();
+    world.files = files.iter().map(|text| (text.clone(), false)).collect();
+    world
+}
+
+#[test]
+fn lines_of_a_record_that_was_not_taken_are_sent_once_the_file_where_it_begins_is_gone() {
+    let goes_on = raw("stdout", "\tat its margin");
+    let mut world = world_of(&[raw("stdout", "failed"), goes_on.clone() + &raw("stdout", "done")]);
+    // The first record gets lost.
+    world.act(&Action::Run(Happens { taken: !(1 << 31), ..WHOLE }));
+    world.files.remove(0);
+    world.act(&whole_run());
+    assert_eq!(world.delivered.len(), 2);
+}
+
+#[test]
+fn what_a_record_goes_on_with_counts_whatever_stands_behind_it_in_its_file() {
+    let older = raw("stdout", "failed") + &raw("stderr", &"other lines ".repeat(20));
+    for (before, after) in [("\tat its margin", "\tat another  "), ("\tat its margin", "\tat it"), ("\tat", "\tat all")]
+    {
+        let mut world = world_of(&[older.clone(), raw("stdout", before)]);
+        world.act(&whole_run());
+        world.files[1].0 = raw("stdout", after);
+        world.act(&whole_run());
+        assert_eq!(world.delivered.len(), 3, "{after}");
+        world.act(&whole_run());
+        assert!(!world.passed_over && world.delivered.values().all(|times| *times == 1), "{after}");
+    }
+}
+
+#[test]
+fn a_stream_whose_records_come_when_its_file_has_ended_is_settled_from_its_beginning() {
+    // Lines that more may follow to, so that they come with the next file.
+    for older in [
+        raw("stdout", "first") + &raw("stderr", "second"),
+        raw("stderr", "first") + &raw("stdout", "second") + &raw("stderr", "third") + &raw("stdout", "fourth"),
+    ] {
+        let mut world = world_of(&[older.clone(), raw("stdout", "last")]);
+        world.act(&whole_run());
+        world.act(&whole_run());
+        assert!(world.passed_over, "{older}");
+    }
+}
