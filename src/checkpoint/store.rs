@@ -78,6 +78,8 @@ struct Ledger {
     file: Option<File>,
     /// Where the last whole group ends.
     end: u64,
+    /// The checksum of that group.
+    last: u64,
     /// Something that is no group may follow.
     is_torn: bool,
     /// Bytes that the state took when it was read or written as a whole.
@@ -187,6 +189,7 @@ impl Store {
             // What can't be appended to is written anew.
             file: appends.then(|| private_file().open(&path).ok()).flatten(),
             end: whole.end,
+            last: whole.last,
             is_torn: rest > 0,
             whole: whole.loaded.bytes,
             known: Known::of(&whole.loaded.state),
@@ -239,9 +242,10 @@ impl Store {
 
     fn save_all(&self, ledger: &mut Ledger, state: &State) -> Result<(), StoreError> {
         let write = |fresh: &mut BufWriter<File>| groups::write_all(state, &mut |bytes| fresh.write_all(bytes));
-        let (file, end) = self.replace(LEDGER_NAME, write).map_err(|error| self.failed(LEDGER_NAME, error))?;
+        let (file, end, last) = self.replace(LEDGER_NAME, write).map_err(|error| self.failed(LEDGER_NAME, error))?;
         // What was there before is no file any more. The new one is appended to once it is sure to be found.
-        *ledger = Ledger { end, whole: end, known: Known::of(state), is_marked: ledger.is_marked, ..Ledger::default() };
+        *ledger =
+            Ledger { end, last, whole: end, known: Known::of(state), is_marked: ledger.is_marked, ..Ledger::default() };
         self.sync_folder()?;
         if !ledger.is_marked {
             let marked = self.replace(FILE_NAME, |fresh| fresh.write_all(MARKER.as_bytes()));
@@ -253,12 +257,12 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a file anew; returns it, and how long it is.
-    fn replace(
+    /// Writes a file anew; returns it, how long it is, and what writing it came to.
+    fn replace<T>(
         &self,
         name: &str,
-        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-    ) -> io::Result<(File, u64)> {
+        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
+    ) -> io::Result<(File, u64, T)> {
         let (path, fresh) = (self.path(name), self.path(&format!("{name}.new")));
         // One that a run left behind may be open to others, or lead elsewhere.
         if let Err(error) = fs::remove_file(&fresh)
@@ -267,12 +271,12 @@ impl Store {
             return Err(error);
         }
         let mut buffered = BufWriter::with_capacity(WRITE_BYTES, private_file().create_new(true).open(&fresh)?);
-        let written = write(&mut buffered).and_then(|()| {
+        let written = write(&mut buffered).and_then(|came_to| {
             let mut file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
             let end = file.stream_position()?;
             fs::rename(&fresh, &path)?;
-            Ok((file, end))
+            Ok((file, end, came_to))
         });
         if written.is_err() {
             // It takes room that the next try may need.
@@ -314,7 +318,7 @@ impl Ledger {
     /// Appends a group. If that fails, it is cut off before the next one: the caller gives what changed again.
     fn append(&mut self, changes: &Changes) -> io::Result<()> {
         self.cut()?;
-        let Some(group) = groups::group(self.end, changes, self.known) else { return Ok(()) };
+        let Some((group, checksum)) = groups::group(self.last, changes, self.known) else { return Ok(()) };
         let Some(mut file) = self.file.as_ref() else { return Err(io::ErrorKind::NotFound.into()) };
         self.is_torn = true;
         file.seek(SeekFrom::Start(self.end))?;
@@ -326,6 +330,7 @@ impl Ledger {
         }
         self.is_torn = false;
         self.end += group.len() as u64;
+        self.last = checksum;
         self.known = Known { destinations: changes.destinations.len(), run: changes.run };
         Ok(())
     }
