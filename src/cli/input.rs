@@ -75,7 +75,8 @@ pub struct InputArgs {
     #[arg(long, value_name = "BYTES", default_value = "64GiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_decompressed_bytes: u64,
-    /// What is kept in temporary files (in $TMPDIR, removed at the end): standard input, and what must be unpacked
+    /// What is kept in temporary files (in $TMPDIR, removed at the end): standard input, what must be unpacked, and spans beyond
+    /// --memory, which may take as much again
     #[arg(long, value_name = "BYTES", default_value = "16GiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_temporary_bytes: u64,
