@@ -5,6 +5,9 @@ use crate::export::destination::Destination;
 use crate::export::select::Condition;
 use crate::run::config::BackfillConfig;
 
+/// A longer line may not fit into what waits, whatever the memory.
+const LINE_BYTES_MAX: usize = 256 << 20;
+
 /// What may be in hand a window of time after the other: whoever needs all at once at the end cannot have it so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InWindows {
@@ -22,7 +25,12 @@ impl InWindows {
     pub(super) fn of(config: &BackfillConfig) -> InWindows {
         let shown = || config.destinations.iter().filter(|_| !config.dry_run);
         let asks_for_spans = |condition: &Condition| matches!(condition, Condition::Span(_));
-        if shown().any(|destination| matches!(destination, Destination::Text)) || config.select.asks_for_errors() {
+        // A line that a window has no room for cannot wait for its link.
+        let holds_each = config.read.input.limits.line_bytes <= config.read.memory.held_bytes.min(LINE_BYTES_MAX);
+        if shown().any(|destination| matches!(destination, Destination::Text))
+            || config.select.asks_for_errors()
+            || !holds_each
+        {
             InWindows::Nothing
         } else if shown().any(|destination| matches!(destination, Destination::Files(_) | Destination::Traces(_)))
             || config.select.only.iter().any(asks_for_spans)

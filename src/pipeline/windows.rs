@@ -5,6 +5,7 @@
 //! decided and given on. What was learned goes with it from window to window.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use super::run::{Observer, Run, recognise};
 use crate::checkpoint::acknowledged::Acknowledged;
@@ -13,7 +14,6 @@ use crate::correlate::{Correlator, Memory};
 use crate::input::sources::Source;
 use crate::reading::side_by_side::SideBySide;
 use crate::reading::source_records::SourceRecords;
-
 use crate::run::budget::Budget;
 use crate::spans::by_time::SpansByTime;
 
@@ -21,6 +21,9 @@ use crate::spans::by_time::SpansByTime;
 const SPANS_LATER_NS: i64 = 5_000_000_000;
 /// Lines so close to the end of what was read wait for the next window: what comes after them tells of them too.
 const LAG_NS: i64 = 10_000_000_000;
+/// Readings of a run with traces that its progress counts, less the one that there is here.
+const READINGS_SPARED: u64 = 2;
+
 /// See the module.
 pub(super) struct Windows<'r> {
     pub(super) sources: SideBySide<'r, FollowedFiles<'r>>,
@@ -56,7 +59,10 @@ impl<'r> Windows<'r> {
 
     /// Reads the next window, and has its lines decided. `spans`: those that are not in the correlator as a whole.
     pub(super) fn next(&mut self, correlator: &mut Correlator, spans: Option<&mut SpansByTime>) -> io::Result<Window> {
+        let progress = self.records.reading.bytes_read;
+        let read_before = progress.load(Ordering::Relaxed);
         self.sources.fill();
+        progress.fetch_add(READINGS_SPARED * (progress.load(Ordering::Relaxed) - read_before), Ordering::Relaxed);
         let times = self.sources.times();
         if self.number == 0 {
             self.first = times.map_or(i64::MIN, |(first, _)| first);

@@ -10,7 +10,7 @@ use super::source::SourceReport;
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Origin, Record};
 use crate::services::Services;
-use crate::waiting::{Item, Waiting};
+use crate::waiting::Waiting;
 
 /// Bytes held in all.
 const HELD_BYTES_MAX: usize = 128 << 20;
@@ -85,12 +85,7 @@ impl Held {
     ) -> Option<SourceReport> {
         let held = self.sources.get(index)?.as_ref()?;
         held.waiting.each(index as u32, |item| {
-            match item {
-                Item::Record(record) => sink.record(&record),
-                Item::FileBegins(file) => sink.file_begins(file),
-                Item::FileEnds { whole } => drop(sink.file_ends(whole)),
-                Item::GivenUpTo(open) => sink.given_up_to(open),
-            }
+            item.give(sink);
             if is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         sink.given_up_to(None);

@@ -259,11 +259,6 @@ impl SourceReader {
         }
     }
 
-    /// A file of it is open.
-    pub fn has_open_file(&self) -> bool {
-        self.file.as_ref().is_some_and(|file| file.input.is_some())
-    }
-
     /// All that was begun is given, and no more is read.
     pub fn end<S: SourceSink>(&mut self, source: &Source, sink: &mut S) {
         if std::mem::replace(&mut self.has_ended, true) {

@@ -183,15 +183,12 @@ impl<F: SourceSink> WindowSource<F> {
     ) {
         let before = self.waiting.bytes();
         let place = self.waiting.each_from(Place::default(), index as u32, |item| {
-            match item {
-                Item::Record(record) if record.time.is_some_and(|time| time > due) || is_stopped() => {
-                    return ControlFlow::Break(());
-                }
-                Item::Record(record) => sink.record(&record),
-                Item::FileBegins(file) => sink.file_begins(file),
-                Item::FileEnds { whole } => drop(sink.file_ends(whole)),
-                Item::GivenUpTo(open) => sink.given_up_to(open),
+            if let Item::Record(record) = &item
+                && (record.time.is_some_and(|time| time > due) || is_stopped())
+            {
+                return ControlFlow::Break(());
             }
+            item.give(sink);
             ControlFlow::Continue(())
         });
         self.waiting.drop_before(place);

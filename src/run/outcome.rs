@@ -43,7 +43,7 @@ pub struct Outcome {
     pub read: SourceReport,
     /// What was linked.
     pub links: LinkCounts,
-    /// Windows of time that lines were linked in; 0 where all were linked at once.
+    /// Windows of time that lines were linked in; 0 or 1 where all were linked at once.
     pub windows: u64,
     /// Span events put on the given spans.
     pub events: u64,

@@ -13,6 +13,7 @@ use super::scan::{self, Room};
 use super::spool::Spool;
 use crate::counts::around;
 use crate::facts::{ResourceFact, SpanFact};
+use crate::setting::Setting;
 
 /// Bytes of a request on its way to the file.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -44,7 +45,7 @@ pub struct Spooling {
 impl Spooling {
     /// Into a file of at most so many bytes.
     pub fn new(bytes_max: u64) -> io::Result<Spooling> {
-        let (spool, file) = Spool::create()?;
+        let (spool, file) = Spool::create().map_err(named)?;
         let output = BufWriter::with_capacity(BUFFER_BYTES, file);
         let (requests, at, range, spans, failure) = Default::default();
         Ok(Spooling { spool, output, at, bytes_max, requests, range, spans, failure })
@@ -53,9 +54,9 @@ impl Spooling {
     /// All requests were given.
     pub fn finish(mut self) -> io::Result<SpansByTime> {
         if let Some(error) = self.failure {
-            return Err(error);
+            return Err(named(error));
         }
-        self.output.flush()?;
+        self.output.flush().map_err(named)?;
         self.requests.sort_by_key(|request| request.range);
         self.requests.shrink_to_fit();
         let file = File::open(self.spool.path())?;
@@ -65,13 +66,19 @@ impl Spooling {
     fn put(&mut self, range: (i64, i64), spans: u32, request: &[u8]) -> io::Result<()> {
         let length = u32::try_from(request.len()).map_err(|_| io::Error::other("a request of more than 4 GiB"))?;
         if self.at + u64::from(length) > self.bytes_max {
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "more traces than temporary files may hold"));
+            let why = format!("there are more spans than it may hold (raise {})", Setting::TemporaryBytesMax);
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, why));
         }
         self.output.write_all(request)?;
         self.requests.push(Request { range, at: self.at, length, spans });
         self.at += u64::from(length);
         Ok(())
     }
+}
+
+/// Nobody chose the file: without its purpose an error of it says nothing.
+fn named(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("the temporary file for spans: {error}"))
 }
 
 impl SpanSink for Spooling {
@@ -129,7 +136,7 @@ impl SpansByTime {
         for number in &self.open {
             let request = self.requests[*number];
             bytes.resize(request.length as usize, 0);
-            self.file.read_exact_at(&mut bytes, request.at)?;
+            self.file.read_exact_at(&mut bytes, request.at).map_err(named)?;
             scan::for_each_fact(&bytes, &mut room, &mut is_wanted);
         }
         Ok(())
@@ -143,17 +150,6 @@ impl SpansByTime {
             sum > spans && request.range.0 > least
         });
         beyond.map_or(i64::MAX, |request| request.range.0 - 1)
-    }
-
-    /// From the first stretch on again.
-    pub fn rewind(&mut self) {
-        self.next = 0;
-        self.open.clear();
-    }
-
-    /// Bytes of memory that it takes.
-    pub fn bytes(&self) -> usize {
-        self.requests.capacity() * size_of::<Request>() + self.open.capacity() * size_of::<usize>()
     }
 }
 
@@ -218,19 +214,16 @@ mod tests {
                 .map(|spans| spans.iter().map(|(start, long, id)| (*start, start + long, *id)).collect())
                 .collect();
             let mut all = spooled(&requests);
-            for _ in 0..2 {
-                let mut from = i64::MIN;
-                for to in &cuts {
-                    let mut got = Vec::new();
-                    all.each_between(from, *to, &mut |_, span| got.push((span.start, span.end, span.span_id[0]))).unwrap();
-                    let is_open = |span: &&(i64, i64, u8)| span.0 <= *to && span.1 >= from;
-                    let mut wanted: Vec<_> = requests.iter().flatten().filter(is_open).copied().collect();
-                    got.sort_unstable();
-                    wanted.sort_unstable();
-                    prop_assert_eq!(got, wanted);
-                    from = to - 100;
-                }
-                all.rewind();
+            let mut from = i64::MIN;
+            for to in &cuts {
+                let mut got = Vec::new();
+                all.each_between(from, *to, &mut |_, span| got.push((span.start, span.end, span.span_id[0]))).unwrap();
+                let is_open = |span: &&(i64, i64, u8)| span.0 <= *to && span.1 >= from;
+                let mut wanted: Vec<_> = requests.iter().flatten().filter(is_open).copied().collect();
+                got.sort_unstable();
+                wanted.sort_unstable();
+                prop_assert_eq!(got, wanted);
+                from = to - 100;
             }
         }
     }

@@ -159,7 +159,7 @@ impl Outcome {
             self.links.linked.iter().map(|(method, count)| format!("{} {count}", name(method))).collect();
         let detail = if by_method.is_empty() { String::new() } else { format!(": {}", by_method.join(", ")) };
         add(format!("linked    {linked} of {}{detail}", linked + unlinked));
-        if self.windows > 0 {
+        if self.windows > 1 {
             add(format!("          in {} of time, for which --memory has room", counted(self.windows, "window")));
         }
         for (reason, count) in self.links.unlinked.iter() {
