@@ -281,6 +281,17 @@ async fn only_what_was_under_way_comes_twice_after_a_reset() {
 }
 
 #[tokio::test]
+async fn a_port_of_several_protocols_that_cuts_its_first_connection_is_asked_again() {
+    for plan in [GRPC, HTTP] {
+        // The sink speaks both: what else it answers to says nothing of what it was asked.
+        let sink = Sink::start(Script { reset_after_storing: 1, ..Script::default() }).await;
+        let outcome = deliver_batches(sink.address.port(), &plan, vec![batch(0, RECORDS)]).await;
+        assert!(outcome.summary.is_complete(), "{:?}", outcome.summary);
+        assert_eq!(sink.stored().values().copied().collect::<Vec<_>>(), [2; RECORDS as usize]);
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_that_hangs_is_tried_again_after_the_limit() {
     for plan in [GRPC, HTTP] {
         let sink = Sink::start(Script { hang: 2, ..Script::default() }).await;

@@ -95,6 +95,23 @@ pub(crate) fn probes(endpoint: &Endpoint) -> [Probe; 2] {
     }
 }
 
+/// What its own protocol is asked with.
+pub(crate) fn probe_as_asked(endpoint: &Endpoint) -> Probe {
+    match endpoint.protocol {
+        Protocol::Grpc => Probe::Http2,
+        Protocol::Http => Probe::Http1,
+    }
+}
+
+/// Whether its own protocol is what the answer to that is in.
+pub(crate) fn is_as_asked(endpoint: &Endpoint, answer: &[u8]) -> bool {
+    let own = match endpoint.protocol {
+        Protocol::Grpc => Spoken::Http2,
+        Protocol::Http => Spoken::Http1,
+    };
+    spoken(answer) == own
+}
+
 /// What is sent for a probe; nothing for [`Probe::Tls`].
 pub(crate) fn question(probe: Probe, endpoint: &Endpoint) -> Vec<u8> {
     match probe {

@@ -152,25 +152,49 @@ impl Connector {
             // What was heard counts, whether it could be read on or not.
             drop(tokio::time::timeout(PROBE_TIMEOUT, self.probe(probe, &heard)).await);
             if let Some(mismatch) = mismatch::of_probe(&self.endpoint, &heard.beginning().first) {
-                return Some(mismatch);
+                // One port may serve several protocols, and have closed a connection for another reason.
+                return (!self.is_understood().await).then_some(mismatch);
             }
         }
         None
     }
 
+    /// Whether the protocol that it is asked in is spoken there too.
+    async fn is_understood(&self) -> bool {
+        let heard = Heard::default();
+        drop(tokio::time::timeout(PROBE_TIMEOUT, self.probe_as_asked(&heard)).await);
+        mismatch::is_as_asked(&self.endpoint, &heard.beginning().first)
+    }
+
+    async fn probe_as_asked(&self, heard: &Heard) -> Option<()> {
+        let stream = self.tcp().await.ok()?;
+        let probe = mismatch::probe_as_asked(&self.endpoint);
+        match &self.tls {
+            Some(tls) => {
+                let stream = tls.connector.connect(tls.name.clone(), stream).await.ok()?;
+                self.ask(probe, Hearing::new(stream, heard)).await
+            }
+            None => self.ask(probe, Hearing::new(stream, heard)).await,
+        }
+    }
+
     async fn probe(&self, probe: Probe, heard: &Heard) -> Option<()> {
-        let mut stream = Hearing::new(self.tcp().await.ok()?, heard);
+        let stream = Hearing::new(self.tcp().await.ok()?, heard);
         if probe == Probe::Tls {
             let mut endpoint = self.endpoint.clone();
             // Nothing is sent over it.
             endpoint.tls = crate::otlp::endpoint::TlsSettings { skip_verify: true, ..Default::default() };
             let tls = Tls::new(&endpoint).ok()?;
             tls.connector.connect(tls.name, stream).await.ok()?;
-        } else {
-            stream.write_all(&mismatch::question(probe, &self.endpoint)).await.ok()?;
-            // Read whole: what came is remembered as it comes.
-            stream.read_buf(&mut Vec::with_capacity(1024)).await.ok()?;
+            return Some(());
         }
+        self.ask(probe, stream).await
+    }
+
+    async fn ask(&self, probe: Probe, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<()> {
+        stream.write_all(&mismatch::question(probe, &self.endpoint)).await.ok()?;
+        // What came is remembered as it comes.
+        stream.read_buf(&mut Vec::with_capacity(1024)).await.ok()?;
         Some(())
     }
 }

@@ -196,6 +196,11 @@ async fn answer(
     cut: Arc<tokio::sync::Notify>,
 ) -> Result<Reply, hyper::Error> {
     let (head, body) = request.into_parts();
+    if head.method != hyper::Method::POST {
+        let mut reply = Response::new(Full::default().boxed());
+        *reply.status_mut() = hyper::StatusCode::METHOD_NOT_ALLOWED;
+        return Ok(reply);
+    }
     let body = body.collect().await?.to_bytes();
     let encoding = if is_grpc { "grpc-encoding" } else { "content-encoding" };
     let encoding = head.headers.get(encoding).map_or("identity", |encoding| encoding.to_str().unwrap()).to_owned();
