@@ -21,6 +21,7 @@
 //! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
 //! | [`run`] | a run in data: its configuration, what can be seen of it while it goes on, its outcome |
 //! | [`pipeline`] | builds these parts, connects them, starts and drains them |
+//! | [`metrics`] | what a running agent counts, and how it is: for those who watch it |
 //! | [`record`], [`counts`], [`notify`], [`setting`] | the vocabulary that flows: records, links, counts, words to the user |
 
 pub mod assemble;
@@ -36,6 +37,7 @@ pub mod export;
 pub mod facts;
 pub mod files;
 pub mod input;
+pub mod metrics;
 pub mod notify;
 pub mod otlp;
 pub mod pipeline;

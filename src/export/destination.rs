@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::otlp::endpoint::Endpoint;
 
 /// Where results go.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Destination {
     /// The terminal.
     Text,

@@ -3,6 +3,7 @@
 //! The configuration comes from [`config`](crate::config), the pipeline fills in the rest, and the commands show it. Nothing
 //! is read or sent here.
 
+pub mod agent;
 pub mod budget;
 pub mod config;
 mod error;

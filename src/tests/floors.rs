@@ -10,13 +10,14 @@ use crate::tidy::{named_modules, sources};
 
 /// Which modules of the crate a module may name, from the ground up. A row for a folder within a module holds in place of
 /// the module's for what is in it; every module may name itself.
-const MAY_NAME: [(&str, &[&str]); 26] = [
+const MAY_NAME: [(&str, &[&str]); 27] = [
     ("record", &[]),
     ("services", &["record"]),
     ("waiting", &["record", "counts"]),
     ("facts", &[]),
     ("notify", &[]),
     ("setting", &[]),
+    ("metrics", &[]),
     ("counts", &["record"]),
     ("calendar", &["setting"]),
     ("files", &[]),

@@ -1,0 +1,138 @@
+//! What a running agent counts, and how it is: in numbers that are shown as metrics, and in states that are shown as
+//! status and health.
+//!
+//! The agent's loop takes a handle for each input, destination and reason once, and adds to it; whoever is asked for
+//! [`openmetrics`], [`status`] or [`Health`] reads the same numbers at any time. Adding is one atomic addition. Nothing
+//! here knows where numbers come from, and nothing is sent here.
+
+mod destinations;
+mod family;
+mod health;
+pub mod openmetrics;
+mod sources;
+pub mod status;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use destinations::{DestinationMetrics, DestinationState, Failing};
+pub use family::{Counter, Family, Gauge};
+pub use health::Health;
+pub use sources::{InputLag, SourceFacts, SourceLag, Sources};
+
+/// Of one input, such as `pods`.
+#[derive(Debug, Default)]
+pub struct InputMetrics {
+    /// Lines read, as they stand in files.
+    pub lines_read: Counter,
+}
+
+/// What a running agent counts.
+#[derive(Debug)]
+pub struct Metrics {
+    started: Instant,
+    inputs: Family<InputMetrics>,
+    destinations: Family<DestinationMetrics>,
+    dropped: Family<Counter>,
+    bytes_lost: Family<Counter>,
+    links: Family<Counter>,
+    memory: Family<Gauge>,
+    /// Records that wait until their links are known.
+    pub waiting_records: Gauge,
+    loop_state: health::LoopState,
+    sources: sources::Snapshots,
+}
+
+impl Metrics {
+    /// Nothing counted yet; `now`: when the agent starts, which counts as a turn of its loop.
+    pub fn new(now: Instant) -> Metrics {
+        Metrics {
+            started: now,
+            inputs: Family::default(),
+            destinations: Family::default(),
+            dropped: Family::default(),
+            bytes_lost: Family::default(),
+            links: Family::default(),
+            memory: Family::default(),
+            waiting_records: Gauge::default(),
+            loop_state: health::LoopState::default(),
+            sources: sources::Snapshots::default(),
+        }
+    }
+
+    /// Of an input (`pods`, `files`).
+    pub fn input(&self, name: &str) -> Arc<InputMetrics> {
+        self.inputs.get(name)
+    }
+
+    /// Of a destination, by the name that users give it: `otlp=http://collector:4317`.
+    pub fn destination(&self, name: &str) -> Arc<DestinationMetrics> {
+        self.destinations.get(name)
+    }
+
+    /// Records dropped on purpose, by reason.
+    pub fn dropped(&self, reason: &str) -> Arc<Counter> {
+        self.dropped.get(reason)
+    }
+
+    /// Bytes that could not be read any more, by reason.
+    pub fn bytes_lost(&self, reason: &str) -> Arc<Counter> {
+        self.bytes_lost.get(reason)
+    }
+
+    /// Records with a link, by the method that made it.
+    pub fn links(&self, method: &str) -> Arc<Counter> {
+        self.links.get(method)
+    }
+
+    /// Bytes that a part of the agent holds.
+    pub fn memory(&self, part: &str) -> Arc<Gauge> {
+        self.memory.get(part)
+    }
+
+    /// The loop goes round; to be said with each turn, at least each 10 s.
+    pub fn turned(&self, now: Instant) {
+        self.loop_state.turned(now.saturating_duration_since(self.started));
+    }
+
+    /// The inputs are being read, after whatever had to be done before.
+    pub fn inputs_begin(&self) {
+        self.loop_state.inputs_begin();
+    }
+
+    /// Whether the state folder can be written, or why it cannot.
+    pub fn state_written(&self, outcome: Result<(), String>) {
+        self.loop_state.state_written(outcome);
+    }
+
+    /// Whether the agent is alive, and what keeps it from being ready.
+    pub fn health(&self, now: Instant) -> Health {
+        let failing = self.destinations.all().into_iter().filter_map(|(name, destination)| {
+            let state = destination.state();
+            let failing = state.failing.filter(|_| state.last_success_nanos.is_none())?;
+            Some(format!("{name} has not taken anything yet: {}", failing.error))
+        });
+        self.loop_state.health(now.saturating_duration_since(self.started), failing.collect())
+    }
+
+    /// Whether someone waits for facts of the sources: then call [`Metrics::set_sources`]. One atomic read.
+    pub fn sources_wanted(&self) -> bool {
+        self.sources.are_wanted()
+    }
+
+    /// All sources as they are now. Kept are sums by input, and the facts of those that are furthest behind.
+    pub fn set_sources<'a>(&self, now: Instant, sources: impl Iterator<Item = SourceFacts<'a>>) {
+        self.sources.set(now, sources);
+    }
+
+    /// Asks for the sources as they are now, and waits for them no longer than `patience`; then returns the latest that
+    /// were set, if any were.
+    pub async fn fresh_sources(&self, patience: std::time::Duration) -> Option<Arc<Sources>> {
+        self.sources.fresh(patience).await
+    }
+
+    /// The latest sources that were set.
+    pub fn sources(&self) -> Option<Arc<Sources>> {
+        self.sources.latest()
+    }
+}
