@@ -22,6 +22,21 @@ pub struct FileId {
 }
 
 impl FileId {
+    /// By the numbers of its device and inode.
+    pub fn new(device: u64, inode: u64) -> FileId {
+        FileId { device, inode }
+    }
+
+    /// The number of its device.
+    pub fn device(self) -> u64 {
+        self.device
+    }
+
+    /// The number of its inode, which is unique on the device while the file exists.
+    pub fn inode(self) -> u64 {
+        self.inode
+    }
+
     /// Of what the metadata belong to; `None` if that is no regular file.
     pub fn of(metadata: &Metadata) -> Option<FileId> {
         metadata.is_file().then(|| FileId { device: metadata.dev(), inode: metadata.ino() })

@@ -13,6 +13,7 @@ pub mod open;
 pub mod read;
 pub mod sniff;
 pub mod sources;
+pub mod tail;
 pub mod temporary;
 pub mod trees;
 pub mod unread_journals;

@@ -1,0 +1,10 @@
+//! The follower of the live agent: files as they are written, over rotation, truncation, deletion and restarts.
+//!
+//! In go names and patterns of files, the places up to which they were read before, and the time; out come their bytes as
+//! chunks of whole lines, in order per source and in turns that are fair between sources, and every byte that is known to
+//! be lost, with a reason. Lines are not parsed here, nothing is sent, no thread is owned, and nothing waits.
+
+pub mod config;
+pub mod file_system;
+pub mod pattern;
+pub mod sink;
