@@ -35,7 +35,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             "d" => 86_400_000,
             _ => return Err(bad()),
         };
-        total += Duration::from_millis(number.checked_mul(millis).ok_or_else(bad)?);
+        let part = Duration::from_millis(number.checked_mul(millis).ok_or_else(bad)?);
+        total = total.checked_add(part).ok_or_else(bad)?;
         rest = &rest[digits + letters..];
     }
     if text.is_empty() { Err(bad()) } else { Ok(total) }
@@ -53,5 +54,6 @@ mod tests {
         assert!(parse_bytes("MiB").is_err() && parse_bytes("1T").is_err() && parse_bytes("0").is_err());
         assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert!(parse_duration("5").is_err() && parse_duration("").is_err() && parse_duration("m").is_err());
+        assert!(parse_duration(&format!("{}ms", u64::MAX).repeat(2000)).is_err());
     }
 }
