@@ -21,7 +21,7 @@
 //! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
 //! | [`run`] | a run in data: its configuration, what can be seen of it while it goes on, its outcome |
 //! | [`pipeline`] | builds these parts, connects them, starts and drains them |
-//! | [`metrics`] | what a running agent counts, and how it is: for those who watch it |
+//! | [`metrics`], [`telemetry`] | what a running agent counts, and how it is; this for those who watch it, over HTTP and as its own messages |
 //! | [`record`], [`counts`], [`notify`], [`setting`] | the vocabulary that flows: records, links, counts, words to the user |
 
 pub mod assemble;
@@ -47,5 +47,6 @@ pub mod run;
 pub mod services;
 pub mod setting;
 pub mod spans;
+pub mod telemetry;
 pub mod unpack;
 pub mod waiting;

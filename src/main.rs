@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
-use spanline::cli::{BackfillArgs, Cli, Command, ConvertArgs, ExplainArgs, ScoreArgs};
+use spanline::cli::{
+    AgentArgs, BackfillArgs, Cli, Command, ConfigCommand, ConvertArgs, ExplainArgs, ScoreArgs, StatusArgs,
+};
 use spanline::commands::convert::{self, ConvertError};
 use spanline::commands::flags::with_flags;
-use spanline::commands::{backfill, explain, score};
+use spanline::commands::{agent, backfill, explain, score};
 use spanline::config::{self, Surroundings};
 use spanline::notify::Notify;
 use spanline::run::RunError;
@@ -29,6 +31,9 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Convert(args) => run_convert(&args, &around, &monitor),
         Command::Backfill(args) => run_backfill(&args, &around, &monitor),
+        Command::Agent(args) => run_agent(&args, &around),
+        Command::Config { command: ConfigCommand::Default } => run_config_default(),
+        Command::Status(args) => run_status(&args),
         Command::Explain(args) => run_explain(&args, &around, &monitor),
         Command::Score(args) => run_score(&args),
         Command::Completions { shell } => {
@@ -75,6 +80,33 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>, monitor: &Arc<Mo
     config.notices.iter().for_each(|notice| print_line(notice));
     interrupt::listen(monitor);
     Ok(backfill::run(&config, &mut std::io::stdout().lock(), &mut std::io::stderr(), monitor, &notify)?)
+}
+
+fn run_agent(args: &AgentArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
+    let config = config::agent(args, around)?;
+    if !args.check {
+        anyhow::bail!("agent: following files is not available yet; its configuration can be checked");
+    }
+    let checked = agent::check::check(&config);
+    std::io::stdout().lock().write_all(checked.text.as_bytes())?;
+    checked.errors.iter().for_each(|error| print_line(error));
+    Ok(if checked.errors.is_empty() { 0 } else { 2 })
+}
+
+fn run_config_default() -> anyhow::Result<u8> {
+    std::io::stdout().lock().write_all(config::DEFAULT_FILE.as_bytes())?;
+    Ok(0)
+}
+
+fn run_status(args: &StatusArgs) -> anyhow::Result<u8> {
+    let address = config::status(args)?;
+    let output = &mut std::io::stdout().lock();
+    let shown = match args.watch {
+        true => agent::status::watch(&address, output, &console::Term::stdout()),
+        false => agent::status::show(&address, output),
+    };
+    shown.map_err(|error| anyhow::anyhow!("status: {error}"))?;
+    Ok(0)
 }
 
 fn run_explain(args: &ExplainArgs, around: &Surroundings<'_>, monitor: &Arc<Monitor>) -> anyhow::Result<u8> {

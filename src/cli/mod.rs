@@ -1,5 +1,6 @@
 //! What can be typed: commands, flags and their help. Types only; `config` gives them their meaning.
 
+mod agent;
 mod backfill;
 mod choices;
 mod connect;
@@ -13,6 +14,7 @@ pub mod writer;
 
 use clap::{Parser, Subcommand};
 
+pub use agent::{AgentArgs, ConfigCommand, LogName, StartName, StatusArgs};
 pub use backfill::{BackfillArgs, Carriers, CompressionName, EventFields, EventName, SpanEvents, View};
 pub use choices::{ColorWhen, FieldsShown, JournalFields};
 pub use connect::{DestinationArgs, TraceStoreArgs};
@@ -20,7 +22,7 @@ pub use convert::{ConvertArgs, FromFormat, ToFormat};
 pub use explain::ExplainArgs;
 pub use input::InputArgs;
 pub use score::ScoreArgs;
-pub use values::parse_duration;
+pub use values::{parse_bytes, parse_duration};
 
 /// Plain logs, lined up with the traces they belong to.
 #[derive(Debug, Parser)]
@@ -47,6 +49,17 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Read a finished log directory, link its lines to traces, ship both
     Backfill(Box<BackfillArgs>),
+    /// Follow logs as they are written, and deliver them
+    Agent(Box<AgentArgs>),
+    /// Print configurations
+    #[command(after_help = "Examples:\n  spanline config default > agent.yaml")]
+    Config {
+        /// Which
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Show what a running agent reads, holds and delivers
+    Status(StatusArgs),
     /// Say why a line, or all lines of a trace, are linked as they are
     Explain(Box<ExplainArgs>),
     /// Compare a links file with the truth: precision, recall, exact spans, calibration

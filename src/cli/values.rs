@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// bytes = number [ "K" / "M" / "G" ] [ "iB" / "B" ]   ; powers of 1024
-pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let shift = match text[digits..].trim_end_matches('B').trim_end_matches('i') {
         "" => 0,

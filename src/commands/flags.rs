@@ -36,6 +36,11 @@ pub fn flag(setting: Setting) -> &'static str {
 
 /// The text with a flag for each setting that it speaks of.
 pub fn with_flags(text: &str) -> Cow<'_, str> {
+    with_names(text, flag)
+}
+
+/// The text with a name for each setting that it speaks of.
+pub(super) fn with_names(text: &str, name_of: fn(Setting) -> &'static str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('‹') {
@@ -46,7 +51,7 @@ pub fn with_flags(text: &str) -> Cow<'_, str> {
         out.push_str(before);
         match named {
             Some((setting, behind)) => {
-                out.push_str(flag(setting));
+                out.push_str(name_of(setting));
                 rest = behind;
             }
             // A file may be called so.

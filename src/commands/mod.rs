@@ -1,5 +1,6 @@
 //! The commands: what each does and prints, and its exit code.
 
+pub mod agent;
 pub mod backfill;
 pub mod convert;
 pub mod explain;

@@ -159,7 +159,7 @@ pub(super) fn unused(args: &DestinationArgs, destinations: &[Destination]) -> Op
     })
 }
 
-fn compression(name: CompressionName) -> Compression {
+pub(super) fn compression(name: CompressionName) -> Compression {
     match name {
         CompressionName::None => Compression::None,
         CompressionName::Gzip => Compression::Gzip,

@@ -4,6 +4,7 @@
 //! Nothing below this module reads the environment.
 
 mod addresses;
+mod agent;
 mod backfill;
 mod convert;
 mod endpoints;
@@ -11,12 +12,16 @@ mod error;
 mod explain;
 mod only;
 mod score;
+mod status;
 mod times;
 mod values;
 mod writers;
+mod yaml;
 
+pub use agent::{DEFAULT_FILE, Reload, agent, reload};
 pub use backfill::backfill;
 pub use convert::convert;
 pub use error::{ConfigError, Surroundings};
 pub use explain::explain;
 pub use score::score;
+pub use status::status;

@@ -1,10 +1,12 @@
 //! What the agent does, in data: read from its file, flags and variables by [`config`](crate::config).
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::export::destination::Destination;
+use crate::input::tail::config::Start;
+use crate::input::tail::pattern::PathPattern;
 
 /// What the agent does.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +23,8 @@ pub struct AgentConfig {
     pub telemetry: TelemetryConfig,
     /// How long stopping may take before what is not delivered is left in its files.
     pub grace: Duration,
+    /// What its user should know before it begins.
+    pub notices: Vec<String>,
 }
 
 /// What the agent follows; at least one input.
@@ -39,31 +43,21 @@ pub struct PodsConfig {
     pub path: PathBuf,
     /// Where reading begins.
     pub start: Start,
-    /// Patterns of files to leave out; absolute, checked.
-    pub exclude: Vec<String>,
+    /// Files that are left out.
+    pub exclude: Vec<PathPattern>,
 }
 
 /// Files by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesConfig {
-    /// Patterns of files to follow; absolute, checked, at least one.
-    pub include: Vec<String>,
-    /// Patterns of files to leave out; absolute, checked.
-    pub exclude: Vec<String>,
+    /// Files that are followed; at least one pattern.
+    pub include: Vec<PathPattern>,
+    /// Files that are left out.
+    pub exclude: Vec<PathPattern>,
     /// The `service.name` of their lines; `None`: what the file's name tells.
     pub service: Option<String>,
     /// Where reading begins.
     pub start: Start,
-}
-
-/// Where reading begins in files that exist at the agent's first start. Later ones are read from their beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Start {
-    /// With what is written from then on.
-    #[default]
-    End,
-    /// With what is there.
-    Beginning,
 }
 
 /// How the agent can be watched itself.
@@ -86,4 +80,34 @@ pub enum LogLevel {
     Info,
     /// What happens.
     Debug,
+}
+
+impl PodsConfig {
+    /// What the files are called: `POD/CONTAINER/N.log` below the folder of all pods.
+    pub fn files(&self) -> Option<PathPattern> {
+        PathPattern::new(&format!("{}/*/*/*.log", literal(&self.path))).ok()
+    }
+}
+
+/// A path as a pattern that is like this path alone.
+pub fn literal(path: &Path) -> String {
+    let mut text = String::new();
+    for character in path.to_string_lossy().trim_end_matches('/').chars() {
+        text.extend(matches!(character, '*' | '?' | '[' | '\\').then_some('\\'));
+        text.push(character);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_wildcards_in_its_name_is_like_itself_alone() {
+        for path in ["/a/b", "/a*[b]/?", "/a\\b"] {
+            let pattern = PathPattern::new(&literal(Path::new(path))).unwrap();
+            assert_eq!(pattern.literal().as_deref(), Some(Path::new(path)));
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::tidy::{named_modules, sources};
 
 /// Which modules of the crate a module may name, from the ground up. A row for a folder within a module holds in place of
 /// the module's for what is in it; every module may name itself.
-const MAY_NAME: [(&str, &[&str]); 27] = [
+const MAY_NAME: [(&str, &[&str]); 28] = [
     ("record", &[]),
     ("services", &["record"]),
     ("waiting", &["record", "counts"]),
@@ -23,6 +23,7 @@ const MAY_NAME: [(&str, &[&str]); 27] = [
     ("files", &[]),
     ("unpack", &[]),
     ("otlp", &["setting"]),
+    ("telemetry", &["metrics", "otlp"]),
     ("decode", &["record", "calendar"]),
     ("assemble", &["record", "services", "decode", "calendar", "input"]),
     ("input", &["record", "services", "notify", "setting", "files", "unpack", "decode", "calendar", "spans"]),
@@ -73,10 +74,13 @@ const MAY_NAME: [(&str, &[&str]); 27] = [
             "run",
             "pipeline",
             "cli",
+            "otlp",
+            "metrics",
+            "telemetry",
         ],
     ),
     ("cli", &[]),
-    ("config", &["cli", "calendar", "correlate", "export", "input", "otlp", "spans", "run", "commands"]),
+    ("config", &["cli", "calendar", "correlate", "export", "input", "otlp", "spans", "run", "telemetry", "commands"]),
     ("interrupt", &["run", "commands", "files"]),
     ("main", &["cli", "config", "run", "commands", "notify"]),
 ];

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod accuracy;
+mod agent_config;
+mod agent_status;
 mod annotate;
 mod answers;
 mod archives;

@@ -6,7 +6,7 @@ use crate::harness::run::Place;
 fn wrong_arguments_end_with_2_and_say_why() {
     let place = Place::new();
     place.write("one.log", "one\n");
-    let cases: [(&[&str], &str); 30] = [
+    let cases: [(&[&str], &str); 34] = [
         (&[], "Usage"),
         (&["unknown"], "unknown"),
         (&["convert", "--from", "x"], "'x'"),
@@ -35,6 +35,10 @@ fn wrong_arguments_end_with_2_and_say_why() {
         (&["explain", "one.log", "--at", "one.log:1"], "--traces"),
         (&["explain", "one.log", "--traces", "t", "--at", "one.log"], "--at"),
         (&["explain", "one.log", "--traces", "t", "--trace", "12"], "--trace"),
+        (&["agent"], "--logs-to: there is no destination"),
+        (&["agent", "--config", "missing.yaml"], "--config: missing.yaml: No such file"),
+        (&["config", "defaults"], "default"),
+        (&["status", "--url", "localhost"], "--url: \"localhost\" is no address"),
         (&["score", "truth"], "<LINKS>"),
         (&["score", "truth", "links", "--min-recall", "2"], "--min-recall"),
     ];
@@ -90,7 +94,7 @@ const SCREEN: (usize, usize) = (40, 80);
 #[test]
 fn short_help_fits_on_a_screen_and_each_command_has_examples() {
     let place = Place::new();
-    for command in ["convert", "backfill", "explain", "score", "completions", "man"] {
+    for command in ["convert", "backfill", "agent", "config", "status", "explain", "score", "completions", "man"] {
         let (short, long) = (place.run(&[command, "-h"]), place.run(&[command, "--help"]));
         let (short, long) = (short.text(0), long.text(0));
         assert!(short.lines().count() <= SCREEN.0, "{short}");

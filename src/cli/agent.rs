@@ -1,0 +1,108 @@
+//! What can be typed for `spanline agent`, `spanline config` and `spanline status`: types only, `config` gives them their
+//! meaning.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::backfill::CompressionName;
+use super::heading::{INPUT, LIMITS, MESSAGES, OUTPUT, SENDING};
+use super::values::{parse_bytes, parse_duration};
+
+/// Flags of `spanline agent`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(after_help = "Examples:
+  spanline config default > agent.yaml
+  spanline agent --config agent.yaml --check
+  spanline agent --config agent.yaml
+  spanline agent --logs-to otlp=http://collector:4317")]
+pub struct AgentArgs {
+    /// The configuration file, as spanline config default prints it; flags win over it, it wins over the environment
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Read the configuration, say what would be followed and sent where, and end
+    #[arg(long)]
+    pub check: bool,
+    /// The folder of all pods' logs; none: they are not followed [default: /var/log/pods]
+    #[arg(long, value_name = "DIR", help_heading = INPUT)]
+    pub pods_path: Option<PathBuf>,
+    /// Where files begin that exist at the first start [default: end]
+    #[arg(long, value_enum, value_name = "WHERE", help_heading = INPUT, hide_short_help = true)]
+    pub pods_start: Option<StartName>,
+    /// Pods' files that are left out (repeatable): a path with *, **, ? and [a-z]
+    #[arg(long, value_name = "PATTERN", help_heading = INPUT, hide_short_help = true)]
+    pub pods_exclude: Vec<String>,
+    /// Other files to follow (repeatable), in place of the files of the configuration: a path with *, **, ? and [a-z]
+    #[arg(long, value_name = "PATTERN", help_heading = INPUT)]
+    pub files_include: Vec<String>,
+    /// Those of them that are left out (repeatable)
+    #[arg(long, value_name = "PATTERN", requires = "files_include", help_heading = INPUT, hide_short_help = true)]
+    pub files_exclude: Vec<String>,
+    /// Their service.name [default: what the file's name tells]
+    #[arg(long, value_name = "NAME", requires = "files_include", help_heading = INPUT, hide_short_help = true)]
+    pub files_service: Option<String>,
+    /// Where they begin if they exist at the first start [default: end]
+    #[arg(long, value_enum, value_name = "WHERE", requires = "files_include", help_heading = INPUT, hide_short_help = true)]
+    pub files_start: Option<StartName>,
+    /// Where logs go (repeatable): otlp=URL, or otlp as the OTEL_EXPORTER_OTLP_* variables say
+    #[arg(long, value_name = "DEST", help_heading = OUTPUT)]
+    pub logs_to: Vec<String>,
+    /// The folder of what must be remembered [default: /var/lib/spanline]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
+    pub state: Option<PathBuf>,
+    /// Compression of what is sent [default: zstd, or OTEL_EXPORTER_OTLP_COMPRESSION]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = SENDING, hide_short_help = true)]
+    pub logs_compression: Option<CompressionName>,
+    /// How long stopping may take; what is not delivered by then stays in its files for the next start [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = SENDING, hide_short_help = true)]
+    pub grace: Option<Duration>,
+    /// Memory for all that is held [default: 128MiB]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, help_heading = LIMITS)]
+    pub memory: Option<u64>,
+    /// Where /metrics, /healthz, /readyz and /status are served; none: nowhere [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDRESS", help_heading = MESSAGES)]
+    pub telemetry_listen: Option<String>,
+    /// Which of its own messages are shown [default: info]
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = MESSAGES, hide_short_help = true)]
+    pub telemetry_log: Option<LogName>,
+}
+
+/// `--pods-start`, `--files-start`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StartName {
+    /// With what is written from then on
+    End,
+    /// With what is there
+    Beginning,
+}
+
+/// `--telemetry-log`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum LogName {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// `spanline config`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the agent's configuration with its defaults and what they mean
+    Default,
+}
+
+/// Flags of `spanline status`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  spanline status --watch\n  \
+                        kubectl exec ds/spanline -- spanline status")]
+pub struct StatusArgs {
+    /// Where the agent serves it: its telemetry.listen
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
+    pub url: String,
+    /// Show it again every two seconds, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}

@@ -1,0 +1,187 @@
+//! The agent's configuration file as it is written: YAML to values, without defaults.
+//!
+//! In goes the file, out come its values and all of its problems. What values mean together, and with flags, is decided in
+//! the module above.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::fields::{Field, Names, Problems, Section, Sited};
+use crate::config::error::ConfigError;
+use crate::config::yaml;
+use crate::input::tail::config::Start;
+use crate::input::tail::pattern::PathPattern;
+use crate::otlp::Compression;
+use crate::run::agent::{FilesConfig, LogLevel};
+
+/// What stands in a file; `None`: it does not.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) state: Option<PathBuf>,
+    pub(super) memory: Option<u64>,
+    /// `Some(None)`: turned off.
+    pub(super) pods: Option<Option<PodsWritten>>,
+    pub(super) files: Option<Vec<FilesConfig>>,
+    pub(super) to: Vec<Sited<String>>,
+    pub(super) compression: Option<Compression>,
+    pub(super) headers: Vec<Sited<(String, String)>>,
+    /// `Some(None)`: turned off.
+    pub(super) listen: Option<Option<SocketAddr>>,
+    pub(super) log: Option<LogLevel>,
+    pub(super) grace: Option<Duration>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct PodsWritten {
+    pub(super) path: Option<PathBuf>,
+    pub(super) start: Option<Start>,
+    pub(super) exclude: Option<Vec<PathPattern>>,
+}
+
+/// Bytes of a configuration: a hundred times what anybody writes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Keys of the file, as paths.
+pub(super) const KEYS: [&str; 17] = [
+    "state",
+    "memory",
+    "inputs.pods",
+    "inputs.pods.path",
+    "inputs.pods.start",
+    "inputs.pods.exclude",
+    "inputs.files",
+    "inputs.files[].include",
+    "inputs.files[].exclude",
+    "inputs.files[].service",
+    "inputs.files[].start",
+    "logs.to",
+    "logs.compression",
+    "logs.headers",
+    "telemetry.listen",
+    "telemetry.log",
+    "grace",
+];
+
+const fn names(known: &'static [&'static str], not_yet: &'static [&'static str]) -> Names {
+    Names { known, not_yet, anywhere: &KEYS }
+}
+
+const TOP: Names = names(&["state", "memory", "inputs", "logs", "telemetry", "grace"], &["tap", "link", "metadata"]);
+const INPUTS: Names = names(&["pods", "files"], &["journal"]);
+const PODS: Names = names(&["path", "start", "exclude"], &[]);
+const FILES: Names = names(&["include", "exclude", "service", "start"], &[]);
+const LOGS: Names = names(&["to", "compression", "headers"], &[]);
+const TELEMETRY: Names = names(&["listen", "log"], &["otlp"]);
+
+const STARTS: [(&str, Start); 2] = [("end", Start::End), ("beginning", Start::Beginning)];
+const COMPRESSIONS: [(&str, Compression); 3] =
+    [("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
+const LEVELS: [(&str, LogLevel); 4] =
+    [("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug)];
+
+/// Reads a file; what cannot be read at all is an error, what is wrong within it are problems.
+pub(super) fn read(path: &Path, problems: &mut Problems) -> Result<Written, ConfigError> {
+    let bad = |reason: String| ConfigError::new("--config", format!("{}: {reason}", path.display()));
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| bad(error.to_string()))?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| bad(error.to_string()))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(bad(format!("larger than {FILE_BYTES_MAX} bytes: this is no configuration of the agent")));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(written(&text, problems)),
+        Err(error) => {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+            problems.add(line, "not UTF-8 text");
+            Ok(Written::default())
+        }
+    }
+}
+
+/// The values of a text.
+pub(super) fn written(text: &str, problems: &mut Problems) -> Written {
+    let mut written = Written::default();
+    let node = match yaml::parse(text) {
+        Ok(node) if node.is_null() => return written,
+        Ok(node) => node,
+        Err(error) => {
+            problems.add(error.line, error.reason);
+            return written;
+        }
+    };
+    let top = Field { path: String::new(), node: &node };
+    let Some(top) = top.section(TOP, problems) else { return written };
+    written.state = top.read("state", problems, Field::absolute_path);
+    written.memory = top.read("memory", problems, Field::bytes);
+    written.grace = top.read("grace", problems, Field::duration);
+    match top.read_or_off("inputs", problems, |field, problems| field.section(INPUTS, problems)) {
+        Some(Some(inputs)) => written.inputs(&inputs, problems),
+        Some(None) => (written.pods, written.files) = (Some(None), Some(Vec::new())),
+        None => {}
+    }
+    if let Some(logs) = top.field("logs") {
+        if logs.node.is_null() {
+            problems.add(logs.node.line, "logs: null is not available yet: lines go out as logs only");
+        } else if let Some(logs) = logs.section(LOGS, problems) {
+            written.logs(&logs, problems);
+        }
+    }
+    match top.read_or_off("telemetry", problems, |field, problems| field.section(TELEMETRY, problems)) {
+        Some(Some(telemetry)) => {
+            written.listen = telemetry.read_or_off("listen", problems, Field::address);
+            written.log = telemetry.read("log", problems, |field, problems| field.choice(&LEVELS, problems));
+        }
+        Some(None) => written.listen = Some(None),
+        None => {}
+    }
+    written
+}
+
+impl Written {
+    fn inputs(&mut self, inputs: &Section<'_>, problems: &mut Problems) {
+        let pods = |field: &Field<'_>, problems: &mut Problems| {
+            let pods = field.section(PODS, problems)?;
+            Some(PodsWritten {
+                path: pods.read("path", problems, Field::absolute_path),
+                start: pods.read("start", problems, start),
+                exclude: pods.read_or_off("exclude", problems, patterns).map(Option::unwrap_or_default),
+            })
+        };
+        self.pods = inputs.read_or_off("pods", problems, pods);
+        let all = |field: &Field<'_>, problems: &mut Problems| Some(field.each(problems, files));
+        let all = inputs.read_or_off("files", problems, all).map(Option::unwrap_or_default);
+        self.files = all.map(|all| all.into_iter().map(|sited| sited.value).collect());
+    }
+
+    fn logs(&mut self, logs: &Section<'_>, problems: &mut Problems) {
+        let to = |field: &Field<'_>, problems: &mut Problems| Some(field.each(problems, Field::text));
+        self.to = logs.read_or_off("to", problems, to).flatten().unwrap_or_default();
+        self.compression = logs.read("compression", problems, |field, problems| field.choice(&COMPRESSIONS, problems));
+        let headers = |field: &Field<'_>, problems: &mut Problems| Some(field.pairs(problems));
+        self.headers = logs.read_or_off("headers", problems, headers).flatten().unwrap_or_default();
+    }
+}
+
+fn files(field: &Field<'_>, problems: &mut Problems) -> Option<FilesConfig> {
+    let files = field.section(FILES, problems)?;
+    if files.field("include").is_none_or(|include| include.list().is_empty()) {
+        problems.add(field.node.line, format!("{}: give include, the files that are followed", field.path));
+    }
+    Some(FilesConfig {
+        include: files.read("include", problems, patterns).unwrap_or_default(),
+        exclude: files.read_or_off("exclude", problems, patterns).flatten().unwrap_or_default(),
+        service: files.read_or_off("service", problems, Field::text).flatten(),
+        start: files.read("start", problems, start).unwrap_or_default(),
+    })
+}
+
+fn patterns(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<PathPattern>> {
+    Some(field.patterns(problems))
+}
+
+fn start(field: &Field<'_>, problems: &mut Problems) -> Option<Start> {
+    field.choice(&STARTS, problems)
+}

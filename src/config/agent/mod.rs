@@ -1,0 +1,21 @@
+//! The configuration of `agent`: flags, else its file, else the environment, else defaults.
+//!
+//! In go what was typed, the file that it names, and the surroundings; out comes an
+//! [`AgentConfig`](crate::run::agent::AgentConfig), or an error that names the flag, or every problem of the file with its
+//! line. [`resolve`] is where all of it comes together.
+
+mod destinations;
+mod fields;
+mod file;
+mod nearest;
+mod reload;
+mod resolve;
+
+pub use reload::{Reload, reload};
+pub use resolve::agent;
+
+/// The file with all defaults and what they mean.
+pub const DEFAULT_FILE: &str = include_str!("default.yaml");
+
+#[cfg(test)]
+mod tests;

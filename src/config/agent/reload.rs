@@ -1,0 +1,45 @@
+//! The configuration read once more while the agent runs.
+//!
+//! In go the same arguments and the configuration that is running, out comes the one to go on with, and in words what
+//! changed, and what stays as it was until a restart. A file with problems changes nothing.
+
+use super::resolve::agent;
+use crate::cli::AgentArgs;
+use crate::config::error::{ConfigError, Surroundings};
+use crate::run::agent::AgentConfig;
+
+/// What became of the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reload {
+    /// The one to go on with.
+    pub config: AgentConfig,
+    /// Keys whose values are others now.
+    pub changed: Vec<&'static str>,
+    /// Keys whose values are others in the file, and stay as they were until the agent is started again.
+    pub needs_restart: Vec<&'static str>,
+}
+
+/// Reads the configuration again. The state folder is locked, and the address of the telemetry taken, as long as the process
+/// lives: both stay as they are.
+pub fn reload(args: &AgentArgs, around: &Surroundings<'_>, running: &AgentConfig) -> Result<Reload, ConfigError> {
+    let mut config = agent(args, around)?;
+    let mut needs_restart = Vec::new();
+    if config.state != running.state {
+        config.state.clone_from(&running.state);
+        needs_restart.push("state");
+    }
+    if config.telemetry.listen != running.telemetry.listen {
+        config.telemetry.listen = running.telemetry.listen;
+        needs_restart.push("telemetry.listen");
+    }
+    let compared = [
+        ("memory", config.memory_bytes == running.memory_bytes),
+        ("inputs.pods", config.inputs.pods == running.inputs.pods),
+        ("inputs.files", config.inputs.files == running.inputs.files),
+        ("logs", config.destinations == running.destinations),
+        ("telemetry.log", config.telemetry.log == running.telemetry.log),
+        ("grace", config.grace == running.grace),
+    ];
+    let changed = compared.into_iter().filter(|(_, is_equal)| !is_equal).map(|(key, _)| key).collect();
+    Ok(Reload { config, changed, needs_restart })
+}

@@ -1,0 +1,159 @@
+//! What the agent's flags, its file and the environment mean together, with defaults for the rest.
+//!
+//! In go what was typed, the file that it names, and the surroundings; out comes an [`AgentConfig`], or an error that names
+//! the flag, or every problem of the file with its line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::destinations::destinations;
+use super::fields::{Problem, Problems};
+use super::file::{self, Written};
+use crate::cli::{AgentArgs, LogName, StartName};
+use crate::config::endpoints::notices;
+use crate::config::error::{ConfigError, Surroundings};
+use crate::input::tail::config::Start;
+use crate::input::tail::pattern::PathPattern;
+use crate::run::agent::{AgentConfig, FilesConfig, InputsConfig, LogLevel, PodsConfig, TelemetryConfig, literal};
+
+const STATE_DEFAULT: &str = "/var/lib/spanline";
+const MEMORY_DEFAULT: u64 = 128 << 20;
+/// Less would be one window of lines and spans after the other.
+const MEMORY_LEAST: u64 = 16 << 20;
+const PODS_DEFAULT: &str = "/var/log/pods";
+const FILES_DEFAULT: [&str; 2] = ["/var/log/kubelet.log", "/var/log/crio/*.log"];
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
+const GRACE_DEFAULT: Duration = Duration::from_secs(10);
+/// What turns a part off by a flag.
+const NONE: &str = "none";
+
+/// The configuration of `agent`.
+pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig, ConfigError> {
+    let mut problems = Problems::default();
+    let mut written = match &args.config {
+        Some(path) => file::read(path, &mut problems)?,
+        None => Written::default(),
+    };
+    let inputs = inputs(args, &mut written)?;
+    let destinations = destinations(args, &written, around, &mut problems)?;
+    if let Some(path) = args.config.as_ref().filter(|_| !problems.0.is_empty()) {
+        return Err(ConfigError::new("--config", told(path, &problems.0)));
+    }
+    if inputs.pods.is_none() && inputs.files.is_empty() {
+        return Err(ConfigError::new("--pods-path", "nothing is followed: all inputs are turned off"));
+    }
+    let memory_bytes = args.memory.or(written.memory).unwrap_or(MEMORY_DEFAULT);
+    if memory_bytes < MEMORY_LEAST {
+        return Err(ConfigError::new("--memory", "must be 16MiB or more (memory in the --config file)"));
+    }
+    let state = args.state.as_deref().map(|path| absolute("--state", path)).transpose()?.or(written.state);
+    let listen = match &args.telemetry_listen {
+        Some(text) => listen(text)?,
+        None => written.listen.unwrap_or(Some(LISTEN_DEFAULT)),
+    };
+    let log = args.telemetry_log.map(level).or(written.log).unwrap_or(LogLevel::Info);
+    let mut notices = notices(&destinations, &[]);
+    notices.extend(listen.filter(|address| !address.ip().is_loopback()).map(|address| {
+        format!("metrics and status on {address} can be read by whoever reaches this address: there is no password")
+    }));
+    Ok(AgentConfig {
+        state: state.unwrap_or_else(|| STATE_DEFAULT.into()),
+        memory_bytes,
+        inputs,
+        destinations,
+        telemetry: TelemetryConfig { listen, log },
+        grace: args.grace.or(written.grace).unwrap_or(GRACE_DEFAULT),
+        notices,
+    })
+}
+
+/// All problems of a file, each with its line.
+fn told(path: &Path, problems: &[Problem]) -> String {
+    let path = path.display();
+    let mut problems: Vec<&Problem> = problems.iter().collect();
+    problems.sort_by_key(|problem| problem.line);
+    let lines: Vec<String> =
+        problems.iter().map(|problem| format!("{path}:{}: {}", problem.line, problem.text)).collect();
+    match lines.as_slice() {
+        [line] => line.clone(),
+        lines => format!("{} problems\n  {}", lines.len(), lines.join("\n  ")),
+    }
+}
+
+fn inputs(args: &AgentArgs, written: &mut Written) -> Result<InputsConfig, ConfigError> {
+    let is_off = args.pods_path.as_deref() == Some(Path::new(NONE));
+    let of_file = written.pods.take();
+    let is_given = args.pods_path.is_some() || args.pods_start.is_some() || !args.pods_exclude.is_empty();
+    let pods = match of_file {
+        _ if is_off => None,
+        Some(None) if !is_given => None,
+        of_file => {
+            let of_file = of_file.flatten().unwrap_or_default();
+            let path = args.pods_path.as_deref().map(|path| absolute("--pods-path", path)).transpose()?;
+            let exclude = patterns("--pods-exclude", &args.pods_exclude)?;
+            Some(PodsConfig {
+                path: path.or(of_file.path).unwrap_or_else(|| PODS_DEFAULT.into()),
+                start: args.pods_start.map(start).or(of_file.start).unwrap_or_default(),
+                exclude: if exclude.is_empty() { of_file.exclude.unwrap_or_default() } else { exclude },
+            })
+        }
+    };
+    let files = if args.files_include.is_empty() {
+        written.files.take().map_or_else(files_default, Ok)?
+    } else {
+        vec![FilesConfig {
+            include: patterns("--files-include", &args.files_include)?,
+            exclude: patterns("--files-exclude", &args.files_exclude)?,
+            service: args.files_service.clone(),
+            start: args.files_start.map(start).unwrap_or_default(),
+        }]
+    };
+    Ok(InputsConfig { pods, files })
+}
+
+fn files_default() -> Result<Vec<FilesConfig>, ConfigError> {
+    let include = patterns("--files-include", &FILES_DEFAULT.map(str::to_owned))?;
+    Ok(vec![FilesConfig { include, exclude: Vec::new(), service: None, start: Start::End }])
+}
+
+/// Paths of flags are those of whoever types them.
+fn absolute(flag: &'static str, path: &Path) -> Result<PathBuf, ConfigError> {
+    std::path::absolute(path).map_err(|error| ConfigError::new(flag, format!("{}: {error}", path.display())))
+}
+
+fn patterns(flag: &'static str, texts: &[String]) -> Result<Vec<PathPattern>, ConfigError> {
+    let pattern = |text: &String| {
+        // A relative one is meant from where its user is, whose folder is no pattern.
+        let path = match text.starts_with('/') {
+            true => text.clone(),
+            false => format!("{}/{text}", literal(&absolute(flag, Path::new("."))?)),
+        };
+        PathPattern::new(&path).map_err(|error| ConfigError::new(flag, error))
+    };
+    texts.iter().map(pattern).collect()
+}
+
+fn listen(text: &str) -> Result<Option<SocketAddr>, ConfigError> {
+    if text == NONE {
+        return Ok(None);
+    }
+    let bad = || format!("{text:?} is no IP address with a port, such as 127.0.0.1:9464, nor none");
+    text.parse().map(Some).map_err(|_| ConfigError::new("--telemetry-listen", bad()))
+}
+
+fn start(name: StartName) -> Start {
+    match name {
+        StartName::End => Start::End,
+        StartName::Beginning => Start::Beginning,
+    }
+}
+
+fn level(name: LogName) -> LogLevel {
+    match name {
+        LogName::Error => LogLevel::Error,
+        LogName::Warn => LogLevel::Warn,
+        LogName::Info => LogLevel::Info,
+        LogName::Debug => LogLevel::Debug,
+    }
+}

@@ -1,0 +1,350 @@
+//! What files, flags and variables make of the agent's configuration.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Parser;
+use proptest::prelude::*;
+
+use super::fields::Problems;
+use super::file::KEYS;
+use super::*;
+use crate::cli::AgentArgs;
+use crate::cli::{Cli, Command};
+use crate::config::error::Surroundings;
+use crate::input::tail::config::Start;
+use crate::otlp::Compression;
+use crate::run::agent::{AgentConfig, LogLevel};
+
+/// The configuration of a file and flags, with these variables.
+fn read(yaml: &str, flags: &[&str], variables: &[(&str, &str)]) -> Result<AgentConfig, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.yaml");
+    std::fs::write(&path, yaml).unwrap();
+    let config = format!("--config={}", path.display());
+    let arguments = ["spanline", "agent", &config].into_iter().chain(flags.iter().copied());
+    let Command::Agent(args) = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?.command else {
+        unreachable!()
+    };
+    let variable =
+        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    let around = Surroundings { variable: &variable, now_nanos: 0, columns: None };
+    let place = format!("{}/", folder.path().display());
+    agent(&args, &around).map_err(|error| error.to_string().replace(&place, ""))
+}
+
+const TO: &str = "logs: {to: [otlp=http://c:4317]}\n";
+
+/// The file's problems; what is not in question is as it should be.
+fn refused(yaml: &str) -> String {
+    let is_whole = yaml.contains("logs:") || !yaml.contains(':');
+    read(&format!("{yaml}\n{}", if is_whole { "" } else { TO }), &[], &[]).expect_err(yaml)
+}
+
+#[test]
+fn the_printed_file_is_the_defaults() {
+    let printed = read(DEFAULT_FILE, &[], &[]).unwrap();
+    let default = read("", &["--logs-to", "otlp=http://collector:4317"], &[]).unwrap();
+    assert_eq!(printed, default);
+    assert_eq!(default.state, Path::new("/var/lib/spanline"));
+    assert_eq!((default.memory_bytes, default.grace), (128 << 20, Duration::from_secs(10)));
+    assert_eq!(default.telemetry.listen.unwrap().to_string(), "127.0.0.1:9464");
+    assert_eq!(default.destinations[0].endpoint().unwrap().compression, Some(Compression::Zstd));
+    assert_eq!(default.notices, [""; 0]);
+}
+
+#[test]
+fn the_printed_file_has_every_key() {
+    let mut problems = Problems::default();
+    let node = crate::config::yaml::parse(DEFAULT_FILE).unwrap();
+    let mut keys = BTreeSet::new();
+    collect(&node, "", &mut keys);
+    let known = KEYS.iter().map(|key| (*key).to_owned());
+    assert!(known.clone().all(|key| keys.contains(&key)), "{keys:?}");
+    file::written(DEFAULT_FILE, &mut problems);
+    assert!(problems.0.is_empty(), "{problems:?}");
+}
+
+fn collect(node: &crate::config::yaml::Node, path: &str, keys: &mut BTreeSet<String>) {
+    use crate::config::yaml::Value;
+    match &node.value {
+        Value::Map(entries) => {
+            for (key, node) in entries {
+                let path = if path.is_empty() { key.name.clone() } else { format!("{path}.{}", key.name) };
+                collect(node, &path, keys);
+                keys.insert(path);
+            }
+        }
+        Value::List(entries) => entries.iter().for_each(|node| collect(node, &format!("{path}[]"), keys)),
+        Value::Scalar { .. } => {}
+    }
+}
+
+#[test]
+fn a_flag_wins_over_the_file_and_the_file_over_the_environment() {
+    let yaml = "state: /file\nmemory: 64MiB\ngrace: 5s\ninputs: {pods: {path: /p, start: beginning}}\n\
+                logs: {to: otlp=http://file:4317, compression: gzip}\ntelemetry: {listen: 127.0.0.1:1, log: debug}";
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://variable:4317"), ("OTEL_EXPORTER_OTLP_COMPRESSION", "none")];
+    let of_file = read(yaml, &[], &variables).unwrap();
+    let endpoint = |config: &AgentConfig| config.destinations[0].endpoint().cloned().unwrap();
+    assert_eq!((of_file.state.as_path(), of_file.memory_bytes), (Path::new("/file"), 64 << 20));
+    assert_eq!(of_file.inputs.pods.as_ref().unwrap().start, Start::Beginning);
+    assert_eq!((of_file.telemetry.log, of_file.grace.as_secs()), (LogLevel::Debug, 5));
+    assert_eq!(endpoint(&of_file).name(), "otlp=http://file:4317");
+    assert_eq!(endpoint(&of_file).compression, Some(Compression::Gzip));
+    let flags = [
+        "--state=/flag",
+        "--memory=32MiB",
+        "--grace=1m",
+        "--pods-path=/q",
+        "--pods-start=end",
+        "--logs-to=otlp=http://flag:4318",
+        "--logs-compression=zstd",
+        "--telemetry-listen=127.0.0.1:2",
+        "--telemetry-log=error",
+    ];
+    let of_flags = read(yaml, &flags, &variables).unwrap();
+    assert_eq!((of_flags.state.as_path(), of_flags.memory_bytes), (Path::new("/flag"), 32 << 20));
+    let pods = of_flags.inputs.pods.clone().unwrap();
+    assert_eq!((pods.path.as_path(), pods.start), (Path::new("/q"), Start::End));
+    assert_eq!((of_flags.telemetry.log, of_flags.grace.as_secs()), (LogLevel::Error, 60));
+    assert_eq!(of_flags.telemetry.listen.unwrap().port(), 2);
+    assert_eq!(endpoint(&of_flags).name(), "otlp=http://flag:4318");
+    assert_eq!(endpoint(&of_flags).compression, Some(Compression::Zstd));
+    let of_variables = read("state: /file", &[], &variables).unwrap();
+    assert_eq!(endpoint(&of_variables).name(), "otlp=http://variable:4317");
+    assert_eq!(endpoint(&of_variables).compression, Some(Compression::None));
+}
+
+#[test]
+fn null_turns_inputs_off_and_flags_turn_them_on_again() {
+    let off = "inputs: {pods: null, files: [{include: /a/*.log, service: web}]}\ntelemetry: null\n";
+    let config = read(&format!("{off}{TO}"), &[], &[]).unwrap();
+    assert!(config.inputs.pods.is_none() && config.telemetry.listen.is_none());
+    let files = &config.inputs.files[0];
+    assert_eq!((files.include[0].as_str(), files.service.as_deref()), ("/a/*.log", Some("web")));
+    let on = read(&format!("{off}{TO}"), &["--pods-path=/p", "--files-include=/b", "--files-service=db"], &[]).unwrap();
+    assert_eq!(on.inputs.pods.unwrap().path, Path::new("/p"));
+    assert_eq!((on.inputs.files.len(), on.inputs.files[0].service.as_deref()), (1, Some("db")));
+    let off = read(TO, &["--pods-path=none", "--telemetry-listen=none"], &[]).unwrap();
+    assert!(off.inputs.pods.is_none() && off.telemetry.listen.is_none());
+    let nothing = read(&format!("inputs: null\n{TO}"), &[], &[]).unwrap_err();
+    assert!(nothing.contains("nothing is followed"), "{nothing}");
+}
+
+#[test]
+fn unknown_keys_are_told_with_what_was_meant() {
+    for (yaml, expected) in [
+        ("stat: /x", "agent.yaml:1: stat: unknown key; did you mean state?"),
+        ("inputs:\n  pods:\n    strt: end", "agent.yaml:3: inputs.pods.strt: unknown key; did you mean start?"),
+        (
+            "inputs:\n  files:\n    - inclde: /x\n      include: /x",
+            "agent.yaml:3: inputs.files[0].inclde: unknown key; did you mean include?",
+        ),
+        ("listen: 127.0.0.1:1", "agent.yaml:1: listen: unknown key here; did you mean telemetry.listen?"),
+        ("output: x", "agent.yaml:1: output: unknown key; the keys are state, memory, inputs, logs, telemetry, grace"),
+        (
+            "logs: {to: otlp=http://c:4317, url: x}",
+            "agent.yaml:1: logs.url: unknown key; the keys here are to, compression, headers",
+        ),
+        ("logs: {to: otlp=http://c:4317, <<: x}", "agent.yaml:1: logs.<<: unknown key"),
+    ] {
+        let told = refused(yaml);
+        assert!(told.starts_with("--config: ") && told.contains(expected), "{yaml}: {told}");
+    }
+}
+
+#[test]
+fn what_is_not_built_is_said_and_null_is_taken() {
+    for (yaml, key) in [
+        ("tap: {grpc: 127.0.0.1:4317}", "tap"),
+        ("link: {wait: 10s}", "link"),
+        ("metadata: {from: path}", "metadata"),
+        ("inputs: {journal: {path: /x}}", "inputs.journal"),
+        ("telemetry: {otlp: otlp=http://c:4317}", "telemetry.otlp"),
+    ] {
+        let told = refused(yaml);
+        assert!(told.contains(&format!("{key}: not available yet")), "{told}");
+    }
+    assert!(refused("logs: null").contains("logs: null is not available yet"));
+    let nulls = "tap: null\nlink: ~\nmetadata:\ninputs: {journal: null}\ntelemetry: {otlp: null}\n";
+    assert_eq!(read(&format!("{nulls}{TO}"), &[], &[]), read(TO, &[], &[]));
+}
+
+#[test]
+fn wrong_values_are_told_with_their_path_and_what_is_possible() {
+    for (yaml, expected) in [
+        ("inputs: {pods: {start: now}}", "inputs.pods.start: found \"now\"; one of end, beginning is expected"),
+        ("inputs: {pods: {start: [end]}}", "inputs.pods.start: found a list; one of end, beginning"),
+        (
+            "inputs: {pods: /var/log/pods}",
+            "inputs.pods: found \"/var/log/pods\"; a map is expected, of path, start, exclude",
+        ),
+        ("inputs: {pods: {path: logs}}", "inputs.pods.path: found \"logs\"; an absolute path is expected"),
+        ("inputs: {files: [{service: web}]}", "inputs.files[0]: give include"),
+        ("inputs: {files: [{include: []}]}", "inputs.files[0]: give include"),
+        ("inputs: {files: [/var/log/x.log]}", "inputs.files[0]: found \"/var/log/x.log\"; a map is expected"),
+        ("inputs: {files: [{include: ['/a/[b']}]}", "inputs.files[0].include[0]: /a/[b has a [ without its ]"),
+        ("inputs: {files: [{include: x.log}]}", "inputs.files[0].include: x.log is no absolute path"),
+        (
+            "inputs: {files: [{include: /x, service: no}]}",
+            "inputs.files[0].service: found \"no\"; text is expected: if it is meant as text, put it in quotes",
+        ),
+        ("inputs: {files: [{include: /x, service: 010}]}", "service: found \"010\"; text is expected"),
+        ("memory: 1e3", "memory: found \"1e3\"; a size such as 128MiB or 1GiB is expected"),
+        ("memory: 0100MiB", "memory: found \"0100MiB\""),
+        ("memory: -1", "memory: found \"-1\""),
+        ("memory: 99999999999999999999G", "memory: found"),
+        ("memory:", "memory: found nothing (null); a size"),
+        ("grace: 10", "grace: found \"10\"; a duration such as 500ms, 10s or 5m is expected"),
+        ("state: {}", "state: found a map; text is expected"),
+        ("state: ''", "state: found \"\"; text is expected"),
+        (
+            "telemetry: {listen: localhost:9464}",
+            "telemetry.listen: found \"localhost:9464\"; an IP address with a port",
+        ),
+        ("telemetry: {listen: 9464}", "telemetry.listen: found \"9464\""),
+        ("telemetry: {log: verbose}", "telemetry.log: found \"verbose\"; one of error, warn, info, debug is expected"),
+        ("logs: {to: otlp=http://c:4317, compression: br}", "logs.compression: found \"br\"; one of none, gzip, zstd"),
+        ("logs: {to: [otlp=ftp://c]}", "logs.to: OTLP endpoint `ftp://c`: scheme ftp is not spoken"),
+        ("logs: {to: [http://c:4317]}", "logs.to: \"http://c:4317\" is neither otlp=URL nor otlp"),
+        ("logs: {to: [jaeger=http://c:4317]}", "is neither otlp=URL nor otlp"),
+        ("logs: {to: [otlp=http://c:4317, otlp=http://c:4317]}", "logs.to: otlp=http://c:4317 is given twice"),
+        ("logs: {to: otlp=http://c:4317, headers: {x: 1}}", "logs.headers.x: text is expected, in quotes"),
+        ("logs: {to: otlp=http://c:4317, headers: {content-type: x}}", "logs.headers: `content-type` follows from"),
+        ("logs: {to: otlp=http://c:4317, headers: x}", "logs.headers: a map of names to text is expected"),
+        ("- a", "a map is expected"),
+        ("just text", "a map is expected"),
+    ] {
+        let told = refused(yaml);
+        assert!(told.contains(expected), "{yaml}: {told}");
+    }
+}
+
+#[test]
+fn traps_of_yaml_have_an_outcome() {
+    for (yaml, expected) in [
+        ("state: /a\nstate: /b", "agent.yaml:2: \"state\" stands on line 1 too"),
+        ("memory: &m 64MiB\ngrace: *m", "agent.yaml:2: aliases (*name) are not taken"),
+        ("memory: !!int 5", "agent.yaml:1: tags (!name) are not taken"),
+        ("state: /a\n---\nstate: /b", "agent.yaml:2: a second document begins here"),
+        ("inputs:\n\tpods: null", "a tab in the indentation"),
+        ("inputs: {pods: null", "not YAML"),
+    ] {
+        let told = refused(yaml);
+        assert!(told.contains(expected), "{yaml}: {told}");
+    }
+    assert_eq!(read("", &["--logs-to=otlp=http://c:4317"], &[]), read(TO, &[], &[]));
+    assert_eq!(read(&format!("\u{feff}{TO}"), &[], &[]), read(TO, &[], &[]));
+    assert_eq!(read(&TO.replace('\n', "\r\n"), &[], &[]), read(TO, &[], &[]));
+}
+
+#[test]
+fn files_that_are_no_text_or_huge_or_missing_are_refused() {
+    let mut problems = Problems::default();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.yaml");
+    std::fs::write(&path, b"state: /a\nmemory: \xff\n").unwrap();
+    file::read(&path, &mut problems).unwrap();
+    assert_eq!((problems.0[0].line, problems.0[0].text.as_str()), (2, "not UTF-8 text"));
+    std::fs::write(&path, "#".repeat(2 << 20)).unwrap();
+    assert!(file::read(&path, &mut problems).unwrap_err().to_string().contains("larger than 1048576 bytes"));
+    assert!(file::read(folder.path(), &mut problems).unwrap_err().to_string().contains("directory"));
+    assert!(file::read(&folder.path().join("x"), &mut problems).unwrap_err().to_string().contains("No such file"));
+}
+
+#[test]
+fn all_problems_of_a_file_are_told_at_once_by_line() {
+    let told = refused("grace: 10\nmemry: 1\ninputs:\n  pods: {start: x}\nlogs: {to: [otlp=ftp://c, x]}");
+    let lines: Vec<&str> = told.lines().map(str::trim).collect();
+    assert_eq!(lines[0], "--config: 5 problems");
+    let starts = [
+        "agent.yaml:1: grace",
+        "agent.yaml:2: memry",
+        "agent.yaml:4: inputs.pods.start",
+        "agent.yaml:5: logs.to",
+        "agent.yaml:5: logs.to",
+    ];
+    assert!(lines[1..].iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{told}");
+    assert_eq!(lines.len(), 6);
+    let many: String = (0..1000).map(|number| format!("key{number}: x\n")).collect();
+    assert!(refused(&many).lines().count() <= 51);
+}
+
+#[test]
+fn secrets_are_not_repeated() {
+    for yaml in [
+        "logs: {to: 'otlp=http://me:SECRET@c:4317'}",
+        "logs: {to: otlp=http://c:4317, headers: {'a b': SECRET}}",
+        "logs: {to: otlp=http://c:4317, headers: {a: [SECRET]}}",
+        "logs: {to: otlp=http://c:4317, headers: [SECRET]}",
+        "logs: {to: 'oltp=http://me:SECRET@c:4317'}",
+    ] {
+        let told = read(yaml, &[], &[]).expect_err(yaml);
+        assert!(!told.contains("SECRET"), "{told}");
+    }
+    let config =
+        read("logs: {to: otlp=http://c:4317, headers: {authorization: Bearer x, x-scope-orgid: '1'}}", &[], &[]);
+    assert_eq!(config.unwrap().destinations[0].endpoint().unwrap().headers.len(), 2);
+}
+
+#[test]
+fn wrong_flags_are_told_by_their_name() {
+    for (flags, words) in [
+        (&["--memory=1MiB"][..], "--memory: must be 16MiB or more"),
+        (&["--telemetry-listen=x"], "--telemetry-listen: \"x\" is no IP address"),
+        (&["--logs-to=x"], "--logs-to: \"x\" is neither"),
+        (&["--files-include=/a/[x"], "--files-include: /a/[x has a ["),
+        (&["--files-service=web"], "--files-include"),
+        (&["--pods-exclude=/a/../b"], "--pods-exclude"),
+    ] {
+        let told = read(TO, flags, &[]).unwrap_err();
+        assert!(told.contains(words), "{told}");
+    }
+    let told = read("", &[], &[]).unwrap_err();
+    assert!(told.contains("there is no destination"), "{told}");
+    // Whoever types a path means it from where they are.
+    let config = read(TO, &["--state=here", "--files-include=x*.log"], &[]).unwrap();
+    assert!(config.state.is_absolute() && config.inputs.files[0].include[0].as_str().starts_with('/'));
+}
+
+#[test]
+fn an_address_that_others_reach_is_noticed() {
+    let config = read(&format!("telemetry: {{listen: '0.0.0.0:9464'}}\n{TO}"), &[], &[]).unwrap();
+    assert!(config.notices[0].contains("0.0.0.0:9464 can be read by whoever reaches"), "{:?}", config.notices);
+}
+
+#[test]
+fn a_reload_tells_what_changed_and_what_cannot() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.yaml");
+    let args = AgentArgs { config: Some(path.clone()), ..AgentArgs::default() };
+    let around = Surroundings { variable: &|_| None, now_nanos: 0, columns: None };
+    std::fs::write(&path, TO).unwrap();
+    let running = agent(&args, &around).unwrap();
+    let same = reload(&args, &around, &running).unwrap();
+    assert_eq!(same, Reload { config: running.clone(), changed: vec![], needs_restart: vec![] });
+    std::fs::write(
+        &path,
+        "state: /other\ntelemetry: {log: debug, listen: null}\ngrace: 1s\nlogs: {to: otlp=http://d:4317}",
+    )
+    .unwrap();
+    let new = reload(&args, &around, &running).unwrap();
+    assert_eq!(new.changed, ["logs", "telemetry.log", "grace"]);
+    assert_eq!(new.needs_restart, ["state", "telemetry.listen"]);
+    assert_eq!((&new.config.state, new.config.telemetry.listen), (&running.state, running.telemetry.listen));
+    assert_eq!(new.config.telemetry.log, LogLevel::Debug);
+    std::fs::write(&path, "stat: x").unwrap();
+    assert!(reload(&args, &around, &running).unwrap_err().to_string().contains("did you mean state?"));
+}
+
+proptest! {
+    #[test]
+    fn no_file_panics(text in "(state|memory|inputs|pods|files|logs|to|headers|include|[ \\n:\\-\\[\\]{}'\"&*/a0~,#]){0,40}") {
+        let mut problems = Problems::default();
+        file::written(&text, &mut problems);
+        prop_assert!(problems.0.len() <= 50);
+    }
+}
