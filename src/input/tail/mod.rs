@@ -4,7 +4,24 @@
 //! chunks of whole lines, in order per source and in turns that are fair between sources, and every byte that is known to
 //! be lost, with a reason. Lines are not parsed here, nothing is sent, no thread is owned, and nothing waits.
 
+mod check;
 pub mod config;
+pub mod disk;
+mod file;
 pub mod file_system;
+mod folder;
+pub mod follower;
+mod found;
+pub mod inotify;
+mod lines;
+mod listing;
+mod opened;
 pub mod pattern;
+mod reading;
+mod recognise;
+mod scope;
 pub mod sink;
+mod slots;
+mod source;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! What is known of one file that is followed, and what its size and time tell when they are looked at again.
+
+use std::io;
+use std::path::Path;
+
+use super::config::TailLimits;
+use super::file_system::{EntryKind, FileSystem, OpenFile, Stat};
+use super::opened::{Form, Opened};
+use crate::files::followed::{FollowedFile, Place, Sample};
+use crate::files::identity::FileId;
+
+/// Milliseconds since the follower was made.
+pub(super) type Millis = u64;
+
+/// A duration in it.
+pub(super) fn millis(duration: std::time::Duration) -> Millis {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How far a file has come in this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing of it was given yet.
+    Waiting,
+    /// It is being given.
+    Begun,
+    /// It was read to its end, and another file or nothing follows it.
+    Finished,
+    /// It had been finished and has grown since: that is being given.
+    Late,
+    /// It is no log, or it could not be read for too long.
+    Abandoned,
+}
+
+/// Where the content of a file is to be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// At its inode, which has a name.
+    Named,
+    /// At its inode, which has no name any more but is held open.
+    Unlinked,
+    /// Nowhere: the inode is gone or holds something else. A copy may turn up.
+    Lost,
+    /// Not looked for yet: it is known from an earlier run.
+    ToFind,
+}
+
+/// A file that is followed.
+#[derive(Debug)]
+pub(super) struct File<H> {
+    pub(super) number: u32,
+    /// Its place in the list given at the start, until that was told.
+    pub(super) known: Option<u32>,
+    /// Its name, or the last one that it had.
+    pub(super) name: Box<Path>,
+    pub(super) id: FileId,
+    pub(super) prefix: Sample,
+    pub(super) place: Place,
+    /// As it was last seen on disk.
+    pub(super) size: u64,
+    pub(super) modified: i64,
+    /// Of a plain file the bytes that it surely had; of a packed one its size on disk when it was read to its end.
+    pub(super) sure: u64,
+    /// Since when it has not changed, as far as was looked; or since when it is gone.
+    pub(super) quiet_since: Millis,
+    /// Since when it cannot be read.
+    pub(super) failed_since: Option<Millis>,
+    pub(super) state: State,
+    pub(super) presence: Presence,
+    pub(super) form: Form,
+    /// It has changed since it was read to its end.
+    pub(super) has_news: bool,
+    /// It may hold something else than it did: to be compared before anything else.
+    pub(super) is_suspect: bool,
+    /// The sink knows its number.
+    pub(super) was_told: bool,
+    pub(super) open: Option<Box<Opened<H>>>,
+}
+
+/// What has become of a file since it was looked at last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Same,
+    Changed,
+    /// It holds less than was read of it.
+    Cut,
+}
+
+impl<H: OpenFile> File<H> {
+    /// One that was not known.
+    pub(super) fn new(number: u32, name: &Path, stat: &Stat, now: Millis) -> File<H> {
+        File {
+            number,
+            known: None,
+            name: name.into(),
+            id: stat.id,
+            prefix: Sample::default(),
+            place: Place::default(),
+            size: stat.size,
+            modified: stat.modified,
+            sure: 0,
+            quiet_since: now,
+            failed_since: None,
+            state: State::Waiting,
+            presence: Presence::Named,
+            form: Form::Unknown,
+            has_news: stat.size > 0,
+            is_suspect: false,
+            was_told: false,
+            open: None,
+        }
+    }
+
+    /// One that was followed in an earlier run, before it is looked for.
+    pub(super) fn known(number: u32, known: u32, followed: &FollowedFile, now: Millis) -> File<H> {
+        let name = followed.path.file_name().or_else(|| followed.family.file_name()).unwrap_or_default().as_ref();
+        let nothing_seen = Stat { kind: EntryKind::File, id: followed.id, size: followed.resume.at, modified: 0 };
+        File {
+            known: Some(known),
+            prefix: followed.prefix,
+            place: followed.resume,
+            sure: followed.resume.at,
+            state: if followed.is_finished { State::Finished } else { State::Waiting },
+            presence: Presence::ToFind,
+            has_news: false,
+            ..File::new(number, name, &nothing_seen, now)
+        }
+    }
+
+    /// As it is to be remembered.
+    pub(super) fn followed(&self, folder: &Path, base: &Path) -> FollowedFile {
+        FollowedFile {
+            path: folder.join(&self.name),
+            family: folder.join(base),
+            id: self.id,
+            prefix: self.prefix,
+            resume: self.place,
+            is_finished: self.is_done(),
+        }
+    }
+
+    /// Nothing more is expected of it.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.state, State::Finished | State::Abandoned)
+    }
+
+    /// The sink was told that it begins, and not that it ends.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.state, State::Begun | State::Late)
+    }
+
+    /// It can be read where its inode is.
+    pub(super) fn is_there(&self) -> bool {
+        matches!(self.presence, Presence::Named | Presence::Unlinked)
+    }
+
+    /// Bytes of it were seen that were not given.
+    pub(super) fn is_behind(&self) -> bool {
+        match self.form {
+            Form::Packed => self.size != self.sure,
+            Form::Plain | Form::Unknown => self.size > self.place.at,
+        }
+    }
+
+    /// Bytes that were not given and surely existed.
+    pub(super) fn unread(&self) -> u64 {
+        match (self.form, &self.open) {
+            (Form::Packed, Some(open)) => self.size.saturating_sub(open.consumed()),
+            (Form::Packed, None) if self.place.at > 0 => 0,
+            (Form::Packed, None) => self.size,
+            _ => self.sure.max(if self.is_suspect { 0 } else { self.size }).saturating_sub(self.place.at),
+        }
+    }
+
+    /// What the system tells of it: of what is open, or of what has its name.
+    pub(super) fn stat<F: FileSystem<File = H>>(&self, fs: &F, folder: &Path) -> io::Result<Stat> {
+        match &self.open {
+            Some(open) => open.handle.stat(),
+            None => fs.stat(&folder.join(&self.name)),
+        }
+    }
+
+    /// Takes in what the system tells of its inode.
+    pub(super) fn note(&mut self, stat: &Stat, now: Millis) -> Change {
+        if (stat.size, stat.modified) == (self.size, self.modified) {
+            return Change::Same;
+        }
+        self.quiet_since = now;
+        if self.form != Form::Packed {
+            if stat.size < self.size {
+                // What it had is lost, whether or not that was what was read of it.
+                self.sure = self.sure.max(self.size);
+                self.is_suspect = true;
+            }
+            if stat.size < self.place.at || self.place.at == 0 && stat.size < self.size {
+                return Change::Cut;
+            }
+            // Written to without becoming longer.
+            self.is_suspect |= stat.size == self.place.at && stat.size > 0;
+        } else if let Some(open) = &mut self.open {
+            // Its stream ends where it ended before.
+            open.packed = None;
+        }
+        (self.size, self.modified) = (stat.size, stat.modified);
+        self.has_news |= self.is_behind();
+        Change::Changed
+    }
+
+    /// When a file that nothing follows in its name is taken for finished.
+    pub(super) fn ends_at(&self, limits: &TailLimits) -> Millis {
+        let has_rest = self.is_behind() && self.form != Form::Packed;
+        self.quiet_since.saturating_add(millis(if has_rest { limits.late_rest_of_line } else { limits.late_writes }))
+    }
+
+    /// When it may be read: a packed file once it is whole.
+    pub(super) fn readable_at(&self, limits: &TailLimits) -> Millis {
+        match self.form {
+            Form::Packed if self.state == State::Waiting && self.place.at == 0 => {
+                self.quiet_since.saturating_add(millis(limits.late_writes))
+            }
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The follower over a file system in memory, and over the one of the machine.
+
+mod follows;
+mod memory;
+mod on_disk;
+mod recorder;
