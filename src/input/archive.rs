@@ -20,7 +20,8 @@ use tar::{Archive, Entry, EntryType};
 use super::discover::{Found, FoundFile};
 use super::look::{Layout, Looker, is_named_as_archive};
 use super::names::{by_number, reason_to_leave_out};
-use super::temporary::{KeepError, Section, Temporary};
+use super::temporary::{KeepError, Temporary};
+use crate::files::section::Section;
 
 /// Members of one archive; a must-gather of a large cluster has some ten thousand.
 const MEMBERS_MAX: usize = 1_000_000;

@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::names::{by_number, reason_to_leave_out, severities};
 use super::open::{self, Counted, Expected};
 use super::sniff::Sniffed;
-use super::temporary::Section;
 use crate::files::identity::FileId;
+use crate::files::section::Section;
 use crate::unpack::unpacked_sized;
 
 /// Folders nested deeper are not entered.
