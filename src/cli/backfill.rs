@@ -94,7 +94,7 @@ pub struct BackfillArgs {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration, help_heading = SENDING,
           hide_short_help = true)]
     pub retry_for: std::time::Duration,
-    /// Lines held for the text output and span events held for their spans; what is beyond is counted and left out
+    /// Lines held for the text output; what is beyond is counted and left out
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_held_bytes: u64,

@@ -74,6 +74,13 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         View::Trace => export::View::Trace,
         View::Time => export::View::Time,
     };
+    let events = EventsConfig {
+        on_carriers,
+        carriers: under,
+        style,
+        memory_bytes: read.memory.events_bytes,
+        bytes_max: read.input.temporary_bytes_max,
+    };
     Ok(BackfillConfig {
         read,
         select: SelectConfig { only: conditions(&args.input)?, since, until, shard },
@@ -83,8 +90,9 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         state: args.state.clone(),
         resend: args.resend,
         dry_run: args.dry_run,
-        events: EventsConfig { on_carriers, carriers: under, style, held_bytes_max: args.max_held_bytes },
+        events,
         text: TextConfig { view, all_traces: args.all_traces, ..text(&args.input, around) },
+        text_bytes_max: args.max_held_bytes,
         workers: usize::from(args.workers),
         notices,
     })

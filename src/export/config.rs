@@ -48,6 +48,8 @@ pub struct EventsConfig {
     pub carriers: Carriers,
     /// What an event says.
     pub style: EventStyle,
-    /// Bytes of events, and of lines for the terminal, that are held.
-    pub held_bytes_max: u64,
+    /// Bytes of events that are held in memory, of all destinations.
+    pub memory_bytes: usize,
+    /// Bytes of events of a destination in all; what the memory does not hold lies in a temporary file.
+    pub bytes_max: u64,
 }

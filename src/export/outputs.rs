@@ -34,6 +34,8 @@ pub struct OutputsConfig<'c> {
     pub destinations: &'c [Destination],
     /// How lines become events of spans; `None` without spans.
     pub events: Option<EventsConfig>,
+    /// Not all lines and traces are wanted.
+    pub is_selective: bool,
     /// Bytes of lines for the terminal that are held.
     pub held_bytes_max: u64,
     /// Fields of lines for the terminal.
@@ -96,6 +98,8 @@ impl Outputs {
         if let Some(path) = config.links {
             outputs.links = Some((path.to_owned(), LinkRows::new(BufWriter::new(create(path)?))));
         }
+        let takes_events = |to: &&Destination| matches!(to, Destination::Files(_) | Destination::Traces(_));
+        let share = config.destinations.iter().filter(takes_events).count().max(1);
         for (place, destination) in config.destinations.iter().enumerate() {
             match destination {
                 Destination::Text => outputs.lines = Some(HeldLines::new(config.held_bytes_max, config.fields)),
@@ -106,10 +110,10 @@ impl Outputs {
                 }
                 Destination::Logs(_) | Destination::Traces(_) => {}
             }
-            if let Some(events) = config.events
-                && matches!(destination, Destination::Files(_) | Destination::Traces(_))
-            {
-                outputs.events.push(HeldEvents::new(place, events.held_bytes_max, events.style));
+            if let Some(events) = config.events.filter(|_| takes_events(&destination)) {
+                let memory_max = events.memory_bytes / share;
+                let held = HeldEvents::new(place, memory_max, events.bytes_max, events.style);
+                outputs.events.push(held.with_traces(config.is_selective));
             }
         }
         Ok(outputs)

@@ -111,7 +111,7 @@ impl Run<'_> {
         &self,
         config: &'c BackfillConfig,
         targets: &[Target],
-        Links { mut correlator, in_windows, spans_by_time }: Links,
+        Links { mut correlator, in_windows, mut spans_by_time }: Links,
         Remembered { acknowledged, saver }: Remembered,
         outcome: &mut Outcome,
         notify: &Notify,
@@ -120,7 +120,8 @@ impl Run<'_> {
             links: config.links.as_deref(),
             destinations: if config.dry_run { &[] } else { &config.destinations },
             events: (!self.traces.is_empty()).then_some(config.events),
-            held_bytes_max: config.events.held_bytes_max,
+            is_selective: !config.select.only.is_empty(),
+            held_bytes_max: config.text_bytes_max,
             fields: config.text.fields,
             observed: config.read.calendar.now_nanos,
         })?;
@@ -135,7 +136,7 @@ impl Run<'_> {
         let shipping = Shipping { run: self, config, selection: selected, acknowledged, destinations };
         match &mut correlator {
             Some(correlator) if in_windows => {
-                shipping.ship_in_windows(correlator, spans_by_time, &mut outputs, outcome)?;
+                shipping.ship_in_windows(correlator, spans_by_time.as_mut(), &mut outputs, outcome)?;
             }
             correlator => {
                 let linker = correlator.as_ref().map(|correlator| correlator as &dyn Linker);
@@ -143,8 +144,14 @@ impl Run<'_> {
             }
         }
         let correlated = correlator.as_ref();
-        if let Some(correlator) = correlated.filter(|_| !self.monitor.is_interrupted()) {
-            shipping.ship_traces(correlator, &mut outputs.events, outcome);
+        if let Some(correlator) = correlated {
+            outcome.count_limits(correlator, self.records.sources);
+        }
+        let wants_spans = !outputs.events.is_empty() && !self.monitor.is_interrupted();
+        let by_trace = spans_by_time.filter(|_| wants_spans).map(|spans| self.by_trace(&spans, outcome)).transpose()?;
+        let given = correlated.map(|correlator| self.given(config, correlator, by_trace.as_ref(), outcome));
+        if let Some(given) = given.as_ref().filter(|_| wants_spans) {
+            shipping.ship_traces(given, &mut outputs.events, outcome);
         }
         // Deliveries end once there are no senders.
         drop(shipping);
@@ -156,10 +163,6 @@ impl Run<'_> {
         let names = || targets.iter().map(|target| target.endpoint.name());
         outcome.refused_before = names().zip(acknowledged.refused_before()).collect();
         outcome.delivered = names().zip(summaries).collect();
-        if let Some(correlator) = correlated {
-            outcome.count_limits(correlator, self.records.sources);
-        }
-        let given = correlated.map(|correlator| self.given(config, correlator, outcome));
         let (stopped, spans) = (outcome.stopped, outcome.traces.spans);
         let written = outputs.finish(stopped, spans, &mut |events, output| {
             if let Some(given) = &given {

@@ -21,20 +21,15 @@ pub(crate) enum InWindows {
 
 impl InWindows {
     /// In a backfill. Text shows all lines of a trace together, and which traces have a line with an error is known when all
-    /// lines are; events wait for all spans.
+    /// lines are.
     pub(super) fn of(config: &BackfillConfig) -> InWindows {
-        let shown = || config.destinations.iter().filter(|_| !config.dry_run);
+        let shows_text = config.destinations.iter().any(|destination| matches!(destination, Destination::Text));
         let asks_for_spans = |condition: &Condition| matches!(condition, Condition::Span(_));
         // A line that a window has no room for cannot wait for its link.
         let holds_each = config.read.input.limits.line_bytes <= config.read.memory.held_bytes.min(LINE_BYTES_MAX);
-        if shown().any(|destination| matches!(destination, Destination::Text))
-            || config.select.asks_for_errors()
-            || !holds_each
-        {
+        if shows_text && !config.dry_run || config.select.asks_for_errors() || !holds_each {
             InWindows::Nothing
-        } else if shown().any(|destination| matches!(destination, Destination::Files(_) | Destination::Traces(_)))
-            || config.select.only.iter().any(asks_for_spans)
-        {
+        } else if config.select.only.iter().any(asks_for_spans) {
             InWindows::Lines
         } else {
             InWindows::LinesAndSpans

@@ -1,6 +1,7 @@
 //! The only place that knows every stage: builds them, connects them, lets them run, drains them.
 
 mod backfill;
+mod given_spans;
 pub(crate) mod inputs;
 pub(crate) mod learned;
 pub(crate) mod learning;

@@ -4,11 +4,12 @@
 //! whoever else wants them, and the traces to be read again. What becomes of them is not decided here.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::span_lookups::Given;
+use super::given_spans::{Given, GivenSpans};
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::followed_files::KnownFiles;
 use crate::checkpoint::recognise;
@@ -24,6 +25,8 @@ use crate::record::sink::{RecordSink, SourceSink};
 use crate::run::Outcome;
 use crate::run::config::{BackfillConfig, ReadConfig, SelectConfig};
 use crate::run::monitor::Monitor;
+use crate::spans::by_time::SpansByTime;
+use crate::spans::by_trace::SpansByTrace;
 
 /// One run over the sources.
 pub(crate) struct Run<'a> {
@@ -45,20 +48,28 @@ impl Run<'_> {
         }
     }
 
-    /// The traces, to be read again.
+    /// The traces, to be read again. `by_trace`: their spans, if the correlator does not hold them as a whole.
     pub(super) fn given<'a>(
         &'a self,
         config: &BackfillConfig,
         correlator: &'a Correlator,
+        by_trace: Option<&'a SpansByTrace>,
         outcome: &Outcome,
     ) -> Given<'a> {
         Given {
             paths: self.traces,
             limits: config.read.trace_limits(),
             has_carriers: outcome.traces.own > 0,
-            index: correlator.index(),
+            spans: by_trace.map_or(GivenSpans::Held(correlator.index()), GivenSpans::ByTrace),
             gather: config.events.carriers,
         }
+    }
+
+    /// Spans that the correlator does not hold as a whole, trace by trace.
+    pub(super) fn by_trace(&self, spans: &SpansByTime, outcome: &mut Outcome) -> io::Result<SpansByTrace> {
+        let by_trace = SpansByTrace::new(spans, self.config.memory.events_bytes)?;
+        outcome.spans_repeated = by_trace.repetitions();
+        Ok(by_trace)
     }
 
     /// Learns what belongs together.

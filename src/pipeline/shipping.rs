@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use super::given_spans::Given;
 use super::run::Run;
-use super::span_lookups::Given;
 use super::unchanged::{passes_over, reading};
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::known::KnownStream;
 use crate::checkpoint::source_streams::SourceStreams;
 use crate::checkpoint::trace_files::{self, KnownTraces};
-use crate::correlate::Correlator;
 use crate::counts::LinkCounts;
 use crate::export::deliver::deliveries::BatchSender;
 use crate::export::destination::Target;
@@ -122,18 +121,17 @@ impl Shipping<'_> {
     }
 
     /// The given traces with their lines on them, to the destinations that want them.
-    pub(super) fn ship_traces(&self, correlator: &Correlator, held: &mut [HeldEvents], outcome: &mut Outcome) {
-        let given = self.run.given(self.config, correlator, outcome);
+    pub(super) fn ship_traces(&self, given: &Given<'_>, held: &mut [HeldEvents], outcome: &mut Outcome) {
         let mut known = None;
         for (index, (target, sender)) in self.destinations.iter().enumerate() {
             let Some(events) = held.iter_mut().find(|events| events.destination == target.place) else { continue };
             let sent = if self.config.events.on_carriers {
                 let carriers = || self.carriers(index);
-                carrier_batches::send(&given, events, sender, &carriers)
+                carrier_batches::send(given, events, sender, &carriers)
             } else {
-                let files = known.get_or_insert_with(|| recognise_traces(&given, self.acknowledged));
+                let files = known.get_or_insert_with(|| recognise_traces(given, self.acknowledged));
                 let files = files.as_ref().map_err(|error| io::Error::other(error.to_string()));
-                files.and_then(|files| self.ship_annotated(index, sender, files, &given, events))
+                files.and_then(|files| self.ship_annotated(index, sender, files, given, events))
             };
             match sent {
                 Ok(counts) => outcome.count_events(events, &counts),

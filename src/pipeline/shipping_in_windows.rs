@@ -66,7 +66,7 @@ impl Shipping<'_> {
     pub(super) fn ship_in_windows(
         &self,
         correlator: &mut Correlator,
-        mut spans: Option<SpansByTime>,
+        mut spans: Option<&mut SpansByTime>,
         outputs: &mut Outputs,
         outcome: &mut Outcome,
     ) -> io::Result<()> {
@@ -79,7 +79,7 @@ impl Shipping<'_> {
             self.run.records.sources.iter().map(|_| Mutex::default()).collect();
         let mut result = Ok(());
         while !self.run.monitor.is_interrupted() {
-            let window = match windows.next(correlator, spans.as_mut()) {
+            let window = match windows.next(correlator, spans.as_deref_mut()) {
                 Ok(window) => window,
                 Err(error) => {
                     result = Err(error);

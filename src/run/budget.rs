@@ -14,6 +14,8 @@ pub struct Budget {
     pub held_bytes: usize,
     /// Spans that lines of a window are linked to.
     pub spans: u64,
+    /// Bytes of span events that wait for their spans, and of what is put in order at once; others lie in temporary files.
+    pub events_bytes: usize,
 }
 
 /// What a span takes in the index, rather more: its row, its place in the tables, words and events.
@@ -29,6 +31,7 @@ impl Budget {
             index_bytes: of(bytes / 4),
             held_bytes: of(bytes / 5),
             spans: bytes / 4 / SPAN_BYTES,
+            events_bytes: of(bytes / 32),
         }
     }
 }

@@ -86,6 +86,8 @@ pub struct BackfillConfig {
     pub events: EventsConfig,
     /// What text shows.
     pub text: TextConfig,
+    /// Bytes of lines that are held for it.
+    pub text_bytes_max: u64,
     /// Threads that read and encode.
     pub workers: usize,
     /// What the user should know before the run begins.

@@ -107,6 +107,9 @@ impl Outcome {
         self.events_known += on_spans.known + carried.known;
         self.events_without_parent += carried.without_parent;
         self.events_left_out += on_spans.over_limit;
+        if let Some(error) = held.events.failure() {
+            self.failures.push(format!("the temporary file for span events: {error}; some were not made"));
+        }
     }
 
     /// All messages of things that were not read or written.

@@ -134,12 +134,27 @@ impl SpansByTime {
             }
         };
         for number in &self.open {
-            let request = self.requests[*number];
-            bytes.resize(request.length as usize, 0);
-            self.file.read_exact_at(&mut bytes, request.at).map_err(named)?;
+            self.read(&self.requests[*number], &mut bytes)?;
             scan::for_each_fact(&bytes, &mut room, &mut is_wanted);
         }
         Ok(())
+    }
+
+    /// Hands over all spans in the order in which they were given.
+    pub fn each(&self, sink: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>)) -> io::Result<()> {
+        let mut requests: Vec<&Request> = self.requests.iter().collect();
+        requests.sort_unstable_by_key(|request| request.at);
+        let (mut bytes, mut room) = (Vec::new(), Room::default());
+        for request in requests {
+            self.read(request, &mut bytes)?;
+            scan::for_each_fact(&bytes, &mut room, sink);
+        }
+        Ok(())
+    }
+
+    fn read(&self, request: &Request, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.resize(request.length as usize, 0);
+        self.file.read_exact_at(bytes, request.at).map_err(named)
     }
 
     /// Up to when about so many further spans begin; [`i64::MAX`] where there are fewer. Not before `least`.

@@ -6,6 +6,7 @@
 
 mod bounded;
 pub mod by_time;
+pub mod by_trace;
 pub mod config;
 mod documents;
 pub mod fetch;

@@ -54,9 +54,15 @@ fn added(request: &mut ExportTraceServiceRequest, events: &mut HashMap<Ids, Vec<
     }
 }
 
-/// Annotates requests both ways; how many spans had something put on them.
+/// Annotates requests both ways, with events in memory and in a temporary file; how many spans had something put on them.
 fn check(requests: &[Vec<u8>], wanted: impl Fn(usize, &Span) -> Vec<Event>) -> usize {
-    let (mut waiting, mut expected) = (SpanEvents::new(usize::MAX), HashMap::<Ids, Vec<Event>>::new());
+    let counts = [usize::MAX, 300].map(|memory_max| check_within(memory_max, requests, &wanted));
+    assert_eq!(counts[0], counts[1]);
+    counts[0]
+}
+
+fn check_within(memory_max: usize, requests: &[Vec<u8>], wanted: &impl Fn(usize, &Span) -> Vec<Event>) -> usize {
+    let (mut waiting, mut expected) = (SpanEvents::new(memory_max, u64::MAX), HashMap::<Ids, Vec<Event>>::new());
     let mut number = 0;
     for request in requests {
         let request = ExportTraceServiceRequest::decode(&request[..]).unwrap();
@@ -76,13 +82,13 @@ fn check(requests: &[Vec<u8>], wanted: impl Fn(usize, &Span) -> Vec<Event>) -> u
         let mut request = ExportTraceServiceRequest::decode(&bytes[..]).unwrap();
         added(&mut request, &mut expected);
         out.clear();
-        waiting.annotate(bytes, None, &mut out);
+        waiting.annotate(bytes, None, &mut out).unwrap();
         assert_eq!(ExportTraceServiceRequest::decode(&out[..]).unwrap(), request);
         // What had nothing put on it is as it was, byte for byte.
         let before = ExportTraceServiceRequest::decode(&bytes[..]).unwrap();
         assert!(before != request || out == *bytes);
     }
-    assert_eq!(waiting.waiting().count(), 0);
+    waiting.each_waiting(&mut |event| panic!("{:?} is on no span", event.ids)).unwrap();
     with_events
 }
 
@@ -194,11 +200,11 @@ fn fields_that_nobody_knows_stay_where_they_are() {
     let scope = [field(0x12, &span), unknown(3)].concat();
     let group = [unknown(4), field(0x12, &scope)].concat();
     let request = [unknown(5), field(0x0a, &group)].concat();
-    let mut events = SpanEvents::new(1 << 20);
+    let mut events = SpanEvents::new(1 << 20, 1 << 20);
     let new = Event { time_unix_nano: 3, name: "n".into(), ..Event::default() }.encode_to_vec();
     assert!(events.push(([9; 16], [2; 8]), 3, &new, 0));
     let mut out = Vec::new();
-    assert_eq!(events.annotate(&request, None, &mut out), 1);
+    assert_eq!(events.annotate(&request, None, &mut out).unwrap(), 1);
     let span =
         [unknown(2), field(0x5a, &new), field(0x5a, &event), field(0x12, &[2; 8]), field(0x0a, &[9; 16])].concat();
     let scope = [field(0x12, &span), unknown(3)].concat();

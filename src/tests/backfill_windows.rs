@@ -165,7 +165,7 @@ fn nothing_is_lost_when_it_is_killed_in_a_window() {
 }
 
 #[test]
-fn files_and_span_events_are_the_same_in_windows() {
+fn files_hold_all_lines_in_windows_too() {
     let place = Place::new();
     many(&place);
     let run = |folder: &str, memory: &[&str]| {
@@ -178,4 +178,80 @@ fn files_and_span_events_are_the_same_in_windows() {
     };
     let whole = run("whole", &[]);
     assert_eq!(whole, run("in-windows", &MEMORY));
+}
+
+/// Lines that name their spans, so that each is linked alike however they are read; every other span is too short for a
+/// carrier, and of each tenth trace there are two copies.
+fn traces_with_lines(place: &Place) {
+    const TRACES: u64 = 7_000;
+    let start = 1_795_424_400_000_000_000u64;
+    let (mut requests, mut copies, mut lines) = (String::new(), String::new(), String::new());
+    for trace in 1..=TRACES {
+        let (from, root, child) = (start + trace * 40_000_000, 2 * trace, 2 * trace + 1);
+        let span = |id: u64, parent: u64, service: &str, length: u64| {
+            let parent = if parent == 0 { String::new() } else { format!("{parent:016x}") };
+            format!(
+                "{{\"resource\":{{\"attributes\":[{{\"key\":\"service.name\",\"value\":{{\"stringValue\":\"{service}\"}}}}]}},\"scopeSpans\":[{{\"spans\":[{{\"traceId\":\"{trace:032x}\",\"spanId\":\"{id:016x}\",\"parentSpanId\":\"{parent}\",\"name\":\"call {}\",\"kind\":2,\"startTimeUnixNano\":\"{from}\",\"endTimeUnixNano\":\"{}\"}}]}}]}}",
+                id % 7,
+                from + length
+            )
+        };
+        let request = format!(
+            "{{\"resourceSpans\":[{},{}]}}\n",
+            span(root, 0, "front", 30_000_000),
+            span(child, root, "back", 500)
+        );
+        requests.push_str(&request);
+        if trace % 10 == 0 {
+            copies.push_str(&request);
+        }
+        for (number, id) in [root, child, child, root].into_iter().enumerate() {
+            let (second, nanos) = ((from - start) / 1_000_000_000, from % 1_000_000_000 + 1_000 * number as u64);
+            let time = format!("2026-11-23T09:{:02}:{:02}.{nanos:09}Z", second / 60, second % 60);
+            let text = "as long as lines are, with some words that say nothing at all of what was done".repeat(2);
+            writeln!(
+                lines,
+                "{{\"time\":\"{time}\",\"level\":\"info\",\"msg\":\"line {number} {text}\",\"trace_id\":\"{trace:032x}\",\"span_id\":\"{id:016x}\"}}"
+            )
+            .unwrap();
+        }
+    }
+    place.write("logs/app.log", lines).write("traces.jsonl", requests).write("copies.jsonl", copies);
+}
+
+const TRACES: [&str; 6] = ["backfill", "logs", "--traces", "traces.jsonl", "--traces", "copies.jsonl"];
+
+#[test]
+fn spans_get_the_same_events_in_windows() {
+    let place = Place::new();
+    traces_with_lines(&place);
+    let run = |folder: &str, memory: &[&str]| {
+        let to = format!("file={folder}");
+        let run = place.run(&[&TRACES[..], &["--to", &to], memory].concat());
+        run.text(0);
+        run.says("1400 spans read more than once");
+        (place.read(&format!("{folder}/traces.jsonl")), run)
+    };
+    let (whole, in_windows) = (run("whole", &[]), run("in-windows", &MEMORY));
+    in_windows.1.says("windows of time");
+    assert!(whole.0 == in_windows.0);
+    assert_eq!(whole.0.matches("spanline.link").count(), 28_000);
+}
+
+#[test]
+fn carriers_are_the_same_in_windows() {
+    let place = Place::new();
+    traces_with_lines(&place);
+    for under in ["span", "service", "trace"] {
+        let sent = [&[][..], &MEMORY].map(|memory| {
+            let background = Background::start(Script::default());
+            let url = background.url().replace("otlp=", "jaeger=");
+            let arguments = ["--to", &url, "--span-events", "carrier", "--carriers", under];
+            let run = place.run(&[&TRACES[..], &arguments, memory].concat());
+            run.text(0);
+            run.says("28000 on");
+            background.sink.traces()
+        });
+        assert!(sent[0] == sent[1], "{under}");
+    }
 }

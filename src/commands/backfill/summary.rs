@@ -55,7 +55,7 @@ impl Outcome {
             (counts.nul_prefix_bytes, "NUL byte", "before records, left out"),
             (counts.damaged, "entry", "of a journal damaged, passed over"),
             (self.lines_left_out, "line", "not shown: more than --max-held-bytes"),
-            (self.events_left_out, "span event", "not made: more than --max-held-bytes"),
+            (self.events_left_out, "span event", "not made: more than --max-temporary-bytes"),
             (self.spans_evicted, "span", "not kept: more than --max-spans"),
             (self.requests_over_limit, "request", "not kept to link lines by: beyond the limit"),
             (self.lines_over_limit, "line", "not kept to infer links from: beyond the limit"),
@@ -119,9 +119,12 @@ impl Outcome {
             text.push_str(&line);
             text.push('\n');
         };
-        for (count, what) in [(self.lines_left_out, "line"), (self.events_left_out, "span event")] {
+        for (count, what, limit) in [
+            (self.lines_left_out, "line", "--max-held-bytes"),
+            (self.events_left_out, "span event", "--max-temporary-bytes"),
+        ] {
             if count > 0 {
-                add(format!("failed    {} beyond --max-held-bytes, left out", counted(count, what)));
+                add(format!("failed    {} beyond {limit}, left out", counted(count, what)));
             }
         }
         for (name, summary) in self.delivered.iter().filter(|(_, summary)| !summary.is_complete()) {

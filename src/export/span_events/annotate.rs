@@ -1,14 +1,15 @@
 //! Events onto the spans they belong to.
 //!
 //! First go in events with the ids of their spans, then requests of spans in protobuf; out come the same requests with the
-//! events put in, in order of time, and all else as it was. Events wait as bytes, under a limit. A span that comes twice is given
+//! events put in, in order of time, and all else as it was. Events wait in a log ([`event_log`](super::event_log)). A span that comes twice is given
 //! its events once, and an event that already stands on a span (sent by an earlier run) is not added again. A span takes a
 //! limited number of events: the first ones by time, the others go on waiting. What an event says is not known here.
 
+use std::io;
 use std::ops::Range;
 
 use super::event_bytes;
-use super::ids_table::IdsTable;
+use super::event_log::{EventLog, EventsOfSpan, Waiting};
 use super::stored_events::StoredEvents;
 use crate::otlp::own::Ids;
 use crate::otlp::wire::read::{Fields, Value};
@@ -28,8 +29,6 @@ const ATTRIBUTES: u32 = 9;
 const EVENTS: u32 = 11;
 /// Tag of an event in its span.
 const EVENT_TAG: u8 = 0x5a;
-/// Bytes that an event takes in addition to its own.
-const ROW_BYTES: usize = size_of::<HeldEvent>();
 
 /// Says of each span whether it stays; `None`: all do.
 pub type Keeps<'a> = Option<&'a mut dyn FnMut(&[u8]) -> bool>;
@@ -39,12 +38,9 @@ pub type Keeps<'a> = Option<&'a mut dyn FnMut(&[u8]) -> bool>;
 pub struct SpanEvents {
     /// On carriers: need not be on the spans themselves.
     pub stored: StoredEvents,
-    bytes: Vec<u8>,
-    rows: Vec<HeldEvent>,
-    /// Where the rows of each span begin, once they are in order.
-    starts: IdsTable,
-    sorted: bool,
-    bytes_max: usize,
+    log: EventLog,
+    /// Why one could not be taken in.
+    failure: Option<io::Error>,
     counts: Counts,
     scratch: Scratch,
 }
@@ -54,7 +50,7 @@ pub struct SpanEvents {
 pub struct Counts {
     /// Taken in.
     pub waiting: u64,
-    /// Refused at the limit of bytes.
+    /// Refused for want of room.
     pub over_limit: u64,
     /// Added to a span.
     pub added: u64,
@@ -62,36 +58,13 @@ pub struct Counts {
     pub known: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct HeldEvent {
-    ids: Ids,
-    time: u64,
-    text: u64,
-    start: usize,
-    /// 0 once it was given away.
-    length: u32,
-    /// Its span was seen, and takes no more.
-    over: bool,
-}
-
-/// An event that no span has.
-#[derive(Debug, Clone, Copy)]
-pub struct Waiting<'e> {
-    /// Its span.
-    pub ids: Ids,
-    /// ns since the epoch; 0 where it has none.
-    pub time: u64,
-    /// [`text_hash`](super::stored_events::text_hash) of its line's message.
-    pub text: u64,
-    /// The event.
-    pub bytes: &'e [u8],
-}
-
 /// Buffers for one request's changes, kept from request to request.
 #[derive(Debug, Default)]
 struct Scratch {
     splice: Splice,
-    /// Events that the current span gets.
+    /// Events that wait for the current span.
+    waiting: EventsOfSpan,
+    /// Those that it gets.
     bytes: Vec<u8>,
     new: Vec<Placed>,
     /// Those that it has.
@@ -124,70 +97,61 @@ impl Capacity {
 }
 
 impl SpanEvents {
-    /// Holds up to `bytes_max` bytes.
-    pub fn new(bytes_max: usize) -> SpanEvents {
+    /// Holds up to `memory_max` bytes in memory, and `bytes_max` in all.
+    pub fn new(memory_max: usize, bytes_max: u64) -> SpanEvents {
         SpanEvents {
             stored: StoredEvents::default(),
-            bytes: Vec::new(),
-            rows: Vec::new(),
-            starts: IdsTable::default(),
-            sorted: true,
-            bytes_max,
+            log: EventLog::new(memory_max, bytes_max),
+            failure: None,
             counts: Counts::default(),
             scratch: Scratch::default(),
         }
     }
 
-    /// Takes in an event and its time, with the [`text_hash`](super::stored_events::text_hash) of its line's message; false at the limit.
+    /// Takes in an event and its time, with the [`text_hash`](super::stored_events::text_hash) of its line's message; false
+    /// where there is no room.
     pub fn push(&mut self, ids: Ids, time: u64, event: &[u8], text: u64) -> bool {
-        let full = self.bytes.len() + event.len() + (self.rows.len() + 1) * ROW_BYTES > self.bytes_max;
-        let Ok(length) = u32::try_from(event.len()) else { return false };
-        if full {
-            self.counts.over_limit += 1;
-            return false;
-        }
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(event);
-        self.rows.push(HeldEvent { ids, time, text, start, length, over: false });
-        self.sorted = false;
-        self.counts.waiting += 1;
-        true
+        let pushed = match self.failure {
+            None => self.log.push(Waiting { ids, time, text, bytes: event }),
+            Some(_) => Ok(false),
+        };
+        let is_in = pushed.unwrap_or_else(|error| {
+            self.failure = Some(error);
+            false
+        });
+        *(if is_in { &mut self.counts.waiting } else { &mut self.counts.over_limit }) += 1;
+        is_in
+    }
+
+    /// Why events were refused, but for the limit.
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_ref()
     }
 
     /// Appends a request whose spans have what waits for them; returns how many spans it has. With `keeps`, the others are left out, and
-    /// what is empty without them.
-    pub fn annotate(&mut self, request: &[u8], mut keeps: Keeps<'_>, out: &mut Vec<u8>) -> usize {
-        self.sort();
+    /// what is empty without them. Fails where the temporary file does.
+    pub fn annotate(&mut self, request: &[u8], mut keeps: Keeps<'_>, out: &mut Vec<u8>) -> io::Result<usize> {
         let mut splice = std::mem::take(&mut self.scratch.splice);
         splice.clear();
+        let mut result = Ok(());
         let left = spans::edit(request, &mut splice, keeps.is_some(), |splice, at| {
             if keeps.as_mut().is_some_and(|keeps| !keeps(at.span)) {
                 return Keep::No;
             }
-            self.annotate_span(splice, at);
+            if result.is_ok() {
+                result = self.annotate_span(splice, at);
+            }
             Keep::Yes
         });
         splice.apply(request, out);
         self.scratch.splice = splice;
-        left
+        result.map(|()| left)
     }
 
-    /// The events that wait, by trace, span and time: after [`SpanEvents::annotate`] those that their spans had no room
-    /// for.
-    pub fn waiting(&mut self) -> impl Iterator<Item = Waiting<'_>> {
-        self.sort();
-        let waiting = self.rows.iter().filter(|row| row.length > 0);
-        let bytes = |row: &HeldEvent| &self.bytes[row.start..row.start + row.length as usize];
-        waiting.map(move |row| Waiting { ids: row.ids, time: row.time, text: row.text, bytes: bytes(row) })
-    }
-
-    fn sort(&mut self) {
-        if !self.sorted {
-            // Equal times keep the order of reading, which is that of `start`.
-            self.rows.sort_unstable_by_key(|row| (row.ids, row.time, row.start));
-            self.starts = IdsTable::of(self.rows.iter().map(|row| row.ids));
-            self.sorted = true;
-        }
+    /// Hands over the events that wait, by trace and span, those of a span as they came: after [`SpanEvents::annotate`] those
+    /// that their spans had no room for.
+    pub fn each_waiting(&mut self, each: &mut dyn FnMut(Waiting<'_>) -> io::Result<()>) -> io::Result<()> {
+        self.log.each_waiting(each)
     }
 
     /// What became of the events.
@@ -195,37 +159,37 @@ impl SpanEvents {
         self.counts
     }
 
-    fn annotate_span(&mut self, splice: &mut Splice, at: SpanAt<'_>) {
-        let Some(ids) = ids_of(at.span).filter(|_| !self.rows.is_empty()) else { return };
-        let rows = self.starts.get(&ids).and_then(|start| self.rows.get_mut(start..)).unwrap_or_default();
-        if rows.first().is_none_or(|row| row.length == 0 || row.over) {
-            return;
-        }
-        let (mut left, span_start) = self.scratch.read(at);
-        let mut on_span = StoredEvents::default();
-        if !self.scratch.old.is_empty() {
-            on_span.add(at.span, false);
-        }
-        let resource = within(at.group, 1).last().unwrap_or_default();
-        for row in rows.iter_mut().take_while(|row| row.ids == ids) {
-            let event = &self.bytes[row.start..row.start + row.length as usize];
-            let length = std::mem::take(&mut row.length);
-            let time = if row.time == 0 { span_start } else { row.time };
-            if on_span.take(ids, event, time, row.text) || self.stored.take(ids, event, time, row.text) {
-                self.counts.known += 1;
-                continue;
+    fn annotate_span(&mut self, splice: &mut Splice, at: SpanAt<'_>) -> io::Result<()> {
+        let Some(ids) = ids_of(at.span).filter(|_| self.counts.waiting > 0) else { return Ok(()) };
+        let mut waiting = std::mem::take(&mut self.scratch.waiting);
+        let taken = self.log.take(&ids, &mut waiting);
+        if let Ok(true) = taken {
+            let (mut left, span_start) = self.scratch.read(at);
+            let mut on_span = StoredEvents::default();
+            if !self.scratch.old.is_empty() {
+                on_span.add(at.span, false);
             }
-            let from = self.scratch.bytes.len();
-            let attributes = event_bytes::put(&mut self.scratch.bytes, event, time, resource);
-            if !left.take(self.scratch.bytes.len() - from, 1 + attributes) {
-                self.scratch.bytes.truncate(from);
-                (row.length, row.over) = (length, true);
-                continue;
+            let resource = within(at.group, 1).last().unwrap_or_default();
+            for (event, bytes) in waiting.iter() {
+                let time = if event.time == 0 { span_start } else { event.time };
+                if on_span.take(ids, bytes, time, event.text) || self.stored.take(ids, bytes, time, event.text) {
+                    self.counts.known += 1;
+                    continue;
+                }
+                let from = self.scratch.bytes.len();
+                let attributes = event_bytes::put(&mut self.scratch.bytes, bytes, time, resource);
+                if !left.take(self.scratch.bytes.len() - from, 1 + attributes) {
+                    self.scratch.bytes.truncate(from);
+                    self.log.put_back(event.place);
+                    continue;
+                }
+                self.counts.added += 1;
+                self.scratch.new.push(Placed { time, at: from..self.scratch.bytes.len() });
             }
-            self.counts.added += 1;
-            self.scratch.new.push(Placed { time, at: from..self.scratch.bytes.len() });
+            self.scratch.put_in(splice, at);
         }
-        self.scratch.put_in(splice, at);
+        self.scratch.waiting = waiting;
+        taken.map(|_| ())
     }
 }
 
@@ -331,9 +295,20 @@ mod tests {
     /// Annotates a request; how many events were added.
     fn annotate(events: &mut SpanEvents, request: &mut ExportTraceServiceRequest) -> u64 {
         let (before, mut out) = (events.counts().added, b"before".to_vec());
-        events.annotate(&request.encode_to_vec(), None, &mut out);
+        events.annotate(&request.encode_to_vec(), None, &mut out).unwrap();
         *request = ExportTraceServiceRequest::decode(&out[6..]).unwrap();
         events.counts().added - before
+    }
+
+    /// The times of those that wait.
+    fn waiting(events: &mut SpanEvents) -> Vec<u64> {
+        let mut times = Vec::new();
+        let each = &mut |one: Waiting<'_>| {
+            times.push(Event::decode(one.bytes).unwrap().time_unix_nano);
+            Ok(())
+        };
+        events.each_waiting(each).unwrap();
+        times
     }
 
     fn names(request: &ExportTraceServiceRequest) -> Vec<Vec<&str>> {
@@ -343,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_span_gets_its_events_once_and_in_order() {
-        let mut events = SpanEvents::new(1 << 20);
+        let mut events = SpanEvents::new(1 << 20, 1 << 20);
         for (id, time, name) in
             [(2, 30, "c"), (1, 10, "a"), (2, 20, "b"), (2, 0, "without a time"), (7, 1, "elsewhere")]
         {
@@ -360,7 +335,7 @@ mod tests {
     #[test]
     fn what_a_span_has_no_room_for_goes_on_waiting() {
         for (value, least, most) in [("short", 2_000, SPAN_PARTS_MAX / 2), (&*"long ".repeat(1000), 100, 210)] {
-            let mut events = SpanEvents::new(1 << 30);
+            let mut events = SpanEvents::new(1 << 16, 1 << 30);
             for time in 0..6_000u64 {
                 let mut event = event(time, "a line");
                 event.attributes[0].value =
@@ -375,25 +350,23 @@ mod tests {
             assert!(spans[0].encoded_len() <= SPAN_BYTES_MAX, "{}", spans[0].encoded_len());
             // The first ones by time are on it, and no other request of it gets the rest.
             assert_eq!(annotate(&mut events, &mut given), 0);
-            let waiting: Vec<u64> =
-                events.waiting().map(|one| Event::decode(one.bytes).unwrap().time_unix_nano).collect();
-            assert_eq!(waiting, (added as u64..6_000).collect::<Vec<_>>());
+            assert_eq!(waiting(&mut events), (added as u64..6_000).collect::<Vec<_>>());
         }
     }
 
     #[test]
     fn a_span_that_is_too_large_by_itself_stays_as_it_is() {
-        let mut events = SpanEvents::new(1 << 20);
+        let mut events = SpanEvents::new(1 << 20, 1 << 20);
         assert!(push(&mut events, 1, &event(1, "a line")));
         let large = Span { name: "x".repeat(SPAN_BYTES_MAX), ..span(1, vec![]) };
         let mut given = request(vec![large.clone()]);
-        assert_eq!((annotate(&mut events, &mut given), events.waiting().count()), (0, 1));
+        assert_eq!((annotate(&mut events, &mut given), waiting(&mut events)), (0, vec![1]));
         assert_eq!(given.resource_spans[0].scope_spans[0].spans, [large]);
     }
 
     #[test]
     fn the_limit_of_bytes_holds() {
-        let mut events = SpanEvents::new(400);
+        let mut events = SpanEvents::new(200, 400);
         let taken = (0..50).filter(|time| push(&mut events, 1, &event(*time, "some text"))).count();
         assert!((1..8).contains(&taken), "{taken}");
         assert_eq!(events.counts().over_limit, 50 - taken as u64);

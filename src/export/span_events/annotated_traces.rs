@@ -50,15 +50,17 @@ pub fn write_file(
     let mut keeps = |span: &[u8]| seen.is_first(span) && selection.keeps(span, traces);
     for file in 0..given.files() {
         let mut written = Ok(());
-        // A file that cannot be read was said when its spans were taken in; only writing fails here.
+        // A file that cannot be read was said when its spans were taken in; only writing fails here, and
+        // events that lie in a temporary file.
         let _ = given.each_request(file, &mut |_, request| {
             annotated.clear();
-            if events.annotate(request, Some(&mut keeps), &mut annotated) == 0 {
-                return Ok(());
-            }
-            line.clear();
-            spans_json::write_line(&mut line, &annotated);
-            written = output.write_all(&line);
+            written = events.annotate(request, Some(&mut keeps), &mut annotated).and_then(|left| {
+                line.clear();
+                if left > 0 {
+                    spans_json::write_line(&mut line, &annotated);
+                }
+                output.write_all(&line)
+            });
             if written.is_ok() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
         });
         written?;
@@ -90,7 +92,7 @@ pub fn send(
         let stream = (sending.file)(file)?;
         given.each_request(file, &mut |number, request| {
             let mut annotated = Vec::new();
-            held.events.annotate(request, None, &mut annotated);
+            held.events.annotate(request, None, &mut annotated)?;
             let mut left_out = selection.left_out(request, &held.traces);
             seen.mark_repeated(request, &mut left_out);
             for batch in batches(&Bytes::from(annotated), stream.key, number) {

@@ -7,7 +7,8 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::carriers::{self, Carrier, Counts, Parent};
+use super::carrier_parents::Parent;
+use super::carriers::{self, Carrier, Counts, TakeRequest};
 use super::given_traces::GivenTraces;
 use super::held_events::HeldEvents;
 use super::span_batches::REQUEST_BYTES;
@@ -40,14 +41,9 @@ pub fn each_carrier(
     held: &mut HeldEvents,
     take: impl FnMut(Carrier, &Parent) -> io::Result<()>,
 ) -> io::Result<Counts> {
-    let mut tree = given.tree();
-    let mut each_request = |each: &mut dyn FnMut(&[u8])| -> io::Result<()> {
-        (0..given.files()).try_for_each(|file| {
-            given.each_request(file, &mut |_, request| {
-                each(request);
-                Ok(())
-            })
-        })
+    let mut tree = given.tree()?;
+    let mut each_request = |each: TakeRequest<'_>| -> io::Result<()> {
+        (0..given.files()).try_for_each(|file| given.each_request(file, &mut |_, request| each(request)))
     };
     carriers::each(&mut *tree, &mut each_request, held, take)
 }

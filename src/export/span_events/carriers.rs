@@ -4,22 +4,22 @@
 //! parents, at most 128 events each, failed where they hold an error. What the store has of them does not come again; what
 //! does has the same ids whenever it is made of the same lines. Which line belongs to which span is not decided here.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use twox_hash::XxHash3_128;
 
-use super::annotate::Waiting;
+use super::carrier_parents::{Parent, ParentSpans, Parents};
 use super::event_bytes::{self, put_attribute};
+use super::event_log::Waiting;
 use super::held_events::HeldEvents;
-use super::span_batches::empty_group;
 use super::stored_events::{StoredEvents, line_identity};
 use crate::export::batch::Group;
 use crate::export::logs::encode;
+use crate::files::external_sort::{Sorted, Sorter};
 use crate::otlp::own::{self, Ids};
-use crate::otlp::wire::spans::{self, Head, attribute, ids_of, scope_name, text, within};
+use crate::otlp::wire::spans::{self, attribute, ids_of, scope_name, text, within};
 use crate::otlp::wire::write::{self, Buffer};
 
 /// Stores keep µs: a shorter span has no room within it.
@@ -50,38 +50,25 @@ pub struct Counts {
     pub without_parent: u64,
 }
 
-/// What is known of the spans that were given, by trace and span.
+/// What is known of the spans that were given, by trace and span. It may be asked of all spans of a trace together best;
+/// what it tells may have to be read.
 pub trait Tree {
-    /// The span that the carrier of this one's lines is put under, which is the same for all lines of a group; `None`: it
-    /// and all above are too short.
-    fn under(&mut self, ids: Ids) -> Option<Ids>;
+    /// The span that the carrier of this one's lines is put under, of the same trace, which is the same for all lines of a
+    /// group; `None`: it and all above are too short.
+    fn under(&mut self, ids: Ids) -> io::Result<Option<Ids>>;
     /// Its name.
-    fn name(&self, ids: Ids) -> Option<&str>;
+    fn name(&mut self, ids: Ids) -> io::Result<Option<&str>>;
     /// The service it is of.
-    fn service(&self, ids: Ids) -> Option<&str>;
+    fn service(&mut self, ids: Ids) -> io::Result<Option<&str>>;
     /// When it began, ns since the epoch.
-    fn start(&self, ids: Ids) -> Option<u64>;
+    fn start(&mut self, ids: Ids) -> io::Result<Option<u64>>;
 }
+
+/// Takes a request.
+pub type TakeRequest<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
 
 /// Gives the requests that were given, one by one.
-pub type Requests<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&[u8])) -> io::Result<()>;
-
-/// A span that lines are put under.
-#[derive(Debug)]
-pub struct Parent {
-    start: u64,
-    end: u64,
-    name: String,
-    resource: Arc<Resource>,
-}
-
-#[derive(Debug)]
-struct Resource {
-    /// Without spans.
-    group: Group,
-    /// The content of the message.
-    message: Vec<u8>,
-}
+pub type Requests<'a> = &'a mut dyn FnMut(TakeRequest<'_>) -> io::Result<()>;
 
 /// A small span with events on it.
 #[derive(Debug)]
@@ -107,16 +94,44 @@ pub fn scope() -> Bytes {
     encode::scope_field().into()
 }
 
-/// An event that waits, and where it goes. The bytes stand before what follows from them, since the order of two lines of
-/// one time must not depend on which file was read first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// An event that waits, and where it goes.
 struct Line<'e> {
     under: Ids,
     time: u64,
-    bytes: &'e [u8],
     /// The span that the line belongs to.
     of: Ids,
     text: u64,
+    bytes: &'e [u8],
+}
+
+/// Where the parts of a [`Line`] end in its row: `under time of text bytes`, with numbers in the order of their bytes.
+const TIME_END: usize = 32;
+const TEXT_END: usize = 48;
+
+/// The bytes count before what follows from them, since the order of two lines of one time must not depend on which file
+/// was read first.
+fn in_order_of_parents(one: &[u8], other: &[u8]) -> Ordering {
+    one[..TIME_END]
+        .cmp(&other[..TIME_END])
+        .then_with(|| one[TEXT_END..].cmp(&other[TEXT_END..]))
+        .then_with(|| one[TIME_END..TEXT_END].cmp(&other[TIME_END..TEXT_END]))
+}
+
+impl Line<'_> {
+    fn put(&self, lines: &mut Sorter) -> io::Result<()> {
+        let (time, text) = (self.time.to_be_bytes(), self.text.to_be_bytes());
+        lines.push(&[&self.under.0, &self.under.1, &time, &self.of.1, &text, self.bytes])
+    }
+
+    fn of(row: &[u8]) -> Option<Line<'_>> {
+        let (trace_id, rest) = row.split_first_chunk()?;
+        let (under, rest) = rest.split_first_chunk()?;
+        let (time, rest) = rest.split_first_chunk()?;
+        let (of, rest) = rest.split_first_chunk()?;
+        let (text, bytes) = rest.split_first_chunk()?;
+        let (time, text) = (u64::from_be_bytes(*time), u64::from_be_bytes(*text));
+        Some(Line { under: (*trace_id, *under), time, of: (*trace_id, *of), text, bytes })
+    }
 }
 
 /// An event that is put on a carrier.
@@ -133,102 +148,151 @@ pub fn each(
     mut take: impl FnMut(Carrier, &Parent) -> io::Result<()>,
 ) -> io::Result<Counts> {
     let mut counts = Counts::default();
-    let mut waiting: Vec<Line<'_>> = Vec::new();
-    for Waiting { ids, time, text, bytes } in held.events.waiting() {
-        match tree.under(ids) {
-            Some(under) => waiting.push(Line { under, time, bytes, of: ids, text }),
-            None => counts.without_parent += 1,
-        }
-    }
-    if waiting.is_empty() {
-        return Ok(counts);
-    }
-    waiting.sort_unstable();
-    let (parents, mut stored) = read(requests, &waiting)?;
-    for lines in waiting.chunk_by(|one, other| one.under == other.under) {
-        let ids = lines[0].under;
-        let Some(parent) = parents.get(&ids) else {
-            counts.without_parent += lines.len() as u64;
-            continue;
+    let mut lines = Sorter::new(held.memory_max, in_order_of_parents);
+    let mut parents = ParentSpans::new(held.memory_max);
+    held.events.each_waiting(&mut |Waiting { ids, time, text, bytes }| {
+        let Some(under) = tree.under(ids)? else {
+            counts.without_parent += 1;
+            return Ok(());
         };
-        let mut events = Vec::new();
-        for line in lines {
-            let time = if line.time == 0 { tree.start(line.of).unwrap_or(parent.start) } else { line.time };
-            if stored.take(line.of, line.bytes, time, line.text) {
-                counts.known += 1;
-                continue;
-            }
-            let mut event = Event { time, bytes: Vec::with_capacity(line.bytes.len() + 128) };
-            event_bytes::put(&mut event.bytes, line.bytes, time, &parent.resource.message);
-            if line.of != ids {
-                name_span(&mut event.bytes, line.of, tree, parent);
-            }
-            events.push(event);
-        }
-        while !events.is_empty() {
-            let rest = events.split_off(fitting(&events));
-            counts.events += events.len() as u64;
-            counts.carriers += 1;
-            take(carrier(ids, parent, &std::mem::replace(&mut events, rest)), parent)?;
-        }
+        parents.want(&under);
+        Line { under, time, of: ids, text, bytes }.put(&mut lines)
+    })?;
+    if !parents.is_empty() {
+        let (parents, stored) = read(requests, parents)?;
+        put_on_carriers(tree, &lines.finish()?, &parents, stored, &mut counts, &mut take)?;
     }
     Ok(counts)
 }
 
+/// Hands over the carriers of lines.
+fn put_on_carriers(
+    tree: &mut dyn Tree,
+    lines: &Sorted,
+    parents: &Parents,
+    mut stored: StoredEvents,
+    counts: &mut Counts,
+    take: &mut dyn FnMut(Carrier, &Parent) -> io::Result<()>,
+) -> io::Result<()> {
+    let (mut lines, mut parents) = (lines.read()?, parents.read()?);
+    let mut filling: Option<Filling> = None;
+    while let Some(line) = lines.next()?.and_then(Line::of) {
+        let mut current = match filling.take() {
+            Some(current) if current.under == line.under => current,
+            before => {
+                if let Some(before) = before {
+                    before.end(counts, take)?;
+                }
+                Filling::new(line.under, parents.find(&line.under)?)
+            }
+        };
+        match &current.parent {
+            Some(parent) => {
+                let time = match line.time {
+                    0 => tree.start(line.of)?.unwrap_or(parent.start),
+                    time => time,
+                };
+                if stored.take(line.of, line.bytes, time, line.text) {
+                    counts.known += 1;
+                } else {
+                    let event = event_of(&line, time, parent, tree)?;
+                    current.push(event, counts, take)?;
+                }
+            }
+            None => counts.without_parent += 1,
+        }
+        filling = Some(current);
+    }
+    filling.map_or(Ok(()), |last| last.end(counts, take))
+}
+
+/// A line as an event under its parent.
+fn event_of(line: &Line<'_>, time: u64, parent: &Parent, tree: &mut dyn Tree) -> io::Result<Event> {
+    let mut event = Event { time, bytes: Vec::with_capacity(line.bytes.len() + 128) };
+    event_bytes::put(&mut event.bytes, line.bytes, time, &parent.resource.message);
+    if line.of != line.under {
+        name_span(&mut event.bytes, line.of, tree, parent)?;
+    }
+    Ok(event)
+}
+
+/// A carrier that is being filled.
+struct Filling {
+    under: Ids,
+    /// `None`: it was not read.
+    parent: Option<Parent>,
+    events: Vec<Event>,
+    bytes: usize,
+}
+
+impl Filling {
+    fn new(under: Ids, parent: Option<Parent>) -> Filling {
+        Filling { under, parent, events: Vec::new(), bytes: 0 }
+    }
+
+    /// Takes an event, on the next carrier if it does not fit.
+    fn push(
+        &mut self,
+        event: Event,
+        counts: &mut Counts,
+        take: &mut dyn FnMut(Carrier, &Parent) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let is_full = self.events.len() == EVENTS_MAX || self.bytes + event.bytes.len() > CARRIER_BYTES_MAX;
+        if is_full && !self.events.is_empty() {
+            self.give(counts, take)?;
+        }
+        self.bytes += event.bytes.len();
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn end(mut self, counts: &mut Counts, take: &mut dyn FnMut(Carrier, &Parent) -> io::Result<()>) -> io::Result<()> {
+        self.give(counts, take)
+    }
+
+    fn give(
+        &mut self,
+        counts: &mut Counts,
+        take: &mut dyn FnMut(Carrier, &Parent) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let (Some(parent), false) = (&self.parent, self.events.is_empty()) else { return Ok(()) };
+        counts.events += self.events.len() as u64;
+        counts.carriers += 1;
+        take(carrier(self.under, parent, &self.events), parent)?;
+        self.events.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
 /// Which span the line belongs to, since it is not the one above the carrier.
-fn name_span(event: &mut Vec<u8>, of: Ids, tree: &dyn Tree, parent: &Parent) {
+fn name_span(event: &mut Vec<u8>, of: Ids, tree: &mut dyn Tree, parent: &Parent) -> io::Result<()> {
     put_attribute(event, own::SPAN_ID, &format!("{:016x}", u64::from_be_bytes(of.1)));
-    put_attribute(event, own::SPAN_NAME, tree.name(of).unwrap_or_default());
-    let service = tree.service(of).unwrap_or_default();
+    put_attribute(event, own::SPAN_NAME, tree.name(of)?.unwrap_or_default());
+    let service = tree.service(of)?.unwrap_or_default();
     let mut attributes = within(&parent.resource.message, 1).map(attribute);
     if !attributes.any(|(key, value)| key == SERVICE.as_bytes() && text(value) == Some(service)) {
         put_attribute(event, SERVICE, service);
     }
-}
-
-/// How many of the events one carrier takes.
-fn fitting(events: &[Event]) -> usize {
-    let mut bytes = 0;
-    let more = events.iter().take(EVENTS_MAX).take_while(|event| {
-        bytes += event.bytes.len();
-        bytes <= CARRIER_BYTES_MAX
-    });
-    more.count().max(1)
+    Ok(())
 }
 
 /// Of the traces that were given: the spans wanted, and spanline's events.
-fn read(requests: Requests<'_>, waiting: &[Line<'_>]) -> io::Result<(HashMap<Ids, Parent>, StoredEvents)> {
-    let mut parents = HashMap::new();
+fn read(requests: Requests<'_>, mut parents: ParentSpans) -> io::Result<(Parents, StoredEvents)> {
     let mut stored = StoredEvents::default();
-    let wanted = |ids: &Ids| waiting.binary_search_by(|line| line.under.cmp(ids)).is_ok();
     requests(&mut |request| {
-        let mut last: Option<(*const u8, Arc<Resource>)> = None;
+        parents.request_begins();
+        let mut result = Ok(());
         spans::each(request, |at| {
             let is_own = scope_name(at.scope) == own::SCOPE.as_bytes();
             stored.add(at.span, is_own);
-            let Some(ids) = ids_of(at.span).filter(|ids| !is_own && wanted(ids)) else { return };
-            let group = at.group.as_ptr();
-            let resource = match &last {
-                Some((of, resource)) if *of == group => resource.clone(),
-                _ => Arc::new(resource_of(at.group)),
-            };
-            last = Some((group, resource.clone()));
-            let head = Head::of(at.span);
-            let name = String::from_utf8_lossy(head.name).into_owned();
-            parents.insert(ids, Parent { start: head.start, end: head.end, name, resource });
+            if let Some(ids) = ids_of(at.span).filter(|_| !is_own && result.is_ok()) {
+                result = parents.add(&ids, &at);
+            }
         });
+        result
     })?;
-    Ok((parents, stored))
-}
-
-fn resource_of(resource_spans: &[u8]) -> Resource {
-    let message = within(resource_spans, 1).last().unwrap_or_default().to_vec();
-    // Its own bytes: those of all spans are not kept for it.
-    let mut others = Buffer::default();
-    others.put(resource_spans);
-    others.remove_fields(0, 2);
-    let others = Bytes::from(others.into_written());
-    Resource { group: empty_group(&others, &others), message }
+    Ok((parents.finish()?, stored))
 }
 
 fn carrier((trace_id, parent_id): Ids, parent: &Parent, events: &[Event]) -> Carrier {

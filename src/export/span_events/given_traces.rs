@@ -17,12 +17,12 @@ pub trait GivenTraces {
     fn each_request(&self, file: usize, each: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()>;
     /// Some of their spans are spanline's own.
     fn has_carriers(&self) -> bool;
-    /// How many spans are held.
+    /// How many spans have a number.
     fn spans(&self) -> usize;
-    /// The number of a span, below [`spans`](GivenTraces::spans).
+    /// The number of a span, below [`spans`](GivenTraces::spans); one that comes once need not have any.
     fn number(&self, ids: Ids) -> Option<usize>;
     /// Which spans carriers are put under.
-    fn tree(&self) -> Box<dyn Tree + '_>;
+    fn tree(&self) -> io::Result<Box<dyn Tree + '_>>;
 }
 
 /// The events of carriers among them.

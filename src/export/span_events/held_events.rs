@@ -1,7 +1,7 @@
 //! Lines as span events, held until their spans are written or sent.
 //!
-//! In go records with their links, out come events by span, and which traces have a line. Bounded; what is beyond is
-//! counted. What an event says is [`super::event`]'s.
+//! In go records with their links, out come events by span, and which traces have a line. Bounded in memory, and in a
+//! temporary file; what is beyond is counted. What an event says is [`super::event`]'s.
 
 use std::collections::HashSet;
 
@@ -16,16 +16,25 @@ pub struct HeldEvents {
     pub destination: usize,
     /// The events.
     pub events: SpanEvents,
+    /// Bytes of them that are held in memory; the others lie in a temporary file.
+    pub memory_max: usize,
     style: Style,
-    /// Traces of the lines given.
+    /// Which traces have a line is asked for.
+    asks_for_traces: bool,
+    /// Traces of the lines given, if they are asked for.
     pub traces: HashSet<[u8; 16]>,
 }
 
 impl HeldEvents {
-    /// At most this many bytes.
-    pub fn new(destination: usize, bytes_max: u64, style: Style) -> HeldEvents {
-        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        HeldEvents { destination, events: SpanEvents::new(bytes_max), style, traces: HashSet::new() }
+    /// At most `bytes_max` bytes, so many of them in memory.
+    pub fn new(destination: usize, memory_max: usize, bytes_max: u64, style: Style) -> HeldEvents {
+        let events = SpanEvents::new(memory_max, bytes_max);
+        HeldEvents { destination, events, memory_max, style, asks_for_traces: false, traces: HashSet::new() }
+    }
+
+    /// The same, but keeps which traces have a line if that is asked for.
+    pub fn with_traces(self, asks_for_traces: bool) -> HeldEvents {
+        HeldEvents { asks_for_traces, ..self }
     }
 
     /// What became of the events.
@@ -36,7 +45,7 @@ impl HeldEvents {
 
 impl RecordOutput for HeldEvents {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
-        self.traces.extend(link.map(|link| link.trace_id));
+        self.traces.extend(link.filter(|_| self.asks_for_traces).map(|link| link.trace_id));
         // A record whose span was not seen has no span to be on; one that is about a span was not written in it.
         let is_on_span = |link: &&Link| {
             link.verified && !link.has_event && link.relation == Relation::Within && link.span_id != [0; 8]

@@ -6,13 +6,14 @@
 pub mod annotate;
 pub mod annotated_traces;
 pub mod carrier_batches;
+mod carrier_parents;
 pub mod carriers;
 pub mod event;
 pub mod event_bytes;
+mod event_log;
 pub mod event_name;
 pub mod given_traces;
 pub mod held_events;
-mod ids_table;
 mod seen_spans;
 pub mod span_batches;
 pub mod span_stream;

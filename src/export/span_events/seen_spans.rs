@@ -1,7 +1,7 @@
 //! Each span of the given traces once.
 //!
 //! In go requests of spans, out comes which of their spans came before: from two copies of a file, or two forms of a trace.
-//! A span is told by its ids; one that is not held any more is taken for new.
+//! A span is told by its ids; one without a number is taken for new.
 
 use crate::otlp::own::Ids;
 use crate::otlp::wire::spans::{self, ids_of};

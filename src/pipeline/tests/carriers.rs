@@ -22,7 +22,7 @@ use crate::export::span_events::held_events::HeldEvents;
 use crate::export::span_events::span_stream::SpanStream;
 use crate::export::span_events::stored_events::text_hash;
 use crate::otlp::own;
-use crate::pipeline::span_lookups::Given;
+use crate::pipeline::given_spans::{Given, GivenSpans};
 use crate::spans::file::Limits;
 use crate::spans::scan::{self, Room};
 
@@ -104,13 +104,14 @@ fn gathered(store: &[ExportTraceServiceRequest], lines: &[(u8, Event)], server: 
     }
     std::fs::write(&path, bytes).unwrap();
     correlator.settle();
-    let mut held = HeldEvents::new(0, 1 << 30, Style::default());
+    let mut held = HeldEvents::new(0, 1 << 30, 1 << 30, Style::default());
     for (id, event) in lines {
         let (time, bytes) = (event.time_unix_nano, event.encode_to_vec());
         held.events.push((TRACE, [*id; 8]), time, &bytes, text_hash(&event.name));
     }
     let (index, paths) = (correlator.index(), [path]);
-    let given = Given { paths: &paths, limits: Limits::default(), has_carriers: true, index, gather };
+    let given =
+        Given { paths: &paths, limits: Limits::default(), has_carriers: true, spans: GivenSpans::Held(index), gather };
     let stream = || SpanStream { key: 0, is_acknowledged: Box::new(|_| false) };
     send(&given, &mut held, server, &stream).unwrap()
 }

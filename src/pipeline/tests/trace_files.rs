@@ -20,8 +20,8 @@ use crate::export::span_events::given_traces::GivenTraces;
 use crate::export::span_events::held_events::HeldEvents;
 use crate::export::span_events::span_batches::SPAN_BITS;
 use crate::export::span_events::span_stream::SpanStream;
+use crate::pipeline::given_spans::{Given, GivenSpans};
 use crate::pipeline::shipping::span_stream;
-use crate::pipeline::span_lookups::Given;
 use crate::spans::file::Limits;
 
 /// Takes everything.
@@ -62,10 +62,10 @@ fn a_traces_file_that_was_rewritten_is_sent_from_there_on() {
         let paths = [path.clone()];
         let index = SpanIndex::new(crate::correlate::index::Limits::default());
         let (limits, gather) = (Limits::default(), Carriers::Span);
-        let given = Given { paths: &paths, limits, has_carriers: false, index: &index, gather };
+        let given = Given { paths: &paths, limits, has_carriers: false, spans: GivenSpans::Held(&index), gather };
         let known = trace_files::recognise(&acknowledged, SPAN_BITS, &mut |each| given.each_request(0, each)).unwrap();
         let taken = [0, 1].map(|target| {
-            let (taking, mut held) = (Taking::default(), HeldEvents::new(0, 1 << 20, Style::default()));
+            let (taking, mut held) = (Taking::default(), HeldEvents::new(0, 1 << 20, 1 << 20, Style::default()));
             let file = |_| {
                 let stream = trace_files::stream(&acknowledged, &path, known.number, None)?;
                 Ok(span_stream(stream, target, known.verified))
