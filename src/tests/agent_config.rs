@@ -93,3 +93,21 @@ fn variables_name_a_destination_and_a_flag_wins_over_them() {
     let flag = check(&["--logs-to", "otlp=http://flag:4317"]);
     assert!(flag.contains("otlp=http://flag:4317: gRPC, zstd, 0 headers") && !flag.contains("variable"), "{flag}");
 }
+
+#[test]
+fn the_file_that_its_messages_go_to_is_not_followed() {
+    let place = Place::new();
+    place.write("a.log", "x\n").write("own.log", "").write("own.log.1", "x\n");
+    let pattern = place.path("*.log*").display().to_string();
+    let arguments =
+        ["agent", "--check", "--logs-to", "otlp=http://c:4317", "--state", "s", "--files-include", &pattern];
+    let files = |output: std::process::Output| {
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().find(|line| line.starts_with("files ")).unwrap().to_owned()
+    };
+    let piped = files(place.command(&arguments).output().unwrap());
+    assert!(piped.contains(": 3 files now"), "{piped}");
+    let own = std::fs::File::create(place.path("own.log")).unwrap();
+    let redirected = files(place.command(&arguments).stderr(own).output().unwrap());
+    assert!(redirected.contains(": 1 file now"), "{redirected}");
+}

@@ -24,6 +24,11 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 /// How long the last messages may take: nobody may be reading them.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// Why an agent cannot be watched.
+#[derive(Debug, thiserror::Error)]
+#[error("telemetry.listen: {0}; another agent may be running: choose another address, or none")]
+pub struct WatchError(#[from] ServerError);
+
 /// What a running agent is watched by.
 pub struct Watch {
     /// What the loop counts.
@@ -35,7 +40,7 @@ pub struct Watch {
 
 impl Watch {
     /// Starts the server, if there is to be one; `write` writes the lines of the log.
-    pub fn start(config: &TelemetryConfig, write: impl Fn(&[u8]) + Send + 'static) -> Result<Watch, ServerError> {
+    pub fn start(config: &TelemetryConfig, write: impl Fn(&[u8]) + Send + 'static) -> Result<Watch, WatchError> {
         let metrics = Arc::new(Metrics::new(Instant::now()));
         let server = config.listen.map(|address| Server::start(address, Arc::clone(&metrics))).transpose()?;
         let (give, take) = sync_channel(WAITING_MAX);
@@ -180,6 +185,17 @@ mod tests {
         assert_eq!(ends, expected);
         // What speaks after the end is heard by nobody, and holds nothing up.
         notify("too late");
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_told_with_what_to_do() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = TelemetryConfig { listen: taken.local_addr().ok(), log: LogLevel::Info };
+        let error = Watch::start(&config, |_| {}).err().unwrap().to_string();
+        assert!(
+            error.starts_with("telemetry.listen: 127.0.0.1:") && error.ends_with("choose another address, or none"),
+            "{error}"
+        );
     }
 
     #[test]

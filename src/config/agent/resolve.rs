@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::destinations::destinations;
 use super::fields::{Problem, Problems};
 use super::file::{self, Written};
+use super::own_output;
 use crate::cli::{AgentArgs, LogName, StartName};
 use crate::config::endpoints::notices;
 use crate::config::error::{ConfigError, Surroundings};
@@ -109,7 +110,12 @@ fn inputs(args: &AgentArgs, written: &mut Written) -> Result<InputsConfig, Confi
             start: args.files_start.map(start).unwrap_or_default(),
         }]
     };
-    Ok(InputsConfig { pods, files })
+    let mut inputs = InputsConfig { pods, files };
+    let root = inputs.pods.as_ref().map_or(Path::new(PODS_DEFAULT), |pods| &pods.path);
+    let own = own_output::patterns(root);
+    inputs.pods.iter_mut().for_each(|pods| pods.exclude.extend_from_slice(&own));
+    inputs.files.iter_mut().for_each(|files| files.exclude.extend_from_slice(&own));
+    Ok(inputs)
 }
 
 fn files_default() -> Result<Vec<FilesConfig>, ConfigError> {
