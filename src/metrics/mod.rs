@@ -9,6 +9,7 @@ mod destinations;
 mod family;
 mod health;
 pub mod openmetrics;
+pub mod points;
 mod sources;
 pub mod status;
 

@@ -8,6 +8,7 @@
 
 use std::fmt::Write;
 
+use super::points::{Kind, Number, Points, Unit, points};
 use super::{Metrics, Sources};
 
 /// The form of the text.
@@ -31,102 +32,38 @@ impl TextFormat {
 
 /// All metrics; the lag as in `sources`.
 pub fn text(metrics: &Metrics, sources: Option<&Sources>, format: TextFormat) -> String {
-    let mut page = Page { text: String::new(), format };
-    let inputs = metrics.inputs.all();
-    let destinations = metrics.destinations.all();
-    let lines = inputs.iter().map(|(name, input)| (name, input.lines_read.get()));
-    page.counter("spanline_lines_read", "Lines read.", "input", lines);
-    let delivered = destinations.iter().map(|(name, destination)| (name, destination.delivered.get()));
-    page.counter("spanline_records_delivered", "Records that a destination acknowledged.", "destination", delivered);
-    let held = destinations.iter().map(|(name, destination)| (name, destination.held.get()));
-    page.gauge("spanline_records_held", "Records read and not yet acknowledged by a destination.", "destination", held);
-    for (name, help, label, family) in [
-        ("spanline_records_dropped", "Records dropped on purpose, by reason.", "reason", &metrics.dropped),
-        (
-            "spanline_bytes_lost",
-            "Bytes of logs that could not be read any more, by reason.",
-            "reason",
-            &metrics.bytes_lost,
-        ),
-        ("spanline_links", "Records with a link to a span, by method.", "method", &metrics.links),
-    ] {
-        let all = family.all();
-        page.counter(name, help, label, all.iter().map(|(value, counter)| (value, counter.get())));
+    let mut text = String::new();
+    points(metrics, sources).iter().for_each(|points| family(&mut text, points, format));
+    if format == TextFormat::OpenMetrics {
+        text.push_str("# EOF\n");
     }
-    if let Some(sources) = sources {
-        let bytes = sources.inputs.iter().map(|(name, input)| (name, input.lag_bytes_max));
-        page.gauge("spanline_lag_bytes", "Bytes that the worst source of an input is behind.", "input", bytes);
-        let seconds = sources.inputs.iter().map(|(name, input)| (name, input.lag_max.as_secs_f64()));
-        page.gauge("spanline_lag_seconds", "Time that the worst source of an input is behind.", "input", seconds);
-    }
-    page.single_gauge(
-        "spanline_waiting_records",
-        "Records that wait until their links are known.",
-        metrics.waiting_records.get(),
-    );
-    let memory = metrics.memory.all();
-    let memory = memory.iter().map(|(part, bytes)| (part, bytes.get()));
-    page.gauge("spanline_memory_bytes", "Bytes that a part of the agent holds.", "part", memory);
-    page.end()
+    text
 }
 
-struct Page {
-    text: String,
-    format: TextFormat,
-}
-
-impl Page {
-    fn counter<'l>(&mut self, name: &str, help: &str, label: &str, values: impl Iterator<Item = (&'l String, u64)>) {
-        let family = match self.format {
-            TextFormat::OpenMetrics => name.to_owned(),
-            TextFormat::Prometheus => format!("{name}_total"),
+fn family(text: &mut String, points: &Points, format: TextFormat) {
+    let Points { name, help, label, .. } = points;
+    let (kind, suffix) = match points.kind {
+        Kind::Counter => ("counter", "_total"),
+        Kind::Gauge => ("gauge", ""),
+    };
+    let of_family = if format == TextFormat::OpenMetrics { "" } else { suffix };
+    let _ = writeln!(text, "# TYPE {name}{of_family} {kind}");
+    let unit = match points.unit {
+        Unit::Bytes => "bytes",
+        Unit::Seconds => "seconds",
+        Unit::Items => "",
+    };
+    // A name must end with its unit to have one.
+    if !unit.is_empty() && name.ends_with(unit) && format == TextFormat::OpenMetrics {
+        let _ = writeln!(text, "# UNIT {name} {unit}");
+    }
+    let _ = writeln!(text, "# HELP {name}{of_family} {help}");
+    for (label_value, number) in &points.points {
+        let labels = if label.is_empty() { String::new() } else { format!("{{{label}=\"{}\"}}", escaped(label_value)) };
+        let _ = match number {
+            Number::Whole(whole) => writeln!(text, "{name}{suffix}{labels} {whole}"),
+            Number::Real(real) => writeln!(text, "{name}{suffix}{labels} {real}"),
         };
-        self.head(&family, "counter", help);
-        self.samples(&format!("{name}_total"), label, values);
-    }
-
-    fn gauge<'l, N: std::fmt::Display>(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: impl Iterator<Item = (&'l String, N)>,
-    ) {
-        self.head(name, "gauge", help);
-        self.samples(name, label, values);
-    }
-
-    fn single_gauge(&mut self, name: &str, help: &str, value: u64) {
-        self.head(name, "gauge", help);
-        let _ = writeln!(self.text, "{name} {value}");
-    }
-
-    /// A family's own lines.
-    fn head(&mut self, family: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.text, "# TYPE {family} {kind}");
-        let unit = ["bytes", "seconds"].into_iter().find(|unit| family.ends_with(&format!("_{unit}")));
-        if let Some(unit) = unit.filter(|_| self.format == TextFormat::OpenMetrics) {
-            let _ = writeln!(self.text, "# UNIT {family} {unit}");
-        }
-        let _ = writeln!(self.text, "# HELP {family} {help}");
-    }
-
-    fn samples<'l, N: std::fmt::Display>(
-        &mut self,
-        name: &str,
-        label: &str,
-        values: impl Iterator<Item = (&'l String, N)>,
-    ) {
-        for (label_value, value) in values {
-            let _ = writeln!(self.text, "{name}{{{label}=\"{}\"}} {value}", escaped(label_value));
-        }
-    }
-
-    fn end(mut self) -> String {
-        if self.format == TextFormat::OpenMetrics {
-            self.text.push_str("# EOF\n");
-        }
-        self.text
     }
 }
 

@@ -70,6 +70,8 @@ pub enum Role {
     Logs,
     /// A destination of traces.
     Spans,
+    /// A destination of spanline's own metrics.
+    Metrics,
     /// A store that traces are asked of.
     TraceStore,
 }
@@ -78,7 +80,7 @@ impl Role {
     /// What stands before its URL.
     pub fn prefix(self) -> &'static str {
         match self {
-            Role::Logs => "otlp=",
+            Role::Logs | Role::Metrics => "otlp=",
             Role::Spans | Role::TraceStore => "jaeger=",
         }
     }
@@ -272,7 +274,11 @@ impl Settings<'_> {
         Ok(Endpoint {
             uri,
             shown: shown(url),
-            role: if self.signal == Signal::Logs { Role::Logs } else { Role::Spans },
+            role: match self.signal {
+                Signal::Logs => Role::Logs,
+                Signal::Traces => Role::Spans,
+                Signal::Metrics => Role::Metrics,
+            },
             protocol,
             protocol_variable: self.get("PROTOCOL").map(|(name, _)| name),
             headers: Vec::new(),

@@ -14,7 +14,7 @@ mod headers;
 mod message;
 pub mod outcome;
 pub mod own;
-mod percent;
+pub mod percent;
 pub mod protocol;
 pub mod proxy;
 pub mod query;

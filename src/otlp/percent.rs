@@ -1,7 +1,7 @@
 //! Percent-encoding of URLs, headers and gRPC messages, undone.
 
 /// Undoes `%41`; anything else stays.
-pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
+pub fn percent_decoded(text: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {

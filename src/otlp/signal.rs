@@ -1,4 +1,4 @@
-//! Logs or traces: which of OTLP's services a request is for.
+//! Logs, traces or metrics: which of OTLP's services a request is for.
 //!
 //! Plain data: the paths and names of each.
 
@@ -9,6 +9,8 @@ pub enum Signal {
     Logs,
     /// Spans.
     Traces,
+    /// Numbers.
+    Metrics,
 }
 
 impl Signal {
@@ -17,6 +19,7 @@ impl Signal {
         match self {
             Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
         }
     }
 
@@ -25,14 +28,16 @@ impl Signal {
         match self {
             Signal::Logs => "/v1/logs",
             Signal::Traces => "/v1/traces",
+            Signal::Metrics => "/v1/metrics",
         }
     }
 
-    /// `LOGS` or `TRACES`, as in `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.
+    /// `LOGS`, `TRACES` or `METRICS`, as in `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.
     pub(super) fn variable(self) -> &'static str {
         match self {
             Signal::Logs => "LOGS",
             Signal::Traces => "TRACES",
+            Signal::Metrics => "METRICS",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::export::destination::Destination;
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
+use crate::telemetry::push::PushConfig;
 
 /// What the agent does.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,12 +62,14 @@ pub struct FilesConfig {
 }
 
 /// How the agent can be watched itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TelemetryConfig {
     /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served; `None`: nowhere.
     pub listen: Option<SocketAddr>,
     /// What of its own messages is shown.
     pub log: LogLevel,
+    /// Where its metrics are sent; `None`: nowhere.
+    pub otlp: Option<Box<PushConfig>>,
 }
 
 /// Messages of this weight and above are shown.

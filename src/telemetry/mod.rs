@@ -6,4 +6,5 @@
 pub mod accept;
 pub mod ask;
 pub mod log;
+pub mod push;
 pub mod server;

@@ -1,14 +1,18 @@
 //! `spanline status` against servers that answer alike whatever they are asked.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use spanline::metrics::Metrics;
 use spanline::metrics::status::status;
+use spanline::notify::Notify;
+use spanline::otlp::{Endpoint, Signal};
+use spanline::telemetry::push::{Push, PushConfig};
 use spanline::telemetry::server::Server as Telemetry;
 
 use crate::harness::canned::{Canned, Server};
 use crate::harness::run::{ClosedPort, Place};
+use crate::harness::sink::PATIENCE;
 
 #[test]
 fn a_status_is_shown_as_it_is_served() {
@@ -42,8 +46,8 @@ fn a_watched_status_is_shown_again_and_a_lost_agent_is_no_end() {
     let until = |holds: &dyn Fn(&str) -> bool| {
         let start = Instant::now();
         while !holds(&place.read("shown")) {
-            assert!(start.elapsed() < crate::harness::sink::PATIENCE, "{}", place.read("shown"));
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            assert!(start.elapsed() < PATIENCE, "{}", place.read("shown"));
+            std::thread::sleep(Duration::from_millis(20));
         }
     };
     until(&|shown| shown.matches("not ready").count() >= 2);
@@ -71,4 +75,30 @@ fn what_is_no_agent_is_said_with_1() {
         assert_eq!((run.code, run.out.as_slice()), (Some(1), &b""[..]), "{}", run.err);
         run.says(&format!("spanline: status: http://{address}: ")).says(words);
     }
+}
+
+#[test]
+fn own_metrics_are_sent_at_once_and_refusals_are_told() {
+    let metrics = Arc::new(Metrics::new(Instant::now()));
+    metrics.set_sources(Instant::now(), std::iter::empty());
+    let taken = Server::http("200 OK", "content-type: application/x-protobuf\r\n", b"");
+    let refused = Server::http("403 Forbidden", "content-type: text/plain\r\n", b"no");
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let push = |server: &Server| {
+        let url = format!("http://{}/v1/metrics", server.address);
+        let endpoint = Endpoint::from_url(&url, Signal::Metrics, &|_| None).unwrap();
+        let heard = Arc::clone(&told);
+        let notify: Notify = Arc::new(move |text: &str| heard.lock().unwrap().push(text.to_owned()));
+        let config = PushConfig { endpoint, resource: vec![("service.name".to_owned(), "spanline".to_owned())] };
+        Push::start(config, Arc::clone(&metrics), notify).unwrap()
+    };
+    let _pushes = [push(&taken), push(&refused)];
+    let start = Instant::now();
+    while taken.heads().is_empty() || told.lock().unwrap().is_empty() {
+        assert!(start.elapsed() < PATIENCE, "{:?}", told.lock().unwrap());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(taken.heads()[0].starts_with("POST /v1/metrics HTTP/1.1\r\n"), "{:?}", taken.heads());
+    let told = told.lock().unwrap();
+    assert!(told.len() == 1 && told[0].starts_with("metrics to otlp=http://") && told[0].contains("403"), "{told:?}");
 }

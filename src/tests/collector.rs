@@ -9,7 +9,13 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use spanline::metrics::Metrics;
+use spanline::notify::Notify;
+use spanline::otlp::{Endpoint, Signal};
+use spanline::telemetry::push::{Push, PushConfig};
 
 use crate::harness::sink::PATIENCE;
 
@@ -41,7 +47,8 @@ impl Collector {
              http: {{endpoint: '127.0.0.1:{http}'}}\n\
              exporters:\n  debug: {{verbosity: detailed, sampling_initial: 1000000, sampling_thereafter: 1}}\n\
              service:\n  telemetry:\n    metrics: {{level: none}}\n    logs: {{sampling: {{enabled: false}}}}\n  \
-             pipelines:\n    logs: {{receivers: [otlp], exporters: [debug]}}\n"
+             pipelines:\n    logs: {{receivers: [otlp], exporters: [debug]}}\n    \
+             metrics: {{receivers: [otlp], exporters: [debug]}}\n"
         );
         let path = folder.join("collector.yaml");
         fs::write(&path, config).unwrap();
@@ -125,14 +132,56 @@ fn backfill(logs: &Path, url: &str, compression: &str) -> String {
     said
 }
 
-#[test]
-fn a_real_collector_receives_every_record_once() {
-    let Some(program) = std::env::var("SPANLINE_COLLECTOR").ok().filter(|program| !program.is_empty()) else {
+/// The collector's program; without one, the test is skipped.
+fn program() -> Option<String> {
+    let program = std::env::var("SPANLINE_COLLECTOR").ok().filter(|program| !program.is_empty());
+    if program.is_none() {
         // Past the capture of tests that pass: a skipped one is to be seen.
         let skipped = "skipped: SPANLINE_COLLECTOR names no OpenTelemetry Collector; .ci/collector builds one\n";
         let _ = std::io::Write::write_all(&mut std::io::stderr(), skipped.as_bytes());
-        return;
+    }
+    program
+}
+
+#[test]
+fn a_real_collector_reads_the_agents_own_metrics() {
+    let Some(program) = program() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start(&program, folder.path());
+    let metrics = Arc::new(Metrics::new(Instant::now()));
+    metrics.input("pods").lines_read.add(4711);
+    metrics.destination("otlp=http://c:4317").held.set(12);
+    metrics.set_sources(Instant::now(), std::iter::empty());
+    let push = |url: &str, name: &str| {
+        let endpoint = Endpoint::from_url(url, Signal::Metrics, &|_| None).unwrap();
+        let resource = vec![("service.name".to_owned(), name.to_owned())];
+        let notify: Notify = Arc::new(|text: &str| panic!("{text}"));
+        Push::start(PushConfig { endpoint, resource }, Arc::clone(&metrics), notify).unwrap()
     };
+    let _pushes = [
+        push(&format!("http://127.0.0.1:{}", collector.grpc), "by-grpc"),
+        push(&format!("http://127.0.0.1:{}/v1/metrics", collector.http), "by-http"),
+    ];
+    let started = Instant::now();
+    let printed = [
+        "-> service.name: Str(by-grpc)",
+        "-> service.name: Str(by-http)",
+        "-> Name: spanline_lines_read\n",
+        "-> DataType: Sum\n     -> IsMonotonic: true\n     -> AggregationTemporality: Cumulative\n",
+        "-> input: Str(pods)\n",
+        "Value: 4711\n",
+        "-> destination: Str(otlp=http://c:4317)\n",
+        "Value: 12\n",
+    ];
+    while let Some(missing) = printed.iter().find(|words| !collector.said().contains(**words)) {
+        assert!(started.elapsed() < PATIENCE, "{missing:?} is not in:\n{}", collector.said());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_real_collector_receives_every_record_once() {
+    let Some(program) = program() else { return };
     for protocol in ["grpc", "http"] {
         for compression in ["none", "gzip", "zstd"] {
             let folder = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::notify::Notify;
 use crate::run::agent::{LogLevel, TelemetryConfig};
 use crate::telemetry::log::{Level, Log};
+use crate::telemetry::push::Push;
 use crate::telemetry::server::{Server, ServerError};
 
 /// Messages that wait to be written; further ones are lost, and counted.
@@ -26,8 +27,14 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Why an agent cannot be watched.
 #[derive(Debug, thiserror::Error)]
-#[error("telemetry.listen: {0}; another agent may be running: choose another address, or none")]
-pub struct WatchError(#[from] ServerError);
+pub enum WatchError {
+    /// The address of its server.
+    #[error("telemetry.listen: {0}; another agent may be running: choose another address, or none")]
+    Listen(#[from] ServerError),
+    /// Its metrics' destination.
+    #[error("telemetry.otlp: {0}")]
+    Push(#[from] io::Error),
+}
 
 /// What a running agent is watched by.
 pub struct Watch {
@@ -36,6 +43,7 @@ pub struct Watch {
     log: Arc<Log<Aside>>,
     writer: Option<JoinHandle<()>>,
     server: Option<Server>,
+    _push: Option<Push>,
 }
 
 impl Watch {
@@ -49,7 +57,9 @@ impl Watch {
         let writer = std::thread::Builder::new().name("log".into());
         // Without a thread the log is silent, and nothing else is lost.
         let writer = writer.spawn(move || write_all(&take, &flushed, write)).ok();
-        Ok(Watch { metrics, log, writer, server })
+        let push = config.otlp.as_deref().cloned();
+        let push = push.map(|push| Push::start(push, Arc::clone(&metrics), notify(&log))).transpose()?;
+        Ok(Watch { metrics, log, writer, server, _push: push })
     }
 
     /// Where the server listens, if there is one.
@@ -64,12 +74,7 @@ impl Watch {
 
     /// What the parts of the agent say is worth attention: they do not tell of their everyday.
     pub fn notify(&self) -> Notify {
-        let log = Arc::downgrade(&self.log);
-        Arc::new(move |message: &str| {
-            if let Some(log) = log.upgrade() {
-                say(&log, Level::Warn, message);
-            }
-        })
+        notify(&self.log)
     }
 
     /// Shows other messages from now on.
@@ -87,6 +92,15 @@ impl Watch {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+fn notify(log: &Arc<Log<Aside>>) -> Notify {
+    let log = Arc::downgrade(log);
+    Arc::new(move |message: &str| {
+        if let Some(log) = log.upgrade() {
+            say(&log, Level::Warn, message);
+        }
+    })
 }
 
 fn say(log: &Log<Aside>, level: Level, message: &str) {
@@ -158,7 +172,7 @@ mod tests {
     use super::*;
 
     fn config(log: LogLevel) -> TelemetryConfig {
-        TelemetryConfig { listen: None, log }
+        TelemetryConfig { listen: None, log, otlp: None }
     }
 
     #[test]
@@ -190,7 +204,7 @@ mod tests {
     #[test]
     fn an_address_that_is_taken_is_told_with_what_to_do() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let config = TelemetryConfig { listen: taken.local_addr().ok(), log: LogLevel::Info };
+        let config = TelemetryConfig { listen: taken.local_addr().ok(), log: LogLevel::Info, otlp: None };
         let error = Watch::start(&config, |_| {}).err().unwrap().to_string();
         assert!(
             error.starts_with("telemetry.listen: 127.0.0.1:") && error.ends_with("choose another address, or none"),

@@ -30,6 +30,7 @@ pub(super) struct Written {
     /// `Some(None)`: turned off.
     pub(super) listen: Option<Option<SocketAddr>>,
     pub(super) log: Option<LogLevel>,
+    pub(super) otlp: Option<Sited<String>>,
     pub(super) grace: Option<Duration>,
 }
 
@@ -44,7 +45,7 @@ pub(super) struct PodsWritten {
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Keys of the file, as paths.
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 18] = [
     "state",
     "memory",
     "inputs.pods",
@@ -61,6 +62,7 @@ pub(super) const KEYS: [&str; 17] = [
     "logs.headers",
     "telemetry.listen",
     "telemetry.log",
+    "telemetry.otlp",
     "grace",
 ];
 
@@ -73,7 +75,7 @@ const INPUTS: Names = names(&["pods", "files"], &["journal"]);
 const PODS: Names = names(&["path", "start", "exclude"], &[]);
 const FILES: Names = names(&["include", "exclude", "service", "start"], &[]);
 const LOGS: Names = names(&["to", "compression", "headers"], &[]);
-const TELEMETRY: Names = names(&["listen", "log"], &["otlp"]);
+const TELEMETRY: Names = names(&["listen", "log", "otlp"], &[]);
 
 const STARTS: [(&str, Start); 2] = [("end", Start::End), ("beginning", Start::Beginning)];
 const COMPRESSIONS: [(&str, Compression); 3] =
@@ -133,6 +135,10 @@ pub(super) fn written(text: &str, problems: &mut Problems) -> Written {
         Some(Some(telemetry)) => {
             written.listen = telemetry.read_or_off("listen", problems, Field::address);
             written.log = telemetry.read("log", problems, |field, problems| field.choice(&LEVELS, problems));
+            let otlp = |field: &Field<'_>, problems: &mut Problems| {
+                Some(Sited { line: field.node.line, value: field.text(problems)? })
+            };
+            written.otlp = telemetry.read_or_off("otlp", problems, otlp).flatten();
         }
         Some(None) => written.listen = Some(None),
         None => {}

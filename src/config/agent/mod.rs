@@ -8,6 +8,7 @@ mod destinations;
 mod fields;
 mod file;
 mod nearest;
+mod own_metrics;
 mod own_output;
 mod reload;
 mod resolve;

@@ -20,7 +20,7 @@ pub struct Reload {
 }
 
 /// Reads the configuration again. The state folder is locked, and the address of the telemetry taken, as long as the process
-/// lives: both stay as they are.
+/// lives: they stay as they are, and so does where metrics are sent.
 pub fn reload(args: &AgentArgs, around: &Surroundings<'_>, running: &AgentConfig) -> Result<Reload, ConfigError> {
     let mut config = agent(args, around)?;
     let mut needs_restart = Vec::new();
@@ -31,6 +31,10 @@ pub fn reload(args: &AgentArgs, around: &Surroundings<'_>, running: &AgentConfig
     if config.telemetry.listen != running.telemetry.listen {
         config.telemetry.listen = running.telemetry.listen;
         needs_restart.push("telemetry.listen");
+    }
+    if config.telemetry.otlp != running.telemetry.otlp {
+        config.telemetry.otlp.clone_from(&running.telemetry.otlp);
+        needs_restart.push("telemetry.otlp");
     }
     let compared = [
         ("memory", config.memory_bytes == running.memory_bytes),

@@ -163,7 +163,6 @@ fn what_is_not_built_is_said_and_null_is_taken() {
         ("link: {wait: 10s}", "link"),
         ("metadata: {from: path}", "metadata"),
         ("inputs: {journal: {path: /x}}", "inputs.journal"),
-        ("telemetry: {otlp: otlp=http://c:4317}", "telemetry.otlp"),
     ] {
         let told = refused(yaml);
         assert!(told.contains(&format!("{key}: not available yet")), "{told}");
@@ -215,6 +214,8 @@ fn wrong_values_are_told_with_their_path_and_what_is_possible() {
         ("logs: {to: otlp=http://c:4317, headers: {x: 1}}", "logs.headers.x: text is expected, in quotes"),
         ("logs: {to: otlp=http://c:4317, headers: {content-type: x}}", "logs.headers: `content-type` follows from"),
         ("logs: {to: otlp=http://c:4317, headers: x}", "logs.headers: a map of names to text is expected"),
+        ("telemetry: {otlp: 5}", "telemetry.otlp: found \"5\"; text is expected"),
+        ("telemetry: {otlp: http://c}", "telemetry.otlp: \"http://c\" is neither otlp=URL nor otlp"),
         ("- a", "a map is expected"),
         ("just text", "a map is expected"),
     ] {
@@ -298,6 +299,7 @@ fn wrong_flags_are_told_by_their_name() {
         (&["--logs-to=x"], "--logs-to: \"x\" is neither"),
         (&["--files-include=/a/[x"], "--files-include: /a/[x has a ["),
         (&["--files-service=web"], "--files-include"),
+        (&["--telemetry-otlp=x"], "--telemetry-otlp: \"x\" is neither"),
         (&["--pods-exclude=/a/../b"], "--pods-exclude"),
     ] {
         let told = read(TO, flags, &[]).unwrap_err();
@@ -308,6 +310,17 @@ fn wrong_flags_are_told_by_their_name() {
     // Whoever types a path means it from where they are.
     let config = read(TO, &["--state=here", "--files-include=x*.log"], &[]).unwrap();
     assert!(config.state.is_absolute() && config.inputs.files[0].include[0].as_str().starts_with('/'));
+}
+
+#[test]
+fn own_metrics_go_where_they_are_sent_to() {
+    let yaml = format!("telemetry: {{otlp: otlp=http://m:4318}}\n{TO}");
+    let push = read(&yaml, &[], &[]).unwrap().telemetry.otlp.unwrap();
+    assert_eq!(push.endpoint.address(), "http://m:4318/v1/metrics");
+    assert!(read(&yaml, &["--telemetry-otlp=none"], &[]).unwrap().telemetry.otlp.is_none());
+    let variables = [("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://v:4318/x")];
+    let push = read(TO, &["--telemetry-otlp=otlp"], &variables).unwrap().telemetry.otlp.unwrap();
+    assert_eq!(push.endpoint.address(), "http://v:4318/x");
 }
 
 #[test]

@@ -303,7 +303,9 @@ impl Deliver {
                 "{name} has no logs service ({error}): records for it are left and counted. Plain Jaeger stores only \
                  traces; give it the lines as span events with jaeger=URL"
             ),
-            Signal::Traces => format!("{name} has no trace service ({error}): spans for it are left and counted"),
+            Signal::Traces | Signal::Metrics => {
+                format!("{name} has no trace service ({error}): spans for it are left and counted")
+            }
         };
         self.note(note);
         let reason = format!("no such service ({})", error.code);

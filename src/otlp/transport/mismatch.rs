@@ -173,7 +173,12 @@ pub(crate) fn advice(endpoint: &Endpoint, mismatch: Mismatch) -> String {
 
 /// A path makes a URL one of OTLP over HTTP.
 fn path_of(endpoint: &Endpoint) -> &'static str {
-    if endpoint.role == Role::Logs { Signal::Logs.http_path() } else { Signal::Traces.http_path() }
+    let signal = match endpoint.role {
+        Role::Logs => Signal::Logs,
+        Role::Spans | Role::TraceStore => Signal::Traces,
+        Role::Metrics => Signal::Metrics,
+    };
+    signal.http_path()
 }
 
 #[cfg(test)]

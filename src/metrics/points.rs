@@ -1,0 +1,152 @@
+//! All metrics as data: what each is called, means and counts.
+//!
+//! In go the numbers, out come groups of points. How they are written is decided by those who write them.
+
+use super::{Counter, Family, Metrics, Sources};
+
+/// The points of one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Points {
+    /// Its name, of a counter without `_total`.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// What is counted.
+    pub unit: Unit,
+    /// How it changes.
+    pub kind: Kind,
+    /// The label that its points differ by; empty if there is one point.
+    pub label: &'static str,
+    /// Values of the label, and the numbers.
+    pub points: Vec<(String, Number)>,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+    /// Lines or records.
+    Items,
+}
+
+/// How a number changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It grows and shrinks.
+    Gauge,
+}
+
+/// A number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// Of what can be counted.
+    Whole(u64),
+    /// Of what is measured.
+    Real(f64),
+}
+
+/// All metrics; the lag as in `sources`.
+pub fn points(metrics: &Metrics, sources: Option<&Sources>) -> Vec<Points> {
+    let mut all = vec![
+        Points {
+            name: "spanline_lines_read",
+            help: "Lines read.",
+            unit: Unit::Items,
+            kind: Kind::Counter,
+            label: "input",
+            points: each(&metrics.inputs, |input| input.lines_read.get()),
+        },
+        Points {
+            name: "spanline_records_delivered",
+            help: "Records that a destination acknowledged.",
+            unit: Unit::Items,
+            kind: Kind::Counter,
+            label: "destination",
+            points: each(&metrics.destinations, |destination| destination.delivered.get()),
+        },
+        Points {
+            name: "spanline_records_held",
+            help: "Records read and not yet acknowledged by a destination.",
+            unit: Unit::Items,
+            kind: Kind::Gauge,
+            label: "destination",
+            points: each(&metrics.destinations, |destination| destination.held.get()),
+        },
+        Points {
+            name: "spanline_records_dropped",
+            help: "Records dropped on purpose, by reason.",
+            unit: Unit::Items,
+            kind: Kind::Counter,
+            label: "reason",
+            points: each(&metrics.dropped, Counter::get),
+        },
+        Points {
+            name: "spanline_bytes_lost",
+            help: "Bytes of logs that could not be read any more, by reason.",
+            unit: Unit::Bytes,
+            kind: Kind::Counter,
+            label: "reason",
+            points: each(&metrics.bytes_lost, Counter::get),
+        },
+        Points {
+            name: "spanline_links",
+            help: "Records with a link to a span, by method.",
+            unit: Unit::Items,
+            kind: Kind::Counter,
+            label: "method",
+            points: each(&metrics.links, Counter::get),
+        },
+    ];
+    all.extend(sources.into_iter().flat_map(lag));
+    all.push(Points {
+        name: "spanline_waiting_records",
+        help: "Records that wait until their links are known.",
+        unit: Unit::Items,
+        kind: Kind::Gauge,
+        label: "",
+        points: vec![(String::new(), Number::Whole(metrics.waiting_records.get()))],
+    });
+    all.push(Points {
+        name: "spanline_memory_bytes",
+        help: "Bytes that a part of the agent holds.",
+        unit: Unit::Bytes,
+        kind: Kind::Gauge,
+        label: "part",
+        points: each(&metrics.memory, super::Gauge::get),
+    });
+    all
+}
+
+fn lag(sources: &Sources) -> [Points; 2] {
+    let inputs = sources.inputs.iter();
+    let bytes = inputs.clone().map(|(name, input)| (name.clone(), Number::Whole(input.lag_bytes_max)));
+    let seconds = inputs.map(|(name, input)| (name.clone(), Number::Real(input.lag_max.as_secs_f64())));
+    [
+        Points {
+            name: "spanline_lag_bytes",
+            help: "Bytes that the worst source of an input is behind.",
+            unit: Unit::Bytes,
+            kind: Kind::Gauge,
+            label: "input",
+            points: bytes.collect(),
+        },
+        Points {
+            name: "spanline_lag_seconds",
+            help: "Time that the worst source of an input is behind.",
+            unit: Unit::Seconds,
+            kind: Kind::Gauge,
+            label: "input",
+            points: seconds.collect(),
+        },
+    ]
+}
+
+fn each<T: Default>(family: &Family<T>, number: impl Fn(&T) -> u64) -> Vec<(String, Number)> {
+    let all = family.all().into_iter();
+    all.map(|(label, value)| (label, Number::Whole(number(&value)))).collect()
+}
