@@ -94,10 +94,18 @@ struct Plan {
     timeout: &'static str,
     /// All that is not delivered is left once so many records were taken.
     taken_max: Option<u64>,
+    /// What is refused as a whole is held.
+    holds: bool,
 }
 
-const GRPC: Plan =
-    Plan { path: "", compression: Compression::None, retry_for: PATIENCE, timeout: "10000", taken_max: None };
+const GRPC: Plan = Plan {
+    path: "",
+    compression: Compression::None,
+    retry_for: PATIENCE,
+    timeout: "10000",
+    taken_max: None,
+    holds: false,
+};
 const HTTP: Plan = Plan { path: "/v1/logs", ..GRPC };
 
 async fn deliver(port: u16, plan: &Plan) -> Outcome {
@@ -113,9 +121,10 @@ async fn deliver_batches(port: u16, plan: &Plan, batches: Vec<Batch>) -> Outcome
     let (sender, mut events) = mpsc::unbounded_channel();
     let (stop, deadline) = watch::channel(None);
     let options = Options {
-        retry_for: Some(plan.retry_for),
+        retry_for: (!plan.holds).then_some(plan.retry_for),
         backoff: Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(50) },
         drop_after: Duration::from_secs(1),
+        holds: plan.holds,
         ..Options::new("otlp=here")
     };
     let status = Arc::clone(&options.status);
@@ -237,6 +246,54 @@ async fn what_is_refused_as_a_whole_is_left_for_another_run() {
             assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, BATCHES * RECORDS));
             assert_eq!((outcome.acknowledged().len(), outcome.left().len() as u64), (0, BATCHES * RECORDS));
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_as_a_whole_is_held_where_no_run_follows_until_it_is_taken() {
+    let refusing = Script::default;
+    for (plan, script, words) in [GRPC, HTTP].into_iter().flat_map(|plan| {
+        let scripts = [
+            (Script { unauthorized: true, ..refusing() }, "refuses requests"),
+            (Script { all_wrong: true, ..refusing() }, "does not take anything yet"),
+            (Script { not_implemented: true, ..refusing() }, "no logs service"),
+        ];
+        scripts.map(|(script, words)| (Plan { holds: true, ..plan }, script, words))
+    }) {
+        let sink = Sink::start(script).await;
+        let port = sink.address.port();
+        let (outcome, ()) = tokio::join!(deliver(port, &plan), async {
+            until(|| sink.requests() > 3).await;
+            sink.follow(Script::default());
+        });
+        check_stored(&sink, &outcome, &[]);
+        assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, 0), "{:?}", outcome.summary);
+        let notes = outcome.notes();
+        let said = |words: &str| notes.iter().filter(|note| note.contains(words)).count();
+        assert!(words.contains("anything") || said(words) == 1 && said("takes records again") == 1, "{notes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_destination_that_stops_to_take_anything_is_held_for_whatever_it_says() {
+    for plan in [GRPC, HTTP] {
+        let sink = Sink::start(Script { pause: Duration::from_millis(5), ..Script::default() }).await;
+        let plan = Plan { holds: true, ..plan };
+        let (outcome, ()) = tokio::join!(deliver(sink.address.port(), &plan), async {
+            for script in [
+                Script { unauthorized: true, ..Script::default() },
+                Script { not_implemented: true, ..Script::default() },
+                Script { faulty: Some(Faulty { record: None, grpc: 13 }), ..Script::default() },
+            ] {
+                let (stored, seen) = (sink.stored().len(), sink.requests());
+                until(|| sink.stored().len() > stored || stored as u64 == BATCHES * RECORDS).await;
+                sink.follow(script);
+                until(|| sink.requests() > seen + 4 || sink.stored().len() as u64 == BATCHES * RECORDS).await;
+                sink.follow(Script { pause: Duration::from_millis(5), ..Script::default() });
+            }
+        });
+        check_stored(&sink, &outcome, &[]);
+        assert_eq!((outcome.summary.dropped(), outcome.summary.left()), (0, 0), "{:?}", outcome.summary);
     }
 }
 

@@ -15,6 +15,10 @@ pub(super) struct Failures {
     pub(super) connect: u32,
     /// Answers in a row that there is no such service.
     pub(super) absences: u32,
+    /// Times in a row that everything was held back since something was refused as a whole.
+    pub(super) holds: u32,
+    /// The user was told of failures, and not yet that they are over.
+    pub(super) is_told: bool,
     pub(super) bisections: u32,
     /// The largest request that was taken since a half of one that was refused for an unnamed limit was: that is perhaps one
     /// of size.
@@ -30,6 +34,8 @@ impl Default for Failures {
         Failures {
             connect: 0,
             absences: 0,
+            holds: 0,
+            is_told: false,
             bisections: BISECTIONS_MAX,
             fits: None,
             largest_taken: 0,
@@ -39,8 +45,9 @@ impl Default for Failures {
 }
 
 impl Failures {
-    /// It answers that there is no such service, and has taken nothing yet.
-    pub(super) fn is_absent(&self, health: &Health) -> bool {
-        self.absences > 0 && health.passes == 0
+    /// Whether it is doubtful that anything is taken: it answers that there is no such service, and has taken nothing yet, or
+    /// refused something as a whole.
+    pub(super) fn are_of_all(&self, health: &Health) -> bool {
+        self.holds > 0 || self.absences > 0 && health.passes == 0
     }
 }

@@ -1,4 +1,4 @@
-//! What a failed request leads to: tried again, in halves, dropped, or left for another run.
+//! What a failed request leads to: tried again, in halves, dropped, or left for another run (held, if there is none).
 //!
 //! In goes a job that failed with its error; it is queued for a retry, or reported by an event. [`status`](crate::otlp::status)
 //! classifies errors, [`retry`](super::retry) judges how suspect a request is. Nothing is sent here.
@@ -16,16 +16,13 @@ use super::job::Job;
 use super::retry::Verdict;
 use super::task::Deliver;
 use super::unproven::Refused;
-use crate::otlp::{Class, Code, Compression, SendError, Signal};
+use crate::otlp::{Class, Code, Compression, SendError};
 use crate::setting::Setting;
 
 /// Failures of every batch since any was taken, after which one is halved to find out whether it is the cause.
 const FAILURES_TO_PROBE: u32 = 3;
 /// Failures of one request, while no other is taken, after which the user is told: a few seconds.
 const FAILURES_TO_SAY: u32 = 4;
-/// Answers in a row that there is no such service, with no request taken, after which that is believed: a proxy answers
-/// so too while the service behind it starts.
-const ABSENCES_TO_END: u32 = 3;
 /// Bisections that a taken batch earns.
 const BISECTIONS_EARNED: u32 = 16;
 /// Refusals of a batch for an unnamed limit before it is halved, where halves of others were taken at once.
@@ -71,10 +68,11 @@ impl Deliver {
             }
         }
         self.health.pass();
+        self.note_passing();
         self.taken = self.taken.max(job.launch);
         self.each_job().for_each(|job| job.unprobed = 0);
         let failures = &mut self.failures;
-        (failures.connect, failures.absences) = (0, 0);
+        (failures.connect, failures.absences, failures.holds) = (0, 0, 0);
         failures.bisections = (failures.bisections + BISECTIONS_EARNED).min(BISECTIONS_MAX);
         failures.fits = failures.fits.map(|fits| fits.max(job.parcel.batch.len()));
         failures.largest_taken = failures.largest_taken.max(job.parcel.batch.largest());
@@ -208,8 +206,10 @@ impl Deliver {
     fn note_failing(&mut self, job: &Job, error: &SendError) {
         let (name, limit) = (&self.options.name, self.retry_limit());
         if self.health.passes == 0 && self.summary.requests == 0 {
+            self.failures.is_told = true;
             self.note(format!("{name} does not take anything yet ({error}); trying again {limit}"));
         } else if job.failures == FAILURES_TO_SAY && self.health.passes == job.passes_at_first {
+            self.failures.is_told = true;
             self.note(format!("{name} takes nothing any more ({error}); trying again {limit}"));
         }
     }
@@ -247,19 +247,14 @@ impl Deliver {
         self.waiting.push(job);
     }
 
-    /// The destination refuses for a reason that may not lie in the records: they are left for another run.
-    fn refused(&mut self, job: Job, error: &SendError) {
-        let name = &self.options.name;
-        self.note(format!(
-            "{name} refuses requests ({error}): their records are left for another run; {}",
-            error.advice()
-        ));
-        self.left(job.count(), job.parcel.batch.receipts, format!("refused for good ({error})"));
-    }
-
     /// A record is refused alone. It is to blame if the destination takes what it is given since; else it may refuse
     /// everything by now.
-    fn refused_alone(&mut self, job: Job, size: Option<usize>, reason: String) {
+    fn refused_alone(&mut self, mut job: Job, size: Option<usize>, reason: String) {
+        if self.options.holds && !job.is_to_blame(self.taken) {
+            job.due = Instant::now() + self.options.backoff.delay(job.failures, None, self.random.draw());
+            self.waiting.push(job);
+            return;
+        }
         let refused = Refused::new(job, size, reason);
         if refused.is_proven(self.taken) {
             return self.dropped(refused.records, refused.receipts, refused.reason);
@@ -283,44 +278,6 @@ impl Deliver {
         for refused in self.failures.unproven.all() {
             self.left(refused.records, refused.receipts, refused.reason);
         }
-    }
-
-    /// It answers that there is no such service. Once is no proof, and what flies may still be taken.
-    fn absent(&mut self, mut job: Job, error: &SendError) {
-        self.failures.absences += 1;
-        if self.failures.absences >= ABSENCES_TO_END && self.flying.is_empty() {
-            return self.end_as_absent(job, error);
-        }
-        job.due = Instant::now() + self.options.backoff.delay(self.failures.absences, None, self.random.draw());
-        self.waiting.push(job);
-    }
-
-    /// There is no such service: tells the user once, and leaves this and everything to come.
-    fn end_as_absent(&mut self, job: Job, error: &SendError) {
-        let name = &self.options.name;
-        let note = match job.parcel.batch.signal {
-            Signal::Logs => format!(
-                "{name} has no logs service ({error}): records for it are left and counted. Plain Jaeger stores only \
-                 traces; give it the lines as span events with jaeger=URL"
-            ),
-            Signal::Traces | Signal::Metrics => {
-                format!("{name} has no trace service ({error}): spans for it are left and counted")
-            }
-        };
-        self.note(note);
-        let reason = format!("no such service ({})", error.code);
-        self.ended = Some(reason);
-        self.waiting.push(job);
-    }
-
-    /// Nothing can be sent until the user changes something: says what, and leaves this and everything to come.
-    fn misconfigured(&mut self, job: Job, error: &SendError) {
-        self.note(format!(
-            "{}: {error}. Nothing is sent to it; its records are left for another run",
-            self.options.name
-        ));
-        self.ended = Some(format!("nothing can be sent there ({})", error.code));
-        self.waiting.push(job);
     }
 
     /// Time is up for one batch; if nothing passed meanwhile, for the destination.

@@ -30,6 +30,8 @@ pub struct Options {
     /// A record that is refused alone is dropped without fresh successes of others only if it fails for this long, or for
     /// half of `retry_for` if that is less.
     pub drop_after: Duration,
+    /// Whatever it refuses as a whole is held and tried again instead of left for another run: there is none.
+    pub holds: bool,
     /// For the jitter.
     pub seed: u64,
     /// Where its task writes its status.
@@ -45,6 +47,7 @@ impl Options {
             retry_for: None,
             backoff: Backoff::default(),
             drop_after: Duration::from_secs(60),
+            holds: false,
             seed: 0,
             status: Arc::default(),
         }
@@ -118,6 +121,16 @@ impl Job {
             last_error: part.last_error,
             ..Job::new(part.parcel, now)
         }
+    }
+
+    /// The number of the last launch when it, or the batch that it was a part of, first failed.
+    pub(super) fn failed_before(&self) -> u64 {
+        self.launches_at_first.unwrap_or(self.launch)
+    }
+
+    /// A request that was sent after it had failed was taken: if it is refused, it is to blame itself.
+    pub(super) fn is_to_blame(&self, taken: u64) -> bool {
+        taken > self.failed_before()
     }
 
     /// Records in it.

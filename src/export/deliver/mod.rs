@@ -10,6 +10,7 @@ mod failures;
 pub mod job;
 mod pace;
 pub mod parcel;
+mod refusals;
 pub mod retry;
 pub mod status;
 pub mod task;

@@ -55,7 +55,7 @@ pub struct Deliver {
     pub(super) refused: Option<Compression>,
     /// Set once nothing more is sent: the reason for which everything is left.
     pub(super) ended: Option<String>,
-    notes: HashSet<String>,
+    pub(super) notes: HashSet<String>,
     words: FirstMessages,
 }
 
@@ -132,9 +132,9 @@ impl Deliver {
         self.hold_until.filter(|until| *until > Instant::now())
     }
 
-    /// How many requests may be in flight: one where it is doubtful that anybody answers.
+    /// How many requests may be in flight: one where it is doubtful that any is taken.
     fn in_flight_max(&self) -> usize {
-        if self.failures.is_absent(&self.health) { 1 } else { self.options.in_flight }
+        if self.failures.are_of_all(&self.health) { 1 } else { self.options.in_flight }
     }
 
     /// When there is something to launch, if not before something else happens.

@@ -23,7 +23,7 @@ pub(super) struct Refused {
 impl Refused {
     /// A job that was refused with this size, if it was for that.
     pub(super) fn new(job: Job, size: Option<usize>, reason: String) -> Refused {
-        let launches_at_first = job.launches_at_first.unwrap_or(job.launch);
+        let launches_at_first = job.failed_before();
         let (records, receipts) = (job.count(), job.parcel.batch.receipts);
         Refused { receipts, records, reason, size: size.unwrap_or(usize::MAX), launches_at_first }
     }
