@@ -37,6 +37,46 @@ fn signals() -> Option<(tokio::runtime::Runtime, [Signal; 2])> {
     Some((runtime, signals))
 }
 
+/// What an agent is told by signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AgentSignal {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+/// Listens from now on; the second signal to stop ends the process at once.
+pub(crate) fn listen_as_agent(mut tell: impl FnMut(AgentSignal) + Send + 'static) {
+    let Some((runtime, mut signals)) = signals() else { return };
+    let entered = runtime.enter();
+    let reload = signal(SignalKind::hangup());
+    drop(entered);
+    std::thread::spawn(move || {
+        runtime.block_on(async move {
+            let mut is_stopping = false;
+            let mut reload = reload.ok();
+            loop {
+                let told = tokio::select! {
+                    () = next(&mut signals) => AgentSignal::Stop,
+                    () = hangup(&mut reload) => AgentSignal::Reload,
+                };
+                if told == AgentSignal::Stop && std::mem::replace(&mut is_stopping, true) {
+                    std::process::exit(INTERRUPTED);
+                }
+                tell(told);
+            }
+        });
+    });
+}
+
+async fn hangup(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
 async fn end_on(mut signals: [Signal; 2], monitor: &Monitor) {
     next(&mut signals).await;
     monitor.interrupt();

@@ -19,6 +19,7 @@
 //! | [`export`] | each record to its link and every output (`shipper`): as OTLP, JSON, text and span events; events put into given spans (`span_events::annotate`); batches (full by `logs::batcher`, `span_events::span_batches`), delivery, and what a failure leads to (`deliver::failures`) |
 //! | [`otlp`] | the wire: protobuf, gRPC and HTTP, TLS, what an answer means for a request ([`otlp::status`]) |
 //! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
+//! | [`live`] | the live agent: what is followed, to a destination as it is written |
 //! | [`run`] | a run in data: its configuration, what can be seen of it while it goes on, its outcome |
 //! | [`pipeline`] | builds these parts, connects them, starts and drains them |
 //! | [`metrics`], [`telemetry`] | what a running agent counts, and how it is; this for those who watch it, over HTTP and as its own messages |
@@ -37,6 +38,7 @@ pub mod export;
 pub mod facts;
 pub mod files;
 pub mod input;
+pub mod live;
 pub mod metrics;
 pub mod notify;
 pub mod otlp;

@@ -8,15 +8,19 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
+use interrupt::AgentSignal;
 use spanline::cli::{
     AgentArgs, BackfillArgs, Cli, Command, ConfigCommand, ConvertArgs, ExplainArgs, ScoreArgs, StatusArgs,
 };
+use spanline::commands::agent::follow;
+use spanline::commands::agent::watch::Watch;
 use spanline::commands::convert::{self, ConvertError};
 use spanline::commands::flags::with_flags;
 use spanline::commands::{agent, backfill, explain, score};
 use spanline::config::{self, Surroundings};
 use spanline::notify::Notify;
 use spanline::run::RunError;
+use spanline::run::agent::{AgentConfig, LogLevel};
 use spanline::run::monitor::Monitor;
 
 fn main() -> ExitCode {
@@ -85,12 +89,65 @@ fn run_backfill(args: &BackfillArgs, around: &Surroundings<'_>, monitor: &Arc<Mo
 fn run_agent(args: &AgentArgs, around: &Surroundings<'_>) -> anyhow::Result<u8> {
     let config = config::agent(args, around)?;
     if !args.check {
-        anyhow::bail!("agent: following files is not available yet; its configuration can be checked");
+        return follow_until_told(args, config);
     }
     let checked = agent::check::check(&config);
     std::io::stdout().lock().write_all(checked.text.as_bytes())?;
     checked.errors.iter().for_each(|error| print_line(error));
     Ok(if checked.errors.is_empty() { 0 } else { 2 })
+}
+
+/// Runs the agent until a signal ends it.
+fn follow_until_told(args: &AgentArgs, config: AgentConfig) -> anyhow::Result<u8> {
+    let write = |line: &[u8]| drop(std::io::stderr().lock().write_all(line));
+    // The signals' thread lives on: it must not keep the last words from being written.
+    let watch = Arc::new(Watch::start(&config.telemetry, write)?);
+    config.notices.iter().for_each(|notice| watch.say(LogLevel::Info, notice));
+    if let Some(address) = watch.address() {
+        watch.say(LogLevel::Info, &format!("metrics, health and status are at http://{address}/"));
+    }
+    let (commands, listening) = std::sync::mpsc::channel();
+    let (mut running, args, words) = (config.clone(), args.clone(), Arc::downgrade(&watch));
+    interrupt::listen_as_agent(move |signal| {
+        let Some(words) = words.upgrade() else { return };
+        let command = match signal {
+            AgentSignal::Stop => {
+                words.say(LogLevel::Info, "stopping: what was read is delivered first");
+                Some(follow::Command::Stop)
+            }
+            AgentSignal::Reload => reloaded(&args, &mut running, &words).map(Box::new).map(follow::Command::Reload),
+        };
+        command.map(|command| commands.send(command));
+    });
+    let code = follow::run(&config, &watch, &listening);
+    if let Some(watch) = Arc::into_inner(watch) {
+        watch.finish();
+    }
+    Ok(code?)
+}
+
+/// The configuration as it is now, if it is another one and has no problems.
+fn reloaded(args: &AgentArgs, running: &mut AgentConfig, watch: &Watch) -> Option<AgentConfig> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let around = Surroundings { variable: &variable, now_nanos: 0, columns: None };
+    let config::Reload { config, changed, needs_restart } = match config::reload(args, &around, running) {
+        Ok(reload) => reload,
+        Err(error) => {
+            watch.say(LogLevel::Error, &format!("the configuration is not read again: {error}"));
+            return None;
+        }
+    };
+    for key in needs_restart {
+        watch.say(LogLevel::Warn, &format!("{key} has changed: that takes a new start of the agent"));
+    }
+    if changed.is_empty() {
+        watch.say(LogLevel::Info, "the configuration has not changed");
+        return None;
+    }
+    watch.say(LogLevel::Info, &format!("the configuration has changed: {}", changed.join(", ")));
+    watch.show(config.telemetry.log);
+    running.clone_from(&config);
+    Some(config)
 }
 
 fn run_config_default() -> anyhow::Result<u8> {

@@ -144,6 +144,16 @@ impl Assembler {
         self.queue.front().map(|item| (item.logical.meta.file, item.logical.meta.line))
     }
 
+    /// File and offset of the oldest record that is still open.
+    pub fn oldest_open(&self) -> Option<(u32, u64)> {
+        self.queue.front().map(|item| (item.logical.meta.file, item.logical.meta.offset))
+    }
+
+    /// What time it is, in ns since the epoch: for lines that do not say their year.
+    pub fn set_now(&mut self, now_nanos: i64) {
+        self.calendar.set_now(now_nanos);
+    }
+
     /// Takes a chunk of lines.
     pub fn feed<S: RecordSink>(&mut self, chunk: &Chunk<'_>, sink: &mut S) {
         self.blocks = chunk.blocks;
@@ -198,6 +208,20 @@ impl Assembler {
         }
         self.give_ready(&mut work, sink);
         work.slots.clear();
+        self.keep(work);
+    }
+
+    /// Emits records whose lines are whole, so that only another line could go on with them: after a moment without one. Lines
+    /// that came in part stay open.
+    pub fn flush_whole<S: RecordSink>(&mut self, sink: &mut S) {
+        let mut work = self.work();
+        for at in 0..work.slots.len() {
+            if work.slots[at].partial.is_none() && work.slots[at].pieces == 0 {
+                self.close(&mut work, at);
+            }
+        }
+        self.give_ready(&mut work, sink);
+        work.slots.retain(|slot| slot.partial.is_some() || slot.pieces > 0);
         self.keep(work);
     }
 

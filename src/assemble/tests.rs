@@ -70,6 +70,51 @@ fn records(text: &str) -> Vec<(u64, u32, String)> {
     sink.shown()
 }
 
+#[test]
+fn what_is_quiet_is_given_without_what_came_in_part() {
+    let (mut assembler, mut sink) = (assembler(), Sink::default());
+    let line = |stream: &str, tag: &str, text: &str| format!("2026-11-30T10:00:00.1Z {stream} {tag} {text}\n");
+    let whole = line("stderr", "F", "whole");
+    let text = whole.clone() + &line("stdout", "P", "half ") + &line("stderr", "F", "other");
+    assembler.feed(&lines_of(text.as_bytes(), 0), &mut sink);
+    let half = whole.len() as u64;
+    assembler.flush_whole(&mut sink);
+    assert_eq!(sink.shown(), shown(&[(1, 1, "whole")]));
+    assert_eq!(assembler.oldest_open(), Some((0, half)));
+    let rest = line("stdout", "F", "line");
+    assembler.feed(&lines_of(rest.as_bytes(), text.len() as u64), &mut sink);
+    assembler.flush_whole(&mut sink);
+    assert_eq!(sink.shown(), shown(&[(1, 1, "whole"), (2, 2, "half line"), (3, 1, "other")]));
+    assert_eq!(assembler.oldest_open(), None);
+}
+
+#[test]
+fn a_line_without_a_year_goes_by_the_time_at_which_it_is_read() {
+    let (mut assembler, mut times) = (assembler(), Times::default());
+    let nanos = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_nanos_opt().unwrap();
+    let mut at = 0;
+    for (now, line, time) in [
+        ("2026-12-31T23:59:59Z", "I1231 23:59:58.000000       1 a.go:1] old\n", "2026-12-31T23:59:58Z"),
+        ("2027-01-01T00:00:02Z", "I0101 00:00:01.000000       1 a.go:1] new\n", "2027-01-01T00:00:01Z"),
+        ("2027-01-02T00:00:00Z", "I0101 23:00:00.000000       1 a.go:1] later\n", "2027-01-01T23:00:00Z"),
+    ] {
+        assembler.set_now(nanos(now));
+        assembler.feed(&lines_of(line.as_bytes(), at), &mut times);
+        assembler.flush_whole(&mut times);
+        at += line.len() as u64;
+        assert_eq!(times.0.last(), Some(&Some(nanos(time))), "{line}");
+    }
+}
+
+#[derive(Default)]
+struct Times(Vec<Option<i64>>);
+
+impl RecordSink for Times {
+    fn record(&mut self, record: &Record<'_>) {
+        self.0.push(record.time);
+    }
+}
+
 fn shown(expected: &[(u64, u32, &str)]) -> Vec<(u64, u32, String)> {
     expected.iter().map(|(line, lines, payload)| (*line, *lines, (*payload).to_owned())).collect()
 }

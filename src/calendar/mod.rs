@@ -108,6 +108,11 @@ impl Calendar {
         }
     }
 
+    /// Time goes on while lines are read: what today is, in ns since the epoch.
+    pub fn set_now(&mut self, now_nanos: i64) {
+        self.settings.now_nanos = now_nanos;
+    }
+
     /// Takes the time from a file's preamble (`Log file created at: …`): what follows was written from then on.
     pub fn created(&mut self, time: Time) {
         if let Time::Local { year: Some(year), month, .. } = time {

@@ -5,12 +5,13 @@
 //! goes to a new file, to the disk, and then over the old one, so that a crash leaves one of the two whole. One run at a time
 //! has a folder, and nobody else reads it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::earlier_versions;
+use super::folder::{Folder, FolderError, private_file};
 use super::groups::{self, Changes, Known, Rest};
 use super::ledger::State;
 use super::versions::{Unreadable, VERSION};
@@ -21,30 +22,16 @@ pub const FILE_NAME: &str = "backfill.json";
 pub const LEDGER_NAME: &str = "backfill.ledger";
 /// What the former says: earlier versions of spanline read it, and refuse the state as one that is newer.
 const MARKER: &str = "{\"version\":3,\"checksum\":\"\",\"destinations\":[],\"ledger\":\"backfill.ledger\"}\n";
-/// Locked while a run uses the folder; the system releases the lock however the run ends.
-const LOCK_NAME: &str = "lock";
-/// Damaged states that are kept at the same time.
-const DAMAGED_MAX: u32 = 10;
 /// A state is written anew once it has grown to this multiple of what it held when that was done last, and by these bytes.
 const GROWN_TIMES: u64 = 2;
 const GROWN_BYTES: u64 = 1 << 20;
-/// Bytes written at once.
-const WRITE_BYTES: usize = 256 * 1024;
 
 /// Why the state could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder or file refused.
-    #[error("state folder {path}: {source}")]
-    Io {
-        /// The folder or file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another run has the folder.
-    #[error("state folder {0} is in use by another run; wait for its end, or give each run a state folder of its own")]
-    InUse(PathBuf),
+    /// The folder or a file in it refused.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// Written by a newer spanline.
     #[error(
         "state {path} has version {version}, this spanline knows version {VERSION}; use the newer one, or another state folder"
@@ -65,9 +52,7 @@ pub enum StoreError {
 /// A folder that holds the state.
 #[derive(Debug)]
 pub struct Store {
-    folder: PathBuf,
-    _lock: File,
-    unlocked: Option<String>,
+    folder: Folder,
     ledger: Mutex<Ledger>,
 }
 
@@ -92,39 +77,12 @@ struct Ledger {
 impl Store {
     /// Opens the folder for this run alone, making it if it is not there.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
-        let made = private_folders().create(folder);
-        made.map_err(|source| StoreError::Io { path: folder.into(), source })?;
-        let path = folder.join(LOCK_NAME);
-        let failed = |source| StoreError::Io { path: path.clone(), source };
-        // Nothing is written to it: what a link leads to stays whole.
-        let lock = private_file().create(true).truncate(false).open(&path).map_err(failed)?;
-        let unlocked = match lock.try_lock() {
-            Ok(()) => None,
-            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(folder.into())),
-            Err(TryLockError::Error(error)) => Some(unlocked(folder, &error).ok_or(error).map_err(failed)?),
-        };
-        Ok(Store { folder: folder.into(), _lock: lock, unlocked, ledger: Mutex::default() })
+        Ok(Store { folder: Folder::open(folder)?, ledger: Mutex::default() })
     }
 
     /// A message if nothing keeps another run from using the folder.
     pub fn unlocked(&self) -> Option<&str> {
-        self.unlocked.as_deref()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    fn failed(&self, name: &str, source: io::Error) -> StoreError {
-        StoreError::Io { path: self.path(name), source }
-    }
-
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        match fs::read(self.path(name)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed(name, error)),
-        }
+        self.folder.unlocked()
     }
 
     /// Reads the state for a run that is to remember up to so many files; messages if not all of it is there any more.
@@ -144,7 +102,7 @@ impl Store {
     }
 
     fn load_all(&self) -> Result<(State, Option<String>), StoreError> {
-        let Some(text) = self.read(FILE_NAME)? else { return Ok((State::default(), None)) };
+        let Some(text) = self.folder.read(FILE_NAME)? else { return Ok((State::default(), None)) };
         if text == MARKER.as_bytes() {
             return self.load_ledger();
         }
@@ -155,8 +113,8 @@ impl Store {
     }
 
     fn load_ledger(&self) -> Result<(State, Option<String>), StoreError> {
-        let path = self.path(LEDGER_NAME);
-        let Some(bytes) = self.read(LEDGER_NAME)? else {
+        let path = self.folder.path(LEDGER_NAME);
+        let Some(bytes) = self.folder.read(LEDGER_NAME)? else {
             let message = format!("state {} is missing; {}", path.display(), MAY_COME_AGAIN);
             return Ok((State::default(), Some(message)));
         };
@@ -173,8 +131,8 @@ impl Store {
                 path.display()
             )),
             Rest::Damaged => {
-                let aside = self.free_name(LEDGER_NAME);
-                fs::copy(&path, &aside).map_err(|error| self.failed(LEDGER_NAME, error))?;
+                let aside = self.folder.free_name(LEDGER_NAME);
+                fs::copy(&path, &aside).map_err(|error| self.folder.failed(LEDGER_NAME, error))?;
                 Some(format!(
                     "state {} is damaged from byte {} on: it was copied to {}, and what follows is not used; {MAY_COME_AGAIN}",
                     path.display(),
@@ -202,25 +160,15 @@ impl Store {
 
     /// Sets aside what is damaged, and says so; what is not known here is refused.
     fn set_aside(&self, name: &str, error: Unreadable) -> Result<String, StoreError> {
-        let path = self.path(name);
+        let path = self.folder.path(name);
         match error {
             Unreadable::Newer(version) => return Err(StoreError::Newer { path, version }),
             Unreadable::Unknown => return Err(StoreError::Unknown(path)),
             Unreadable::Damaged => {}
         }
-        let aside = self.free_name(name);
-        fs::rename(&path, &aside).map_err(|error| self.failed(name, error))?;
+        let aside = self.folder.set_aside(name)?;
         let (path, aside) = (path.display(), aside.display());
         Ok(format!("state {path} is damaged and was set aside as {aside}; {MAY_COME_AGAIN}"))
-    }
-
-    /// An unused name for a damaged state; the last name is used again once all are taken.
-    fn free_name(&self, name: &str) -> PathBuf {
-        let name = |number| match number {
-            1 => self.path(&format!("{name}.damaged")),
-            _ => self.path(&format!("{name}.damaged.{number}")),
-        };
-        (1..DAMAGED_MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(DAMAGED_MAX))
     }
 
     /// Writes what changed, or all of the state where that is better or nothing else is possible. If it fails, what changed is
@@ -237,58 +185,25 @@ impl Store {
                 saved => return saved,
             }
         }
-        ledger.append(changes).map_err(|error| self.failed(LEDGER_NAME, error))
+        Ok(ledger.append(changes).map_err(|error| self.folder.failed(LEDGER_NAME, error))?)
     }
 
     fn save_all(&self, ledger: &mut Ledger, state: &State) -> Result<(), StoreError> {
         let write = |fresh: &mut BufWriter<File>| groups::write_all(state, &mut |bytes| fresh.write_all(bytes));
-        let (file, end, last) = self.replace(LEDGER_NAME, write).map_err(|error| self.failed(LEDGER_NAME, error))?;
+        let (file, end, last) =
+            self.folder.replace(LEDGER_NAME, write).map_err(|error| self.folder.failed(LEDGER_NAME, error))?;
         // What was there before is no file any more. The new one is appended to once it is sure to be found.
         *ledger =
             Ledger { end, last, whole: end, known: Known::of(state), is_marked: ledger.is_marked, ..Ledger::default() };
-        self.sync_folder()?;
+        self.folder.sync()?;
         if !ledger.is_marked {
-            let marked = self.replace(FILE_NAME, |fresh| fresh.write_all(MARKER.as_bytes()));
-            marked.map_err(|error| self.failed(FILE_NAME, error))?;
-            self.sync_folder()?;
+            let marked = self.folder.replace(FILE_NAME, |fresh| fresh.write_all(MARKER.as_bytes()));
+            marked.map_err(|error| self.folder.failed(FILE_NAME, error))?;
+            self.folder.sync()?;
             ledger.is_marked = true;
         }
         ledger.file = Some(file);
         Ok(())
-    }
-
-    /// Writes a file anew; returns it, how long it is, and what writing it came to.
-    fn replace<T>(
-        &self,
-        name: &str,
-        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
-    ) -> io::Result<(File, u64, T)> {
-        let (path, fresh) = (self.path(name), self.path(&format!("{name}.new")));
-        // One that a run left behind may be open to others, or lead elsewhere.
-        if let Err(error) = fs::remove_file(&fresh)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let mut buffered = BufWriter::with_capacity(WRITE_BYTES, private_file().create_new(true).open(&fresh)?);
-        let written = write(&mut buffered).and_then(|came_to| {
-            let mut file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
-            let end = file.stream_position()?;
-            fs::rename(&fresh, &path)?;
-            Ok((file, end, came_to))
-        });
-        if written.is_err() {
-            // It takes room that the next try may need.
-            let _ = fs::remove_file(&fresh);
-        }
-        written
-    }
-
-    /// Sees to it that names of files are on the disk.
-    fn sync_folder(&self) -> Result<(), StoreError> {
-        let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|source| StoreError::Io { path: self.folder.clone(), source })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -338,32 +253,6 @@ impl Ledger {
 
 /// What follows from the loss of a state.
 const MAY_COME_AGAIN: &str = "what was sent before may be sent again (receivers can drop it by log.record.uid)";
-
-/// What is written names paths, hosts and times: nobody else reads it.
-fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn private_folders() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-}
-
-/// The message about a file system that has no locks, or does not grant one: a run goes on without. A lock that is denied
-/// may be held by another run.
-fn unlocked(folder: &Path, error: &io::Error) -> Option<String> {
-    let folder = folder.display();
-    (error.kind() != io::ErrorKind::PermissionDenied).then(|| {
-        format!("state folder {folder} cannot be locked ({error}); see to it that no other run uses it meanwhile")
-    })
-}
 
 #[cfg(test)]
 #[path = "store_tests.rs"]

@@ -39,7 +39,7 @@ fn loaded(store: &Store) -> (State, Vec<String>) {
 }
 
 fn damaged(store: &Store) -> usize {
-    let names = fs::read_dir(&store.folder).unwrap().flatten().map(|entry| entry.file_name());
+    let names = fs::read_dir(store.folder.path(".")).unwrap().flatten().map(|entry| entry.file_name());
     names.filter(|name| name.to_string_lossy().contains("damaged")).count()
 }
 
@@ -51,23 +51,6 @@ fn a_folder_is_open_once_at_a_time() {
     assert!(message.contains("in use by another run"), "{message}");
     drop(store);
     assert_eq!(opened(&folder).unlocked(), None);
-}
-
-#[test]
-fn a_file_system_without_locks_is_said_and_keeps_nobody_from_running() {
-    let said = |kind: io::ErrorKind| unlocked(Path::new("state"), &kind.into());
-    assert!(said(io::ErrorKind::Unsupported).unwrap().contains("state folder state cannot be locked"));
-    assert_eq!(said(io::ErrorKind::PermissionDenied), None);
-    #[cfg(target_os = "linux")]
-    assert!(unlocked(Path::new("state"), &rustix::io::Errno::NOLCK.into()).is_some());
-}
-
-#[test]
-fn what_the_lock_file_holds_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(LOCK_NAME), "kept").unwrap();
-    drop(opened(&folder));
-    assert_eq!(fs::read(folder.path().join(LOCK_NAME)).unwrap(), b"kept");
 }
 
 #[test]
@@ -93,18 +76,18 @@ fn damage_is_set_aside_and_said() {
     for name in [FILE_NAME, LEDGER_NAME] {
         for bytes in [&b""[..], b"no state", b"{\"version\":2,\"chec"] {
             save_all(&store, &sample());
-            fs::write(store.path(name), bytes).unwrap();
+            fs::write(store.folder.path(name), bytes).unwrap();
             let (state, messages) = loaded(&store);
             assert!(state == State::default() && messages[0].contains("set aside"), "{messages:?}");
-            assert!(!store.path(name).exists());
+            assert!(!store.folder.path(name).exists());
             number += 1;
             assert_eq!(damaged(&store), number);
             // The next run begins anew.
-            store.ledger().is_marked = store.path(FILE_NAME).exists();
+            store.ledger().is_marked = store.folder.path(FILE_NAME).exists();
         }
     }
     save_all(&store, &sample());
-    fs::remove_file(store.path(LEDGER_NAME)).unwrap();
+    fs::remove_file(store.folder.path(LEDGER_NAME)).unwrap();
     let (state, messages) = loaded(&store);
     assert!(state == State::default() && messages[0].contains("backfill.ledger is missing"), "{messages:?}");
 }
@@ -116,9 +99,9 @@ fn what_was_not_written_to_its_end_is_cut_off_and_said_once() {
     save_all(&store, &state);
     let before = state.clone();
     store.save(&change(&mut state, 20), &never).unwrap();
-    let (all, whole) = (fs::read(store.path(LEDGER_NAME)).unwrap(), written(&before).len());
+    let (all, whole) = (fs::read(store.folder.path(LEDGER_NAME)).unwrap(), written(&before).len());
     for length in [whole + 1, whole + 17, all.len() - 1] {
-        fs::write(store.path(LEDGER_NAME), &all[..length]).unwrap();
+        fs::write(store.folder.path(LEDGER_NAME), &all[..length]).unwrap();
         let (loaded_state, messages) = loaded(&store);
         assert_eq!(loaded_state, before);
         assert!(messages[0].contains(&format!("its last {} bytes are cut off", length - whole)), "{messages:?}");
@@ -138,12 +121,12 @@ fn damage_in_the_middle_costs_what_follows_and_is_kept_to_be_looked_at() {
     for to in [20, 30] {
         store.save(&change(&mut state, to), &never).unwrap();
     }
-    let mut bytes = fs::read(store.path(LEDGER_NAME)).unwrap();
+    let mut bytes = fs::read(store.folder.path(LEDGER_NAME)).unwrap();
     bytes[written(&before).len() + 20] ^= 1;
-    fs::write(store.path(LEDGER_NAME), &bytes).unwrap();
+    fs::write(store.folder.path(LEDGER_NAME), &bytes).unwrap();
     let (loaded_state, messages) = loaded(&store);
     assert!(loaded_state == before && messages[0].contains("is damaged from byte"), "{messages:?}");
-    assert_eq!(fs::read(store.path("backfill.ledger.damaged")).unwrap(), bytes);
+    assert_eq!(fs::read(store.folder.path("backfill.ledger.damaged")).unwrap(), bytes);
     // All of it is written, since nothing can be appended.
     store.save(&change(&mut state, 40), &|| before.clone()).unwrap();
     assert_eq!(loaded(&store), (before, vec![]));
@@ -154,20 +137,20 @@ fn a_write_that_fails_is_cut_off_before_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let (mut state, store) = (sample(), opened(&folder));
     save_all(&store, &state);
-    let whole = fs::metadata(store.path(LEDGER_NAME)).unwrap().len();
+    let whole = fs::metadata(store.folder.path(LEDGER_NAME)).unwrap().len();
     let writable = store.ledger().file.take();
     // Nothing can be written to it, as on a disk that is full.
-    store.ledger().file = Some(File::open(store.path(LEDGER_NAME)).unwrap());
+    store.ledger().file = Some(File::open(store.folder.path(LEDGER_NAME)).unwrap());
     let message = store.save(&change(&mut state, 20), &never).unwrap_err().to_string();
     assert!(message.contains("backfill.ledger: "), "{message}");
     // Of the write a part has come to the disk.
-    let mut torn = fs::read(store.path(LEDGER_NAME)).unwrap();
+    let mut torn = fs::read(store.folder.path(LEDGER_NAME)).unwrap();
     torn.extend([7; 500]);
-    fs::write(store.path(LEDGER_NAME), torn).unwrap();
+    fs::write(store.folder.path(LEDGER_NAME), torn).unwrap();
     store.save(&change(&mut state, 20), &never).unwrap_err();
     store.ledger().file = writable;
     store.save(&change(&mut state, 20), &never).unwrap();
-    assert!(fs::metadata(store.path(LEDGER_NAME)).unwrap().len() < whole + 500);
+    assert!(fs::metadata(store.folder.path(LEDGER_NAME)).unwrap().len() < whole + 500);
     assert_eq!(loaded(&store), (state, vec![]));
 }
 
@@ -176,8 +159,8 @@ fn a_state_that_has_grown_is_written_anew_and_if_that_fails_it_grows_on() {
     let folder = tempfile::tempdir().unwrap();
     let (mut state, store) = (sample(), opened(&folder));
     save_all(&store, &state);
-    let whole = fs::metadata(store.path(LEDGER_NAME)).unwrap().len();
-    let length = || fs::metadata(store.path(LEDGER_NAME)).unwrap().len();
+    let whole = fs::metadata(store.folder.path(LEDGER_NAME)).unwrap().len();
+    let length = || fs::metadata(store.folder.path(LEDGER_NAME)).unwrap().len();
     let mut to = 100;
     while length() <= whole + GROWN_BYTES {
         to += 1;
@@ -185,12 +168,12 @@ fn a_state_that_has_grown_is_written_anew_and_if_that_fails_it_grows_on() {
         changes.files = vec![changes.files[0].clone(); 1000];
         store.save(&changes, &never).unwrap();
     }
-    fs::create_dir_all(store.path("backfill.ledger.new/in-the-way")).unwrap();
+    fs::create_dir_all(store.folder.path("backfill.ledger.new/in-the-way")).unwrap();
     let grown = length();
     store.save(&change(&mut state, 5000), &|| sample()).unwrap();
     assert!(length() > grown);
     assert_eq!(loaded(&store), (state.clone(), vec![]));
-    fs::remove_dir_all(store.path("backfill.ledger.new")).unwrap();
+    fs::remove_dir_all(store.folder.path("backfill.ledger.new")).unwrap();
     let changes = change(&mut state, 6000);
     store.save(&changes, &|| state.clone()).unwrap();
     assert!(length() <= whole + 50, "{}", length());
@@ -202,14 +185,14 @@ fn a_state_of_an_earlier_version_is_turned_into_this_one_by_the_next_save() {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(&folder);
     let earlier = include_str!("../../testdata/state/version-2.json");
-    fs::write(store.path(FILE_NAME), earlier).unwrap();
+    fs::write(store.folder.path(FILE_NAME), earlier).unwrap();
     // What a later version left behind is not what is used.
-    fs::write(store.path(LEDGER_NAME), written(&sample())).unwrap();
+    fs::write(store.folder.path(LEDGER_NAME), written(&sample())).unwrap();
     let (state, messages) = loaded(&store);
     assert!(messages.is_empty() && state.files.len() == 2, "{messages:?}");
     assert_eq!(state.destinations, ["otlp=http://127.0.0.1:43189/v1/logs"]);
     store.save(&Changes::default(), &|| state.clone()).unwrap();
-    assert_eq!(fs::read(store.path(FILE_NAME)).unwrap(), MARKER.as_bytes());
+    assert_eq!(fs::read(store.folder.path(FILE_NAME)).unwrap(), MARKER.as_bytes());
     assert_eq!(loaded(&store), (state, vec![]));
 }
 
@@ -217,12 +200,12 @@ fn a_state_of_an_earlier_version_is_turned_into_this_one_by_the_next_save() {
 fn until_the_version_is_told_all_is_written_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(&folder);
-    fs::create_dir_all(store.path("backfill.json.new/in-the-way")).unwrap();
+    fs::create_dir_all(store.folder.path("backfill.json.new/in-the-way")).unwrap();
     let save = || store.save(&Changes { all: true, ..Changes::default() }, &sample);
     let message = save().unwrap_err().to_string();
     assert!(message.contains("backfill.json: "), "{message}");
     assert_eq!(loaded(&store), (State::default(), vec![]));
-    fs::remove_dir_all(store.path("backfill.json.new")).unwrap();
+    fs::remove_dir_all(store.folder.path("backfill.json.new")).unwrap();
     store.save(&Changes::default(), &sample).unwrap();
     assert_eq!(loaded(&store), (sample(), vec![]));
 }
@@ -252,11 +235,11 @@ fn a_state_that_is_not_known_is_refused_and_stays() {
         (LEDGER_NAME, &newer, "has version 4"),
     ] {
         save_all(&store, &sample());
-        fs::write(store.path(name), bytes).unwrap();
+        fs::write(store.folder.path(name), bytes).unwrap();
         let message = store.load(FILES_MAX).unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
-        assert_eq!(fs::read(store.path(name)).unwrap(), bytes);
-        fs::write(store.path(FILE_NAME), MARKER).unwrap();
+        assert_eq!(fs::read(store.folder.path(name)).unwrap(), bytes);
+        fs::write(store.folder.path(FILE_NAME), MARKER).unwrap();
     }
 }
 
@@ -274,6 +257,6 @@ fn nobody_else_reads_the_state() {
     }
     save_all(&store, &sample());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!([FILE_NAME, LEDGER_NAME, LOCK_NAME].map(|name| mode(&made.join(name))), [0o600; 3]);
+    assert_eq!([FILE_NAME, LEDGER_NAME, "lock"].map(|name| mode(&made.join(name))), [0o600; 3]);
     assert_eq!(mode(&made), 0o700);
 }

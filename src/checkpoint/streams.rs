@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::acknowledged::Acknowledged;
 use super::known::KnownStream;
+use super::ledger::Key;
 use super::source_files::SourceFiles;
 use crate::record::{Position, Record};
 
@@ -149,18 +150,31 @@ impl WriterStreams {
 }
 
 fn stream_of(record: &Record<'_>, source: &str, files: &SourceFiles, acknowledged: &Acknowledged) -> KnownStream {
-    let Position { file, strand, .. } = record.position;
+    let name = stream_name(record, source);
+    let known = files.known(record.position.file);
+    let version_1 = known.and_then(|known| Some(known.fingerprints.as_ref()?.keys(name.as_bytes())));
+    acknowledged.stream(known.map_or(0, |known| known.number), key_of(&name), version_1.as_ref())
+}
+
+/// The stream of a record in a file of this source.
+pub fn stream_key(record: &Record<'_>, source: &str) -> Key {
+    key_of(&stream_name(record, source))
+}
+
+fn stream_name(record: &Record<'_>, source: &str) -> String {
     let origin = record.origin;
     let mut name = format!("{source}\0{}\0{:?}", origin.service_name, record.stream);
     if record.envelope.is_shared() {
         // Many write to a journal. A receipt reaches from a record to another, over what others wrote in between.
         let (host, unit) = (origin.host.as_deref(), origin.unit.as_deref());
-        name.push_str(&format!("\0{}\0{}\0{strand:x}", host.unwrap_or_default(), unit.unwrap_or_default()));
+        let (host, unit, strand) = (host.unwrap_or_default(), unit.unwrap_or_default(), record.position.strand);
+        name.push_str(&format!("\0{host}\0{unit}\0{strand:x}"));
     }
-    let key = twox_hash::XxHash3_128::oneshot(name.as_bytes());
-    let known = files.known(file);
-    let version_1 = known.and_then(|known| Some(known.fingerprints.as_ref()?.keys(name.as_bytes())));
-    acknowledged.stream(known.map_or(0, |known| known.number), key, version_1.as_ref())
+    name
+}
+
+fn key_of(name: &str) -> Key {
+    twox_hash::XxHash3_128::oneshot(name.as_bytes())
 }
 
 #[cfg(test)]

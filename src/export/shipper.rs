@@ -105,6 +105,18 @@ impl ShippedSource {
         ShippedSource { name: name.to_owned(), files, ..ShippedSource::default() }
     }
 
+    /// Another file of it is found.
+    pub fn add_file(&mut self, shown: String) {
+        self.files.push(shown);
+    }
+
+    /// No record of the file at this place comes any more.
+    pub fn forget_file(&mut self, file: u32) {
+        if let Some(name) = self.files.get_mut(file as usize) {
+            *name = String::new();
+        }
+    }
+
     fn file_begins(&mut self, file: u32) {
         self.file = file;
         self.file_attributes = encode::file_attributes(&self.files[file as usize]);

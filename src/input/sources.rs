@@ -167,15 +167,26 @@ fn of_container<'l>(shown: &str, links: impl Iterator<Item = &'l String>) -> Opt
 }
 
 fn pod_of_path(shown: &str) -> Option<Pod> {
-    let Some(path) = pod_path::pod(shown) else { return must_gather(shown) };
-    Some(Pod {
+    pod_path::pod(shown).map(pod_of).or_else(|| must_gather(shown))
+}
+
+/// Who wrote a file below a folder of pods, as far as its path tells.
+pub fn origin_below_pods(shown: &str) -> Origin {
+    let Some(path) = pod_path::below_pods(shown) else { return origin_of(shown) };
+    let mut origin = Origin::default();
+    decode::origin::name_after_pod(&mut origin, pod_of(path));
+    origin
+}
+
+fn pod_of(path: pod_path::PodPath<'_>) -> Pod {
+    Pod {
         namespace: path.namespace.into(),
         name: path.pod.into(),
         uid: path.uid.into(),
         container: path.container.into(),
         restart: path.restart,
         container_id: path.container_id.map(str::to_owned),
-    })
+    }
 }
 
 /// …/namespaces/<ns>/pods/<pod>/<container>/<container>/logs/(current|previous).log
@@ -192,6 +203,11 @@ fn must_gather(shown: &str) -> Option<Pod> {
 /// Who wrote a file, as far as its path tells.
 pub fn origin_of(shown: &str) -> Origin {
     origin_of_container(shown).unwrap_or_else(|| origin_of_name(shown, false))
+}
+
+/// The same, where a link of this name leads to it.
+pub fn origin_of_linked(shown: &str, link: &str) -> Origin {
+    of_container(shown, std::iter::once(&link.to_owned())).unwrap_or_else(|| origin_of_name(shown, false))
 }
 
 /// The component that a file is named after, by the name that its own tracing uses.
@@ -272,7 +288,7 @@ fn stem_of(base: &str) -> &str {
 }
 
 /// Who wrote it, without anything that a mount, a rotation or compression changes.
-fn writer(origin: &Origin, shown: &str) -> String {
+pub fn writer(origin: &Origin, shown: &str) -> String {
     match &origin.pod {
         Some(pod) => {
             let who = if pod.uid.is_empty() { format!("{}/{}", pod.namespace, pod.name) } else { pod.uid.clone() };

@@ -1,5 +1,6 @@
 //! The only place that knows every stage: builds them, connects them, lets them run, drains them.
 
+mod agent;
 mod backfill;
 mod given_spans;
 pub(crate) mod inputs;
@@ -16,4 +17,5 @@ mod tests;
 mod unchanged;
 mod windows;
 
+pub use agent::{AgentEnd, Command, agent};
 pub use backfill::{Finished, backfill};

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::checkpoint::folder::FolderError;
 use crate::checkpoint::store::StoreError;
 use crate::export::outputs::OutputError;
 use crate::files::clash::Clash;
@@ -20,6 +21,9 @@ pub enum RunError {
     /// The state folder.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The agent's state folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// A store of traces.
     #[error("{traces} {name}: {reason}; nothing was sent", traces = Setting::Traces)]
     Traces {

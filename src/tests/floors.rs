@@ -10,7 +10,7 @@ use crate::tidy::{named_modules, sources};
 
 /// Which modules of the crate a module may name, from the ground up. A row for a folder within a module holds in place of
 /// the module's for what is in it; every module may name itself.
-const MAY_NAME: [(&str, &[&str]); 28] = [
+const MAY_NAME: [(&str, &[&str]); 29] = [
     ("record", &[]),
     ("services", &["record"]),
     ("waiting", &["record", "counts"]),
@@ -28,7 +28,7 @@ const MAY_NAME: [(&str, &[&str]); 28] = [
     ("assemble", &["record", "services", "decode", "calendar", "input"]),
     ("input", &["record", "services", "notify", "setting", "files", "unpack", "decode", "calendar", "spans"]),
     ("correlate", &["record", "facts"]),
-    ("checkpoint", &["record", "notify"]),
+    ("checkpoint", &["record", "notify", "files"]),
     ("export", &["record", "notify", "setting", "counts", "files", "otlp"]),
     ("spans", &["facts", "notify", "setting", "counts", "files", "otlp", "unpack"]),
     ("reading", &["record", "services", "counts", "calendar", "decode", "assemble", "input", "waiting"]),
@@ -46,6 +46,23 @@ const MAY_NAME: [(&str, &[&str]); 28] = [
             "export",
             "spans",
             "telemetry",
+        ],
+    ),
+    (
+        "live",
+        &[
+            "record",
+            "notify",
+            "counts",
+            "metrics",
+            "calendar",
+            "files",
+            "otlp",
+            "decode",
+            "assemble",
+            "input",
+            "checkpoint",
+            "export",
         ],
     ),
     (
@@ -67,6 +84,8 @@ const MAY_NAME: [(&str, &[&str]); 28] = [
             "export",
             "spans",
             "run",
+            "metrics",
+            "live",
         ],
     ),
     (

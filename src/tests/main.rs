@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod accuracy;
+mod agent;
 mod agent_config;
 mod agent_status;
 mod annotate;

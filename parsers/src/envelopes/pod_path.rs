@@ -48,6 +48,15 @@ pub fn pod(path: &str) -> Option<PodPath<'_>> {
 /// pods = folder "/" container "/" restart ".log" [ rotation ]
 ///      / folder "/" container-id ".log" [ rotation ]          ; the sandbox's
 pub fn in_pods(path: &str) -> Option<PodPath<'_>> {
+    in_folders(path, folder)
+}
+
+/// The same below a folder that is known to be kubelet's: any uid is one there.
+pub fn below_pods(path: &str) -> Option<PodPath<'_>> {
+    in_folders(path, any_folder)
+}
+
+fn in_folders<'p>(path: &'p str, folder: impl Fn(&'p str) -> Option<PodPath<'p>>) -> Option<PodPath<'p>> {
     let mut parts = path.rsplit('/');
     let (file, parent) = (parts.next()?, parts.next()?);
     let stem = log_stem(file)?;
@@ -61,15 +70,16 @@ pub fn in_pods(path: &str) -> Option<PodPath<'_>> {
 
 /// folder = namespace "_" pod "_" uid ; none of them has a "_"
 pub fn folder(name: &str) -> Option<PodPath<'_>> {
+    let is_uid =
+        |uid: &str| uid.bytes().any(|byte| byte != b'-') && uid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    any_folder(name).filter(|folder| is_uid(folder.uid) && is_name(folder.namespace) && is_name(folder.pod))
+}
+
+fn any_folder(name: &str) -> Option<PodPath<'_>> {
     let mut parts = name.split('_');
     let (namespace, pod, uid) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_uid = uid.bytes().any(|byte| byte != b'-') && uid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    (parts.next().is_none() && is_name(namespace) && is_name(pod) && is_uid).then_some(PodPath {
-        namespace,
-        pod,
-        uid,
-        ..PodPath::default()
-    })
+    let is_whole = parts.next().is_none() && !namespace.is_empty() && !pod.is_empty() && !uid.is_empty();
+    is_whole.then_some(PodPath { namespace, pod, uid, ..PodPath::default() })
 }
 
 /// containers = pod "_" namespace "_" container "-" container-id ".log" ; without ".log" at most 251 bytes, the id cut

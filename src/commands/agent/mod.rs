@@ -4,6 +4,7 @@
 //! agent does is decided in the pipeline.
 
 pub mod check;
+pub mod follow;
 pub mod status;
 pub mod watch;
 

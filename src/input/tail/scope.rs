@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use spanline_parsers::pod_path;
 use spanline_parsers::rotation::{self, Packing};
 
 use super::config::{TailConfig, TailInput, TailInputKind};
@@ -82,10 +81,7 @@ impl TailInput {
             TailInputKind::Files { include } => include.iter().any(|pattern| pattern.may_be_below(folder)),
             // root / pod / container
             TailInputKind::Pods { root } => {
-                let Ok(below) = folder.strip_prefix(root) else { return root.starts_with(folder) };
-                let mut names = below.iter();
-                let is_pod = names.next().is_none_or(|pod| pod_path::folder(&pod.to_string_lossy()).is_some());
-                is_pod && names.count() <= 1
+                folder.strip_prefix(root).map_or_else(|_| root.starts_with(folder), |below| below.iter().count() <= 2)
             }
         }
     }
@@ -93,9 +89,10 @@ impl TailInput {
     fn holds(&self, path: &Path, family: &Path, name: &str, siblings: &Siblings) -> bool {
         match &self.kind {
             TailInputKind::Pods { root } => {
+                // Whatever the pod's folder is called: nothing else lies there.
                 path.starts_with(root)
-                    && path.parent().is_some_and(|folder| self.may_be_below(folder))
-                    && pod_path::in_pods(&path.to_string_lossy()).is_some()
+                    && path.parent().is_some_and(|folder| folder != root && self.may_be_below(folder))
+                    && family.extension().is_some_and(|extension| extension == "log")
             }
             TailInputKind::Files { include } => include.iter().any(|pattern| {
                 // What is named by its whole path is read whatever it is called.
@@ -178,10 +175,10 @@ mod tests {
         let scope = scope();
         assert_eq!(scope.bases(), ["/var/log", "/var/log/crio", "/var/log/pods"].map(PathBuf::from));
         let app = "/var/log/pods/shop_web_6a8f6021-1d43-4f44-a2a2-8818a01320fe/app";
-        for folder in ["/var/log", "/var/log/pods", app, "/var/log/crio"] {
+        for folder in ["/var/log", "/var/log/pods", "/var/log/pods/x", app, "/var/log/crio"] {
             assert!(scope.may_be_below(Path::new(folder)), "{folder}");
         }
-        for folder in ["/var/log/journal", "/var/log/pods/x", &format!("{app}/deeper"), "/var/log/crio/state/x"] {
+        for folder in ["/var/log/journal", &format!("{app}/deeper"), "/var/log/crio/state/x"] {
             assert!(!scope.may_be_below(Path::new(folder)), "{folder}");
         }
     }

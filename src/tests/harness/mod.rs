@@ -1,5 +1,6 @@
 //! What tests talk to.
 
+pub(crate) mod agent;
 pub(crate) mod canned;
 pub(crate) mod labelled;
 pub(crate) mod relay;
@@ -8,3 +9,4 @@ pub(crate) mod run;
 pub(crate) mod sink;
 pub(crate) mod stored;
 pub(crate) mod tls;
+pub(crate) mod written;

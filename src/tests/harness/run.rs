@@ -126,6 +126,13 @@ impl Running {
         self.until(|| self.said.lock().unwrap().contains(words));
     }
 
+    /// Waits until something is said, and returns what is found behind these words.
+    pub(crate) fn until_said_after<T>(&self, words: &str, find: impl Fn(&str) -> Option<T>) -> T {
+        let found = || self.said.lock().unwrap().split_once(words).and_then(|(_, rest)| find(rest));
+        self.until(|| found().is_some());
+        found().unwrap()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal(&self.child, name);
     }
@@ -225,12 +232,17 @@ pub(crate) struct Background {
 
 impl Background {
     pub(crate) fn start(script: Script) -> Background {
+        Background::at(ClosedPort::new(), script)
+    }
+
+    /// On a port that was closed.
+    pub(crate) fn at(port: ClosedPort, script: Script) -> Background {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (give, take) = mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                give.send(Sink::start(script).await).unwrap();
+                give.send(Sink::listening(port.open(), script)).unwrap();
                 let _ = stopped.await;
             });
         });

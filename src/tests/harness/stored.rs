@@ -12,6 +12,7 @@ pub(crate) fn bodies_of(message: &[u8]) -> Vec<String> {
     let scopes = request.resource_logs.into_iter().flat_map(|logs| logs.scope_logs);
     let body = |record: LogRecord| match record.body.unwrap().value {
         Some(Value::StringValue(body)) => body,
+        Some(Value::BytesValue(body)) => body.escape_ascii().to_string(),
         other => panic!("{other:?}"),
     };
     scopes.flat_map(|scope| scope.log_records).map(body).collect()

@@ -1,0 +1,203 @@
+//! Positions as a file that is appended to, and written anew once it has grown.
+//!
+//! In go entries, out come bytes on a disk, and the reverse. What was appended counts as a whole or not at all, and only
+//! behind what it was appended to: after a crash or a power failure there is what was written at some earlier moment. A damaged
+//! file, or one of a newer version, is set aside: reading goes on as if there had been none.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::entry::{self, Entry};
+use crate::checkpoint::bytes::{put_varint, take_u32};
+
+/// The file.
+pub const FILE_NAME: &str = "positions";
+/// header = TITLE version LF
+const TITLE: &[u8] = b"spanline positions ";
+const VERSION: u32 = 1;
+/// checksum length, before what is appended at once
+const HEAD_BYTES: usize = 16;
+/// A file is written anew once it is longer than this multiple of what it was then, and this many bytes.
+const GROWN_TIMES: u64 = 3;
+const GROWN_BYTES: u64 = 1 << 20;
+/// entry = PUT number entry / REMOVE number
+const PUT: u8 = 1;
+const REMOVE: u8 = 2;
+
+/// What a journal asks of a disk. What was written is there after a power failure once the call has returned without an error.
+pub trait Disk {
+    /// All of a file; `None` if there is none.
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+    /// Replaces a file as a whole, and begins to append to it.
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Writes behind this many bytes of the file that was replaced last, in place of whatever follows them.
+    fn append(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Moves a file out of the way; says where to.
+    fn set_aside(&mut self, name: &str) -> io::Result<String>;
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Journal<D> {
+    disk: D,
+    /// Where the last whole group ends; `None` where all is to be written anew.
+    end: Option<u64>,
+    /// The checksum of that group.
+    last: u64,
+    /// How long the file was when it was written as a whole.
+    whole: u64,
+}
+
+/// What a file said.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// There was a file, whatever became of it.
+    pub was_there: bool,
+    /// What the user should know.
+    pub message: Option<String>,
+}
+
+impl<D: Disk> Journal<D> {
+    /// Reads what is there. All is written anew before anything is appended.
+    pub fn open(mut disk: D) -> io::Result<(Journal<D>, Loaded)> {
+        let mut loaded = Loaded::default();
+        if let Some(bytes) = disk.read(FILE_NAME)? {
+            loaded.was_there = true;
+            let is_whole = match read(&bytes) {
+                Ok((entries, is_whole)) => {
+                    loaded.entries = entries;
+                    is_whole
+                }
+                Err(reason) => {
+                    let aside = disk.set_aside(FILE_NAME)?;
+                    loaded.message = Some(format!("{reason}; it was set aside as {aside}"));
+                    true
+                }
+            };
+            if !is_whole {
+                let message = "its end was not written whole: what was acknowledged just before that may be sent again";
+                loaded.message = Some(message.to_owned());
+            }
+        }
+        Ok((Journal { disk, end: None, last: 0, whole: 0 }, loaded))
+    }
+
+    /// Whether all entries are wanted, not only those that changed.
+    pub fn wants_all(&self) -> bool {
+        self.end.is_none_or(|end| end > (self.whole * GROWN_TIMES).max(self.whole + GROWN_BYTES))
+    }
+
+    /// Writes all entries.
+    pub fn write_all(&mut self, entries: &[(u32, Entry)]) -> io::Result<()> {
+        let mut bytes = header();
+        let mut group = begin_group();
+        for (number, entry) in entries {
+            put_one(&mut group, *number, Some(entry));
+        }
+        let last = end_group(0, &mut group);
+        bytes.append(&mut group);
+        // If this fails it is not known which file is there.
+        self.end = None;
+        self.disk.replace(FILE_NAME, &bytes)?;
+        (self.end, self.last, self.whole) = (Some(bytes.len() as u64), last, bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Appends what changed. If it fails, all is to be written the next time.
+    pub fn append(&mut self, changes: &[(u32, Option<Entry>)]) -> io::Result<()> {
+        let Some(end) = self.end.take() else { return Err(io::ErrorKind::NotFound.into()) };
+        let mut group = begin_group();
+        changes.iter().for_each(|(number, entry)| put_one(&mut group, *number, entry.as_ref()));
+        let last = end_group(self.last, &mut group);
+        self.disk.append(end, &group)?;
+        (self.end, self.last) = (Some(end + group.len() as u64), last);
+        Ok(())
+    }
+}
+
+fn header() -> Vec<u8> {
+    [TITLE, VERSION.to_string().as_bytes(), b"\n"].concat()
+}
+
+fn begin_group() -> Vec<u8> {
+    vec![0; HEAD_BYTES]
+}
+
+/// Fills in the head of a group behind one of this checksum. Returns its own.
+fn end_group(last: u64, group: &mut [u8]) -> u64 {
+    let length = (group.len() - HEAD_BYTES) as u64;
+    group[8..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
+    let checksum = twox_hash::XxHash64::oneshot(last, &group[8..]);
+    group[..8].copy_from_slice(&checksum.to_le_bytes());
+    checksum
+}
+
+fn put_one(into: &mut Vec<u8>, number: u32, entry: Option<&Entry>) {
+    into.push(if entry.is_some() { PUT } else { REMOVE });
+    put_varint(into, number.into());
+    if let Some(entry) = entry {
+        entry::put(into, entry);
+    }
+}
+
+/// Why a file says nothing.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Its beginning is not what was written.
+    #[error("is damaged")]
+    Damaged,
+    /// Another spanline wrote it.
+    #[error("has version {0}, which this spanline does not know")]
+    Version(String),
+}
+
+/// The entries, and whether all of the bytes were whole groups.
+fn read(bytes: &[u8]) -> Result<(Vec<Entry>, bool), Unreadable> {
+    let Some(mut rest) = bytes.strip_prefix(&header()[..]) else {
+        let version = bytes.strip_prefix(TITLE).and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+        let version = version.filter(|version| version.len() < 10 && version.iter().all(u8::is_ascii_digit));
+        let version = version.filter(|version| !version.is_empty());
+        return Err(version.map_or(Unreadable::Damaged, |version| {
+            Unreadable::Version(String::from_utf8_lossy(version).into_owned())
+        }));
+    };
+    let (mut entries, mut last, mut is_first) = (BTreeMap::new(), 0, true);
+    while let Some((group, checksum)) = next_group(rest, last) {
+        // A group with the right checksum that says something else is of a version that did not tell.
+        take_group(group, &mut entries).ok_or(Unreadable::Damaged)?;
+        rest = &rest[HEAD_BYTES + group.len()..];
+        (last, is_first) = (checksum, false);
+    }
+    // It is replaced as a whole: without its first group it was never written.
+    if is_first {
+        return Err(Unreadable::Damaged);
+    }
+    Ok((entries.into_values().collect(), rest.is_empty()))
+}
+
+fn next_group(rest: &[u8], last: u64) -> Option<(&[u8], u64)> {
+    let (head, entries) = rest.split_at_checked(HEAD_BYTES)?;
+    let number = |bytes: &[u8]| bytes.iter().rfold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let length = usize::try_from(number(&head[8..])).ok().filter(|length| *length <= entries.len())?;
+    let checksum = twox_hash::XxHash64::oneshot(last, &rest[8..HEAD_BYTES + length]);
+    (checksum == number(&head[..8])).then_some((&entries[..length], checksum))
+}
+
+fn take_group(mut group: &[u8], entries: &mut BTreeMap<u32, Entry>) -> Option<()> {
+    while let Some((kind, rest)) = group.split_first() {
+        group = rest;
+        let number = take_u32(&mut group)?;
+        match *kind {
+            PUT => drop(entries.insert(number, entry::take(&mut group)?)),
+            REMOVE => drop(entries.remove(&number)),
+            _ => return None,
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

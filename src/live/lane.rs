@@ -1,0 +1,343 @@
+//! The loop of one destination: reads what is followed in turns, gives on batches, takes receipts, has positions written down.
+//!
+//! In go wakes and the time, out go batches; nobody is waited for but at the end of a turn of the loop. What the destination has
+//! no room for holds reading back: it stays in its files.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+
+use super::keeper::{Keeper, Save, Saved};
+use super::outbox::Outbox;
+use super::source::LineSettings;
+use super::sources::{Input, LossCounters, Sources};
+use super::wake::Wake;
+use crate::checkpoint::positions::entry::Entry;
+use crate::checkpoint::positions::record_streams::RecordStreams;
+use crate::checkpoint::positions::table::Positions;
+use crate::counts::LinkCounts;
+use crate::export::deliver::parcel::Parcel;
+use crate::export::logs::batcher::LogBatcher;
+use crate::export::logs::encode;
+use crate::export::select::{Selection, Window};
+use crate::export::shipper::{LogOutput, ShippedSource, Shipper};
+use crate::input::tail::config::TailConfig;
+use crate::input::tail::file_system::FileSystem;
+use crate::input::tail::follower::Tail;
+use crate::metrics::{Metrics, SourceFacts};
+use crate::notify::Notify;
+use crate::otlp::Compression;
+
+/// A batch is sent so long after its first record, however small it is.
+const BATCH_AFTER: Duration = Duration::from_millis(40);
+/// Reading goes on without a look at anything else for so long.
+const TURNS_FOR: Duration = Duration::from_millis(20);
+/// While the destination has no room it is asked so often.
+const FULL_PAUSE: Duration = Duration::from_millis(20);
+/// The longest wait.
+const IDLE_PAUSE: Duration = Duration::from_secs(10);
+/// Shortest and longest time between two writes of positions, and the pause in multiples of the time that one took.
+const SAVE_SOONEST: Duration = Duration::from_millis(100);
+const SAVE_LATEST: Duration = Duration::from_secs(1);
+const SAVE_REST: u32 = 20;
+/// How often what is known of quiet sources is looked through.
+const FORGET_EVERY: Duration = Duration::from_secs(10);
+
+/// What a lane is made of.
+pub struct Lane<F> {
+    /// What is followed.
+    pub tail: TailConfig,
+    /// Where it lies.
+    pub file_system: F,
+    /// What an earlier run wrote down.
+    pub known: Vec<Entry>,
+    /// How lines are taken.
+    pub lines: LineSettings,
+    /// The inputs, in the order of those that are followed, with their names in metrics.
+    pub inputs: Vec<(String, Input)>,
+    /// Counters of what is lost.
+    pub lost: LossCounters,
+    /// Who writes positions down.
+    pub keeper: Keeper,
+    /// To the destination's task.
+    pub parcels: mpsc::Sender<Parcel>,
+    /// How batches are compressed.
+    pub compression: Compression,
+    /// Wakes the loop.
+    pub wakes: Receiver<Wake>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Facts of sources are told to the metrics, by one lane.
+    pub tells_sources: bool,
+    /// Tells the operator something.
+    pub notify: Notify,
+}
+
+/// How a lane ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneEnd {
+    /// All that was read was delivered.
+    pub is_settled: bool,
+    /// Why positions are not written down.
+    pub unsaved: Option<String>,
+}
+
+/// The loop's own state.
+struct Loop<'s, F: FileSystem> {
+    tail: Tail<F>,
+    sources: Sources<'s>,
+    outbox: Outbox,
+    keeper: Keeper,
+    saving: Saving,
+    metrics: Arc<Metrics>,
+    inputs: Vec<String>,
+    tells_sources: bool,
+    notify: Notify,
+    is_stopping: bool,
+    forget_at: Instant,
+}
+
+/// When positions are written down.
+struct Saving {
+    is_under_way: bool,
+    wants_all: bool,
+    next: Instant,
+    /// It failed, and that was told.
+    failed: Option<String>,
+}
+
+fn now() -> (Instant, i64) {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (Instant::now(), i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+}
+
+impl<F: FileSystem> Lane<F> {
+    /// Runs until it is stopped and all that was read is delivered, or until nothing more is waited for.
+    pub fn run(self) -> LaneEnd {
+        let Lane { tail, file_system, known, lines, inputs, lost, keeper, parcels, compression, wakes, .. } = self;
+        let start = now();
+        let followed = known.iter().map(|entry| entry.file.clone()).collect();
+        let positions = Rc::new(RefCell::new(Positions::new(known)));
+        let outbox = Outbox::new(parcels, compression);
+        let selection = Selection::default();
+        let shipper = shipper(&outbox, &selection, RecordStreams::new(positions.clone(), ""));
+        let names = inputs.iter().map(|(name, _)| name.clone()).collect();
+        let inputs = inputs.into_iter().map(|(_, input)| input).collect();
+        let sources = Sources::new(shipper, positions, lines, inputs, lost, self.notify.clone(), start);
+        let mut of_loop = Loop {
+            tail: Tail::new(&tail, file_system, followed, start.0),
+            sources,
+            outbox,
+            keeper,
+            saving: Saving { is_under_way: false, wants_all: true, next: start.0, failed: None },
+            metrics: self.metrics,
+            inputs: names,
+            tells_sources: self.tells_sources,
+            notify: self.notify,
+            is_stopping: false,
+            forget_at: start.0 + FORGET_EVERY,
+        };
+        of_loop.run(&wakes)
+    }
+}
+
+/// One that sends everything to one destination.
+fn shipper<'s>(outbox: &Outbox, selection: &'s Selection<'s>, before: RecordStreams) -> Shipper<'s, RecordStreams> {
+    let output = LogOutput {
+        destination: 0,
+        sink: Box::new(outbox.sink()),
+        batcher: LogBatcher::new(encode::scope_field().into()),
+        closed: false,
+    };
+    Shipper {
+        linker: None,
+        min_confidence: 0.0,
+        window: Window::new(None, None),
+        selection,
+        logs: vec![output],
+        outputs: Vec::new(),
+        links: None,
+        before,
+        observed: 0,
+        counts: LinkCounts::default(),
+        source: ShippedSource::default(),
+    }
+}
+
+impl<F: FileSystem> Loop<'_, F> {
+    fn run(&mut self, wakes: &Receiver<Wake>) -> LaneEnd {
+        self.metrics.inputs_begin();
+        loop {
+            let now = now();
+            self.metrics.turned(now.0);
+            self.sources.set_now(now);
+            let reads_on = self.turn(now.0);
+            if self.is_stopping && self.is_delivered() {
+                return self.end(wakes);
+            }
+            let pause = if reads_on { Duration::ZERO } else { self.pause() };
+            let mut next = match wakes.recv_timeout(pause) {
+                Ok(wake) => Some(wake),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return self.end(wakes),
+            };
+            while let Some(wake) = next {
+                if matches!(wake, Wake::End) {
+                    return self.end(wakes);
+                }
+                self.wake(wake);
+                next = wakes.try_recv().ok();
+            }
+        }
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        match wake {
+            Wake::Files(event) => self.tail.event(&event, Instant::now()),
+            Wake::Settled(receipts) => self.sources.positions.borrow_mut().settle(&receipts),
+            Wake::Saved(saved) => self.saved(saved),
+            Wake::Stop => self.stop(),
+            Wake::End => {}
+        }
+    }
+
+    /// One turn of the loop. Returns whether there is more to read at once.
+    fn turn(&mut self, now: Instant) -> bool {
+        let mut reads_on = false;
+        let mut has_room = self.outbox.give_on();
+        if !self.is_stopping {
+            self.tail.look(now, &mut self.sources);
+            while has_room {
+                reads_on = self.tail.turn(Instant::now(), &mut self.sources);
+                has_room = self.outbox.give_on();
+                if !reads_on || now.elapsed() > TURNS_FOR {
+                    break;
+                }
+            }
+        }
+        self.sources.flush_quiet();
+        if has_room && self.sources.since.is_some_and(|since| since.elapsed() >= BATCH_AFTER) {
+            self.flush_batch();
+        }
+        if now >= self.forget_at {
+            self.sources.forget_quiet();
+            self.forget_at = now + FORGET_EVERY;
+        }
+        self.save(now);
+        self.tell_sources(now);
+        reads_on && has_room
+    }
+
+    fn flush_batch(&mut self) {
+        self.sources.since = None;
+        self.sources.shipper.flush();
+        self.count_links();
+        self.outbox.give_on();
+    }
+
+    fn count_links(&mut self) {
+        let counts = std::mem::take(&mut self.sources.shipper.counts);
+        for ((method, _), count) in counts.linked.iter() {
+            self.metrics.links(method.name()).add(count);
+        }
+    }
+
+    /// How long nothing is to be done unless something happens.
+    fn pause(&self) -> Duration {
+        let now = Instant::now();
+        let has_room = self.outbox.is_empty();
+        let full = (!has_room).then_some(now + FULL_PAUSE);
+        let look = (!self.is_stopping).then(|| self.tail.next_look());
+        let batch = self.sources.since.map(|since| since + BATCH_AFTER).filter(|_| has_room);
+        let has_changed = || self.sources.positions.borrow().has_changed();
+        let save = (!self.saving.is_under_way && has_changed()).then_some(self.saving.next);
+        let next = [full, look, batch, save, self.sources.next_quiet()].into_iter().flatten().min();
+        next.map_or(IDLE_PAUSE, |next| next.saturating_duration_since(now)).min(IDLE_PAUSE)
+    }
+
+    /// Has what changed written down.
+    fn save(&mut self, now: Instant) {
+        let mut positions = self.sources.positions.borrow_mut();
+        if self.saving.is_under_way || now < self.saving.next || !positions.has_changed() {
+            return;
+        }
+        self.saving.is_under_way = true;
+        let changes = positions.take_changes();
+        self.keeper.save(if self.saving.wants_all { Save::All(positions.entries()) } else { Save::Changes(changes) });
+    }
+
+    fn saved(&mut self, Saved { outcome, wants_all, took }: Saved) {
+        let saving = &mut self.saving;
+        (saving.is_under_way, saving.wants_all) = (false, wants_all);
+        saving.next = Instant::now() + (took * SAVE_REST).clamp(SAVE_SOONEST, SAVE_LATEST);
+        self.metrics.state_written(outcome.clone());
+        match outcome {
+            Ok(()) => {
+                if saving.failed.take().is_some() {
+                    (self.notify)("the state can be written again");
+                }
+            }
+            Err(error) => {
+                // What was not written is wanted again.
+                self.sources.positions.borrow_mut().all_have_changed();
+                if saving.failed.as_ref() != Some(&error) {
+                    (self.notify)(&format!(
+                        "the state cannot be written ({error}): lines go on, and what is sent meanwhile comes again after a restart"
+                    ));
+                    saving.failed = Some(error);
+                }
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        self.is_stopping = true;
+        self.sources.flush_all();
+        self.flush_batch();
+    }
+
+    /// Nothing that was handed out is outstanding.
+    fn is_delivered(&mut self) -> bool {
+        self.outbox.give_on() && self.sources.positions.borrow().is_delivered()
+    }
+
+    /// Writes down where it ends.
+    fn end(&mut self, wakes: &Receiver<Wake>) -> LaneEnd {
+        self.count_links();
+        let is_settled = self.sources.positions.borrow().is_delivered();
+        // What is under way first, then what changed since.
+        for _ in 0..2 {
+            if !self.saving.is_under_way && self.sources.positions.borrow().has_changed() {
+                self.saving.next = Instant::now();
+                self.save(Instant::now());
+            }
+            while self.saving.is_under_way {
+                match wakes.recv() {
+                    Ok(wake) => self.wake(wake),
+                    Err(_) => break,
+                }
+            }
+        }
+        LaneEnd { is_settled, unsaved: self.saving.failed.take() }
+    }
+
+    /// Tells how far sources are, where somebody asks.
+    fn tell_sources(&mut self, now: Instant) {
+        if self.tells_sources && self.metrics.sources_wanted() {
+            let statuses: Vec<_> = self.tail.sources().collect();
+            let inputs = &self.inputs;
+            let facts = statuses.iter().map(|source| SourceFacts {
+                path: &source.family,
+                input: inputs.get(source.input).map_or("", String::as_str),
+                bytes_read: source.read,
+                lag_bytes: source.behind,
+                lag: source.behind_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+            });
+            self.metrics.set_sources(now, facts);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The live agent: what is followed goes to a destination as it is written.
+//!
+//! In go files that are followed, out go their records, and what was acknowledged of them is written down. Each destination has
+//! a [`lane`] of its own: one that is slow or down does not hold the others. Which lanes there are is decided in
+//! [`pipeline`](crate::pipeline).
+
+pub mod destinations;
+pub mod keeper;
+pub mod lane;
+mod outbox;
+mod sent_before;
+pub mod source;
+pub mod sources;
+pub mod wake;

@@ -1,0 +1,181 @@
+//! One source that is followed: its chunks to records.
+//!
+//! In go chunks of its files, out go records to the lane's shipper. What is known of a source that was quiet for long is put
+//! together anew with its next line.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::assemble::{AssembleSettings, Assembler};
+use crate::calendar::{Calendar, CalendarSettings, Zone};
+use crate::checkpoint::positions::record_streams::RecordStreams;
+use crate::checkpoint::positions::table::Positions;
+use crate::decode::Envelopes;
+use crate::export::shipper::{ShippedSource, Shipper};
+use crate::input::read::Chunk;
+use crate::input::sources;
+use crate::record::Origin;
+use spanline_parsers::detect::Expect;
+
+/// How the lines of all sources of a lane are taken.
+#[derive(Debug, Clone)]
+pub struct LineSettings {
+    /// A longer record is cut into pieces.
+    pub record_bytes_max: usize,
+    /// The zone of lines that have none.
+    pub zone: Zone,
+    /// The name of this node.
+    pub node: String,
+}
+
+/// A source with what is known of its lines.
+pub(super) struct Source {
+    assembler: Assembler,
+    shipped: ShippedSource,
+    streams: RecordStreams,
+    /// The file that is being read: its number and its place among those of the source.
+    file: Option<(u32, u32)>,
+    /// When it was read last.
+    pub(super) last_read: Instant,
+}
+
+/// A lane's shipper.
+pub(super) type LaneShipper<'s> = Shipper<'s, RecordStreams>;
+
+impl Source {
+    /// Before its first line.
+    pub(super) fn new(
+        number: u32,
+        named: &Named,
+        settings: &LineSettings,
+        positions: Rc<RefCell<Positions>>,
+        (now, now_nanos): (Instant, i64),
+    ) -> Source {
+        let origin = named.origin(settings);
+        let assembling = AssembleSettings {
+            envelopes: if origin.pod.is_some() { Envelopes::OfContainer } else { Envelopes::Auto },
+            expect: Expect::Auto,
+            record_bytes_max: settings.record_bytes_max,
+            drop_nul_lines: true,
+            keep_ansi: false,
+            journal_fields: false,
+        };
+        let calendar = CalendarSettings { now_nanos, fallback_zone: settings.zone, ..CalendarSettings::default() };
+        let name = named.writer(&origin, settings);
+        Source {
+            assembler: Assembler::new(number, Arc::new(origin), Calendar::new(&calendar), assembling),
+            shipped: ShippedSource::new(&name, Vec::new()),
+            streams: RecordStreams::new(positions, &name),
+            file: None,
+            last_read: now,
+        }
+    }
+
+    /// Takes lines of a file, which is shown by this path. Returns how many there were.
+    pub(super) fn take(
+        &mut self,
+        (file, shown): (u32, &Path),
+        chunk: &Chunk<'_>,
+        (now, now_nanos): (Instant, i64),
+        shipper: &mut LaneShipper<'_>,
+    ) -> u64 {
+        if self.file.is_none_or(|(current, _)| current != file) {
+            self.change(file, shown, shipper);
+        }
+        self.last_read = now;
+        self.assembler.set_now(now_nanos);
+        let before = self.assembler.counts().lines;
+        self.swap(shipper);
+        self.assembler.feed(chunk, shipper);
+        self.swap(shipper);
+        self.assembler.counts().lines - before
+    }
+
+    /// Lines of another file come.
+    fn change(&mut self, file: u32, shown: &Path, shipper: &mut LaneShipper<'_>) {
+        use crate::record::sink::SourceSink;
+        let place = self.streams.place_of(file).unwrap_or_else(|| {
+            self.shipped.add_file(shown.to_string_lossy().into_owned());
+            self.streams.add_file(file)
+        });
+        self.file = Some((file, place));
+        self.assembler.next_file(place);
+        self.swap(shipper);
+        shipper.file_begins(place);
+        self.swap(shipper);
+    }
+
+    /// A file has ended; once nothing of it is open, nothing of it comes any more.
+    pub(super) fn file_ends(&mut self, file: u32) {
+        if let Some(place) = self.streams.place_of(file)
+            && self.assembler.oldest_open().is_none_or(|(open, _)| open > place)
+        {
+            self.streams.forget_before(place + 1);
+            self.shipped.forget_file(place);
+        }
+    }
+
+    /// Gives records that may be complete; `even_parts`: lines that came in part, too.
+    pub(super) fn flush(&mut self, even_parts: bool, shipper: &mut LaneShipper<'_>) {
+        self.swap(shipper);
+        if even_parts {
+            self.assembler.flush(shipper);
+        } else {
+            self.assembler.flush_whole(shipper);
+        }
+        self.swap(shipper);
+    }
+
+    /// The file and the offset in it of the oldest record that is not complete.
+    pub(super) fn open(&self) -> Option<(u32, u64)> {
+        let (place, offset) = self.assembler.oldest_open()?;
+        Some((self.streams.file(place)?, offset))
+    }
+
+    fn swap(&mut self, shipper: &mut LaneShipper<'_>) {
+        std::mem::swap(&mut self.shipped, &mut shipper.source);
+        std::mem::swap(&mut self.streams, &mut shipper.before);
+    }
+}
+
+/// What a source is called, and who is said to write it.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// The path that is written to.
+    pub(super) family: Box<Path>,
+    /// A link that leads to it.
+    pub(super) linked_as: Option<Box<Path>>,
+    /// It lies below a folder of pods.
+    pub(super) is_pod: bool,
+    /// Its service, as the user says it.
+    pub(super) service: Option<Arc<str>>,
+}
+
+impl Named {
+    fn origin(&self, settings: &LineSettings) -> Origin {
+        let shown = self.family.to_string_lossy();
+        let mut origin = match &self.linked_as {
+            Some(link) => sources::origin_of_linked(&shown, &link.to_string_lossy()),
+            None if self.is_pod => sources::origin_below_pods(&shown),
+            None => sources::origin_of(&shown),
+        };
+        if let Some(service) = &self.service {
+            (origin.service_name, origin.is_guessed) = (service.to_string(), false);
+        }
+        let node = if origin.pod.is_some() { "k8s.node.name" } else { "host.name" };
+        origin.resource.push((node.to_owned(), settings.node.clone()));
+        origin
+    }
+
+    /// The same wherever its rotations lie; outside of pods, that of the node.
+    fn writer(&self, origin: &Origin, settings: &LineSettings) -> String {
+        let shown = self.family.to_string_lossy();
+        match origin.pod {
+            Some(_) => sources::writer(origin, &shown),
+            None => format!("{}{shown}", settings.node),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What wakes a lane: the loop of one destination.
+//!
+//! Values only.
+
+use crate::input::tail::file_system::FsEvent;
+use crate::record::Receipt;
+
+use super::keeper::Saved;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Wake {
+    /// Files have changed.
+    Files(FsEvent),
+    /// The destination has these, or refused them for good.
+    Settled(Vec<Receipt>),
+    /// Positions were written down, or were not.
+    Saved(Saved),
+    /// Nothing more is read; what was read is still to be delivered.
+    Stop,
+    /// Nothing more is waited for.
+    End,
+}

@@ -1,0 +1,237 @@
+//! The live agent: a lane for each destination, started, stopped and started again where its configuration changes.
+//!
+//! In go an [`AgentConfig`] and commands, out comes how it ended. Each destination has its positions in a folder of its own below
+//! the state folder, which one agent has at a time.
+
+use std::fmt::Write;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::calendar::Zone;
+use crate::checkpoint::folder::Folder;
+use crate::checkpoint::positions::disk::FolderDisk;
+use crate::checkpoint::positions::journal::{Journal, Loaded};
+use crate::export::destination::{Target, targets};
+use crate::input::tail::config::{TailConfig, TailInput, TailInputKind, TailLimits};
+use crate::input::tail::disk::Disk;
+use crate::input::tail::file_system::FsEvent;
+use crate::input::tail::inotify::EventReader;
+use crate::live::destinations::{Destinations, Served};
+use crate::live::keeper::Keeper;
+use crate::live::lane::{Lane, LaneEnd};
+use crate::live::source::LineSettings;
+use crate::live::sources::{Input, LossCounters};
+use crate::live::wake::Wake;
+use crate::metrics::Metrics;
+use crate::notify::Notify;
+use crate::run::RunError;
+use crate::run::agent::AgentConfig;
+
+/// Names of inputs in metrics.
+const PODS: &str = "pods";
+const FILES: &str = "files";
+/// Requests in flight get so long once the grace is over.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
+/// What is over is looked for so often while it is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What the agent is told while it runs.
+#[derive(Debug)]
+pub enum Command {
+    /// End in order, within the grace.
+    Stop,
+    /// Go on with this.
+    Reload(Box<AgentConfig>),
+}
+
+/// How the agent ended.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct AgentEnd {
+    /// Destinations that had not acknowledged all that was read when the grace was over: it stays in its files.
+    pub unsettled: Vec<String>,
+    /// Why positions could not be written down: what was sent since the last time comes again.
+    pub unsaved: Vec<String>,
+}
+
+/// Runs until it is told to stop, or nobody can tell it any more.
+pub fn agent(
+    config: &AgentConfig,
+    metrics: &Arc<Metrics>,
+    commands: &Receiver<Command>,
+    notify: &Notify,
+) -> Result<AgentEnd, RunError> {
+    let state = Folder::open(&config.state)?;
+    if let Some(note) = state.unlocked() {
+        notify(note);
+    }
+    let mut config = config.clone();
+    loop {
+        let lanes = Lanes::start(&config, metrics, notify)?;
+        let command = commands.recv().unwrap_or(Command::Stop);
+        let end = lanes.end(config.grace)?;
+        match command {
+            Command::Stop => return Ok(end),
+            Command::Reload(changed) => {
+                end.unsaved.iter().for_each(|error| notify(error));
+                config = *changed;
+            }
+        }
+    }
+}
+
+/// All lanes of one configuration.
+struct Lanes {
+    lanes: Vec<Running>,
+    destinations: Destinations,
+}
+
+/// One of them.
+struct Running {
+    name: String,
+    wake: Sender<Wake>,
+    thread: JoinHandle<LaneEnd>,
+}
+
+impl Lanes {
+    fn start(config: &AgentConfig, metrics: &Arc<Metrics>, notify: &Notify) -> Result<Lanes, RunError> {
+        let targets = targets(&config.destinations);
+        let (wakes, listening): (Vec<_>, Vec<_>) = targets.iter().map(|_| mpsc::channel()).unzip();
+        let served = targets.iter().cloned().zip(wakes.iter().cloned());
+        let served = served.map(|(target, lane)| Served { target, lane }).collect();
+        let started = Destinations::start(served, metrics, notify).map_err(RunError::Destination)?;
+        let (destinations, parcels) = started;
+        let mut lanes = Vec::new();
+        let ends = wakes.into_iter().zip(listening).zip(parcels);
+        for (index, (target, ((wake, wakes), parcels))) in targets.into_iter().zip(ends).enumerate() {
+            let name = target.endpoint.name();
+            let (journal, loaded) = positions(&config.state, &target, notify)?;
+            let saved = wake.clone();
+            let keeper = Keeper::start(journal, move |outcome| drop(saved.send(Wake::Saved(outcome))))?;
+            let tail = tail(config, !loaded.was_there);
+            let (file_system, events) = Disk::new(&tail.inputs);
+            events.map(|events| hear(events, wake.clone())).transpose()?;
+            let lane = Lane {
+                tail,
+                file_system,
+                known: loaded.entries,
+                lines: lines(),
+                inputs: inputs(config, metrics),
+                lost: losses(metrics),
+                keeper,
+                parcels,
+                compression: target.endpoint.compression.unwrap_or_default(),
+                wakes,
+                metrics: metrics.clone(),
+                tells_sources: index == 0,
+                notify: notify.clone(),
+            };
+            let thread = std::thread::Builder::new().name("lane".into()).spawn(move || lane.run())?;
+            lanes.push(Running { name, wake, thread });
+        }
+        Ok(Lanes { lanes, destinations })
+    }
+
+    /// Nothing more is read; what was read is delivered, as far as that takes no longer than the grace.
+    fn end(self, grace: Duration) -> Result<AgentEnd, RunError> {
+        let deadline = Instant::now() + grace;
+        let tell = |wake: fn() -> Wake| self.lanes.iter().for_each(|lane| drop(lane.wake.send(wake())));
+        tell(|| Wake::Stop);
+        while Instant::now() < deadline && self.lanes.iter().any(|lane| !lane.thread.is_finished()) {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        self.destinations.end_within(LAST_ANSWERS);
+        if self.lanes.iter().any(|lane| !lane.thread.is_finished()) {
+            std::thread::sleep(LAST_ANSWERS + LOOK_EVERY);
+        }
+        tell(|| Wake::End);
+        let mut end = AgentEnd::default();
+        for Running { name, thread, .. } in self.lanes {
+            let Ok(LaneEnd { is_settled, unsaved }) = thread.join() else {
+                end.unsettled.push(name);
+                continue;
+            };
+            end.unsaved.extend(unsaved.map(|error| format!("{name}: {error}")));
+            end.unsettled.extend((!is_settled).then_some(name));
+        }
+        self.destinations.finish()?;
+        Ok(end)
+    }
+}
+
+/// Gives on what changes in files, on a thread of its own that ends with the file system.
+fn hear(events: EventReader, wake: Sender<Wake>) -> io::Result<()> {
+    let listen = move || {
+        let give = |event: FsEvent| match wake.send(Wake::Files(event)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        };
+        // Without them files are looked at from time to time.
+        let _ = events.run(give);
+    };
+    std::thread::Builder::new().name("files".into()).spawn(listen).map(drop)
+}
+
+/// What is written down of a destination.
+fn positions(state: &Path, target: &Target, notify: &Notify) -> Result<(Journal<FolderDisk>, Loaded), RunError> {
+    let mut name = String::from("to-");
+    let hash = twox_hash::XxHash64::oneshot(0, target.remembered_as.as_bytes());
+    let _ = write!(name, "{hash:016x}");
+    let path = state.join(name);
+    let folder = Folder::open(&path)?;
+    // For people: which destination it is of.
+    let told = folder.replace("destination", |file| std::io::Write::write_all(file, target.remembered_as.as_bytes()));
+    told.map_err(|error| folder.failed("destination", error))?;
+    let (journal, loaded) = Journal::open(FolderDisk::new(folder))?;
+    if let Some(message) = &loaded.message {
+        notify(&format!("the state in {} {message}", path.display()));
+    }
+    Ok((journal, loaded))
+}
+
+fn tail(config: &AgentConfig, is_first_start: bool) -> TailConfig {
+    let pods = config.inputs.pods.iter().map(|pods| TailInput {
+        kind: TailInputKind::Pods { root: pods.path.clone() },
+        exclude: pods.exclude.clone(),
+        start: pods.start,
+    });
+    let files = config.inputs.files.iter().map(|files| TailInput {
+        kind: TailInputKind::Files { include: files.include.clone() },
+        exclude: files.exclude.clone(),
+        start: files.start,
+    });
+    TailConfig {
+        inputs: pods.chain(files).collect(),
+        is_first_start,
+        own_folders: vec![config.state.clone()],
+        limits: TailLimits::default(),
+    }
+}
+
+/// In the order of those that are followed.
+fn inputs(config: &AgentConfig, metrics: &Metrics) -> Vec<(String, Input)> {
+    let input = |name: &str, service: Option<&String>| {
+        let service = service.map(|service| service.as_str().into());
+        (name.to_owned(), Input { metrics: metrics.input(name), is_pods: name == PODS, service })
+    };
+    let pods = config.inputs.pods.iter().map(|_| input(PODS, None));
+    pods.chain(config.inputs.files.iter().map(|files| input(FILES, files.service.as_ref()))).collect()
+}
+
+fn losses(metrics: &Metrics) -> LossCounters {
+    LossCounters {
+        truncated: metrics.bytes_lost("truncated"),
+        deleted: metrics.bytes_lost("deleted"),
+        unreadable: metrics.bytes_lost("unreadable"),
+    }
+}
+
+fn lines() -> LineSettings {
+    let node = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
+    let node = node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    LineSettings { record_bytes_max: TailLimits::default().line_bytes_max, zone: Zone::local(), node }
+}
