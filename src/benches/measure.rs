@@ -42,7 +42,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Run> {
 }
 
 /// `/proc/PID/stat`: state is field 3, user and system time are fields 14 and 15; field 2 is in parentheses.
-fn has_ended(child: &Child, run: &mut Run) -> Result<bool> {
+pub(crate) fn has_ended(child: &Child, run: &mut Run) -> Result<bool> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()))?;
     let (_, after_name) = stat.rsplit_once(')').context("no name in stat")?;
     let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
@@ -51,7 +51,7 @@ fn has_ended(child: &Child, run: &mut Run) -> Result<bool> {
     Ok(fields[0] == "Z")
 }
 
-fn peak_mib(child: &Child) -> Option<f64> {
+pub(crate) fn peak_mib(child: &Child) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)

@@ -48,43 +48,59 @@ impl Sink {
     }
 }
 
+/// Takes what a request holds, uncompressed, and its bytes on the wire.
+pub(crate) type Taken = Arc<dyn Fn(&[u8], usize) + Send + Sync>;
+
 /// The process's own side.
 pub(crate) fn serve() -> Result<()> {
     let tally = Arc::new(Mutex::new(Tally::default()));
     let shared = Arc::clone(&tally);
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await?;
-            println!("{}", listener.local_addr()?.port());
-            std::io::stdout().flush()?;
-            loop {
-                let (stream, _) = listener.accept().await?;
-                let tally = Arc::clone(&shared);
-                tokio::spawn(async move {
-                    // A client that goes away is no error here.
-                    connection(stream, tally).await.ok();
-                });
-            }
-            #[expect(unreachable_code, reason = "says the type of the block")]
-            anyhow::Ok(())
-        })
-    });
+    let port = listen(Arc::new(move |message, wire_bytes| {
+        let mut tally = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tally.records += records(message);
+        tally.bytes += message.len() as u64;
+        tally.wire_bytes += wire_bytes as u64;
+    }))?;
+    println!("{port}");
+    std::io::stdout().flush()?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
     let tally = *tally.lock().map_err(|_| anyhow::anyhow!("the sink panicked"))?;
     println!("{} {} {}", tally.records, tally.bytes, tally.wire_bytes);
     Ok(())
 }
 
-async fn connection(stream: TcpStream, tally: Arc<Mutex<Tally>>) -> Result<()> {
+/// Listens on a thread of this process for as long as it lives; returns the port.
+pub(crate) fn listen(taken: Taken) -> Result<u16> {
+    let (give, take) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            give.send(listener.local_addr()?.port())?;
+            loop {
+                let (stream, _) = listener.accept().await?;
+                let taken = Arc::clone(&taken);
+                tokio::spawn(async move {
+                    // A client that goes away is no error here.
+                    connection(stream, taken).await.ok();
+                });
+            }
+            #[expect(unreachable_code, reason = "says the type of the block")]
+            anyhow::Ok(())
+        })
+    });
+    Ok(take.recv()?)
+}
+
+async fn connection(stream: TcpStream, taken: Taken) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut builder = h2::server::Builder::new();
     builder.initial_window_size(8 << 20).initial_connection_window_size(64 << 20);
     let mut connection = builder.handshake::<_, Bytes>(stream).await?;
     while let Some(accepted) = connection.accept().await {
         let (request, respond) = accepted?;
-        let tally = Arc::clone(&tally);
-        tokio::spawn(async move { call(request, respond, tally).await.ok() });
+        let taken = Arc::clone(&taken);
+        tokio::spawn(async move { call(request, respond, taken).await.ok() });
     }
     Ok(())
 }
@@ -92,9 +108,11 @@ async fn connection(stream: TcpStream, tally: Arc<Mutex<Tally>>) -> Result<()> {
 async fn call(
     request: http::Request<h2::RecvStream>,
     mut respond: h2::server::SendResponse<Bytes>,
-    tally: Arc<Mutex<Tally>>,
+    taken: Taken,
 ) -> Result<()> {
-    let is_zstd = request.headers().get("grpc-encoding").is_some_and(|encoding| encoding == "zstd");
+    let encoding =
+        request.headers().get("grpc-encoding").and_then(|encoding| encoding.to_str().ok()).unwrap_or_default();
+    let (is_zstd, is_gzip) = (encoding == "zstd", encoding == "gzip");
     let mut body = request.into_body();
     let mut framed = Vec::with_capacity(600_000);
     while let Some(piece) = body.data().await {
@@ -103,14 +121,14 @@ async fn call(
         framed.extend_from_slice(&piece);
     }
     let message = framed.get(5..).context("no message")?;
-    let plain = if is_zstd { zstd::decode_all(message)? } else { Vec::new() };
-    let read = if is_zstd { &plain[..] } else { message };
-    {
-        let mut tally = tally.lock().map_err(|_| anyhow::anyhow!("the sink panicked"))?;
-        tally.records += records(read);
-        tally.bytes += read.len() as u64;
-        tally.wire_bytes += framed.len() as u64;
+    let mut plain = Vec::new();
+    if is_zstd {
+        plain = zstd::decode_all(message)?;
+    } else if is_gzip {
+        flate2::read::GzDecoder::new(message).read_to_end(&mut plain)?;
     }
+    let read = if is_zstd || is_gzip { &plain[..] } else { message };
+    taken(read, framed.len());
     let mut response = Response::new(());
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
     let mut stream = respond.send_response(response, false)?;
