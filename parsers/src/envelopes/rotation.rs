@@ -144,9 +144,22 @@ fn split(name: &str) -> (&str, &str, Age) {
     (name, "", Age::Current)
 }
 
+/// What stands behind the name of a container's file is a rotation of it, whoever made that.
+fn behind(name: &str) -> Option<(&str, Age)> {
+    behind_any(name).or_else(|| behind_container(name))
+}
+
+/// rotated = 1*DIGIT ".log." 1*OCTET
+fn behind_container(name: &str) -> Option<(&str, Age)> {
+    let restart = name.bytes().take_while(u8::is_ascii_digit).count();
+    let rotated = name[restart..].strip_prefix(".log.").filter(|rest| restart > 0 && !rest.is_empty())?;
+    let digits: String = rotated.chars().filter(char::is_ascii_digit).take(18).collect();
+    Some((&name[..restart + ".log".len()], Age::Stamped(digits.parse().unwrap_or(0))))
+}
+
 /// rotated = base "." ( YYYYMMDD [ "-" hhmmss ] / number ) / base "-" ( YYYYMMDD [ "-" hhmmss ] / YYYYMMDDhh / seconds )
 /// number = 1*4DIGIT
-fn behind(name: &str) -> Option<(&str, Age)> {
+fn behind_any(name: &str) -> Option<(&str, Age)> {
     let tail = name.len() - name.bytes().rev().take_while(|byte| byte.is_ascii_digit() || *byte == b'-').count();
     // A base may itself end in digits and dashes: the longest tail that is a stamp counts.
     if let Some(base) = name[..tail].strip_suffix('.').filter(|base| !base.is_empty()) {
@@ -235,6 +248,7 @@ mod tests {
         check(&["0.log.20261123-091549.gz", "0.log.20261123-091550.gz", "0.log.20261124-000000", "0.log"], "0.log");
         check(&["x.log.10.gz", "x.log.9.gz", "x.log.2.gz", "x.log.1", "x.log"], "x.log");
         check(&["syslog.3.gz", "syslog.1", "syslog"], "syslog");
+        check(&["0.log.old", "0.log.20261123-091549", "0.log.20261123-091561.gz", "0.log"], "0.log");
         check(&["messages-20251231.gz", "messages-20261123", "messages"], "messages");
         check(&["x.log-20261123", "x.log-20261123-101112", "x.log"], "x.log");
         check(&["x.log-2026112309.gz", "x.log-2026112310", "x.log"], "x.log");
