@@ -32,6 +32,8 @@ use crate::notify::Notify;
 use crate::run::RunError;
 use crate::run::agent::AgentConfig;
 
+/// How long a rotated file is waited for before the one after it is read. What is written to it later still comes, behind that.
+const LATE_WRITES: Duration = Duration::from_millis(200);
 /// Names of inputs in metrics.
 const PODS: &str = "pods";
 const FILES: &str = "files";
@@ -208,7 +210,7 @@ fn tail(config: &AgentConfig, is_first_start: bool) -> TailConfig {
         inputs: pods.chain(files).collect(),
         is_first_start,
         own_folders: vec![config.state.clone()],
-        limits: TailLimits::default(),
+        limits: TailLimits { late_writes: LATE_WRITES, ..TailLimits::default() },
     }
 }
 
