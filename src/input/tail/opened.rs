@@ -86,6 +86,9 @@ impl<H: OpenFile> Read for FromStart<H> {
     }
 }
 
+/// Room that is made for the first read of a turn.
+const STEP_BYTES: usize = 16 * 1024;
+
 impl<H: OpenFile> Opened<H> {
     pub(super) fn new(handle: Arc<H>, held: Held) -> Opened<H> {
         Opened { handle, packed: None, searched: 0, _held: held }
@@ -103,22 +106,29 @@ impl<H: OpenFile> Opened<H> {
 
     /// Fills the window from an offset on; returns whether the file ended.
     pub(super) fn fill(&mut self, window: &mut Vec<u8>, start: u64, bytes: usize) -> io::Result<bool> {
-        window.resize(bytes, 0);
         let mut filled = 0;
+        window.clear();
         if let Some(packed) = &mut self.packed {
             filled = packed.held.len().min(bytes);
-            window[..filled].copy_from_slice(&packed.held[..filled]);
+            window.extend_from_slice(&packed.held[..filled]);
         }
         let mut has_ended = false;
         while filled < bytes && !has_ended {
+            // Most turns find little: no more room is made than was needed so far, and as much again.
+            window.resize((filled * 2).max(STEP_BYTES).min(bytes), 0);
             let into = &mut window[filled..];
+            let asked = into.len();
             let got = match &mut self.packed {
                 Some(packed) => packed.input.read(into),
                 None => self.handle.read_at(into, start + filled as u64),
             };
             match got {
                 Ok(0) => has_ended = true,
-                Ok(got) => filled += got,
+                Ok(got) => {
+                    filled += got;
+                    // A regular file gives what it has.
+                    has_ended = got < asked && self.packed.is_none();
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     window.truncate(filled);
