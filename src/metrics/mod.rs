@@ -18,7 +18,7 @@ use std::time::Instant;
 
 pub use destinations::{DestinationMetrics, DestinationState, Failing};
 pub use family::{Counter, Family, Gauge};
-pub use health::Health;
+pub use health::{Health, Heartbeat};
 pub use sources::{InputLag, SourceFacts, SourceLag, Sources};
 
 /// Of one input, such as `pods`.
@@ -96,6 +96,11 @@ impl Metrics {
         self.loop_state.turned(now.saturating_duration_since(self.started));
     }
 
+    /// A loop of several, each of which must turn; then [`Metrics::turned`] is not needed.
+    pub fn heartbeat(&self, now: Instant) -> Arc<Heartbeat> {
+        self.loop_state.heartbeat(self.started, now)
+    }
+
     /// The inputs are being read, after whatever had to be done before.
     pub fn inputs_begin(&self) {
         self.loop_state.inputs_begin();
@@ -119,6 +124,12 @@ impl Metrics {
     /// Whether someone waits for facts of the sources: then call [`Metrics::set_sources`]. One atomic read.
     pub fn sources_wanted(&self) -> bool {
         self.sources.are_wanted()
+    }
+
+    /// Calls this each time that someone begins to wait for facts of the sources: a loop that sleeps while nothing is written
+    /// would answer late.
+    pub fn on_sources_wanted(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.sources.wake_by(Box::new(wake));
     }
 
     /// All sources as they are now. Kept are sums by input, and the facts of those that are furthest behind.

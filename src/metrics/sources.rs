@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,16 +73,30 @@ pub struct Sources {
 }
 
 /// The latest sources, and whether others are wanted.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Snapshots {
     are_wanted: AtomicBool,
+    wake: Mutex<Option<Wake>>,
     latest: Mutex<Option<Arc<Sources>>>,
     set: Notify,
+}
+
+/// Wakes the one who sets sources.
+type Wake = Box<dyn Fn() + Send + Sync>;
+
+impl fmt::Debug for Snapshots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshots").field("latest", &self.latest).finish_non_exhaustive()
+    }
 }
 
 impl Snapshots {
     pub(super) fn are_wanted(&self) -> bool {
         self.are_wanted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn wake_by(&self, wake: Wake) {
+        *self.wake.lock().unwrap_or_else(PoisonError::into_inner) = Some(wake);
     }
 
     pub(super) fn set<'a>(&self, now: Instant, sources: impl Iterator<Item = SourceFacts<'a>>) {
@@ -101,6 +116,9 @@ impl Snapshots {
         // Whoever sets them from here on is heard.
         set.as_mut().enable();
         self.are_wanted.store(true, Ordering::Relaxed);
+        if let Some(wake) = &*self.wake.lock().unwrap_or_else(PoisonError::into_inner) {
+            wake();
+        }
         // In vain, there are older ones.
         let _ = tokio::time::timeout(patience, set).await;
         self.latest()
@@ -186,8 +204,11 @@ mod tests {
         }
         snapshots.set(Instant::now(), [facts("new", 1, 1)].into_iter());
         assert_eq!(asked.await.unwrap().unwrap().worst[0].path.0, Path::new("new"));
+        let (woken, wakes) = std::sync::mpsc::channel();
+        snapshots.wake_by(Box::new(move || woken.send(()).unwrap()));
         // Nobody sets others.
         let latest = snapshots.fresh(Duration::ZERO).await;
+        assert_eq!(wakes.try_iter().count(), 1);
         assert_eq!(latest.unwrap().worst[0].path.0, Path::new("new"));
     }
 }

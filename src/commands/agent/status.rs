@@ -163,15 +163,11 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
+/// Those that are not zero.
 fn list(all: &[(String, u64)], shown: fn(u64) -> String) -> String {
-    match all {
-        [] => "none".to_owned(),
-        all => all
-            .iter()
-            .map(|(name, count)| format!("{} {}", printable(name), shown(*count)))
-            .collect::<Vec<_>>()
-            .join(", "),
-    }
+    let counted = all.iter().filter(|(_, count)| *count > 0);
+    let words: Vec<String> = counted.map(|(name, count)| format!("{} {}", printable(name), shown(*count))).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 /// 1,234,567
@@ -265,7 +261,7 @@ mod tests {
                 },
             ],
             links: vec![("written".into(), 12_345)],
-            bytes_lost: vec![("deleted".into(), 3 << 30)],
+            bytes_lost: vec![("deleted".into(), 3 << 30), ("truncated".into(), 0)],
             ..Status::default()
         }
     }
