@@ -28,7 +28,7 @@ use crate::export::shipper::{LogOutput, ShippedSource, Shipper};
 use crate::input::tail::config::TailConfig;
 use crate::input::tail::file_system::FileSystem;
 use crate::input::tail::follower::Tail;
-use crate::metrics::{Metrics, SourceFacts};
+use crate::metrics::{Heartbeat, Metrics, SourceFacts};
 use crate::notify::Notify;
 use crate::otlp::Compression;
 
@@ -94,6 +94,7 @@ struct Loop<'s, F: FileSystem> {
     keeper: Keeper,
     saving: Saving,
     metrics: Arc<Metrics>,
+    heartbeat: Arc<Heartbeat>,
     inputs: Vec<String>,
     tells_sources: bool,
     notify: Notify,
@@ -134,6 +135,7 @@ impl<F: FileSystem> Lane<F> {
             outbox,
             keeper,
             saving: Saving { is_under_way: false, wants_all: true, next: start.0, failed: None },
+            heartbeat: self.metrics.heartbeat(start.0),
             metrics: self.metrics,
             inputs: names,
             tells_sources: self.tells_sources,
@@ -173,7 +175,7 @@ impl<F: FileSystem> Loop<'_, F> {
         self.metrics.inputs_begin();
         loop {
             let now = now();
-            self.metrics.turned(now.0);
+            self.heartbeat.turned(now.0);
             self.sources.set_now(now);
             let reads_on = self.turn(now.0);
             if self.is_stopping && self.is_delivered() {
@@ -201,7 +203,8 @@ impl<F: FileSystem> Loop<'_, F> {
             Wake::Settled(receipts) => self.sources.positions.borrow_mut().settle(&receipts),
             Wake::Saved(saved) => self.saved(saved),
             Wake::Stop => self.stop(),
-            Wake::End => {}
+            // The turn that follows looks after it.
+            Wake::Asked | Wake::End => {}
         }
     }
 
@@ -266,8 +269,10 @@ impl<F: FileSystem> Loop<'_, F> {
             return;
         }
         self.saving.is_under_way = true;
-        let changes = positions.take_changes();
-        self.keeper.save(if self.saving.wants_all { Save::All(positions.entries()) } else { Save::Changes(changes) });
+        self.keeper.save(match self.saving.wants_all {
+            true => Save::All(positions.take_all()),
+            false => Save::Changes(positions.take_changes()),
+        });
     }
 
     fn saved(&mut self, Saved { outcome, wants_all, took }: Saved) {

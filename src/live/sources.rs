@@ -21,6 +21,8 @@ use crate::notify::Notify;
 const LINES_QUIET: Duration = Duration::from_millis(80);
 /// The rest of a line that came in part is waited for.
 const PARTS_QUIET: Duration = Duration::from_secs(5);
+/// Sources of whose lines something is known; of more, those are forgotten that have nothing open.
+const READ_MAX: usize = 1024;
 /// What is known of the lines of a source that is quiet is kept so long.
 const FORGET_AFTER: Duration = Duration::from_secs(30);
 
@@ -176,6 +178,10 @@ impl TailSink for Sources<'_> {
 
     fn chunk(&mut self, source: u32, file: u32, chunk: &Chunk<'_>) {
         let Some((named, input)) = self.named.get(&source) else { return };
+        if self.read.len() >= READ_MAX && !self.read.contains_key(&source) {
+            let open = &self.open;
+            self.read.retain(|number, _| open.contains(number));
+        }
         let (settings, positions, now) = (&self.settings, &self.positions, self.now);
         let new = || Source::new(source, named, settings, positions.clone(), now);
         let read = self.read.entry(source).or_insert_with(new);

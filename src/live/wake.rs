@@ -16,6 +16,8 @@ pub enum Wake {
     Settled(Vec<Receipt>),
     /// Positions were written down, or were not.
     Saved(Saved),
+    /// Somebody asks how far sources are.
+    Asked,
     /// Nothing more is read; what was read is still to be delivered.
     Stop,
     /// Nothing more is waited for.

@@ -115,6 +115,10 @@ impl Lanes {
             let saved = wake.clone();
             let keeper = Keeper::start(journal, move |outcome| drop(saved.send(Wake::Saved(outcome))))?;
             let tail = tail(config, !loaded.was_there);
+            if index == 0 {
+                let asked = wake.clone();
+                metrics.on_sources_wanted(move || drop(asked.send(Wake::Asked)));
+            }
             let (file_system, events) = Disk::new(&tail.inputs);
             events.map(|events| hear(events, wake.clone())).transpose()?;
             let lane = Lane {

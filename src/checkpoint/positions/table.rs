@@ -210,6 +210,13 @@ impl Positions {
         removed.chain(changed).collect()
     }
 
+    /// All entries: then nothing counts as changed.
+    pub fn take_all(&mut self) -> Vec<(u32, Entry)> {
+        self.changed.clear();
+        self.removed.clear();
+        self.entries()
+    }
+
     /// All entries.
     pub fn entries(&self) -> Vec<(u32, Entry)> {
         let mut numbers: Vec<u32> = self.files.keys().copied().collect();
