@@ -99,6 +99,12 @@ impl Correlator {
         self
     }
 
+    /// With the same spans, or who makes them, but before the first line.
+    pub fn before_lines(self) -> Correlator {
+        let limits = self.index.limits();
+        Correlator { index: self.index, ..Correlator::new(limits).with_call_sites(self.sites) }
+    }
+
     /// All spans are in, and can be looked up. Done by [`Correlator::settle`] too, unless no span came since.
     pub fn settle_spans(&mut self) {
         self.index.settle();

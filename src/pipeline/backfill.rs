@@ -4,11 +4,14 @@
 //! traces; if there are any, read all lines, hold their records and learn what belongs together; link and ship; then the
 //! traces with their lines on them, then the outcome.
 
+use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 
 use super::inputs::Inputs;
 use super::learned::Learned;
-use super::learning::{InWindows, Learning};
+use super::learning::{self, Learning};
+use super::loaded_spans::SpansAside;
 use super::run::Run;
 use super::shipping::Shipping;
 use super::span_lookups;
@@ -23,7 +26,7 @@ use crate::export::destination::{Target, targets};
 use crate::export::formats::held_lines::HeldLines;
 use crate::export::linker::Linker;
 use crate::export::outputs::{Outputs, OutputsConfig};
-use crate::export::select::Selection;
+use crate::export::select::{Selection, SpanLookup, TraceId};
 use crate::export::span_events::annotated_traces;
 use crate::input::sources::Source;
 use crate::notify::Notify;
@@ -31,7 +34,6 @@ use crate::run::Outcome;
 use crate::run::RunError;
 use crate::run::config::BackfillConfig;
 use crate::run::monitor::Monitor;
-use crate::spans::by_time::SpansByTime;
 
 /// What a backfill came to, and what is left to show.
 pub struct Finished<'c> {
@@ -41,10 +43,21 @@ pub struct Finished<'c> {
     pub lines: Option<HeldLines>,
     /// Which of them, and which traces, are shown.
     pub selection: Arc<Selection<'c>>,
-    /// The spans.
-    pub correlator: Option<Correlator>,
+    links: Links,
     /// All that were read.
     pub sources: Vec<Source>,
+}
+
+impl Finished<'_> {
+    /// The spans, unless they were only in hand a stretch of time after the other.
+    pub fn correlator(&self) -> Option<&Correlator> {
+        self.links.correlator.as_ref()
+    }
+
+    /// What conditions ask about the spans.
+    pub fn spans(&self) -> Option<&dyn SpanLookup> {
+        self.links.spans()
+    }
 }
 
 /// Runs a backfill. The monitor ends it early and shows its status; `notify` shows messages at once.
@@ -67,21 +80,18 @@ pub fn backfill<'c>(
         connecting::try_each(targets.clone(), notify.clone());
     }
     let acknowledged = acknowledged(config, &targets, store.as_ref(), notify)?;
-    let (workers, in_windows) = (config.workers, InWindows::of(config));
+    let (workers, in_windows) = (config.workers, learning::may_be_in_windows(config));
     let learning = Learning { keeps_evidence: false, workers, in_windows, acknowledged: Some(&acknowledged) };
     let (mut learned, mut outcome) = Learned::new(&config.read, &config.select, inputs, learning, monitor, notify)?;
     outcome.dry_run = config.dry_run;
     acknowledged.set_traced(outcome.traces.spans > 0);
-    let links = Links {
-        correlator: learned.correlator.take(),
-        in_windows: learned.in_windows,
-        spans_by_time: learned.spans_by_time.take(),
-    };
+    let links =
+        Links { correlator: learned.correlator.take(), in_windows: learned.in_windows, aside: learned.aside.take() };
     let saver = store.map(|store| Arc::new(Saver::new(store, acknowledged.clone())));
     let remembered = Remembered { acknowledged, saver };
-    let (shown, correlator) = learned.run(monitor).ship(config, &targets, links, remembered, &mut outcome, notify)?;
+    let (shown, links) = learned.run(monitor).ship(config, &targets, links, remembered, &mut outcome, notify)?;
     let Shown { lines, selection } = shown;
-    Ok(Finished { outcome, lines, selection, correlator, sources: learned.sources })
+    Ok(Finished { outcome, lines, selection, links, sources: learned.sources })
 }
 
 /// Where the links of records come from.
@@ -90,7 +100,35 @@ struct Links {
     /// It has not seen the lines yet.
     in_windows: bool,
     /// Spans that it does not hold.
-    spans_by_time: Option<SpansByTime>,
+    aside: Option<SpansAside>,
+}
+
+impl Links {
+    /// What conditions ask about the spans.
+    fn spans(&self) -> Option<&dyn SpanLookup> {
+        match &self.aside {
+            Some(aside) => Some(&aside.asked),
+            None => span_lookups::of(self.correlator.as_ref()),
+        }
+    }
+
+    fn linker(&self) -> Option<&dyn Linker> {
+        self.correlator.as_ref().map(|correlator| correlator as &dyn Linker)
+    }
+
+    /// Which traces have a line from ERROR on, where that is asked for.
+    fn traces_with_errors(&mut self, run: &Run<'_>, config: &BackfillConfig) -> io::Result<HashSet<TraceId>> {
+        if !config.select.asks_for_errors() {
+            return Ok(HashSet::new());
+        }
+        let Some(correlator) = self.correlator.as_mut().filter(|_| self.in_windows) else {
+            return Ok(run.traces_with_errors(&config.select, self.linker()));
+        };
+        let spans = self.aside.as_mut().map(|aside| &mut aside.by_time);
+        let errors = Shipping::errors_in_windows(run, config, correlator, spans)?;
+        self.correlator = self.correlator.take().map(Correlator::before_lines);
+        Ok(errors)
+    }
 }
 
 /// What is left to show.
@@ -111,11 +149,11 @@ impl Run<'_> {
         &self,
         config: &'c BackfillConfig,
         targets: &[Target],
-        Links { mut correlator, in_windows, mut spans_by_time }: Links,
+        mut links: Links,
         Remembered { acknowledged, saver }: Remembered,
         outcome: &mut Outcome,
         notify: &Notify,
-    ) -> Result<(Shown<'c>, Option<Correlator>), RunError> {
+    ) -> Result<(Shown<'c>, Links), RunError> {
         let mut outputs = Outputs::open(&OutputsConfig {
             links: config.links.as_deref(),
             destinations: if config.dry_run { &[] } else { &config.destinations },
@@ -125,30 +163,28 @@ impl Run<'_> {
             fields: config.text.fields,
             observed: config.read.calendar.now_nanos,
         })?;
-        let spans = span_lookups::of(correlator.as_ref());
-        let linker = correlator.as_ref().map(|correlator| correlator as &dyn Linker);
-        let lines_with_errors = || self.traces_with_errors(&config.select, linker);
-        let selection = Arc::new(Selection::new(&config.select.only, spans, lines_with_errors));
+        let errors = links.traces_with_errors(self, config)?;
+        let selection = Arc::new(Selection::new(&config.select.only, links.spans(), &errors));
         saver.iter().for_each(|saver| self.monitor.save_with(saver.clone()));
         let (deliveries, senders) = self.deliver(config, targets, &acknowledged, saver.clone(), notify)?;
         let destinations = targets.iter().zip(senders).collect();
         let (acknowledged, selected) = (&*acknowledged, &*selection);
         let shipping = Shipping { run: self, config, selection: selected, acknowledged, destinations };
-        match &mut correlator {
-            Some(correlator) if in_windows => {
-                shipping.ship_in_windows(correlator, spans_by_time.as_mut(), &mut outputs, outcome)?;
+        match links.correlator.as_mut().filter(|_| links.in_windows) {
+            Some(correlator) => {
+                let spans = links.aside.as_mut().map(|aside| &mut aside.by_time);
+                let workers = if outputs.wants_order() { 1 } else { config.workers.max(1) };
+                shipping.ship_in_windows(correlator, spans, outputs.record_outputs(), workers, outcome)?;
             }
-            correlator => {
-                let linker = correlator.as_ref().map(|correlator| correlator as &dyn Linker);
-                (outcome.read, outcome.links) = shipping.ship_records(linker, &mut outputs);
-            }
+            None => (outcome.read, outcome.links) = shipping.ship_records(links.linker(), &mut outputs),
         }
-        let correlated = correlator.as_ref();
+        let correlated = links.correlator.as_ref();
         if let Some(correlator) = correlated {
             outcome.count_limits(correlator, self.records.sources);
         }
         let wants_spans = !outputs.events.is_empty() && !self.monitor.is_interrupted();
-        let by_trace = spans_by_time.filter(|_| wants_spans).map(|spans| self.by_trace(&spans, outcome)).transpose()?;
+        let aside = links.aside.as_ref().filter(|_| wants_spans);
+        let by_trace = aside.map(|aside| self.by_trace(&aside.by_time, outcome)).transpose()?;
         let given = correlated.map(|correlator| self.given(config, correlator, by_trace.as_ref(), outcome));
         if let Some(given) = given.as_ref().filter(|_| wants_spans) {
             shipping.ship_traces(given, &mut outputs.events, outcome);
@@ -173,7 +209,7 @@ impl Run<'_> {
         });
         outcome.failures.extend(written.failures);
         outcome.unwritten.extend(written.stopped);
-        Ok((Shown { lines: written.lines, selection }, correlator))
+        Ok((Shown { lines: written.lines, selection }, links))
     }
 
     /// Starts the destinations' tasks.

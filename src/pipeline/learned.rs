@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::inputs::Inputs;
-use super::learning::{InWindows, Learning};
-use super::loaded_spans::LoadedSpans;
+use super::learning::Learning;
+use super::loaded_spans::{LoadedSpans, SpansAside};
 use super::run::{Run, recognise};
 use crate::calendar::CalendarSettings;
 use crate::checkpoint::followed_files::{FollowedFiles, KnownFiles};
 use crate::correlate::Correlator;
+use crate::export::select::Condition;
 use crate::input::sources::{self, Source};
 use crate::notify::Notify;
 use crate::reading::held::Held;
@@ -26,7 +27,6 @@ use crate::run::config::{ReadConfig, SelectConfig};
 use crate::run::monitor::{Monitor, ToRead};
 use crate::services::Services;
 use crate::setting::Setting;
-use crate::spans::by_time::SpansByTime;
 use crate::spans::fetch::{FromStores, LineTimes, fetch};
 use crate::spans::load::TracesReport;
 use crate::spans::spool::Spool;
@@ -47,7 +47,7 @@ pub(crate) struct Learned<'c> {
     /// Lines and spans are linked a window of time after the other: nothing was learned yet.
     pub(super) in_windows: bool,
     /// Spans that the correlator does not hold as a whole.
-    pub(super) spans_by_time: Option<SpansByTime>,
+    pub(super) aside: Option<SpansAside>,
     held: Held,
     /// The files of each source, if they were to be held.
     files: Vec<KnownFiles>,
@@ -76,7 +76,7 @@ impl<'c> Learned<'c> {
         let bytes = sources.iter().flat_map(|source| &source.files).map(|file| file.size).sum();
         monitor.reading_begins(ToRead { bytes, passes: passes(config, select) });
         let (traces, _spools, mut without_spans) = (traces.paths, traces.spools, traces.without_spans);
-        let (calendars, correlator, in_windows, spans_by_time, held, files, services) = Default::default();
+        let (calendars, correlator, in_windows, aside, held, files, services) = Default::default();
         let mut learned = Learned {
             config,
             traces,
@@ -85,7 +85,7 @@ impl<'c> Learned<'c> {
             calendars,
             correlator,
             in_windows,
-            spans_by_time,
+            aside,
             held,
             files,
             services,
@@ -93,7 +93,7 @@ impl<'c> Learned<'c> {
         if !config.traces.stores.is_empty() {
             without_spans.splice(0..0, learned.fetch(select, learning, &mut outcome, monitor, notify)?);
         }
-        learned.load_spans(learning.in_windows, &mut outcome, notify)?;
+        learned.load_spans(&select.only, learning.in_windows, &mut outcome, notify)?;
         let TracesReport { without_spans: files, unreadable, .. } = &outcome.traces;
         without_spans.extend(files.iter().chain(unreadable).cloned());
         if !without_spans.is_empty() && !monitor.is_interrupted() {
@@ -106,11 +106,11 @@ impl<'c> Learned<'c> {
             notify(&format!("{traces} {without_spans}; going on, as {allowed} says"));
         }
         learned.settle_sources(&outcome.traces.seconds, &**notify);
-        learned.in_windows = learned.spans_by_time.is_some()
-            || learning.in_windows != InWindows::Nothing
-                && learned.correlator.is_some()
-                && bytes > config.memory.log_bytes;
+        learned.in_windows = learned.aside.is_some()
+            || learning.in_windows && learned.correlator.is_some() && bytes > config.memory.log_bytes;
         if learned.in_windows {
+            // Conditions ask about spans before the first line is read.
+            learned.correlator.iter_mut().for_each(Correlator::settle_spans);
             (learned.held, learned.files) = Default::default();
             return Ok((learned, outcome));
         }
@@ -125,14 +125,20 @@ impl<'c> Learned<'c> {
         Ok((learned, outcome))
     }
 
-    fn load_spans(&mut self, in_windows: InWindows, outcome: &mut Outcome, notify: &Notify) -> Result<(), RunError> {
+    fn load_spans(
+        &mut self,
+        only: &[Condition],
+        in_windows: bool,
+        outcome: &mut Outcome,
+        notify: &Notify,
+    ) -> Result<(), RunError> {
         if self.traces.is_empty() {
             return Ok(());
         }
-        let loaded = LoadedSpans::new(self.config, &self.traces, in_windows == InWindows::LinesAndSpans)?;
+        let loaded = LoadedSpans::new(self.config, only, &self.traces, in_windows)?;
         outcome.traces = loaded.report;
         outcome.traces.failures.iter().for_each(|failure| notify(failure));
-        (self.correlator, self.spans_by_time) = (Some(loaded.correlator), loaded.by_time);
+        (self.correlator, self.aside) = (Some(loaded.correlator), loaded.aside);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::correlate::Correlator;
 use crate::correlate::index::Limits;
+use crate::export::select::{AskedSpans, Condition};
 use crate::facts::{ResourceFact, SpanFact};
 use crate::input::why_no_span::why_no_span;
 use crate::run::config::ReadConfig;
@@ -18,28 +19,45 @@ pub(super) struct LoadedSpans {
     /// Knows all spans, or at least who made them.
     pub(super) correlator: Correlator,
     /// The spans, if they do not fit.
-    pub(super) by_time: Option<SpansByTime>,
+    pub(super) aside: Option<SpansAside>,
     /// What the files held.
     pub(super) report: TracesReport,
 }
 
+/// Spans that the correlator does not hold as a whole.
+pub(crate) struct SpansAside {
+    /// They are taken in a stretch of time after the other.
+    pub(crate) by_time: SpansByTime,
+    /// What conditions ask about them.
+    pub(crate) asked: AskedSpans,
+}
+
 impl LoadedSpans {
     /// Reads the files. `may_spool`: spans may be in hand a stretch of time after the other.
-    pub(super) fn new(config: &ReadConfig, paths: &[PathBuf], may_spool: bool) -> io::Result<LoadedSpans> {
+    pub(super) fn new(
+        config: &ReadConfig,
+        only: &[Condition],
+        paths: &[PathBuf],
+        may_spool: bool,
+    ) -> io::Result<LoadedSpans> {
         let limits = Limits { spans_max: config.traces.spans_max, ..Limits::default() };
         let correlator = || Correlator::new(limits).with_call_sites(config.linking.call_sites.clone());
         let bytes_max = if may_spool { config.memory.index_bytes } else { usize::MAX };
         let mut whole = AsAWhole { correlator: correlator(), bytes_max, is_full: false };
         let report = load::load(paths, config.trace_limits(), &mut whole, &why_no_span);
         if !whole.is_full {
-            return Ok(LoadedSpans { correlator: whole.correlator, by_time: None, report });
+            return Ok(LoadedSpans { correlator: whole.correlator, aside: None, report });
         }
         drop(whole);
-        let mut by_time =
-            ByTime { correlator: correlator(), spooling: Spooling::new(config.input.temporary_bytes_max)? };
+        let mut by_time = ByTime {
+            correlator: correlator(),
+            asked: AskedSpans::new(only),
+            spooling: Spooling::new(config.input.temporary_bytes_max)?,
+        };
         let report = load::load(paths, config.trace_limits(), &mut by_time, &why_no_span);
-        let ByTime { correlator, spooling } = by_time;
-        Ok(LoadedSpans { correlator, by_time: Some(spooling.finish()?), report })
+        let ByTime { correlator, asked, spooling } = by_time;
+        let aside = SpansAside { by_time: spooling.finish()?, asked };
+        Ok(LoadedSpans { correlator, aside: Some(aside), report })
     }
 }
 
@@ -68,15 +86,17 @@ impl SpanSink for AsAWhole {
     }
 }
 
-/// Puts all spans aside, and takes down who made them.
+/// Puts all spans aside, and takes down who made them, and what is asked about them.
 struct ByTime {
     correlator: Correlator,
+    asked: AskedSpans,
     spooling: Spooling,
 }
 
 impl SpanSink for ByTime {
     fn add(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
         self.correlator.add_resource(resource);
+        self.asked.add(span.trace_id, resource.service, span.name, span.failure.is_some());
         self.spooling.add(resource, span);
     }
 

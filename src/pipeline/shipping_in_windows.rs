@@ -3,22 +3,25 @@
 //! In go windows whose lines are decided, out go the records of each source in order. Destinations are the same as of
 //! [`shipping`](super::shipping), with what they have gathered from window to window.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use super::run::Run;
 use super::shipping::{Shipping, shipped};
 use super::windows::Windows;
+use crate::checkpoint::acknowledged::{Acknowledged, Resending};
 use crate::checkpoint::followed_files::FollowedFiles;
 use crate::checkpoint::source_streams::SourceStreams;
 use crate::correlate::Correlator;
 use crate::export::linker::Linker;
-use crate::export::outputs::Outputs;
-use crate::export::select::Window;
+use crate::export::outputs::RecordOutputs;
+use crate::export::select::{ErrorsOfTraces, Selection, TraceId, Window};
 use crate::export::shipper::{LinkedBy, ShippedSource, Shipper};
 use crate::record::sink::SourceSink;
 use crate::record::{Link, Record, Unlinked};
 use crate::run::Outcome;
+use crate::run::config::BackfillConfig;
 use crate::spans::by_time::SpansByTime;
 
 /// Links of records that were decided before what stands in front of them: by file, offset and piece.
@@ -63,16 +66,19 @@ impl<'a> ShippedBefore<'a> {
 impl Shipping<'_> {
     /// Reads all sources within the memory of the run, and ships their records. `spans`: those that the correlator does not
     /// hold as a whole.
-    pub(super) fn ship_in_windows(
-        &self,
+    pub(super) fn ship_in_windows<'o>(
+        &'o self,
         correlator: &mut Correlator,
         mut spans: Option<&mut SpansByTime>,
-        outputs: &mut Outputs,
+        outputs: RecordOutputs<'o>,
+        workers: usize,
         outcome: &mut Outcome,
     ) -> io::Result<()> {
-        let workers = if outputs.wants_order() { 1 } else { self.config.workers.max(1) };
         let mut windows = Windows::new(self.run, workers, self.config.read.memory, self.acknowledged);
-        let mut outputs = Some(outputs.record_outputs());
+        if self.config.select.asks_for_errors() {
+            windows = windows.twice();
+        }
+        let mut outputs = Some(outputs);
         let mut shippers: Vec<Shipper<'_, SourceStreams<'_>>> =
             (0..workers).map(|_| self.shipper(None, outputs.take().unwrap_or_default())).collect();
         let before: Vec<Mutex<Option<Box<ShippedBefore<'_>>>>> =
@@ -119,6 +125,24 @@ impl Shipping<'_> {
         outcome.windows = windows.number();
         outcome.read = windows.sources.end();
         result
+    }
+
+    /// Which traces have a line from ERROR on: all lines are linked as they are when they are shipped, and go nowhere.
+    pub(super) fn errors_in_windows(
+        run: &Run<'_>,
+        config: &BackfillConfig,
+        correlator: &mut Correlator,
+        mut spans: Option<&mut SpansByTime>,
+    ) -> io::Result<HashSet<TraceId>> {
+        let (selection, nobody) = (Selection::default(), Acknowledged::new(&[], None, Resending::default()));
+        let shipping = Shipping { run, config, selection: &selection, acknowledged: &nobody, destinations: Vec::new() };
+        let (mut errors, mut unsaid) = (ErrorsOfTraces::default(), Outcome::default());
+        let outputs: RecordOutputs<'_> = (None, vec![&mut errors]);
+        shipping.ship_in_windows(correlator, spans.as_deref_mut(), outputs, 1, &mut unsaid)?;
+        if let Some(spans) = spans {
+            spans.restart();
+        }
+        Ok(errors.traces)
     }
 
     /// Before the first record of a source.

@@ -21,9 +21,6 @@ use crate::spans::by_time::SpansByTime;
 const SPANS_LATER_NS: i64 = 5_000_000_000;
 /// Lines so close to the end of what was read wait for the next window: what comes after them tells of them too.
 const LAG_NS: i64 = 10_000_000_000;
-/// Readings of a run with traces that its progress counts, less the one that there is here.
-const READINGS_SPARED: u64 = 2;
-
 /// See the module.
 pub(super) struct Windows<'r> {
     pub(super) sources: SideBySide<'r, FollowedFiles<'r>>,
@@ -35,6 +32,8 @@ pub(super) struct Windows<'r> {
     /// The earliest time of a line.
     first: i64,
     number: u64,
+    /// Readings of a run with traces that its progress counts, less those that there are here, for each of these.
+    readings_spared: u64,
 }
 
 /// A window whose lines are decided.
@@ -54,7 +53,16 @@ impl<'r> Windows<'r> {
             FollowedFiles::new(recognise(source, acknowledged, &records.reading), Some(acknowledged))
         };
         let sources = SideBySide::new(records, workers, budget.held_bytes, Box::new(follow));
-        Windows { sources, records, budget, shown: i64::MIN, due: i64::MIN, first: i64::MIN, number: 0 }
+        Windows {
+            sources,
+            records,
+            budget,
+            shown: i64::MIN,
+            due: i64::MIN,
+            first: i64::MIN,
+            number: 0,
+            readings_spared: 2,
+        }
     }
 
     /// Reads the next window, and has its lines decided. `spans`: those that are not in the correlator as a whole.
@@ -62,7 +70,7 @@ impl<'r> Windows<'r> {
         let progress = self.records.reading.bytes_read;
         let read_before = progress.load(Ordering::Relaxed);
         self.sources.fill();
-        progress.fetch_add(READINGS_SPARED * (progress.load(Ordering::Relaxed) - read_before), Ordering::Relaxed);
+        progress.fetch_add(self.readings_spared * (progress.load(Ordering::Relaxed) - read_before), Ordering::Relaxed);
         let times = self.sources.times();
         if self.number == 0 {
             self.first = times.map_or(i64::MIN, |(first, _)| first);
@@ -106,6 +114,11 @@ impl<'r> Windows<'r> {
         (self.shown, self.due) = (up_to, due);
         self.number += 1;
         Ok(Window { due, is_last })
+    }
+
+    /// All are gone through twice: what belongs together is learned each time.
+    pub(super) fn twice(self) -> Windows<'r> {
+        Windows { readings_spared: 1, ..self }
     }
 
     /// How many there were.

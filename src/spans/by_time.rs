@@ -140,6 +140,12 @@ impl SpansByTime {
         Ok(())
     }
 
+    /// Begins anew with the first stretch.
+    pub fn restart(&mut self) {
+        self.next = 0;
+        self.open.clear();
+    }
+
     /// Hands over all spans in the order in which they were given.
     pub fn each(&self, sink: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>)) -> io::Result<()> {
         let mut requests: Vec<&Request> = self.requests.iter().collect();

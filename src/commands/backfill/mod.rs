@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::flags::with_flags;
 use super::progress::Progress;
 use crate::notify::{Notify, counted};
-use crate::pipeline::{self, Finished, span_lookups};
+use crate::pipeline::{self, Finished};
 use crate::run::config::BackfillConfig;
 use crate::run::monitor::Monitor;
 use crate::run::{Outcome, RunError};
@@ -29,11 +29,12 @@ pub fn run(
     let finished = pipeline::backfill(config, monitor, &progress.notify_above(notify));
     // Text goes to the same terminal.
     progress.finish();
-    let Finished { mut outcome, lines, selection, correlator, sources } = finished?;
-    let correlator = correlator.as_ref();
-    if let Some(lines) = &lines {
+    let mut finished = finished?;
+    let mut outcome = std::mem::take(&mut finished.outcome);
+    let Finished { lines, selection, sources, .. } = &finished;
+    if let Some(lines) = lines {
         outcome.lines_left_out = lines.left_out;
-        let text = TextOutput { lines, correlator, selection: &selection, config: &config.text, sources: &sources };
+        let text = TextOutput { lines, correlator: finished.correlator(), selection, config: &config.text, sources };
         match text.write(output) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let lines = counted(lines.lines.len() as u64, "line");
@@ -42,7 +43,7 @@ pub fn run(
             _ => {}
         }
     }
-    outcome.selection_remarks = selection.remarks(span_lookups::of(correlator));
+    outcome.selection_remarks = selection.remarks(finished.spans());
     let summary = if config.read.quiet { outcome.failures() } else { outcome.summary() };
     // A closed stderr is no reason to fail.
     let _ = errors.write_all(with_flags(&summary).as_bytes());

@@ -8,7 +8,7 @@ pub mod config;
 mod story;
 mod story_json;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::input::discover;
 use crate::notify::Notify;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::learned::Learned;
-use crate::pipeline::learning::{InWindows, Learning};
+use crate::pipeline::learning::Learning;
 use crate::pipeline::span_lookups;
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Record};
@@ -41,8 +41,7 @@ const LINE_BYTES_MAX: usize = 256 << 20;
 const NAMES_MAX: usize = 4;
 
 /// Lines are read to be explained, and not sent.
-const EXPLAINING: Learning<'_> =
-    Learning { keeps_evidence: true, workers: 1, in_windows: InWindows::Nothing, acknowledged: None };
+const EXPLAINING: Learning<'_> = Learning { keeps_evidence: true, workers: 1, in_windows: false, acknowledged: None };
 
 /// Explains; returns what could not be read or found.
 pub fn run(
@@ -62,12 +61,14 @@ pub fn run(
         outcome.failures.push("no traces were found to link lines to".to_owned());
         return Ok(outcome.all_failures().cloned().collect());
     };
+    let errors = match config.select.asks_for_errors() {
+        true => run.traces_with_errors(&config.select, Some(correlator)),
+        false => HashSet::new(),
+    };
     let mut collector = Collector {
         correlator,
         wanted,
-        selection: Selection::new(&config.select.only, span_lookups::of(Some(correlator)), || {
-            run.traces_with_errors(&config.select, Some(correlator))
-        }),
+        selection: Selection::new(&config.select.only, span_lookups::of(Some(correlator)), &errors),
         min_confidence: config.read.linking.min_confidence,
         place: None,
         files: Vec::new(),

@@ -39,17 +39,17 @@ enum Test<'a> {
 }
 
 impl<'a> Selection<'a> {
-    /// Looks up the traces that conditions speak of; `lines_with_errors` finds those of lines from ERROR on.
+    /// Looks up the traces that conditions speak of; `errors`: those of lines from ERROR on, if they are asked for.
     pub fn new(
         conditions: &'a [Condition],
         spans: Option<&dyn SpanLookup>,
-        lines_with_errors: impl Fn() -> HashSet<TraceId>,
+        errors: &HashSet<TraceId>,
     ) -> Selection<'a> {
         let mut notes = Vec::new();
         let mut test = |condition: &'a Condition| match condition {
             Condition::Trace(prefix) => Test::Prefix(prefix),
             Condition::Errors => {
-                let mut failing = lines_with_errors();
+                let mut failing = errors.clone();
                 failing.extend(spans.into_iter().flat_map(SpanLookup::failed_traces));
                 Test::Failing(failing)
             }

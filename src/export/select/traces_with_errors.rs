@@ -8,6 +8,7 @@ use spanline_parsers::Severity;
 use super::span_lookup::TraceId;
 use super::window::Window;
 use crate::export::linker::{self, Linker};
+use crate::export::sinks::RecordOutput;
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Record};
 
@@ -35,3 +36,16 @@ impl RecordSink for TracesWithErrors<'_> {
 }
 
 impl SourceSink for TracesWithErrors<'_> {}
+
+/// The same, where records come with their links as to any other output.
+#[derive(Debug, Default)]
+pub struct ErrorsOfTraces {
+    /// The traces so far.
+    pub traces: HashSet<TraceId>,
+}
+
+impl RecordOutput for ErrorsOfTraces {
+    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], _: &str) {
+        self.traces.extend(link.filter(|_| record.entry.severity >= Severity::ERROR).map(|link| link.trace_id));
+    }
+}

@@ -13,7 +13,7 @@ use crate::record::Origin;
 use crate::setting::Setting;
 
 /// Names kept of each kind, and told.
-const NAMES_MAX: usize = 10_000;
+pub(super) const NAMES_MAX: usize = 10_000;
 const TOLD_MAX: usize = 4;
 
 /// What was met so far; shared by threads that read.
