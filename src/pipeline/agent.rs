@@ -33,7 +33,7 @@ use crate::run::RunError;
 use crate::run::agent::AgentConfig;
 
 /// How long a rotated file is waited for before the one after it is read. What is written to it later still comes, behind that.
-const LATE_WRITES: Duration = Duration::from_millis(200);
+const LATE_WRITES: Duration = Duration::from_secs(5);
 /// Names of inputs in metrics.
 const PODS: &str = "pods";
 const FILES: &str = "files";

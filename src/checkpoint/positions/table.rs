@@ -43,6 +43,7 @@ impl Positions {
     /// What was written down at this place is of this file; `None`: that is not there any more.
     pub fn known_file(&mut self, known: usize, number: Option<u32>) {
         let entry = self.earlier.get_mut(known).and_then(Option::take);
+        self.removed.insert(untold(known));
         let (Some(number), Some(Entry { file, settled })) = (number, entry) else { return };
         let mut file = PositionedFile::new(file, None);
         file.has_ended = file.read.is_finished;
@@ -217,11 +218,14 @@ impl Positions {
         self.entries()
     }
 
-    /// All entries.
+    /// All entries, those included of which it is not known yet what became of them: they must not be lost with a crash.
     pub fn entries(&self) -> Vec<(u32, Entry)> {
         let mut numbers: Vec<u32> = self.files.keys().copied().collect();
         numbers.sort_unstable();
-        numbers.into_iter().filter_map(|number| Some((number, self.entry(number)?))).collect()
+        let told = numbers.into_iter().filter_map(|number| Some((number, self.entry(number)?)));
+        let earlier = self.earlier.iter().enumerate();
+        let untold = earlier.filter_map(|(known, entry)| Some((untold(known), entry.clone()?)));
+        told.chain(untold).collect()
     }
 
     fn entry(&self, number: u32) -> Option<Entry> {
@@ -235,6 +239,11 @@ impl Positions {
     pub fn is_delivered(&self) -> bool {
         self.files.values().all(PositionedFile::is_delivered)
     }
+}
+
+/// The number under which an entry of an earlier run is kept until it is known which file it is of.
+fn untold(known: usize) -> u32 {
+    u32::MAX - known as u32
 }
 
 #[cfg(test)]

@@ -200,7 +200,10 @@ fn what_was_settled_behind_the_place_to_resume_from_is_not_sent_again() {
     let entries: Vec<Entry> = positions.entries().into_iter().map(|(_, entry)| entry).collect();
     assert_eq!((entries[0].file.resume.at, entries[0].settled[0].1.list()), (0, vec![(10, 30)]));
     let mut again = Positions::new(entries.clone());
+    // Until it is told which file it is of, it is kept.
+    assert_eq!(again.entries(), [(u32::MAX, entries[0].clone())]);
     again.known_file(0, Some(3));
+    assert_eq!(again.take_changes(), [(u32::MAX, None), (3, Some(entries[0].clone()))]);
     assert_eq!(again.entries(), [(3, entries[0].clone())]);
     again.file_begins(5, 3, facts(0, 0));
     let stream = again.stream(3, 9);
