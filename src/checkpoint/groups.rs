@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::entries::{self, Loaded, Loading};
+use super::frames::{HEAD_BYTES, begin_group, end_group};
 use super::ledger::{File, State};
 use super::ranges::Ranges;
 use super::versions::{Unreadable, VERSION};
@@ -15,8 +16,6 @@ use super::versions::{Unreadable, VERSION};
 const TITLE: &[u8] = b"spanline ledger ";
 /// Digits of the highest version that is told as such.
 const DIGITS_MAX: usize = 9;
-/// checksum length, before the entries of a group
-const HEAD_BYTES: usize = 16;
 /// Entries of a group, where all is written: one that is damaged costs no more than that.
 const GROUP_BYTES: usize = 1 << 20;
 
@@ -142,19 +141,6 @@ fn version(bytes: &[u8]) -> Option<u32> {
     let rest = bytes.strip_prefix(TITLE)?;
     let end = rest.iter().take(DIGITS_MAX + 1).position(|byte| *byte == b'\n')?;
     str::from_utf8(&rest[..end]).ok()?.parse().ok().filter(|version| *version != VERSION)
-}
-
-fn begin_group() -> Vec<u8> {
-    vec![0; HEAD_BYTES]
-}
-
-/// Fills in the head of a group that will stand behind one of this checksum: behind another it is none. Returns its own.
-fn end_group(last: u64, group: &mut [u8]) -> u64 {
-    let length = (group.len() - HEAD_BYTES) as u64;
-    group[8..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
-    let checksum = twox_hash::XxHash64::oneshot(last, &group[8..]);
-    group[..8].copy_from_slice(&checksum.to_le_bytes());
-    checksum
 }
 
 /// The entries of the first of these groups, behind one of this checksum, and its own; `None` at the end of all.

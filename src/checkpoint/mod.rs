@@ -9,6 +9,7 @@ mod earlier_versions;
 mod entries;
 pub mod folder;
 pub mod followed_files;
+mod frames;
 pub mod groups;
 pub mod known;
 pub mod ledger;

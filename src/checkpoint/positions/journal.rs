@@ -9,14 +9,13 @@ use std::io;
 
 use super::entry::{self, Entry};
 use crate::checkpoint::bytes::{put_varint, take_u32};
+use crate::checkpoint::frames::{HEAD_BYTES, begin_group, end_group};
 
 /// The file.
 pub const FILE_NAME: &str = "positions";
 /// header = TITLE version LF
 const TITLE: &[u8] = b"spanline positions ";
 const VERSION: u32 = 1;
-/// checksum length, before what is appended at once
-const HEAD_BYTES: usize = 16;
 /// A file is written anew once it is longer than this multiple of what it was then, and this many bytes.
 const GROWN_TIMES: u64 = 3;
 const GROWN_BYTES: u64 = 1 << 20;
@@ -119,19 +118,6 @@ impl<D: Disk> Journal<D> {
 
 fn header() -> Vec<u8> {
     [TITLE, VERSION.to_string().as_bytes(), b"\n"].concat()
-}
-
-fn begin_group() -> Vec<u8> {
-    vec![0; HEAD_BYTES]
-}
-
-/// Fills in the head of a group behind one of this checksum. Returns its own.
-fn end_group(last: u64, group: &mut [u8]) -> u64 {
-    let length = (group.len() - HEAD_BYTES) as u64;
-    group[8..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
-    let checksum = twox_hash::XxHash64::oneshot(last, &group[8..]);
-    group[..8].copy_from_slice(&checksum.to_le_bytes());
-    checksum
 }
 
 fn put_one(into: &mut Vec<u8>, number: u32, entry: Option<&Entry>) {
