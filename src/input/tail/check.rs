@@ -4,9 +4,10 @@
 //! that tells of its next write, and is closed.
 
 use std::io;
+use std::sync::Arc;
 
 use super::config::TailLimits;
-use super::file::{Change, Millis, Presence, State, millis};
+use super::file::{Change, Millis, Presence, SETTLING_MS, State};
 use super::file_system::{FileSystem, OpenFile};
 use super::opened::Form;
 use super::sink::{Loss, Notice, TailSink};
@@ -45,7 +46,7 @@ impl<H: OpenFile> Source<H> {
             context.must_list |= !is_same;
         }
         if self.files.iter().any(|file| matches!(file.presence, Presence::Lost | Presence::ToFind)) {
-            self.settle(context);
+            self.settle(false, context);
         }
         self.give_up(context);
         self.open_and_close(context);
@@ -71,6 +72,7 @@ impl<H: OpenFile> Source<H> {
         }
         match file.stat(context.fs, context.folder) {
             Ok(stat) if stat.id != file.id => context.must_list = true,
+            Ok(stat) if stat.size > 0 && file.is_unclear(&self.base) => context.must_list = true,
             Ok(stat) => match file.note(&stat, context.now) {
                 Change::Same => return false,
                 Change::Changed => return true,
@@ -113,6 +115,15 @@ impl<H: OpenFile> Source<H> {
             let is_quiet = context.now >= file.quiet_since.saturating_add(CLOSE_MS);
             match &file.open {
                 None if is_wanted && context.may_open() => self.open(at, context),
+                // As long as nothing is known of it, it would be taken for another one by its next name.
+                None if is_wanted && file.place.at == 0 && file.prefix.is_empty() => {
+                    self.open(at, context);
+                    self.files[at].open = None;
+                }
+                Some(open) if file.place.at == 0 && file.prefix.is_empty() && file.size > 0 => {
+                    let handle = open.handle.clone();
+                    file.sample(&handle);
+                }
                 Some(_) if !is_wanted && is_quiet && file.presence == Presence::Named => file.open = None,
                 _ => {}
             }
@@ -126,10 +137,14 @@ impl<H: OpenFile> Source<H> {
         let opened = context.fs.open(&path).and_then(|handle| Ok((handle.stat()?, handle)));
         match opened {
             Ok((stat, handle)) if stat.id == file.id => {
-                let open = context.opened(handle.into());
+                let handle = Arc::new(handle);
+                let open = context.opened(handle.clone());
                 let file = &mut self.files[at];
                 file.open = Some(open);
                 file.failed_since = None;
+                if file.place.at == 0 && file.prefix.is_empty() {
+                    file.sample(&handle);
+                }
                 if let Err(error) = file.find_form() {
                     self.fail(at, &error, context);
                 }
@@ -157,6 +172,7 @@ impl<H: OpenFile> Source<H> {
                 }
             }
             Err(error) if is_gone(&error) => context.must_list = true,
+            Err(error) if is_of_one(&error) => {}
             Err(error) => {
                 *can_watch = false;
                 context.sink.notice(&Notice::NoWatches { error: &error });
@@ -182,11 +198,11 @@ impl<H: OpenFile> Source<H> {
             let has_late_rest = file.state == State::Finished && file.form != Form::Packed && file.is_behind();
             let events = match file.presence {
                 Presence::ToFind => [None; 3],
-                Presence::Lost => [Some(file.quiet_since.saturating_add(millis(limits.late_writes))), None, None],
+                Presence::Lost => [Some(file.quiet_since.saturating_add(SETTLING_MS)), None, None],
                 _ => [
                     (file.open.is_some() && !file.is_behind()).then_some(closes_at),
                     (is_left && !file.is_done() || has_late_rest).then(|| file.ends_at(limits)),
-                    (!file.is_done()).then(|| file.readable_at(limits)),
+                    (!file.is_done()).then(|| file.readable_at()),
                 ],
             };
             next = events.into_iter().flatten().filter(|at| *at > now).fold(next, Millis::min);
@@ -197,5 +213,11 @@ impl<H: OpenFile> Source<H> {
 
 /// There is nothing at the path any more.
 pub(super) fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound)
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// It tells something of one file or folder only, and nothing of others.
+pub(super) fn is_of_one(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, StaleNetworkFileHandle};
+    is_gone(error) || matches!(error.kind(), InvalidInput | PermissionDenied | StaleNetworkFileHandle)
 }

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::config::TailLimits;
 use super::file_system::{EntryKind, FileSystem, OpenFile, Stat};
-use super::opened::{Form, Opened};
+use super::opened::{Form, Opened, head};
 use crate::files::followed::{FollowedFile, Place, Sample};
 use crate::files::identity::FileId;
 
@@ -16,6 +17,10 @@ pub(super) type Millis = u64;
 pub(super) fn millis(duration: std::time::Duration) -> Millis {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// A compressed file is read once it was quiet for so long: it may still be written. So long what was read is remembered when
+/// it is gone: it may turn up as a copy.
+pub(super) const SETTLING_MS: Millis = 5_000;
 
 /// How far a file has come in this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +61,12 @@ pub(super) struct File<H> {
     pub(super) id: FileId,
     pub(super) prefix: Sample,
     pub(super) place: Place,
+    /// Up to here no line feed was found behind the place.
+    pub(super) searched: u64,
     /// As it was last seen on disk.
     pub(super) size: u64,
     pub(super) modified: i64,
-    /// Of a plain file the bytes that it surely had; of a packed one its size on disk when it was read to its end.
+    /// Of a plain file the bytes that it surely had; of a packed one those on disk that were read.
     pub(super) sure: u64,
     /// Since when it has not changed, as far as was looked; or since when it is gone.
     pub(super) quiet_since: Millis,
@@ -96,6 +103,7 @@ impl<H: OpenFile> File<H> {
             id: stat.id,
             prefix: Sample::default(),
             place: Place::default(),
+            searched: 0,
             size: stat.size,
             modified: stat.modified,
             sure: 0,
@@ -127,6 +135,20 @@ impl<H: OpenFile> File<H> {
         }
     }
 
+    /// It was empty when it was met, under another name than the one that is written to: what it is will be seen.
+    pub(super) fn is_unclear(&self, base: &Path) -> bool {
+        self.presence == Presence::Named && self.size == 0 && self.place.at == 0 && *self.name != *base
+    }
+
+    /// Takes a sample of its first bytes before it is read, so that it is known if it becomes another one.
+    pub(super) fn sample(&mut self, handle: &Arc<H>) {
+        if let Ok((head, form)) = head(handle) {
+            self.prefix = Sample::of_start(&head);
+            self.form = if head.is_empty() { Form::Unknown } else { form };
+            self.sure = if self.form == Form::Packed { 0 } else { self.size };
+        }
+    }
+
     /// As it is to be remembered.
     pub(super) fn followed(&self, folder: &Path, base: &Path) -> FollowedFile {
         FollowedFile {
@@ -135,7 +157,7 @@ impl<H: OpenFile> File<H> {
             id: self.id,
             prefix: self.prefix,
             resume: self.place,
-            is_finished: self.is_done(),
+            is_finished: self.state == State::Abandoned || self.state == State::Finished && !self.is_behind(),
         }
     }
 
@@ -166,8 +188,9 @@ impl<H: OpenFile> File<H> {
     pub(super) fn unread(&self) -> u64 {
         match (self.form, &self.open) {
             (Form::Packed, Some(open)) => self.size.saturating_sub(open.consumed()),
-            (Form::Packed, None) if self.place.at > 0 => 0,
-            (Form::Packed, None) => self.size,
+            // How much of it on disk was given is not known.
+            (Form::Packed, None) if self.place.at > 0 && self.sure == 0 => 0,
+            (Form::Packed, None) => self.size.saturating_sub(self.sure),
             _ => self.sure.max(if self.is_suspect { 0 } else { self.size }).saturating_sub(self.place.at),
         }
     }
@@ -213,10 +236,10 @@ impl<H: OpenFile> File<H> {
     }
 
     /// When it may be read: a packed file once it is whole.
-    pub(super) fn readable_at(&self, limits: &TailLimits) -> Millis {
+    pub(super) fn readable_at(&self) -> Millis {
         match self.form {
             Form::Packed if self.state == State::Waiting && self.place.at == 0 => {
-                self.quiet_since.saturating_add(millis(limits.late_writes))
+                self.quiet_since.saturating_add(SETTLING_MS)
             }
             _ => 0,
         }

@@ -198,8 +198,9 @@ impl<F: FileSystem> Tail<F> {
             source.is_ready = false;
             let is_for_lines = self.scope.is_for_lines(source.input);
             self.with_source(slot, now, sink, |source, context, _| {
-                source.turn(is_for_lines, context);
+                let had_progress = source.turn(is_for_lines, context);
                 source.due = source.next_look(now, context.limits);
+                had_progress
             });
         }
         self.list_all(now, sink);
@@ -306,16 +307,18 @@ impl<F: FileSystem> Tail<F> {
             // What could not be told may have become clear.
             context.must_list |= source.undecided > 0;
             source.check(can_watch, context);
+            true
         });
     }
 
-    /// Does something with a source, and what follows from it.
+    /// Does something with a source, and what follows from it. If that tells that it came to nothing, the source is not read
+    /// before it is looked at again.
     pub(super) fn with_source<S: TailSink>(
         &mut self,
         slot: u32,
         now: Millis,
         sink: &mut S,
-        act: impl FnOnce(&mut Source<F::File>, &mut Context<'_, F, S>, &mut bool),
+        act: impl FnOnce(&mut Source<F::File>, &mut Context<'_, F, S>, &mut bool) -> bool,
     ) {
         let Some(source) = self.sources.get_mut(slot) else { return };
         let Some(path) = self.folders.get(source.folder).map(|folder| folder.path.clone()) else { return };
@@ -334,7 +337,7 @@ impl<F: FileSystem> Tail<F> {
             must_list: false,
             had_too_many_behind: &mut self.had_too_many_behind,
         };
-        act(source, &mut context, &mut can_watch);
+        let may_be_read = act(source, &mut context, &mut can_watch);
         let must_list = context.must_list;
         if must_list {
             self.to_list.push(source.folder);
@@ -343,7 +346,7 @@ impl<F: FileSystem> Tail<F> {
         if let Some(watch) = source.watch.filter(|watch| Some(*watch) != before) {
             self.watched.insert(watch, Task::Source(slot));
         }
-        let is_readable = source.next(now, &self.limits).is_some();
+        let is_readable = may_be_read && source.next(now, &self.limits).is_some();
         if is_readable && !source.is_ready {
             source.is_ready = true;
             self.ready.push_back(slot);

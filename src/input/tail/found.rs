@@ -7,14 +7,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use spanline_parsers::rotation::{self, Order};
+use spanline_parsers::rotation::{Order, Packing};
 
-use super::file::{File, Presence, State, millis};
+use super::file::{Change, File, Presence, State};
 use super::file_system::{FileSystem, OpenFile, Stat};
-use super::opened::{Form, form, head, place_at_end};
-use super::recognise::{Adopted, Copy, Recognised, is_unfinished, recognise};
-use super::sink::{Loss, Notice, TailSink};
-use super::source::{Context, Source};
+use super::opened::{Form, form, head, holds, packed_ends_at, place_at_end};
+use super::recognise::{Copy, Recognised, packing, recognise};
+use super::sink::{Notice, TailSink};
+use super::source::{Context, Source, order_of};
 use crate::files::followed::{Place, Sample};
 use crate::files::identity::FileId;
 
@@ -28,7 +28,7 @@ pub(super) struct Listed {
 
 impl Listed {
     pub(super) fn new(name: PathBuf, id: FileId) -> Listed {
-        let order = rotation::family(&name.to_string_lossy()).order;
+        let order = order_of(&name);
         Listed { name, id, order }
     }
 }
@@ -44,26 +44,44 @@ impl<H: OpenFile> Source<H> {
     ) {
         listed.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.name.cmp(&b.name)));
         self.copies.retain(|copy| listed.iter().any(|name| name.id == copy.stat.id));
-        let unknown = self.find_again(listed, context);
+        let (fs, folder, base) = (&*context.fs, context.folder, &*self.base);
+        let has_come = |file: &File<H>| {
+            let is_filled =
+                |name: &Listed| fs.stat(&folder.join(&name.name)).is_ok_and(|stat| stat.id == file.id && stat.size > 0);
+            let name = listed.iter().find(|name| name.id == file.id && *name.name != *base);
+            file.is_unclear(base) && name.is_some_and(is_filled)
+        };
+        // What was empty is recognised anew, and keeps its place if it is a file of its own.
+        let mut come = Vec::new();
+        for file in self.files.iter_mut().filter(|file| has_come(file)) {
+            file.presence = Presence::Lost;
+            come.push(file.number);
+        }
+        let mut unknown = self.find_again(listed, context);
+        self.put_in_order();
+        if !unknown.is_empty() {
+            unknown.extend(self.compare_all(context));
+        }
+        // Copies of what is written to are known by it, and packed ones by what is not packed.
+        unknown.sort_by_key(|name| (*name.name != *self.base, packing(&name.name) != Packing::Plain));
         let was_undecided = std::mem::take(&mut self.undecided);
         let mut first_new = Vec::new();
         for name in unknown {
+            if self.is_copy_of_lost(&name, context) {
+                continue;
+            }
             match recognise(context.fs, context.folder, &name.name, &self.base, &self.files) {
                 Ok(Recognised::New(handle, stat)) => {
-                    let at = self.insert(&name, &stat, handle, context);
+                    let came = |file: &File<H>| file.id == stat.id && come.contains(&file.number);
+                    let at = self.files.iter().position(came).unwrap_or_else(|| self.place_for(name.order));
+                    self.insert(at, &name, &stat, handle, context);
                     first_new.push(self.files[at].number);
                 }
                 Ok(Recognised::Moved(at, handle, stat)) => self.move_to(at, &name, handle, &stat, context),
-                Ok(Recognised::MovedFromRewritten(at, handle, stat)) => {
-                    match self.files[at].stat(context.fs, context.folder) {
-                        Ok(now) => self.cut(at, &now, context),
-                        Err(_) => self.lose_content(at, context),
-                    }
-                    self.move_to(at, &name, handle, &stat, context);
-                }
-                Ok(Recognised::CopyOf(at, stat)) => {
+                Ok(Recognised::CopyOf(at, stat, end)) => {
                     self.copies.retain(|copy| copy.stat.id != stat.id);
-                    self.copies.push(Copy { name: name.name.into_boxed_path(), of: self.files[at].number, stat });
+                    let name = name.name.into_boxed_path();
+                    self.copies.push(Copy { name, of: self.files[at].number, stat, end });
                 }
                 Ok(Recognised::Undecided) => self.undecided = was_undecided.saturating_add(1),
                 Err(error) => {
@@ -76,10 +94,13 @@ impl<H: OpenFile> Source<H> {
                 }
             }
         }
+        self.files.retain(|file| file.presence != Presence::Lost || !come.contains(&file.number));
+        let files = &self.files;
+        self.copies.retain(|copy| !files.iter().any(|file| file.is_there() && file.id == copy.stat.id));
         if skips_old {
             first_new.iter().for_each(|number| self.skip_old(*number, context));
         }
-        self.settle(context);
+        self.settle(true, context);
     }
 
     /// Finds its files by their inodes; gives the names that are left.
@@ -91,8 +112,13 @@ impl<H: OpenFile> Source<H> {
         let mut is_met = vec![false; self.files.len()];
         let mut unknown = Vec::new();
         for name in listed {
-            let is_it = |file: &File<H>| file.id == name.id && file.presence != Presence::Lost;
-            match self.files.iter().position(is_it) {
+            let at = |is_there: bool| {
+                let is_it = |file: &File<H>| {
+                    file.id == name.id && file.presence != Presence::Lost && file.is_there() == is_there
+                };
+                self.files.iter().position(is_it)
+            };
+            match at(true).or_else(|| at(false)) {
                 // Another name of the same file.
                 Some(at) if is_met[at] => {}
                 Some(at) if self.is_still(at, &name, context) => is_met[at] = true,
@@ -110,6 +136,53 @@ impl<H: OpenFile> Source<H> {
                 Presence::Named => self.lose_content(at, context),
                 _ => {}
             }
+        }
+        unknown
+    }
+
+    /// Whether a name is a copy of a file whose own content is gone by now: it is adopted, not compared.
+    fn is_copy_of_lost<F: FileSystem<File = H>, S>(&mut self, name: &Listed, context: &Context<'_, F, S>) -> bool {
+        let Some(at) = self.copies.iter().position(|copy| copy.stat.id == name.id) else { return false };
+        let copy = &mut self.copies[at];
+        let path = context.folder.join(&name.name);
+        if *name.name == *self.base || !copy.is_still_at(context.fs, &path) {
+            self.copies.remove(at);
+            return false;
+        }
+        copy.name = name.name.clone().into_boxed_path();
+        let of = copy.of;
+        self.files.iter().any(|file| file.number == of && file.presence == Presence::Lost)
+    }
+
+    /// Before others are compared with its files: whether these hold what they held. Gives the names of those that do not.
+    fn compare_all<F: FileSystem<File = H>, S: TailSink>(&mut self, context: &mut Context<'_, F, S>) -> Vec<Listed> {
+        let (mut at, mut unknown) = (0, Vec::new());
+        while at < self.files.len() {
+            let file = &mut self.files[at];
+            let path = context.folder.join(&file.name);
+            let handle = match &file.open {
+                _ if !file.is_there() || file.form == Form::Packed => None,
+                Some(open) => Some(open.handle.clone()),
+                None => context.fs.open(&path).ok().map(Arc::new),
+            };
+            if let Some(handle) = handle
+                && let Ok(stat) = handle.stat()
+                && stat.id == file.id
+            {
+                // What cannot be read is no reason to believe that it is another file.
+                let holds = |sample, at| holds(&*handle, sample, at).unwrap_or(true);
+                let is_same = holds(file.place.frontier, file.place.frontier_start()) && holds(file.prefix, 0);
+                if !is_same || file.note(&stat, context.now) == Change::Cut {
+                    let was_named = file.presence == Presence::Named;
+                    self.cut(at, &stat, context);
+                    if was_named && *self.files[at].name != *self.base {
+                        unknown.push(Listed::new(self.files[at].name.to_path_buf(), stat.id));
+                    }
+                } else {
+                    file.sure = file.sure.max(file.size);
+                }
+            }
+            at += 1;
         }
         unknown
     }
@@ -136,6 +209,23 @@ impl<H: OpenFile> Source<H> {
         // An inode is not used again while it is open.
         let must_compare = is_new_to_run || is_renamed && file.open.is_none();
         let path = context.folder.join(&name.name);
+        if is_renamed
+            && file.open.is_none()
+            && (file.is_done() && file.form != Form::Packed || *name.name == *self.base)
+        {
+            // Its inode may have been used again, for a file that begins alike: all are compared.
+            return false;
+        }
+        if file.form == Form::Packed && file.open.is_none() && !is_new_to_run {
+            let is_same = |stat: Stat| (stat.id, stat.size, stat.modified) == (file.id, file.size, file.modified);
+            if !context.fs.stat(&path).is_ok_and(is_same) {
+                return false;
+            }
+        }
+        if must_compare && file.place.at == 0 && file.prefix.is_empty() {
+            // Nothing is known by which to tell it.
+            return false;
+        }
         if must_compare {
             match file.is_still_at(context.fs, &path) {
                 Ok(true) => {}
@@ -154,9 +244,10 @@ impl<H: OpenFile> Source<H> {
             if let Ok(handle) = context.fs.open(&path) {
                 file.form = form(&handle).unwrap_or(Form::Unknown);
             }
-            if file.form == Form::Packed {
-                file.sure = if file.is_done() { file.size } else { 0 };
-            }
+            file.sure = match file.form {
+                Form::Packed if !file.is_done() => 0,
+                _ => file.size,
+            };
             file.has_news = file.is_behind();
             self.tell_known(at, context);
         }
@@ -166,7 +257,25 @@ impl<H: OpenFile> Source<H> {
         true
     }
 
-    fn tell_known<F: FileSystem, S: TailSink>(&mut self, at: usize, context: &mut Context<'_, F, S>) {
+    /// Files that nothing was given of stand by their names, whatever they were called before.
+    fn put_in_order(&mut self) {
+        for at in 0..self.files.len() {
+            let file = &self.files[at];
+            let order = order_of(&file.name);
+            let is_newer = |other: &File<H>| other.presence == Presence::Named && order_of(&other.name) < order;
+            if file.state == State::Waiting
+                && file.presence == Presence::Named
+                && file.place.at == 0
+                && self.files[at + 1..].iter().any(is_newer)
+            {
+                let file = self.files.remove(at);
+                let at = self.place_for(order);
+                self.files.insert(at, file);
+            }
+        }
+    }
+
+    pub(super) fn tell_known<F: FileSystem, S: TailSink>(&mut self, at: usize, context: &mut Context<'_, F, S>) {
         let file = &mut self.files[at];
         if let Some(known) = file.known.take() {
             file.was_told = true;
@@ -174,29 +283,36 @@ impl<H: OpenFile> Source<H> {
         }
     }
 
-    /// A new file, between those that it was written between.
+    /// A new file.
     fn insert<F: FileSystem<File = H>, S: TailSink>(
         &mut self,
+        at: usize,
         name: &Listed,
         stat: &Stat,
         handle: Arc<H>,
         context: &mut Context<'_, F, S>,
-    ) -> usize {
+    ) {
         let number = context.number();
         let mut file = File::new(number, &name.name, stat, context.now);
+        file.sample(&handle);
         if stat.size > 0 && context.may_open() {
             file.open = Some(context.opened(handle));
         }
-        let is_newer = |other: &File<H>| {
-            other.presence == Presence::Named && rotation::family(&other.name.to_string_lossy()).order > name.order
-        };
-        let at = self.files.iter().position(is_newer).unwrap_or(self.files.len());
         self.files.insert(at, file);
-        at
+        // From now on its writer may come to use the new one.
+        if let Some(before) = at.checked_sub(1).map(|before| &mut self.files[before]) {
+            before.quiet_since = context.now;
+        }
+    }
+
+    /// Where a file of this order stands among those that are there.
+    pub(super) fn place_for(&self, order: Order) -> usize {
+        let is_newer = |other: &File<H>| other.presence == Presence::Named && order_of(&other.name) > order;
+        self.files.iter().position(is_newer).unwrap_or(self.files.len())
     }
 
     /// A known file's content was found elsewhere.
-    fn move_to<F: FileSystem<File = H>, S: TailSink>(
+    pub(super) fn move_to<F: FileSystem<File = H>, S: TailSink>(
         &mut self,
         at: usize,
         name: &Listed,
@@ -211,9 +327,10 @@ impl<H: OpenFile> Source<H> {
         (file.presence, file.form, file.is_suspect) = (Presence::Named, form, false);
         file.quiet_since = context.now;
         file.sure = match form {
-            Form::Packed if file.is_done() => stat.size,
+            // It may have grown before it was compressed.
+            Form::Packed if file.is_done() && packed_ends_at(&*handle, file.place.at) => stat.size,
             Form::Packed => 0,
-            _ => file.place.at,
+            _ => stat.size.max(file.place.at),
         };
         file.has_news = file.is_behind();
         file.open = (!file.is_done() && context.may_open()).then(|| context.opened(handle));
@@ -247,92 +364,6 @@ impl<H: OpenFile> Source<H> {
                 self.fail(at, &error, context);
                 // It cannot be told where it ends: whatever it holds is old.
                 self.files[at].state = State::Abandoned;
-            }
-        }
-    }
-
-    /// Ends with files whose content is gone, unless it may still turn up.
-    pub(super) fn settle<F: FileSystem<File = H>, S: TailSink>(&mut self, context: &mut Context<'_, F, S>) {
-        let mut at = 0;
-        while at < self.files.len() {
-            let file = &self.files[at];
-            let is_gone = matches!(file.presence, Presence::Lost | Presence::ToFind);
-            if !is_gone || self.adopt_copy(at, context) {
-                at += 1;
-                continue;
-            }
-            let file = &self.files[at];
-            let late = millis(context.limits.late_writes);
-            let may_turn_up = file.is_done() && file.presence == Presence::Lost || self.undecided > 0;
-            if may_turn_up && context.now < file.quiet_since.saturating_add(late) {
-                at += 1;
-                continue;
-            }
-            self.forget(at, context);
-        }
-    }
-
-    /// A file is gone, and with it what was not read of it.
-    fn forget<F: FileSystem<File = H>, S: TailSink>(&mut self, at: usize, context: &mut Context<'_, F, S>) {
-        let file = &self.files[at];
-        if file.presence == Presence::ToFind {
-            if let Some(known) = file.known {
-                context.sink.known_file(known as usize, None);
-            }
-            self.files.remove(at);
-            return;
-        }
-        if !file.is_done() {
-            let reason = if file.is_suspect { Loss::Truncated } else { Loss::Deleted };
-            let had_begun = file.has_begun();
-            let number = file.number;
-            self.lose(file.unread(), reason, context);
-            // Whether more was written to it than was seen is not known.
-            self.is_seamless = false;
-            if had_begun {
-                context.sink.file_ends(self.number, number);
-            }
-        }
-        let file = self.files.remove(at);
-        if file.was_told {
-            context.sink.file_is_gone(file.number);
-        }
-    }
-
-    /// A copy takes the place of a file whose own content is gone.
-    fn adopt_copy<F: FileSystem<File = H>, S: TailSink>(&mut self, at: usize, context: &mut Context<'_, F, S>) -> bool {
-        let number = self.files[at].number;
-        let Some(of) = self.copies.iter().position(|copy| copy.of == number) else { return false };
-        let adopted = self.copies[of].adopt(context.fs, context.folder, &self.files[at]);
-        let name = Listed::new(self.copies[of].name.to_path_buf(), self.copies[of].stat.id);
-        match adopted {
-            Ok(Adopted::All(handle, stat)) => {
-                self.copies.remove(of);
-                self.move_to(at, &name, handle, &stat, context);
-                true
-            }
-            Ok(Adopted::Less(stat, prefix, place)) => {
-                self.copies.remove(of);
-                let number = context.number();
-                let mut copy = File::new(number, &name.name, &stat, context.now);
-                (copy.prefix, copy.place, copy.sure) = (prefix, place, place.at);
-                (copy.state, copy.form, copy.has_news) = (State::Finished, Form::Plain, false);
-                self.files.insert(at + 1, copy);
-                self.place(at + 1, context);
-                false
-            }
-            // It is looked at as any other file.
-            Ok(Adopted::Nothing) => {
-                self.copies.remove(of);
-                context.must_list = true;
-                false
-            }
-            Err(error) => {
-                if !is_unfinished(&error) {
-                    self.copies.remove(of);
-                    context.must_list = true;
-                }
-                false
             }
         }
     }

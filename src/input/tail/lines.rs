@@ -7,7 +7,7 @@ use std::io;
 use super::config::TailLimits;
 use super::file::File;
 use super::file_system::OpenFile;
-use super::opened::{Form, Searched, form, head, holds};
+use super::opened::{Form, form, head, holds};
 use crate::files::followed::{Place, SAMPLE_BYTES_MAX, Sample};
 use crate::unpack::START_BYTES;
 
@@ -61,27 +61,34 @@ impl<H: OpenFile> File<H> {
         let (at, lead, start) = (self.place.at, self.place.frontier.bytes(), self.place.frontier_start());
         let line_max = limits.line_bytes_max.max(1);
         let turn_bytes = limits.turn_bytes.clamp(1, line_max);
+        // Up to there no line feed was found behind the place.
+        let searched = usize::try_from(self.searched.saturating_sub(at)).unwrap_or(line_max).min(line_max);
         let wanted = if self.form == Form::Packed {
             if !open.come_to(start)? {
                 return Ok(Turn::Searching);
             }
-            open.held_bytes().saturating_sub(lead) + turn_bytes
+            searched.max(open.held_bytes().saturating_sub(lead)) + turn_bytes
         } else if takes_rest {
             line_max + 1
-        } else if open.searched > at {
-            match open.search(window, at, turn_bytes, line_max)? {
-                Searched::Found(bytes) => bytes,
-                Searched::Nothing { has_ended: false } => return Ok(Turn::Searching),
-                Searched::Nothing { has_ended: true } => return Ok(Turn::AtEnd),
+        } else if searched > 0 {
+            let found = open.search(window, self.searched, turn_bytes)?;
+            if !found.has_found && searched + found.bytes <= line_max {
+                self.searched += found.bytes as u64;
+                // What comes next may be long in coming.
+                if found.has_ended && !holds(&*open.handle, self.place.frontier, start)? {
+                    return Ok(Turn::Changed);
+                }
+                return Ok(if found.has_ended { Turn::AtEnd } else { Turn::Searching });
             }
+            searched + found.bytes
         } else {
             turn_bytes
         };
-        let has_ended = open.fill(window, start, lead + wanted)?;
+        let has_ended = open.fill(window, start, (lead + wanted).max(SAMPLE_BYTES_MAX))?;
         if window.len() < lead || Sample::of(&window[..lead]) != self.place.frontier {
             return Ok(Turn::Changed);
         }
-        if start == 0 && self.prefix.bytes() < SAMPLE_BYTES_MAX {
+        if start == 0 {
             if !self.prefix.is_start_of(window) {
                 return Ok(Turn::Changed);
             }
@@ -104,7 +111,7 @@ impl<H: OpenFile> File<H> {
                 Ok(Turn::Lines(Lines { start: lead, end, continues, cut, has_more, place }))
             }
             None => {
-                open.searched = read_to;
+                self.searched = read_to;
                 Ok(if has_ended { Turn::AtEnd } else { Turn::Searching })
             }
         }
@@ -113,7 +120,7 @@ impl<H: OpenFile> File<H> {
     /// Whether an open file holds what it held: its first bytes, and those before the place.
     pub(super) fn is_what_it_was(&mut self) -> io::Result<bool> {
         let Some(open) = &mut self.open else { return Ok(true) };
-        open.searched = 0;
+        self.searched = 0;
         if self.form == Form::Packed {
             let (head, _) = head(&open.handle)?;
             return Ok(self.prefix.is_start_of(&head));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use spanline_parsers::rotation;
 
-use super::check::is_gone;
+use super::check::{is_gone, is_of_one};
 use super::config::Start;
 use super::file::{File, Millis};
 use super::file_system::{Entry, EntryKind, FileSystem, Stat};
@@ -173,7 +173,7 @@ impl<F: FileSystem> Tail<F> {
                 folder.watch = Some(watch);
                 self.watched.insert(watch, Task::Folder(slot));
             }
-            Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) if is_of_one(&error) => {}
             Err(error) => {
                 self.can_watch = false;
                 sink.notice(&Notice::NoWatches { error: &error });
@@ -342,6 +342,7 @@ impl<F: FileSystem> Tail<F> {
         self.with_source(slot, now, sink, |source, context, can_watch| {
             source.found(names, skips_old, context);
             source.check(can_watch, context);
+            true
         });
     }
 

@@ -12,6 +12,7 @@ pub mod file_system;
 mod folder;
 pub mod follower;
 mod found;
+mod gone;
 pub mod inotify;
 mod lines;
 mod listing;

@@ -31,8 +31,8 @@ pub(super) struct Opened<H> {
     pub(super) handle: Arc<H>,
     /// The stream of a packed one, once it was begun.
     pub(super) packed: Option<Packed>,
-    /// Up to here no line feed was found behind the place.
-    pub(super) searched: u64,
+    /// It stays open after its turn. Otherwise its stream begins anew each time, and must come as far in one turn.
+    pub(super) is_kept: bool,
     /// Counts what is open.
     _held: Held,
 }
@@ -91,7 +91,7 @@ const STEP_BYTES: usize = 16 * 1024;
 
 impl<H: OpenFile> Opened<H> {
     pub(super) fn new(handle: Arc<H>, held: Held) -> Opened<H> {
-        Opened { handle, packed: None, searched: 0, _held: held }
+        Opened { handle, packed: None, is_kept: true, _held: held }
     }
 
     /// Bytes on disk that were taken by the stream of a packed file.
@@ -146,30 +146,19 @@ impl<H: OpenFile> Opened<H> {
 }
 
 /// What the search for the end of a long line has found.
-pub(super) enum Searched {
-    /// So many bytes from the place on are to be read.
-    Found(usize),
-    Nothing {
-        has_ended: bool,
-    },
+pub(super) struct Searched {
+    /// So many bytes were looked at.
+    pub(super) bytes: usize,
+    pub(super) has_found: bool,
+    pub(super) has_ended: bool,
 }
 
 impl<H: OpenFile> Opened<H> {
     /// Looks for a line feed behind what was searched before, so that a line which grows by bytes is not read again for each.
-    pub(super) fn search(
-        &mut self,
-        window: &mut Vec<u8>,
-        at: u64,
-        turn_bytes: usize,
-        line_max: usize,
-    ) -> io::Result<Searched> {
-        let has_ended = self.fill(window, self.searched, turn_bytes)?;
-        let length = usize::try_from(self.searched - at).unwrap_or(usize::MAX).saturating_add(window.len());
-        if length > line_max || memchr::memchr(b'\n', window).is_some() {
-            return Ok(Searched::Found(length.min(line_max + turn_bytes)));
-        }
-        self.searched += window.len() as u64;
-        Ok(Searched::Nothing { has_ended })
+    pub(super) fn search(&mut self, window: &mut Vec<u8>, searched: u64, turn_bytes: usize) -> io::Result<Searched> {
+        let has_ended = self.fill(window, searched, turn_bytes)?;
+        let has_found = memchr::memchr(b'\n', window).is_some();
+        Ok(Searched { bytes: window.len(), has_found, has_ended })
     }
 
     /// Brings the stream of a packed file to where it is read on; `false` if that takes another turn.
@@ -185,7 +174,7 @@ impl<H: OpenFile> Opened<H> {
             if skipped < step {
                 // It is shorter than what was read of it: the frontier will tell.
                 packed.skip = 0;
-            } else if packed.skip > 0 {
+            } else if packed.skip > 0 && self.is_kept {
                 return Ok(false);
             }
         }
@@ -260,9 +249,14 @@ pub(super) fn packed_holds<H: OpenFile>(handle: &Arc<H>, place: Place) -> io::Re
     Ok(Sample::of(&bytes) == place.frontier)
 }
 
+/// Whether a packed file tells that it holds so many bytes.
+pub(super) fn packed_ends_at<H: OpenFile>(handle: &H, at: u64) -> bool {
+    gzip_length(handle).is_ok_and(|length| length == Some(at as u32))
+}
+
 /// The length of the decompressed bytes modulo 2^32, as a gzip file of one member tells it.
 /// <https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1>
-fn gzip_length<H: OpenFile>(handle: &H) -> io::Result<Option<u32>> {
+pub(super) fn gzip_length<H: OpenFile>(handle: &H) -> io::Result<Option<u32>> {
     let (mut magic, mut length) = ([0; 2], [0; 4]);
     let Some(at) = handle.stat()?.size.checked_sub(18) else { return Ok(None) };
     let is_gzip = read_full(handle, &mut magic, 0)? == 2 && magic == [0x1f, 0x8b];

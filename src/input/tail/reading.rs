@@ -5,6 +5,7 @@ use super::file::{Change, Millis, Presence, State};
 use super::file_system::{FileSystem, OpenFile};
 use super::lines::{Lines, Turn};
 use super::opened::Form;
+use super::recognise::Copy;
 use super::sink::{Loss, Notice, TailSink};
 use super::source::{Context, Source};
 use crate::input::names;
@@ -12,7 +13,7 @@ use crate::input::read::Chunk;
 use crate::input::sniff::{SNIFF_BYTES, sniff};
 
 impl<H: OpenFile> Source<H> {
-    /// Reads one turn of one file; whether more can be read at once.
+    /// Reads one turn of one file; `false` if there is nothing more to read before it is looked at again.
     pub(super) fn turn<F: FileSystem<File = H>, S: TailSink>(
         &mut self,
         is_for_lines: bool,
@@ -22,9 +23,8 @@ impl<H: OpenFile> Source<H> {
         if self.files[at].open.is_none() {
             let is_beyond = !context.may_open();
             self.open(at, context);
-            if self.files[at].open.is_none() {
-                return false;
-            }
+            let Some(open) = &mut self.files[at].open else { return false };
+            open.is_kept = !is_beyond;
             let is_more = self.turn_of(at, is_for_lines, context);
             if is_beyond {
                 if !std::mem::replace(context.had_too_many_behind, true) {
@@ -52,7 +52,14 @@ impl<H: OpenFile> Source<H> {
             return self.compare(at, context);
         }
         let file = &mut self.files[at];
-        if context.now < file.readable_at(context.limits) {
+        if file.is_unclear(&self.base) && file.stat(context.fs, context.folder).is_ok_and(|stat| stat.size > 0) {
+            context.must_list = true;
+            return false;
+        }
+        if context.now < file.readable_at() {
+            return false;
+        }
+        if self.has_false_copies(at, context) {
             return false;
         }
         let takes_rest = self.takes_rest(at, context.now, context.limits);
@@ -79,10 +86,32 @@ impl<H: OpenFile> Source<H> {
         }
     }
 
+    /// Before a file is read for the first time: whether what was taken for its copy is none, since it was written anew
+    /// meanwhile. Later the bytes before its place tell.
+    fn has_false_copies<F: FileSystem<File = H>, S: TailSink>(
+        &mut self,
+        at: usize,
+        context: &mut Context<'_, F, S>,
+    ) -> bool {
+        let file = &self.files[at];
+        let Some(open) = file.open.as_ref().filter(|_| file.place.at == 0 && !self.copies.is_empty()) else {
+            return false;
+        };
+        let (number, before) = (file.number, self.copies.len());
+        let (fs, folder) = (&*context.fs, context.folder);
+        let is_false = |copy: &Copy| matches!(copy.is_of(fs, folder, &open.handle), Ok(false));
+        self.copies.retain(|copy| copy.of != number || !is_false(copy));
+        let has_false = self.copies.len() < before;
+        context.must_list |= has_false;
+        has_false
+    }
+
     /// Whether a line that is not finished is given.
     fn takes_rest(&self, at: usize, now: Millis, limits: &TailLimits) -> bool {
         let file = &self.files[at];
         match file.state {
+            // What is packed is not written to any more.
+            _ if file.form == Form::Packed => file.state != State::Begun || self.has_newer(at),
             State::Finished | State::Late => now >= file.ends_at(limits),
             _ => self.is_ending(at, now, limits),
         }

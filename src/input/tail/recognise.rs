@@ -12,7 +12,7 @@ use spanline_parsers::rotation::{self, Packing};
 
 use super::file::{File, Presence};
 use super::file_system::{FileSystem, OpenFile, Stat};
-use super::opened::{Form, head, holds, packed_holds, read_full, stream};
+use super::opened::{Form, gzip_length, head, holds, packed_holds, read_full, stream};
 use crate::files::followed::{Place, SAMPLE_BYTES_MAX, Sample};
 
 /// A file that begins with what is known of another one's beginning, which is as long as this, is taken for it though it
@@ -26,10 +26,8 @@ pub(super) enum Recognised<H> {
     New(Arc<H>, Stat),
     /// What this known file was: the index. Its content is to be found here from now on.
     Moved(usize, Arc<H>, Stat),
-    /// The same as above, but the known file's inode holds something else by now.
-    MovedFromRewritten(usize, Arc<H>, Stat),
-    /// It holds what this known file holds, or its beginning.
-    CopyOf(usize, Stat),
+    /// It holds what this known file holds, or its beginning; and its last bytes.
+    CopyOf(usize, Stat, Sample),
     /// That cannot be told yet: it is being written, or gone again.
     Undecided,
 }
@@ -39,7 +37,7 @@ pub(super) fn packing(name: &Path) -> Packing {
     rotation::family(&name.to_string_lossy()).packing
 }
 
-/// Compares a file with those that are known of its family, `base`.
+/// Compares a file with those that are known of its family, `base`. Those that are there hold what they held.
 pub(super) fn recognise<F: FileSystem>(
     fs: &F,
     folder: &Path,
@@ -58,9 +56,9 @@ pub(super) fn recognise<F: FileSystem>(
     if is_written_to && stat.size < REPLACED_BYTES_MIN {
         return Ok(Recognised::New(handle, stat));
     }
-    let may_be_known = files.iter().any(|file| file.place.at > 0 || file.size > 0);
-    if stat.size == 0 && may_be_known {
-        return Ok(Recognised::Undecided);
+    // What is empty is looked at again once it is not.
+    if stat.size == 0 {
+        return Ok(Recognised::New(handle, stat));
     }
     let (head, form) = match head(&handle) {
         Ok(read) => read,
@@ -72,12 +70,17 @@ pub(super) fn recognise<F: FileSystem>(
         return Ok(Recognised::Undecided);
     }
     let unknown = Unknown { handle: &handle, head: &head, form, size: stat.size, is_written_to };
-    for (at, file) in files.iter().enumerate() {
-        match unknown.compare(fs, folder, base, file)? {
+    // What can be compared as a whole tells most; else, the more of a file was read: heads may be the same.
+    let mut candidates: Vec<(usize, &File<F::File>)> = files.iter().enumerate().collect();
+    candidates.sort_by_key(|(_, file)| (!file.is_there(), std::cmp::Reverse((file.place.at, file.size))));
+    for (at, file) in candidates {
+        match unknown.compare(fs, folder, file)? {
             Likeness::None => {}
-            Likeness::Content if file.is_there() => return Ok(Recognised::MovedFromRewritten(at, handle, stat)),
             Likeness::Content => return Ok(Recognised::Moved(at, handle, stat)),
-            Likeness::Copy => return Ok(Recognised::CopyOf(at, stat)),
+            Likeness::Copy => {
+                let end = end_of(&*handle, stat.size)?;
+                return Ok(Recognised::CopyOf(at, stat, end));
+            }
             Likeness::Unclear => return Ok(Recognised::Undecided),
         }
     }
@@ -109,18 +112,8 @@ enum Likeness {
 }
 
 impl<H: OpenFile> Unknown<'_, H> {
-    fn compare<F: FileSystem<File = H>>(
-        &self,
-        fs: &F,
-        folder: &Path,
-        base: &Path,
-        file: &File<H>,
-    ) -> io::Result<Likeness> {
-        let is_copied_from = file.is_there()
-            && file.form != Form::Packed
-            && !self.is_written_to
-            && (self.form == Form::Packed || *file.name == *base);
-        if is_copied_from {
+    fn compare<F: FileSystem<File = H>>(&self, fs: &F, folder: &Path, file: &File<H>) -> io::Result<Likeness> {
+        if file.is_there() && file.form != Form::Packed && !self.is_written_to {
             let open = match &file.open {
                 Some(open) => Some(open.handle.clone()),
                 None => fs.open(&folder.join(&file.name)).ok().map(Arc::new),
@@ -133,12 +126,7 @@ impl<H: OpenFile> Unknown<'_, H> {
                 Some(Err(_)) | None => {}
             }
         }
-        let has_moved = match file.presence {
-            Presence::Lost | Presence::ToFind => true,
-            // One that was rewritten since it was looked at last.
-            _ => is_copied_from && !file.holds_its_frontier(fs, folder),
-        };
-        if has_moved && self.has_content_of(file)? {
+        if matches!(file.presence, Presence::Lost | Presence::ToFind) && self.has_content_of(file)? {
             return Ok(Likeness::Content);
         }
         Ok(Likeness::None)
@@ -147,6 +135,14 @@ impl<H: OpenFile> Unknown<'_, H> {
     /// Whether it has what was read of a file that is not at its inode any more.
     fn has_content_of(&self, file: &File<H>) -> io::Result<bool> {
         let place = file.place;
+        if place.at == 0 && !file.prefix.is_empty() && !self.is_written_to {
+            // Nothing was read of it: its length must do.
+            let is_as_long = match self.form {
+                Form::Packed => gzip_length(&**self.handle)?.is_some_and(|length| u64::from(length) >= file.sure),
+                _ => self.size >= file.sure,
+            };
+            return Ok(is_as_long && file.prefix.is_start_of(self.head));
+        }
         let is_long_enough = place.at > 0 && (!self.is_written_to || place.at >= REPLACED_BYTES_MIN);
         if !is_long_enough || file.prefix.is_empty() || !file.prefix.is_start_of(self.head) {
             return Ok(false);
@@ -203,17 +199,6 @@ fn packed_end<H: OpenFile>(handle: &Arc<H>, length_max: u64) -> io::Result<(u64,
 }
 
 impl<H: OpenFile> File<H> {
-    /// Whether its inode still has what stood before its place.
-    fn holds_its_frontier<F: FileSystem<File = H>>(&self, fs: &F, folder: &Path) -> bool {
-        let is_held = |handle: &H| holds(handle, self.place.frontier, self.place.frontier_start());
-        match &self.open {
-            Some(open) => is_held(&open.handle),
-            None => fs.open(&folder.join(&self.name)).and_then(|handle| is_held(&handle)),
-        }
-        // What cannot be read is no reason to believe that it is another file.
-        .unwrap_or(true)
-    }
-
     /// Whether what lies at a path now, at the inode that this one had, is still this one.
     pub(super) fn is_still_at<F: FileSystem<File = H>>(&self, fs: &F, path: &Path) -> io::Result<bool> {
         let handle = Arc::new(fs.open(path)?);
@@ -230,7 +215,7 @@ impl<H: OpenFile> File<H> {
         Ok(match form {
             Form::Packed => is_start && self.form != Form::Plain,
             _ => {
-                let is_long_enough = stat.size >= self.place.at;
+                let is_long_enough = stat.size >= self.place.at.max(self.sure);
                 is_start && is_long_enough && holds(&*handle, self.place.frontier, self.place.frontier_start())?
             }
         })
@@ -243,7 +228,10 @@ pub(super) struct Copy {
     pub(super) name: Box<Path>,
     /// The number of the file whose content it has.
     pub(super) of: u32,
+    /// What it was when it was compared.
     pub(super) stat: Stat,
+    /// Its last bytes then, as they are on disk.
+    pub(super) end: Sample,
 }
 
 /// What a copy has of a file whose own content is gone.
@@ -258,6 +246,22 @@ pub(super) enum Adopted<H> {
 }
 
 impl Copy {
+    /// Whether what has its inode now, at this path, is still it, and perhaps longer.
+    pub(super) fn is_still_at<F: FileSystem>(&self, fs: &F, path: &Path) -> bool {
+        let Ok(handle) = fs.open(path) else { return false };
+        let is_it = |stat: Stat| stat.id == self.stat.id && stat.size >= self.stat.size;
+        let start = self.stat.size.saturating_sub(u64::from(self.end.len));
+        handle.stat().is_ok_and(is_it) && holds(&handle, self.end, start).unwrap_or(false)
+    }
+
+    /// Whether a file begins with all that the copy holds.
+    pub(super) fn is_of<F: FileSystem>(&self, fs: &F, folder: &Path, original: &F::File) -> io::Result<bool> {
+        let handle = Arc::new(fs.open(&folder.join(&self.name))?);
+        let size = handle.stat()?.size;
+        let (head, form) = head(&handle)?;
+        Unknown { handle: &handle, head: &head, form, size, is_written_to: false }.is_copy_of(original)
+    }
+
     /// Looks whether it still is a copy of a file.
     pub(super) fn adopt<F: FileSystem>(
         &self,
@@ -276,9 +280,13 @@ impl Copy {
         }
         let holds = match form {
             Form::Packed => packed_holds(&handle, file.place)?,
+            // What was written to it since it was compared was not given.
             _ if stat.size < file.place.at => {
-                let place = Place { at: stat.size, frontier: end_of(&*handle, stat.size)? };
-                return Ok(Adopted::Less(stat, Sample::of_start(&head), place));
+                let place = Place { at: self.stat.size, frontier: self.end };
+                return Ok(match holds(&*handle, place.frontier, place.frontier_start())? {
+                    true => Adopted::Less(stat, Sample::of_start(&head), place),
+                    false => Adopted::Nothing,
+                });
             }
             _ => holds(&*handle, file.place.frontier, file.place.frontier_start())?,
         };
@@ -286,7 +294,7 @@ impl Copy {
     }
 }
 
-/// A sample of a plain file's last bytes.
+/// A sample of a file's last bytes, as they are on disk.
 fn end_of<H: OpenFile>(handle: &H, size: u64) -> io::Result<Sample> {
     let start = size.saturating_sub(SAMPLE_BYTES_MAX as u64);
     let mut bytes = vec![0; usize::try_from(size - start).unwrap_or(0)];

@@ -12,7 +12,8 @@ use crate::files::followed::FollowedFile;
 /// Takes what is followed.
 pub trait TailSink {
     /// The file at this place in the list given at the start goes by this number from now on; `None`: it is not there any
-    /// more. Told once for each file of that list, before anything else is told of it.
+    /// more. Told once for each file of that list, before anything else is told of it; until then it is to be remembered as
+    /// it is.
     fn known_file(&mut self, known: usize, file: Option<u32>);
 
     /// A source begins.
@@ -20,7 +21,8 @@ pub trait TailSink {
 
     /// A file of the source begins, or goes on from where it was read up to in an earlier run. A file that has ended begins
     /// again under its number if it grew after all ([`FileFacts::is_late`]); it then comes between chunks of the file that
-    /// the source has come to since, as a whole, and ends again before these go on.
+    /// the source has come to since, and ends again before these go on. So does one that is older than that and was found
+    /// late.
     fn file_begins(&mut self, source: u32, file: u32, facts: &FileFacts<'_>);
 
     /// Lines of the file that has begun. Their offsets are those in the decompressed file.
@@ -65,7 +67,8 @@ pub struct FileFacts<'f> {
     pub followed: &'f FollowedFile,
     /// It goes on where the file of this source that ended before it has ended: nothing is missing between them.
     pub continues: bool,
-    /// It had ended before.
+    /// It had been taken for finished and has grown since, or it was found late: a file that was written after it may have
+    /// begun.
     pub is_late: bool,
 }
 

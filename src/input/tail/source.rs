@@ -1,12 +1,14 @@
 //! A source: one name that is written to, with the files that it was rotated to, oldest first.
 //!
 //! Here is what it knows, what it tells the sink, and what happens when a file's content is gone from its inode. How files
-//! are found again, looked at and read stands in `found`, `check` and `reading`.
+//! are found again, looked at and read stands in `found`, `gone`, `check` and `reading`.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use spanline_parsers::rotation::{self, Order};
 
 use super::config::TailLimits;
 use super::file::{File, Millis, Presence, State};
@@ -83,6 +85,11 @@ impl<F: FileSystem, S> Context<'_, F, S> {
     }
 }
 
+/// The place of a name among the rotations of its family, oldest first.
+pub(super) fn order_of(name: &Path) -> Order {
+    rotation::family(&name.to_string_lossy()).order
+}
+
 impl<H: OpenFile> Source<H> {
     pub(super) fn new(number: u32, folder: u32, base: &Path, input: u32, now: Millis) -> Source<H> {
         Source {
@@ -110,9 +117,16 @@ impl<H: OpenFile> Source<H> {
         self.files.is_empty() && self.copies.is_empty() && self.undecided == 0
     }
 
-    /// Whether a file behind this one is there: it was rotated away, then.
+    /// Whether there is a file behind this one, or was: this one was rotated away, then.
     pub(super) fn has_newer(&self, at: usize) -> bool {
-        self.files[at + 1..].iter().any(|file| file.presence == Presence::Named)
+        let file = &self.files[at];
+        if file.presence == Presence::Named && file.name == self.base {
+            return false;
+        }
+        let is_newer = |name: &Path| order_of(name) > order_of(&file.name);
+        self.files[at + 1..].iter().any(|file| file.presence != Presence::ToFind)
+            || self.files.iter().any(|other| other.presence == Presence::Named && is_newer(&other.name))
+            || self.copies.iter().any(|copy| is_newer(&copy.name))
     }
 
     /// The file that is read, or waited for, unless all are done.
@@ -125,15 +139,18 @@ impl<H: OpenFile> Source<H> {
         let can_try = |file: &File<H>| file.is_there() && file.failed_since.is_none_or(|since| now > since);
         let is_first = |file: &File<H>| {
             let is_late = file.state == State::Finished
-                && file.form != Form::Packed
                 && file.is_behind()
-                && (file.has_news || now >= file.ends_at(limits));
+                && (file.has_news || file.form != Form::Packed && now >= file.ends_at(limits));
             can_try(file) && (file.is_suspect || is_late) && file.state != State::Abandoned
         };
+        // One that has begun between others ends before these go on.
+        if let Some(late) = self.files.iter().position(|file| file.state == State::Late) {
+            return can_try(&self.files[late]).then_some(late);
+        }
         self.files.iter().position(is_first).or_else(|| {
             let at = self.head()?;
             let file = &self.files[at];
-            let is_readable = file.is_behind() && file.has_news && now >= file.readable_at(limits);
+            let is_readable = file.is_behind() && file.has_news && now >= file.readable_at();
             (can_try(file) && (is_readable || self.is_ending(at, now, limits))).then_some(at)
         })
     }
@@ -161,8 +178,9 @@ impl<H: OpenFile> Source<H> {
         self.tell(context);
         // What an earlier run had read to its end stands before it.
         let follows_done = at > 0 && self.files[at - 1].is_done() && self.files[..at].iter().all(File::is_done);
+        let has_later_begun = self.files[at + 1..].iter().any(File::has_begun);
         let file = &mut self.files[at];
-        let is_late = file.state == State::Finished;
+        let is_late = file.state == State::Finished || has_later_begun;
         file.was_told = true;
         let continues = !is_late && (self.is_seamless || follows_done && file.place.at == 0);
         file.state = if is_late { State::Late } else { State::Begun };
@@ -230,11 +248,18 @@ impl<H: OpenFile> Source<H> {
         let mut anew = File::new(number, &file.name, stat, context.now);
         anew.presence = file.presence;
         // What is open is the inode, whatever it holds.
-        anew.open = file.open.take().map(|open| context.opened(open.handle.clone()));
+        if let Some(open) = file.open.take() {
+            anew.sample(&open.handle);
+            anew.open = Some(context.opened(open.handle.clone()));
+        }
+        // Under another name than the one that is written to it may be anything that is known: the next listing tells.
+        let is_another = anew.presence == Presence::Unlinked || file.name == self.base;
         file.presence = Presence::Lost;
         file.is_suspect = true;
         file.quiet_since = context.now;
-        self.files.insert(at + 1, anew);
+        if is_another {
+            self.files.insert(at + 1, anew);
+        }
         context.must_list = true;
     }
 
@@ -248,7 +273,19 @@ impl<H: OpenFile> Source<H> {
         // It is tried again at longer and longer times.
         self.quiet_looks = self.quiet_looks.saturating_add(1);
         let file = &mut self.files[at];
-        file.open = None;
+        if let Some(open) = file.open.take()
+            && file.form == Form::Packed
+        {
+            file.sure = open.consumed();
+        }
+        if file.presence == Presence::Unlinked {
+            (file.presence, file.quiet_since) = (Presence::Lost, context.now);
+            context.must_list = true;
+        }
+        if file.state == State::Late {
+            file.state = State::Finished;
+            context.sink.file_ends(self.number, file.number);
+        }
         if file.failed_since.is_none() {
             file.failed_since = Some(context.now);
             let path = context.folder.join(&file.name);

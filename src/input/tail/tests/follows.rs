@@ -14,7 +14,7 @@ fn lines(from: usize, to: usize) -> String {
     (from..to).map(|number| format!("line {number} of the log, {}\n", "x".repeat(number % 50))).collect()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()

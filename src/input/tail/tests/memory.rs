@@ -46,6 +46,8 @@ pub(super) struct Node {
 struct Content {
     bytes: Vec<u8>,
     modified: i64,
+    /// The largest size that was told of it.
+    seen: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,12 +119,24 @@ impl Memory {
         Some(node.content.lock().unwrap().bytes.clone())
     }
 
+    /// The largest size of a file that was told.
+    pub(super) fn seen(&self, path: &str) -> u64 {
+        let world = self.0.lock().unwrap();
+        let Some(Name::File(node)) = world.names.get(Path::new(path)) else { return 0 };
+        node.content.lock().unwrap().seen
+    }
+
+    /// Some time passes.
+    pub(super) fn tick(&self) {
+        self.0.lock().unwrap().clock += 100;
+    }
+
     /// In place, by another process.
     pub(super) fn truncate(&self, path: &str) {
         let mut world = self.0.lock().unwrap();
         world.clock += 1;
         let Some(Name::File(node)) = world.names.get(Path::new(path)).cloned() else { return };
-        *node.content.lock().unwrap() = Content { bytes: Vec::new(), modified: world.clock };
+        *node.content.lock().unwrap() = Content { bytes: Vec::new(), modified: world.clock, seen: 0 };
         world.written(node.inode);
     }
 
@@ -333,7 +347,8 @@ pub(super) struct Handle(Arc<Node>);
 
 impl Node {
     fn stat(&self) -> Stat {
-        let content = self.content.lock().unwrap();
+        let mut content = self.content.lock().unwrap();
+        content.seen = content.seen.max(content.bytes.len() as u64);
         Stat {
             kind: EntryKind::File,
             id: FileId::new(1, self.inode),

@@ -2,5 +2,6 @@
 
 mod follows;
 mod memory;
+mod model;
 mod on_disk;
 mod recorder;
