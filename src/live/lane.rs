@@ -11,8 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
-use super::keeper::{Keeper, Save, Saved};
+use super::keeper::{Keeper, Kept};
 use super::outbox::Outbox;
+use super::saving::{Saving, Told};
 use super::source::LineSettings;
 use super::sources::{Input, LossCounters, Sources};
 use super::wake::Wake;
@@ -40,10 +41,6 @@ const TURNS_FOR: Duration = Duration::from_millis(20);
 const FULL_PAUSE: Duration = Duration::from_millis(20);
 /// The longest wait.
 const IDLE_PAUSE: Duration = Duration::from_secs(10);
-/// Shortest and longest time between two writes of positions, and the pause in multiples of the time that one took.
-const SAVE_SOONEST: Duration = Duration::from_millis(100);
-const SAVE_LATEST: Duration = Duration::from_secs(1);
-const SAVE_REST: u32 = 20;
 /// How often what is known of quiet sources is looked through.
 const FORGET_EVERY: Duration = Duration::from_secs(10);
 
@@ -91,7 +88,6 @@ struct Loop<'s, F: FileSystem> {
     tail: Tail<F>,
     sources: Sources<'s>,
     outbox: Outbox,
-    keeper: Keeper,
     saving: Saving,
     metrics: Arc<Metrics>,
     heartbeat: Arc<Heartbeat>,
@@ -100,15 +96,6 @@ struct Loop<'s, F: FileSystem> {
     notify: Notify,
     is_stopping: bool,
     forget_at: Instant,
-}
-
-/// When positions are written down.
-struct Saving {
-    is_under_way: bool,
-    wants_all: bool,
-    next: Instant,
-    /// It failed, and that was told.
-    failed: Option<String>,
 }
 
 fn now() -> (Instant, i64) {
@@ -133,8 +120,7 @@ impl<F: FileSystem> Lane<F> {
             tail: Tail::new(&tail, file_system, followed, start.0),
             sources,
             outbox,
-            keeper,
-            saving: Saving { is_under_way: false, wants_all: true, next: start.0, failed: None },
+            saving: Saving::new(keeper, start.0),
             heartbeat: self.metrics.heartbeat(start.0),
             metrics: self.metrics,
             inputs: names,
@@ -201,7 +187,7 @@ impl<F: FileSystem> Loop<'_, F> {
         match wake {
             Wake::Files(event) => self.tail.event(&event, Instant::now()),
             Wake::Settled(receipts) => self.sources.positions.borrow_mut().settle(&receipts),
-            Wake::Saved(saved) => self.saved(saved),
+            Wake::Kept(kept) => self.kept(kept),
             Wake::Stop => self.stop(),
             // The turn that follows looks after it.
             Wake::Asked | Wake::End => {}
@@ -230,7 +216,7 @@ impl<F: FileSystem> Loop<'_, F> {
             self.sources.forget_quiet();
             self.forget_at = now + FORGET_EVERY;
         }
-        self.save(now);
+        self.saving.turn(now, &mut self.sources.positions.borrow_mut());
         self.tell_sources(now);
         reads_on && has_room
     }
@@ -256,46 +242,20 @@ impl<F: FileSystem> Loop<'_, F> {
         let full = (!has_room).then_some(now + FULL_PAUSE);
         let look = (!self.is_stopping).then(|| self.tail.next_look());
         let batch = self.sources.since.map(|since| since + BATCH_AFTER).filter(|_| has_room);
-        let has_changed = || self.sources.positions.borrow().has_changed();
-        let save = (!self.saving.is_under_way && has_changed()).then_some(self.saving.next);
+        let save = self.saving.next(&self.sources.positions.borrow());
         let next = [full, look, batch, save, self.sources.next_quiet()].into_iter().flatten().min();
         next.map_or(IDLE_PAUSE, |next| next.saturating_duration_since(now)).min(IDLE_PAUSE)
     }
 
-    /// Has what changed written down.
-    fn save(&mut self, now: Instant) {
-        let mut positions = self.sources.positions.borrow_mut();
-        if self.saving.is_under_way || now < self.saving.next || !positions.has_changed() {
-            return;
-        }
-        self.saving.is_under_way = true;
-        self.keeper.save(match self.saving.wants_all {
-            true => Save::All(positions.take_all()),
-            false => Save::Changes(positions.take_changes()),
-        });
-    }
-
-    fn saved(&mut self, Saved { outcome, wants_all, took }: Saved) {
-        let saving = &mut self.saving;
-        (saving.is_under_way, saving.wants_all) = (false, wants_all);
-        saving.next = Instant::now() + (took * SAVE_REST).clamp(SAVE_SOONEST, SAVE_LATEST);
-        self.metrics.state_written(outcome.clone());
-        match outcome {
-            Ok(()) => {
-                if saving.failed.take().is_some() {
-                    (self.notify)("the state can be written again");
-                }
-            }
-            Err(error) => {
-                // What was not written is wanted again.
-                self.sources.positions.borrow_mut().all_have_changed();
-                if saving.failed.as_ref() != Some(&error) {
-                    (self.notify)(&format!(
-                        "the state cannot be written ({error}): lines go on, and what is sent meanwhile comes again after a restart"
-                    ));
-                    saving.failed = Some(error);
-                }
-            }
+    fn kept(&mut self, kept: Kept) {
+        let told = self.saving.kept(kept, Instant::now(), &mut self.sources.positions.borrow_mut());
+        self.metrics.state_written(self.saving.failed().map_or(Ok(()), |error| Err(error.to_owned())));
+        match told {
+            Some(Told::WorksAgain) => (self.notify)("the state can be written again"),
+            Some(Told::Fails(error)) => (self.notify)(&format!(
+                "the state cannot be written ({error}): lines go on, and what is sent meanwhile comes again after a restart"
+            )),
+            None => {}
         }
     }
 
@@ -314,20 +274,13 @@ impl<F: FileSystem> Loop<'_, F> {
     fn end(&mut self, wakes: &Receiver<Wake>) -> LaneEnd {
         self.count_links();
         let is_settled = self.sources.positions.borrow().is_delivered();
-        // What is under way first, then what changed since.
-        for _ in 0..2 {
-            if !self.saving.is_under_way && self.sources.positions.borrow().has_changed() {
-                self.saving.next = Instant::now();
-                self.save(Instant::now());
-            }
-            while self.saving.is_under_way {
-                match wakes.recv() {
-                    Ok(wake) => self.wake(wake),
-                    Err(_) => break,
-                }
+        while self.saving.end(&mut self.sources.positions.borrow_mut()) {
+            match wakes.recv() {
+                Ok(wake) => self.wake(wake),
+                Err(_) => break,
             }
         }
-        LaneEnd { is_settled, unsaved: self.saving.failed.take() }
+        LaneEnd { is_settled, unsaved: self.saving.failed().map(str::to_owned) }
     }
 
     /// Tells how far sources are, where somebody asks.

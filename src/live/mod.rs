@@ -8,6 +8,7 @@ pub mod destinations;
 pub mod keeper;
 pub mod lane;
 mod outbox;
+mod saving;
 mod sent_before;
 pub mod source;
 pub mod sources;

@@ -5,7 +5,7 @@
 use crate::input::tail::file_system::FsEvent;
 use crate::record::Receipt;
 
-use super::keeper::Saved;
+use super::keeper::Kept;
 
 /// Something happened.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub enum Wake {
     /// The destination has these, or refused them for good.
     Settled(Vec<Receipt>),
     /// Positions were written down, or were not.
-    Saved(Saved),
+    Kept(Kept),
     /// Somebody asks how far sources are.
     Asked,
     /// Nothing more is read; what was read is still to be delivered.

@@ -33,7 +33,7 @@ use crate::run::RunError;
 use crate::run::agent::AgentConfig;
 
 /// How long a rotated file is waited for before the one after it is read. What is written to it later still comes, behind that.
-const LATE_WRITES: Duration = Duration::from_secs(5);
+const LATE_WRITES: Duration = Duration::from_millis(200);
 /// Names of inputs in metrics.
 const PODS: &str = "pods";
 const FILES: &str = "files";
@@ -112,8 +112,8 @@ impl Lanes {
         for (index, (target, ((wake, wakes), parcels))) in targets.into_iter().zip(ends).enumerate() {
             let name = target.endpoint.name();
             let (journal, loaded) = positions(&config.state, &target, notify)?;
-            let saved = wake.clone();
-            let keeper = Keeper::start(journal, move |outcome| drop(saved.send(Wake::Saved(outcome))))?;
+            let kept = wake.clone();
+            let keeper = Keeper::start(journal, move |outcome| drop(kept.send(Wake::Kept(outcome))))?;
             let tail = tail(config, !loaded.was_there);
             if index == 0 {
                 let asked = wake.clone();

@@ -1,11 +1,11 @@
 //! A journal's disk: files in a state folder.
 //!
-//! In go names and bytes; what a call has written is on the disk when it returns. What the bytes say is not known here.
+//! In go names and bytes. What the bytes say is not known here.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
-use super::journal::Disk;
+use super::journal::{Disk, Syncing};
 use crate::checkpoint::folder::Folder;
 
 /// See the module.
@@ -36,14 +36,23 @@ impl Disk for FolderDisk {
         Ok(())
     }
 
+    fn go_on(&mut self, name: &str) -> io::Result<()> {
+        self.file = Some(File::options().write(true).open(self.folder.path(name))?);
+        Ok(())
+    }
+
     fn append(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         // Of a file that failed once the system may take for written what is not.
         let Some(mut file) = self.file.take() else { return Err(io::ErrorKind::NotFound.into()) };
         file.seek(SeekFrom::Start(at))?;
         file.write_all(bytes)?;
-        file.sync_data()?;
         self.file = Some(file);
         Ok(())
+    }
+
+    fn syncing(&self) -> io::Result<Syncing> {
+        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()?;
+        Ok(Box::new(move || file.sync_data()))
     }
 
     fn set_aside(&mut self, name: &str) -> io::Result<String> {

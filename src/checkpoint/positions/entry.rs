@@ -21,7 +21,42 @@ pub struct Entry {
     pub settled: Vec<(Key, Ranges)>,
 }
 
-/// entry = path family id-device id-inode prefix at frontier finished *stream
+/// What has become of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It is new, or of a file that has another name or begins otherwise.
+    Put(Entry),
+    /// More of its file was settled.
+    Progress(Progress),
+    /// It is forgotten.
+    Removed,
+}
+
+/// How far a file is settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Where to read on.
+    pub resume: Place,
+    /// Nothing more is to be read.
+    pub is_finished: bool,
+    /// As in an entry.
+    pub settled: Vec<(Key, Ranges)>,
+}
+
+/// The number under which an entry of an earlier run is kept until it is known which file it is of; `known`: its place among
+/// these.
+pub(super) fn untold(known: usize) -> u32 {
+    u32::MAX - known as u32
+}
+
+impl Entry {
+    /// Takes over how far its file is settled by now.
+    pub fn go_on(&mut self, Progress { resume, is_finished, settled }: Progress) {
+        (self.file.resume, self.file.is_finished, self.settled) = (resume, is_finished, settled);
+    }
+}
+
+/// entry = path family id-device id-inode prefix progress
 pub(super) fn put(into: &mut Vec<u8>, entry: &Entry) {
     let Entry { file, settled } = entry;
     put_path(into, &file.path);
@@ -29,9 +64,18 @@ pub(super) fn put(into: &mut Vec<u8>, entry: &Entry) {
     put_varint(into, file.id.device());
     put_varint(into, file.id.inode());
     put_sample(into, &file.prefix);
-    put_varint(into, file.resume.at);
-    put_sample(into, &file.resume.frontier);
-    into.push(file.is_finished.into());
+    put_how_far(into, &file.resume, file.is_finished, settled);
+}
+
+pub(super) fn put_progress(into: &mut Vec<u8>, progress: &Progress) {
+    put_how_far(into, &progress.resume, progress.is_finished, &progress.settled);
+}
+
+/// progress = at frontier finished *stream
+fn put_how_far(into: &mut Vec<u8>, resume: &Place, is_finished: bool, settled: &[(Key, Ranges)]) {
+    put_varint(into, resume.at);
+    put_sample(into, &resume.frontier);
+    into.push(is_finished.into());
     put_varint(into, settled.len() as u64);
     for (key, ranges) in settled {
         into.extend_from_slice(&key.to_le_bytes());
@@ -47,6 +91,12 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<Entry> {
     let (path, family) = (take_path(bytes)?, take_path(bytes)?);
     let id = FileId::new(take_varint(bytes)?, take_varint(bytes)?);
     let prefix = take_sample(bytes)?;
+    let Progress { resume, is_finished, settled } = take_progress(bytes)?;
+    let file = FollowedFile { path, family, id, prefix, resume, is_finished };
+    Some(Entry { file, settled })
+}
+
+pub(super) fn take_progress(bytes: &mut &[u8]) -> Option<Progress> {
     let resume = Place { at: take_varint(bytes)?, frontier: take_sample(bytes)? };
     let (is_finished, rest) = bytes.split_first()?;
     *bytes = rest;
@@ -60,8 +110,7 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<Entry> {
         }
         settled.push((key, ranges));
     }
-    let file = FollowedFile { path, family, id, prefix, resume, is_finished: *is_finished != 0 };
-    Some(Entry { file, settled })
+    Some(Progress { resume, is_finished: *is_finished != 0, settled })
 }
 
 fn put_sample(into: &mut Vec<u8>, sample: &Sample) {

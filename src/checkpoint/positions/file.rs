@@ -43,6 +43,8 @@ pub struct PositionedFile {
     pub(super) has_ended: bool,
     /// It is not on the disk any more.
     pub(super) is_gone: bool,
+    /// It is finished, as far as is known to who writes that down.
+    was_finished: bool,
 }
 
 impl PositionedFile {
@@ -50,11 +52,22 @@ impl PositionedFile {
     pub fn new(read: FollowedFile, after: Option<u32>) -> PositionedFile {
         let places = vec![read.resume];
         let streams = SmallMap::default();
-        PositionedFile { read, places, open: None, streams, source: u32::MAX, after, has_ended: false, is_gone: false }
+        PositionedFile {
+            read,
+            places,
+            open: None,
+            streams,
+            source: u32::MAX,
+            after,
+            has_ended: false,
+            is_gone: false,
+            was_finished: false,
+        }
     }
 
-    /// It was read up to this place, whose records were handed out but for those that are open.
-    pub fn read_up_to(&mut self, read: FollowedFile) {
+    /// It was read up to this place, whose records were handed out but for those that are open. Returns whether it has another
+    /// name, or another beginning, than it had.
+    pub fn read_up_to(&mut self, read: FollowedFile) -> bool {
         if self.places.last().is_none_or(|last| last.at < read.resume.at) {
             if self.places.len() >= PLACES_MAX {
                 let mut at = 0;
@@ -65,7 +78,10 @@ impl PositionedFile {
             }
             self.places.push(read.resume);
         }
-        self.read = read;
+        self.has_ended |= read.is_finished;
+        let before = std::mem::replace(&mut self.read, read);
+        let FollowedFile { path, family, id, prefix, resume: _, is_finished: _ } = &self.read;
+        (path, family, id, prefix) != (&before.path, &before.family, &before.id, &before.prefix)
     }
 
     /// All that was handed out of it is settled.
@@ -79,10 +95,14 @@ impl PositionedFile {
     }
 
     /// Moves the place to resume from as far as everything before it is settled. `is_first`: so are all files before it.
-    pub fn advance(&mut self, is_first: bool) {
-        if !is_first {
-            return;
-        }
+    /// Returns whether that, or that the file is finished, is to be written down.
+    pub fn advance(&mut self, is_first: bool) -> bool {
+        let has_moved = is_first && self.pass_settled();
+        let is_finished = self.is_finished();
+        std::mem::replace(&mut self.was_finished, is_finished) != is_finished || has_moved
+    }
+
+    fn pass_settled(&mut self) -> bool {
         let outstanding = self.streams.values().filter_map(|stream| stream.outstanding.first()).min();
         let limit = outstanding.into_iter().chain(self.open).min().unwrap_or(u64::MAX);
         let passed = self.places.partition_point(|place| place.at <= limit).saturating_sub(1);
@@ -91,6 +111,7 @@ impl PositionedFile {
             let resume = self.resume().at;
             self.streams.for_each_mut(|stream| stream.settled.remove(0, resume));
         }
+        passed > 0
     }
 
     /// Where to read on after a restart.
@@ -98,9 +119,8 @@ impl PositionedFile {
         self.places.first().unwrap_or(&self.read.resume)
     }
 
-    /// As it is written down.
-    pub fn remembered(&self) -> FollowedFile {
-        let is_finished = self.has_ended && self.is_settled() && *self.resume() == self.read.resume;
-        FollowedFile { resume: *self.resume(), is_finished, ..self.read.clone() }
+    /// Nothing of it is to be read or delivered any more.
+    pub fn is_finished(&self) -> bool {
+        self.has_ended && self.is_settled() && *self.resume() == self.read.resume
     }
 }

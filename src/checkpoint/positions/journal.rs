@@ -1,13 +1,14 @@
 //! Positions as a file that is appended to, and written anew once it has grown.
 //!
 //! In go entries, out come bytes on a disk, and the reverse. What was appended counts as a whole or not at all, and only
-//! behind what it was appended to: after a crash or a power failure there is what was written at some earlier moment. A damaged
-//! file, or one of a newer version, is set aside: reading goes on as if there had been none.
+//! behind what it was appended to: after a crash there is what was written last, and after a power failure what was made sure of
+//! last, or something later. A file that is whole is gone on with by the next run. A damaged file, or one of a newer version,
+//! is set aside: reading goes on as if there had been none.
 
 use std::collections::BTreeMap;
 use std::io;
 
-use super::entry::{self, Entry};
+use super::entry::{self, Change, Entry, untold};
 use crate::checkpoint::bytes::{put_varint, take_u32};
 use crate::checkpoint::frames::{HEAD_BYTES, begin_group, end_group};
 
@@ -19,21 +20,31 @@ const VERSION: u32 = 1;
 /// A file is written anew once it is longer than this multiple of what it was then, and this many bytes.
 const GROWN_TIMES: u64 = 3;
 const GROWN_BYTES: u64 = 1 << 20;
-/// entry = PUT number entry / REMOVE number
+/// change = PUT number entry / REMOVE number / PROGRESS number progress / ANEW
 const PUT: u8 = 1;
 const REMOVE: u8 = 2;
+const PROGRESS: u8 = 3;
+/// All entries have the numbers from here on that a run gives to those of the run before it.
+const ANEW: u8 = 4;
 
-/// What a journal asks of a disk. What was written is there after a power failure once the call has returned without an error.
+/// What a journal asks of a disk. What was written is there after a crash once the call has returned without an error.
 pub trait Disk {
     /// All of a file; `None` if there is none.
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
-    /// Replaces a file as a whole, and begins to append to it.
+    /// Replaces a file as a whole, and begins to append to it. After a power failure it is there, too.
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
-    /// Writes behind this many bytes of the file that was replaced last, in place of whatever follows them.
+    /// Begins to append to a file that is there.
+    fn go_on(&mut self, name: &str) -> io::Result<()>;
+    /// Writes behind this many bytes of the file that is appended to, which are all that it has.
     fn append(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
+    /// What makes sure that all that was appended is there after a power failure. It may be called on any thread, and takes long.
+    fn syncing(&self) -> io::Result<Syncing>;
     /// Moves a file out of the way; says where to.
     fn set_aside(&mut self, name: &str) -> io::Result<String>;
 }
+
+/// Makes sure of what was written.
+pub type Syncing = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// See the module.
 #[derive(Debug)]
@@ -43,8 +54,10 @@ pub struct Journal<D> {
     end: Option<u64>,
     /// The checksum of that group.
     last: u64,
-    /// How long the file was when it was written as a whole.
+    /// How long the file is when it is written as a whole.
     whole: u64,
+    /// Its entries have the numbers of an earlier run.
+    is_of_earlier: bool,
 }
 
 /// What a file said.
@@ -59,13 +72,16 @@ pub struct Loaded {
 }
 
 impl<D: Disk> Journal<D> {
-    /// Reads what is there. All is written anew before anything is appended.
+    /// Reads what is there.
     pub fn open(mut disk: D) -> io::Result<(Journal<D>, Loaded)> {
         let mut loaded = Loaded::default();
+        let (mut end, mut last, mut whole) = (None, 0, 0);
         if let Some(bytes) = disk.read(FILE_NAME)? {
             loaded.was_there = true;
             let is_whole = match read(&bytes) {
-                Ok((entries, is_whole)) => {
+                Ok(Read { entries, checksum, is_whole }) => {
+                    whole = group_of(entries.iter().map(|entry| (0, entry))).len() as u64;
+                    (end, last) = (is_whole.then_some(bytes.len() as u64), checksum);
                     loaded.entries = entries;
                     is_whole
                 }
@@ -80,7 +96,11 @@ impl<D: Disk> Journal<D> {
                 loaded.message = Some(message.to_owned());
             }
         }
-        Ok((Journal { disk, end: None, last: 0, whole: 0 }, loaded))
+        if end.is_some() && disk.go_on(FILE_NAME).is_err() {
+            // It will be written anew, or it will be said why not.
+            end = None;
+        }
+        Ok((Journal { disk, end, last, whole, is_of_earlier: true }, loaded))
     }
 
     /// Whether all entries are wanted, not only those that changed.
@@ -91,41 +111,67 @@ impl<D: Disk> Journal<D> {
     /// Writes all entries.
     pub fn write_all(&mut self, entries: &[(u32, Entry)]) -> io::Result<()> {
         let mut bytes = header();
-        let mut group = begin_group();
-        for (number, entry) in entries {
-            put_one(&mut group, *number, Some(entry));
-        }
+        let mut group = group_of(entries.iter().map(|(number, entry)| (*number, entry)));
         let last = end_group(0, &mut group);
         bytes.append(&mut group);
         // If this fails it is not known which file is there.
         self.end = None;
         self.disk.replace(FILE_NAME, &bytes)?;
         (self.end, self.last, self.whole) = (Some(bytes.len() as u64), last, bytes.len() as u64);
+        self.is_of_earlier = false;
         Ok(())
     }
 
     /// Appends what changed. If it fails, all is to be written the next time.
-    pub fn append(&mut self, changes: &[(u32, Option<Entry>)]) -> io::Result<()> {
+    pub fn append(&mut self, changes: &[(u32, Change)]) -> io::Result<()> {
         let Some(end) = self.end.take() else { return Err(io::ErrorKind::NotFound.into()) };
         let mut group = begin_group();
-        changes.iter().for_each(|(number, entry)| put_one(&mut group, *number, entry.as_ref()));
+        if self.is_of_earlier {
+            group.push(ANEW);
+        }
+        changes.iter().for_each(|(number, change)| put_change(&mut group, *number, change));
         let last = end_group(self.last, &mut group);
         self.disk.append(end, &group)?;
-        (self.end, self.last) = (Some(end + group.len() as u64), last);
+        (self.end, self.last, self.is_of_earlier) = (Some(end + group.len() as u64), last, false);
         Ok(())
     }
+
+    /// What makes sure of all that was appended; should it fail, all is to be written.
+    pub fn syncing(&self) -> io::Result<Syncing> {
+        self.disk.syncing()
+    }
+}
+
+/// All entries.
+fn group_of<'e>(entries: impl Iterator<Item = (u32, &'e Entry)>) -> Vec<u8> {
+    let mut group = begin_group();
+    entries.for_each(|(number, entry)| put_entry(&mut group, number, entry));
+    group
 }
 
 fn header() -> Vec<u8> {
     [TITLE, VERSION.to_string().as_bytes(), b"\n"].concat()
 }
 
-fn put_one(into: &mut Vec<u8>, number: u32, entry: Option<&Entry>) {
-    into.push(if entry.is_some() { PUT } else { REMOVE });
-    put_varint(into, number.into());
-    if let Some(entry) = entry {
-        entry::put(into, entry);
+fn put_change(into: &mut Vec<u8>, number: u32, change: &Change) {
+    match change {
+        Change::Put(entry) => put_entry(into, number, entry),
+        Change::Progress(progress) => {
+            into.push(PROGRESS);
+            put_varint(into, number.into());
+            entry::put_progress(into, progress);
+        }
+        Change::Removed => {
+            into.push(REMOVE);
+            put_varint(into, number.into());
+        }
     }
+}
+
+fn put_entry(into: &mut Vec<u8>, number: u32, entry: &Entry) {
+    into.push(PUT);
+    put_varint(into, number.into());
+    entry::put(into, entry);
 }
 
 /// Why a file says nothing.
@@ -139,8 +185,16 @@ pub enum Unreadable {
     Version(String),
 }
 
-/// The entries, and whether all of the bytes were whole groups.
-fn read(bytes: &[u8]) -> Result<(Vec<Entry>, bool), Unreadable> {
+/// What a file says.
+struct Read {
+    entries: Vec<Entry>,
+    /// That of the last whole group.
+    checksum: u64,
+    /// All of the bytes were whole groups.
+    is_whole: bool,
+}
+
+fn read(bytes: &[u8]) -> Result<Read, Unreadable> {
     let Some(mut rest) = bytes.strip_prefix(&header()[..]) else {
         let version = bytes.strip_prefix(TITLE).and_then(|rest| rest.split(|byte| *byte == b'\n').next());
         let version = version.filter(|version| version.len() < 10 && version.iter().all(u8::is_ascii_digit));
@@ -160,7 +214,7 @@ fn read(bytes: &[u8]) -> Result<(Vec<Entry>, bool), Unreadable> {
     if is_first {
         return Err(Unreadable::Damaged);
     }
-    Ok((entries.into_values().collect(), rest.is_empty()))
+    Ok(Read { entries: entries.into_values().collect(), checksum: last, is_whole: rest.is_empty() })
 }
 
 fn next_group(rest: &[u8], last: u64) -> Option<(&[u8], u64)> {
@@ -174,10 +228,16 @@ fn next_group(rest: &[u8], last: u64) -> Option<(&[u8], u64)> {
 fn take_group(mut group: &[u8], entries: &mut BTreeMap<u32, Entry>) -> Option<()> {
     while let Some((kind, rest)) = group.split_first() {
         group = rest;
+        if *kind == ANEW {
+            let of_earlier = std::mem::take(entries).into_values().enumerate();
+            *entries = of_earlier.map(|(known, entry)| (untold(known), entry)).collect();
+            continue;
+        }
         let number = take_u32(&mut group)?;
         match *kind {
             PUT => drop(entries.insert(number, entry::take(&mut group)?)),
             REMOVE => drop(entries.remove(&number)),
+            PROGRESS => entries.get_mut(&number)?.go_on(entry::take_progress(&mut group)?),
             _ => return None,
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! In go what is read, handed out and settled, out come the files whose entries changed. One thread has it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::entry::Entry;
+use super::entry::{Change, Entry, Progress, untold};
 use super::file::{PositionedFile, Stream};
 use crate::checkpoint::ledger::Key;
 use crate::checkpoint::ranges::Ranges;
@@ -16,6 +16,13 @@ use crate::record::Receipt;
 struct Numbered {
     file: u32,
     key: Key,
+}
+
+/// What of an entry changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Progress,
+    All,
 }
 
 /// See the module.
@@ -30,7 +37,8 @@ pub struct Positions {
     earlier: Vec<Option<Entry>>,
     streams: Vec<Option<Numbered>>,
     free: Vec<u32>,
-    changed: BTreeSet<u32>,
+    /// What of their entries is not written down.
+    changed: BTreeMap<u32, Part>,
     removed: BTreeSet<u32>,
 }
 
@@ -49,7 +57,12 @@ impl Positions {
         file.has_ended = file.read.is_finished;
         settled.into_iter().for_each(|(key, settled)| file.streams.or_default(key).settled = settled);
         self.files.insert(number, file);
-        self.changed.insert(number);
+        self.mark(number, Part::All);
+    }
+
+    fn mark(&mut self, number: u32, part: Part) {
+        let changed = self.changed.entry(number).or_insert(part);
+        *changed = part.max(*changed);
     }
 
     /// The next file of a source begins, or goes on after all.
@@ -66,14 +79,17 @@ impl Positions {
             self.next.insert(before, number);
         }
         self.files.insert(number, file);
-        self.changed.insert(number);
+        self.mark(number, Part::All);
     }
 
     /// A file was read up to a place; `open`: where in it the oldest record begins that is not complete.
     pub fn read_up_to(&mut self, number: u32, facts: FollowedFile, open: Option<u64>) {
         let Some(file) = self.files.get_mut(&number) else { return };
-        file.read_up_to(facts);
+        let is_another = file.read_up_to(facts);
         file.open = open;
+        if is_another {
+            self.mark(number, Part::All);
+        }
         self.advance(number);
     }
 
@@ -141,6 +157,7 @@ impl Positions {
                 stream.outstanding.settle(receipt.from, receipt.to);
                 stream.settled.add(receipt.from, receipt.to);
             }
+            self.mark(file, Part::Progress);
             self.advance(file);
         }
     }
@@ -159,12 +176,14 @@ impl Positions {
 
     /// Something of a file changed: so may the place to resume it from, and that of the file after it.
     fn advance(&mut self, number: u32) {
-        self.changed.insert(number);
         let is_first = self.is_first(number);
         let Some(file) = self.files.get_mut(&number) else { return };
-        file.advance(is_first);
+        let has_advanced = file.advance(is_first);
         let is_done = file.has_ended && file.is_settled();
         let is_forgotten = is_done && file.is_gone && is_first;
+        if has_advanced {
+            self.mark(number, Part::Progress);
+        }
         if !is_done {
             return;
         }
@@ -200,14 +219,19 @@ impl Positions {
 
     /// What was taken as changed was not written down.
     pub fn all_have_changed(&mut self) {
-        self.changed.extend(self.files.keys());
+        self.changed.extend(self.files.keys().map(|number| (*number, Part::All)));
     }
 
-    /// The entries that changed, by number: `None` for those that are forgotten.
-    pub fn take_changes(&mut self) -> Vec<(u32, Option<Entry>)> {
-        let removed = std::mem::take(&mut self.removed).into_iter().map(|number| (number, None));
-        let changed = std::mem::take(&mut self.changed);
-        let changed = changed.into_iter().filter_map(|number| Some((number, Some(self.entry(number)?))));
+    /// What has become of entries, by number.
+    pub fn take_changes(&mut self) -> Vec<(u32, Change)> {
+        let removed = std::mem::take(&mut self.removed).into_iter().map(|number| (number, Change::Removed));
+        let changed = std::mem::take(&mut self.changed).into_iter().filter_map(|(number, part)| {
+            let change = match part {
+                Part::All => Change::Put(self.entry(number)?),
+                Part::Progress => Change::Progress(self.progress(number)?),
+            };
+            Some((number, change))
+        });
         removed.chain(changed).collect()
     }
 
@@ -229,21 +253,22 @@ impl Positions {
     }
 
     fn entry(&self, number: u32) -> Option<Entry> {
+        let mut entry = Entry { file: self.files.get(&number)?.read.clone(), settled: Vec::new() };
+        entry.go_on(self.progress(number)?);
+        Some(entry)
+    }
+
+    fn progress(&self, number: u32) -> Option<Progress> {
         let file = self.files.get(&number)?;
         let settled = file.streams.iter().filter(|(_, stream)| !stream.settled.is_empty());
         let settled: Vec<(Key, Ranges)> = settled.map(|(key, stream)| (*key, stream.settled.clone())).collect();
-        Some(Entry { file: file.remembered(), settled })
+        Some(Progress { resume: *file.resume(), is_finished: file.is_finished(), settled })
     }
 
     /// Nothing that was handed out is outstanding.
     pub fn is_delivered(&self) -> bool {
         self.files.values().all(PositionedFile::is_delivered)
     }
-}
-
-/// The number under which an entry of an earlier run is kept until it is known which file it is of.
-fn untold(known: usize) -> u32 {
-    u32::MAX - known as u32
 }
 
 #[cfg(test)]

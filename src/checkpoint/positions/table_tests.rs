@@ -89,6 +89,8 @@ proptest! {
         };
         begin(&mut positions, &mut model, &mut next);
         let mut streams: HashMap<(usize, u8), u32> = HashMap::new();
+        // As somebody has it who is told of changes only.
+        let mut told: BTreeMap<u32, Entry> = BTreeMap::new();
         for action in actions {
             let current = model.files.len() - 1;
             match action {
@@ -140,6 +142,7 @@ proptest! {
                     let entries = positions.entries();
                     let before: Vec<u32> = entries.iter().map(|(number, _)| *number).collect();
                     positions = Positions::new(entries.into_iter().map(|(_, entry)| entry).collect());
+                    told = positions.entries().into_iter().collect();
                     streams.clear();
                     model.outstanding.clear();
                     // Files that are still there are read again from where they are to be resumed; here, from their beginning.
@@ -162,7 +165,15 @@ proptest! {
                 }
                 Action::Settle(_) => {}
             }
-            let entries: HashMap<u32, Entry> = positions.entries().into_iter().collect();
+            for (number, change) in positions.take_changes() {
+                match change {
+                    Change::Put(entry) => drop(told.insert(number, entry)),
+                    Change::Progress(progress) => told.get_mut(&number).unwrap().go_on(progress),
+                    Change::Removed => drop(told.remove(&number)),
+                }
+            }
+            let entries: BTreeMap<u32, Entry> = positions.entries().into_iter().collect();
+            prop_assert_eq!(&told, &entries);
             for (at, file) in model.files.iter().enumerate() {
                 match entries.get(&file.number) {
                     Some(entry) => prop_assert!(entry.file.resume.at <= model.limit(at), "{at}: {entry:?} {model:?}"),
@@ -203,7 +214,7 @@ fn what_was_settled_behind_the_place_to_resume_from_is_not_sent_again() {
     // Until it is told which file it is of, it is kept.
     assert_eq!(again.entries(), [(u32::MAX, entries[0].clone())]);
     again.known_file(0, Some(3));
-    assert_eq!(again.take_changes(), [(u32::MAX, None), (3, Some(entries[0].clone()))]);
+    assert_eq!(again.take_changes(), [(u32::MAX, Change::Removed), (3, Change::Put(entries[0].clone()))]);
     assert_eq!(again.entries(), [(3, entries[0].clone())]);
     again.file_begins(5, 3, facts(0, 0));
     let stream = again.stream(3, 9);
@@ -232,7 +243,7 @@ fn a_file_that_is_gone_is_forgotten_once_all_of_it_is_settled() {
     positions.file_is_gone(0);
     assert_eq!(positions.take_changes().len(), 1);
     positions.settle(&[Receipt { source: stream, from: 0, to: 10 }]);
-    assert_eq!((positions.take_changes(), positions.entries()), (vec![(0, None)], vec![]));
+    assert_eq!((positions.take_changes(), positions.entries()), (vec![(0, Change::Removed)], vec![]));
     // Its stream's number is free for another one.
     positions.file_begins(1, 1, facts(1, 0));
     assert_eq!(positions.stream(1, 9), stream);

@@ -79,7 +79,7 @@ impl Default for TailLimits {
     fn default() -> TailLimits {
         TailLimits {
             line_bytes_max: 1 << 20,
-            turn_bytes: 256 * 1024,
+            turn_bytes: 64 * 1024,
             open_files_max: 512,
             sources_max: 100_000,
             watches_max: 500_000,

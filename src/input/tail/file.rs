@@ -70,6 +70,8 @@ pub(super) struct File<H> {
     pub(super) sure: u64,
     /// Since when it has not changed, as far as was looked; or since when it is gone.
     pub(super) quiet_since: Millis,
+    /// It had been rotated away before this run began, and was not written to since: it is not waited for.
+    pub(super) is_old: bool,
     /// Since when it cannot be read.
     pub(super) failed_since: Option<Millis>,
     pub(super) state: State,
@@ -108,6 +110,7 @@ impl<H: OpenFile> File<H> {
             modified: stat.modified,
             sure: 0,
             quiet_since: now,
+            is_old: false,
             failed_since: None,
             state: State::Waiting,
             presence: Presence::Named,
@@ -208,7 +211,7 @@ impl<H: OpenFile> File<H> {
         if (stat.size, stat.modified) == (self.size, self.modified) {
             return Change::Same;
         }
-        self.quiet_since = now;
+        (self.quiet_since, self.is_old) = (now, false);
         if self.form != Form::Packed {
             if stat.size < self.size {
                 // What it had is lost, whether or not that was what was read of it.
@@ -232,6 +235,9 @@ impl<H: OpenFile> File<H> {
     /// When a file that nothing follows in its name is taken for finished.
     pub(super) fn ends_at(&self, limits: &TailLimits) -> Millis {
         let has_rest = self.is_behind() && self.form != Form::Packed;
+        if self.is_old && !has_rest {
+            return 0;
+        }
         self.quiet_since.saturating_add(millis(if has_rest { limits.late_rest_of_line } else { limits.late_writes }))
     }
 

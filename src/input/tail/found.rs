@@ -249,6 +249,7 @@ impl<H: OpenFile> Source<H> {
                 _ => file.size,
             };
             file.has_news = file.is_behind();
+            file.is_old = *file.name != *self.base;
             self.tell_known(at, context);
         }
         if is_renamed {

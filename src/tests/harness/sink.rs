@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::stored::{bodies_of, names_of};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -95,6 +95,10 @@ struct State {
 #[derive(Debug, Clone, Default)]
 struct Stored {
     bodies: HashMap<String, usize>,
+    /// When each came first.
+    first: HashMap<String, Instant>,
+    /// Of each that came again: when it had come first, and when that was.
+    again: Vec<(Instant, Instant)>,
     traces: Vec<ExportTraceServiceRequest>,
     requests: usize,
 }
@@ -130,6 +134,11 @@ impl Sink {
     /// How often each body is stored.
     pub(crate) fn stored(&self) -> HashMap<String, usize> {
         self.state.stored.lock().unwrap().bodies.clone()
+    }
+
+    /// Of each body that came again: when it had come first, and when that was.
+    pub(crate) fn again(&self) -> Vec<(Instant, Instant)> {
+        self.state.stored.lock().unwrap().again.clone()
     }
 
     /// Requests of spans that were stored.
@@ -258,6 +267,7 @@ impl State {
     fn handle(&self, message: &[u8], is_traces: bool, encoding: &str) -> Answer {
         let mut script = self.script.lock().unwrap();
         let mut stored = self.stored.lock().unwrap();
+        let now = Instant::now();
         stored.requests += 1;
         let traces = is_traces.then(|| ExportTraceServiceRequest::decode(message).unwrap());
         let bodies = traces.as_ref().map_or_else(|| bodies_of(message), names_of);
@@ -302,6 +312,10 @@ impl State {
         let is_rejected = |body: &&String| rejected == Some(body.as_str());
         for body in bodies.iter().filter(|body| !is_rejected(body)) {
             *stored.bodies.entry(body.clone()).or_default() += 1;
+            let first = *stored.first.entry(body.clone()).or_insert(now);
+            if first < now {
+                stored.again.push((first, now));
+            }
         }
         stored.traces.extend(traces);
         if counts_down(&mut script.reset_after_storing) {

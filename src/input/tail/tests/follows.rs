@@ -206,7 +206,8 @@ fn a_restart_goes_on_where_it_was() {
     memory.rename(LOG, "/l/a.log.1");
     memory.append(LOG, &lines(200, 300));
     follower.restart(ledger);
-    follower.pass(10_000);
+    // What was rotated away before is not waited for.
+    follower.pass(10);
     assert_eq!(follower.sink.text(LOG), lines(0, 300));
 }
 
