@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::connect::DestinationArgs;
 use super::heading::{INPUT, LIMITS, OUTPUT, SENDING, TEXT};
 use super::input::InputArgs;
-use super::values::{parse_bytes, parse_duration};
+use super::values::parse_duration;
 
 /// Flags of `spanline backfill`.
 #[derive(Debug, Args)]
@@ -94,10 +94,6 @@ pub struct BackfillArgs {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration, help_heading = SENDING,
           hide_short_help = true)]
     pub retry_for: std::time::Duration,
-    /// Lines held for the text output; what is beyond is counted and left out
-    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = parse_bytes, help_heading = LIMITS,
-          hide_short_help = true)]
-    pub max_held_bytes: u64,
     /// Threads that read and encode, in addition to the one that sends; more end sooner at more CPU time a line. Text, files and
     /// links need one order and take one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64),

@@ -76,12 +76,13 @@ pub struct InputArgs {
           hide_short_help = true)]
     pub max_decompressed_bytes: u64,
     /// What is kept in temporary files (in $TMPDIR, removed at the end): standard input, what must be unpacked, and, as much again
-    /// for each, spans and span events beyond --memory
+    /// for each, spans, span events and lines for the text output beyond --memory
     #[arg(long, value_name = "BYTES", default_value = "16GiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub max_temporary_bytes: u64,
     /// Memory for spans, for records that wait for their links, and for what is learned of them; of more lines and spans than
-    /// fit, a window of time is linked after the other, and spans and their events lie in temporary files
+    /// fit, a window of time is linked after the other, and spans, their events and lines for the text output lie in
+    /// temporary files
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = parse_bytes, help_heading = LIMITS,
           hide_short_help = true)]
     pub memory: u64,

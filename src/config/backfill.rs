@@ -92,7 +92,6 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         dry_run: args.dry_run,
         events,
         text: TextConfig { view, all_traces: args.all_traces, ..text(&args.input, around) },
-        text_bytes_max: args.max_held_bytes,
         workers: usize::from(args.workers),
         notices,
     })

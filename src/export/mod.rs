@@ -24,3 +24,4 @@ pub mod shipper;
 pub mod sinks;
 pub mod span_events;
 pub mod spell;
+pub mod text_view;

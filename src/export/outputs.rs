@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 
 use super::config::EventsConfig;
 use super::destination::Destination;
-use super::formats::held_lines::HeldLines;
 use super::formats::links::LinkRows;
 use super::formats::logs_file::LogsFile;
-use super::formats::text_fields::Fields;
 use super::sinks::RecordOutput;
 use super::span_events::held_events::HeldEvents;
+use super::text_view::held_lines::{HeldLines, HeldLinesConfig};
 use crate::files::replace::Replacement;
 use crate::notify::counted;
 use crate::setting::Setting;
@@ -36,10 +35,8 @@ pub struct OutputsConfig<'c> {
     pub events: Option<EventsConfig>,
     /// Not all lines and traces are wanted.
     pub is_selective: bool,
-    /// Bytes of lines for the terminal that are held.
-    pub held_bytes_max: u64,
-    /// Fields of lines for the terminal.
-    pub fields: Fields,
+    /// Lines for the terminal.
+    pub lines: HeldLinesConfig,
     /// When the run reads them, ns since the epoch.
     pub observed: i64,
 }
@@ -58,7 +55,8 @@ pub struct OutputError {
 #[derive(Default)]
 pub struct Outputs {
     links: Option<(PathBuf, LinksFile)>,
-    lines: Option<HeldLines>,
+    /// Lines for the terminal.
+    pub lines: Option<HeldLines>,
     folders: Vec<Folder>,
     /// Span events, by destination.
     pub events: Vec<HeldEvents>,
@@ -102,7 +100,7 @@ impl Outputs {
         let share = config.destinations.iter().filter(takes_events).count().max(1);
         for (place, destination) in config.destinations.iter().enumerate() {
             match destination {
-                Destination::Text => outputs.lines = Some(HeldLines::new(config.held_bytes_max, config.fields)),
+                Destination::Text => outputs.lines = Some(HeldLines::new(config.lines)),
                 Destination::Files(path) => {
                     fs::create_dir_all(path).map_err(at(path))?;
                     let logs = LogsFile::new(create(&path.join("logs.jsonl"))?, config.observed);

@@ -14,6 +14,7 @@ use super::learning::{self, Learning};
 use super::loaded_spans::SpansAside;
 use super::run::Run;
 use super::shipping::Shipping;
+use super::shown_spans::{HeldTraces, TracesInFile};
 use super::span_lookups;
 use crate::checkpoint::acknowledged::{Acknowledged, Resending};
 use crate::checkpoint::ledger::FILES_MAX;
@@ -23,17 +24,19 @@ use crate::correlate::Correlator;
 use crate::export::deliver::connecting;
 use crate::export::deliver::deliveries::{self, BatchSender, Deliveries};
 use crate::export::destination::{Target, targets};
-use crate::export::formats::held_lines::HeldLines;
 use crate::export::linker::Linker;
 use crate::export::outputs::{Outputs, OutputsConfig};
 use crate::export::select::{Selection, SpanLookup, TraceId};
 use crate::export::span_events::annotated_traces;
+use crate::export::text_view::TracesOfSpans;
+use crate::export::text_view::held_lines::HeldLines;
 use crate::input::sources::Source;
 use crate::notify::Notify;
 use crate::run::Outcome;
 use crate::run::RunError;
 use crate::run::config::BackfillConfig;
 use crate::run::monitor::Monitor;
+use crate::spans::by_trace::SpansByTrace;
 
 /// What a backfill came to, and what is left to show.
 pub struct Finished<'c> {
@@ -44,14 +47,20 @@ pub struct Finished<'c> {
     /// Which of them, and which traces, are shown.
     pub selection: Arc<Selection<'c>>,
     links: Links,
+    /// The spans, if lines are shown and the correlator does not hold them as a whole.
+    by_trace: Option<SpansByTrace>,
     /// All that were read.
     pub sources: Vec<Source>,
 }
 
 impl Finished<'_> {
-    /// The spans, unless they were only in hand a stretch of time after the other.
-    pub fn correlator(&self) -> Option<&Correlator> {
-        self.links.correlator.as_ref()
+    /// The spans that lines are shown with.
+    pub fn traces_of_spans(&self) -> io::Result<Option<Box<dyn TracesOfSpans + '_>>> {
+        Ok(match (&self.by_trace, &self.links.correlator) {
+            (Some(by_trace), _) => Some(Box::new(TracesInFile::new(by_trace)?)),
+            (None, Some(correlator)) => Some(Box::new(HeldTraces::new(correlator.index()))),
+            (None, None) => None,
+        })
     }
 
     /// What conditions ask about the spans.
@@ -90,8 +99,8 @@ pub fn backfill<'c>(
     let saver = store.map(|store| Arc::new(Saver::new(store, acknowledged.clone())));
     let remembered = Remembered { acknowledged, saver };
     let (shown, links) = learned.run(monitor).ship(config, &targets, links, remembered, &mut outcome, notify)?;
-    let Shown { lines, selection } = shown;
-    Ok(Finished { outcome, lines, selection, links, sources: learned.sources })
+    let Shown { lines, selection, by_trace } = shown;
+    Ok(Finished { outcome, lines, selection, links, by_trace, sources: learned.sources })
 }
 
 /// Where the links of records come from.
@@ -135,6 +144,7 @@ impl Links {
 struct Shown<'c> {
     lines: Option<HeldLines>,
     selection: Arc<Selection<'c>>,
+    by_trace: Option<SpansByTrace>,
 }
 
 /// What is remembered of this run and those before, and who writes it down.
@@ -159,8 +169,7 @@ impl Run<'_> {
             destinations: if config.dry_run { &[] } else { &config.destinations },
             events: (!self.traces.is_empty()).then_some(config.events),
             is_selective: !config.select.only.is_empty(),
-            held_bytes_max: config.text_bytes_max,
-            fields: config.text.fields,
+            lines: config.held_lines(),
             observed: config.read.calendar.now_nanos,
         })?;
         let errors = links.traces_with_errors(self, config)?;
@@ -183,7 +192,7 @@ impl Run<'_> {
             outcome.count_limits(correlator, self.records.sources);
         }
         let wants_spans = !outputs.events.is_empty() && !self.monitor.is_interrupted();
-        let aside = links.aside.as_ref().filter(|_| wants_spans);
+        let aside = links.aside.as_ref().filter(|_| wants_spans || outputs.lines.is_some());
         let by_trace = aside.map(|aside| self.by_trace(&aside.by_time, outcome)).transpose()?;
         let given = correlated.map(|correlator| self.given(config, correlator, by_trace.as_ref(), outcome));
         if let Some(given) = given.as_ref().filter(|_| wants_spans) {
@@ -209,7 +218,7 @@ impl Run<'_> {
         });
         outcome.failures.extend(written.failures);
         outcome.unwritten.extend(written.stopped);
-        Ok((Shown { lines: written.lines, selection }, links))
+        Ok((Shown { lines: written.lines, selection, by_trace }, links))
     }
 
     /// Starts the destinations' tasks.

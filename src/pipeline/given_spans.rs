@@ -116,7 +116,7 @@ impl<'i> SomeTraces<'i> {
         }
         while self.last.is_none_or(|last| *trace_id > last) {
             let mut index = SpanIndex::new(index::Limits::default());
-            let last = self.rest.next(SPANS_AT_ONCE, &mut |resource, span| index.add(resource, span))?;
+            let last = self.rest.next(SPANS_AT_ONCE, &mut |resource, span, _| index.add(resource, span))?;
             // At the end the last ones stay in hand.
             if last.is_none() {
                 break;

@@ -1,19 +1,15 @@
 //! How sources are read to learn what belongs together.
 
 use crate::checkpoint::acknowledged::Acknowledged;
-use crate::export::destination::Destination;
 use crate::run::config::BackfillConfig;
 
 /// A longer line may not fit into what waits, whatever the memory.
 const LINE_BYTES_MAX: usize = 256 << 20;
 
-/// Whether more lines and spans than the memory holds are in hand a window of time after the other. Text shows all lines of a
-/// trace together.
+/// Whether more lines and spans than the memory holds are in hand a window of time after the other: a line that a window has
+/// no room for cannot wait for its link.
 pub(super) fn may_be_in_windows(config: &BackfillConfig) -> bool {
-    let shows_text = config.destinations.iter().any(|destination| matches!(destination, Destination::Text));
-    // A line that a window has no room for cannot wait for its link.
-    let holds_each = config.read.input.limits.line_bytes <= config.read.memory.held_bytes.min(LINE_BYTES_MAX);
-    holds_each && (config.dry_run || !shows_text)
+    config.read.input.limits.line_bytes <= config.read.memory.held_bytes.min(LINE_BYTES_MAX)
 }
 
 /// How sources are read to learn what belongs together.

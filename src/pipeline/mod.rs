@@ -11,6 +11,7 @@ pub(crate) mod run;
 mod sent_before;
 mod shipping;
 mod shipping_in_windows;
+mod shown_spans;
 pub(crate) mod span_lookups;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,9 @@ pub struct Budget {
     pub spans: u64,
     /// Bytes of span events that wait for their spans, and of what is put in order at once; others lie in temporary files.
     pub events_bytes: usize,
+    /// Bytes of lines for the terminal that wait for the others of their traces, likewise: of those with a link, of others,
+    /// and of the text of traces.
+    pub text_bytes: usize,
 }
 
 /// What a span takes in the index, rather more: its row, its place in the tables, words and events.
@@ -32,6 +35,7 @@ impl Budget {
             held_bytes: of(bytes / 5),
             spans: bytes / 4 / SPAN_BYTES,
             events_bytes: of(bytes / 32),
+            text_bytes: of(bytes / 32),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::correlate::config::LinkingConfig;
 use crate::export::config::{EventsConfig, TextConfig};
 use crate::export::destination::Destination;
 use crate::export::select::Condition;
+use crate::export::text_view::held_lines::HeldLinesConfig;
 use crate::files::clash::Output;
 use crate::input::config::InputConfig;
 use crate::setting::Setting;
@@ -86,8 +87,6 @@ pub struct BackfillConfig {
     pub events: EventsConfig,
     /// What text shows.
     pub text: TextConfig,
-    /// Bytes of lines that are held for it.
-    pub text_bytes_max: u64,
     /// Threads that read and encode.
     pub workers: usize,
     /// What the user should know before the run begins.
@@ -95,6 +94,12 @@ pub struct BackfillConfig {
 }
 
 impl BackfillConfig {
+    /// Lines that are held for the terminal.
+    pub(crate) fn held_lines(&self) -> HeldLinesConfig {
+        let (memory_max, bytes_max) = (self.read.memory.text_bytes, self.read.input.temporary_bytes_max);
+        HeldLinesConfig { fields: self.text.fields, memory_max, bytes_max }
+    }
+
     /// What it writes to. A dry run is told what the real one would be.
     pub fn outputs(&self) -> Vec<Output> {
         let mut outputs = vec![Output::stderr()];

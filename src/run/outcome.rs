@@ -59,6 +59,8 @@ pub struct Outcome {
     pub events_left_out: u64,
     /// See `events_left_out`.
     pub lines_left_out: u64,
+    /// Spans that were not shown with the lines of their traces.
+    pub spans_left_out: u64,
     /// What each destination took.
     pub delivered: Vec<(String, Summary)>,
     /// What each destination refused in earlier runs and was not sent again, by reason.

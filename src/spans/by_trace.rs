@@ -2,7 +2,7 @@
 //!
 //! In go the spans that lie by time in a temporary file, out come those of one trace after the other, and which came more
 //! than once. They lie in another temporary file, in order of their ids. Of a span there is what its place in its trace needs,
-//! its name and its service.
+//! its name, its service and why it failed.
 
 use std::cmp::Ordering;
 use std::io;
@@ -12,7 +12,8 @@ use crate::facts::{ResourceFact, SpanFact};
 use crate::files::external_sort::{InOrder, Sorted, Sorter};
 use crate::otlp::own::Ids;
 
-/// Bytes of the ids, with which a row begins: `trace span parent start end length-of-service service name`.
+/// Bytes of the ids, with which a row begins:
+/// `trace span parent start end number has-failed length-of-service length-of-name service name failure`.
 const IDS_BYTES: usize = 24;
 
 /// See the module.
@@ -27,10 +28,11 @@ impl SpansByTrace {
     /// Takes all spans; of what is put in order about so many bytes are held.
     pub fn new(spans: &SpansByTime, memory_max: usize) -> io::Result<SpansByTrace> {
         let mut rows = Sorter::new(memory_max, by_ids);
-        let mut result = Ok(());
+        let (mut result, mut number) = (Ok(()), 0);
         spans.each(&mut |resource, span| {
             if result.is_ok() {
-                result = put(&mut rows, resource, span);
+                result = put(&mut rows, resource, span, number);
+                number += 1;
             }
         })?;
         result?;
@@ -61,11 +63,23 @@ fn by_ids(one: &[u8], other: &[u8]) -> Ordering {
     one[..IDS_BYTES].cmp(&other[..IDS_BYTES])
 }
 
-fn put(rows: &mut Sorter, resource: &ResourceFact<'_>, span: &SpanFact<'_>) -> io::Result<()> {
+fn put(rows: &mut Sorter, resource: &ResourceFact<'_>, span: &SpanFact<'_>, number: u64) -> io::Result<()> {
     let (start, end) = (span.start.to_le_bytes(), span.end.to_le_bytes());
-    let length = (resource.service.len() as u32).to_le_bytes();
-    let (service, name) = (resource.service.as_bytes(), span.name.as_bytes());
-    rows.push(&[&span.trace_id, &span.span_id, &span.parent_id, &start, &end, &length, service, name])
+    let [service, name] = [resource.service, span.name].map(|text| (text.len() as u32).to_le_bytes());
+    rows.push(&[
+        &span.trace_id,
+        &span.span_id,
+        &span.parent_id,
+        &start,
+        &end,
+        &number.to_le_bytes(),
+        &[u8::from(span.failure.is_some())],
+        &service,
+        &name,
+        resource.service.as_bytes(),
+        span.name.as_bytes(),
+        span.failure.unwrap_or_default().as_bytes(),
+    ])
 }
 
 fn ids_of(row: &[u8]) -> Option<Ids> {
@@ -95,14 +109,18 @@ pub struct Traces<'s> {
     next: Option<Vec<u8>>,
 }
 
+/// Takes a span, and its number among all in the order in which they were given.
+pub type NumberedSpans<'a> = &'a mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>, u64);
+
 impl Traces<'_> {
-    /// Hands over the spans of the next traces, as many as it takes for so many spans; returns the id of the last of these
-    /// traces, or `None` at the end.
-    pub fn next(
-        &mut self,
-        spans_least: usize,
-        sink: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>),
-    ) -> io::Result<Option<[u8; 16]>> {
+    /// The trace that comes next.
+    pub fn next_id(&self) -> Option<[u8; 16]> {
+        self.next.as_ref()?.first_chunk().copied()
+    }
+
+    /// Hands over the spans of the next traces, as many as it takes for so many spans, in order of their ids; returns the id
+    /// of the last of these traces, or `None` at the end.
+    pub fn next(&mut self, spans_least: usize, sink: NumberedSpans<'_>) -> io::Result<Option<[u8; 16]>> {
         let (mut last, mut count) = (None, 0);
         while let Some(row) = &mut self.next {
             let trace_id = row.first_chunk().copied();
@@ -124,14 +142,19 @@ impl Traces<'_> {
     }
 }
 
-fn hand_over(row: &[u8], sink: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>)) -> Option<()> {
+fn hand_over(row: &[u8], sink: NumberedSpans<'_>) -> Option<()> {
     let (trace_id, rest) = row.split_first_chunk()?;
     let (span_id, rest) = rest.split_first_chunk()?;
     let (parent_id, rest) = rest.split_first_chunk()?;
     let (start, rest) = rest.split_first_chunk()?;
     let (end, rest) = rest.split_first_chunk()?;
-    let (length, rest) = rest.split_first_chunk()?;
-    let (service, name) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let ([has_failed], rest) = rest.split_first_chunk()?;
+    let (service, rest) = rest.split_first_chunk()?;
+    let (name, rest) = rest.split_first_chunk()?;
+    let (service, rest) = rest.split_at_checked(u32::from_le_bytes(*service) as usize)?;
+    let (name, failure) = rest.split_at_checked(u32::from_le_bytes(*name) as usize)?;
+    let failure = std::str::from_utf8(failure).ok()?;
     let resource = ResourceFact { service: std::str::from_utf8(service).ok()?, ..ResourceFact::default() };
     let span = SpanFact {
         trace_id: *trace_id,
@@ -140,9 +163,10 @@ fn hand_over(row: &[u8], sink: &mut dyn FnMut(&ResourceFact<'_>, &SpanFact<'_>))
         start: i64::from_le_bytes(*start),
         end: i64::from_le_bytes(*end),
         name: std::str::from_utf8(name).ok()?,
+        failure: (*has_failed > 0).then_some(failure),
         ..SpanFact::default()
     };
-    sink(&resource, &span);
+    sink(&resource, &span, u64::from_le_bytes(*number));
     Some(())
 }
 
@@ -153,7 +177,7 @@ mod tests {
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
     use opentelemetry_proto::tonic::resource::v1::Resource;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
     use proptest::prelude::*;
     use prost::Message;
 
@@ -169,6 +193,7 @@ mod tests {
             span_id: vec![*id; 8],
             parent_span_id: vec![*parent; 8],
             name: format!("span {start}"),
+            status: (start % 3 == 0).then(|| Status { code: 2, message: format!("failed {start}") }),
             start_time_unix_nano: *start,
             end_time_unix_nano: start + 7,
             ..Span::default()
@@ -192,12 +217,14 @@ mod tests {
             spans_least in 1usize..20,
         ) {
             let mut spooling = Spooling::new(1 << 20).unwrap();
-            let mut expected: Vec<(u8, u8, u8, u64, u8)> = Vec::new();
+            let mut expected: Vec<(u8, u8, u8, u64, u8, u64)> = Vec::new();
             for (service, spans) in &requests {
                 let bytes = request(*service, spans);
                 scan::for_each_fact(&bytes, &mut Room::default(), &mut |resource, span| spooling.add(resource, span));
                 spooling.request_ends(0, 0, &bytes);
-                expected.extend(spans.iter().map(|(trace, id, parent, start)| (*trace, *id, *parent, *start, *service)));
+                for (trace, id, parent, start) in spans {
+                    expected.push((*trace, *id, *parent, *start, *service, expected.len() as u64));
+                }
             }
             expected.sort_by_key(|span| (span.0, span.1));
             let mut counts: BTreeMap<Ids, u64> = BTreeMap::new();
@@ -209,12 +236,16 @@ mod tests {
             let (mut traces, mut got, mut last) = (spans.traces().unwrap(), Vec::new(), None);
             loop {
                 let before = got.len();
-                let mut take = |resource: &ResourceFact<'_>, span: &SpanFact<'_>| {
+                let mut take = |resource: &ResourceFact<'_>, span: &SpanFact<'_>, number: u64| {
                     assert_eq!((span.end - span.start, span.name), (7, &*format!("span {}", span.start)));
+                    let failure = format!("failed {}", span.start);
+                    assert_eq!(span.failure, (span.start % 3 == 0).then_some(&*failure));
                     let service = resource.service.strip_prefix("service ").unwrap().parse().unwrap();
-                    got.push((span.trace_id[0], span.span_id[0], span.parent_id[0], span.start as u64, service));
+                    got.push((span.trace_id[0], span.span_id[0], span.parent_id[0], span.start as u64, service, number));
                 };
+                let next = traces.next_id();
                 let Some(trace_id) = traces.next(spans_least, &mut take).unwrap() else { break };
+                prop_assert_eq!(next, got.get(before).map(|span| [span.0; 16]));
                 prop_assert!(got[before..].iter().all(|span| Some(span.0) > last && span.0 <= trace_id[0]));
                 prop_assert!(got.len() - before >= spans_least || got.len() == expected.len());
                 last = Some(trace_id[0]);

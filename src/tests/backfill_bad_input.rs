@@ -30,7 +30,8 @@ fn a_file_that_cannot_be_read_to_its_end_does_not_stop_the_others() {
 fn what_is_not_shown_for_want_of_room_is_said_and_ends_with_1() {
     let place = Place::new();
     place.write("a.log", LINE.repeat(100));
-    place.run(&["backfill", "a.log", "--max-held-bytes", "1000"]).says("not shown: more than --max-held-bytes").text(1);
+    let some = place.run(&["backfill", "a.log", "--max-temporary-bytes", "1000"]);
+    some.says("lines not shown: more than --max-temporary-bytes").text(1);
     place.run(&["backfill", "a.log"]).text(0);
 }
 

@@ -290,3 +290,53 @@ fn conditions_on_traces_choose_the_same_in_windows() {
         assert!(sent[0] == sent[1], "{only}");
     }
 }
+
+#[test]
+fn text_is_the_same_in_windows() {
+    let place = Place::new();
+    traces_with_lines(&place);
+    // Lines of no trace, of which one file goes back in time and one has no times.
+    let many: Vec<String> = (0..LINES).map(|line| format!("{} stdout F {}\n", time(line), body(7, line))).collect();
+    place.write("logs/other.log", many.concat());
+    place.write("logs/back.log", many.iter().rev().take(500).map(String::as_str).collect::<String>());
+    place.write("logs/timeless.log", (0..300).map(|line| body(9, line) + "\n").collect::<String>());
+    for more in [
+        &[][..],
+        &["--where", "--all-traces"],
+        &["--view", "time", "--fields", "all"],
+        &["--only", "errors", "--only", "span=call 3"],
+        &["--view", "time", "--only", "errors"],
+    ] {
+        let [whole, in_windows] =
+            [&["--memory", "1GiB"], &MEMORY].map(|memory| place.run(&[&TRACES[..], memory, more].concat()));
+        in_windows.says("windows of time");
+        assert!(!whole.err.contains("windows of time"), "{}", whole.err);
+        assert!(whole.text(0).len() > 1_000 && whole.text(0) == in_windows.text(0), "{more:?}");
+    }
+}
+
+#[test]
+fn of_a_trace_with_more_lines_than_there_is_room_for_the_first_are_shown() {
+    const LINES: usize = 6_000;
+    let place = Place::new();
+    let mut lines = String::new();
+    for number in 0..LINES {
+        let time = format!("2026-11-23T09:{:02}:{:02}.{:03}Z", number / 600, number / 10 % 60, number % 10);
+        let (text, trace) = (body(0, number), if number % 1000 == 0 { 2 } else { 1 });
+        writeln!(
+            lines,
+            "{{\"time\":\"{time}\",\"msg\":\"{text}\",\"trace_id\":\"{trace:032x}\",\"span_id\":\"{:016x}\"}}",
+            1
+        )
+        .unwrap();
+    }
+    place.write("a.log", lines);
+    let run = place.run(&[&["backfill", "a.log", "--color", "never"][..], &MEMORY].concat());
+    let text = run.text(1);
+    let shown = text.lines().filter(|line| line.contains(" file 0 says ")).count();
+    assert!((1_000..LINES).contains(&shown), "{shown}");
+    run.says(&format!("{} lines not shown", LINES - shown));
+    let more = format!("  … {} lines more than there was room for\n", LINES - shown);
+    assert!(text.contains(&more) && text.contains("  5994 lines, 0 spans\n") && text.contains("  6 lines, 0 spans\n"));
+    assert!(text.contains("says 1 ") && !text.contains("says 5999 "));
+}

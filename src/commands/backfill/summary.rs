@@ -14,6 +14,8 @@ const NAMES_MAX: usize = 3;
 /// Sources of which is said by name what was left out.
 const WRITERS_SHOWN: usize = 5;
 
+const NOT_SHOWN: &str = "not shown: more than --max-temporary-bytes, or in one trace than a share of --memory";
+
 impl Outcome {
     /// The summary for the user.
     pub(super) fn summary(&self) -> String {
@@ -54,7 +56,8 @@ impl Outcome {
             (counts.nul_lines, "line", "of NUL bytes, left out"),
             (counts.nul_prefix_bytes, "NUL byte", "before records, left out"),
             (counts.damaged, "entry", "of a journal damaged, passed over"),
-            (self.lines_left_out, "line", "not shown: more than --max-held-bytes"),
+            (self.lines_left_out, "line", NOT_SHOWN),
+            (self.spans_left_out, "span", NOT_SHOWN),
             (self.events_left_out, "span event", "not made: more than --max-temporary-bytes"),
             (self.spans_evicted, "span", "not kept: more than --max-spans"),
             (self.requests_over_limit, "request", "not kept to link lines by: beyond the limit"),
@@ -119,12 +122,13 @@ impl Outcome {
             text.push_str(&line);
             text.push('\n');
         };
-        for (count, what, limit) in [
-            (self.lines_left_out, "line", "--max-held-bytes"),
-            (self.events_left_out, "span event", "--max-temporary-bytes"),
+        for (count, what, why) in [
+            (self.lines_left_out, "line", NOT_SHOWN),
+            (self.spans_left_out, "span", NOT_SHOWN),
+            (self.events_left_out, "span event", "beyond --max-temporary-bytes, left out"),
         ] {
             if count > 0 {
-                add(format!("failed    {} beyond {limit}, left out", counted(count, what)));
+                add(format!("failed    {} {why}", counted(count, what)));
             }
         }
         for (name, summary) in self.delivered.iter().filter(|(_, summary)| !summary.is_complete()) {

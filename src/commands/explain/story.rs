@@ -39,7 +39,7 @@ pub(super) struct LineStory {
     /// What it says.
     pub(super) message: Vec<u8>,
     /// What else it says.
-    pub(super) fields: FieldList,
+    pub(super) fields: FieldList<'static>,
     /// The same as `convert` writes it; empty unless JSON is wanted.
     pub(super) attributes: Vec<u8>,
     /// Its explanation.

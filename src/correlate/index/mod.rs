@@ -22,6 +22,7 @@ mod span_index;
 mod tables;
 
 pub(crate) use events::EventEntry;
+pub(crate) use failures::kept as kept_failure;
 pub(crate) use identity::IdentityHasher;
 pub(crate) use innermost::{innermost_below, innermost_of, package_of};
 pub(crate) use interpolation_search::lower_bound;

@@ -2,8 +2,8 @@
 //!
 //! In go records with their links, out comes text at the end of a buffer, or in a file. Nothing is sent here.
 
-pub mod held_lines;
 pub mod json;
+pub mod line_list;
 pub mod links;
 pub mod logfmt;
 pub mod logs_file;

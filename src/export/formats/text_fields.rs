@@ -3,6 +3,8 @@
 //! In goes a record, out comes a list of keys with their spelled values, and where in its program it was written; later,
 //! with what stands around the line, those of them that are worth showing. Nothing is cut here, and no other output asks.
 
+use std::borrow::Cow;
+
 use spanline_parsers::Value;
 
 use crate::export::fields::{self, Attribute, Keys, RecordContext};
@@ -23,18 +25,18 @@ pub enum Fields {
 
 /// Keys with their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FieldList {
+pub struct FieldList<'l> {
     /// *( length of key, length of value, key, value ), lengths in four bytes.
-    bytes: Box<[u8]>,
+    bytes: Cow<'l, [u8]>,
     /// `kubelet.go:2043`; empty where nothing tells it.
-    site: Box<[u8]>,
+    site: Cow<'l, [u8]>,
     /// What repeats is left out.
     folds: bool,
 }
 
-impl FieldList {
+impl<'l> FieldList<'l> {
     /// Those of a record. With [`Fields::Some`] where it was written is told by [`FieldList::site`], not by fields.
-    pub fn of(record: &Record<'_>, which: Fields) -> FieldList {
+    pub fn of(record: &Record<'_>, which: Fields) -> FieldList<'static> {
         if which == Fields::None {
             return FieldList::default();
         }
@@ -75,6 +77,16 @@ impl FieldList {
         FieldList { bytes: bytes.into(), site: site.into(), folds: which == Fields::Some }
     }
 
+    /// The keys with their values, where the line was written, and whether what repeats is left out.
+    pub(crate) fn parts(&self) -> (&[u8], &[u8], bool) {
+        (&self.bytes, &self.site, self.folds)
+    }
+
+    /// The same list, of its parts.
+    pub(crate) fn from_parts(bytes: &'l [u8], site: &'l [u8], folds: bool) -> FieldList<'l> {
+        FieldList { bytes: bytes.into(), site: site.into(), folds }
+    }
+
     /// Where in its program the line was written.
     pub fn site(&self) -> &[u8] {
         &self.site
@@ -105,7 +117,7 @@ impl FieldList {
     }
 
     /// *( SP key "=" value ) without those that stand in the line before, or whose value stands in the heading.
-    pub fn write(&self, out: &mut Vec<u8>, before: Option<&FieldList>, heading: &[&[u8]]) {
+    pub fn write(&self, out: &mut Vec<u8>, before: Option<&FieldList<'_>>, heading: &[&[u8]]) {
         for (key, value) in self.iter() {
             let stands_before = || before.is_some_and(|before| before.iter().any(|other| other == (key, value)));
             let is_folded = self.folds && (heading.contains(&unquoted(value)) || stands_before());
@@ -200,11 +212,11 @@ mod tests {
         entry
     }
 
-    fn list(entry: &Entry<'_>, which: Fields) -> FieldList {
+    fn list(entry: &Entry<'_>, which: Fields) -> FieldList<'static> {
         FieldList::of(&samples::record(entry, &samples::pod_origin(), &[]), which)
     }
 
-    fn shown(list: &FieldList, before: Option<&FieldList>, heading: &[&[u8]]) -> String {
+    fn shown(list: &FieldList, before: Option<&FieldList<'_>>, heading: &[&[u8]]) -> String {
         let mut out = Vec::new();
         list.write(&mut out, before, heading);
         String::from_utf8(out).unwrap()

@@ -6,26 +6,19 @@
 //! [`INDENT_MAX`].
 
 use std::collections::HashMap;
+use std::io::{self, Write};
 
-use spanline_parsers::Severity;
-
+use super::line_list::{Columns, LineList, LineView};
 use super::terminal::{Line, Paint, Style, shown_columns};
-use super::text::{self, Clock, Row, SpanName, Tag};
-use super::text_fields::FieldList;
+use super::text;
 use crate::export::spell;
-use crate::record::{Method, Relation};
+use crate::notify::counted;
 
 /// Levels of the tree that are indented.
 const INDENT_MAX: usize = 16;
 
-/// Columns of a line's source at most; they are as many as the widest source needs.
-const SOURCE_COLUMNS_MAX: usize = 26;
-/// … and no more than this part of the terminal.
-const SOURCE_SHARE: usize = 4;
 /// Columns that the name of a span has before what follows it goes on in the next line.
 const NAME_COLUMNS_MIN: usize = 24;
-
-const MILLI: i64 = 1_000_000;
 
 /// One trace with what belongs to it.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +33,17 @@ pub struct TraceView<'a> {
     pub is_whole: bool,
     /// Spans are shown with their ids.
     pub has_ids: bool,
+    /// What else belongs to it.
+    pub left_out: LeftOut,
+}
+
+/// What there was no room for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Lines.
+    pub lines: u64,
+    /// Spans.
+    pub spans: u64,
 }
 
 /// A span of the trace.
@@ -61,53 +65,22 @@ pub struct SpanView<'a> {
     pub failure: Option<&'a str>,
 }
 
-/// A line that belongs to the trace, or to none ([`write_unlinked`]).
-#[derive(Debug, Clone)]
-pub struct LineView<'a> {
-    /// Its span, all zero where only the trace is known.
-    pub span_id: [u8; 8],
-    /// ns since the epoch.
-    pub time: Option<i64>,
-    /// Where it stands among the others: its time, or without one that of the line before it.
-    pub order: Option<i64>,
-    /// Digits of the second that the time was written with.
-    pub time_digits: u8,
-    /// How bad it is.
-    pub severity: Severity,
-    /// Who wrote it, as [`text::source`] says it.
-    pub source: &'a str,
-    /// What it says.
-    pub message: &'a [u8],
-    /// What else it says.
-    pub fields: &'a FieldList,
-    /// Its trace, where that has no heading of its own, with the name of its span.
-    pub span: Option<SpanName<'a>>,
-    /// `FILE:LINE`, where that is to be shown.
-    pub place: Option<String>,
-    /// How its link was found; `None` for a line without one.
-    pub method: Option<Method>,
-    /// How it stands to its span.
-    pub relation: Relation,
-    /// How sure the link is.
-    pub confidence: Option<f32>,
-}
-
-/// Writes lines as they come, without a heading.
-pub fn write_lines(out: &mut Vec<u8>, lines: &[LineView<'_>], style: Style) {
-    let mut list = Lines::new(lines, true, Vec::new(), style);
-    lines.iter().for_each(|one| list.write(out, one, 0, style));
-}
+/// Bytes of text that are written at once, rather more.
+const WRITTEN_BYTES: usize = 64 << 10;
 
 /// Writes a trace: heading, then the tree with the lines.
-pub fn write_trace(out: &mut Vec<u8>, trace: &TraceView<'_>, style: Style) {
+pub fn write_trace(output: &mut impl Write, trace: &TraceView<'_>, style: Style) -> io::Result<()> {
     let tree = Tree::of(trace);
+    let out = &mut Vec::new();
     heading(out, trace, &tree, style);
-    let mut id = Vec::new();
-    spell::hex(&mut id, &trace.trace_id);
     let start = trace_start(trace);
-    let mut list = Lines::new(&trace.lines, false, id, style);
+    let columns = Columns::of(&trace.lines);
+    let mut list = LineList::of_trace(&trace.trace_id, columns, style);
+    let mut before = None;
     for line in &tree.rootless {
-        list.write(out, &trace.lines[*line], 0, style);
+        let line = &trace.lines[*line];
+        list.write(out, line, before.replace(line), 0);
+        write_full(output, out, WRITTEN_BYTES)?;
     }
     // Each entry is a node with its depth; a stack, since a chain of parents may be of any length.
     let mut open: Vec<(Node, usize)> = Vec::new();
@@ -121,91 +94,38 @@ pub fn write_trace(out: &mut Vec<u8>, trace: &TraceView<'_>, style: Style) {
                 let line = &trace.lines[at];
                 let span = tree.index.get(&line.span_id).map(|at| &trace.spans[*at]);
                 list.span = span.map_or("", |span| span.name);
-                list.write(out, line, depth.min(INDENT_MAX), style);
+                list.write(out, line, before.replace(line), depth.min(INDENT_MAX));
             }
             Node::Span(at) => {
                 span_line(out, &trace.spans[at], start, trace.has_ids, depth, style);
                 push(&mut open, &tree.below[at], depth + 1);
             }
         }
+        write_full(output, out, WRITTEN_BYTES)?;
     }
-    if tree.hidden > 0 {
-        let mut line = Line::begin(out, style);
-        line.put(format!("  … {} without a line", counted(tree.hidden, "span", "spans")), Paint::Dim);
-        line.end();
+    let LeftOut { lines, spans } = trace.left_out;
+    for (count, of, why) in [
+        (tree.hidden as u64, "span", "without a line"),
+        (spans, "span", "more than there was room for"),
+        (lines, "line", "more than there was room for"),
+    ] {
+        if count > 0 {
+            let mut line = Line::begin(out, style);
+            line.put(format!("  … {} {why}", counted(count, of)), Paint::Dim);
+            line.end();
+        }
     }
     out.push(b'\n');
+    write_full(output, out, 0)
 }
 
-/// Writes the lines that belong to no trace, by time as they are given.
-pub fn write_unlinked(out: &mut Vec<u8>, lines: &[LineView<'_>], style: Style) {
-    let mut heading = Line::begin(out, style);
-    heading.put("no trace", Paint::Bold);
-    heading.put(format!("  {}", counted(lines.len(), "line", "lines")), Paint::Dim);
-    heading.end();
-    write_lines(out, lines, style);
-    out.push(b'\n');
-}
-
-/// Lines that stand below one another.
-struct Lines<'a> {
-    /// With the date in each.
-    date: bool,
-    /// Digits of the second.
-    digits: u8,
-    /// The trace's id, in hex.
-    trace_id: Vec<u8>,
-    /// The span's name.
-    span: &'a str,
-    /// Source and fields of the line before.
-    before: Option<(&'a str, &'a FieldList)>,
-    /// Columns of the source.
-    source_columns: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn new(lines: &[LineView<'a>], date: bool, trace_id: Vec<u8>, style: Style) -> Lines<'a> {
-        let most = style.width.map_or(SOURCE_COLUMNS_MAX, |width| SOURCE_COLUMNS_MAX.min(width / SOURCE_SHARE));
-        let widest = lines.iter().map(|line| shown_columns(line.source.as_bytes())).max().unwrap_or_default();
-        Lines { date, digits: digits(lines), trace_id, span: "", before: None, source_columns: widest.min(most) }
+/// Writes what is gathered once it is so much.
+fn write_full(output: &mut impl Write, text: &mut Vec<u8>, bytes_least: usize) -> io::Result<()> {
+    if text.len() >= bytes_least {
+        output.write_all(text)?;
+        text.clear();
     }
-
-    /// A line under its span, or alone.
-    fn write(&mut self, out: &mut Vec<u8>, one: &LineView<'a>, depth: usize, style: Style) {
-        let mut fields = Vec::new();
-        let mut span_id = Vec::new();
-        spell::hex(&mut span_id, &one.span_id);
-        let heading = [&self.trace_id[..], &span_id, self.span.as_bytes()];
-        let before = self.before.filter(|(source, _)| *source == one.source).map(|(_, fields)| fields);
-        one.fields.write(&mut fields, before, &heading);
-        self.before = Some((one.source, one.fields));
-        let row = Row {
-            indent: depth,
-            time: one.time,
-            clock: Clock { date: self.date, digits: one.time_digits, columns: self.digits },
-            severity: one.severity,
-            source: one.source,
-            source_columns: self.source_columns,
-            message: one.message,
-            fields: &fields,
-            tag: Tag {
-                site: one.fields.site(),
-                link: one.method.map(|method| (method, one.relation, one.confidence)),
-                span: one.span,
-                place: one.place.as_deref(),
-            },
-            is_whole: false,
-        };
-        row.write(out, style);
-    }
-}
-
-/// Digits of the second: microseconds matter where two lines fall into the same millisecond.
-fn digits(lines: &[LineView<'_>]) -> u8 {
-    let mut times: Vec<i64> = lines.iter().filter_map(|line| line.time.filter(|_| line.time_digits > 3)).collect();
-    times.sort_unstable();
-    let is_close = |pair: &[i64]| pair[0].div_euclid(MILLI) == pair[1].div_euclid(MILLI) && pair[0] != pair[1];
-    if times.windows(2).any(is_close) { 6 } else { 3 }
+    Ok(())
 }
 
 /// What stands below what.
@@ -330,8 +250,9 @@ fn heading(out: &mut Vec<u8>, trace: &TraceView<'_>, tree: &Tree, style: Style) 
     let mut id = b"trace ".to_vec();
     spell::hex(&mut id, &trace.trace_id);
     line.flow(&id, Paint::Dim, 0);
-    let counts =
-        format!("{}, {}", counted(trace.lines.len(), "line", "lines"), counted(trace.spans.len(), "span", "spans"));
+    let LeftOut { lines, spans } = trace.left_out;
+    let [lines, spans] = [lines + trace.lines.len() as u64, spans + trace.spans.len() as u64];
+    let counts = format!("{}, {}", counted(lines, "line"), counted(spans, "span"));
     line.flow_apart(counts.as_bytes(), Paint::Dim, 2);
     let failed = trace.spans.iter().filter(|span| span.failure.is_some()).count();
     if failed > 0 {
@@ -395,14 +316,14 @@ pub(crate) fn duration(nanos: i64) -> String {
     }
 }
 
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
 #[cfg(test)]
 mod tests {
+    use spanline_parsers::Severity;
+
     use super::*;
-    use crate::export::formats::text_fields::Fields;
+    use crate::export::formats::line_list::write_heading_of_unlinked;
+    use crate::export::formats::text_fields::{FieldList, Fields};
+    use crate::record::{Method, Relation};
 
     const START: i64 = 1_795_425_291_322_215_577;
 
@@ -424,7 +345,7 @@ mod tests {
         }
     }
 
-    fn fields(text: &'static str) -> FieldList {
+    fn fields(text: &'static str) -> FieldList<'static> {
         let mut entry = spanline_parsers::Entry::default();
         if let Some((key, value)) = text.split_once('=') {
             entry.push(key.as_bytes(), spanline_parsers::Value::Text(value.as_bytes().into()));
@@ -442,7 +363,7 @@ mod tests {
             severity,
             source: if span == 1 { "kubelet" } else { "crio" },
             message: message.as_bytes(),
-            fields: Box::leak(Box::new(fields(if span == 3 { "pod=web-0" } else { "" }))),
+            fields: fields(if span == 3 { "pod=web-0" } else { "" }),
             span: None,
             place: None,
             method: Some(Method::Entity),
@@ -453,7 +374,7 @@ mod tests {
 
     fn shown(trace: &TraceView<'_>) -> String {
         let mut out = Vec::new();
-        write_trace(&mut out, trace, Style { colour: false, width: Some(100) });
+        write_trace(&mut out, trace, Style { colour: false, width: Some(100) }).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -520,7 +441,7 @@ trace abababababababababababababababab  5 lines, 6 spans, 2 failed
         let trace = TraceView { spans: vec![failed, long], lines, has_ids: true, ..TraceView::default() };
         for width in [40, 80] {
             let mut out = Vec::new();
-            write_trace(&mut out, &trace, Style { colour: false, width: Some(width) });
+            write_trace(&mut out, &trace, Style { colour: false, width: Some(width) }).unwrap();
             let text = String::from_utf8(out).unwrap();
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
             let dense = text.split_whitespace().filter(|word| !matches!(*word, "│" | "└")).collect::<String>();
@@ -551,10 +472,11 @@ trace abababababababababababababababab  5 lines, 6 spans, 2 failed
     fn lines_of_no_trace_have_a_date() {
         let mut out = Vec::new();
         let lone = LineView { method: None, confidence: None, ..line(0, 0, Severity::INFO, "alone") };
-        write_unlinked(&mut out, &[lone], Style::default());
+        write_heading_of_unlinked(&mut out, 1, Style::default());
+        LineList::new(Columns::of(std::slice::from_ref(&lone)), Style::default()).write(&mut out, &lone, None, 0);
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("no trace  1 line\n2026-11-23 09:14:51.322 INFO  crio"), "{text}");
-        assert!(text.ends_with(" alone\n\n"), "{text}");
+        assert!(text.ends_with(" alone\n"), "{text}");
     }
 
     #[test]
