@@ -75,7 +75,10 @@ impl<H: OpenFile> Source<H> {
             Ok(stat) if stat.size > 0 && file.is_unclear(&self.base) => context.must_list = true,
             Ok(stat) => match file.note(&stat, context.now) {
                 Change::Same => return false,
-                Change::Changed => return true,
+                Change::Changed => {
+                    context.must_list |= file.has_grown_late() && !file.grows_late;
+                    return true;
+                }
                 Change::Cut => {
                     self.cut(at, &stat, context);
                     return true;

@@ -79,6 +79,8 @@ pub(super) struct File<H> {
     pub(super) form: Form,
     /// It has changed since it was read to its end.
     pub(super) has_news: bool,
+    /// It grew after its end, and was compared with the others since.
+    pub(super) grows_late: bool,
     /// It may hold something else than it did: to be compared before anything else.
     pub(super) is_suspect: bool,
     /// The sink knows its number.
@@ -116,6 +118,7 @@ impl<H: OpenFile> File<H> {
             presence: Presence::Named,
             form: Form::Unknown,
             has_news: stat.size > 0,
+            grows_late: false,
             is_suspect: false,
             was_told: false,
             open: None,
@@ -167,6 +170,11 @@ impl<H: OpenFile> File<H> {
     /// Nothing more is expected of it.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.state, State::Finished | State::Abandoned)
+    }
+
+    /// It was finished, and there is more of it: unless its inode was used again, for a file that begins alike.
+    pub(super) fn has_grown_late(&self) -> bool {
+        self.state == State::Finished && self.is_there() && self.has_news && self.form != Form::Packed
     }
 
     /// The sink was told that it begins, and not that it ends.

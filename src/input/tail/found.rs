@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use spanline_parsers::rotation::{Order, Packing};
 
-use super::file::{Change, File, Presence, State};
+use super::file::{File, Presence, State};
 use super::file_system::{FileSystem, OpenFile, Stat};
-use super::opened::{Form, form, head, holds, packed_ends_at, place_at_end};
+use super::opened::{Form, form, head, packed_ends_at, place_at_end};
 use super::recognise::{Copy, Recognised, packing, recognise};
 use super::sink::{Notice, TailSink};
 use super::source::{Context, Source, order_of};
@@ -43,7 +43,7 @@ impl<H: OpenFile> Source<H> {
         context: &mut Context<'_, F, S>,
     ) {
         listed.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.name.cmp(&b.name)));
-        self.copies.retain(|copy| listed.iter().any(|name| name.id == copy.stat.id));
+        self.find_copies_again(&listed);
         let (fs, folder, base) = (&*context.fs, context.folder, &*self.base);
         let has_come = |file: &File<H>| {
             let is_filled =
@@ -59,18 +59,20 @@ impl<H: OpenFile> Source<H> {
         }
         let mut unknown = self.find_again(listed, context);
         self.put_in_order();
-        if !unknown.is_empty() {
+        // A name that had one file before may have another one's copy by now.
+        let may_be_another = |file: &File<H>| !file.is_there() || file.has_grown_late();
+        if !unknown.is_empty() || self.files.iter().any(may_be_another) {
             unknown.extend(self.compare_all(context));
         }
         // Copies of what is written to are known by it, and packed ones by what is not packed.
         unknown.sort_by_key(|name| (*name.name != *self.base, packing(&name.name) != Packing::Plain));
+        // What is known of an unread file is little: where a copy of it is known, others are not compared with it.
+        unknown.retain(|name| !self.is_copy_of_lost(name, context));
+        self.adopt_copies(context);
         let was_undecided = std::mem::take(&mut self.undecided);
         let mut first_new = Vec::new();
         for name in unknown {
-            if self.is_copy_of_lost(&name, context) {
-                continue;
-            }
-            match recognise(context.fs, context.folder, &name.name, &self.base, &self.files) {
+            match recognise(context.fs, context.folder, &name.name, &self.base, &self.files, None) {
                 Ok(Recognised::New(handle, stat)) => {
                     let came = |file: &File<H>| file.id == stat.id && come.contains(&file.number);
                     let at = self.files.iter().position(came).unwrap_or_else(|| self.place_for(name.order));
@@ -123,6 +125,8 @@ impl<H: OpenFile> Source<H> {
                 Some(at) if is_met[at] => {}
                 Some(at) if self.is_still(at, &name, context) => is_met[at] = true,
                 Some(at) => {
+                    // How much of what was seen of it since it was read was its own is not known.
+                    self.files[at].is_suspect = true;
                     self.lose_content(at, context);
                     unknown.push(name);
                 }
@@ -136,53 +140,6 @@ impl<H: OpenFile> Source<H> {
                 Presence::Named => self.lose_content(at, context),
                 _ => {}
             }
-        }
-        unknown
-    }
-
-    /// Whether a name is a copy of a file whose own content is gone by now: it is adopted, not compared.
-    fn is_copy_of_lost<F: FileSystem<File = H>, S>(&mut self, name: &Listed, context: &Context<'_, F, S>) -> bool {
-        let Some(at) = self.copies.iter().position(|copy| copy.stat.id == name.id) else { return false };
-        let copy = &mut self.copies[at];
-        let path = context.folder.join(&name.name);
-        if *name.name == *self.base || !copy.is_still_at(context.fs, &path) {
-            self.copies.remove(at);
-            return false;
-        }
-        copy.name = name.name.clone().into_boxed_path();
-        let of = copy.of;
-        self.files.iter().any(|file| file.number == of && file.presence == Presence::Lost)
-    }
-
-    /// Before others are compared with its files: whether these hold what they held. Gives the names of those that do not.
-    fn compare_all<F: FileSystem<File = H>, S: TailSink>(&mut self, context: &mut Context<'_, F, S>) -> Vec<Listed> {
-        let (mut at, mut unknown) = (0, Vec::new());
-        while at < self.files.len() {
-            let file = &mut self.files[at];
-            let path = context.folder.join(&file.name);
-            let handle = match &file.open {
-                _ if !file.is_there() || file.form == Form::Packed => None,
-                Some(open) => Some(open.handle.clone()),
-                None => context.fs.open(&path).ok().map(Arc::new),
-            };
-            if let Some(handle) = handle
-                && let Ok(stat) = handle.stat()
-                && stat.id == file.id
-            {
-                // What cannot be read is no reason to believe that it is another file.
-                let holds = |sample, at| holds(&*handle, sample, at).unwrap_or(true);
-                let is_same = holds(file.place.frontier, file.place.frontier_start()) && holds(file.prefix, 0);
-                if !is_same || file.note(&stat, context.now) == Change::Cut {
-                    let was_named = file.presence == Presence::Named;
-                    self.cut(at, &stat, context);
-                    if was_named && *self.files[at].name != *self.base {
-                        unknown.push(Listed::new(self.files[at].name.to_path_buf(), stat.id));
-                    }
-                } else {
-                    file.sure = file.sure.max(file.size);
-                }
-            }
-            at += 1;
         }
         unknown
     }
@@ -322,6 +279,10 @@ impl<H: OpenFile> Source<H> {
         context: &mut Context<'_, F, S>,
     ) {
         let form = form(&*handle).unwrap_or(Form::Unknown);
+        let (number, before) = (self.files[at].number, self.copies.len());
+        // What was compared with what it was is to be compared with what it is.
+        self.copies.retain(|copy| copy.of != number);
+        context.must_list |= self.copies.len() < before;
         let file = &mut self.files[at];
         (file.id, file.name, file.size, file.modified) =
             (stat.id, name.name.clone().into_boxed_path(), stat.size, stat.modified);

@@ -3,11 +3,15 @@
 //! A copy may have what was not read of it; what has not is lost, and is counted. A finished file is remembered for a
 //! while, since it may come again, compressed.
 
+use std::cmp::Reverse;
+
+use spanline_parsers::rotation::Packing;
+
 use super::file::{File, Presence, SETTLING_MS, State};
 use super::file_system::{FileSystem, OpenFile, Stat};
 use super::found::Listed;
 use super::opened::Form;
-use super::recognise::{Adopted, Copy, is_unfinished};
+use super::recognise::{Adopted, Copy, is_unfinished, packing};
 use super::sink::{Loss, TailSink};
 use super::source::{Context, Source, order_of};
 use crate::files::followed::{Place, Sample};
@@ -19,12 +23,7 @@ impl<H: OpenFile> Source<H> {
         is_listed: bool,
         context: &mut Context<'_, F, S>,
     ) {
-        let is_gone = |file: &&File<H>| matches!(file.presence, Presence::Lost | Presence::ToFind);
-        let gone: Vec<u32> = self.files.iter().filter(is_gone).map(|file| file.number).collect();
-        for number in gone {
-            if self.adopt_copy(number, context) {
-                continue;
-            }
+        for number in self.adopt_copies(context) {
             let Some(at) = self.files.iter().position(|file| file.number == number) else { continue };
             let file = &self.files[at];
             let may_turn_up = file.is_done() && file.presence == Presence::Lost
@@ -35,6 +34,17 @@ impl<H: OpenFile> Source<H> {
                 self.forget(at, context);
             }
         }
+    }
+
+    /// Copies take the places of files whose own content is gone; gives the numbers of those that have none.
+    pub(super) fn adopt_copies<F: FileSystem<File = H>, S: TailSink>(
+        &mut self,
+        context: &mut Context<'_, F, S>,
+    ) -> Vec<u32> {
+        let is_gone = |file: &&File<H>| matches!(file.presence, Presence::Lost | Presence::ToFind);
+        let mut gone: Vec<u32> = self.files.iter().filter(is_gone).map(|file| file.number).collect();
+        gone.retain(|number| !self.adopt_copy(*number, context));
+        gone
     }
 
     /// A file is gone, and with it what was not read of it.
@@ -72,17 +82,23 @@ impl<H: OpenFile> Source<H> {
         context: &mut Context<'_, F, S>,
     ) -> bool {
         let Some(at) = self.files.iter().position(|file| file.number == number) else { return false };
-        let (of_it, others): (Vec<Copy>, Vec<Copy>) =
+        let (mut of_it, others): (Vec<Copy>, Vec<Copy>) =
             std::mem::take(&mut self.copies).into_iter().partition(|copy| copy.of == number);
         self.copies = others;
+        // One that has all that was there comes before one that is compressed, and may have it; the longest was made last.
+        let sure = self.files[at].sure;
+        of_it.sort_by_key(|copy| match packing(&copy.name) {
+            Packing::Plain => (if copy.stat.size >= sure { 0 } else { 2 }, Reverse(copy.stat.size)),
+            _ => (1, Reverse(copy.stat.size)),
+        });
         let mut shorter: Vec<(Copy, Stat, Sample, Place)> = Vec::new();
         let mut copies = of_it.into_iter();
         while let Some(copy) = copies.next() {
             match copy.adopt(context.fs, context.folder, &self.files[at]) {
                 Ok(Adopted::All(handle, stat)) => {
                     let name = Listed::new(copy.name.into(), stat.id);
-                    self.move_to(at, &name, handle, &stat, context);
                     self.copies.extend(shorter.into_iter().map(|(copy, ..)| copy).chain(copies));
+                    self.move_to(at, &name, handle, &stat, context);
                     return true;
                 }
                 Ok(Adopted::Less(stat, prefix, place)) => shorter.push((copy, stat, prefix, place)),

@@ -20,6 +20,8 @@ pub(super) enum Turn {
     Searching,
     /// Nothing more to give.
     AtEnd,
+    /// It ends before where it was seen to end.
+    Shorter,
     /// It does not hold what it held.
     Changed,
 }
@@ -78,6 +80,9 @@ impl<H: OpenFile> File<H> {
                 if found.has_ended && !holds(&*open.handle, self.place.frontier, start)? {
                     return Ok(Turn::Changed);
                 }
+                if found.has_ended && self.searched < self.size && open.handle.stat()?.size < self.size {
+                    return Ok(Turn::Shorter);
+                }
                 return Ok(if found.has_ended { Turn::AtEnd } else { Turn::Searching });
             }
             searched + found.bytes
@@ -96,6 +101,9 @@ impl<H: OpenFile> File<H> {
         }
         let read_to = start + window.len() as u64;
         if self.form != Form::Packed {
+            if has_ended && read_to < self.size && open.handle.stat()?.size < self.size {
+                return Ok(Turn::Shorter);
+            }
             self.sure = self.sure.max(self.size).max(read_to);
             self.size = self.size.max(read_to);
         }

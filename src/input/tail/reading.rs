@@ -1,11 +1,11 @@
 //! A source's turn: which of its files is read next, and what is given of it.
 
+use super::compare::Copied;
 use super::config::TailLimits;
 use super::file::{Change, Millis, Presence, State};
 use super::file_system::{FileSystem, OpenFile};
 use super::lines::{Lines, Turn};
 use super::opened::Form;
-use super::recognise::Copy;
 use super::sink::{Loss, Notice, TailSink};
 use super::source::{Context, Source};
 use crate::input::names;
@@ -59,8 +59,16 @@ impl<H: OpenFile> Source<H> {
         if context.now < file.readable_at() {
             return false;
         }
-        if self.has_false_copies(at, context) {
-            return false;
+        match self.compare_copies(at, context) {
+            Copied::Same => {}
+            Copied::Elsewhere => {
+                context.must_list = true;
+                return false;
+            }
+            Copied::Cut => {
+                self.cut_where_it_is(at, context);
+                return false;
+            }
         }
         let takes_rest = self.takes_rest(at, context.now, context.limits);
         let turn = self.files[at].turn(context.window, context.limits, takes_rest);
@@ -74,7 +82,7 @@ impl<H: OpenFile> Source<H> {
                 lines.has_more || self.at_end(at, context)
             }
             Ok(Turn::Searching) => true,
-            Ok(Turn::AtEnd) => self.at_end(at, context),
+            Ok(Turn::AtEnd | Turn::Shorter) => self.at_end(at, context),
             Ok(Turn::Changed) => {
                 self.cut_where_it_is(at, context);
                 false
@@ -84,26 +92,6 @@ impl<H: OpenFile> Source<H> {
                 false
             }
         }
-    }
-
-    /// Before a file is read for the first time: whether what was taken for its copy is none, since it was written anew
-    /// meanwhile. Later the bytes before its place tell.
-    fn has_false_copies<F: FileSystem<File = H>, S: TailSink>(
-        &mut self,
-        at: usize,
-        context: &mut Context<'_, F, S>,
-    ) -> bool {
-        let file = &self.files[at];
-        let Some(open) = file.open.as_ref().filter(|_| file.place.at == 0 && !self.copies.is_empty()) else {
-            return false;
-        };
-        let (number, before) = (file.number, self.copies.len());
-        let (fs, folder) = (&*context.fs, context.folder);
-        let is_false = |copy: &Copy| matches!(copy.is_of(fs, folder, &open.handle), Ok(false));
-        self.copies.retain(|copy| copy.of != number || !is_false(copy));
-        let has_false = self.copies.len() < before;
-        context.must_list |= has_false;
-        has_false
     }
 
     /// Whether a line that is not finished is given.
@@ -159,9 +147,14 @@ impl<H: OpenFile> Source<H> {
         match self.files[at].is_what_it_was() {
             Ok(true) => {
                 let file = &mut self.files[at];
+                let missing = if file.form == Form::Packed { 0 } else { file.sure.saturating_sub(file.size) };
+                if missing > 0 && self.copies.iter().any(|copy| copy.of == file.number) {
+                    // It was copied, and written anew with the same beginning.
+                    self.cut_where_it_is(at, context);
+                    return false;
+                }
                 file.is_suspect = false;
                 file.has_news |= file.is_behind();
-                let missing = if file.form == Form::Packed { 0 } else { file.sure.saturating_sub(file.size) };
                 if missing > 0 {
                     file.sure = file.size;
                     self.lose(missing, Loss::Truncated, context);

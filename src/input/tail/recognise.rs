@@ -37,13 +37,14 @@ pub(super) fn packing(name: &Path) -> Packing {
     rotation::family(&name.to_string_lossy()).packing
 }
 
-/// Compares a file with those that are known of its family, `base`. Those that are there hold what they held.
+/// Compares a file with those that are known of its family, `base`, except itself. Those that are there hold what they held.
 pub(super) fn recognise<F: FileSystem>(
     fs: &F,
     folder: &Path,
     name: &Path,
     base: &Path,
     files: &[File<F::File>],
+    itself: Option<usize>,
 ) -> io::Result<Recognised<F::File>> {
     let handle = match fs.open(&folder.join(name)) {
         Ok(handle) => Arc::new(handle),
@@ -71,7 +72,10 @@ pub(super) fn recognise<F: FileSystem>(
     }
     let unknown = Unknown { handle: &handle, head: &head, form, size: stat.size, is_written_to };
     // What can be compared as a whole tells most; else, the more of a file was read: heads may be the same.
-    let mut candidates: Vec<(usize, &File<F::File>)> = files.iter().enumerate().collect();
+    let own_place = itself.map_or(0, |own| files[own].place.at);
+    let tells_more = |file: &File<F::File>| itself.is_none() || file.is_there() || file.place.at > own_place;
+    let mut candidates: Vec<(usize, &File<F::File>)> =
+        files.iter().enumerate().filter(|(at, file)| Some(*at) != itself && tells_more(file)).collect();
     candidates.sort_by_key(|(_, file)| (!file.is_there(), std::cmp::Reverse((file.place.at, file.size))));
     for (at, file) in candidates {
         match unknown.compare(fs, folder, file)? {

@@ -37,6 +37,22 @@ fn begun(text: &str) -> (Memory, Follower<Memory>) {
     (memory, follower)
 }
 
+/// A follower that keeps one file open and reads little at a time.
+fn narrow(memory: &Memory) -> Follower<Memory> {
+    let mut config = config(Start::Beginning);
+    (config.limits.open_files_max, config.limits.turn_bytes) = (1, 1);
+    Follower::new(memory.clone(), config)
+}
+
+fn copy(memory: &Memory, from: &str, to: &str) {
+    let bytes = memory.read(from).unwrap();
+    memory.writer(to).append(&bytes);
+}
+
+fn head() -> String {
+    "head of every file\n".repeat(20)
+}
+
 #[test]
 fn lines_come_as_they_are_finished() {
     let (memory, mut follower) = begun(&lines(0, 100));
@@ -340,4 +356,130 @@ fn what_is_no_log_is_left_out_and_said() {
     follower.pass(10_000);
     assert_eq!(follower.sink.text("/l/b.log"), "");
     assert!(follower.sink.notices[0].contains("an SQLite database"), "{:?}", follower.sink.notices);
+}
+
+#[test]
+fn what_has_the_inode_and_the_name_of_a_finished_file_may_be_a_copy_of_another_one() {
+    for head in [String::new(), head()] {
+        let memory = Memory::default();
+        memory.append(LOG, &(head.clone() + "one\n"));
+        memory.rename(LOG, "/l/a.log.1");
+        memory.append(LOG, &(head.clone() + "two, and longer\n"));
+        let mut follower = narrow(&memory);
+        follower.pass(7_000);
+        memory.remove("/l/a.log.1");
+        copy(&memory, LOG, "/l/a.log.1");
+        memory.truncate(LOG);
+        follower.pass(60_000);
+        assert_eq!(follower.sink.text(LOG), head.clone() + "one\n" + &head + "two, and longer\n");
+        assert_eq!(follower.sink.lost(), 0);
+    }
+}
+
+#[test]
+fn a_finished_file_that_seems_to_have_grown_may_be_a_copy_of_one_that_is_there_or_was() {
+    for is_truncated in [false, true] {
+        let memory = Memory::default();
+        memory.append(LOG, &head());
+        let mut follower = narrow(&memory);
+        follower.pass(100);
+        memory.rename(LOG, "/l/a.log.1");
+        memory.append(LOG, &(head() + "one\n"));
+        follower.pass(7_000);
+        memory.remove("/l/a.log.1");
+        copy(&memory, LOG, "/l/a.log.1");
+        if is_truncated {
+            memory.truncate(LOG);
+        }
+        follower.pass(60_000);
+        assert_eq!(follower.sink.text(LOG), head() + &head() + "one\n", "{is_truncated}");
+    }
+}
+
+#[test]
+fn no_more_is_counted_as_lost_of_a_file_that_was_written_anew_than_it_had() {
+    let memory = Memory::default();
+    // It takes more than one turn, and keeps the one descriptor.
+    memory.append(LOG, &lines(0, 20));
+    memory.rename(LOG, "/l/a.log.1");
+    memory.append(LOG, "two\n");
+    let mut follower = narrow(&memory);
+    follower.pass(40);
+    memory.truncate(LOG);
+    memory.append(LOG, &lines(20, 30));
+    follower.pass(10);
+    memory.rename("/l/a.log.1", "/l/a.log.2");
+    memory.rename(LOG, "/l/a.log.1");
+    follower.pass(60_000);
+    assert_eq!(follower.sink.text(LOG), lines(0, 30));
+    assert_eq!(follower.sink.lost(), 4);
+}
+
+#[test]
+fn a_copied_file_that_was_written_anew_with_the_same_head_is_drained_from_its_copy() {
+    for anew in [String::new(), "anew\n".to_owned(), lines(100, 200)] {
+        let memory = Memory::default();
+        memory.append(LOG, &head());
+        let mut follower = narrow(&memory);
+        follower.pass(100);
+        memory.append(LOG, &lines(0, 3));
+        copy(&memory, LOG, "/l/a.log.1");
+        follower.only_look(Duration::from_millis(100), &mut || memory.events());
+        memory.truncate(LOG);
+        memory.append(LOG, &(head() + &anew));
+        follower.pass(60_000);
+        assert_eq!(follower.sink.text(LOG), head() + &lines(0, 3) + &head() + &anew);
+        assert_eq!(follower.sink.lost(), 0);
+    }
+}
+
+#[test]
+fn a_copy_is_known_under_its_next_name() {
+    let memory = Memory::default();
+    memory.append(LOG, &(head() + &lines(0, 3)));
+    let mut follower = narrow(&memory);
+    follower.only_look(Duration::from_millis(10), &mut || memory.events());
+    copy(&memory, LOG, "/l/a.log.1");
+    follower.only_look(Duration::from_millis(100), &mut || memory.events());
+    memory.truncate(LOG);
+    memory.append(LOG, &(head() + "anew\n"));
+    memory.rename("/l/a.log.1", "/l/a.log.2");
+    memory.rename(LOG, "/l/a.log.1");
+    memory.append(LOG, &(head() + "next\n"));
+    follower.pass_blind(60_000);
+    assert_eq!(follower.sink.text(LOG), head() + &lines(0, 3) + &head() + "anew\n" + &head() + "next\n");
+    assert_eq!(follower.sink.lost(), 0);
+}
+
+#[test]
+fn a_copy_tells_more_of_an_unread_file_than_another_one_with_its_head() {
+    let memory = Memory::default();
+    memory.append(LOG, &(head() + "one\n"));
+    memory.append("/l/0.log", "keeps the one descriptor\n");
+    let mut follower = narrow(&memory);
+    follower.only_look(Duration::from_millis(10), &mut || memory.events());
+    copy(&memory, LOG, "/l/a.log.20261130-000001");
+    follower.only_look(Duration::from_millis(100), &mut || memory.events());
+    memory.append("/l/a.log.tmp", &(head() + "two, and longer\n"));
+    memory.rename("/l/a.log.tmp", LOG);
+    memory.rename(LOG, "/l/a.log.20261130-000002");
+    follower.pass(60_000);
+    assert_eq!(follower.sink.text(LOG), head() + "one\n" + &head() + "two, and longer\n");
+    assert_eq!(follower.sink.lost(), 0);
+}
+
+#[test]
+fn the_copy_that_has_all_of_a_file_takes_its_place() {
+    let memory = Memory::default();
+    let name = |number| format!("{LOG}.20261130-00000{number}");
+    memory.append(&name(1), &(head() + "one\n"));
+    memory.append(&name(2), &head());
+    memory.append(&name(3), &head());
+    memory.append("/l/0.log", "keeps the one descriptor\n");
+    let mut follower = narrow(&memory);
+    follower.only_look(Duration::from_millis(100), &mut || memory.events());
+    compress(&memory, &name(1));
+    follower.pass(60_000);
+    assert_eq!(follower.sink.text(LOG).matches("one\n").count(), 1);
+    assert_eq!(follower.sink.lost(), 0);
 }
