@@ -24,6 +24,9 @@ use crate::files::followed::FollowedFile;
 /// Folders and sources that are looked at before the caller gets on with something else.
 const LOOKS_MAX: usize = 2_000;
 
+/// What an event tells of is looked at before all that is merely due: it may be gone soon.
+const AT_ONCE: Millis = 0;
+
 /// Follows files.
 #[derive(Debug)]
 pub struct Tail<F: FileSystem> {
@@ -128,11 +131,10 @@ impl<F: FileSystem> Tail<F> {
 
     /// Something has changed: it is looked at by the next [`Tail::look`].
     pub fn event(&mut self, event: &FsEvent, now: Instant) {
-        let now = self.millis(now);
         let (watch, has_ended) = match event {
             FsEvent::Changed(watch) => (watch, false),
             FsEvent::Ended(watch) => (watch, true),
-            FsEvent::Overflow => return self.look_at_all(now),
+            FsEvent::Overflow => return self.look_at_all(self.millis(now)),
         };
         match self.watched.get(watch).copied() {
             Some(Task::Folder(slot)) => {
@@ -144,7 +146,7 @@ impl<F: FileSystem> Tail<F> {
                         folder.watch = None;
                     }
                     folder.must_list = true;
-                    self.plan(Task::Folder(slot), now);
+                    self.plan(Task::Folder(slot), AT_ONCE);
                 }
             }
             Some(Task::Source(slot)) => {
@@ -153,7 +155,7 @@ impl<F: FileSystem> Tail<F> {
                 if let Some(source) = self.sources.get_mut(slot) {
                     source.watch = None;
                     source.quiet_looks = 0;
-                    self.plan(Task::Source(slot), now);
+                    self.plan(Task::Source(slot), AT_ONCE);
                 }
             }
             None => {}

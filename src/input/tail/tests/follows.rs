@@ -483,3 +483,52 @@ fn the_copy_that_has_all_of_a_file_takes_its_place() {
     assert_eq!(follower.sink.text(LOG).matches("one\n").count(), 1);
     assert_eq!(follower.sink.lost(), 0);
 }
+
+#[test]
+fn what_an_event_tells_of_is_opened_before_anything_else_is_looked_at() {
+    let memory = Memory::default();
+    for number in 0..3_000 {
+        memory.append(&format!("/l/{number}.log"), "one\n");
+    }
+    memory.folder("/pods");
+    let mut follower = Follower::on(&memory, Start::Beginning);
+    follower.pass(250_000);
+    memory.append("/pods/nothing.txt", "");
+    follower.pass(2_000);
+    let pod = "/pods/shop_web_6a8f6021-1d43-4f44-a2a2-8818a01320fe/app/0.log";
+    memory.append(pod, &lines(0, 100));
+    // All is due, and more than is looked at in one go.
+    follower.now += Duration::from_secs(70);
+    memory.events().iter().for_each(|event| follower.tail.event(event, follower.now));
+    follower.tail.look(follower.now, &mut follower.sink);
+    assert_eq!(follower.tail.open_files(), 1);
+    memory.remove(pod);
+    follower.pass(10_000);
+    assert_eq!(follower.sink.text(pod), lines(0, 100));
+}
+
+#[test]
+fn a_start_does_not_wait_for_files_that_were_finished_before() {
+    for is_renamed in [false, true] {
+        let (memory, mut follower) = begun(&lines(0, 100));
+        memory.rename(LOG, "/l/a.log.2");
+        compress(&memory, "/l/a.log.2");
+        memory.append("/l/a.log.1", &lines(100, 200));
+        memory.append(LOG, &lines(200, 300));
+        follower.pass(20_000);
+        let ledger = follower.sink.ledger.clone();
+        assert_eq!(ledger.values().filter(|file| file.is_finished).count(), 2);
+        memory.append(LOG, &lines(300, 400));
+        if is_renamed {
+            memory.rename("/l/a.log.2.gz", "/l/a.log.3.gz");
+            memory.rename("/l/a.log.1", "/l/a.log.2");
+            memory.rename(LOG, "/l/a.log.1");
+        }
+        follower.sink.given.clear();
+        follower.restart(ledger);
+        follower.pass(0);
+        assert_eq!(follower.sink.text(LOG), lines(300, 400), "{is_renamed}");
+        follower.pass(60_000);
+        assert_eq!((follower.sink.text(LOG), follower.sink.lost()), (lines(300, 400), 0));
+    }
+}
