@@ -8,7 +8,7 @@ use super::arrivals::Arrivals;
 use super::explain;
 use super::explanation::Explanation;
 use super::index::{IndexStats, Limits, SpanIndex};
-use super::learn::{Engine, Progress, Rules, Task, Writers};
+use super::learn::{Engine, LearningLimits, Progress, Rules, Task, Writers};
 use super::requests::crio::{Requests, named_in};
 use super::requests::position::{LinePosition, position, position_of};
 use super::rules::call_sites::CallSites;
@@ -22,8 +22,6 @@ use crate::record::{Link, Origin, Pod, Position, Producer, Record, Unlinked};
 const SOURCES_MAX: usize = 1 << 20;
 /// Writers of one source whose resources are remembered.
 const WRITERS_MAX: usize = 256;
-/// Lines with whole seconds whose order is remembered.
-const ROUNDED_MAX: usize = 8 << 20;
 
 /// Lines so much before the first span of their writer, or after the last, have none: what was not traced any more says
 /// nothing of the share of requests that were recorded. More than any clock or rounded time is off.
@@ -42,6 +40,7 @@ pub struct Correlator {
     pub(crate) rounded: Vec<(u64, LinePosition, i64)>,
     /// Where programs write their lines, as the user says.
     sites: CallSites,
+    limits: LearningLimits,
     pub(crate) engine: Engine,
     /// Where spans and lines come together, and are decided as they go: see [`Correlator::advance`].
     pub(crate) stream: Option<Box<Arrivals>>,
@@ -71,6 +70,8 @@ pub struct CorrelatorStats {
     pub requests_over_limit: u64,
     /// Lines beyond the limit of what is kept to infer links from.
     pub lines_over_limit: u64,
+    /// Bytes that lines and what was learned of them took at most.
+    pub learning_bytes: usize,
 }
 
 /// Bytes of a span in a file, rather too many.
@@ -86,6 +87,7 @@ impl Correlator {
             writers: 0,
             rounded: Vec::new(),
             sites: CallSites::default(),
+            limits: LearningLimits::default(),
             engine: Engine::default(),
             stream: None,
             resources_known: 0,
@@ -99,10 +101,17 @@ impl Correlator {
         self
     }
 
+    /// With no more to link by than this.
+    pub fn within(mut self, limits: LearningLimits) -> Correlator {
+        self.engine.set_limits(limits);
+        self.limits = limits;
+        self
+    }
+
     /// With the same spans, or who makes them, but before the first line.
     pub fn before_lines(self) -> Correlator {
-        let limits = self.index.limits();
-        Correlator { index: self.index, ..Correlator::new(limits).with_call_sites(self.sites) }
+        let new = Correlator::new(self.index.limits()).with_call_sites(self.sites).within(self.limits);
+        Correlator { index: self.index, ..new }
     }
 
     /// All spans are in, and can be looked up. Done by [`Correlator::settle`] too, unless no span came since.
@@ -155,8 +164,8 @@ impl Correlator {
             None => {}
         }
         let writer = self.remember_source(record.source, record.origin);
-        self.requests.observe(&self.index.hasher, record);
-        let is_rounded = record.time_digits == 0 && self.rounded.len() < ROUNDED_MAX;
+        self.requests.observe(&self.index.hasher, record, self.limits.requests());
+        let is_rounded = record.time_digits == 0 && self.rounded.len() < self.limits.rounded();
         if is_rounded && let Some((id, _)) = named_in(record) {
             let identity = self.index.hasher.of_request_line(id, &record.entry.body);
             self.rounded.push((identity, position_of(record), record.time.unwrap_or_default()));
@@ -313,7 +322,12 @@ impl Correlator {
             Some(stream) => stream.spans.counts(),
             None => self.index.counts(),
         };
-        CorrelatorStats { index, requests_over_limit: self.requests.overflow, lines_over_limit: self.engine.overflow() }
+        CorrelatorStats {
+            index,
+            requests_over_limit: self.requests.overflow,
+            lines_over_limit: self.engine.overflow(),
+            learning_bytes: self.engine.bytes_most(),
+        }
     }
 
     /// Lines that were not looked at since their writer had its share of what is kept, by source; most first.

@@ -20,6 +20,7 @@ mod text;
 
 pub use correlator::{Correlator, CorrelatorStats};
 pub use index::{Key, Resource};
+pub use learn::LearningLimits;
 pub use rules::call_sites::{CallSiteError, CallSites};
 pub use stream::Memory;
 

@@ -1,6 +1,7 @@
 //! Lines of small made-up nodes against their spans.
 
 use super::correlator::Correlator;
+use super::learn::LearningLimits;
 use super::rules::process;
 use super::stream::Memory;
 use crate::correlate::index::Limits;
@@ -453,6 +454,18 @@ fn links_of_a_stream_are_gone_once_nothing_is_due() {
     assert_eq!(link_of_pod_line(&correlator, 1), Some(2));
     correlator.advance(4 * SECOND, memory);
     assert_eq!(link_of_pod_line(&correlator, 1), None);
+}
+
+#[test]
+fn what_there_is_no_room_for_is_counted() {
+    let limits = LearningLimits { lines_bytes: 1, requests_bytes: 0, ..LearningLimits::default() };
+    let mut correlator = Correlator::new(Limits::default()).within(limits);
+    (0..2).for_each(|second| correlator.add_span(&KUBELET, &pod_span(second)));
+    correlator.settle_spans();
+    (0..2).for_each(|second| pod_line(second, |record| correlator.observe(record)));
+    correlator.settle();
+    assert_eq!((correlator.counts().lines_over_limit, correlator.counts().requests_over_limit), (1, 0));
+    assert!(correlator.counts().learning_bytes > 0);
 }
 
 #[test]

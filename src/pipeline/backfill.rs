@@ -185,7 +185,10 @@ impl Run<'_> {
                 let workers = if outputs.wants_order() { 1 } else { config.workers.max(1) };
                 shipping.ship_in_windows(correlator, spans, outputs.record_outputs(), workers, outcome)?;
             }
-            None => (outcome.read, outcome.links) = shipping.ship_records(links.linker(), &mut outputs),
+            None => {
+                (outcome.read, outcome.links) = shipping.ship_records(links.linker(), &mut outputs);
+                outcome.memory.records = self.records.held.bytes();
+            }
         }
         let correlated = links.correlator.as_ref();
         if let Some(correlator) = correlated {

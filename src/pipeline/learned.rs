@@ -174,7 +174,7 @@ impl<'c> Learned<'c> {
         let known =
             |source: &Source| acknowledged.map(|acknowledged| recognise(source, acknowledged, &records.reading));
         let follow = |source: &Source| FollowedFiles::new(known(source).unwrap_or_default(), acknowledged);
-        let (held, followed) = records.hold(learning.workers, follow);
+        let (held, followed) = records.hold(learning.workers, self.config.memory.whole_bytes, follow);
         let files = followed.into_iter().map(FollowedFiles::end).collect();
         (self.held, self.files) = (held, files);
     }

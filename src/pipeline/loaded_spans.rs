@@ -5,8 +5,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::correlate::Correlator;
 use crate::correlate::index::Limits;
+use crate::correlate::{Correlator, LearningLimits};
 use crate::export::select::{AskedSpans, Condition};
 use crate::facts::{ResourceFact, SpanFact};
 use crate::input::why_no_span::why_no_span;
@@ -41,7 +41,8 @@ impl LoadedSpans {
         may_spool: bool,
     ) -> io::Result<LoadedSpans> {
         let limits = Limits { spans_max: config.traces.spans_max, ..Limits::default() };
-        let correlator = || Correlator::new(limits).with_call_sites(config.linking.call_sites.clone());
+        let learning = if may_spool { config.memory.learning } else { LearningLimits::default() };
+        let correlator = || Correlator::new(limits).with_call_sites(config.linking.call_sites.clone()).within(learning);
         let bytes_max = if may_spool { config.memory.index_bytes } else { usize::MAX };
         let mut whole = AsAWhole { correlator: correlator(), bytes_max, is_full: false };
         let report = load::load(paths, config.trace_limits(), &mut whole, &why_no_span);

@@ -123,6 +123,7 @@ impl Shipping<'_> {
             outcome.links.add(&shipper.counts);
         }
         outcome.windows = windows.number();
+        outcome.memory = windows.memory_used();
         outcome.read = windows.sources.end();
         result
     }

@@ -14,7 +14,7 @@ use crate::correlate::{Correlator, Memory};
 use crate::input::sources::Source;
 use crate::reading::side_by_side::SideBySide;
 use crate::reading::source_records::SourceRecords;
-use crate::run::budget::Budget;
+use crate::run::budget::{Budget, MemoryUse};
 use crate::spans::by_time::SpansByTime;
 
 /// Spans that begin so much later than a line are taken in with it: more than any clock or rounded time is off.
@@ -32,6 +32,8 @@ pub(super) struct Windows<'r> {
     /// The earliest time of a line.
     first: i64,
     number: u64,
+    /// What records and spans took at most.
+    most: MemoryUse,
     /// Readings of a run with traces that its progress counts, less those that there are here, for each of these.
     readings_spared: u64,
 }
@@ -61,6 +63,7 @@ impl<'r> Windows<'r> {
             due: i64::MIN,
             first: i64::MIN,
             number: 0,
+            most: MemoryUse::default(),
             readings_spared: 2,
         }
     }
@@ -97,6 +100,8 @@ impl<'r> Windows<'r> {
             })?;
         }
         correlator.spans_are_in();
+        self.most.spans = self.most.spans.max(correlator.index().bytes());
+        self.most.records = self.most.records.max(self.sources.held_bytes());
         for (index, source) in self.sources.all().enumerate() {
             let teaches = correlator.source_begins(index as u32, &self.records.sources[index].origin());
             // Where no span is near, nothing is learned.
@@ -119,6 +124,11 @@ impl<'r> Windows<'r> {
     /// All are gone through twice: what belongs together is learned each time.
     pub(super) fn twice(self) -> Windows<'r> {
         Windows { readings_spared: 1, ..self }
+    }
+
+    /// What records and spans took at most.
+    pub(super) fn memory_used(&self) -> MemoryUse {
+        self.most
     }
 
     /// How many there were.

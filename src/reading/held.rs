@@ -12,8 +12,6 @@ use crate::record::{Origin, Record};
 use crate::services::Services;
 use crate::waiting::Waiting;
 
-/// Bytes held in all.
-const HELD_BYTES_MAX: usize = 128 << 20;
 /// Records take at least this share of the bytes of their file, in percent: a source for which too little room is left is
 /// not read to be held.
 const BYTES_HELD_PERCENT: u64 = 80;
@@ -41,6 +39,11 @@ impl Held {
     /// Of these sources, by their places.
     pub(super) fn new(sources: Vec<Option<HeldSource>>) -> Held {
         Held { sources }
+    }
+
+    /// Bytes that the records of all sources take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.sources.iter().flatten().map(|source| source.waiting.bytes()).sum()
     }
 
     /// From when to when the records of a source are; `None` if they are not held, or have no times.
@@ -94,8 +97,18 @@ impl Held {
 }
 
 /// Bytes held of all sources so far.
-#[derive(Debug, Default)]
-pub(super) struct Taken(AtomicUsize);
+#[derive(Debug)]
+pub(super) struct Taken {
+    bytes: AtomicUsize,
+    bytes_max: usize,
+}
+
+impl Taken {
+    /// Nothing so far.
+    pub(super) fn new(bytes_max: usize) -> Taken {
+        Taken { bytes: AtomicUsize::new(0), bytes_max }
+    }
+}
 
 /// Takes the records of one source.
 pub(super) struct Holder<'h, F> {
@@ -116,18 +129,18 @@ impl<'h, F> Holder<'h, F> {
 
     /// Whether there may be room for files of this many bytes.
     pub(super) fn may_fit(&self, bytes: u64) -> bool {
-        let room = HELD_BYTES_MAX.saturating_sub(self.taken.0.load(Ordering::Relaxed)) as u64;
+        let room = self.taken.bytes_max.saturating_sub(self.taken.bytes.load(Ordering::Relaxed)) as u64;
         bytes.saturating_mul(BYTES_HELD_PERCENT) / 100 <= room
     }
 
     /// Counts what it takes by now.
     fn count(&mut self) {
         let bytes = self.waiting.bytes();
-        let before = self.taken.0.fetch_add(bytes.wrapping_sub(self.counted), Ordering::Relaxed);
-        self.fits &= before.wrapping_add(bytes).wrapping_sub(self.counted) <= HELD_BYTES_MAX;
+        let before = self.taken.bytes.fetch_add(bytes.wrapping_sub(self.counted), Ordering::Relaxed);
+        self.fits &= before.wrapping_add(bytes).wrapping_sub(self.counted) <= self.taken.bytes_max;
         self.counted = bytes;
         if !self.fits {
-            self.taken.0.fetch_sub(self.counted, Ordering::Relaxed);
+            self.taken.bytes.fetch_sub(self.counted, Ordering::Relaxed);
             (self.waiting, self.counted) = (Waiting::default(), 0);
         }
     }

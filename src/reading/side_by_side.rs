@@ -68,19 +68,23 @@ impl<'r, F: SourceSink + Send> SideBySide<'r, F> {
         }
     }
 
-    /// Hands each source to `take`, on as many threads as there are takers.
+    /// Hands each source to `take`, on as many threads as there are takers; a single taker needs none.
     pub(crate) fn each<T: Send>(&self, takers: &mut [T], take: &(dyn Fn(&mut T, usize, &mut WindowSource<F>) + Sync)) {
         let next = AtomicUsize::new(0);
+        let take_on = |taker: &mut T| {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(source) = self.sources.get(index) else { break };
+                take(taker, index, &mut source.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+        };
+        // The allocator keeps what a thread gives back for threads like it: with each further thread more lies idle.
+        if let [only] = takers {
+            return take_on(only);
+        }
         thread::scope(|scope| {
             for taker in takers {
-                let next = &next;
-                scope.spawn(move || {
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(source) = self.sources.get(index) else { break };
-                        take(taker, index, &mut source.lock().unwrap_or_else(PoisonError::into_inner));
-                    }
-                });
+                scope.spawn(|| take_on(taker));
             }
         });
     }
@@ -88,6 +92,11 @@ impl<'r, F: SourceSink + Send> SideBySide<'r, F> {
     /// Far more is held than there is room for.
     pub(crate) fn is_overfull(&self) -> bool {
         self.room.left() < -self.held_bytes
+    }
+
+    /// Bytes of records that are held.
+    pub(crate) fn held_bytes(&self) -> usize {
+        usize::try_from(self.held_bytes - self.room.free()).unwrap_or_default()
     }
 
     /// Room that records gave back is there again.

@@ -38,14 +38,15 @@ impl SourceRecords<'_> {
         read_source(index as u32, source, &source.origin(), &self.calendars[index], &self.reading, sink)
     }
 
-    /// Reads all sources, on this many threads, and holds their records as far as there is room for them. `follow` makes,
-    /// for each source, who is shown its files and their bytes as well; it comes back, whether they were read or not.
+    /// Reads all sources, on this many threads, and holds `bytes_max` bytes of their records. `follow` makes, for each source,
+    /// who is shown its files and their bytes as well; it comes back, whether they were read or not.
     pub(crate) fn hold<F: SourceSink + Send>(
         &self,
         workers: usize,
+        bytes_max: usize,
         follow: impl Fn(&Source) -> F + Sync,
     ) -> (Held, Vec<F>) {
-        let (next, taken) = (AtomicUsize::new(0), Taken::default());
+        let (next, taken) = (AtomicUsize::new(0), Taken::new(bytes_max));
         let order = self.order(workers);
         let read: Vec<Mutex<Option<Followed<F>>>> = self.sources.iter().map(|_| Mutex::default()).collect();
         thread::scope(|scope| {

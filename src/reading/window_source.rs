@@ -38,6 +38,11 @@ impl Room {
         self.left.load(Ordering::Relaxed) + self.overdraft
     }
 
+    /// The same without what may be taken beyond it.
+    pub(crate) fn free(&self) -> i64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
     /// At least so many bytes may be taken from now on.
     pub(crate) fn allow(&mut self, bytes: i64) {
         self.overdraft = (bytes - self.left.load(Ordering::Relaxed)).max(0);

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::budget::MemoryUse;
 use super::config::ReadConfig;
 use crate::correlate::Correlator;
 use crate::counts::LinkCounts;
@@ -39,6 +40,8 @@ pub struct Outcome {
     pub lines_over_limit: u64,
     /// Lines that were not looked at since their writer had its share, by the newest file of its source; most first.
     pub lines_over_share: Vec<(String, u64)>,
+    /// What parts of the memory were used.
+    pub memory: MemoryUse,
     /// What was read.
     pub read: SourceReport,
     /// What was linked.
@@ -95,6 +98,8 @@ impl Outcome {
         self.spans_repeated = counts.index.duplicates;
         self.requests_over_limit = counts.requests_over_limit;
         self.lines_over_limit = counts.lines_over_limit;
+        self.memory.spans = self.memory.spans.max(correlator.index().bytes());
+        self.memory.learning = counts.learning_bytes;
         let name = |source: u32| sources.get(source as usize)?.files.last().map(|file| file.shown.clone());
         let lines = correlator.lines_over_share().into_iter();
         self.lines_over_share = lines.filter_map(|(source, lines)| Some((name(source)?, lines))).collect();

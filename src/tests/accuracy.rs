@@ -75,10 +75,10 @@ const BOUTIQUE_BEGINS: i64 = 1_661_145_497;
 fn a_noisy_container_takes_no_links_from_others() {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::new("boutique", 100, folder.path()).unwrap();
-    let link = |first: &[&Path]| {
+    let link = |first: &[&Path], more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spanline"));
         command.arg("backfill").args(first).arg(&node.logs).arg("--traces").arg(&node.traces);
-        command.arg("--links").arg(&node.links).arg("--dry-run");
+        command.arg("--links").arg(&node.links).arg("--dry-run").args(more);
         if let [_, traces] = first {
             command.arg("--traces").arg(traces);
         }
@@ -86,15 +86,17 @@ fn a_noisy_container_takes_no_links_from_others() {
         assert!(output.status.success());
         (node.score().score.producers["pods"].linked, String::from_utf8(output.stderr).unwrap())
     };
-    let (alone, said) = link(&[]);
-    assert!(alone > 3_800 && !said.contains("share"), "{alone} {said}");
     let (logs, traces) = noise(folder.path());
-    let (beside, said) = link(&[&logs]);
-    assert_eq!((beside, said.contains("share")), (alone, false), "{said}");
-    let (beside, said) = link(&[&logs, &traces]);
-    assert!(beside.abs_diff(alone) * 200 <= alone, "{beside} of {alone}");
-    let left_out = "main/0.log not looked at for spans: its share of the memory is used up";
-    assert!(said.contains(left_out), "{said}");
+    for memory in [&[][..], &["--memory", "16MiB"]] {
+        let (alone, said) = link(&[], memory);
+        assert!(alone > 3_800 && !said.contains("share"), "{alone} {said}");
+        let (beside, said) = link(&[&logs], memory);
+        assert_eq!((beside, said.contains("share")), (alone, false), "{said}");
+        let (beside, said) = link(&[&logs, &traces], memory);
+        assert!(beside.abs_diff(alone) * 200 <= alone, "{memory:?}: {beside} of {alone}");
+        let left_out = "main/0.log not looked at for spans: its share of the memory is used up";
+        assert!(said.contains(left_out), "{said}");
+    }
 }
 
 /// Logs and traces of a container whose lines all differ, at the time of the labelled ones.

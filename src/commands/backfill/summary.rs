@@ -8,6 +8,7 @@ use crate::export::deliver::parcel::Summary;
 use crate::notify::{counted, spelled_time};
 use crate::record::{Method, Unlinked};
 use crate::run::Outcome;
+use crate::run::budget::MemoryUse;
 
 /// Files left out that are named for each reason.
 const NAMES_MAX: usize = 3;
@@ -60,8 +61,8 @@ impl Outcome {
             (self.spans_left_out, "span", NOT_SHOWN),
             (self.events_left_out, "span event", "not made: more than --max-temporary-bytes"),
             (self.spans_evicted, "span", "not kept: more than --max-spans"),
-            (self.requests_over_limit, "request", "not kept to link lines by: beyond the limit"),
-            (self.lines_over_limit, "line", "not kept to infer links from: beyond the limit"),
+            (self.requests_over_limit, "request", "not kept to link lines by: more than a share of --memory"),
+            (self.lines_over_limit, "line", "not kept to infer links from: more than a share of --memory"),
             (self.traces.invalid, "span", "without valid ids or times, left out"),
         ] {
             if count > 0 {
@@ -93,7 +94,9 @@ impl Outcome {
     fn add_shares(&self, add: &mut impl FnMut(String)) {
         for (file, lines) in self.lines_over_share.iter().take(WRITERS_SHOWN) {
             let lines = counted(*lines, "line");
-            add(format!("          {lines} of {file} not looked at for spans: its share of the memory is used up"));
+            add(format!(
+                "          {lines} of {file} not looked at for spans: its share of the memory is used up (raise --memory)"
+            ));
         }
         let more = self.lines_over_share.len().saturating_sub(WRITERS_SHOWN);
         if more > 0 {
@@ -166,6 +169,11 @@ impl Outcome {
             self.links.linked.iter().map(|(method, count)| format!("{} {count}", name(method))).collect();
         let detail = if by_method.is_empty() { String::new() } else { format!(": {}", by_method.join(", ")) };
         add(format!("linked    {linked} of {}{detail}", linked + unlinked));
+        if self.traces.files > 0 {
+            let MemoryUse { spans, records, learning } = self.memory;
+            let [spans, records, learning] = [spans, records, learning].map(|bytes| size(bytes as u64));
+            add(format!("memory    at most {spans} for spans, {records} for records, {learning} to learn from lines"));
+        }
         if self.windows > 1 {
             add(format!("          in {} of time, for which --memory has room", counted(self.windows, "window")));
         }

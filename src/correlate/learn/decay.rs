@@ -14,15 +14,16 @@ use super::request_keys::Agreement;
 use super::stream_tuning::{DECAY_CLASS_LEAST, DECAY_GROWTH, DECAY_LINES_LEAST};
 use crate::correlate::text::hash::{NumberMap, mix};
 
-/// Templates and classes that are remembered: a class takes two kilobytes.
+/// Templates that are remembered.
 const TEMPLATES_MAX: usize = 1 << 16;
-const CLASSES_MAX: usize = 1 << 14;
 /// Keys that may name requests.
 const KEYS_MAX: usize = 1 << 14;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct DecayedStatistics {
+    /// Classes that are remembered: each takes two kilobytes.
+    classes_max: usize,
     templates: NumberMap<u64, Template>,
     /// Lines of each kind that may make a template, whether or not it does.
     kinds: NumberMap<u64, f32>,
@@ -71,6 +72,12 @@ fn key_of(candidates: &Candidates, template: usize) -> u64 {
 }
 
 impl DecayedStatistics {
+    /// Nothing so far; so many classes are remembered.
+    pub(crate) fn new(classes_max: usize) -> DecayedStatistics {
+        let (templates, kinds, keys, until, from) = Default::default();
+        DecayedStatistics { classes_max, templates, kinds, keys, until, from }
+    }
+
     /// Lines of a service so far that are of a kind which may make a template.
     pub(crate) fn lines_of(&self, service: u32, kind: u64) -> f32 {
         self.kinds.get(&key(service, kind)).copied().unwrap_or_default()
@@ -206,7 +213,7 @@ impl DecayedStatistics {
     /// The half of the templates with fewer lines goes where there are too many.
     fn bound(&mut self) {
         let classes: usize = self.templates.values().map(|of| of.classes.len()).sum();
-        if self.templates.len() > TEMPLATES_MAX || classes > CLASSES_MAX {
+        if self.templates.len() > TEMPLATES_MAX || classes > self.classes_max {
             let mut lines: Vec<f32> = self.templates.values().map(|of| of.counts.lines).collect();
             let half = lines.len() / 2;
             let least = *lines.select_nth_unstable_by(half, f32::total_cmp).1;
@@ -233,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_is_known_fades_and_has_a_bound() {
-        let mut past = DecayedStatistics::default();
+        let mut past = DecayedStatistics::new(1);
         past.decay(0, 0, 10);
         let of = |lines: f32| Template {
             counts: TemplateCounts { lines, ..TemplateCounts::default() },

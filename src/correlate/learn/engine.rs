@@ -16,6 +16,7 @@ use super::features::tables::FeatureTables;
 use super::features::trace_words::TraceWords;
 use super::gating;
 use super::how::{self, How};
+use super::limits::LearningLimits;
 use super::lines::{Line, Lines};
 use super::operations::Operations;
 use super::pick_span::Choices;
@@ -56,6 +57,7 @@ const CALL_CONFIDENCE: f32 = 0.995;
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Engine {
+    limits: LearningLimits,
     lines: Lines,
     decisions: Vec<Decision>,
     /// Of each source: its first decision.
@@ -64,6 +66,8 @@ pub(crate) struct Engine {
     undecided: Vec<((u32, u32, u64), Unlinked)>,
     /// Lines beyond the limit.
     overflow: u64,
+    /// Bytes that lines and what was learned of them took at most.
+    bytes_most: usize,
     /// Lines that were left out since their writer had its share of a limit, by source.
     over_share: NumberMap<u32, u64>,
     keeps_evidence: bool,
@@ -92,6 +96,9 @@ impl Engine {
         // Who has no spans, or writes outside of requests, teaches nothing, and is kept only for whoever asks why.
         let teaches = is_traced && hint != Hint::Outside;
         if teaches || self.keeps_evidence {
+            if record.time.is_some() && !self.lines.has_room(self.limits.lines_bytes) {
+                return;
+            }
             let row = self.lines.rows.len() as u32;
             self.lines.add(index.words.seed(), record, writer, hint, teaches);
             if let (Some(stream), Some(line)) = (&mut self.stream, self.lines.rows.get(row as usize)) {
@@ -100,10 +107,16 @@ impl Engine {
         }
     }
 
+    /// Keeps no more than that.
+    pub(crate) fn set_limits(&mut self, limits: LearningLimits) {
+        self.limits = limits;
+    }
+
     /// Lines will be decided as they come.
     pub(crate) fn follow(&mut self) {
         self.is_live = true;
-        self.stream.get_or_insert_default();
+        let classes_max = self.limits.remembered_classes();
+        self.stream.get_or_insert_with(|| Box::new(StreamState::new(classes_max)));
     }
 
     /// A step of a stream begins: the links of the last are gone.
@@ -136,6 +149,11 @@ impl Engine {
     /// Bytes that lines take, and what was learned of a stream.
     pub(crate) fn bytes(&self) -> usize {
         self.lines.bytes() + self.stream.as_ref().map_or(0, |stream| stream.bytes())
+    }
+
+    /// Bytes that lines and what was learned of them took at most.
+    pub(crate) fn bytes_most(&self) -> usize {
+        self.bytes_most
     }
 
     /// Lines beyond the limit.
@@ -210,7 +228,7 @@ impl Engine {
         let settled = SettledLines::new(std::mem::take(&mut ruled.settled));
         let none = NumberSet::default();
         let common = how.remembered().model.map_or(&none, |model| &model.common_words);
-        let trace_words = TraceWords::new(index, &operations, &lines.all_words(), common);
+        let trace_words = TraceWords::new(index, &operations, &lines.all_words(), common, self.limits.words());
         let edges = Edges::new(index);
         let of_writer = |line: &Line| resources.get(line.writer as usize).copied().unwrap_or_default();
         let runs = lines.rows.chunk_by(|a, b| (a.writer, a.producer) == (b.writer, b.producer));
@@ -226,18 +244,18 @@ impl Engine {
             edges: &edges,
             open: &open,
         };
-        let candidates = gating::candidates(&tables, &ruled.wanted, how.remembered());
+        let candidates = gating::candidates(&tables, &ruled.wanted, how.remembered(), self.limits);
         self.refuse(&candidates.refused, &lines, due);
-        let (mut association, choices) = how::associate(&tables, &candidates, &ruled.traces, &how, keeps);
+        self.count_bytes(&lines, &candidates);
+        let (mut association, choices) =
+            how::associate(&tables, &candidates, (&ruled.traces, self.limits.words()), &how, keeps);
         let without_span = how.without_span(&candidates, &association);
         self.take_choices(&lines, &candidates, &association, &choices, &without_span, due);
         let calls = timed_calls::assign(index, resources, &ruled.calls).into_iter();
         let calls = calls.map(|(line, slot)| (line, slot, Relation::Within));
         self.take_known(&lines, calls, CALL_CONFIDENCE, Method::Request, due);
         self.take_known(&lines, ruled.linked.drain(..), ENTITY_CONFIDENCE, Method::Entity, due);
-        self.undecided.sort_unstable();
-        self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
-        self.number_sources();
+        self.put_in_order();
         let told = std::mem::take(&mut association.told);
         if let How::Estimate(stream) | How::ByModel(stream) = &mut how {
             let told =
@@ -278,10 +296,19 @@ impl Engine {
         }
     }
 
-    fn number_sources(&mut self) {
+    /// Decisions are found by their places.
+    fn put_in_order(&mut self) {
+        self.undecided.sort_unstable();
+        self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
         let sources = self.decisions.last().map_or(0, |decision| decision.source + 1);
         let first = |source| self.decisions.partition_point(|decision| decision.source < source) as u32;
         self.of_sources = (0..=sources).map(first).collect();
+    }
+
+    /// So much is taken now.
+    fn count_bytes(&mut self, lines: &Lines, candidates: &Candidates) {
+        let learned = LearningLimits::bytes_of(candidates.pairs.len(), candidates.classes.len());
+        self.bytes_most = self.bytes_most.max(lines.bytes() + learned);
     }
 
     /// These lines were left out of what is learned from.

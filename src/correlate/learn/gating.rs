@@ -12,6 +12,7 @@ use super::candidates::{Block, CandidatePair, Candidates, TRACES_MAX};
 use super::clutter::{Sampler, pool};
 use super::features::tables::FeatureTables;
 use super::histograms::Histograms;
+use super::limits::LearningLimits;
 use super::model::Model;
 use super::remembered::Remembered;
 use super::shares::{Amount, Claimant, Shares};
@@ -25,9 +26,14 @@ const ROWS_RESERVED: usize = 64 << 10;
 const NO_CLASS: u32 = u32::MAX;
 const REFUSED_CLASS: u32 = u32::MAX - 1;
 
-/// Looks all of these lines up. `before`: what a stream taught so far.
-pub(crate) fn candidates(tables: &FeatureTables<'_>, wanted: &[u32], before: Remembered<'_>) -> Candidates {
-    let mut shares = Shares::default();
+/// Looks all of these lines up. `before`: what a stream taught so far; `limits`: what there is for all.
+pub(crate) fn candidates(
+    tables: &FeatureTables<'_>,
+    wanted: &[u32],
+    before: Remembered<'_>,
+    limits: LearningLimits,
+) -> Candidates {
+    let mut shares = Shares::of(Amount { pairs: limits.pairs(), classes: limits.classes() });
     let rows = || CandidateRows::new(tables, wanted, before);
     let mut candidates = pair_up(tables, rows(), &mut shares, before.model);
     if let Some(mut fair) = shares.fair() {

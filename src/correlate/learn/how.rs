@@ -54,11 +54,12 @@ impl How<'_> {
     }
 }
 
-/// Which trace each line is of, and which of its spans. `traces`: of lines that rules have settled.
+/// Which trace each line is of, and which of its spans. `traces`: of lines that rules have settled; `words_max`: words that
+/// are kept.
 pub(crate) fn associate(
     tables: &FeatureTables<'_>,
     candidates: &Candidates,
-    traces: &[(u32, u32)],
+    (traces, words_max): (&[(u32, u32)], usize),
     how: &How<'_>,
     keeps: Keeps,
 ) -> (Association, Choices) {
@@ -73,7 +74,7 @@ pub(crate) fn associate(
         How::Whole | How::Estimate(_) | How::Window(_) => None,
     };
     let FeatureTables { lines, operations, .. } = *tables;
-    let observed = Observed { lines, operations, settled: traces, agreement_before, earlier };
+    let observed = Observed { lines, operations, settled: traces, words_max, agreement_before, earlier };
     if let How::ByModel(stream) = how {
         let model = &stream.model;
         let association = em::associate_by(model, candidates, &observed);

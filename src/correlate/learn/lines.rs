@@ -11,11 +11,8 @@ use crate::correlate::text::words::{self, Duration};
 use crate::record::{Envelope, Producer, Record};
 use spanline_parsers::{Time, Value};
 
-/// Lines kept, and bytes of them: learning takes about as much again.
-const LINES_MAX: usize = 8 << 20;
 /// Room is made for this many at first: what is never used costs nothing, growing does.
 const ROWS_RESERVED: usize = 1 << 17;
-const BYTES_MAX: usize = 512 << 20;
 /// Durations kept of one line.
 const DURATIONS_MAX: usize = 3;
 /// Keys with values kept of one line.
@@ -77,13 +74,16 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// Of lines that are added only those are kept that there is room for.
+    pub(crate) fn has_room(&mut self, bytes_max: usize) -> bool {
+        let has_room = self.bytes() < bytes_max;
+        self.overflow += u64::from(!has_room);
+        has_room
+    }
+
     /// Keeps what is needed of a record; of one that teaches nothing, where it stands.
     pub(crate) fn add(&mut self, seed: u64, record: &Record<'_>, writer: u32, hint: Hint, teaches: bool) {
         let Some(time) = record.time else { return };
-        if self.rows.len() >= LINES_MAX || self.bytes() >= BYTES_MAX {
-            self.overflow += 1;
-            return;
-        }
         if self.rows.is_empty() {
             self.rows.reserve(ROWS_RESERVED);
         }

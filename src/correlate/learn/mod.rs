@@ -31,6 +31,7 @@ mod gating;
 mod habit;
 mod histograms;
 mod how;
+mod limits;
 mod lines;
 mod matched_text;
 mod model;
@@ -54,6 +55,7 @@ mod writers;
 mod written_time;
 
 pub(crate) use engine::{Engine, Progress};
+pub use limits::LearningLimits;
 pub(crate) use ruled::Rules;
 pub(crate) use stream_state::Task;
 pub(crate) use stream_tuning::LOOKAHEAD_NS;

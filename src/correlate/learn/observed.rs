@@ -14,6 +14,8 @@ pub(crate) struct Observed<'a> {
     pub(crate) operations: &'a Operations,
     /// Lines that rules have settled, with their trace.
     pub(crate) settled: &'a [(u32, u32)],
+    /// Words that are kept.
+    pub(crate) words_max: usize,
     /// How well the values of keys agreed on a trace before, in a stream.
     pub(crate) agreement_before: Option<&'a Agreement>,
     /// What lines that are decided told of requests, in a stream.

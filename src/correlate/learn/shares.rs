@@ -8,12 +8,6 @@ use std::cmp::Reverse;
 
 use crate::correlate::text::hash::NumberMap;
 
-/// Pairs kept in all, of 28 bytes, and of some 40 while they are weighed.
-const PAIRS_MAX: usize = 24 << 20;
-
-/// Classes kept in all: each takes a kilobyte.
-const CLASSES_MAX: usize = 1 << 16;
-
 /// Pairs and classes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Amount {
@@ -22,9 +16,6 @@ pub(crate) struct Amount {
 }
 
 impl Amount {
-    /// What there is for all.
-    const LIMIT: Amount = Amount { pairs: PAIRS_MAX, classes: CLASSES_MAX };
-
     fn fits(self, room: Amount) -> bool {
         self.pairs <= room.pairs && self.classes <= room.classes
     }
@@ -56,6 +47,7 @@ pub(crate) struct Claimant {
 pub(crate) struct Shares {
     /// Of writers that want more than their share: what is left for a template. Others take what they want.
     of_templates: NumberMap<u32, NumberMap<u32, Amount>>,
+    /// What there is for all.
     limit: Amount,
     taken: Amount,
     /// What was claimed so far, by whom.
@@ -64,15 +56,13 @@ pub(crate) struct Shares {
     pub(crate) refused: Vec<u32>,
 }
 
-impl Default for Shares {
-    /// Who comes first takes what it wants.
-    fn default() -> Shares {
-        let (of_templates, taken, claimed, refused) = Default::default();
-        Shares { of_templates, limit: Amount::LIMIT, taken, claimed, refused }
-    }
-}
-
 impl Shares {
+    /// Who comes first takes what it wants.
+    pub(crate) fn of(limit: Amount) -> Shares {
+        let (of_templates, taken, claimed, refused) = Default::default();
+        Shares { of_templates, limit, taken, claimed, refused }
+    }
+
     /// A line claims its part: whether it may have it. `unseen`: the classes among it that no line has claimed yet.
     pub(crate) fn claim(&mut self, line: u32, claimant: Claimant, part: Amount, unseen: usize) -> bool {
         let counted = Amount { classes: unseen, ..part };
@@ -107,16 +97,15 @@ impl Shares {
             let all = of_writers.entry(claimant.writer).or_default();
             *all = all.plus(*amount);
         }
-        let pairs = largest_share(of_writers.values().map(|amount| amount.pairs), Amount::LIMIT.pairs);
-        let classes = largest_share(of_writers.values().map(|amount| amount.classes), Amount::LIMIT.classes);
+        let pairs = largest_share(of_writers.values().map(|amount| amount.pairs), self.limit.pairs);
+        let classes = largest_share(of_writers.values().map(|amount| amount.classes), self.limit.classes);
         let share = Amount { pairs, classes };
         let is_over = |claimant: &Claimant| of_writers.get(&claimant.writer).is_some_and(|amount| !amount.fits(share));
         let mut over: Vec<(Claimant, Amount)> =
             self.claimed.iter().filter(|(claimant, _)| is_over(claimant)).copied().collect();
         over.sort_by_key(|(claimant, _)| (claimant.writer, Reverse(claimant.lines), claimant.template));
         // What a writer that has less claims may be what one that has more was counted for.
-        let limit = Amount::LIMIT.plus(Amount::LIMIT);
-        let mut shares = Shares { limit, ..Shares::default() };
+        let mut shares = Shares::of(self.limit.plus(self.limit));
         for of_writer in over.chunk_by(|(a, _), (b, _)| a.writer == b.writer) {
             let mut left = share;
             let templates = shares.of_templates.entry(of_writer[0].0.writer).or_default();
@@ -150,6 +139,13 @@ fn largest_share(wanted: impl Iterator<Item = usize>, mut room: usize) -> usize 
 mod tests {
     use super::*;
 
+    const PAIRS_MAX: usize = 100_000;
+    const CLASSES_MAX: usize = 1 << 12;
+
+    fn shares() -> Shares {
+        Shares::of(Amount { pairs: PAIRS_MAX, classes: CLASSES_MAX })
+    }
+
     fn claim(shares: &mut Shares, line: u32, writer: u32, lines: u32, pairs: usize) -> bool {
         shares.claim(line, Claimant { writer, template: line, lines }, Amount { pairs, classes: 1 }, 1)
     }
@@ -165,7 +161,7 @@ mod tests {
 
     #[test]
     fn nothing_is_divided_that_is_enough() {
-        let mut shares = Shares::default();
+        let mut shares = shares();
         assert!(claim(&mut shares, 0, 0, 1, PAIRS_MAX) && shares.fair().is_none());
         assert!(!claim(&mut shares, 1, 1, 1, 1));
         assert_eq!(shares.refused, [1]);
@@ -174,7 +170,7 @@ mod tests {
 
     #[test]
     fn one_writer_does_not_take_what_others_need() {
-        let mut shares = Shares::default();
+        let mut shares = shares();
         let shapes = 2 * CLASSES_MAX as u32;
         let all_claim = |shares: &mut Shares| {
             let noisy = (0..shapes).filter(|at| claim(shares, *at, 7, 1 + u32::from(*at == shapes - 1), 3)).count();

@@ -15,7 +15,7 @@ use super::stream_tuning::{
 };
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct StreamState {
     pub(crate) decayed: DecayedStatistics,
     pub(crate) model: Model,
@@ -42,6 +42,13 @@ pub(crate) enum Task {
 }
 
 impl StreamState {
+    /// Nothing so far; so many classes are remembered.
+    pub(crate) fn new(classes_max: usize) -> StreamState {
+        let (model, earlier, open, new_lines, unknown_lines, learned_lines, learned_at) = Default::default();
+        let decayed = DecayedStatistics::new(classes_max);
+        StreamState { decayed, model, earlier, open, new_lines, unknown_lines, learned_lines, learned_at }
+    }
+
     /// A line was added.
     pub(crate) fn add(&mut self, time: i64, row: u32) {
         self.open.push((time, row));

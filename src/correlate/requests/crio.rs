@@ -15,8 +15,6 @@ use crate::correlate::text::hash::NumberMap;
 use crate::record::{Producer, Record};
 use spanline_parsers::Format;
 
-/// Groups kept; further ones are known by their events only.
-const GROUPS_MAX: usize = 4 << 20;
 /// Methods kept.
 const METHODS_MAX: usize = 1 << 12;
 /// Events of a request that are asked for its trace.
@@ -118,8 +116,8 @@ pub(crate) fn unit_of(record: &Record<'_>) -> i64 {
 }
 
 impl Requests {
-    /// Learns of one line.
-    pub(crate) fn observe(&mut self, hasher: &IdentityHasher, record: &Record<'_>) {
+    /// Learns of one line. `requests_max`: those that are kept; further ones are known by their events only.
+    pub(crate) fn observe(&mut self, hasher: &IdentityHasher, record: &Record<'_>, requests_max: usize) {
         let (Some((id, method)), Some(time)) = (named_in(record), record.time) else { return };
         let hash = hasher.of_key(Key::CrioRequest as u64, id);
         let place = position_of(record);
@@ -131,7 +129,7 @@ impl Requests {
             return;
         }
         let method = std::str::from_utf8(method).unwrap_or_default();
-        if self.groups.len() >= GROUPS_MAX || self.methods.len() >= METHODS_MAX {
+        if self.groups.len() >= requests_max || self.methods.len() >= METHODS_MAX {
             self.overflow += 1;
             return;
         }

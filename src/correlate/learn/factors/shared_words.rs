@@ -17,10 +17,8 @@ use crate::correlate::learn::observed::Observed;
 use crate::correlate::learn::posteriors::Keeps;
 use crate::correlate::text::hash::NumberMap;
 
-/// Words of lines with a known trace that are kept.
-const HELD_MAX: usize = 32 << 20;
-/// Counters of words, at most.
-const COUNTERS_MAX: usize = 1 << 24;
+/// Counters of a word that is kept.
+const COUNTERS_PER_WORD: usize = 8;
 /// Outcomes: nobody else holds a word of the line; this trace does, one or more of so rare; or others only.
 const OUTCOMES: usize = 1 + 2 * (SHARED_WORDS_RARITIES.len() + 1);
 
@@ -86,10 +84,10 @@ fn count(
     is_grouped: &dyn Fn(usize) -> bool,
     rarities: &NumberMap<u32, u8>,
 ) -> (Vec<u8>, Tally, Held) {
-    let Observed { lines, operations, settled, .. } = *observed;
+    let Observed { lines, operations, settled, words_max, .. } = *observed;
     let sure_trace = |row: &CandidateRow| candidates.sure_trace(operations, weights, row, SHARED_WORDS_SURE);
     let sure: Vec<Option<u32>> = candidates.rows.iter().map(sure_trace).collect();
-    let held = Held::new(lines, candidates, &sure, settled);
+    let held = Held::new(lines, candidates, &sure, settled, words_max);
     let mut tally = Tally::new(candidates.templates.lines.len());
     let mut outcomes = vec![0u8; candidates.pairs.len()];
     let mut words = Vec::new();
@@ -135,15 +133,21 @@ struct Word {
 }
 
 impl Held {
-    fn new(lines: &Lines, candidates: &Candidates, sure: &[Option<u32>], settled: &[(u32, u32)]) -> Held {
-        let counters = Counters::new(lines);
+    fn new(
+        lines: &Lines,
+        candidates: &Candidates,
+        sure: &[Option<u32>],
+        settled: &[(u32, u32)],
+        words_max: usize,
+    ) -> Held {
+        let counters = Counters::new(lines, COUNTERS_PER_WORD * words_max);
         let mut all: Vec<u64> = Vec::new();
         let inferred = candidates.rows.iter().zip(sure).filter_map(|(row, trace)| Some((row.line, (*trace)?)));
         for (line, trace) in settled.iter().copied().chain(inferred) {
             let words = lines.words(&lines.rows[line as usize]);
             let distinct = words.iter().enumerate().filter(|(at, word)| !words[..*at].contains(word));
             let shared = distinct.map(|(_, word)| *word).filter(|word| counters.is_shared(*word));
-            let room = HELD_MAX.saturating_sub(all.len());
+            let room = words_max.saturating_sub(all.len());
             all.extend(shared.take(room).map(|word| u64::from(word) << 32 | u64::from(trace)));
         }
         all.sort_unstable();
@@ -207,9 +211,9 @@ fn rarity(traces: usize) -> u8 {
 struct Counters(Vec<u8>);
 
 impl Counters {
-    fn new(lines: &Lines) -> Counters {
+    fn new(lines: &Lines, counters_max: usize) -> Counters {
         let words: usize = lines.rows.iter().map(|line| lines.words(line).len()).sum();
-        let mut counters = Counters(vec![0; (2 * words).next_power_of_two().clamp(1, COUNTERS_MAX)]);
+        let mut counters = Counters(vec![0; (2 * words).min(counters_max).next_power_of_two()]);
         for line in &lines.rows {
             let words = lines.words(line);
             for (_, word) in words.iter().enumerate().filter(|(at, word)| !words[..*at].contains(word)) {

@@ -8,9 +8,6 @@ use crate::correlate::learn::operations::Operations;
 use crate::correlate::learn::tuning::{RARE_WORD_SHARE, RARE_WORD_TRACES};
 use crate::correlate::text::hash::{NumberMap, NumberSet};
 
-/// Words kept in all.
-const ROWS_MAX: usize = 32 << 20;
-
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct TraceWords {
@@ -22,18 +19,19 @@ pub(crate) struct TraceWords {
 }
 
 impl TraceWords {
-    /// `common`: words that many traces held before.
+    /// `common`: words that many traces held before; `words_max`: those kept in all.
     pub(crate) fn new(
         index: &SpanIndex,
         operations: &Operations,
         of_lines: &NumberSet<u32>,
         common: &NumberSet<u32>,
+        words_max: usize,
     ) -> TraceWords {
         let mut rows = Vec::new();
         for slot in 0..index.len() as Slot {
             let trace = u64::from(operations.trace(slot)) << 32;
             let words = index.words.of(slot).iter().map(|row| *row as u32).filter(|word| of_lines.contains(word));
-            rows.extend(words.take(ROWS_MAX.saturating_sub(rows.len())).map(|word| trace | u64::from(word)));
+            rows.extend(words.take(words_max.saturating_sub(rows.len())).map(|word| trace | u64::from(word)));
         }
         rows.sort_unstable();
         rows.dedup();
