@@ -149,6 +149,11 @@ impl Assembler {
         self.queue.front().map(|item| (item.logical.meta.file, item.logical.meta.offset))
     }
 
+    /// Bytes of lines that are held until it is known what they are part of.
+    pub fn held_bytes(&self) -> usize {
+        self.queue.bytes() + self.carried.len()
+    }
+
     /// What time it is, in ns since the epoch: for lines that do not say their year.
     pub fn set_now(&mut self, now_nanos: i64) {
         self.calendar.set_now(now_nanos);

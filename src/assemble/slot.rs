@@ -199,6 +199,11 @@ impl<'c> Queue<'c> {
         self.items.pop_front()
     }
 
+    /// Bytes of what is not given yet.
+    pub(super) fn bytes(&self) -> usize {
+        self.items.iter().map(|item| size_of::<Item<'_>>() + item.logical.content.len()).sum()
+    }
+
     pub(super) fn front(&self) -> Option<&Item<'c>> {
         self.items.front()
     }

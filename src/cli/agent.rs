@@ -57,7 +57,7 @@ pub struct AgentArgs {
     /// How long stopping may take; what is not delivered by then stays in its files for the next start [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = SENDING, hide_short_help = true)]
     pub grace: Option<Duration>,
-    /// Memory for all that is held [default: 128MiB]
+    /// Memory, of which half is for lines and batches that are held [default: 128MiB]
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes, help_heading = LIMITS)]
     pub memory: Option<u64>,
     /// Where /metrics, /healthz, /readyz and /status are served; none: nowhere [default: 127.0.0.1:9464]

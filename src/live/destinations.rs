@@ -19,7 +19,7 @@ use crate::export::deliver::parcel::{Event, Parcel};
 use crate::export::deliver::status::StatusHandle;
 use crate::export::deliver::task::Deliver;
 use crate::export::destination::Target;
-use crate::metrics::{DestinationMetrics, Metrics};
+use crate::metrics::{DestinationMetrics, Metrics, Share};
 use crate::notify::Notify;
 use crate::otlp::Client;
 
@@ -45,9 +45,10 @@ pub struct Served {
 }
 
 impl Destinations {
-    /// Starts a task for each; returns where each takes its parcels.
+    /// Starts a task for each, which holds about so many bytes at most; returns where each takes its parcels.
     pub fn start(
         served: Vec<Served>,
+        held_bytes_max: usize,
         metrics: &Arc<Metrics>,
         notify: &Notify,
     ) -> io::Result<(Destinations, Vec<mpsc::Sender<Parcel>>)> {
@@ -60,7 +61,7 @@ impl Destinations {
             let (events, received) = mpsc::unbounded_channel();
             senders.push(parcels);
             let mut options = Options::new(target.endpoint.name());
-            (options.holds, options.seed) = (true, seed(index));
+            (options.holds, options.seed, options.held_bytes_max) = (true, seed(index), held_bytes_max);
             let told = Told {
                 of_destination: metrics.destination(&options.name),
                 metrics: metrics.clone(),
@@ -162,8 +163,10 @@ impl Told {
 /// Keeps the metrics of a destination's state.
 async fn watch_state(told: std::rc::Rc<Told>) {
     let mut told_before = None;
+    let mut held_bytes = Share::of(told.metrics.memory("batches"));
     loop {
         let status = told.status.now();
+        held_bytes.set(status.held_bytes);
         told.of_destination.held.set(status.held);
         if status.last_error != told_before {
             if let Some(error) = &status.last_error {

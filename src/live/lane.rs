@@ -15,7 +15,7 @@ use super::keeper::{Keeper, Kept};
 use super::outbox::Outbox;
 use super::saving::{Saving, Told};
 use super::source::LineSettings;
-use super::sources::{Input, LossCounters, Sources};
+use super::sources::{Input, Limits, LossCounters, Sources};
 use super::wake::Wake;
 use crate::checkpoint::positions::entry::Entry;
 use crate::checkpoint::positions::record_streams::RecordStreams;
@@ -29,12 +29,14 @@ use crate::export::shipper::{LogOutput, ShippedSource, Shipper};
 use crate::input::tail::config::TailConfig;
 use crate::input::tail::file_system::FileSystem;
 use crate::input::tail::follower::Tail;
-use crate::metrics::{Heartbeat, Metrics, SourceFacts};
+use crate::metrics::{Heartbeat, Metrics, Share, SourceFacts};
 use crate::notify::Notify;
 use crate::otlp::Compression;
 
-/// A batch is sent so long after its first record, however small it is.
-const BATCH_AFTER: Duration = Duration::from_millis(40);
+/// A batch is sent so long after its first record, however small it is, if none was sent for so long as the second says: files
+/// that are written to are read together, and their lines sent together.
+const BATCH_AFTER: Duration = Duration::from_millis(10);
+const BATCH_PAUSE: Duration = Duration::from_millis(50);
 /// Reading goes on without a look at anything else for so long.
 const TURNS_FOR: Duration = Duration::from_millis(20);
 /// While the destination has no room it is asked so often.
@@ -91,11 +93,27 @@ struct Loop<'s, F: FileSystem> {
     saving: Saving,
     metrics: Arc<Metrics>,
     heartbeat: Arc<Heartbeat>,
+    memory: Memory,
     inputs: Vec<String>,
     tells_sources: bool,
     notify: Notify,
     is_stopping: bool,
+    flushed_at: Instant,
     forget_at: Instant,
+}
+
+/// What the lane adds to the memory of each part.
+struct Memory {
+    lines: Share,
+    files: Share,
+    positions: Share,
+}
+
+impl Memory {
+    fn new(metrics: &Metrics) -> Memory {
+        let share = |part| Share::of(metrics.memory(part));
+        Memory { lines: share("lines"), files: share("files"), positions: share("positions") }
+    }
 }
 
 fn now() -> (Instant, i64) {
@@ -115,18 +133,21 @@ impl<F: FileSystem> Lane<F> {
         let shipper = shipper(&outbox, &selection, RecordStreams::new(positions.clone(), ""));
         let names = inputs.iter().map(|(name, _)| name.clone()).collect();
         let inputs = inputs.into_iter().map(|(_, input)| input).collect();
-        let sources = Sources::new(shipper, positions, lines, inputs, lost, self.notify.clone(), start);
+        let counters = (lost, Limits(self.metrics.clone()));
+        let sources = Sources::new(shipper, positions, lines, inputs, counters, self.notify.clone(), start);
         let mut of_loop = Loop {
             tail: Tail::new(&tail, file_system, followed, start.0),
             sources,
             outbox,
             saving: Saving::new(keeper, start.0),
             heartbeat: self.metrics.heartbeat(start.0),
+            memory: Memory::new(&self.metrics),
             metrics: self.metrics,
             inputs: names,
             tells_sources: self.tells_sources,
             notify: self.notify,
             is_stopping: false,
+            flushed_at: start.0,
             forget_at: start.0 + FORGET_EVERY,
         };
         of_loop.run(&wakes)
@@ -209,7 +230,7 @@ impl<F: FileSystem> Loop<'_, F> {
             }
         }
         self.sources.flush_quiet();
-        if has_room && self.sources.since.is_some_and(|since| since.elapsed() >= BATCH_AFTER) {
+        if has_room && self.batch_at().is_some_and(|at| at <= Instant::now()) {
             self.flush_batch();
         }
         if now >= self.forget_at {
@@ -221,8 +242,14 @@ impl<F: FileSystem> Loop<'_, F> {
         reads_on && has_room
     }
 
+    /// When what there is of a batch is sent.
+    fn batch_at(&self) -> Option<Instant> {
+        self.sources.since.map(|since| (since + BATCH_AFTER).max(self.flushed_at + BATCH_PAUSE))
+    }
+
     fn flush_batch(&mut self) {
         self.sources.since = None;
+        self.flushed_at = Instant::now();
         self.sources.shipper.flush();
         self.count_links();
         self.outbox.give_on();
@@ -241,7 +268,7 @@ impl<F: FileSystem> Loop<'_, F> {
         let has_room = self.outbox.is_empty();
         let full = (!has_room).then_some(now + FULL_PAUSE);
         let look = (!self.is_stopping).then(|| self.tail.next_look());
-        let batch = self.sources.since.map(|since| since + BATCH_AFTER).filter(|_| has_room);
+        let batch = self.batch_at().filter(|_| has_room);
         let save = self.saving.next(&self.sources.positions.borrow());
         let next = [full, look, batch, save, self.sources.next_quiet()].into_iter().flatten().min();
         next.map_or(IDLE_PAUSE, |next| next.saturating_duration_since(now)).min(IDLE_PAUSE)
@@ -286,6 +313,9 @@ impl<F: FileSystem> Loop<'_, F> {
     /// Tells how far sources are, where somebody asks.
     fn tell_sources(&mut self, now: Instant) {
         if self.tells_sources && self.metrics.sources_wanted() {
+            self.memory.lines.set(self.sources.held_bytes as u64);
+            self.memory.files.set(self.tail.memory_bytes() as u64);
+            self.memory.positions.set(self.sources.positions.borrow().memory_bytes() as u64);
             let statuses: Vec<_> = self.tail.sources().collect();
             let inputs = &self.inputs;
             let facts = statuses.iter().map(|source| SourceFacts {

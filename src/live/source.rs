@@ -25,6 +25,8 @@ use spanline_parsers::detect::Expect;
 pub struct LineSettings {
     /// A longer record is cut into pieces.
     pub record_bytes_max: usize,
+    /// Bytes of lines of all sources that are held until it is known what they are part of.
+    pub held_bytes_max: usize,
     /// The zone of lines that have none.
     pub zone: Zone,
     /// The name of this node.
@@ -40,6 +42,10 @@ pub(super) struct Source {
     file: Option<(u32, u32)>,
     /// When it was read last.
     pub(super) last_read: Instant,
+    /// All that was complete was given since.
+    pub(super) was_flushed: bool,
+    /// Bytes of lines that are held, as far as [`Source::held_more`] was asked.
+    pub(super) held_bytes: usize,
 }
 
 /// A lane's shipper.
@@ -71,6 +77,8 @@ impl Source {
             streams: RecordStreams::new(positions, &name),
             file: None,
             last_read: now,
+            was_flushed: false,
+            held_bytes: 0,
         }
     }
 
@@ -85,7 +93,7 @@ impl Source {
         if self.file.is_none_or(|(current, _)| current != file) {
             self.change(file, shown, shipper);
         }
-        self.last_read = now;
+        (self.last_read, self.was_flushed) = (now, false);
         self.assembler.set_now(now_nanos);
         let before = self.assembler.counts().lines;
         self.swap(shipper);
@@ -120,6 +128,7 @@ impl Source {
 
     /// Gives records that may be complete; `even_parts`: lines that came in part, too.
     pub(super) fn flush(&mut self, even_parts: bool, shipper: &mut LaneShipper<'_>) {
+        self.was_flushed = true;
         self.swap(shipper);
         if even_parts {
             self.assembler.flush(shipper);
@@ -127,6 +136,12 @@ impl Source {
             self.assembler.flush_whole(shipper);
         }
         self.swap(shipper);
+    }
+
+    /// By how much the bytes of lines that are held have become more since this was asked last.
+    pub(super) fn held_more(&mut self) -> isize {
+        let held = self.assembler.held_bytes();
+        held.cast_signed() - std::mem::replace(&mut self.held_bytes, held).cast_signed()
     }
 
     /// The file and the offset in it of the oldest record that is not complete.

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use super::source::{LaneShipper, LineSettings, Named, Source};
 use crate::checkpoint::positions::table::Positions;
-use crate::files::followed::FollowedFile;
+use crate::files::followed::{FollowedFile, Place};
 use crate::input::read::Chunk;
 use crate::input::tail::sink::{FileFacts, Loss, Notice, SourceFacts, TailSink};
-use crate::metrics::{Counter, InputMetrics};
+use crate::metrics::{Counter, InputMetrics, Metrics};
 use crate::notify::Notify;
 
-/// A record of several lines is written at once: after this without a line it is taken for complete.
-const LINES_QUIET: Duration = Duration::from_millis(80);
+/// A record of several lines is written at once: after this without a line it is taken for complete. Longer than the pause
+/// between two turns of a file that is written to, so that the next line mostly tells.
+const LINES_QUIET: Duration = Duration::from_millis(120);
 /// The rest of a line that came in part is waited for.
 const PARTS_QUIET: Duration = Duration::from_secs(5);
 /// Sources of whose lines something is known; of more, those are forgotten that have nothing open.
@@ -48,6 +49,16 @@ pub struct LossCounters {
     pub unreadable: Arc<Counter>,
 }
 
+/// Counters of limits that were reached, by their names.
+#[derive(Debug, Clone)]
+pub struct Limits(pub Arc<Metrics>);
+
+impl Limits {
+    fn get(&self, name: &str) -> Arc<Counter> {
+        self.0.limit_reached(name)
+    }
+}
+
 /// See the module.
 pub(super) struct Sources<'s> {
     pub(super) shipper: LaneShipper<'s>,
@@ -55,15 +66,22 @@ pub(super) struct Sources<'s> {
     settings: LineSettings,
     inputs: Vec<Input>,
     lost: LossCounters,
+    limits: Limits,
     notify: Notify,
     named: HashMap<u32, (Named, usize)>,
     /// Those that were read lately.
-    read: HashMap<u32, Source>,
+    read: HashMap<u32, Box<Source>>,
     /// Those of them that may have a record that is not complete.
     open: BTreeSet<u32>,
     /// Where files are that have begun.
     paths: HashMap<u32, Box<Path>>,
     now: (Instant, i64),
+    /// When a source may be quiet for long enough; `None`: it is to be looked for, or there is none.
+    quiet_at: Option<Instant>,
+    /// Bytes of lines that are held until it is known what they are part of.
+    pub(super) held_bytes: usize,
+    /// How often these were too many.
+    too_many_held: Arc<Counter>,
     /// Records were handed to the shipper since this was set to `None`.
     pub(super) since: Option<Instant>,
 }
@@ -74,7 +92,7 @@ impl<'s> Sources<'s> {
         positions: Rc<RefCell<Positions>>,
         settings: LineSettings,
         inputs: Vec<Input>,
-        lost: LossCounters,
+        (lost, limits): (LossCounters, Limits),
         notify: Notify,
         now: (Instant, i64),
     ) -> Sources<'s> {
@@ -90,6 +108,10 @@ impl<'s> Sources<'s> {
             open: BTreeSet::new(),
             paths: HashMap::new(),
             now,
+            quiet_at: None,
+            held_bytes: 0,
+            too_many_held: limits.get("held_lines"),
+            limits,
             since: None,
         }
     }
@@ -103,14 +125,22 @@ impl<'s> Sources<'s> {
     /// Gives records of which nothing more comes.
     pub(super) fn flush_quiet(&mut self) {
         let now = self.now.0;
-        let due: Vec<(u32, bool)> = self
-            .open
-            .iter()
-            .filter_map(|number| {
-                let quiet = now.saturating_duration_since(self.read.get(number)?.last_read);
-                (quiet >= LINES_QUIET).then_some((*number, quiet >= PARTS_QUIET))
-            })
-            .collect();
+        if self.quiet_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.quiet_at = None;
+        let mut due = Vec::new();
+        for (number, source) in self.open.iter().filter_map(|number| Some((*number, self.read.get(number)?))) {
+            let quiet = now.saturating_duration_since(source.last_read);
+            // What stays open behind the first is a line that came in part.
+            let wait = if source.was_flushed { PARTS_QUIET } else { LINES_QUIET };
+            if quiet >= wait {
+                due.push((number, quiet >= PARTS_QUIET));
+            } else {
+                let at = source.last_read + wait;
+                self.quiet_at = Some(self.quiet_at.map_or(at, |earliest| earliest.min(at)));
+            }
+        }
         for (number, even_parts) in due {
             self.flush_source(number, even_parts);
         }
@@ -125,17 +155,21 @@ impl<'s> Sources<'s> {
 
     /// When something may be quiet for long enough.
     pub(super) fn next_quiet(&self) -> Option<Instant> {
-        (!self.open.is_empty()).then(|| self.now.0 + LINES_QUIET / 2)
+        self.quiet_at
     }
 
     fn flush_source(&mut self, number: u32, even_parts: bool) {
         let Some(source) = self.read.get_mut(&number) else { return };
         let before = source.open();
         source.flush(even_parts, &mut self.shipper);
+        self.held_bytes = self.held_bytes.saturating_add_signed(source.held_more());
         self.since.get_or_insert(self.now.0);
         let open = source.open();
         if open.is_none() {
             self.open.remove(&number);
+        } else {
+            let at = source.last_read + PARTS_QUIET;
+            self.quiet_at = Some(self.quiet_at.map_or(at, |earliest| earliest.min(at)));
         }
         if let Some((file, _)) = before {
             let of_file = open.filter(|(of, _)| *of == file).map(|(_, offset)| offset);
@@ -143,6 +177,26 @@ impl<'s> Sources<'s> {
         }
         if let Some((file, offset)) = open {
             self.positions.borrow_mut().is_open(file, Some(offset));
+        }
+    }
+
+    /// What is open of a file that was read; of one before it that is told at once.
+    fn tell_open(&self, source: u32, file: u32) -> Option<u64> {
+        let (of, offset) = self.read.get(&source)?.open()?;
+        if of == file {
+            return Some(offset);
+        }
+        self.positions.borrow_mut().is_open(of, Some(offset));
+        None
+    }
+
+    /// Too much is held: what the source has that has most is given as it is.
+    fn give_largest(&mut self) {
+        let read = &self.read;
+        let held = self.open.iter().filter_map(|number| Some((read.get(number)?.held_bytes, *number)));
+        if let Some((_, largest)) = held.max() {
+            self.too_many_held.add(1);
+            self.flush_source(largest, true);
         }
     }
 
@@ -183,26 +237,31 @@ impl TailSink for Sources<'_> {
             self.read.retain(|number, _| open.contains(number));
         }
         let (settings, positions, now) = (&self.settings, &self.positions, self.now);
-        let new = || Source::new(source, named, settings, positions.clone(), now);
+        let new = || Box::new(Source::new(source, named, settings, positions.clone(), now));
         let read = self.read.entry(source).or_insert_with(new);
         let path = self.paths.get(&file).map_or(&*named.family, |path| path);
         let lines = read.take((file, path), chunk, self.now, &mut self.shipper);
+        self.held_bytes = self.held_bytes.saturating_add_signed(read.held_more());
         if let Some(input) = self.inputs.get(*input) {
             input.metrics.lines_read.add(lines);
         }
         self.since.get_or_insert(self.now.0);
-        self.open.insert(source);
+        if self.open.insert(source) {
+            self.quiet_at.get_or_insert(self.now.0 + LINES_QUIET);
+        }
+        if self.held_bytes > self.settings.held_bytes_max {
+            self.give_largest();
+        }
+    }
+
+    fn read_up_to(&mut self, source: u32, file: u32, place: &Place) {
+        let open = self.tell_open(source, file);
+        self.positions.borrow_mut().read_up_to(file, *place, open);
     }
 
     fn place(&mut self, source: u32, file: u32, followed: &FollowedFile) {
-        let open = self.read.get(&source).and_then(Source::open);
-        let mut positions = self.positions.borrow_mut();
-        let of_file = open.filter(|(of, _)| *of == file).map(|(_, offset)| offset);
-        positions.read_up_to(file, followed.clone(), of_file);
-        match open {
-            Some((older, offset)) if older != file => positions.is_open(older, Some(offset)),
-            _ => {}
-        }
+        let open = self.tell_open(source, file);
+        self.positions.borrow_mut().place(file, followed, open);
     }
 
     fn file_ends(&mut self, source: u32, file: u32) {
@@ -235,6 +294,16 @@ impl TailSink for Sources<'_> {
     }
 
     fn notice(&mut self, notice: &Notice<'_>) {
+        let limit = match notice {
+            Notice::NoWatches { .. } => Some("watches"),
+            Notice::Overflow => Some("events"),
+            Notice::TooManySources { .. } => Some("sources"),
+            Notice::TooManyBehind => Some("open_files"),
+            Notice::Failed { .. } | Notice::LeftOut { .. } => None,
+        };
+        if let Some(limit) = limit {
+            self.limits.get(limit).add(1);
+        }
         (self.notify)(&spelled(notice));
     }
 }

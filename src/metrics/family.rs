@@ -41,6 +41,34 @@ impl Gauge {
     }
 }
 
+/// What one of several adds to a gauge; taken back when it ends.
+#[derive(Debug)]
+pub struct Share {
+    gauge: Arc<Gauge>,
+    value: u64,
+}
+
+impl Share {
+    /// Nothing yet.
+    pub fn of(gauge: Arc<Gauge>) -> Share {
+        Share { gauge, value: 0 }
+    }
+
+    /// It is this now.
+    pub fn set(&mut self, value: u64) {
+        let change = value.wrapping_sub(std::mem::replace(&mut self.value, value));
+        if change != 0 {
+            self.gauge.0.fetch_add(change, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
 /// Labels of a group: more would be kept for ever by whoever stores the metrics.
 const LABELS_MAX: usize = 100;
 /// Bytes of a label.
@@ -81,6 +109,18 @@ impl<T: Default> Family<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_of_a_gauge_are_a_sum() {
+        let gauge = Arc::new(Gauge::default());
+        let (mut one, mut other) = (Share::of(gauge.clone()), Share::of(gauge.clone()));
+        one.set(5);
+        other.set(7);
+        one.set(2);
+        assert_eq!(gauge.get(), 9);
+        drop(other);
+        assert_eq!(gauge.get(), 2);
+    }
 
     #[test]
     fn equal_labels_share_a_number() {

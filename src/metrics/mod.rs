@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use destinations::{DestinationMetrics, DestinationState, Failing};
-pub use family::{Counter, Family, Gauge};
+pub use family::{Counter, Family, Gauge, Share};
 pub use health::{Health, Heartbeat};
 pub use sources::{InputLag, SourceFacts, SourceLag, Sources};
 
@@ -38,6 +38,7 @@ pub struct Metrics {
     bytes_lost: Family<Counter>,
     links: Family<Counter>,
     memory: Family<Gauge>,
+    limits: Family<Counter>,
     /// Records that wait until their links are known.
     pub waiting_records: Gauge,
     loop_state: health::LoopState,
@@ -55,6 +56,7 @@ impl Metrics {
             bytes_lost: Family::default(),
             links: Family::default(),
             memory: Family::default(),
+            limits: Family::default(),
             waiting_records: Gauge::default(),
             loop_state: health::LoopState::default(),
             sources: sources::Snapshots::default(),
@@ -89,6 +91,11 @@ impl Metrics {
     /// Bytes that a part of the agent holds.
     pub fn memory(&self, part: &str) -> Arc<Gauge> {
         self.memory.get(part)
+    }
+
+    /// How often a limit was reached, by its name.
+    pub fn limit_reached(&self, limit: &str) -> Arc<Counter> {
+        self.limits.get(limit)
     }
 
     /// The loop goes round; to be said with each turn, at least each 10 s.

@@ -92,6 +92,7 @@ mod tests {
         metrics.bytes_lost("deleted").add(9);
         metrics.links("written").add(4);
         metrics.memory("batches").set(1 << 20);
+        metrics.limit_reached("sources").add(2);
         metrics.waiting_records.set(6);
         let lag = Duration::from_millis(1500);
         let source = SourceFacts { path: Path::new("0.log"), input: "pods", bytes_read: 1, lag_bytes: 77, lag };
@@ -138,6 +139,9 @@ spanline_waiting_records 6
 # UNIT spanline_memory_bytes bytes
 # HELP spanline_memory_bytes Bytes that a part of the agent holds.
 spanline_memory_bytes{part=\"batches\"} 1048576
+# TYPE spanline_limits_reached counter
+# HELP spanline_limits_reached Times that a limit was reached, by limit.
+spanline_limits_reached_total{limit=\"sources\"} 2
 # EOF
 ";
         assert_eq!(text, expected);

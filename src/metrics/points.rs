@@ -103,23 +103,38 @@ pub fn points(metrics: &Metrics, sources: Option<&Sources>) -> Vec<Points> {
         },
     ];
     all.extend(sources.into_iter().flat_map(lag));
-    all.push(Points {
-        name: "spanline_waiting_records",
-        help: "Records that wait until their links are known.",
-        unit: Unit::Items,
-        kind: Kind::Gauge,
-        label: "",
-        points: vec![(String::new(), Number::Whole(metrics.waiting_records.get()))],
-    });
-    all.push(Points {
-        name: "spanline_memory_bytes",
-        help: "Bytes that a part of the agent holds.",
-        unit: Unit::Bytes,
-        kind: Kind::Gauge,
-        label: "part",
-        points: each(&metrics.memory, super::Gauge::get),
-    });
+    all.extend(held(metrics));
     all
+}
+
+/// What it holds.
+fn held(metrics: &Metrics) -> [Points; 3] {
+    [
+        Points {
+            name: "spanline_waiting_records",
+            help: "Records that wait until their links are known.",
+            unit: Unit::Items,
+            kind: Kind::Gauge,
+            label: "",
+            points: vec![(String::new(), Number::Whole(metrics.waiting_records.get()))],
+        },
+        Points {
+            name: "spanline_memory_bytes",
+            help: "Bytes that a part of the agent holds.",
+            unit: Unit::Bytes,
+            kind: Kind::Gauge,
+            label: "part",
+            points: each(&metrics.memory, super::Gauge::get),
+        },
+        Points {
+            name: "spanline_limits_reached",
+            help: "Times that a limit was reached, by limit.",
+            unit: Unit::Items,
+            kind: Kind::Counter,
+            label: "limit",
+            points: each(&metrics.limits, Counter::get),
+        },
+    ]
 }
 
 fn lag(sources: &Sources) -> [Points; 2] {

@@ -105,7 +105,8 @@ impl Lanes {
         let (wakes, listening): (Vec<_>, Vec<_>) = targets.iter().map(|_| mpsc::channel()).unzip();
         let served = targets.iter().cloned().zip(wakes.iter().cloned());
         let served = served.map(|(target, lane)| Served { target, lane }).collect();
-        let started = Destinations::start(served, metrics, notify).map_err(RunError::Destination)?;
+        let held_bytes = share_of(config.memory_bytes, targets.len());
+        let started = Destinations::start(served, held_bytes, metrics, notify).map_err(RunError::Destination)?;
         let (destinations, parcels) = started;
         let mut lanes = Vec::new();
         let ends = wakes.into_iter().zip(listening).zip(parcels);
@@ -125,7 +126,7 @@ impl Lanes {
                 tail,
                 file_system,
                 known: loaded.entries,
-                lines: lines(),
+                lines: lines(held_bytes),
                 inputs: inputs(config, metrics),
                 lost: losses(metrics),
                 keeper,
@@ -236,8 +237,14 @@ fn losses(metrics: &Metrics) -> LossCounters {
     }
 }
 
-fn lines() -> LineSettings {
+/// Bytes that each of so many lanes may hold of lines, and again of batches: a quarter of all for each of both, as the rest of
+/// what is known of files does not depend on how much is written.
+fn share_of(memory_bytes: u64, lanes: usize) -> usize {
+    usize::try_from(memory_bytes / 4).unwrap_or(usize::MAX) / lanes.max(1)
+}
+
+fn lines(held_bytes_max: usize) -> LineSettings {
     let node = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
     let node = node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
-    LineSettings { record_bytes_max: TailLimits::default().line_bytes_max, zone: Zone::local(), node }
+    LineSettings { record_bytes_max: TailLimits::default().line_bytes_max, held_bytes_max, zone: Zone::local(), node }
 }

@@ -14,7 +14,7 @@ use crate::telemetry::push::PushConfig;
 pub struct AgentConfig {
     /// The folder that holds what it must remember.
     pub state: PathBuf,
-    /// Bytes of memory for all that it holds.
+    /// Bytes of memory: a quarter for batches, a quarter for lines that wait for their rest.
     pub memory_bytes: u64,
     /// What it follows.
     pub inputs: InputsConfig,

@@ -65,10 +65,9 @@ impl PositionedFile {
         }
     }
 
-    /// It was read up to this place, whose records were handed out but for those that are open. Returns whether it has another
-    /// name, or another beginning, than it had.
-    pub fn read_up_to(&mut self, read: FollowedFile) -> bool {
-        if self.places.last().is_none_or(|last| last.at < read.resume.at) {
+    /// It was read up to this place, whose records were handed out but for those that are open.
+    pub fn read_up_to(&mut self, place: Place) {
+        if self.places.last().is_none_or(|last| last.at < place.at) {
             if self.places.len() >= PLACES_MAX {
                 let mut at = 0;
                 self.places.retain(|_| {
@@ -76,12 +75,21 @@ impl PositionedFile {
                     at % 2 == 1
                 });
             }
-            self.places.push(read.resume);
+            self.places.push(place);
         }
-        self.has_ended |= read.is_finished;
-        let before = std::mem::replace(&mut self.read, read);
-        let FollowedFile { path, family, id, prefix, resume: _, is_finished: _ } = &self.read;
-        (path, family, id, prefix) != (&before.path, &before.family, &before.id, &before.prefix)
+        self.read.resume = place;
+    }
+
+    /// What it is by now; returns whether it has another name, or another beginning, than it had.
+    pub fn is_now(&mut self, facts: &FollowedFile) -> bool {
+        let FollowedFile { path, family, id, prefix, resume: _, is_finished } = facts;
+        self.has_ended |= is_finished;
+        let read = &self.read;
+        let is_another = (path, family, id, prefix) != (&read.path, &read.family, &read.id, &read.prefix);
+        if is_another {
+            self.read = facts.clone();
+        }
+        is_another
     }
 
     /// All that was handed out of it is settled.
@@ -112,6 +120,13 @@ impl PositionedFile {
             self.streams.for_each_mut(|stream| stream.settled.remove(0, resume));
         }
         passed > 0
+    }
+
+    /// Bytes that it takes, but for what streams have beyond their own size.
+    pub fn memory_bytes(&self) -> usize {
+        let paths = self.read.path.as_os_str().len() + self.read.family.as_os_str().len();
+        let streams = self.streams.len() * size_of::<(Key, Stream)>();
+        size_of::<PositionedFile>() + self.places.capacity() * size_of::<Place>() + paths + streams
     }
 
     /// Where to read on after a restart.

@@ -8,7 +8,7 @@ use super::entry::{Change, Entry, Progress, untold};
 use super::file::{PositionedFile, Stream};
 use crate::checkpoint::ledger::Key;
 use crate::checkpoint::ranges::Ranges;
-use crate::files::followed::FollowedFile;
+use crate::files::followed::{FollowedFile, Place};
 use crate::record::Receipt;
 
 /// A stream that receipts name by its number.
@@ -28,7 +28,7 @@ enum Part {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Positions {
-    files: HashMap<u32, PositionedFile>,
+    files: HashMap<u32, Box<PositionedFile>>,
     /// The latest file of each source.
     latest: HashMap<u32, u32>,
     /// The file that comes after one in its source.
@@ -56,7 +56,7 @@ impl Positions {
         let mut file = PositionedFile::new(file, None);
         file.has_ended = file.read.is_finished;
         settled.into_iter().for_each(|(key, settled)| file.streams.or_default(key).settled = settled);
-        self.files.insert(number, file);
+        self.files.insert(number, Box::new(file));
         self.mark(number, Part::All);
     }
 
@@ -72,7 +72,7 @@ impl Positions {
         let after = Some(*latest).filter(|latest| *latest < number && self.files.contains_key(latest));
         *latest = number.max(*latest);
         let known = self.files.remove(&number).filter(|file| *file.resume() == facts.resume);
-        let mut file = known.unwrap_or_else(|| PositionedFile::new(facts, None));
+        let mut file = known.unwrap_or_else(|| Box::new(PositionedFile::new(facts, None)));
         (file.source, file.has_ended) = (source, file.read.is_finished);
         if let Some(before) = after {
             file.after = after;
@@ -83,14 +83,20 @@ impl Positions {
     }
 
     /// A file was read up to a place; `open`: where in it the oldest record begins that is not complete.
-    pub fn read_up_to(&mut self, number: u32, facts: FollowedFile, open: Option<u64>) {
+    pub fn read_up_to(&mut self, number: u32, place: Place, open: Option<u64>) {
         let Some(file) = self.files.get_mut(&number) else { return };
-        let is_another = file.read_up_to(facts);
+        file.read_up_to(place);
         file.open = open;
-        if is_another {
+        self.advance(number);
+    }
+
+    /// The same, and what the file is by now.
+    pub fn place(&mut self, number: u32, facts: &FollowedFile, open: Option<u64>) {
+        let Some(file) = self.files.get_mut(&number) else { return };
+        if file.is_now(facts) {
             self.mark(number, Part::All);
         }
-        self.advance(number);
+        self.read_up_to(number, facts.resume, open);
     }
 
     /// What is open of a file, none of which was read since.
@@ -265,9 +271,17 @@ impl Positions {
         Some(Progress { resume: *file.resume(), is_finished: file.is_finished(), settled })
     }
 
+    /// Bytes that all of it takes, as far as they can be counted cheaply.
+    pub fn memory_bytes(&self) -> usize {
+        let files: usize = self.files.values().map(|file| file.memory_bytes()).sum();
+        files
+            + self.streams.capacity() * size_of::<Option<Numbered>>()
+            + self.earlier.capacity() * size_of::<Option<Entry>>()
+    }
+
     /// Nothing that was handed out is outstanding.
     pub fn is_delivered(&self) -> bool {
-        self.files.values().all(PositionedFile::is_delivered)
+        self.files.values().all(|file| file.is_delivered())
     }
 }
 

@@ -116,7 +116,7 @@ proptest! {
                     let end = file.records.len() as u64 * RECORD;
                     file.read = end + if open { 4 } else { 0 };
                     file.open = open.then_some(end);
-                    positions.read_up_to(file.number, facts(current as u64, file.read), file.open);
+                    positions.place(file.number, &facts(current as u64, file.read), file.open);
                 }
                 Action::Settle(index) if !model.outstanding.is_empty() => {
                     let at = index.index(model.outstanding.len());
@@ -128,7 +128,7 @@ proptest! {
                     let file = &mut model.files[current];
                     file.open = None;
                     file.has_ended = true;
-                    positions.read_up_to(file.number, facts(current as u64, file.read), None);
+                    positions.read_up_to(file.number, facts(current as u64, file.read).resume, None);
                     positions.file_ends(file.number);
                     begin(&mut positions, &mut model, &mut next);
                 }
@@ -206,7 +206,7 @@ fn what_was_settled_behind_the_place_to_resume_from_is_not_sent_again() {
     for from in [0, 10, 20] {
         positions.hand_out(stream, from, from + 10, true);
     }
-    positions.read_up_to(0, facts(0, 30), None);
+    positions.place(0, &facts(0, 30), None);
     positions.settle(&[Receipt { source: stream, from: 10, to: 30 }]);
     let entries: Vec<Entry> = positions.entries().into_iter().map(|(_, entry)| entry).collect();
     assert_eq!((entries[0].file.resume.at, entries[0].settled[0].1.list()), (0, vec![(10, 30)]));
@@ -220,7 +220,7 @@ fn what_was_settled_behind_the_place_to_resume_from_is_not_sent_again() {
     let stream = again.stream(3, 9);
     let settled: Vec<bool> = [0, 10, 20, 30].map(|from| again.hand_out(stream, from, from + 10, true).1).to_vec();
     assert_eq!(settled, [false, true, true, false]);
-    again.read_up_to(3, facts(0, 40), None);
+    again.place(3, &facts(0, 40), None);
     again.settle(&[Receipt { source: stream, from: 0, to: 10 }]);
     again.settle(&[Receipt { source: stream, from: 30, to: 40 }]);
     assert_eq!(again.entries()[0].1.file.resume.at, 40);
@@ -238,7 +238,7 @@ fn a_file_that_is_gone_is_forgotten_once_all_of_it_is_settled() {
     positions.file_begins(1, 0, facts(0, 0));
     let stream = positions.stream(0, 9);
     positions.hand_out(stream, 0, 10, true);
-    positions.read_up_to(0, facts(0, 10), None);
+    positions.place(0, &facts(0, 10), None);
     positions.file_ends(0);
     positions.file_is_gone(0);
     assert_eq!(positions.take_changes().len(), 1);

@@ -30,6 +30,8 @@ pub struct Options {
     /// A record that is refused alone is dropped without fresh successes of others only if it fails for this long, or for
     /// half of `retry_for` if that is less.
     pub drop_after: Duration,
+    /// While it holds more bytes than these, it takes no more batches.
+    pub held_bytes_max: usize,
     /// Whatever it refuses as a whole is held and tried again instead of left for another run: there is none.
     pub holds: bool,
     /// For the jitter.
@@ -47,6 +49,7 @@ impl Options {
             retry_for: None,
             backoff: Backoff::default(),
             drop_after: Duration::from_secs(60),
+            held_bytes_max: usize::MAX,
             holds: false,
             seed: 0,
             status: Arc::default(),

@@ -28,6 +28,11 @@ impl Parcel {
         Parcel { batch, compression, body }
     }
 
+    /// Bytes that it takes in memory.
+    pub fn held_bytes(&self) -> usize {
+        self.batch.len() + if self.compression == Compression::None { 0 } else { self.body_len() }
+    }
+
     /// Bytes on the wire, without the protocol's own.
     pub fn body_len(&self) -> usize {
         self.body.iter().map(Bytes::len).sum()

@@ -16,6 +16,8 @@ pub struct StatusHandle(Mutex<DeliveryStatus>);
 pub struct DeliveryStatus {
     /// Records that it was given and that are neither taken, dropped nor left for another run.
     pub held: u64,
+    /// Bytes of the batches that these are in: as they are sent, and as they were before that.
+    pub held_bytes: u64,
     /// Records that it took.
     pub taken: u64,
     /// Requests that it took.

@@ -110,7 +110,10 @@ impl Deliver {
             if !open && self.flying.is_empty() && self.waiting.is_empty() {
                 return self.into_summary();
             }
+            let held_bytes = self.held_bytes();
+            self.options.status.change(|status| status.held_bytes = held_bytes as u64);
             let room = self.flying.len() < self.options.in_flight
+                && held_bytes < self.options.held_bytes_max
                 && self.waiting.len() < self.options.in_flight * WAITING_PER_FLIGHT;
             // While everything is held back, more parcels would only pile up.
             let takes = open && (self.ended.is_some() || (room && self.held().is_none()));
@@ -125,6 +128,11 @@ impl Deliver {
                 () = reached(&mut self.deadline) => return self.abandon().await,
             }
         }
+    }
+
+    /// Bytes of all that it was given and that is not done.
+    fn held_bytes(&self) -> usize {
+        self.jobs.values().chain(&self.waiting).map(|job| job.parcel.held_bytes()).sum()
     }
 
     /// Until when nothing may be sent.

@@ -7,17 +7,18 @@ use std::io;
 use std::sync::Arc;
 
 use super::config::TailLimits;
-use super::file::{Change, Millis, Presence, SETTLING_MS, State};
+use super::file::{Change, Millis, Presence, SETTLING_MS, State, at_second};
 use super::file_system::{FileSystem, OpenFile};
 use super::opened::Form;
 use super::sink::{Loss, Notice, TailSink};
 use super::source::{Context, Source};
 
 /// Files that are written to are looked at, and read, so often: by the clock, not for each write.
-pub(super) const BUSY_MS: Millis = 50;
+pub(super) const BUSY_MS: Millis = 100;
 /// The first look at a file after a watch was set on its next write.
 const WATCHED_MS: Millis = 1_000;
-/// The longest time between two looks.
+/// The longest time between two looks: where a watch tells of changes, and where none does.
+const WATCHED_MS_MAX: Millis = 180_000;
 const IDLE_MS_MAX: Millis = 60_000;
 /// A file is closed after it was quiet for so long.
 const CLOSE_MS: Millis = 5_000;
@@ -185,16 +186,19 @@ impl<H: OpenFile> Source<H> {
 
     /// When it is to be looked at again.
     pub(super) fn next_look(&self, now: Millis, limits: &TailLimits) -> Millis {
-        let doubled = |first: Millis, times: u8| first.saturating_mul(1 << times.min(16)).min(IDLE_MS_MAX);
+        let grown = |first: Millis, bits: u8, max: Millis| first.saturating_mul(1 << bits.min(32)).min(max);
+        let doubled = |first: Millis, times: u8| grown(first, times, IDLE_MS_MAX);
         let mut wait = match self.watch {
-            _ if self.quiet_looks == 0 => BUSY_MS,
-            Some(_) => doubled(WATCHED_MS, self.quiet_looks - 1),
+            // All that are written to at the same moments, so that what they have goes together.
+            _ if self.quiet_looks == 0 => BUSY_MS - now % BUSY_MS,
+            Some(_) => grown(WATCHED_MS, 2 * (self.quiet_looks - 1).min(16), WATCHED_MS_MAX),
             None => doubled(BUSY_MS, self.quiet_looks),
         };
         if self.undecided > 0 {
             wait = wait.min(doubled(UNDECIDED_MS, self.undecided - 1));
         }
-        let mut next = now.saturating_add(wait);
+        let next = now.saturating_add(wait);
+        let mut next = if wait > WATCHED_MS { at_second(next) } else { next };
         for (at, file) in self.files.iter().enumerate() {
             let closes_at = file.quiet_since.saturating_add(CLOSE_MS);
             let is_left = self.has_newer(at) || file.presence == Presence::Unlinked;

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::{DirEntryExt, FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
 use super::config::TailInput;
 use super::file_system::{Entry, EntryKind, FileSystem, OpenFile, Stat, WatchId};
 use super::inotify::{EventReader, Inotify};
@@ -66,7 +68,11 @@ impl FileSystem for Disk {
     }
 
     fn open(&self, path: &Path) -> io::Result<File> {
-        Ok(file_expected(path, &self.expected)?.0)
+        let file = file_expected(path, &self.expected)?.0;
+        // Otherwise each reading of what was just written would write to its inode. Not allowed for the files of others, and no
+        // matter then.
+        let _ = fcntl_getfl(&file).and_then(|flags| fcntl_setfl(&file, flags | OFlags::NOATIME));
+        Ok(file)
     }
 
     fn watch_folder(&mut self, folder: &Path) -> io::Result<WatchId> {

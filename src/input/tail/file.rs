@@ -18,6 +18,11 @@ pub(super) fn millis(duration: std::time::Duration) -> Millis {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The full second after a time: what can wait is looked at together.
+pub(super) fn at_second(at: Millis) -> Millis {
+    at.div_ceil(1_000).saturating_mul(1_000)
+}
+
 /// A compressed file is read once it was quiet for so long: it may still be written. So long what was read is remembered when
 /// it is gone: it may turn up as a copy.
 pub(super) const SETTLING_MS: Millis = 5_000;
@@ -165,6 +170,10 @@ impl<H: OpenFile> File<H> {
             resume: self.place,
             is_finished: self.state == State::Abandoned || self.state == State::Finished && !self.is_behind(),
         }
+    }
+
+    pub(super) fn name_bytes(&self) -> usize {
+        self.name.as_os_str().len()
     }
 
     /// Nothing more is expected of it.

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::file::Millis;
+use super::file::{Millis, at_second};
 use super::file_system::WatchId;
 use crate::files::identity::FileId;
 
 /// A folder that is watched is looked at as often as this all the same: its events may be lost.
-pub(super) const WATCHED_MS: Millis = 60_000;
+pub(super) const WATCHED_MS: Millis = 240_000;
 /// One that is not, and the folders at which looking begins if they are not.
 pub(super) const UNWATCHED_MS: Millis = 2_000;
 /// The longest time between two looks at one that is not watched.
@@ -58,7 +58,7 @@ impl Folder {
     pub(super) fn next_look(&self, now: Millis) -> Millis {
         let wait = match self.watch {
             _ if self.is_fresh => TICK_MS,
-            Some(_) => WATCHED_MS,
+            Some(_) => return at_second(now.saturating_add(WATCHED_MS)),
             None if self.is_base => UNWATCHED_MS,
             None => (UNWATCHED_MS << self.quiet_looks.min(8)).min(UNWATCHED_MS_MAX),
         };

@@ -240,6 +240,20 @@ impl<F: FileSystem> Tail<F> {
         })
     }
 
+    /// Bytes that all of it takes, as far as they can be counted cheaply.
+    pub fn memory_bytes(&self) -> usize {
+        let of_source = |source: &Source<F::File>| {
+            let names = source.base.as_os_str().len() + source.files.iter().map(File::name_bytes).sum::<usize>();
+            size_of_val(source) + source.files.capacity() * size_of::<File<F::File>>() + names
+        };
+        let sources: usize = self.sources.iter().map(of_source).sum();
+        let folders: usize =
+            self.folders.iter().map(|folder| size_of_val(folder) + 2 * folder.path.as_os_str().len()).sum();
+        let plans = self.agenda.capacity() * size_of::<Reverse<(Millis, Task)>>();
+        let maps = self.watched.capacity() * size_of::<(WatchId, Task)>() + self.folder_at.capacity() * 24;
+        sources + folders + plans + maps + self.window.capacity()
+    }
+
     /// How many sources there are.
     pub fn source_count(&self) -> usize {
         self.sources.len()

@@ -256,6 +256,10 @@ impl<H: OpenFile> Source<H> {
         if stat.size > 0 && context.may_open() {
             file.open = Some(context.opened(handle));
         }
+        if self.files.is_empty() {
+            // Most sources have one.
+            self.files.reserve_exact(1);
+        }
         self.files.insert(at, file);
         // From now on its writer may come to use the new one.
         if let Some(before) = at.checked_sub(1).map(|before| &mut self.files[before]) {

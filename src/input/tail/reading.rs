@@ -217,10 +217,16 @@ impl<H: OpenFile> Source<H> {
             cut: lines.cut,
             blocks: None,
         };
+        // As long as its beginning is read, so long its first bytes may have become more.
+        let is_start = file.place.frontier_start() == 0;
         file.place = lines.place;
         file.failed_since = None;
         let number = file.number;
         context.sink.chunk(self.number, number, &chunk);
-        self.place(at, context);
+        if is_start {
+            self.place(at, context);
+        } else {
+            context.sink.read_up_to(self.number, number, &lines.place);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::super::read::Chunk;
-use crate::files::followed::FollowedFile;
+use crate::files::followed::{FollowedFile, Place};
 
 /// Takes what is followed.
 pub trait TailSink {
@@ -28,8 +28,11 @@ pub trait TailSink {
     /// Lines of the file that has begun. Their offsets are those in the decompressed file.
     fn chunk(&mut self, source: u32, file: u32, chunk: &Chunk<'_>);
 
-    /// What the file is by now, and the place up to which its chunks were given: after each turn, and when its name, its
-    /// identity or whether it is finished has changed.
+    /// The file was given up to this place. Told after each turn, unless more is told.
+    fn read_up_to(&mut self, source: u32, file: u32, place: &Place);
+
+    /// What the file is by now, and the place up to which its chunks were given: when its name, its identity, its first bytes
+    /// or whether it is finished has changed.
     fn place(&mut self, source: u32, file: u32, followed: &FollowedFile);
 
     /// The file was read to its end, and rotated away or deleted: the source's next file follows.

@@ -22,6 +22,10 @@ impl<T> Slots<T> {
                 slot
             }
             None => {
+                if self.slots.len() == self.slots.capacity() {
+                    // There may be very many: room for twice as many is too much.
+                    self.slots.reserve_exact(self.slots.len() / 8 + 8);
+                }
                 self.slots.push(Some(value));
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }

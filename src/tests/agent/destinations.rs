@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::agent::Agent;
-use crate::harness::run::{Background, ClosedPort};
+use crate::harness::run::{Background, BackgroundRelay, ClosedPort};
 use crate::harness::sink::{Faulty, Loaded, Script};
 use crate::harness::written::{Written, append, cri};
 
@@ -170,4 +170,78 @@ fn a_changed_configuration_is_taken_without_a_restart() {
     append(&path, lines.cri_lines(100));
     agent.expect_once(&[&lines]);
     agent.running().until(|| other.sink.stored().len() >= 100);
+}
+
+#[test]
+fn s2_a_link_that_is_slow_loses_nothing_and_holds_the_files_back() {
+    let mut agent = Agent::new(Script::default());
+    let slow = BackgroundRelay::start(agent.sink.sink.address, 40_000);
+    agent.sends_to(&[&format!("otlp=http://{}", slow.relay.address)]);
+    agent.start();
+    let (path, mut lines) = (agent.pod("web"), Written::new("web"));
+    for number in 0..4 {
+        append(&path, lines.cri_lines(1500));
+        std::fs::rename(&path, path.with_file_name(format!("0.log.20261130-1000{number:02}"))).unwrap();
+    }
+    agent.expect_once(&[&lines]);
+}
+
+#[test]
+fn s6_a_request_that_is_never_answered_is_sent_again() {
+    let mut agent = Agent::new(Script { hang: 1, ..Script::default() });
+    agent.start();
+    let (path, mut lines) = (agent.pod("web"), Written::new("web"));
+    append(&path, lines.cri_lines(500));
+    agent.expect_once(&[&lines]);
+}
+
+#[test]
+fn n8_requests_that_are_refused_and_taken_in_turn() {
+    let mut agent = Agent::new(Script { loaded: Some(Loaded { one_of: 2, says_413: false }), ..Script::default() });
+    agent.start();
+    let mut all = Vec::new();
+    for name in ["a", "b", "c"] {
+        let mut lines = Written::new(name);
+        let path = agent.pod(name);
+        for _ in 0..10 {
+            append(&path, lines.cri_lines(100));
+            pause(20);
+        }
+        all.push(lines);
+    }
+    agent.expect_once(&all.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn n11_and_n12_what_is_held_over_a_stop_and_an_outage_comes_from_its_first_line_on() {
+    let closed = ClosedPort::new();
+    let mut agent = Agent::new(Script::default());
+    agent.sends_to(&[&format!("otlp=http://{}", closed.address())]);
+    let (path, mut lines) = (agent.pod("web"), Written::new("web"));
+    for number in 0..3 {
+        agent.start();
+        append(&path, lines.cri_lines(2000));
+        agent.running().until_says("does not take anything yet");
+        pause(300);
+        agent.stop();
+        std::fs::rename(&path, path.with_file_name(format!("0.log.20261130-1000{number:02}"))).unwrap();
+        append(&path, lines.cri_lines(10));
+    }
+    let background = Background::at(closed, Script::default());
+    agent.start();
+    agent.running().until(|| background.sink.stored().len() == lines.len());
+    assert!(background.sink.stored().values().all(|count| *count == 1));
+}
+
+#[test]
+fn n19_what_was_refused_many_times_is_not_acknowledged() {
+    let mut agent = Agent::new(Script { unavailable: 12, retry_after: Some(0), ..Script::default() });
+    agent.start();
+    let (path, mut lines) = (agent.pod("web"), Written::new("web"));
+    append(&path, lines.cri_lines(300));
+    agent.running().until(|| agent.sink.sink.requests() > 6);
+    agent.kill();
+    agent.start();
+    agent.expect_once(&[&lines]);
+    assert_eq!(agent.metric("spanline_records_dropped_total"), 0);
 }

@@ -137,3 +137,29 @@ fn an_agent_that_starts_at_the_end_reads_what_comes_from_then_on() {
     agent.start();
     agent.expect_once(&[&after]);
 }
+
+#[test]
+fn n15_more_changes_than_can_be_told() {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").ok();
+    let limit: usize = limit.and_then(|limit| limit.trim().parse().ok()).unwrap_or(16_384);
+    if limit > 50_000 {
+        eprintln!("left out: {limit} changes may be told");
+        return;
+    }
+    let agent = Agent::started();
+    let (path, mut lines) = (agent.pod("web"), Written::new("web"));
+    append(&path, lines.cri_lines(10));
+    agent.until_stored(&[&lines]);
+    let mut late = Written::new("late");
+    agent.blindly(|| {
+        let folder = path.parent().unwrap();
+        for _ in 0..limit / 2 {
+            fs::File::create(folder.join("noise")).unwrap();
+            fs::remove_file(folder.join("noise")).unwrap();
+        }
+        append(&agent.pod("late"), late.cri_lines(10));
+        append(&path, lines.cri_lines(10));
+    });
+    agent.expect_once(&[&lines, &late]);
+    agent.running().until_says("more files changed at once than was told");
+}

@@ -8,3 +8,4 @@ mod files;
 mod parts;
 mod restarts;
 mod rotation;
+mod times;

@@ -136,3 +136,81 @@ fn n1_a_line_that_was_torn() {
         is_there(&agent, "torn in its midd") && is_there(&agent, "line 3 of") && is_there(&agent, "line 5 of")
     });
 }
+
+#[test]
+fn p4_a_line_without_an_end_takes_no_more_memory_than_any_other() {
+    let agent = Agent::started();
+    let (path, mut lines) = (agent.pod("web"), Written::new("web"));
+    let part = cri("P", &"m".repeat(16_000));
+    let (parts, rounds) = (64, 40);
+    for _ in 0..rounds {
+        append(&path, part.repeat(parts));
+    }
+    append(&path, cri("F", "end"));
+    append(&path, lines.cri_lines(3));
+    agent.until_stored(&[&lines]);
+    let bytes = |agent: &Agent| -> usize {
+        let stored = agent.sink.sink.stored();
+        stored.iter().filter(|(body, _)| body.starts_with("mmm")).map(|(body, count)| body.len() * count).sum()
+    };
+    let expected = 16_000 * parts * rounds;
+    agent.running().until(|| bytes(&agent) >= expected);
+    assert_eq!(bytes(&agent), expected + "end".len());
+    // The whole line is 41 MB.
+    let status = fs::read_to_string(format!("/proc/{}/status", agent.running().child.id())).unwrap();
+    let most =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    assert!(most.unwrap() < 41_000, "{most:?} kB");
+}
+
+#[test]
+fn n2_parts_of_both_streams_of_which_neither_is_finished() {
+    let agent = Agent::started();
+    let (path, mut lines) = (agent.pod("web"), Written::new("web"));
+    let (out, err) = (lines.body_of(&"o".repeat(300)), lines.body_of(&"e".repeat(300)));
+    for (stream, body) in [("stdout", &out), ("stderr", &err)] {
+        append(&path, cri_of(stream, "P", &body[..100]));
+    }
+    for (stream, body) in [("stderr", &err), ("stdout", &out)] {
+        append(&path, cri_of(stream, "P", &body[100..200]));
+    }
+    pause(400);
+    for (stream, body) in [("stdout", &out), ("stderr", &err)] {
+        append(&path, cri_of(stream, "F", &body[200..]));
+    }
+    append(&path, lines.cri_lines(3));
+    agent.expect_once(&[&lines]);
+}
+
+#[test]
+fn p10_lines_of_docker_and_of_the_cri_in_one_tree() {
+    let agent = Agent::started();
+    let (cri_lines, docker_lines) = (&mut Written::new("cri"), &mut Written::new("docker"));
+    append(&agent.pod("cri"), cri_lines.cri_lines(20));
+    for _ in 0..20 {
+        let body = docker_lines.body();
+        let line = format!(r#"{{"log":"{body}\n","stream":"stdout","time":"2026-11-30T10:00:00.123456789Z"}}"#);
+        append(&agent.pod("docker"), line + "\n");
+    }
+    agent.expect_once(&[cri_lines, docker_lines]);
+}
+
+#[test]
+fn many_lines_without_an_end_take_no_more_memory_than_they_may() {
+    let mut agent = Agent::new(crate::harness::sink::Script::default());
+    agent.may_take("16MiB");
+    agent.start();
+    let (pods, parts) = (12, 60);
+    for number in 0..pods {
+        append(&agent.pod(&format!("web-{number}")), cri("P", &"m".repeat(15_000)).repeat(parts));
+    }
+    let limit = "spanline_limits_reached_total{limit=\"held_lines\"}";
+    agent.running().until(|| agent.metric(limit) > 0);
+    (0..pods).for_each(|number| append(&agent.pod(&format!("web-{number}")), cri("F", "end")));
+    let bytes =
+        |agent: &Agent| -> usize { agent.sink.sink.stored().iter().map(|(body, count)| body.len() * count).sum() };
+    let expected = pods * (15_000 * parts + "end".len());
+    agent.running().until(|| bytes(&agent) >= expected);
+    assert_eq!(bytes(&agent), expected);
+    assert!(agent.metric("spanline_memory_bytes{part=\"lines\"}") < 4 << 20);
+}

@@ -18,6 +18,8 @@ pub(crate) struct Agent {
     pub(crate) sink: Background,
     urls: Vec<String>,
     starts_at: &'static str,
+    zone: &'static str,
+    memory: &'static str,
     running: Option<Running>,
 }
 
@@ -27,7 +29,7 @@ impl Agent {
         let (place, sink) = (Place::new(), Background::start(script));
         let urls = vec![sink.url()];
         std::fs::create_dir_all(place.path("pods")).unwrap();
-        Agent { place, sink, urls, starts_at: "beginning", running: None }
+        Agent { place, sink, urls, starts_at: "beginning", zone: "UTC", memory: "128MiB", running: None }
     }
 
     /// Started.
@@ -47,18 +49,30 @@ impl Agent {
         self.starts_at = place;
     }
 
+    /// How much memory it may take.
+    pub(crate) fn may_take(&mut self, memory: &'static str) {
+        self.memory = memory;
+    }
+
+    /// The zone of its machine, as `TZ` has it.
+    pub(crate) fn has_zone(&mut self, zone: &'static str) {
+        self.zone = zone;
+    }
+
     pub(crate) fn start(&mut self) {
         assert!(self.running.is_none());
         self.configure();
-        self.running = Some(self.place.start(&["agent", "--config", "agent.yaml"]));
+        let zone = [("TZ", self.zone)];
+        self.running = Some(self.place.start_with(&zone, &["agent", "--config", "agent.yaml"]));
     }
 
     /// Writes its configuration.
     pub(crate) fn configure(&self) {
         let root = self.place.path("").display().to_string();
         let (root, urls, at) = (root.trim_end_matches('/'), self.urls.join("', '"), self.starts_at);
+        let memory = self.memory;
         let config = format!(
-            "state: {root}/state\n\
+            "state: {root}/state\nmemory: {memory}\n\
              inputs:\n  pods: {{path: {root}/pods, start: {at}}}\n  files:\n  - {{include: ['{root}/logs/*.log'], start: {at}}}\n\
              logs: {{to: ['{urls}']}}\n\
              telemetry: {{listen: '127.0.0.1:0'}}\n\

@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use tokio::net::{TcpListener, TcpSocket};
 
+use super::relay::Relay;
 use super::sink::{PATIENCE, Script, Sink};
 
 /// A folder that the binary runs in, gone when dropped.
@@ -86,8 +87,15 @@ impl Place {
 
     /// Starts it, and reads what it says meanwhile but not what it writes.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(&[], arguments)
+    }
+
+    /// The same with these in its environment.
+    pub(crate) fn start_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Running {
         let (null, piped) = (Stdio::null, Stdio::piped);
-        let mut child = self.command(arguments).stdin(null()).stdout(piped()).stderr(piped()).spawn().unwrap();
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied());
+        let mut child = command.stdin(null()).stdout(piped()).stderr(piped()).spawn().unwrap();
         let (said, mut stderr) = (Arc::new(Mutex::new(String::new())), child.stderr.take().unwrap());
         let heard = Arc::clone(&said);
         let listener = std::thread::spawn(move || {
@@ -237,21 +245,42 @@ impl Background {
 
     /// On a port that was closed.
     pub(crate) fn at(port: ClosedPort, script: Script) -> Background {
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let (give, take) = mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                give.send(Sink::listening(port.open(), script)).unwrap();
-                let _ = stopped.await;
-            });
-        });
-        Background { sink: take.recv().unwrap(), _stop: stop }
+        let (sink, stop) = in_background(async move || Sink::listening(port.open(), script));
+        Background { sink, _stop: stop }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("otlp=http://{}", self.sink.address)
     }
+}
+
+/// A slow link on a thread of its own.
+pub(crate) struct BackgroundRelay {
+    pub(crate) relay: Relay,
+    _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl BackgroundRelay {
+    pub(crate) fn start(behind: SocketAddr, bytes_per_second: u32) -> BackgroundRelay {
+        let (relay, stop) = in_background(async move || Relay::start(behind, bytes_per_second).await);
+        BackgroundRelay { relay, _stop: stop }
+    }
+}
+
+/// What starts on a thread of its own, which ends when the sender is dropped.
+fn in_background<T: Send + 'static>(
+    start: impl AsyncFnOnce() -> T + Send + 'static,
+) -> (T, tokio::sync::oneshot::Sender<()>) {
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let (give, take) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            give.send(start().await).unwrap_or_else(|_| panic!("nobody takes it"));
+            let _ = stopped.await;
+        });
+    });
+    (take.recv().unwrap(), stop)
 }
 
 /// A port that is taken, and that nothing listens on.

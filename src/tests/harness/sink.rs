@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::stored::{bodies_of, names_of};
+use super::stored::{names_of, records_of};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
@@ -99,6 +99,8 @@ struct Stored {
     first: HashMap<String, Instant>,
     /// Of each that came again: when it had come first, and when that was.
     again: Vec<(Instant, Instant)>,
+    /// Their own times, in ns since the epoch.
+    times: HashMap<String, u64>,
     traces: Vec<ExportTraceServiceRequest>,
     requests: usize,
 }
@@ -134,6 +136,11 @@ impl Sink {
     /// How often each body is stored.
     pub(crate) fn stored(&self) -> HashMap<String, usize> {
         self.state.stored.lock().unwrap().bodies.clone()
+    }
+
+    /// The time that a record says it is of, in ns since the epoch.
+    pub(crate) fn time_of(&self, body: &str) -> Option<u64> {
+        self.state.stored.lock().unwrap().times.get(body).copied()
     }
 
     /// Of each body that came again: when it had come first, and when that was.
@@ -270,8 +277,9 @@ impl State {
         let now = Instant::now();
         stored.requests += 1;
         let traces = is_traces.then(|| ExportTraceServiceRequest::decode(message).unwrap());
-        let bodies = traces.as_ref().map_or_else(|| bodies_of(message), names_of);
-        let holds = |word: Option<&str>| word.is_some_and(|word| bodies.iter().any(|body| body == word));
+        let without_time = |request| names_of(request).into_iter().map(|name| (name, 0)).collect();
+        let bodies: Vec<(String, u64)> = traces.as_ref().map_or_else(|| records_of(message), without_time);
+        let holds = |word: Option<&str>| word.is_some_and(|word| bodies.iter().any(|(body, _)| body == word));
         if script.not_implemented || counts_down(&mut script.absent) {
             return Answer::NotImplemented;
         }
@@ -309,8 +317,9 @@ impl State {
             return Answer::Hang;
         }
         let rejected = script.rejected;
-        let is_rejected = |body: &&String| rejected == Some(body.as_str());
-        for body in bodies.iter().filter(|body| !is_rejected(body)) {
+        let is_rejected = |(body, _): &&(String, u64)| rejected == Some(body.as_str());
+        for (body, time) in bodies.iter().filter(|body| !is_rejected(body)) {
+            stored.times.insert(body.clone(), *time);
             *stored.bodies.entry(body.clone()).or_default() += 1;
             let first = *stored.first.entry(body.clone()).or_insert(now);
             if first < now {

@@ -6,16 +6,16 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 
-/// What the records of a request of logs say.
-pub(crate) fn bodies_of(message: &[u8]) -> Vec<String> {
+/// What the records of a request of logs say, and their times in ns since the epoch.
+pub(crate) fn records_of(message: &[u8]) -> Vec<(String, u64)> {
     let request = ExportLogsServiceRequest::decode(message).unwrap();
     let scopes = request.resource_logs.into_iter().flat_map(|logs| logs.scope_logs);
-    let body = |record: LogRecord| match record.body.unwrap().value {
-        Some(Value::StringValue(body)) => body,
-        Some(Value::BytesValue(body)) => body.escape_ascii().to_string(),
+    let said = |record: LogRecord| match record.body.unwrap().value {
+        Some(Value::StringValue(body)) => (body, record.time_unix_nano),
+        Some(Value::BytesValue(body)) => (body.escape_ascii().to_string(), record.time_unix_nano),
         other => panic!("{other:?}"),
     };
-    scopes.flat_map(|scope| scope.log_records).map(body).collect()
+    scopes.flat_map(|scope| scope.log_records).map(said).collect()
 }
 
 /// Names of the spans of a request.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::memory::Memory;
-use crate::files::followed::FollowedFile;
+use crate::files::followed::{FollowedFile, Place};
 use crate::input::read::Chunk;
 use crate::input::tail::config::{Start, TailConfig, TailInput, TailInputKind, TailLimits};
 use crate::input::tail::file_system::{FileSystem, FsEvent};
@@ -93,6 +93,12 @@ impl TailSink for Recorder {
         assert_eq!(self.up_to.insert(file, chunk.offset + chunk.bytes.len() as u64), Some(chunk.offset));
         self.pieces.push(chunk.bytes.len());
         self.given.entry(self.families[&source].clone()).or_default().extend_from_slice(chunk.bytes);
+    }
+
+    fn read_up_to(&mut self, source: u32, file: u32, place: &Place) {
+        assert!(self.families.contains_key(&source) && !self.gone.contains(&file));
+        assert_eq!(self.up_to.get(&file), Some(&place.at));
+        self.ledger.get_mut(&file).expect("was told before").resume = *place;
     }
 
     fn place(&mut self, source: u32, file: u32, followed: &FollowedFile) {
