@@ -124,8 +124,9 @@ impl Correlator {
         self.index.expect(usize::try_from(bytes / BYTES_PER_SPAN).unwrap_or(0));
     }
 
-    /// Takes down who makes spans that come later.
-    pub fn add_resource(&mut self, resource: &ResourceFact<'_>) {
+    /// Takes down who makes a span that comes later.
+    pub fn announce_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
+        self.index.seed_by(span);
         self.index.add_resource(resource);
     }
 

@@ -469,6 +469,22 @@ fn what_there_is_no_room_for_is_counted() {
 }
 
 #[test]
+fn hashes_are_the_same_run_after_run_where_spans_come_later_too() {
+    let seed = |announces: bool| {
+        let mut correlator = Correlator::new(Limits::default());
+        if announces {
+            correlator.announce_span(&KUBELET, &pod_span(1));
+        } else {
+            correlator.add_span(&KUBELET, &pod_span(1));
+        }
+        correlator.renew_spans();
+        correlator.add_span(&KUBELET, &pod_span(2));
+        correlator.index().words.seed()
+    };
+    assert_eq!([seed(true), seed(true)], [seed(false); 2]);
+}
+
+#[test]
 fn a_long_step_decides_lines_that_are_older_than_the_memory() {
     let mut correlator = Correlator::new(Limits::default());
     correlator.follow();

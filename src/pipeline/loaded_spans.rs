@@ -96,7 +96,7 @@ struct ByTime {
 
 impl SpanSink for ByTime {
     fn add(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
-        self.correlator.add_resource(resource);
+        self.correlator.announce_span(resource, span);
         self.asked.add(span.trace_id, resource.service, span.name, span.failure.is_some());
         self.spooling.add(resource, span);
     }

@@ -85,7 +85,10 @@ impl SpanIndex {
     /// The same spans and lines are to give the same links, run after run, and what is learned depends on the order of
     /// hashes in the last digits: these begin with what nobody who writes lines knows, the ids and nanoseconds of the first
     /// span. Tables by ids and names, whose order tells nothing, begin at random.
-    fn seed(&mut self, fact: &SpanFact<'_>) {
+    pub(crate) fn seed_by(&mut self, fact: &SpanFact<'_>) {
+        if std::mem::replace(&mut self.is_seeded, true) {
+            return;
+        }
         let id = u128::from_le_bytes(fact.trace_id);
         let parts =
             [id as u64, (id >> 64) as u64, u64::from_le_bytes(fact.span_id), fact.start as u64, fact.end as u64];
@@ -95,9 +98,7 @@ impl SpanIndex {
 
     /// Takes a span in. It is found after the next [`SpanIndex::settle`].
     pub fn add(&mut self, resource: &ResourceFact<'_>, fact: &SpanFact<'_>) {
-        if !std::mem::replace(&mut self.is_seeded, true) {
-            self.seed(fact);
-        }
+        self.seed_by(fact);
         if self.spans.len() >= self.limits.spans_max
             || self.spans.len().is_multiple_of(1024) && self.bytes() > self.limits.bytes_max
         {
