@@ -13,6 +13,7 @@
 
 #[path = "../tests/harness/labelled.rs"]
 mod labelled;
+#[allow(dead_code, reason = "shared with the other benches")]
 mod measure;
 #[path = "../tests/harness/replay.rs"]
 mod replay;

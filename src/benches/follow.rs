@@ -2,8 +2,9 @@
 //!
 //! `cargo bench --bench follow -- [steady|idle|noisy] [--seconds N] [--files N] [--rate LINES_PER_SECOND] [--rotate]`
 //!
-//! - `steady` (default): lines to 100 files at 10,000 a second; with `--rotate` a file is rotated each second. CPU per line of
-//!   the agent and of a backfill of the same files, memory, time from a line's writing to its arrival.
+//! - `steady` (default): lines to 100 files at 10,000 a second; with `--rotate` a file is rotated each second, and of each the
+//!   last five are kept. CPU per line of the agent and of a backfill of the files that there are, memory over time, time from
+//!   a line's writing to its arrival.
 //! - `idle`: 20,000 files that nobody writes to, with 1,024 descriptors: CPU and memory once they are found.
 //! - `noisy`: one file as fast as it can be written beside 99 with a line a second: how soon these arrive.
 //!
@@ -14,6 +15,7 @@ mod measure;
 #[allow(dead_code, reason = "shared with the other benches")]
 mod sink;
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,10 @@ const MARK_DIGITS: usize = 16;
 const TURN: Duration = Duration::from_millis(10);
 /// What is written is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Rotated files that are kept of each.
+const KEPT: usize = 5;
+/// How often memory is looked at.
+const TENTHS: u64 = 10;
 
 struct Arguments {
     mode: String,
@@ -190,19 +196,33 @@ fn steady(arguments: &Arguments) -> Result<()> {
     std::thread::sleep(Duration::from_secs(2));
     let before = agent.cost()?;
     let (start, mut written, mut rotated) = (Instant::now(), 0, 0);
+    let mut kept: Vec<VecDeque<(PathBuf, u64)>> = vec![VecDeque::new(); files.len()];
+    let (mut in_file, mut gone, mut memory) = (vec![0; files.len()], 0, Vec::new());
     while start.elapsed() < Duration::from_secs(arguments.seconds) {
         let due = (start.elapsed().as_secs_f64() * arguments.rate as f64) as u64;
         while written < due {
             let at = written as usize % files.len();
             files[at].write_all(line(written).as_bytes())?;
+            in_file[at] += 1;
             written += 1;
+        }
+        if start.elapsed().as_secs() * TENTHS >= arguments.seconds * (memory.len() as u64 + 1) {
+            memory.push(format!("{:.1}", measure::resident_mib(&agent.0).unwrap_or_default()));
         }
         if arguments.rotates && start.elapsed().as_secs() > rotated {
             rotated = start.elapsed().as_secs();
             let at = rotated as usize % files.len();
             let path = path(folder.path(), at);
-            fs::rename(&path, path.with_file_name(format!("0.log.20261130-{rotated:06}")))?;
+            let name = path.with_file_name(format!("0.log.20261130-{rotated:06}"));
+            fs::rename(&path, &name)?;
             files[at] = appending(&path)?;
+            kept[at].push_back((name, std::mem::take(&mut in_file[at])));
+            if kept[at].len() > KEPT
+                && let Some((oldest, lines)) = kept[at].pop_front()
+            {
+                fs::remove_file(oldest)?;
+                gone += lines;
+            }
         }
         std::thread::sleep(TURN);
     }
@@ -222,12 +242,16 @@ fn steady(arguments: &Arguments) -> Result<()> {
         cpu * 100.0 / arguments.seconds as f64,
         after.peak_mib
     );
+    println!("memory after each tenth of the time, MiB: {}", memory.join(" "));
     drop(agent);
     let mut backfill = Command::new(env!("CARGO_BIN_EXE_spanline"));
     let (_, port) = Arrived::listen()?;
     backfill.arg("backfill").arg(folder.path().join("pods")).arg("--to").arg(format!("otlp=http://127.0.0.1:{port}"));
     let cost = measure::run(backfill.arg("--quiet"))?;
-    println!("backfill of the same files: {:.2} µs of CPU a line", cost.cpu() * 1e6 / written as f64);
+    println!(
+        "backfill of the files that there are: {:.2} µs of CPU a line",
+        cost.cpu() * 1e6 / (written - gone) as f64
+    );
     Ok(())
 }
 

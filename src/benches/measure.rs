@@ -52,7 +52,16 @@ pub(crate) fn has_ended(child: &Child, run: &mut Run) -> Result<bool> {
 }
 
 pub(crate) fn peak_mib(child: &Child) -> Option<f64> {
+    status_mib(child, "VmHWM:")
+}
+
+/// The memory that it has now.
+pub(crate) fn resident_mib(child: &Child) -> Option<f64> {
+    status_mib(child, "VmRSS:")
+}
+
+fn status_mib(child: &Child, name: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)
 }

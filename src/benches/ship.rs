@@ -8,6 +8,7 @@
 
 mod client;
 mod generate;
+#[allow(dead_code, reason = "shared with the other benches")]
 mod measure;
 mod sink;
 

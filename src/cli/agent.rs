@@ -66,7 +66,7 @@ pub struct AgentArgs {
     /// Which of its own messages are shown [default: info]
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = MESSAGES, hide_short_help = true)]
     pub telemetry_log: Option<LogName>,
-    /// Where its own metrics are sent each 30 s: otlp=URL, otlp or none [default: none]
+    /// Where its own metrics and traces are sent each 30 s: otlp=URL, otlp or none [default: none]
     #[arg(long, value_name = "DEST", help_heading = MESSAGES, hide_short_help = true)]
     pub telemetry_otlp: Option<String>,
 }

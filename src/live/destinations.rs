@@ -14,11 +14,12 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::wake::Wake;
-use crate::export::deliver::job::Options;
+use crate::export::deliver::job::{Observer, Options};
 use crate::export::deliver::parcel::{Event, Parcel};
 use crate::export::deliver::status::StatusHandle;
 use crate::export::deliver::task::Deliver;
 use crate::export::destination::Target;
+use crate::metrics::requests::Request;
 use crate::metrics::{DestinationMetrics, Metrics, Share};
 use crate::notify::Notify;
 use crate::otlp::Client;
@@ -62,6 +63,7 @@ impl Destinations {
             senders.push(parcels);
             let mut options = Options::new(target.endpoint.name());
             (options.holds, options.seed, options.held_bytes_max) = (true, seed(index), held_bytes_max);
+            options.observer = Some(observer(&options.name, metrics));
             let told = Told {
                 of_destination: metrics.destination(&options.name),
                 metrics: metrics.clone(),
@@ -92,6 +94,29 @@ impl Destinations {
     pub fn finish(self) -> io::Result<()> {
         self.thread.join().map_err(|_| io::Error::other("BUG: the delivery thread panicked"))
     }
+}
+
+/// Keeps requests for those who want spans of them.
+fn observer(name: &str, metrics: &Arc<Metrics>) -> Observer {
+    let (destination, metrics): (Arc<str>, _) = (name.into(), metrics.clone());
+    let left_out = metrics.limit_reached("own_spans");
+    Observer(Arc::new(move |answered| {
+        if !metrics.requests.are_wanted() {
+            return;
+        }
+        let end_nanos = now_nanos().cast_unsigned();
+        let took = u64::try_from(answered.took.as_nanos()).unwrap_or(u64::MAX);
+        let request = Request {
+            destination: destination.clone(),
+            start_nanos: end_nanos.saturating_sub(took),
+            end_nanos,
+            records: answered.records,
+            bytes: answered.bytes,
+            failures_before: answered.failures_before,
+            error: answered.error.map(ToString::to_string),
+        };
+        metrics.requests.add(request, &left_out);
+    }))
 }
 
 /// Agents that lost one destination at one moment do not come back to it at one moment.

@@ -42,6 +42,8 @@ pub(super) struct Source {
     file: Option<(u32, u32)>,
     /// When it was read last.
     pub(super) last_read: Instant,
+    /// The file in which the oldest record begins that is not complete, as far as was told.
+    pub(super) told_open: Option<u32>,
     /// All that was complete was given since.
     pub(super) was_flushed: bool,
     /// Bytes of lines that are held, as far as [`Source::held_more`] was asked.
@@ -77,6 +79,7 @@ impl Source {
             streams: RecordStreams::new(positions, &name),
             file: None,
             last_read: now,
+            told_open: None,
             was_flushed: false,
             held_bytes: 0,
         }

@@ -160,34 +160,33 @@ impl<'s> Sources<'s> {
 
     fn flush_source(&mut self, number: u32, even_parts: bool) {
         let Some(source) = self.read.get_mut(&number) else { return };
-        let before = source.open();
         source.flush(even_parts, &mut self.shipper);
         self.held_bytes = self.held_bytes.saturating_add_signed(source.held_more());
         self.since.get_or_insert(self.now.0);
-        let open = source.open();
-        if open.is_none() {
+        if source.open().is_none() {
             self.open.remove(&number);
         } else {
             let at = source.last_read + PARTS_QUIET;
             self.quiet_at = Some(self.quiet_at.map_or(at, |earliest| earliest.min(at)));
         }
-        if let Some((file, _)) = before {
-            let of_file = open.filter(|(of, _)| *of == file).map(|(_, offset)| offset);
-            self.positions.borrow_mut().is_open(file, of_file);
-        }
-        if let Some((file, offset)) = open {
-            self.positions.borrow_mut().is_open(file, Some(offset));
-        }
+        self.tell_open(number);
     }
 
-    /// What is open of a file that was read; of one before it that is told at once.
-    fn tell_open(&self, source: u32, file: u32) -> Option<u64> {
-        let (of, offset) = self.read.get(&source)?.open()?;
-        if of == file {
-            return Some(offset);
+    /// Tells where the oldest record begins that is not complete; returns its file, and where. It may have been in an earlier file
+    /// before.
+    fn tell_open(&mut self, source: u32) -> Option<(u32, u64)> {
+        let source = self.read.get_mut(&source)?;
+        let open = source.open();
+        let before = std::mem::replace(&mut source.told_open, open.map(|(file, _)| file));
+        let mut positions = self.positions.borrow_mut();
+        // First: once nothing is open of a file, the one after it goes on as far as nothing is open of that.
+        if let Some((file, offset)) = open {
+            positions.is_open(file, Some(offset));
         }
-        self.positions.borrow_mut().is_open(of, Some(offset));
-        None
+        if let Some(before) = before.filter(|before| open.is_none_or(|(file, _)| file != *before)) {
+            positions.is_open(before, None);
+        }
+        open
     }
 
     /// Too much is held: what the source has that has most is given as it is.
@@ -255,13 +254,13 @@ impl TailSink for Sources<'_> {
     }
 
     fn read_up_to(&mut self, source: u32, file: u32, place: &Place) {
-        let open = self.tell_open(source, file);
-        self.positions.borrow_mut().read_up_to(file, *place, open);
+        let open = self.tell_open(source).filter(|(of, _)| *of == file);
+        self.positions.borrow_mut().read_up_to(file, *place, open.map(|(_, offset)| offset));
     }
 
     fn place(&mut self, source: u32, file: u32, followed: &FollowedFile) {
-        let open = self.tell_open(source, file);
-        self.positions.borrow_mut().place(file, followed, open);
+        let open = self.tell_open(source).filter(|(of, _)| *of == file);
+        self.positions.borrow_mut().place(file, followed, open.map(|(_, offset)| offset));
     }
 
     fn file_ends(&mut self, source: u32, file: u32) {

@@ -10,6 +10,7 @@ mod family;
 mod health;
 pub mod openmetrics;
 pub mod points;
+pub mod requests;
 mod sources;
 pub mod status;
 
@@ -39,6 +40,8 @@ pub struct Metrics {
     links: Family<Counter>,
     memory: Family<Gauge>,
     limits: Family<Counter>,
+    /// Requests to destinations, where spans of them are wanted.
+    pub requests: requests::Requests,
     /// Records that wait until their links are known.
     pub waiting_records: Gauge,
     loop_state: health::LoopState,
@@ -57,6 +60,7 @@ impl Metrics {
             links: Family::default(),
             memory: Family::default(),
             limits: Family::default(),
+            requests: requests::Requests::default(),
             waiting_records: Gauge::default(),
             loop_state: health::LoopState::default(),
             sources: sources::Snapshots::default(),

@@ -5,6 +5,8 @@
 
 pub mod accept;
 pub mod ask;
+mod encode;
 pub mod log;
 pub mod push;
 pub mod server;
+pub mod spans;

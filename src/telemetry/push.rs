@@ -1,7 +1,8 @@
-//! The agent's own metrics over OTLP.
+//! The agent's own metrics and traces over OTLP.
 //!
-//! In go the numbers, each half minute, out goes a request with all of them: sums since the start, and gauges. What is not
-//! taken is not tried again: the next request has the same numbers, only newer. Encoded by hand, as all that spanline sends,
+//! In go the numbers, each half minute, out goes a request with all of them: sums since the start, and gauges; and one with the
+//! requests to destinations since then, as [`spans`]. What is not taken is not tried again: the next request of
+//! metrics has the same numbers, only newer. Encoded by hand, as all that spanline sends,
 //! since an SDK would bring a second registry, scheduler and HTTP client for a dozen numbers.
 //!
 //! <https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/metrics/v1/metrics.proto>
@@ -14,6 +15,8 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
+use super::encode::{BYTES, FIXED64, VARINT, attribute, begin_scope, field};
+use super::spans;
 use crate::metrics::Metrics;
 use crate::metrics::points::{Kind, Number, Points, Unit, points};
 use crate::notify::Notify;
@@ -30,6 +33,8 @@ const SOURCES_PATIENCE: Duration = Duration::from_secs(1);
 pub struct PushConfig {
     /// Where they go.
     pub endpoint: Endpoint,
+    /// Where spans go.
+    pub traces: Endpoint,
     /// Resource attributes: `service.name`, `host.name`, …
     pub resource: Vec<(String, String)>,
 }
@@ -44,11 +49,14 @@ impl Push {
     /// Sends on a thread of its own from now on; what fails is told by `notify`, whose business it is not to say it each time.
     pub fn start(config: PushConfig, metrics: Arc<Metrics>, notify: Notify) -> io::Result<Push> {
         let client = Client::new(config.endpoint.clone()).map_err(io::Error::other)?;
+        let of_traces = Client::new(config.traces.clone()).map_err(io::Error::other)?;
+        metrics.requests.want();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
+        let clients = [client, of_traces];
         let send = move || {
             runtime.block_on(async {
-                tokio::select! { () = push_all(&client, &config, &metrics, &notify) => {}, _ = stopped => {} }
+                tokio::select! { () = push_all(&clients, &config, &metrics, &notify) => {}, _ = stopped => {} }
             });
             // A name that is being looked up is not awaited.
             runtime.shutdown_background();
@@ -58,7 +66,7 @@ impl Push {
     }
 }
 
-async fn push_all(client: &Client, config: &PushConfig, metrics: &Metrics, notify: &Notify) {
+async fn push_all([client, of_traces]: &[Client; 2], config: &PushConfig, metrics: &Metrics, notify: &Notify) {
     let start_nanos = now_nanos();
     let mut turns = tokio::time::interval(SENT_EVERY);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -67,15 +75,25 @@ async fn push_all(client: &Client, config: &PushConfig, metrics: &Metrics, notif
         let sources = metrics.fresh_sources(SOURCES_PATIENCE).await;
         let points = points(metrics, sources.as_deref());
         let request = Bytes::from(request(&points, &config.resource, start_nanos, now_nanos()));
-        let compression = config.endpoint.compression.unwrap_or(Compression::None);
-        match client.send(Signal::Metrics, compress(&[request], compression), compression).await {
-            Ok(accepted) if accepted.rejected > 0 => {
-                let (count, words) = (accepted.rejected, accepted.message);
-                notify(&format!("metrics to {}: {count} of them were refused: {words}", client.endpoint().name()));
-            }
-            Ok(_) => {}
-            Err(error) => notify(&format!("metrics to {}: {error}", client.endpoint().name())),
+        push_one(client, Signal::Metrics, request, notify).await;
+        let requests = metrics.requests.take();
+        if !requests.is_empty() {
+            let request = Bytes::from(spans::request(&requests, &config.resource));
+            push_one(of_traces, Signal::Traces, request, notify).await;
         }
+    }
+}
+
+async fn push_one(client: &Client, signal: Signal, request: Bytes, notify: &Notify) {
+    let what = if signal == Signal::Traces { "traces" } else { "metrics" };
+    let compression = client.endpoint().compression.unwrap_or(Compression::None);
+    match client.send(signal, compress(&[request], compression), compression).await {
+        Ok(accepted) if accepted.rejected > 0 => {
+            let (count, words) = (accepted.rejected, accepted.message);
+            notify(&format!("{what} to {}: {count} of them were refused: {words}", client.endpoint().name()));
+        }
+        Ok(_) => {}
+        Err(error) => notify(&format!("{what} to {}: {error}", client.endpoint().name())),
     }
 }
 
@@ -83,31 +101,13 @@ async fn push_all(client: &Client, config: &PushConfig, metrics: &Metrics, notif
 pub fn request(all: &[Points], resource: &[(String, String)], start_nanos: u64, now_nanos: u64) -> Vec<u8> {
     let mut out = Buffer::default();
     let of_resource = out.open(field(1, BYTES), 2);
-    let resource_message = out.open(field(1, BYTES), 2);
-    for (key, value) in resource {
-        attribute(&mut out, field(1, BYTES), key, value);
-    }
-    out.close(resource_message);
-    let of_scope = out.open(field(2, BYTES), 2);
-    let scope = out.open(field(1, BYTES), 1);
-    out.bytes(field(1, BYTES), b"spanline", b"");
-    out.bytes(field(2, BYTES), env!("CARGO_PKG_VERSION").as_bytes(), b"");
-    out.close(scope);
+    let of_scope = begin_scope(&mut out, resource);
     for points in all.iter().filter(|points| !points.points.is_empty()) {
         metric(&mut out, points, start_nanos, now_nanos);
     }
     out.close(of_scope);
     out.close(of_resource);
     out.into_written()
-}
-
-/// Of fields, by what follows their number: a varint, eight bytes, or a length and so many bytes.
-const VARINT: u8 = 0;
-const FIXED64: u8 = 1;
-const BYTES: u8 = 2;
-
-const fn field(number: u8, wire: u8) -> u8 {
-    number << 3 | wire
 }
 
 /// `AGGREGATION_TEMPORALITY_CUMULATIVE`
@@ -149,11 +149,6 @@ fn metric(out: &mut Buffer, points: &Points, start_nanos: u64, now_nanos: u64) {
     }
     out.close(data);
     out.close(metric);
-}
-
-/// `KeyValue { key, value: AnyValue { string_value } }`
-fn attribute(out: &mut Buffer, tag: u8, key: &str, value: &str) {
-    out.key_bytes(tag, key.as_bytes(), field(1, BYTES), value.as_bytes(), b"");
 }
 
 fn now_nanos() -> u64 {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use spanline::metrics::Metrics;
+use spanline::metrics::requests::Request;
 use spanline::metrics::status::status;
 use spanline::notify::Notify;
 use spanline::otlp::{Endpoint, Signal};
@@ -78,23 +79,44 @@ fn what_is_no_agent_is_said_with_1() {
 }
 
 #[test]
-fn own_metrics_are_sent_at_once_and_refusals_are_told() {
+fn own_metrics_and_spans_are_sent_at_once_and_refusals_are_told() {
     let metrics = Arc::new(Metrics::new(Instant::now()));
+    let request = Request {
+        destination: "otlp=http://c:4317".into(),
+        start_nanos: 1,
+        end_nanos: 2,
+        records: 3,
+        bytes: 4,
+        failures_before: 0,
+        error: None,
+    };
+    metrics.requests.add(request, &metrics.limit_reached("own_spans"));
     metrics.set_sources(Instant::now(), std::iter::empty());
     let taken = Server::http("200 OK", "content-type: application/x-protobuf\r\n", b"");
     let refused = Server::http("403 Forbidden", "content-type: text/plain\r\n", b"no");
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let push = |server: &Server| {
-        let url = format!("http://{}/v1/metrics", server.address);
-        let endpoint = Endpoint::from_url(&url, Signal::Metrics, &|_| None).unwrap();
+        let url = |path: &str| format!("http://{}/v1/{path}", server.address);
+        let endpoint = Endpoint::from_url(&url("metrics"), Signal::Metrics, &|_| None).unwrap();
         let heard = Arc::clone(&told);
         let notify: Notify = Arc::new(move |text: &str| heard.lock().unwrap().push(text.to_owned()));
-        let config = PushConfig { endpoint, resource: vec![("service.name".to_owned(), "spanline".to_owned())] };
+        let config = PushConfig {
+            traces: Endpoint::from_url(&url("traces"), Signal::Traces, &|_| None).unwrap(),
+            endpoint,
+            resource: vec![("service.name".to_owned(), "spanline".to_owned())],
+        };
         Push::start(config, Arc::clone(&metrics), notify).unwrap()
     };
-    let _pushes = [push(&taken), push(&refused)];
+    let _of_taken = push(&taken);
     let start = Instant::now();
-    while taken.heads().is_empty() || told.lock().unwrap().is_empty() {
+    while taken.heads().len() < 2 {
+        assert!(start.elapsed() < PATIENCE, "{:?}", taken.heads());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(taken.heads()[1].starts_with("POST /v1/traces HTTP/1.1\r\n"), "{:?}", taken.heads());
+    // Nothing is kept of what was sent.
+    let _of_refused = push(&refused);
+    while told.lock().unwrap().is_empty() {
         assert!(start.elapsed() < PATIENCE, "{:?}", told.lock().unwrap());
         std::thread::sleep(Duration::from_millis(10));
     }

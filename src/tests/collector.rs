@@ -156,7 +156,7 @@ fn a_real_collector_reads_the_agents_own_metrics() {
         let endpoint = Endpoint::from_url(url, Signal::Metrics, &|_| None).unwrap();
         let resource = vec![("service.name".to_owned(), name.to_owned())];
         let notify: Notify = Arc::new(|text: &str| panic!("{text}"));
-        Push::start(PushConfig { endpoint, resource }, Arc::clone(&metrics), notify).unwrap()
+        Push::start(PushConfig { traces: endpoint.clone(), endpoint, resource }, Arc::clone(&metrics), notify).unwrap()
     };
     let _pushes = [
         push(&format!("http://127.0.0.1:{}", collector.grpc), "by-grpc"),

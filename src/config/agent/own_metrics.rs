@@ -1,4 +1,4 @@
-//! Where the agent's own metrics go: `telemetry.otlp`, and whose they are.
+//! Where the agent's own metrics and traces go: `telemetry.otlp`, and whose they are.
 //!
 //! In go the text of a flag or of the file and the environment, out comes an endpoint with resource attributes, or what is
 //! wrong with the text.
@@ -23,11 +23,11 @@ pub(super) fn push(
     around: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> Result<Option<Box<PushConfig>>, ConfigError> {
-    let endpoint = match (&args.telemetry_otlp, &written.otlp) {
+    let (endpoint, traces) = match (&args.telemetry_otlp, &written.otlp) {
         (Some(text), _) if text == NONE => return Ok(None),
-        (Some(text), _) => endpoint(text, around).map_err(|error| ConfigError::new("--telemetry-otlp", error))?,
-        (None, Some(Sited { line, value: text })) => match endpoint(text, around) {
-            Ok(endpoint) => endpoint,
+        (Some(text), _) => endpoints(text, around).map_err(|error| ConfigError::new("--telemetry-otlp", error))?,
+        (None, Some(Sited { line, value: text })) => match endpoints(text, around) {
+            Ok(endpoints) => endpoints,
             Err(error) => {
                 problems.add(*line, format!("telemetry.otlp: {error}"));
                 return Ok(None);
@@ -35,20 +35,32 @@ pub(super) fn push(
         },
         (None, None) => return Ok(None),
     };
-    Ok(Some(Box::new(PushConfig { endpoint, resource: resource(around) })))
+    Ok(Some(Box::new(PushConfig { endpoint, traces, resource: resource(around) })))
+}
+
+/// Where metrics go, and where traces do.
+fn endpoints(to: &str, around: &Surroundings<'_>) -> Result<(Endpoint, Endpoint), String> {
+    Ok((endpoint(to, Signal::Metrics, around)?, endpoint(to, Signal::Traces, around)?))
 }
 
 /// dest = "otlp" [ "=" url ]
-fn endpoint(to: &str, around: &Surroundings<'_>) -> Result<Endpoint, String> {
+fn endpoint(to: &str, signal: Signal, around: &Surroundings<'_>) -> Result<Endpoint, String> {
     let endpoint = match to.split_once('=') {
-        None if to == "otlp" => Endpoint::from_variables(Signal::Metrics, around.variable),
-        Some(("otlp", url)) => Endpoint::from_url(url, Signal::Metrics, around.variable),
+        None if to == "otlp" => Endpoint::from_variables(signal, around.variable),
+        Some(("otlp", url)) => Endpoint::from_url(&url_of(url, signal), signal, around.variable),
         _ => return Err(format!("{:?} is neither otlp=URL nor otlp", shown(to))),
     };
     let mut endpoint = endpoint.map_err(|error| error.to_string())?;
     endpoint.compression = endpoint.compression.or(Some(Compression::Gzip));
     endpoint.proxy = Proxy::of(&endpoint.uri, around.variable).map_err(|error| error.to_string())?;
     Ok(endpoint)
+}
+
+/// A URL that ends in the path of metrics, or of traces, is meant for both.
+fn url_of(url: &str, signal: Signal) -> String {
+    let paths = [Signal::Metrics, Signal::Traces].map(Signal::http_path);
+    let base = paths.iter().find_map(|path| url.strip_suffix(path));
+    base.map_or_else(|| url.to_owned(), |base| format!("{base}{}", signal.http_path()))
 }
 
 /// What the variables of the SDKs say, and what is known without them.
@@ -81,6 +93,16 @@ fn resource(around: &Surroundings<'_>) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metrics_and_traces_have_their_own_paths() {
+        let around = Surroundings { variable: &|_| None, now_nanos: 0, columns: None };
+        for url in ["otlp=http://c:4318", "otlp=http://c:4318/v1/metrics", "otlp=http://c:4318/v1/traces"] {
+            let (metrics, traces) = endpoints(url, &around).unwrap();
+            assert_eq!(metrics.uri.to_string(), "http://c:4318/v1/metrics");
+            assert_eq!(traces.uri.to_string(), "http://c:4318/v1/traces");
+        }
+    }
 
     #[test]
     fn variables_say_whose_metrics_they_are() {

@@ -16,6 +16,31 @@ use super::status::StatusHandle;
 use crate::export::batch::Batch;
 use crate::otlp::{Class, Code, Compression, SendError};
 
+/// A request that was answered, or failed.
+#[derive(Debug)]
+pub struct Answered<'a> {
+    /// How long that took.
+    pub took: Duration,
+    /// Records in it.
+    pub records: u64,
+    /// Its bytes as sent.
+    pub bytes: u64,
+    /// How often the same had failed before.
+    pub failures_before: u32,
+    /// Why it failed.
+    pub error: Option<&'a SendError>,
+}
+
+/// Is told of each request.
+#[derive(Clone)]
+pub struct Observer(pub Arc<dyn Fn(&Answered<'_>) + Send + Sync>);
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
+}
+
 /// Options of one destination.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -34,6 +59,8 @@ pub struct Options {
     pub held_bytes_max: usize,
     /// Whatever it refuses as a whole is held and tried again instead of left for another run: there is none.
     pub holds: bool,
+    /// Is told of each request.
+    pub observer: Option<Observer>,
     /// For the jitter.
     pub seed: u64,
     /// Where its task writes its status.
@@ -51,6 +78,7 @@ impl Options {
             drop_after: Duration::from_secs(60),
             held_bytes_max: usize::MAX,
             holds: false,
+            observer: None,
             seed: 0,
             status: Arc::default(),
         }

@@ -13,7 +13,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::failure_counts::Failures;
-use super::job::{FirstMessages, Job, Options, reached, repacked};
+use super::job::{Answered, FirstMessages, Job, Observer, Options, reached, repacked};
 use super::pace::Pace;
 use super::parcel::{Event, Parcel, Summary};
 use super::retry::{Health, Random};
@@ -233,6 +233,7 @@ impl Deliver {
                     job.bytes = parcel.body_len();
                     job.parcel = parcel;
                 }
+                self.observe(&job, outcome.as_ref().err());
                 match outcome {
                     Ok(accepted) => self.delivered(job, &accepted),
                     Err(error) => self.failed(job, &error),
@@ -242,6 +243,13 @@ impl Deliver {
             Err(error) => {
                 self.left(job.count(), job.parcel.batch.receipts, error.to_string());
             }
+        }
+    }
+
+    fn observe(&self, job: &Job, error: Option<&SendError>) {
+        if let Some(Observer(observe)) = &self.options.observer {
+            let (took, bytes) = (job.launched_at.elapsed(), job.bytes as u64);
+            observe(&Answered { took, records: job.count(), bytes, failures_before: job.failures, error });
         }
     }
 

@@ -138,6 +138,11 @@ impl Sink {
         self.state.stored.lock().unwrap().bodies.clone()
     }
 
+    /// How many bodies are stored.
+    pub(crate) fn stored_count(&self) -> usize {
+        self.state.stored.lock().unwrap().bodies.len()
+    }
+
     /// The time that a record says it is of, in ns since the epoch.
     pub(crate) fn time_of(&self, body: &str) -> Option<u64> {
         self.state.stored.lock().unwrap().times.get(body).copied()
