@@ -150,6 +150,36 @@ fn c2_a_state_that_is_damaged_is_set_aside_and_holds_nobody_from_starting() {
 }
 
 #[test]
+fn c5_a_state_that_cannot_be_written_stops_no_line_and_is_written_again_once_it_can_be() {
+    let mut agent = Agent::started();
+    let (path, mut lines) = (agent.pod("web"), Written::new("web"));
+    append(&path, lines.cri_lines(10));
+    agent.until_stored(&[&lines]);
+    agent.stop();
+    // A folder in the place of the file that is written before it takes the place of the one that there is.
+    let state = agent.place.path("state");
+    let folders = fs::read_dir(&state).unwrap().flatten().map(|entry| entry.path());
+    let folder = folders.filter(|path| path.is_dir()).last().unwrap();
+    fs::remove_file(folder.join("positions")).unwrap();
+    fs::create_dir(folder.join("positions.new")).unwrap();
+    agent.start();
+    agent.running().until_says("the state cannot be written");
+    append(&path, lines.cri_lines(20));
+    agent.until_stored(&[&lines]);
+    assert!(agent.asked("/readyz").contains("state"), "{}", agent.asked("/readyz"));
+    fs::remove_dir(folder.join("positions.new")).unwrap();
+    agent.running().until_says("the state can be written again");
+    pause(300);
+    agent.kill();
+    let copies = agent.fate(&[&lines]).copies;
+    append(&path, lines.cri_lines(20));
+    agent.start();
+    agent.until_stored(&[&lines]);
+    pause(300);
+    assert_eq!(agent.fate(&[&lines]).copies, copies);
+}
+
+#[test]
 fn two_agents_never_share_a_state() {
     let mut agent = Agent::started();
     let (path, mut lines) = (agent.pod("web"), Written::new("web"));
