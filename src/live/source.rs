@@ -119,6 +119,11 @@ impl Source {
         self.swap(shipper);
     }
 
+    /// The files that were read of it.
+    pub(super) fn files(&self) -> &[u32] {
+        self.streams.files()
+    }
+
     /// A file has ended; once nothing of it is open, nothing of it comes any more.
     pub(super) fn file_ends(&mut self, file: u32) {
         if let Some(place) = self.streams.place_of(file)

@@ -73,7 +73,7 @@ pub(super) struct Sources<'s> {
     read: HashMap<u32, Box<Source>>,
     /// Those of them that may have a record that is not complete.
     open: BTreeSet<u32>,
-    /// Where files are that have begun.
+    /// Where files are that have begun, if that is not where their source is written to.
     paths: HashMap<u32, Box<Path>>,
     now: (Instant, i64),
     /// When a source may be quiet for long enough; `None`: it is to be looked for, or there is none.
@@ -189,6 +189,18 @@ impl<'s> Sources<'s> {
         open
     }
 
+    /// Forgets what is known of the lines of sources, but for those that have a record that is not complete, and these.
+    fn keep_read(&mut self, keeps: impl Fn(&Source) -> bool) {
+        let (open, mut positions) = (&self.open, self.positions.borrow_mut());
+        self.read.retain(|number, source| {
+            let is_kept = open.contains(number) || keeps(source);
+            if !is_kept {
+                source.files().iter().for_each(|file| positions.rest(*file));
+            }
+            is_kept
+        });
+    }
+
     /// Too much is held: what the source has that has most is given as it is.
     fn give_largest(&mut self) {
         let read = &self.read;
@@ -201,10 +213,8 @@ impl<'s> Sources<'s> {
 
     /// Forgets what is known of the lines of sources that are quiet.
     pub(super) fn forget_quiet(&mut self) {
-        let (now, open) = (self.now.0, &self.open);
-        self.read.retain(|number, source| {
-            open.contains(number) || now.saturating_duration_since(source.last_read) < FORGET_AFTER
-        });
+        let now = self.now.0;
+        self.keep_read(|source| now.saturating_duration_since(source.last_read) < FORGET_AFTER);
     }
 }
 
@@ -225,16 +235,17 @@ impl TailSink for Sources<'_> {
     }
 
     fn file_begins(&mut self, source: u32, file: u32, facts: &FileFacts<'_>) {
-        self.paths.insert(file, facts.followed.path.clone().into());
+        if facts.followed.path != facts.followed.family {
+            self.paths.insert(file, facts.followed.path.clone().into());
+        }
         self.positions.borrow_mut().file_begins(source, file, facts.followed.clone());
     }
 
     fn chunk(&mut self, source: u32, file: u32, chunk: &Chunk<'_>) {
-        let Some((named, input)) = self.named.get(&source) else { return };
         if self.read.len() >= READ_MAX && !self.read.contains_key(&source) {
-            let open = &self.open;
-            self.read.retain(|number, _| open.contains(number));
+            self.keep_read(|_| false);
         }
+        let Some((named, input)) = self.named.get(&source) else { return };
         let (settings, positions, now) = (&self.settings, &self.positions, self.now);
         let new = || Box::new(Source::new(source, named, settings, positions.clone(), now));
         let read = self.read.entry(source).or_insert_with(new);

@@ -129,6 +129,14 @@ impl PositionedFile {
         size_of::<PositionedFile>() + self.places.capacity() * size_of::<Place>() + paths + streams
     }
 
+    /// Nothing of it is read for a while: room that is not needed is given back.
+    pub fn rest(&mut self) {
+        self.places.shrink_to_fit();
+        if self.streams.is_empty() {
+            self.streams = SmallMap::default();
+        }
+    }
+
     /// Where to read on after a restart.
     pub fn resume(&self) -> &Place {
         self.places.first().unwrap_or(&self.read.resume)

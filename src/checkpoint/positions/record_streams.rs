@@ -61,6 +61,11 @@ impl RecordStreams {
         self.files.iter().rposition(|known| *known == number).map(|place| place as u32)
     }
 
+    /// The numbers of its files, by place.
+    pub fn files(&self) -> &[u32] {
+        &self.files
+    }
+
     /// The number of a file by its place.
     pub fn file(&self, place: u32) -> Option<u32> {
         self.files.get(place as usize).copied()

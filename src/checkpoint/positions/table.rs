@@ -140,6 +140,20 @@ impl Positions {
         number
     }
 
+    /// Nothing of a file is read for a while: numbers of its streams that no receipt is to come for are free.
+    pub fn rest(&mut self, number: u32) {
+        let Some(file) = self.files.get_mut(&number) else { return };
+        file.streams.retain(|_, stream| {
+            let is_needed = stream.outstanding.first().is_some() || !stream.settled.is_empty();
+            if let Some(number) = stream.number.filter(|_| !is_needed) {
+                self.streams[number as usize] = None;
+                self.free.push(number);
+            }
+            is_needed
+        });
+        file.rest();
+    }
+
     /// A record of a stream is handed out, unless it was settled before. `reaches_back`: nobody else's records lie between it
     /// and the one before it. Returns where receipts for it may begin, and whether it was settled.
     pub fn hand_out(&mut self, stream: u32, from: u64, to: u64, reaches_back: bool) -> (u64, bool) {

@@ -27,6 +27,8 @@ enum Action {
     Rotate,
     /// The oldest file is deleted.
     Delete,
+    /// The current file is not read for a while.
+    Rest,
     Restart,
 }
 
@@ -36,6 +38,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         4 => any::<prop::sample::Index>().prop_map(Action::Settle),
         1 => Just(Action::Rotate),
         1 => Just(Action::Delete),
+        1 => Just(Action::Rest),
         1 => Just(Action::Restart),
     ]
 }
@@ -131,6 +134,11 @@ proptest! {
                     positions.read_up_to(file.number, facts(current as u64, file.read).resume, None);
                     positions.file_ends(file.number);
                     begin(&mut positions, &mut model, &mut next);
+                }
+                Action::Rest => {
+                    positions.rest(model.files[current].number);
+                    // Whoever hands out records after that asks for the streams anew.
+                    streams.retain(|(file, _), _| *file != current);
                 }
                 Action::Delete => {
                     if let Some(file) = model.files.iter_mut().find(|file| file.has_ended && !file.is_deleted) {
