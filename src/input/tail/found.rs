@@ -253,7 +253,8 @@ impl<H: OpenFile> Source<H> {
         let number = context.number();
         let mut file = File::new(number, &name.name, stat, context.now);
         file.sample(&handle);
-        if stat.size > 0 && context.may_open() {
+        // What is written to also while it is empty: it may be written, rotated and deleted before it is looked at again.
+        if (stat.size > 0 || *name.name == *self.base) && context.may_open() {
             file.open = Some(context.opened(handle));
         }
         if self.files.is_empty() {
