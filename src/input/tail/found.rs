@@ -254,7 +254,7 @@ impl<H: OpenFile> Source<H> {
         let mut file = File::new(number, &name.name, stat, context.now);
         file.sample(&handle);
         // What is written to also while it is empty: it may be written, rotated and deleted before it is looked at again.
-        if (stat.size > 0 || *name.name == *self.base) && context.may_open() {
+        if stat.size > 0 && context.may_open() || *name.name == *self.base && context.has_room() {
             file.open = Some(context.opened(handle));
         }
         if self.files.is_empty() {

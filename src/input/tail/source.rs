@@ -80,6 +80,11 @@ impl<F: FileSystem, S> Context<'_, F, S> {
         self.open_files.load(Ordering::Relaxed) < self.limits.open_files_max
     }
 
+    /// Whether there is room for descriptors of files that have nothing to read yet.
+    pub(super) fn has_room(&self) -> bool {
+        self.open_files.load(Ordering::Relaxed) < self.limits.open_files_max / 2
+    }
+
     pub(super) fn opened(&self, handle: Arc<F::File>) -> Box<Opened<F::File>> {
         Box::new(Opened::new(handle, Held::new(self.open_files)))
     }
