@@ -1,7 +1,7 @@
 //! When a lane has its positions written down.
 //!
 //! In go the time, the positions and what became of earlier writes, out go saves to the keeper and what is to be told. What was
-//! acknowledged is written at once, as far as writing takes a small share of the time; it is made sure of each second or so.
+//! acknowledged is written at once, but for a short pause after each write; it is made sure of each second or so.
 
 use std::time::{Duration, Instant};
 
@@ -94,7 +94,9 @@ impl Saving {
     pub(super) fn kept(&mut self, kept: Kept, now: Instant, positions: &mut Positions) -> Option<Told> {
         let (outcome, was_all) = match kept {
             Kept::Written { outcome, was_all, wants_all, took } => {
-                (self.is_writing, self.wants_all) = (false, wants_all);
+                self.is_writing = false;
+                // What could not be made sure of meanwhile is still wanted.
+                self.wants_all = wants_all || self.failed.is_some() && !was_all;
                 self.next_write = now + (took * WRITE_REST).clamp(WRITE_SOONEST, WRITE_LATEST);
                 self.is_unsure |= outcome.is_ok() && !was_all;
                 (outcome, was_all)
@@ -139,5 +141,32 @@ impl Saving {
             self.sync();
         }
         self.is_writing || self.is_syncing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::folder::Folder;
+    use crate::checkpoint::positions::disk::FolderDisk;
+    use crate::checkpoint::positions::journal::Journal;
+
+    #[test]
+    fn what_could_not_be_made_sure_of_is_written_anew_though_a_write_was_under_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(FolderDisk::new(Folder::open(folder.path()).unwrap())).unwrap();
+        let (now, positions) = (Instant::now(), &mut Positions::default());
+        let mut saving = Saving::new(Keeper::start(journal, drop).unwrap(), now);
+        let took = Duration::from_millis(1);
+        let written = |was_all| Kept::Written { outcome: Ok(()), was_all, wants_all: false, took };
+        assert_eq!(saving.kept(written(true), now, positions), None);
+        saving.is_writing = true;
+        let error = "no space".to_owned();
+        let failed = Kept::Synced { outcome: Err(error.clone()), took };
+        assert_eq!(saving.kept(failed, now, positions), Some(Told::Fails(error)));
+        assert_eq!(saving.kept(written(false), now, positions), None);
+        assert!(saving.wants_all && saving.failed().is_some());
+        assert_eq!(saving.kept(written(true), now, positions), Some(Told::WorksAgain));
+        assert!(!saving.wants_all && saving.failed().is_none());
     }
 }
