@@ -15,7 +15,7 @@ use super::keeper::{Keeper, Kept};
 use super::outbox::Outbox;
 use super::saving::{Saving, Told};
 use super::source::LineSettings;
-use super::sources::{Input, Limits, LossCounters, Sources};
+use super::sources::{Input, Sources};
 use super::wake::Wake;
 use crate::checkpoint::positions::entry::Entry;
 use crate::checkpoint::positions::record_streams::RecordStreams;
@@ -58,8 +58,6 @@ pub struct Lane<F> {
     pub lines: LineSettings,
     /// The inputs, in the order of those that are followed, with their names in metrics.
     pub inputs: Vec<(String, Input)>,
-    /// Counters of what is lost.
-    pub lost: LossCounters,
     /// Who writes positions down.
     pub keeper: Keeper,
     /// To the destination's task.
@@ -124,7 +122,7 @@ fn now() -> (Instant, i64) {
 impl<F: FileSystem> Lane<F> {
     /// Runs until it is stopped and all that was read is delivered, or until nothing more is waited for.
     pub fn run(self) -> LaneEnd {
-        let Lane { tail, file_system, known, lines, inputs, lost, keeper, parcels, compression, wakes, .. } = self;
+        let Lane { tail, file_system, known, lines, inputs, keeper, parcels, compression, wakes, .. } = self;
         let start = now();
         let followed = known.iter().map(|entry| entry.file.clone()).collect();
         let positions = Rc::new(RefCell::new(Positions::new(known)));
@@ -133,8 +131,8 @@ impl<F: FileSystem> Lane<F> {
         let shipper = shipper(&outbox, &selection, RecordStreams::new(positions.clone(), ""));
         let names = inputs.iter().map(|(name, _)| name.clone()).collect();
         let inputs = inputs.into_iter().map(|(_, input)| input).collect();
-        let counters = (lost, Limits(self.metrics.clone()));
-        let sources = Sources::new(shipper, positions, lines, inputs, counters, self.notify.clone(), start);
+        let metrics = self.metrics.clone();
+        let sources = Sources::new(shipper, positions, lines, inputs, metrics, self.notify.clone(), start);
         let mut of_loop = Loop {
             tail: Tail::new(&tail, file_system, followed, start.0),
             sources,
@@ -235,6 +233,7 @@ impl<F: FileSystem> Loop<'_, F> {
         }
         if now >= self.forget_at {
             self.sources.forget_quiet();
+            self.tell_memory();
             self.forget_at = now + FORGET_EVERY;
         }
         self.saving.turn(now, &mut self.sources.positions.borrow_mut());
@@ -310,12 +309,17 @@ impl<F: FileSystem> Loop<'_, F> {
         LaneEnd { is_settled, unsaved: self.saving.failed().map(str::to_owned) }
     }
 
+    /// Tells what it holds: now and then, since only one lane hears of it when somebody asks.
+    fn tell_memory(&mut self) {
+        self.memory.lines.set(self.sources.held_bytes as u64);
+        self.memory.files.set(self.tail.memory_bytes() as u64);
+        self.memory.positions.set(self.sources.positions.borrow().memory_bytes() as u64);
+    }
+
     /// Tells how far sources are, where somebody asks.
     fn tell_sources(&mut self, now: Instant) {
         if self.tells_sources && self.metrics.sources_wanted() {
-            self.memory.lines.set(self.sources.held_bytes as u64);
-            self.memory.files.set(self.tail.memory_bytes() as u64);
-            self.memory.positions.set(self.sources.positions.borrow().memory_bytes() as u64);
+            self.tell_memory();
             let statuses: Vec<_> = self.tail.sources().collect();
             let inputs = &self.inputs;
             let facts = statuses.iter().map(|source| SourceFacts {

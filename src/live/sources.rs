@@ -38,35 +38,13 @@ pub struct Input {
     pub service: Option<Arc<str>>,
 }
 
-/// Counters of bytes that are lost, by reason.
-#[derive(Debug, Clone)]
-pub struct LossCounters {
-    /// Of files that were cut or written anew.
-    pub truncated: Arc<Counter>,
-    /// Of files that were deleted.
-    pub deleted: Arc<Counter>,
-    /// Of files that cannot be read.
-    pub unreadable: Arc<Counter>,
-}
-
-/// Counters of limits that were reached, by their names.
-#[derive(Debug, Clone)]
-pub struct Limits(pub Arc<Metrics>);
-
-impl Limits {
-    fn get(&self, name: &str) -> Arc<Counter> {
-        self.0.limit_reached(name)
-    }
-}
-
 /// See the module.
 pub(super) struct Sources<'s> {
     pub(super) shipper: LaneShipper<'s>,
     pub(super) positions: Rc<RefCell<Positions>>,
     settings: LineSettings,
     inputs: Vec<Input>,
-    lost: LossCounters,
-    limits: Limits,
+    metrics: Arc<Metrics>,
     notify: Notify,
     named: HashMap<u32, (Named, usize)>,
     /// Those that were read lately.
@@ -92,16 +70,17 @@ impl<'s> Sources<'s> {
         positions: Rc<RefCell<Positions>>,
         settings: LineSettings,
         inputs: Vec<Input>,
-        (lost, limits): (LossCounters, Limits),
+        metrics: Arc<Metrics>,
         notify: Notify,
         now: (Instant, i64),
     ) -> Sources<'s> {
+        // That nothing was lost is shown, too.
+        Loss::ALL.iter().for_each(|reason| drop(metrics.bytes_lost(reason.as_str())));
         Sources {
             shipper,
             positions,
             settings,
             inputs,
-            lost,
             notify,
             named: HashMap::new(),
             read: HashMap::new(),
@@ -110,8 +89,8 @@ impl<'s> Sources<'s> {
             now,
             quiet_at: None,
             held_bytes: 0,
-            too_many_held: limits.get("held_lines"),
-            limits,
+            too_many_held: metrics.limit_reached("held_lines"),
+            metrics,
             since: None,
         }
     }
@@ -295,12 +274,7 @@ impl TailSink for Sources<'_> {
     }
 
     fn lost(&mut self, _: u32, bytes: u64, reason: Loss) {
-        let counter = match reason {
-            Loss::Truncated => &self.lost.truncated,
-            Loss::Deleted => &self.lost.deleted,
-            Loss::Unreadable => &self.lost.unreadable,
-        };
-        counter.add(bytes);
+        self.metrics.bytes_lost(reason.as_str()).add(bytes);
     }
 
     fn notice(&mut self, notice: &Notice<'_>) {
@@ -312,7 +286,7 @@ impl TailSink for Sources<'_> {
             Notice::Failed { .. } | Notice::LeftOut { .. } => None,
         };
         if let Some(limit) = limit {
-            self.limits.get(limit).add(1);
+            self.metrics.limit_reached(limit).add(1);
         }
         (self.notify)(&spelled(notice));
     }

@@ -25,7 +25,7 @@ use crate::live::destinations::{Destinations, Served};
 use crate::live::keeper::Keeper;
 use crate::live::lane::{Lane, LaneEnd};
 use crate::live::source::LineSettings;
-use crate::live::sources::{Input, LossCounters};
+use crate::live::sources::Input;
 use crate::live::wake::Wake;
 use crate::metrics::Metrics;
 use crate::notify::Notify;
@@ -128,7 +128,6 @@ impl Lanes {
                 known: loaded.entries,
                 lines: lines(held_bytes),
                 inputs: inputs(config, metrics),
-                lost: losses(metrics),
                 keeper,
                 parcels,
                 compression: target.endpoint.compression.unwrap_or_default(),
@@ -227,14 +226,6 @@ fn inputs(config: &AgentConfig, metrics: &Metrics) -> Vec<(String, Input)> {
     };
     let pods = config.inputs.pods.iter().map(|_| input(PODS, None));
     pods.chain(config.inputs.files.iter().map(|files| input(FILES, files.service.as_ref()))).collect()
-}
-
-fn losses(metrics: &Metrics) -> LossCounters {
-    LossCounters {
-        truncated: metrics.bytes_lost("truncated"),
-        deleted: metrics.bytes_lost("deleted"),
-        unreadable: metrics.bytes_lost("unreadable"),
-    }
 }
 
 /// Bytes that each of so many lanes may hold of lines, and again of batches: a quarter of all for each of both, as the rest of

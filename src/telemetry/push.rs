@@ -28,10 +28,10 @@ const SENT_EVERY: Duration = Duration::from_secs(30);
 /// How long a request waits for the loop to tell of its sources.
 const SOURCES_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Where metrics go, and whose they are.
+/// Where metrics and spans go, and whose they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PushConfig {
-    /// Where they go.
+    /// Where metrics go.
     pub endpoint: Endpoint,
     /// Where spans go.
     pub traces: Endpoint,

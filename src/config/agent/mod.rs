@@ -8,8 +8,8 @@ mod destinations;
 mod fields;
 mod file;
 mod nearest;
-mod own_metrics;
 mod own_output;
+mod own_telemetry;
 mod reload;
 mod resolve;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::destinations::destinations;
 use super::fields::{Problem, Problems};
 use super::file::{self, Written};
-use super::{own_metrics, own_output};
+use super::{own_output, own_telemetry};
 use crate::cli::{AgentArgs, LogName, StartName};
 use crate::config::endpoints::notices;
 use crate::config::error::{ConfigError, Surroundings};
@@ -38,7 +38,7 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
     };
     let inputs = inputs(args, &mut written)?;
     let destinations = destinations(args, &written, around, &mut problems)?;
-    let otlp = own_metrics::push(args, &written, around, &mut problems)?;
+    let otlp = own_telemetry::push(args, &written, around, &mut problems)?;
     if let Some(path) = args.config.as_ref().filter(|_| !problems.0.is_empty()) {
         return Err(ConfigError::new("--config", told(path, &problems.0)));
     }

@@ -87,6 +87,9 @@ pub enum Loss {
 }
 
 impl Loss {
+    /// Each of them.
+    pub const ALL: [Loss; 3] = [Loss::Truncated, Loss::Deleted, Loss::Unreadable];
+
     /// The name in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
