@@ -117,7 +117,14 @@ fn partial_json(partial: &serde_json::Map<String, Value>) -> Option<Accepted> {
     let mut accepted = Accepted::default();
     for (key, value) in partial.iter().filter(|(_, value)| !value.is_null()) {
         match key.as_str() {
-            "rejectedLogRecords" | "rejectedSpans" | "rejected_log_records" | "rejected_spans" => {
+            "rejectedLogRecords"
+            | "rejectedSpans"
+            | "rejectedDataPoints"
+            | "rejectedProfiles"
+            | "rejected_log_records"
+            | "rejected_spans"
+            | "rejected_data_points"
+            | "rejected_profiles" => {
                 let number = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())?;
                 accepted.rejected = u64::try_from(number).unwrap_or(0);
             }

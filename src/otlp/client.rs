@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use tokio::sync::Mutex;
 
 use super::compress::Compression;
+use super::content::Content;
 use super::endpoint::Endpoint;
 use super::outcome::{Accepted, Class, Code, SendError};
 use super::protocol::Protocol;
@@ -21,6 +22,21 @@ use super::transport::http1::{self, Http};
 use super::transport::rope::RopeBody;
 use super::transport::stream::Connector;
 pub use super::transport::tls::ClientError;
+
+/// A request that came from somebody else, with what is to be kept of how it came.
+#[derive(Debug, Clone)]
+pub struct Passed {
+    /// Which service it is for.
+    pub signal: Signal,
+    /// How its bytes are to be read.
+    pub content: Content,
+    /// How they are compressed.
+    pub compression: Compression,
+    /// The bytes.
+    pub body: Bytes,
+    /// Headers (gRPC: metadata) in addition to the endpoint's; those that its user set win.
+    pub metadata: HeaderMap,
+}
 
 /// Sends requests to one endpoint.
 pub struct Client {
@@ -90,14 +106,39 @@ impl Client {
         message: Vec<Bytes>,
         compression: Compression,
     ) -> Result<Accepted, SendError> {
+        self.send_with(limit, signal, message, (compression, self.headers.clone())).await
+    }
+
+    /// Passes on a request as it came. Over gRPC its bytes must be protobuf.
+    pub async fn pass_on(&self, limit: Duration, passed: Passed) -> Result<Accepted, SendError> {
+        let mut headers = self.headers.clone();
+        if let (Transport::Http(_), Content::Json) = (&self.transport, passed.content) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Content::Json.media_type()));
+        }
+        for name in passed.metadata.keys() {
+            if self.endpoint.headers.iter().all(|(set, _)| set != name) {
+                headers.remove(name);
+                headers.extend(passed.metadata.get_all(name).iter().map(|value| (name.clone(), value.clone())));
+            }
+        }
+        self.send_with(limit, passed.signal, vec![passed.body], (passed.compression, headers)).await
+    }
+
+    async fn send_with(
+        &self,
+        limit: Duration,
+        signal: Signal,
+        message: Vec<Bytes>,
+        (compression, headers): (Compression, HeaderMap),
+    ) -> Result<Accepted, SendError> {
         let mut used = None;
         let outcome = match &self.transport {
             Transport::Grpc(connection) => {
-                let call = self.call_grpc(connection, &mut used, (signal, limit), message, compression);
+                let call = self.call_grpc(connection, &mut used, (signal, limit), message, (compression, headers));
                 tokio::time::timeout(limit, call).await
             }
             Transport::Http(http) => {
-                let request = self.http_request(message, compression);
+                let request = self.http_request(message, compression, headers);
                 tokio::time::timeout(limit, http.call(&self.connector, request)).await
             }
         };
@@ -118,9 +159,8 @@ impl Client {
         used: &mut Option<u64>,
         (signal, limit): (Signal, Duration),
         message: Vec<Bytes>,
-        compression: Compression,
+        (compression, mut headers): (Compression, HeaderMap),
     ) -> Result<Accepted, SendError> {
-        let mut headers = self.headers.clone();
         if limit != self.endpoint.timeout {
             headers.insert("grpc-timeout", grpc_timeout(limit));
         }
@@ -180,14 +220,14 @@ impl Client {
         }
     }
 
-    fn http_request(&self, message: Vec<Bytes>, compression: Compression) -> Request<RopeBody> {
+    fn http_request(&self, message: Vec<Bytes>, compression: Compression, headers: HeaderMap) -> Request<RopeBody> {
         let mut request = Request::new(RopeBody::new(message.into_iter().collect()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = match self.connector.is_forwarded() {
             true => self.endpoint.uri.clone(),
             false => self.endpoint.uri.path_and_query().map(|path| Uri::from(path.clone())).unwrap_or_default(),
         };
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = headers;
         if compression != Compression::None {
             let encoding = HeaderValue::from_static(compression.encoding());
             request.headers_mut().insert(header::CONTENT_ENCODING, encoding);

@@ -74,13 +74,15 @@ pub enum Role {
     Metrics,
     /// A store that traces are asked of.
     TraceStore,
+    /// Where requests of any signal are passed on to.
+    Forward,
 }
 
 impl Role {
     /// What stands before its URL.
     pub fn prefix(self) -> &'static str {
         match self {
-            Role::Logs | Role::Metrics => "otlp=",
+            Role::Logs | Role::Metrics | Role::Forward => "otlp=",
             Role::Spans | Role::TraceStore => "jaeger=",
         }
     }
@@ -278,6 +280,7 @@ impl Settings<'_> {
                 Signal::Logs => Role::Logs,
                 Signal::Traces => Role::Spans,
                 Signal::Metrics => Role::Metrics,
+                Signal::Profiles => Role::Forward,
             },
             protocol,
             protocol_variable: self.get("PROTOCOL").map(|(name, _)| name),

@@ -1,4 +1,4 @@
-//! Logs, traces or metrics: which of OTLP's services a request is for.
+//! Logs, traces, metrics or profiles: which of OTLP's services a request is for.
 //!
 //! Plain data: the paths and names of each.
 
@@ -11,15 +11,21 @@ pub enum Signal {
     Traces,
     /// Numbers.
     Metrics,
+    /// Profiles.
+    Profiles,
 }
 
 impl Signal {
+    /// All of them.
+    pub const ALL: [Signal; 4] = [Signal::Traces, Signal::Metrics, Signal::Logs, Signal::Profiles];
+
     /// The method's path over gRPC.
     pub fn grpc_path(self) -> &'static str {
         match self {
             Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Signal::Profiles => "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
         }
     }
 
@@ -29,15 +35,27 @@ impl Signal {
             Signal::Logs => "/v1/logs",
             Signal::Traces => "/v1/traces",
             Signal::Metrics => "/v1/metrics",
+            Signal::Profiles => "/v1development/profiles",
         }
     }
 
-    /// `LOGS`, `TRACES` or `METRICS`, as in `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.
+    /// Its name: `traces`, `metrics`, `logs`, `profiles`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::Logs => "logs",
+            Signal::Traces => "traces",
+            Signal::Metrics => "metrics",
+            Signal::Profiles => "profiles",
+        }
+    }
+
+    /// `LOGS`, `TRACES`, `METRICS` or `PROFILES`, as in `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.
     pub(super) fn variable(self) -> &'static str {
         match self {
             Signal::Logs => "LOGS",
             Signal::Traces => "TRACES",
             Signal::Metrics => "METRICS",
+            Signal::Profiles => "PROFILES",
         }
     }
 }

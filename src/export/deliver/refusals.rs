@@ -92,7 +92,9 @@ impl Deliver {
                 "{name} has no logs service ({error}): records for it {fate}. Plain Jaeger stores only traces; give it the \
                  lines as span events with jaeger=URL"
             ),
-            Signal::Traces | Signal::Metrics => format!("{name} has no trace service ({error}): spans for it {fate}"),
+            Signal::Traces | Signal::Metrics | Signal::Profiles => {
+                format!("{name} has no trace service ({error}): spans for it {fate}")
+            }
         }
     }
 

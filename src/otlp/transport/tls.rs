@@ -113,7 +113,8 @@ fn verifier(endpoint: &Endpoint, provider: &Arc<CryptoProvider>) -> Result<Arc<d
     Ok(Arc::new(TrustGiven { chains, given }))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a PEM file, at least one.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| wrong(path, error))?;
     if certificates.is_empty() {
@@ -122,7 +123,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(certificates)
 }
 
-fn wrong(path: &Path, reason: impl std::fmt::Display) -> TlsError {
+pub(crate) fn wrong(path: &Path, reason: impl std::fmt::Display) -> TlsError {
     TlsError::File { path: path.display().to_string(), reason: reason.to_string() }
 }
 
