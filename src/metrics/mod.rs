@@ -12,6 +12,7 @@ pub mod openmetrics;
 pub mod points;
 pub mod requests;
 mod sources;
+pub mod spans;
 pub mod status;
 
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Metrics {
     links: Family<Counter>,
     memory: Family<Gauge>,
     limits: Family<Counter>,
+    /// Spans that are received and passed on.
+    pub spans: spans::SpanMetrics,
     /// Requests to destinations, where spans of them are wanted.
     pub requests: requests::Requests,
     /// Records that wait until their links are known.
@@ -60,6 +63,7 @@ impl Metrics {
             links: Family::default(),
             memory: Family::default(),
             limits: Family::default(),
+            spans: spans::SpanMetrics::default(),
             requests: requests::Requests::default(),
             waiting_records: Gauge::default(),
             loop_state: health::LoopState::default(),
@@ -124,12 +128,15 @@ impl Metrics {
 
     /// Whether the agent is alive, and what keeps it from being ready.
     pub fn health(&self, now: Instant) -> Health {
-        let failing = self.destinations.all().into_iter().filter_map(|(name, destination)| {
+        let failing = |what: &str, (name, destination): (String, Arc<DestinationMetrics>)| {
             let state = destination.state();
             let failing = state.failing.filter(|_| state.last_success_nanos.is_none())?;
-            Some(format!("{name} has not taken anything yet: {}", failing.error))
-        });
-        self.loop_state.health(now.saturating_duration_since(self.started), failing.collect())
+            Some(format!("{name} has not taken {what} yet: {}", failing.error))
+        };
+        let of_logs = self.destinations.all().into_iter().filter_map(|one| failing("anything", one));
+        let of_spans = self.spans.forwards.all().into_iter().filter_map(|one| failing("any spans", one));
+        let in_the_way = of_logs.chain(of_spans).chain(self.spans.not_listening()).collect();
+        self.loop_state.health(now.saturating_duration_since(self.started), in_the_way)
     }
 
     /// Whether someone waits for facts of the sources: then call [`Metrics::set_sources`]. One atomic read.

@@ -93,6 +93,11 @@ mod tests {
         metrics.links("written").add(4);
         metrics.memory("batches").set(1 << 20);
         metrics.limit_reached("sources").add(2);
+        metrics.spans.received.add(20);
+        metrics.spans.forward("otlp=http://j:4317").delivered.add(12);
+        metrics.spans.spilled("otlp=http://j:4317").set(99);
+        metrics.spans.dropped("refused").add(3);
+        metrics.spans.requests_refused("queue_full").add(7);
         metrics.waiting_records.set(6);
         let lag = Duration::from_millis(1500);
         let source = SourceFacts { path: Path::new("0.log"), input: "pods", bytes_read: 1, lag_bytes: 77, lag };
@@ -124,6 +129,27 @@ spanline_bytes_lost_total{reason=\"deleted\"} 9
 # TYPE spanline_links counter
 # HELP spanline_links Records with a link to a span, by method.
 spanline_links_total{method=\"written\"} 4
+# TYPE spanline_spans_received counter
+# HELP spanline_spans_received Spans received in requests that were taken.
+spanline_spans_received_total 20
+# TYPE spanline_spans_forwarded counter
+# HELP spanline_spans_forwarded Spans that a destination acknowledged.
+spanline_spans_forwarded_total{destination=\"otlp=http://j:4317\"} 12
+# TYPE spanline_spans_held gauge
+# HELP spanline_spans_held Spans received and not yet acknowledged.
+spanline_spans_held{destination=\"otlp=http://j:4317\"} 0
+# TYPE spanline_spans_dropped counter
+# HELP spanline_spans_dropped Spans that were taken and could not be passed on, by reason.
+spanline_spans_dropped_total{reason=\"refused\"} 3
+# TYPE spanline_requests_dropped counter
+# HELP spanline_requests_dropped Received requests of any signal that were taken and could not be passed on, by reason.
+# TYPE spanline_requests_refused counter
+# HELP spanline_requests_refused Received requests and connections that were not taken, by reason.
+spanline_requests_refused_total{reason=\"queue_full\"} 7
+# TYPE spanline_spilled_bytes gauge
+# UNIT spanline_spilled_bytes bytes
+# HELP spanline_spilled_bytes Bytes of received requests on the disk that wait for a destination.
+spanline_spilled_bytes{destination=\"otlp=http://j:4317\"} 99
 # TYPE spanline_lag_bytes gauge
 # UNIT spanline_lag_bytes bytes
 # HELP spanline_lag_bytes Bytes that the worst source of an input is behind.

@@ -102,9 +102,54 @@ pub fn points(metrics: &Metrics, sources: Option<&Sources>) -> Vec<Points> {
             points: each(&metrics.links, Counter::get),
         },
     ];
+    all.extend(spans(metrics));
     all.extend(sources.into_iter().flat_map(lag));
     all.extend(held(metrics));
     all
+}
+
+/// What is received and passed on.
+fn spans(metrics: &Metrics) -> [Points; 7] {
+    let points =
+        |name, help, label, points| Points { name, help, unit: Unit::Items, kind: Kind::Counter, label, points };
+    let of = &metrics.spans;
+    let received = vec![(String::new(), Number::Whole(of.received.get()))];
+    let forwarded = each(&of.forwards, |forward| forward.delivered.get());
+    let held = each(&of.forwards, |forward| forward.held.get());
+    [
+        points("spanline_spans_received", "Spans received in requests that were taken.", "", received),
+        points("spanline_spans_forwarded", "Spans that a destination acknowledged.", "destination", forwarded),
+        Points {
+            kind: Kind::Gauge,
+            ..points("spanline_spans_held", "Spans received and not yet acknowledged.", "destination", held)
+        },
+        points(
+            "spanline_spans_dropped",
+            "Spans that were taken and could not be passed on, by reason.",
+            "reason",
+            each(&of.dropped, Counter::get),
+        ),
+        points(
+            "spanline_requests_dropped",
+            "Received requests of any signal that were taken and could not be passed on, by reason.",
+            "reason",
+            each(&of.requests_dropped, Counter::get),
+        ),
+        points(
+            "spanline_requests_refused",
+            "Received requests and connections that were not taken, by reason.",
+            "reason",
+            each(&of.requests_refused, Counter::get),
+        ),
+        Points {
+            name: "spanline_spilled_bytes",
+            help: "Bytes of received requests on the disk that wait for a destination.",
+            unit: Unit::Bytes,
+            kind: Kind::Gauge,
+            label: "destination",
+            points: each(&of.spilled, super::Gauge::get),
+        },
+    ]
 }
 
 /// What it holds.

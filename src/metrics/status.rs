@@ -42,6 +42,24 @@ pub struct Status {
     pub waiting_records: u64,
     /// Bytes that each part holds.
     pub memory: Vec<(String, u64)>,
+    /// What is received and passed on.
+    #[serde(default)]
+    pub spans: SpansStatus,
+}
+
+/// What is received over OTLP and passed on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpansStatus {
+    /// Spans received.
+    pub received: u64,
+    /// Each destination: what it took and what is held for it are spans.
+    pub forwards: Vec<DestinationStatus>,
+    /// Bytes on the disk that wait for each.
+    pub spilled: Vec<(String, u64)>,
+    /// Spans that were taken and could not be passed on, by reason.
+    pub dropped: Vec<(String, u64)>,
+    /// Requests and connections that were not taken, by reason.
+    pub refused: Vec<(String, u64)>,
 }
 
 /// One input.
@@ -113,12 +131,19 @@ pub fn status(metrics: &Metrics, sources: Option<&Sources>, now: Instant, now_na
         sources: sources.map_or_else(Vec::new, kept),
         sources_left_out: sources.map_or(0, |sources| sources.left_out),
         sources_age_seconds: sources.map(|sources| now.saturating_duration_since(sources.at).as_secs_f64()),
-        destinations: destinations(metrics),
+        destinations: destinations(&metrics.destinations),
         dropped: counts(&metrics.dropped),
         bytes_lost: counts(&metrics.bytes_lost),
         links: counts(&metrics.links),
         waiting_records: metrics.waiting_records.get(),
-        memory: metrics.memory.all().into_iter().map(|(part, bytes)| (part, bytes.get())).collect(),
+        memory: held(&metrics.memory),
+        spans: SpansStatus {
+            received: metrics.spans.received.get(),
+            forwards: destinations(&metrics.spans.forwards),
+            spilled: held(&metrics.spans.spilled),
+            dropped: counts(&metrics.spans.dropped),
+            refused: counts(&metrics.spans.requests_refused),
+        },
     }
 }
 
@@ -151,8 +176,12 @@ fn kept(sources: &Sources) -> Vec<SourceStatus> {
         .collect()
 }
 
-fn destinations(metrics: &Metrics) -> Vec<DestinationStatus> {
-    let all = metrics.destinations.all().into_iter();
+fn held(family: &super::Family<super::Gauge>) -> Vec<(String, u64)> {
+    family.all().into_iter().map(|(name, bytes)| (name, bytes.get())).collect()
+}
+
+fn destinations(all: &super::Family<super::DestinationMetrics>) -> Vec<DestinationStatus> {
+    let all = all.all().into_iter();
     all.map(|(name, destination)| {
         let state = destination.state();
         let failing = state.failing;

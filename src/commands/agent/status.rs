@@ -52,11 +52,12 @@ pub fn text(status: &Status, lines_max: Option<usize>) -> String {
     let mut text = head(status);
     text.push_str(&inputs(status));
     for destination in &status.destinations {
-        text.push_str(&of_destination(destination, status.at_nanos));
+        text.push_str(&of_destination(destination, "records delivered", status.at_nanos));
     }
     if status.destinations.is_empty() {
         text.push('\n');
     }
+    text.push_str(&spans(status));
     let bytes = |all: &[(String, u64)]| list(all, size);
     let counts = |all: &[(String, u64)]| list(all, grouped);
     for (name, words) in [
@@ -100,7 +101,29 @@ fn inputs(status: &Status) -> String {
     format!("{}\n", table(&rows))
 }
 
-fn of_destination(destination: &DestinationStatus, now_nanos: i64) -> String {
+/// What is received and passed on; nothing where nothing is.
+fn spans(status: &Status) -> String {
+    let spans = &status.spans;
+    let mut text = String::new();
+    for forward in &spans.forwards {
+        text.push_str(&of_destination(forward, "spans passed on", status.at_nanos));
+    }
+    let has_any = spans.received > 0 || !spans.forwards.is_empty() || !spans.refused.is_empty();
+    if has_any {
+        let _ = writeln!(text, "spans    {} received", grouped(spans.received));
+        for (name, words) in [
+            ("  on disk", list(&spans.spilled, size)),
+            ("  dropped", list(&spans.dropped, grouped)),
+            ("  refused", list(&spans.refused, grouped)),
+        ] {
+            let _ = writeln!(text, "{name}  {words}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn of_destination(destination: &DestinationStatus, taken: &str, now_nanos: i64) -> String {
     let since = |nanos: i64| span(u64::try_from(now_nanos.saturating_sub(nanos)).unwrap_or(0) / 1_000_000_000);
     let state = match (destination.failing_since_nanos, destination.last_success_nanos) {
         (Some(nanos), _) => {
@@ -121,7 +144,7 @@ fn of_destination(destination: &DestinationStatus, now_nanos: i64) -> String {
         (None, None) => "nothing was sent yet".to_owned(),
     };
     let (delivered, held) = (grouped(destination.delivered), grouped(destination.held));
-    format!("{}\n  {state}\n  {delivered} records delivered, {held} held\n\n", printable(&destination.name))
+    format!("{}\n  {state}\n  {delivered} {taken}, {held} held\n\n", printable(&destination.name))
 }
 
 fn sources(status: &Status, rows_max: usize) -> String {
