@@ -20,6 +20,7 @@
 //! | [`otlp`] | the wire: protobuf, gRPC and HTTP, TLS, what an answer means for a request ([`otlp::status`]) |
 //! | [`checkpoint`] | what destinations have acknowledged, and the state folder |
 //! | [`live`] | the live agent: what is followed, to a destination as it is written |
+//! | [`tap`] | requests of OTLP on their way through the agent: received, looked at, passed on byte for byte |
 //! | [`run`] | a run in data: its configuration, what can be seen of it while it goes on, its outcome |
 //! | [`pipeline`] | builds these parts, connects them, starts and drains them |
 //! | [`metrics`], [`telemetry`] | what a running agent counts, and how it is; this for those who watch it, over HTTP and as its own messages |
@@ -49,6 +50,7 @@ pub mod run;
 pub mod services;
 pub mod setting;
 pub mod spans;
+pub mod tap;
 pub mod telemetry;
 pub mod unpack;
 pub mod waiting;

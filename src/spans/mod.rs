@@ -20,4 +20,4 @@ pub mod scan;
 pub mod spool;
 pub mod telemetry;
 pub mod trace_format;
-mod transcode;
+pub mod transcode;

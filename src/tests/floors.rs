@@ -10,7 +10,7 @@ use crate::tidy::{named_modules, sources};
 
 /// Which modules of the crate a module may name, from the ground up. A row for a folder within a module holds in place of
 /// the module's for what is in it; every module may name itself.
-const MAY_NAME: [(&str, &[&str]); 29] = [
+const MAY_NAME: [(&str, &[&str]); 30] = [
     ("record", &[]),
     ("services", &["record"]),
     ("waiting", &["record", "counts"]),
@@ -31,6 +31,7 @@ const MAY_NAME: [(&str, &[&str]); 29] = [
     ("checkpoint", &["record", "notify", "files"]),
     ("export", &["record", "notify", "setting", "counts", "files", "otlp"]),
     ("spans", &["facts", "notify", "setting", "counts", "files", "otlp", "unpack"]),
+    ("tap", &["notify", "metrics", "otlp", "checkpoint", "export", "spans"]),
     ("reading", &["record", "services", "counts", "calendar", "decode", "assemble", "input", "waiting"]),
     (
         "run",

@@ -24,6 +24,13 @@ const DEPTH_MAX: u32 = 4;
 /// Of a message about keys that are not known.
 const KEYS_SHOWN: usize = 6;
 
+/// One OTLP request of traces, from JSON; the error says what is wrong with it. Fields that are not known are left out.
+pub fn otlp_request(json: &[u8]) -> Result<Vec<u8>, String> {
+    let mut request = Buffer::default();
+    json::request(json.trim_ascii(), &mut request)?;
+    Ok(request.into_written())
+}
+
 /// Gathers what values hold.
 #[derive(Default)]
 pub(super) struct Transcoder {

@@ -1,0 +1,79 @@
+//! A request on its way: what is sent for it to each kind of destination.
+//!
+//! Values, but for one thing that is set later: whether it goes on as it came, or in another form. Until then it is held.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::otlp::client::Passed;
+use crate::otlp::{Compression, Content, Protocol, Signal};
+
+/// What a request takes in memory beside its bytes and headers.
+const OVERHEAD_BYTES: usize = 512;
+
+/// The bytes of a request in one form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Form {
+    pub(super) content: Content,
+    pub(super) compression: Compression,
+    pub(super) body: Bytes,
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) signal: Signal,
+    /// Spans in it; 0 if it holds none, or is not understood.
+    pub(super) spans: u64,
+    pub(super) metadata: HeaderMap,
+    came: Form,
+    /// What came as JSON, as protobuf; `None` where it did not, or could not be turned into that.
+    protobuf: Option<Form>,
+    settled: OnceLock<Option<Form>>,
+}
+
+impl Item {
+    /// It is held until it is [settled](Item::settle).
+    pub(super) fn held(signal: Signal, spans: u64, metadata: HeaderMap, came: Form, protobuf: Option<Form>) -> Item {
+        Item { signal, spans, metadata, came, protobuf, settled: OnceLock::new() }
+    }
+
+    /// It goes on in this form, or, without one, as it came. Only the first call counts.
+    pub(super) fn settle(&self, changed: Option<Form>) {
+        let _ = self.settled.set(changed);
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.get().is_some()
+    }
+
+    /// How it was compressed when it came.
+    pub(super) fn compression(&self) -> Compression {
+        self.came.compression
+    }
+
+    /// What is sent to a destination; `None`: it cannot be sent to one of this kind.
+    pub(super) fn form(&self, protocol: Protocol) -> Option<&Form> {
+        if let Some(Some(changed)) = self.settled.get() {
+            return Some(changed);
+        }
+        match (self.came.content, protocol) {
+            (Content::Json, Protocol::Grpc) => self.protobuf.as_ref(),
+            _ => Some(&self.came),
+        }
+    }
+
+    /// The request to a destination, where one can be sent.
+    pub(super) fn passed(&self, protocol: Protocol) -> Option<Passed> {
+        let Form { content, compression, body } = self.form(protocol)?.clone();
+        Some(Passed { signal: self.signal, content, compression, body, metadata: self.metadata.clone() })
+    }
+
+    /// Bytes that it takes in memory while it waits for a destination.
+    pub(super) fn bytes(&self, protocol: Protocol) -> usize {
+        let headers: usize = self.metadata.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        self.form(protocol).map_or(0, |form| form.body.len()) + headers + OVERHEAD_BYTES
+    }
+}
