@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::backfill::CompressionName;
-use super::heading::{INPUT, LIMITS, MESSAGES, OUTPUT, SENDING};
+use super::heading::{INPUT, LIMITS, MESSAGES, OUTPUT, SENDING, SPANS};
 use super::values::{parse_bytes, parse_duration};
 
 /// Flags of `spanline agent`.
@@ -58,8 +58,11 @@ pub struct AgentArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = SENDING, hide_short_help = true)]
     pub grace: Option<Duration>,
     /// Memory, of which half is for lines and batches that are held [default: 128MiB]
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, help_heading = LIMITS)]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, help_heading = LIMITS, hide_short_help = true)]
     pub memory: Option<u64>,
+    /// The flags of spans.
+    #[command(flatten)]
+    pub tap: TapArgs,
     /// Where /metrics, /healthz, /readyz and /status are served; none: nowhere [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS", help_heading = MESSAGES)]
     pub telemetry_listen: Option<String>,
@@ -69,6 +72,47 @@ pub struct AgentArgs {
     /// Where its own metrics and traces are sent each 30 s: otlp=URL, otlp or none [default: none]
     #[arg(long, value_name = "DEST", help_heading = MESSAGES, hide_short_help = true)]
     pub telemetry_otlp: Option<String>,
+}
+
+/// How spans are received and passed on: off unless one of these is given, or `tap` in the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct TapArgs {
+    /// Receive OTLP and pass it on there (repeatable): otlp=URL, otlp, or none to keep nothing
+    #[arg(long, value_name = "DEST", help_heading = OUTPUT)]
+    pub forward: Vec<String>,
+    /// Where clients of gRPC are expected; none: nowhere [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDRESS", help_heading = SPANS, hide_short_help = true)]
+    pub tap_grpc: Option<String>,
+    /// Where clients of HTTP are expected; none: nowhere [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDRESS", help_heading = SPANS, hide_short_help = true)]
+    pub tap_http: Option<String>,
+    /// A unix socket for them [default: none]
+    #[arg(long, value_name = "PATH", help_heading = SPANS, hide_short_help = true)]
+    pub tap_unix: Option<PathBuf>,
+    /// The token that clients over TCP must have, as authorization: Bearer TOKEN
+    #[arg(long, value_name = "TOKEN", help_heading = SPANS, hide_short_help = true)]
+    pub tap_token: Option<String>,
+    /// Take spans from other machines, from anybody and unencrypted
+    #[arg(long, help_heading = SPANS, hide_short_help = true)]
+    pub tap_insecure: bool,
+    /// Memory for requests that wait to be passed on [default: 32MiB, or a quarter of --memory if that is less]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, help_heading = SPANS, hide_short_help = true)]
+    pub tap_queue: Option<u64>,
+    /// Bytes of them in the state folder, beyond that [default: 256MiB]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, help_heading = SPANS, hide_short_help = true)]
+    pub tap_spill: Option<u64>,
+    /// When a client is answered [default: accepted]
+    #[arg(long, value_enum, value_name = "WHEN", help_heading = SPANS, hide_short_help = true)]
+    pub tap_answer: Option<AnswerName>,
+}
+
+/// `--tap-answer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AnswerName {
+    /// Once its request is in the queue
+    Accepted,
+    /// With the destination's own answer
+    Delivered,
 }
 
 /// `--pods-start`, `--files-start`.

@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::notify::Notify;
 use crate::run::RunError;
 use crate::run::agent::AgentConfig;
+use crate::tap::Tap;
 
 /// How long a rotated file is waited for before the one after it is read. What is written to it later still comes, behind that.
 const LATE_WRITES: Duration = Duration::from_millis(200);
@@ -72,18 +73,34 @@ pub fn agent(
         notify(note);
     }
     let mut config = config.clone();
+    let mut tap = start_tap(&config, metrics, notify)?;
     loop {
         let lanes = Lanes::start(&config, metrics, notify)?;
         let command = commands.recv().unwrap_or(Command::Stop);
+        let is_tap_kept = matches!(&command, Command::Reload(changed) if changed.tap == config.tap);
+        if let Some(tap) = tap.as_ref().filter(|_| !is_tap_kept) {
+            tap.end_by(Instant::now() + config.grace);
+        }
         let end = lanes.end(config.grace)?;
+        if !is_tap_kept {
+            tap.take().map(Tap::finish).transpose()?;
+        }
         match command {
             Command::Stop => return Ok(end),
             Command::Reload(changed) => {
                 end.unsaved.iter().for_each(|error| notify(error));
                 config = *changed;
+                if !is_tap_kept {
+                    tap = start_tap(&config, metrics, notify)?;
+                }
             }
         }
     }
+}
+
+fn start_tap(config: &AgentConfig, metrics: &Arc<Metrics>, notify: &Notify) -> Result<Option<Tap>, RunError> {
+    let start = |tap| Tap::start(tap, &config.state, (metrics, notify), None);
+    Ok(config.tap.as_deref().map(start).transpose()?)
 }
 
 /// All lanes of one configuration.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::export::destination::Destination;
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
+use crate::tap::config::TapConfig;
 use crate::telemetry::push::PushConfig;
 
 /// What the agent does.
@@ -20,6 +21,8 @@ pub struct AgentConfig {
     pub inputs: InputsConfig,
     /// Where log records go: endpoints with their compression and headers; at least one.
     pub destinations: Vec<Destination>,
+    /// How spans are received and passed on; `None`: they are not.
+    pub tap: Option<Box<TapConfig>>,
     /// How it can be watched itself.
     pub telemetry: TelemetryConfig,
     /// How long stopping may take before what is not delivered is left in its files.

@@ -8,6 +8,7 @@ use crate::export::outputs::OutputError;
 use crate::files::clash::Clash;
 use crate::setting::Setting;
 use crate::spans::fetch::FetchError;
+use crate::tap::TapError;
 
 /// What stops a run before it begins.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,9 @@ pub enum RunError {
     /// A destination.
     #[error("{destination}: {0}", destination = Setting::Destination)]
     Destination(io::Error),
+    /// What receives spans.
+    #[error(transparent)]
+    Tap(#[from] TapError),
     /// A thread or runtime could not be had.
     #[error(transparent)]
     Io(#[from] io::Error),

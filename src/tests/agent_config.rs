@@ -64,7 +64,7 @@ fn a_wrong_file_is_told_in_full_and_ends_with_2() {
         .says("\n  agent.yaml:4: inputs.pods.strt: unknown key; did you mean start?\n")
         .says("\n  agent.yaml:5: inputs.pods.path: found \"5\"; text is expected: if it is meant as text, put it in quotes\n")
         .says("\n  agent.yaml:7: logs.to: OTLP endpoint `ftp://c`: scheme ftp is not spoken; use http or https\n")
-        .says("\n  agent.yaml:8: tap: not available yet; remove it, or write null\n");
+        .says("\n  agent.yaml:8: tap.forward: say where spans go on to, otlp=URL, or none to keep nothing on purpose");
 }
 
 #[test]

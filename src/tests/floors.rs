@@ -46,6 +46,7 @@ const MAY_NAME: [(&str, &[&str]); 30] = [
             "checkpoint",
             "export",
             "spans",
+            "tap",
             "telemetry",
         ],
     ),
@@ -87,6 +88,7 @@ const MAY_NAME: [(&str, &[&str]); 30] = [
             "run",
             "metrics",
             "live",
+            "tap",
         ],
     ),
     (
@@ -112,7 +114,10 @@ const MAY_NAME: [(&str, &[&str]); 30] = [
         ],
     ),
     ("cli", &[]),
-    ("config", &["cli", "calendar", "correlate", "export", "input", "otlp", "spans", "run", "telemetry", "commands"]),
+    (
+        "config",
+        &["cli", "calendar", "correlate", "export", "input", "otlp", "spans", "run", "tap", "telemetry", "commands"],
+    ),
     ("interrupt", &["run", "commands", "files"]),
     ("main", &["cli", "config", "run", "commands", "notify"]),
 ];

@@ -61,11 +61,22 @@ pub fn check(config: &AgentConfig) -> Checked {
     for endpoint in config.destinations.iter().filter_map(Destination::endpoint) {
         let headers = counted(endpoint.headers.len() as u64, "header");
         let compression = endpoint.compression.unwrap_or_default().encoding();
-        let protocol = match endpoint.protocol {
-            Protocol::Grpc => "gRPC",
-            Protocol::Http => "HTTP",
-        };
+        let protocol = spoken(endpoint.protocol);
         line("logs", &format!("{}: {protocol}, {compression}, {headers}", endpoint.name()));
+    }
+    match &config.tap {
+        None => line("spans", "not received"),
+        Some(tap) => {
+            let sockets: Vec<String> = tap.sockets().iter().map(ToString::to_string).collect();
+            line("spans", &format!("received on {}", sockets.join(", ")));
+            if tap.forward.is_empty() {
+                line("forward", "nowhere: nothing is kept of what is received");
+            }
+            for forward in &tap.forward {
+                line("forward", &format!("{}: {}", forward.name(), spoken(forward.protocol())));
+            }
+            errors.extend(tap.files_refused().map(|error| format!("tap.tls: {error}")));
+        }
     }
     match config.telemetry.listen {
         Some(address) => line("telemetry", &format!("http://{address}/metrics, /healthz, /readyz, /status")),
@@ -73,6 +84,13 @@ pub fn check(config: &AgentConfig) -> Checked {
     }
     config.notices.iter().for_each(|notice| line("notice", notice));
     Checked { text, errors }
+}
+
+fn spoken(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Grpc => "gRPC",
+        Protocol::Http => "HTTP",
+    }
 }
 
 /// Whether the state folder is there or can be made.

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fields::{Field, Names, Problems, Section, Sited};
+use super::file_tap::{self, TapWritten};
+use super::keys::names;
 use crate::config::error::ConfigError;
 use crate::config::yaml;
 use crate::input::tail::config::Start;
@@ -32,6 +34,8 @@ pub(super) struct Written {
     pub(super) log: Option<LogLevel>,
     pub(super) otlp: Option<Sited<String>>,
     pub(super) grace: Option<Duration>,
+    /// `Some(None)`: turned off.
+    pub(super) tap: Option<Option<Sited<TapWritten>>>,
 }
 
 #[derive(Debug, Default)]
@@ -44,33 +48,7 @@ pub(super) struct PodsWritten {
 /// Bytes of a configuration: a hundred times what anybody writes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Keys of the file, as paths.
-pub(super) const KEYS: [&str; 18] = [
-    "state",
-    "memory",
-    "inputs.pods",
-    "inputs.pods.path",
-    "inputs.pods.start",
-    "inputs.pods.exclude",
-    "inputs.files",
-    "inputs.files[].include",
-    "inputs.files[].exclude",
-    "inputs.files[].service",
-    "inputs.files[].start",
-    "logs.to",
-    "logs.compression",
-    "logs.headers",
-    "telemetry.listen",
-    "telemetry.log",
-    "telemetry.otlp",
-    "grace",
-];
-
-const fn names(known: &'static [&'static str], not_yet: &'static [&'static str]) -> Names {
-    Names { known, not_yet, anywhere: &KEYS }
-}
-
-const TOP: Names = names(&["state", "memory", "inputs", "logs", "telemetry", "grace"], &["tap", "link", "metadata"]);
+const TOP: Names = names(&["state", "memory", "inputs", "tap", "logs", "telemetry", "grace"], &["link", "metadata"]);
 const INPUTS: Names = names(&["pods", "files"], &["journal"]);
 const PODS: Names = names(&["path", "start", "exclude"], &[]);
 const FILES: Names = names(&["include", "exclude", "service", "start"], &[]);
@@ -124,6 +102,7 @@ pub(super) fn written(text: &str, problems: &mut Problems) -> Written {
         Some(None) => (written.pods, written.files) = (Some(None), Some(Vec::new())),
         None => {}
     }
+    written.tap = top.read_or_off("tap", problems, file_tap::tap);
     if let Some(logs) = top.field("logs") {
         if logs.node.is_null() {
             problems.add(logs.node.line, "logs: null is not available yet: lines go out as logs only");

@@ -7,11 +7,15 @@
 mod destinations;
 mod fields;
 mod file;
+mod file_tap;
+mod keys;
 mod nearest;
 mod own_output;
 mod own_telemetry;
+mod paths;
 mod reload;
 mod resolve;
+mod tap;
 
 pub use reload::{Reload, reload};
 pub use resolve::agent;

@@ -41,6 +41,7 @@ pub fn reload(args: &AgentArgs, around: &Surroundings<'_>, running: &AgentConfig
         ("inputs.pods", config.inputs.pods == running.inputs.pods),
         ("inputs.files", config.inputs.files == running.inputs.files),
         ("logs", config.destinations == running.destinations),
+        ("tap", config.tap == running.tap),
         ("telemetry.log", config.telemetry.log == running.telemetry.log),
         ("grace", config.grace == running.grace),
     ];

@@ -4,19 +4,21 @@
 //! the flag, or every problem of the file with its line.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::destinations::destinations;
 use super::fields::{Problem, Problems};
 use super::file::{self, Written};
-use super::{own_output, own_telemetry};
+use super::paths::absolute;
+use super::{own_output, own_telemetry, tap};
 use crate::cli::{AgentArgs, LogName, StartName};
 use crate::config::endpoints::notices;
 use crate::config::error::{ConfigError, Surroundings};
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
 use crate::run::agent::{AgentConfig, FilesConfig, InputsConfig, LogLevel, PodsConfig, TelemetryConfig, literal};
+use crate::tap::config::TapConfig;
 
 const STATE_DEFAULT: &str = "/var/lib/spanline";
 const MEMORY_DEFAULT: u64 = 128 << 20;
@@ -39,13 +41,14 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
     let inputs = inputs(args, &mut written)?;
     let destinations = destinations(args, &written, around, &mut problems)?;
     let otlp = own_telemetry::push(args, &written, around, &mut problems)?;
+    let memory_bytes = args.memory.or(written.memory).unwrap_or(MEMORY_DEFAULT);
+    let tap = tap::tap(&args.tap, written.tap.take(), memory_bytes, around, &mut problems)?;
     if let Some(path) = args.config.as_ref().filter(|_| !problems.0.is_empty()) {
         return Err(ConfigError::new("--config", told(path, &problems.0)));
     }
     if inputs.pods.is_none() && inputs.files.is_empty() {
         return Err(ConfigError::new("--pods-path", "nothing is followed: all inputs are turned off"));
     }
-    let memory_bytes = args.memory.or(written.memory).unwrap_or(MEMORY_DEFAULT);
     if memory_bytes < MEMORY_LEAST {
         return Err(ConfigError::new("--memory", "must be 16MiB or more (memory in the --config file)"));
     }
@@ -56,6 +59,7 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
     };
     let log = args.telemetry_log.map(level).or(written.log).unwrap_or(LogLevel::Info);
     let mut notices = notices(&destinations, &[]);
+    notices.extend(tap.as_ref().and_then(|tap| open_to_all(tap)));
     notices.extend(listen.filter(|address| !address.ip().is_loopback()).map(|address| {
         format!("metrics and status on {address} can be read by whoever reaches this address: there is no password")
     }));
@@ -64,9 +68,22 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
         memory_bytes,
         inputs,
         destinations,
+        tap,
         telemetry: TelemetryConfig { listen, log, otlp },
         grace: args.grace.or(written.grace).unwrap_or(GRACE_DEFAULT),
         notices,
+    })
+}
+
+/// Who can send and read along, where spans are received from other machines unguarded.
+fn open_to_all(tap: &TapConfig) -> Option<String> {
+    let mut reachable = [tap.grpc, tap.http].into_iter().flatten().filter(|address| !address.ip().is_loopback());
+    let address = reachable.next().filter(|_| tap.tls.is_none())?;
+    Some(match tap.token {
+        Some(_) => {
+            format!("spans on {address} come unencrypted: their token can be read by whoever listens in between")
+        }
+        None => format!("spans on {address} are taken from anybody who reaches this address, unencrypted"),
     })
 }
 
@@ -122,11 +139,6 @@ fn inputs(args: &AgentArgs, written: &mut Written) -> Result<InputsConfig, Confi
 fn files_default() -> Result<Vec<FilesConfig>, ConfigError> {
     let include = patterns("--files-include", &FILES_DEFAULT.map(str::to_owned))?;
     Ok(vec![FilesConfig { include, exclude: Vec::new(), service: None, start: Start::End }])
-}
-
-/// Paths of flags are those of whoever types them.
-fn absolute(flag: &'static str, path: &Path) -> Result<PathBuf, ConfigError> {
-    std::path::absolute(path).map_err(|error| ConfigError::new(flag, format!("{}: {error}", path.display())))
 }
 
 fn patterns(flag: &'static str, texts: &[String]) -> Result<Vec<PathPattern>, ConfigError> {

@@ -8,7 +8,7 @@ use clap::Parser;
 use proptest::prelude::*;
 
 use super::fields::Problems;
-use super::file::KEYS;
+use super::keys::KEYS;
 use super::*;
 use crate::cli::AgentArgs;
 use crate::cli::{Cli, Command};
@@ -57,13 +57,26 @@ fn the_printed_file_is_the_defaults() {
 #[test]
 fn the_printed_file_has_every_key() {
     let mut problems = Problems::default();
-    let node = crate::config::yaml::parse(DEFAULT_FILE).unwrap();
+    // What is off unless it is given stands there as a comment.
+    let given: String = DEFAULT_FILE.lines().map(|line| uncommented(line).to_owned() + "\n").collect();
+    let node = crate::config::yaml::parse(&given).unwrap();
     let mut keys = BTreeSet::new();
     collect(&node, "", &mut keys);
     let known = KEYS.iter().map(|key| (*key).to_owned());
     assert!(known.clone().all(|key| keys.contains(&key)), "{keys:?}");
     file::written(DEFAULT_FILE, &mut problems);
     assert!(problems.0.is_empty(), "{problems:?}");
+    let tap = |flags: &[&str], yaml: &str| {
+        let flags = [&["--logs-to=otlp=http://c:4317"], flags].concat();
+        read(yaml, &flags, &[]).unwrap().tap.unwrap()
+    };
+    assert_eq!(tap(&[], &given), tap(&["--forward=otlp=http://collector:4317"], ""), "they are the defaults");
+}
+
+/// The line, as it is once the mark before a setting is taken away: `#tap:`, `#  grpc: …`.
+fn uncommented(line: &str) -> &str {
+    let setting = line.strip_prefix('#').filter(|rest| rest.starts_with("tap:") || rest.starts_with("  "));
+    setting.unwrap_or(line)
 }
 
 fn collect(node: &crate::config::yaml::Node, path: &str, keys: &mut BTreeSet<String>) {
@@ -144,7 +157,10 @@ fn unknown_keys_are_told_with_what_was_meant() {
             "agent.yaml:3: inputs.files[0].inclde: unknown key; did you mean include?",
         ),
         ("listen: 127.0.0.1:1", "agent.yaml:1: listen: unknown key here; did you mean telemetry.listen?"),
-        ("output: x", "agent.yaml:1: output: unknown key; the keys are state, memory, inputs, logs, telemetry, grace"),
+        (
+            "output: x",
+            "agent.yaml:1: output: unknown key; the keys are state, memory, inputs, tap, logs, telemetry, grace",
+        ),
         (
             "logs: {to: otlp=http://c:4317, url: x}",
             "agent.yaml:1: logs.url: unknown key; the keys here are to, compression, headers",
@@ -159,7 +175,7 @@ fn unknown_keys_are_told_with_what_was_meant() {
 #[test]
 fn what_is_not_built_is_said_and_null_is_taken() {
     for (yaml, key) in [
-        ("tap: {grpc: 127.0.0.1:4317}", "tap"),
+        ("tap: {forward: none, span_events: annotate}", "tap.span_events"),
         ("link: {wait: 10s}", "link"),
         ("metadata: {from: path}", "metadata"),
         ("inputs: {journal: {path: /x}}", "inputs.journal"),

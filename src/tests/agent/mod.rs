@@ -8,4 +8,5 @@ mod files;
 mod parts;
 mod restarts;
 mod rotation;
+mod tap;
 mod times;

@@ -20,6 +20,7 @@ pub(crate) struct Agent {
     starts_at: &'static str,
     zone: &'static str,
     memory: &'static str,
+    tap: String,
     running: Option<Running>,
 }
 
@@ -29,7 +30,16 @@ impl Agent {
         let (place, sink) = (Place::new(), Background::start(script));
         let urls = vec![sink.url()];
         std::fs::create_dir_all(place.path("pods")).unwrap();
-        Agent { place, sink, urls, starts_at: "beginning", zone: "UTC", memory: "128MiB", running: None }
+        Agent {
+            place,
+            sink,
+            urls,
+            starts_at: "beginning",
+            zone: "UTC",
+            memory: "128MiB",
+            tap: "null".to_owned(),
+            running: None,
+        }
     }
 
     /// Started.
@@ -54,6 +64,11 @@ impl Agent {
         self.memory = memory;
     }
 
+    /// How it receives spans, as its file has it.
+    pub(crate) fn has_tap(&mut self, tap: String) {
+        self.tap = tap;
+    }
+
     /// The zone of its machine, as `TZ` has it.
     pub(crate) fn has_zone(&mut self, zone: &'static str) {
         self.zone = zone;
@@ -70,11 +85,12 @@ impl Agent {
     pub(crate) fn configure(&self) {
         let root = self.place.path("").display().to_string();
         let (root, urls, at) = (root.trim_end_matches('/'), self.urls.join("', '"), self.starts_at);
-        let memory = self.memory;
+        let (memory, tap) = (self.memory, &self.tap);
         let config = format!(
             "state: {root}/state\nmemory: {memory}\n\
              inputs:\n  pods: {{path: {root}/pods, start: {at}}}\n  files:\n  - {{include: ['{root}/logs/*.log'], start: {at}}}\n\
              logs: {{to: ['{urls}']}}\n\
+             tap: {tap}\n\
              telemetry: {{listen: '127.0.0.1:0'}}\n\
              grace: 5s\n"
         );

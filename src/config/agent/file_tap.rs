@@ -1,0 +1,76 @@
+//! The `tap` of the agent's configuration file as it is written: YAML to values, without defaults.
+//!
+//! In goes the node of the file, out come its values and problems. What they mean together is decided in [`tap`](super::tap).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::fields::{Field, Names, Problems, Sited};
+use super::keys::names;
+use crate::otlp::server::access::ServerTls;
+use crate::tap::config::AnswerWhen;
+
+/// What stands in a file; `None`: it does not, `Some(None)`: it is turned off.
+#[derive(Debug, Default)]
+pub(super) struct TapWritten {
+    pub(super) grpc: Option<Option<SocketAddr>>,
+    pub(super) http: Option<Option<SocketAddr>>,
+    pub(super) unix: Option<Option<PathBuf>>,
+    pub(super) tls: Option<ServerTls>,
+    pub(super) token: Option<String>,
+    pub(super) insecure: Option<bool>,
+    pub(super) forward: Vec<Sited<String>>,
+    pub(super) queue: Option<u64>,
+    pub(super) spill: Option<Option<u64>>,
+    pub(super) answer: Option<AnswerWhen>,
+}
+
+const TAP: Names = names(
+    &["grpc", "http", "unix", "tls", "token", "insecure", "forward", "queue", "spill", "answer"],
+    &["hold", "span_events", "late_events"],
+);
+const TLS: Names = names(&["cert", "key", "client_ca"], &[]);
+
+const ANSWERS: [(&str, AnswerWhen); 2] = [("accepted", AnswerWhen::Accepted), ("delivered", AnswerWhen::Delivered)];
+const BOOLEANS: [(&str, bool); 2] = [("true", true), ("false", false)];
+
+pub(super) fn tap(field: &Field<'_>, problems: &mut Problems) -> Option<Sited<TapWritten>> {
+    let tap = field.section(TAP, problems)?;
+    let forward = |field: &Field<'_>, problems: &mut Problems| Some(field.each(problems, Field::text));
+    let value = TapWritten {
+        grpc: tap.read_or_off("grpc", problems, Field::address),
+        http: tap.read_or_off("http", problems, Field::address),
+        unix: tap.read_or_off("unix", problems, Field::absolute_path),
+        tls: tap.read_or_off("tls", problems, tls).flatten(),
+        token: tap.read_or_off("token", problems, token).flatten(),
+        insecure: tap.read("insecure", problems, |field, problems| field.choice(&BOOLEANS, problems)),
+        forward: tap.read_or_off("forward", problems, forward).flatten().unwrap_or_default(),
+        queue: tap.read("queue", problems, Field::bytes),
+        spill: tap.read_or_off("spill", problems, Field::bytes),
+        answer: tap.read("answer", problems, |field, problems| field.choice(&ANSWERS, problems)),
+    };
+    Some(Sited { line: field.node.line, value })
+}
+
+fn tls(field: &Field<'_>, problems: &mut Problems) -> Option<ServerTls> {
+    let tls = field.section(TLS, problems)?;
+    let cert = tls.read("cert", problems, Field::absolute_path);
+    let key = tls.read("key", problems, Field::absolute_path);
+    let client_ca = tls.read_or_off("client_ca", problems, Field::absolute_path).flatten();
+    for name in ["cert", "key"] {
+        if tls.field(name).is_none() {
+            problems.add(field.node.line, format!("{}: give {name}, a PEM file", field.path));
+        }
+    }
+    Some(ServerTls { cert: cert?, key: key?, client_ca })
+}
+
+/// It is secret: a problem does not repeat it.
+fn token(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+    let mut own = Problems::default();
+    let token = field.text(&mut own);
+    if token.is_none() {
+        problems.add(field.node.line, format!("{}: text is expected, in quotes", field.path));
+    }
+    token
+}
