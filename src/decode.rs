@@ -179,6 +179,11 @@ fn attributes(attrs: &[u8]) -> journal::Entry<'_> {
 
 /// A journal's entry as a line: its MESSAGE, cut where journald cut it.
 pub fn from_journal(entry: journal::Entry<'_>) -> Line<'_> {
+    from_entry(Box::new(entry))
+}
+
+/// The same of one that is on the heap already.
+pub fn from_entry(entry: Box<journal::Entry<'_>>) -> Line<'_> {
     let mut content = entry.message.clone();
     if content.last() == Some(&b'\n') {
         match &mut content {
@@ -194,7 +199,7 @@ pub fn from_journal(entry: journal::Entry<'_>) -> Line<'_> {
         time: entry.nanos().map(|nanos| (nanos, 6)),
         partial: entry.line_break || entry.container_partial,
         content,
-        journal: Some(Box::new(entry)),
+        journal: Some(entry),
         ..Line::bare(b"")
     }
 }
@@ -273,6 +278,13 @@ pub fn journal_fields<'r>(entry: &'r journal::Entry<'_>, all: bool, fields: &mut
         let value = Value::Text(Cow::Owned(priority.to_string().into_bytes()));
         fields.push(Field { key: Cow::Borrowed(b"PRIORITY"), value });
     }
+    if let Some(place) = entry.place.as_ref().filter(|_| all) {
+        for (key, value) in
+            [(&b"__CURSOR"[..], place.cursor()), (b"__MONOTONIC_TIMESTAMP", place.monotonic_usec.to_string())]
+        {
+            fields.push(Field { key: Cow::Borrowed(key), value: Value::Text(Cow::Owned(value.into_bytes())) });
+        }
+    }
     let has_time = entry.realtime_usec.is_some() || entry.cursor.is_some();
     let mut push = |key: &'r [u8], value: &'r [u8]| {
         if all || !is_added_by_journald(key) || !has_time && key == b"__MONOTONIC_TIMESTAMP" {
@@ -316,6 +328,9 @@ fn is_added_by_journald(key: &[u8]) -> bool {
 /// versions export only that); of a cursor of another form, a hash.
 pub fn journal_seqnum(entry: &journal::Entry<'_>) -> Option<u64> {
     let field = entry.fields.iter().find(|(name, _)| &**name == b"__SEQNUM").map(|(_, value)| &**value);
+    if let Some(place) = &entry.place {
+        return Some(place.seqnum);
+    }
     let number = field.and_then(|value| std::str::from_utf8(value).ok()).and_then(|text| text.parse().ok());
     number.or_else(|| {
         let cursor = entry.cursor.as_deref().filter(|cursor| !cursor.is_empty())?;

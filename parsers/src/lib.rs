@@ -18,8 +18,8 @@ pub mod trace_context;
 
 pub use entry::{CodeSite, Entry, Field, Format, NumberTime, Severity, Text, Time, TraceContext, Value};
 pub use envelopes::{
-    cri, docker_json, journal, journal_blocks, journal_export, journal_json, journal_text, kubectl, pod_path, rotation,
-    wrapper,
+    cri, docker_json, journal, journal_blocks, journal_export, journal_file, journal_frames, journal_hash,
+    journal_json, journal_text, kubectl, pod_path, rotation, wrapper,
 };
 pub use formats::{
     access, conmon, conmon_rs, glog, json_line, klog, klog_json, log4j, logfmt, logrus, python, spring, syslog,

@@ -6,6 +6,7 @@
 
 mod counts;
 mod entries;
+mod frames;
 mod lines;
 mod objects;
 mod pieces;

@@ -27,6 +27,13 @@ pub struct ConvertArgs {
     /// auto decides for each line: first its envelope, then its payload
     #[arg(long, value_enum, default_value = "auto", value_name = "FORMAT", help_heading = INPUT)]
     pub from: FromFormat,
+    /// Only entries of journals that match (repeatable)
+    ///
+    /// unit=NAME, identifier=NAME, priority=warning (and more urgent, or FROM..TO), boot=ID (or 0, the last one; -1, the one
+    /// before), or a field, FIELD=VALUE, as journalctl takes them: of one key any, of several keys all. With ! before it, what
+    /// matches is left out. For a journal's own files, whose index finds the entries
+    #[arg(short = 'j', long, value_name = "KEY=VALUE", allow_hyphen_values = true, help_heading = INPUT)]
+    pub journal: Vec<String>,
     /// The zone of times that have none
     ///
     /// An IANA name or ±hh:mm

@@ -36,6 +36,13 @@ pub struct InputArgs {
     /// fields), linked. All lines are read and learned from all the same, and the links file has all
     #[arg(short = 'O', long, value_name = "KEY[=VALUE]", help_heading = INPUT)]
     pub only: Vec<String>,
+    /// Only entries of journals that match (repeatable)
+    ///
+    /// unit=NAME, identifier=NAME, priority=warning (and more urgent, or FROM..TO), boot=ID (or 0, the last one; -1, the one
+    /// before), or a field, FIELD=VALUE, as journalctl takes them: of one key any, of several keys all. With ! before it, what
+    /// matches is left out. For a journal's own files, whose index finds the entries
+    #[arg(short = 'j', long, value_name = "KEY=VALUE", allow_hyphen_values = true, help_heading = INPUT)]
+    pub journal: Vec<String>,
     /// The zone of times that have none
     ///
     /// An IANA name or ±hh:mm

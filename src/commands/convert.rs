@@ -22,6 +22,7 @@ use crate::export::formats::text_fields::Fields;
 use crate::export::formats::{json, logfmt, otlp_json, text};
 use crate::files::clash::{self, Clash, Input, Output};
 use crate::files::identity::FileId;
+use crate::input::journal::query::JournalQuery;
 use crate::input::open;
 use crate::input::read::{ChunkReader, LookFor, ReadError, ReadLimits};
 use crate::input::sources;
@@ -45,6 +46,8 @@ pub struct ConvertConfig {
     pub files: Vec<PathBuf>,
     /// Who wrote them, as far as the user says it.
     pub writers: Writers,
+    /// Which entries of journals are read.
+    pub journal: JournalQuery,
     /// What the lines are.
     pub from: FromFormat,
     /// What to write.
@@ -126,7 +129,7 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
                 opened.and_then(|input| convert_one(config, source, Piped::new(input), &mut sink, stop))
             })
         } else {
-            let opened = open::open(path).map_err(ReadError::from);
+            let opened = open::open_log(path, &config.journal).map_err(ReadError::from);
             (path.to_string_lossy(), opened.and_then(|input| convert_one(config, source, input, &mut sink, stop)))
         };
         if let Err(error) = result {

@@ -10,7 +10,7 @@ use super::endpoints::{destination, notices, trace_store, unused};
 use super::error::{ConfigError, Surroundings};
 use super::only::condition;
 use super::times::window;
-use super::values::{calendar, colour, fields, limits};
+use super::values::{calendar, colour, fields, journal, limits};
 use super::writers::writers;
 use crate::cli::{BackfillArgs, Carriers, EventFields, EventName, InputArgs, JournalFields, SpanEvents, View};
 use crate::correlate::CallSites;
@@ -61,6 +61,8 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         unused(&args.connect, &destinations).into_iter().chain(notices(&destinations, &read.traces.stores)).collect();
     let zone = read.calendar.zone.unwrap_or(read.calendar.fallback_zone);
     let (since, until) = window(args.since.as_deref(), args.until.as_deref(), zone, around)?;
+    // What is remembered is of whole files.
+    read.input.journal.set_window(since.filter(|_| args.state.is_none()), until.filter(|_| args.state.is_none()));
     let under = match args.carriers {
         Carriers::Span => export::Carriers::Span,
         Carriers::Service => export::Carriers::Service,
@@ -138,6 +140,7 @@ pub(super) fn read(args: &InputArgs, around: &Surroundings<'_>) -> Result<ReadCo
         temporary_bytes_max: args.max_temporary_bytes,
         keep_ansi: args.keep_ansi,
         journal_fields: args.journal_fields == JournalFields::All,
+        journal: journal(&args.journal)?,
     };
     let traces = TracesConfig {
         files: files.into_iter().map(PathBuf::from).collect(),

@@ -1,7 +1,7 @@
 //! The configuration of `convert`.
 
 use super::error::{ConfigError, Surroundings};
-use super::values::{calendar, colour, fields, limits};
+use super::values::{calendar, colour, fields, journal, limits};
 use super::writers::writers;
 use crate::cli::{ConvertArgs, JournalFields, ToFormat};
 use crate::commands::convert::ConvertConfig;
@@ -11,6 +11,7 @@ pub fn convert(args: &ConvertArgs, around: &Surroundings<'_>) -> Result<ConvertC
     Ok(ConvertConfig {
         files: args.files.clone(),
         writers: writers(&args.writer)?,
+        journal: journal(&args.journal)?,
         from: args.from,
         to: args.to,
         calendar: calendar(args.year, args.zone.as_deref(), around)?,

@@ -6,6 +6,7 @@ use super::error::{ConfigError, Surroundings};
 use crate::calendar::{CalendarSettings, Zone};
 use crate::cli::{ColorWhen, FieldsShown};
 use crate::export::formats::text_fields::Fields;
+use crate::input::journal::query::JournalQuery;
 use crate::input::read::ReadLimits;
 
 pub(super) fn calendar(
@@ -36,6 +37,15 @@ pub(super) fn colour(when: ColorWhen, around: &Surroundings<'_>) -> bool {
             (around.variable)("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
         }
     }
+}
+
+/// `--journal`.
+pub(super) fn journal(matches: &[String]) -> Result<JournalQuery, ConfigError> {
+    let mut query = JournalQuery::default();
+    for text in matches {
+        query.add(text).map_err(|error| ConfigError::new("--journal", format!("{text}: {error}")))?;
+    }
+    Ok(query)
 }
 
 /// `--fields`.

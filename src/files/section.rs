@@ -29,6 +29,22 @@ impl Section {
         Section::of(self.file.clone(), self.start.saturating_add(start), length)
     }
 
+    /// As many of its bytes from a place on as are there and fit; fewer at its end, or where its file became shorter.
+    pub fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.length.saturating_sub(at)).unwrap_or(usize::MAX);
+        let room = left.min(into.len());
+        let mut filled = 0;
+        while filled < room {
+            match self.file.read_at(&mut into[filled..room], self.start.saturating_add(at + filled as u64)) {
+                Ok(0) => break,
+                Ok(got) => filled += got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
     /// Its bytes, from its start.
     pub fn open(&self) -> SectionReader {
         SectionReader { file: self.file.clone(), at: self.start, end: self.start.saturating_add(self.length) }

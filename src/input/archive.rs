@@ -12,7 +12,6 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tar::{Archive, Entry, EntryType};
@@ -94,13 +93,7 @@ impl Members<'_> {
     }
 
     fn read_plain(&mut self, listed: &mut Listed) -> Result<(), KeepError> {
-        let section = match &self.archive.section {
-            Some(section) => section.clone(),
-            None => {
-                let (file, _) = self.archive.open_file().map_err(KeepError::Reading)?;
-                Section::of(Arc::new(file), 0, self.archive.size)
-            }
-        };
+        let section = self.archive.whole().map_err(KeepError::Reading)?;
         self.read(Metered { input: section.open(), left: Rc::default() }, Some(&section), listed)
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::journal::query::JournalQuery;
 use super::read::ReadLimits;
 use super::writers::Writers;
 
@@ -24,4 +25,6 @@ pub struct InputConfig {
     pub keep_ansi: bool,
     /// All fields of a journal's entries are attributes.
     pub journal_fields: bool,
+    /// Which entries of journals are read.
+    pub journal: JournalQuery,
 }

@@ -4,14 +4,13 @@
 //! NUL bytes alone prove nothing: a file that was emptied while its writer went on begins with a hole of them,
 //! and power failures leave some behind. What text means is not known here.
 
-/// Why a journal's own file is left out.
-pub const BINARY_JOURNAL: &str = "a binary systemd journal (read it with journalctl -o export)";
+/// Why a journal's file is left out that is compressed: its entries stand anywhere in it.
+pub const PACKED_JOURNAL: &str = "a compressed systemd journal (decompress it to read it)";
 /// Why a zip archive is.
 pub const ZIP: &str = "a zip archive (unzip it and give the folder; tar archives are read as they are)";
 
 /// Magic numbers: where they stand, and what they tell.
-const MAGICS: [(usize, &[u8], &str); 22] = [
-    (0, b"LPKSHHRH", BINARY_JOURNAL),
+const MAGICS: [(usize, &[u8], &str); 21] = [
     (0, b"\x7fELF", "a program or core dump"),
     (0, b"MZ\x90\0", "a program"),
     (0, b"\xcf\xfa\xed\xfe", "a program"),
@@ -123,7 +122,7 @@ mod tests {
             assert_eq!(magic(&text), None);
         }
         let tar = [&[b'x'; 257][..], b"ustar\0"].concat();
-        for head in [b"LPKSHHRH\0\0".as_slice(), b"\x7fELF\x02", b"BZh91AY&SY..", b"\xfd7zXZ\0\0", &tar] {
+        for head in [b"\x7fELF\x02".as_slice(), b"BZh91AY&SY..", b"\xfd7zXZ\0\0", &tar] {
             assert!(magic(head).is_some(), "{head:?}");
         }
         assert_eq!(magic(b"BZh is how this log line begins"), None);

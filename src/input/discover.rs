@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::journal::query::JournalQuery;
+use super::journal::stream::JournalStream;
 use super::names::{by_number, reason_to_leave_out, severities};
 use super::open::{self, Counted, Expected};
 use super::sniff::Sniffed;
@@ -51,25 +53,31 @@ pub struct FoundFile {
     pub named: bool,
     /// Folders that it must lie in when it is opened; none if it was named.
     pub roots: Arc<[PathBuf]>,
+    /// Which entries are read of it, if it is a journal's own file.
+    pub journal: Option<Arc<JournalQuery>>,
     /// What its first bytes tell, once they were looked at.
     pub sniffed: Option<Box<Sniffed>>,
 }
 
 impl FoundFile {
-    /// Opens it, without its compression.
+    /// Opens it, without its compression; a journal's file as the stream of its entries.
     pub fn open(&self, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
+        if let Some(query) = &self.journal {
+            return Ok(Box::new(JournalStream::new(self.whole()?, query.clone(), count)?));
+        }
         unpacked_sized(self.open_packed(count)?, self.size)
     }
 
     /// Opens it for reading lines from a place on, in decompressed bytes, that was read up to before.
     pub fn open_at(&self, position: u64, count: Option<Arc<AtomicU64>>) -> io::Result<Box<dyn io::Read + Send>> {
         if self.section.is_none()
+            && self.journal.is_none()
             && let Some(rest) = open::open_plain_at(&self.path, &self.expected(count.clone()), position)?
         {
             return Ok(Box::new(rest));
         }
         // What was read of it before is not counted again.
-        let mut input = unpacked_sized(self.open_packed(None)?, self.size)?;
+        let mut input = self.open(None)?;
         io::copy(&mut input.by_ref().take(position), &mut io::sink())?;
         Ok(input)
     }
@@ -80,6 +88,15 @@ impl FoundFile {
             Some(section) => Ok(Box::new(Counted { input: section.open(), count })),
             None => Ok(Box::new(open::open_expected(&self.path, &self.expected(count))?)),
         }
+    }
+
+    /// All of it as it is, to be read at any place.
+    pub fn whole(&self) -> io::Result<Section> {
+        if let Some(section) = &self.section {
+            return Ok(section.clone());
+        }
+        let (file, metadata) = self.open_file()?;
+        Ok(Section::of(Arc::new(file), 0, metadata.len()))
     }
 
     /// Opens what lies at its path, to be read in parts.
@@ -116,6 +133,7 @@ impl FoundFile {
             section: Some(section),
             linked_as: Vec::new(),
             named: false,
+            journal: None,
             sniffed: None,
             ..self.clone()
         }
@@ -276,6 +294,7 @@ impl Walk {
             linked_as: Vec::new(),
             named: true,
             roots: Arc::default(),
+            journal: None,
             sniffed: None,
         });
     }
@@ -308,6 +327,7 @@ impl Walk {
             linked_as: Vec::new(),
             named,
             roots: if named { Arc::default() } else { self.roots.clone() },
+            journal: None,
             sniffed: None,
         });
     }

@@ -74,7 +74,7 @@ impl Looker {
 
     fn sniff(&self, file: &FoundFile, is_packed: bool) -> Sniffed {
         let head = if is_packed { &self.plain } else { &self.packed };
-        sniff::sniff(head.bytes(), names::is_named_as_binary(file.name()))
+        sniff::sniff(head.bytes(), names::is_named_as_binary(file.name()), is_packed)
     }
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use super::content::{BINARY_JOURNAL, ZIP};
+use super::content::ZIP;
 
 /// Why a severity file of klog is left out: what it holds is read all the same.
 pub const REPEATS_INFO: &str = "a klog severity file whose lines stand in the INFO file beside it";
@@ -41,7 +41,7 @@ const BINARY_BY_NAME: &str = "binary by its name";
 
 /// Whether files of this name are mostly binary.
 pub fn is_named_as_binary(name: &str) -> bool {
-    matches!(reason_to_leave_out(name, &HashSet::new()), Some(BINARY_BY_NAME | BINARY_JOURNAL | ZIP))
+    matches!(reason_to_leave_out(name, &HashSet::new()), Some(BINARY_BY_NAME | ZIP))
 }
 
 /// Names of binary files, and of files that are no logs.
@@ -55,7 +55,6 @@ pub(super) fn reason_to_leave_out(name: &str, siblings: &HashSet<String>) -> Opt
     }
     let end = lower.rsplit_once('.').map_or("", |(_, end)| end);
     match end {
-        "journal" | "journal~" => return Some(BINARY_JOURNAL),
         "zip" => return Some(ZIP),
         "db" | "sqlite" | "png" | "jpg" | "gif" | "pdf" | "so" | "bin" | "exe" | "pcap" | "core" | "o" | "a"
         | "wal" | "snap" | "pyc" | "jar" | "class" | "crt" | "der" => {

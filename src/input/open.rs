@@ -13,7 +13,10 @@ use std::sync::{Arc, LazyLock};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::journal::query::JournalQuery;
+use super::journal::stream::{self, JournalStream};
 use crate::files::identity::FileId;
+use crate::files::section::Section;
 use crate::unpack::{self, START_BYTES, unpacked_sized};
 
 /// Bytes of a file that were there and can't be read any more. It is the cause within an [`io::Error`].
@@ -28,6 +31,25 @@ impl Lost {
     pub fn of(error: &io::Error) -> u64 {
         error.get_ref().and_then(|cause| cause.downcast_ref::<Lost>()).map_or(0, |lost| lost.0)
     }
+}
+
+/// The same for a log, which may be a journal's own file.
+pub fn open_log(path: &Path, query: &JournalQuery) -> io::Result<Box<dyn Read + Send>> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    // A pipe gives each of its bytes once.
+    if FileId::of(&metadata).is_none() {
+        return opened(file, &metadata);
+    }
+    let section = Section::of(Arc::new(file.try_clone()?), 0, metadata.len());
+    let mut start = [0; START_BYTES];
+    let got = section.read_at(&mut start, 0)?;
+    if !stream::is_journal(&start[..got]) {
+        return opened(file, &metadata);
+    }
+    let query =
+        if query.needs_boots() { query.clone().with_boots(&stream::boots(section.clone())) } else { query.clone() };
+    Ok(Box::new(JournalStream::new(section, Arc::new(query), None)?))
 }
 
 /// What was known of a file before it is opened, and who counts what is read of it.
@@ -45,7 +67,11 @@ pub struct Expected {
 pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
-    unpacked_sized(Measured::new(file, &metadata, &Expected::default(), 0), metadata.len())
+    opened(file, &metadata)
+}
+
+fn opened(file: File, metadata: &Metadata) -> io::Result<Box<dyn Read + Send>> {
+    unpacked_sized(Measured::new(file, metadata, &Expected::default(), 0), metadata.len())
 }
 
 /// Opens a file that was found before, as it is. What was opened is looked at, not the path: a link or a pipe may have come

@@ -7,6 +7,7 @@
 use std::io::{self, Read};
 
 use spanline_parsers::journal_blocks::{self, Detected, Form};
+use spanline_parsers::journal_frames;
 use spanline_parsers::wrapper::loki;
 
 use super::open::Lost;
@@ -223,6 +224,7 @@ impl<R: Read> ChunkReader<R> {
             self.look_for = None;
         }
         match self.blocks {
+            Some(Blocks::Journal(Form::Frames)) => whole_frames(bytes),
             Some(Blocks::Journal(Form::Export)) => {
                 memchr::memmem::rfind(&bytes[searched..], b"\n\n").map(|at| searched + at + 2)
             }
@@ -298,6 +300,18 @@ impl<R: Read> ChunkReader<R> {
         self.inside_line = cut;
         Chunk { bytes: &self.buffer[..end], offset, continues, cut, blocks: self.blocks }
     }
+}
+
+/// Where the last frame ends of which all is there; `None` if none is.
+fn whole_frames(bytes: &[u8]) -> Option<usize> {
+    let mut end = 0;
+    while let Some(length) = journal_frames::frame_bytes(&bytes[end..]).filter(|length| *length <= bytes.len() - end) {
+        end += length;
+        if end == bytes.len() {
+            break;
+        }
+    }
+    (end > 0).then_some(end)
 }
 
 #[cfg(test)]

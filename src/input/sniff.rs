@@ -8,6 +8,7 @@ use spanline_parsers::wrapper::loki;
 use spanline_parsers::{Entry, Time};
 
 use super::content;
+use super::journal::stream;
 use crate::calendar::fit::SampleTimes;
 use crate::decode::{self, Envelopes};
 use crate::record::BOM;
@@ -24,14 +25,31 @@ const SNIFF_LINES: usize = 200;
 pub struct Sniffed {
     /// Why it is left out.
     pub leave_out: Option<&'static str>,
+    /// It is a journal's own file.
+    pub is_journal: bool,
     /// Its first line is an event of Kubernetes' audit log.
     pub is_kubernetes_audit: bool,
     /// The times of its first lines.
     pub times: SampleTimes,
 }
 
-/// What a file that begins so is; `named_as_binary`: its name is one of files that are mostly binary.
-pub fn sniff(head: &[u8], named_as_binary: bool) -> Sniffed {
+impl Sniffed {
+    /// Why it holds no lines.
+    pub fn no_lines(&self) -> Option<&'static str> {
+        self.leave_out.or(self.is_journal.then_some("a systemd journal, no lines"))
+    }
+}
+
+/// What a file that begins so is; `named_as_binary`: its name is one of files that are mostly binary; `is_packed`: it was
+/// compressed.
+pub fn sniff(head: &[u8], named_as_binary: bool, is_packed: bool) -> Sniffed {
+    if stream::is_journal(head) {
+        let mut times = SampleTimes::default();
+        let first = stream::first_usec(head).and_then(|usec| i64::try_from(usec).ok()?.checked_mul(1000));
+        first.iter().for_each(|nanos| times.add(*nanos));
+        let leave_out = is_packed.then_some(content::PACKED_JOURNAL);
+        return Sniffed { leave_out, is_journal: true, is_kubernetes_audit: false, times };
+    }
     let head = head.strip_prefix(BOM).unwrap_or(head);
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let times = times(head);
@@ -39,6 +57,7 @@ pub fn sniff(head: &[u8], named_as_binary: bool) -> Sniffed {
     let is_binary = || !times.any() && (content::is_binary(head) || named_as_binary && holds_nul(head));
     Sniffed {
         leave_out: leave_out(head, first).or_else(|| is_binary().then_some("binary, no log")),
+        is_journal: false,
         is_kubernetes_audit: first.starts_with(b"{") && memchr::memmem::find(first, b"audit.k8s.io/").is_some(),
         times,
     }

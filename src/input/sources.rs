@@ -13,6 +13,8 @@ use spanline_parsers::rotation::{self, Age};
 
 use super::discover::{Found, FoundFile};
 use super::guess;
+use super::journal;
+use super::journal::query::JournalQuery;
 use super::look::Looker;
 use super::sniff::Sniffed;
 use super::writers::{Writer, Writers};
@@ -71,11 +73,12 @@ impl Source {
     }
 }
 
-/// Groups files into sources. What is no log by its content is left out; if it was named, that is an error too.
-pub fn sources(found: &mut Found, writers: &Writers) -> Vec<Source> {
+/// Groups files into sources. What is no log by its content is left out; if it was named, that is an error too. `journal`:
+/// which entries of journals are read.
+pub fn sources(found: &mut Found, writers: &Writers, journal: &JournalQuery) -> Vec<Source> {
     let mut groups: Vec<Vec<(FoundFile, Sniffed)>> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
-    let mut looker = Looker::default();
+    let (mut looker, all) = (Looker::default(), Arc::<JournalQuery>::default());
     for mut file in std::mem::take(&mut found.files) {
         let sniffed = looker.sniffed(&mut file);
         if let Some(reason) = sniffed.leave_out {
@@ -85,16 +88,20 @@ pub fn sources(found: &mut Found, writers: &Writers) -> Vec<Source> {
             found.leave_out(reason, file.shown);
             continue;
         }
+        if sniffed.is_journal {
+            file.journal = Some(all.clone());
+        }
         let (folder, name) = file.shown.rsplit_once('/').unwrap_or(("", &file.shown));
         // Rotations of one file have one writer.
         let writer = writers.of(file.given, &file.shown).map(|at| at.to_string()).unwrap_or_default();
-        let key = [folder, "/", &rotation::family(name).base, "\0", &writer].concat();
+        let key = [folder, "/", &base(&file, name), "\0", &writer].concat();
         let group = *known.entry(key).or_insert(groups.len());
         // Most sources have one file: there is no room for more.
         groups.resize_with(groups.len().max(group + 1), || Vec::with_capacity(1));
         groups[group].push((file, sniffed));
     }
     drop(known);
+    choose_entries(&mut groups, journal);
     let said: Vec<Arc<Writer>> = writers.all.iter().cloned().map(Arc::new).collect();
     let said = |file: &FoundFile| said.get(writers.of(file.given, &file.shown)?).cloned();
     let mut sources = Vec::with_capacity(groups.len());
@@ -103,6 +110,25 @@ pub fn sources(found: &mut Found, writers: &Writers) -> Vec<Source> {
         sources.push(source(files, &said, &mut unidentified));
     }
     sources
+}
+
+/// What the files of a source have in common in their names.
+fn base(file: &FoundFile, name: &str) -> String {
+    if file.journal.is_some() { journal::family(name) } else { rotation::family(name).base }
+}
+
+/// Settles which entries of journals are read. Which boot is the last one, all of their files tell together.
+fn choose_entries(groups: &mut [Vec<(FoundFile, Sniffed)>], query: &JournalQuery) {
+    let mut query = query.clone();
+    if query.needs_boots() {
+        let files = groups.iter().flatten().filter(|(file, _)| file.journal.is_some());
+        let boots = files.filter_map(|(file, _)| file.whole().ok()).flat_map(journal::stream::boots);
+        query = query.with_boots(&boots.collect::<Vec<_>>());
+    }
+    let query = Arc::new(query);
+    for (file, _) in groups.iter_mut().flatten().filter(|(file, _)| file.journal.is_some()) {
+        file.journal = Some(query.clone());
+    }
 }
 
 fn source(
@@ -127,7 +153,10 @@ fn source(
         source.files.push(file);
     }
     let origin = source.origin_by_names();
-    source.writer = writer(&origin, source.files.last().map_or("", |file| file.shown.as_str()));
+    source.writer = match source.files.last() {
+        Some(file) if file.journal.is_some() => journal::family(file.name()),
+        file => writer(&origin, file.map_or("", |file| file.shown.as_str())),
+    };
     if origin.pod.as_ref().is_none_or(|pod| pod.uid.is_empty()) {
         tell_apart(&mut source.writer, unidentified);
     }

@@ -12,7 +12,6 @@ use crate::files::identity::FileId;
 use crate::input::discover::{self, Found};
 use crate::input::sources::{self, Source};
 use crate::input::temporary::Temporary;
-use crate::input::unread_journals::unread_journals;
 use crate::input::{archive, names, trees};
 use crate::notify::Notify;
 use crate::run::config::ReadConfig;
@@ -44,8 +43,7 @@ impl Inputs {
                 Setting::WriterPattern
             ));
         }
-        let sources = sources::sources(&mut found, &config.input.writers);
-        unread_journals(&found, &config.input.paths).iter().for_each(|message| notify(message));
+        let sources = sources::sources(&mut found, &config.input.writers, &config.input.journal);
         if config.input.verbose {
             for (reason, names) in &found.left_out {
                 names.iter().for_each(|name| notify(&format!("left out {name}: {reason}")));

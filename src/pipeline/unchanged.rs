@@ -35,6 +35,8 @@ pub(super) fn reading(source: &Source, limits: ReadLimits) -> u64 {
         hasher.write_u64(name.len() as u64);
         hasher.write(name.as_bytes());
     }
+    let journal = source.files.first().and_then(|file| file.journal.as_ref());
+    hasher.write(journal.map(|query| query.text()).unwrap_or_default().as_bytes());
     hasher.write_u64(limits.line_bytes as u64);
     hasher.write_u64(limits.file_bytes);
     hasher.finish()

@@ -142,7 +142,7 @@ fn files_that_are_no_logs_are_left_out_and_named() {
     let others: [(&str, &[u8], &str); 8] = [
         ("logins", &utmp, "binary, no log"),
         ("wtmp", &utmp, "binary"),
-        ("disk", b"LPKSHHRH\0\0\0\0", "a binary systemd journal"),
+        ("capture", b"\x0a\x0d\x0d\x0a\0\0\0\0", "a packet capture"),
         ("store", b"SQLite format 3\0\x10\0", "an SQLite database"),
         ("rows", row.as_bytes(), "a links file of spanline"),
         ("spans", traces.as_bytes(), "OTLP/JSON, no log"),

@@ -97,14 +97,14 @@ fn each_file_is_read_once_and_what_is_left_out_is_counted() {
         let name = format!("kubelet.node.root.log.{severity}.20261123-090000.12");
         place.write(&format!("node/{name}"), KLOG).link(&name, &format!("node/kubelet.{severity}"));
     }
-    place.write("node/wtmp", [0; 100]).write("node/system.journal", "LPKSHHRH").write("node/disguised", "LPKSHHRH\0\n");
+    place.write("node/wtmp", [0; 100]).write("node/dump", "\x7fELF\0").write("node/disguised", "\x7fELF\0\n");
     place.write("node/traces.jsonl", "{\"resourceSpans\":[]}\n").write("node/empty.log", "");
     let run = backfill(&place, "node");
     run.text(0);
     let names: BTreeSet<String> = files(&place).into_iter().map(|(file, ..)| file).collect();
     let info = "node/kubelet.node.root.log.INFO.20261123-090000.12".to_owned();
     assert_eq!(names, BTreeSet::from([format!("node/{pod}"), info]));
-    let said = ["2 files: a klog severity file", "1 file: binary by its name", "2 files: a binary systemd journal"];
+    let said = ["2 files: a klog severity file", "1 file: binary by its name", "2 files: a program or core dump"];
     for words in said {
         run.says(words);
     }

@@ -26,7 +26,7 @@ const MAY_NAME: [(&str, &[&str]); 30] = [
     ("telemetry", &["metrics", "notify", "otlp"]),
     ("decode", &["record", "calendar"]),
     ("assemble", &["record", "services", "decode", "calendar", "input"]),
-    ("input", &["record", "services", "notify", "setting", "files", "unpack", "decode", "calendar", "spans"]),
+    ("input", &["record", "services", "setting", "files", "unpack", "decode", "calendar", "spans"]),
     ("correlate", &["record", "facts"]),
     ("checkpoint", &["record", "notify", "files"]),
     ("export", &["record", "notify", "setting", "counts", "files", "otlp"]),

@@ -31,6 +31,8 @@ mod floors;
 mod harness;
 mod interrupt;
 mod jaeger;
+mod journal;
+mod journal_commands;
 mod operators;
 mod span_events;
 mod tidy;

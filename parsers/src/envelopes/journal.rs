@@ -1,6 +1,7 @@
 //! One entry of a systemd journal, whatever form it was read in.
 //!
-//! [`journal_export`](crate::envelopes::journal_export) and [`journal_json`](crate::envelopes::journal_json) fill it. The fields that decide
+//! [`journal_export`](crate::envelopes::journal_export), [`journal_json`](crate::envelopes::journal_json) and
+//! [`journal_frames`](crate::envelopes::journal_frames) fill it. The fields that decide
 //! something have names of their own; the rest is kept in order. Joining what journald has cut is left to others.
 //! <https://www.freedesktop.org/software/systemd/man/latest/systemd.journal-fields.html>
 
@@ -44,8 +45,42 @@ pub struct Entry<'a> {
     pub container_id_full: Option<Text<'a>>,
     /// CONTAINER_PARTIAL_MESSAGE=true: the line goes on in the next entry of the same container.
     pub container_partial: bool,
+    /// Where it stands in its journal, if it was read from the journal's own file.
+    pub place: Option<Place>,
     /// All other fields, and those above whose value was not understood or came again.
     pub fields: Vec<(Text<'a>, Text<'a>)>,
+}
+
+/// Where an entry stands in its journal: what `__CURSOR` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Its number.
+    pub seqnum: u64,
+    /// Whose number that is.
+    pub seqnum_id: [u8; 16],
+    /// When journald received it, µs since the epoch.
+    pub realtime_usec: u64,
+    /// The same since the machine started.
+    pub monotonic_usec: u64,
+    /// Which start of the machine.
+    pub boot_id: [u8; 16],
+    /// The hashes of its fields, combined.
+    pub xor_hash: u64,
+}
+
+impl Place {
+    /// As `__CURSOR` has it.
+    pub fn cursor(&self) -> String {
+        format!(
+            "s={:032x};i={:x};b={:032x};m={:x};t={:x};x={:x}",
+            u128::from_be_bytes(self.seqnum_id),
+            self.seqnum,
+            u128::from_be_bytes(self.boot_id),
+            self.monotonic_usec,
+            self.realtime_usec,
+            self.xor_hash
+        )
+    }
 }
 
 /// How an entry came to journald.
@@ -136,6 +171,7 @@ impl<'a> Entry<'a> {
             line_break: self.line_break,
             container_id_full: self.container_id_full.map(own),
             container_partial: self.container_partial,
+            place: self.place,
             fields: self.fields.into_iter().map(|(name, value)| (own(name), own(value))).collect(),
         }
     }

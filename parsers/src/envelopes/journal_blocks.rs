@@ -1,10 +1,12 @@
-//! Forms of `journalctl` in which an entry takes several lines: `-o export`, `-o verbose` and `-o json-pretty`.
+//! Forms of `journalctl` in which an entry takes several lines: `-o export`, `-o verbose` and `-o json-pretty`, and the frames
+//! of a journal's own file.
 //!
 //! In goes a buffer, out comes where its first entry ends, and then the entry. What stands between entries (`-- Boot … --`)
 //! is a block of its own without an entry. Nothing is buffered here.
 
 use crate::envelopes::journal_export::Split;
-use crate::envelopes::{journal, journal_export, journal_json, journal_text};
+use crate::envelopes::journal_frames::Frame;
+use crate::envelopes::{journal, journal_export, journal_frames, journal_json, journal_text};
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memmem};
@@ -18,6 +20,8 @@ pub enum Form {
     Verbose,
     /// A JSON object over several lines.
     Pretty,
+    /// What is read from the journal's own file.
+    Frames,
 }
 
 /// What the first bytes of a file tell.
@@ -44,7 +48,10 @@ pub fn form(head: &[u8]) -> Detected {
     if head.starts_with(PRETTY) {
         return pretty(&head[PRETTY.len()..]);
     }
-    if EXPORT.starts_with(head) || PRETTY.starts_with(head) {
+    if head.starts_with(journal_frames::START) {
+        return Detected::Form(Form::Frames);
+    }
+    if EXPORT.starts_with(head) || PRETTY.starts_with(head) || journal_frames::START.starts_with(head) {
         return Detected::More;
     }
     // Lines about the journal stand before the first entry of the forms for people.
@@ -86,6 +93,13 @@ fn pretty(text: &[u8]) -> Detected {
 pub fn entry_end(form: Form, buffer: &[u8], limit: usize) -> Split {
     let end = match form {
         Form::Export => return journal_export::entry_end(buffer, limit),
+        // Whoever writes them has limits of its own.
+        Form::Frames => {
+            return match journal_frames::frame_bytes(buffer) {
+                Some(length) if length <= buffer.len() => Split::Entry(length),
+                _ => Split::More(0),
+            };
+        }
         Form::Verbose => memchr_iter(b'\n', buffer)
             .map(|end| end + 1)
             .find(|end| buffer.get(*end).is_some_and(|next| !matches!(next, b' ' | b'\t' | b'\n' | b'\r'))),
@@ -106,6 +120,10 @@ pub fn entry(form: Form, text: &[u8]) -> Option<journal::Entry<'_>> {
         Form::Export => Some(journal_export::entry(text)),
         Form::Verbose => verbose(text),
         Form::Pretty => journal_json::line(text),
+        Form::Frames => match journal_frames::frame(text) {
+            Frame::Entry(entry) => Some(*entry),
+            Frame::Lost(_) | Frame::Nothing => None,
+        },
     }
 }
 

@@ -193,7 +193,7 @@ impl<H: OpenFile> Source<H> {
         let head = &context.window[..context.window.len().min(SNIFF_BYTES)];
         let path = context.folder.join(&file.name);
         let is_named_as_binary = names::is_named_as_binary(&file.name.to_string_lossy());
-        let Some(reason) = sniff(head, is_named_as_binary).leave_out else { return false };
+        let Some(reason) = sniff(head, is_named_as_binary, false).no_lines() else { return false };
         file.state = State::Abandoned;
         file.open = None;
         context.sink.notice(&Notice::LeftOut { path: &path, reason });

@@ -240,6 +240,7 @@ impl World {
                 linked_as: Vec::new(),
                 named: true,
                 roots: Arc::new([]),
+                journal: None,
                 sniffed: None,
             }
         };

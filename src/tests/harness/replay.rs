@@ -13,6 +13,7 @@ use spanline::correlate::{Correlator, Memory};
 use spanline::export::formats::links::LinkRows;
 use spanline::facts::{EventFact, ResourceFact, SpanFact};
 use spanline::input::discover;
+use spanline::input::journal::query::JournalQuery;
 use spanline::input::read::ReadLimits;
 use spanline::input::sources::{self, Source};
 use spanline::input::writers::Writers;
@@ -72,7 +73,11 @@ pub(crate) struct Replay {
 impl Replay {
     /// Reads logs and traces, and keeps all of them until the process ends.
     pub(crate) fn load(logs: &Path, traces: &Path) -> io::Result<Replay> {
-        let sources = sources::sources(&mut discover::find(&[logs.to_owned()], &[]), &Writers::default());
+        let sources = sources::sources(
+            &mut discover::find(&[logs.to_owned()], &[]),
+            &Writers::default(),
+            &JournalQuery::default(),
+        );
         let mut replay = Replay { sources, spans: Vec::new(), records: Vec::new() };
         let mut file = TraceFile::open(traces, file::Limits::default())?;
         while file.next_facts(&mut |resource, span| replay.spans.push(kept_span(resource, span)))?.is_some() {}

@@ -1,0 +1,64 @@
+//! Entries of a journal's own file.
+//!
+//! In go frames, out go their entries as lines with their envelope. Each entry counts as one line. What could not be read of
+//! the file is counted.
+
+use std::borrow::Cow;
+
+use spanline_parsers::journal_frames::{self as frames, Frame};
+
+use super::slot::without_cr;
+use super::{Assembler, Work};
+use crate::decode::{self, Line};
+use crate::record::sink::RecordSink;
+
+impl Assembler {
+    /// Emits the entries of frames; returns how many bytes they took.
+    pub(super) fn frames<S: RecordSink>(&mut self, bytes: &[u8], sink: &mut S) -> usize {
+        let mut work = self.work();
+        let mut at = 0;
+        while let Some(length) = frames::frame_bytes(&bytes[at..]).filter(|length| *length <= bytes.len() - at) {
+            match frames::frame(&bytes[at..at + length]) {
+                Frame::Entry(entry) => self.entry(&mut work, decode::from_entry(entry), at, length, sink),
+                Frame::Lost(entries) => self.counts.damaged += entries,
+                Frame::Nothing => {}
+            }
+            at += length;
+            if at == bytes.len() {
+                break;
+            }
+        }
+        self.keep(work);
+        at
+    }
+
+    fn entry<'c, S: RecordSink>(
+        &mut self,
+        work: &mut Work<'c>,
+        mut line: Line<'c>,
+        at: usize,
+        length: usize,
+        sink: &mut S,
+    ) {
+        if self.enveloped(&mut line, false) && memchr::memchr(b'\n', &line.content).is_some() {
+            line.content = without_cr(&line.content).into();
+        }
+        // A frame has no line feed behind it.
+        let meta = self.meta(&line, self.carried_offset + at as u64, length - 1);
+        self.counts.lines += 1;
+        let max = self.settings.record_bytes_max;
+        if line.content.len() <= max {
+            self.taken(work, line, meta, 1, sink);
+        } else {
+            let content = std::mem::take(&mut line.content).into_owned();
+            let mut pieces = content.chunks(max).peekable();
+            let (partial, mut lines) = (line.partial, 1);
+            while let Some(piece) = pieces.next() {
+                let partial = partial || pieces.peek().is_some();
+                let piece = Line { content: Cow::Owned(piece.to_vec()), partial, ..line.clone() };
+                self.taken(work, piece, meta, std::mem::take(&mut lines), sink);
+            }
+        }
+        self.line += 1;
+    }
+}
