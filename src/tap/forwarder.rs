@@ -94,8 +94,8 @@ impl Forwarder {
             self.launch();
             if let Some(time) = ends_at {
                 let is_done = self.flying.is_empty() && self.retries.is_empty() && self.place.is_empty();
-                // One that takes nothing now is not waited for.
-                let is_vain = self.flying.is_empty() && self.is_held();
+                // One that takes nothing now is not waited for, where the rest can be kept.
+                let is_vain = self.flying.is_empty() && self.is_held() && self.place.has_disk();
                 if is_done || is_vain || Instant::now() >= time {
                     return self.end().await;
                 }
@@ -174,7 +174,9 @@ impl Forwarder {
             }
             limit = Some(*until - now);
         }
-        let Some(passed) = entry.item.passed(self.place.protocol) else {
+        let protocol = self.place.protocol;
+        let form = if entry.is_untouched { entry.item.untouched(protocol) } else { entry.item.form(protocol) };
+        let Some(passed) = form.map(|form| entry.item.passed(form)) else {
             return self.dropped(&entry, "no_form", "it has no form for this destination");
         };
         entry.first_try.get_or_insert(now);
@@ -199,6 +201,13 @@ impl Forwarder {
 
     fn not_taken(&mut self, mut entry: Entry, error: SendError) {
         entry.failures += 1;
+        let is_refused = matches!(verdict::of(&error), Fate::Drop(_));
+        if is_refused && entry.item.is_changed() && !entry.is_untouched {
+            // Perhaps for what was put into it: spans are worth more than that.
+            entry.is_untouched = true;
+            self.metrics.limit_reached("additions_refused").add(1);
+            return self.retries.push(entry);
+        }
         match (entry.waiting.take(), verdict::of(&error)) {
             // The client decides what becomes of it, and when it comes again.
             (Some((answered, _)), _) => {
@@ -224,7 +233,9 @@ impl Forwarder {
         self.place.metrics.succeeded(now_nanos());
         let rejected = accepted.rejected.min(entry.item.spans);
         self.place.metrics.delivered.add(entry.item.spans - rejected);
-        self.metrics.spans.dropped("rejected").add(rejected);
+        if rejected > 0 {
+            self.metrics.spans.dropped("rejected").add(rejected);
+        }
         if !accepted.message.is_empty() && entry.waiting.is_none() {
             let of = if accepted.rejected > 0 { "refused a part of a request" } else { "warns" };
             (self.notify)(&format!("{} {of}: {}", self.place.name, accepted.message));
@@ -251,7 +262,9 @@ impl Forwarder {
                 return self.dropped(&entry, "refused_again_and_again", &error.to_string());
             }
         }
-        entry.due = Some(now + Backoff::default().delay(entry.failures, verdict::after(error), self.random.draw()));
+        // What waits since nothing passes goes as soon as something may pass again.
+        let delay = Backoff::default().delay(entry.failures, verdict::after(error), self.random.draw());
+        entry.due = (fate != Fate::HoldAll).then_some(now + delay);
         self.retries.push(entry);
     }
 

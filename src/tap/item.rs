@@ -54,21 +54,31 @@ impl Item {
         self.came.compression
     }
 
+    /// Whether it goes on in another form than it came in.
+    pub(super) fn is_changed(&self) -> bool {
+        matches!(self.settled.get(), Some(Some(_)))
+    }
+
     /// What is sent to a destination; `None`: it cannot be sent to one of this kind.
     pub(super) fn form(&self, protocol: Protocol) -> Option<&Form> {
-        if let Some(Some(changed)) = self.settled.get() {
-            return Some(changed);
+        match self.settled.get() {
+            Some(Some(changed)) => Some(changed),
+            _ => self.untouched(protocol),
         }
+    }
+
+    /// The same without what was put into it.
+    pub(super) fn untouched(&self, protocol: Protocol) -> Option<&Form> {
         match (self.came.content, protocol) {
             (Content::Json, Protocol::Grpc) => self.protobuf.as_ref(),
             _ => Some(&self.came),
         }
     }
 
-    /// The request to a destination, where one can be sent.
-    pub(super) fn passed(&self, protocol: Protocol) -> Option<Passed> {
-        let Form { content, compression, body } = self.form(protocol)?.clone();
-        Some(Passed { signal: self.signal, content, compression, body, metadata: self.metadata.clone() })
+    /// The request that sends a form of it.
+    pub(super) fn passed(&self, form: &Form) -> Passed {
+        let Form { content, compression, body } = form.clone();
+        Passed { signal: self.signal, content, compression, body, metadata: self.metadata.clone() }
     }
 
     /// Bytes that it takes in memory while it waits for a destination.

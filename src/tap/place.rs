@@ -35,6 +35,8 @@ pub(super) struct Entry {
     pub(super) suspicion: Suspicion,
     /// It is not tried again before.
     pub(super) due: Option<Instant>,
+    /// What was put into it was refused: it goes on without.
+    pub(super) is_untouched: bool,
 }
 
 impl Entry {
@@ -48,6 +50,7 @@ impl Entry {
             first_try: None,
             suspicion: Suspicion::default(),
             due: None,
+            is_untouched: false,
         }
     }
 }
@@ -220,6 +223,11 @@ impl Place {
         };
         let appending = Appending { place: self, bytes: 0, segment: (number, disk_bytes), is_written: false };
         appending.wait(written).await == Taken::Disk
+    }
+
+    /// Whether what is left at the end can be kept.
+    pub(super) fn has_disk(&self) -> bool {
+        self.lock().disk.is_some()
     }
 
     /// The disk, to wait for its end; nothing is kept after this.

@@ -325,6 +325,31 @@ and 6 more
     }
 
     #[test]
+    fn spans_are_shown_where_they_are_received() {
+        let mut status = example();
+        status.spans.received = 5000;
+        let forward =
+            DestinationStatus { name: "otlp=http://j:4317".to_owned(), delivered: 4321, ..Default::default() };
+        status.spans.forwards =
+            vec![DestinationStatus { last_success_nanos: Some(status.at_nanos), held: 8, ..forward }];
+        status.spans.spilled = vec![("otlp=http://j:4317".to_owned(), 3 << 20)];
+        status.spans.refused = vec![("queue_full".to_owned(), 7)];
+        let expected = "\
+otlp=http://j:4317
+  up, took something 0 s ago
+  4,321 spans passed on, 8 held
+
+spans    5,000 received
+  on disk  otlp=http://j:4317 3.0 MiB
+  dropped  none
+  refused  queue_full 7
+
+";
+        let text = text(&status, None);
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
     fn what_is_read_to_its_end_is_said_and_so_is_what_is_not_known() {
         let done = Status { sources_age_seconds: Some(0.0), is_alive: true, ..Status::default() };
         let shown = text(&done, None);

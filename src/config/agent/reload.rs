@@ -7,6 +7,7 @@ use super::resolve::agent;
 use crate::cli::AgentArgs;
 use crate::config::error::{ConfigError, Surroundings};
 use crate::run::agent::AgentConfig;
+use crate::tap::config::TapConfig;
 
 /// What became of the configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,11 @@ pub struct Reload {
 /// lives: they stay as they are, and so does where metrics are sent.
 pub fn reload(args: &AgentArgs, around: &Surroundings<'_>, running: &AgentConfig) -> Result<Reload, ConfigError> {
     let mut config = agent(args, around)?;
+    // What could not be started would end the agent.
+    let refused = config.tap.as_deref().filter(|_| config.tap != running.tap).and_then(TapConfig::files_refused);
+    if let Some(reason) = refused {
+        return Err(ConfigError::new("tap.tls", reason));
+    }
     let mut needs_restart = Vec::new();
     if config.state != running.state {
         config.state.clone_from(&running.state);

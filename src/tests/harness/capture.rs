@@ -38,6 +38,8 @@ pub(crate) enum Answer {
     Unavailable,
     /// 3, or 400.
     Wrong,
+    /// The same, of what holds this.
+    WrongIf(&'static str),
     Never,
 }
 
@@ -110,7 +112,11 @@ async fn connection(stream: TcpStream, captured: Arc<Mutex<Vec<Captured>>>, answ
             let (head, body) = request.into_parts();
             let body = body.collect().await?.to_bytes();
             let (flag, body) = if is_grpc { (Some(body[0]), body.slice(5..)) } else { (None, body) };
-            let answer = *answer.lock().unwrap();
+            let answer = match *answer.lock().unwrap() {
+                Answer::WrongIf(word) if holds(&body, word) => Answer::Wrong,
+                Answer::WrongIf(_) => Answer::Ok,
+                answer => answer,
+            };
             if matches!(answer, Answer::Ok | Answer::Partly(_)) {
                 let path = head.uri.path().to_owned();
                 captured.lock().unwrap().push(Captured { path, headers: head.headers, body, flag });
@@ -127,6 +133,10 @@ async fn connection(stream: TcpStream, captured: Arc<Mutex<Vec<Captured>>>, answ
     } else {
         drop(hyper::server::conn::http1::Builder::new().serve_connection(stream, service).await);
     }
+}
+
+fn holds(body: &[u8], word: &str) -> bool {
+    body.windows(word.len()).any(|part| part == word.as_bytes())
 }
 
 /// `partial_success { rejected; "old" }`, of fewer than 128.

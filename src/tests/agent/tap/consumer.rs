@@ -10,7 +10,7 @@ use spanline::tap::config::{AnswerWhen, TapConfig};
 use spanline::tap::consumer::{Consumer, Slot};
 
 use super::{block_on, spans};
-use crate::harness::capture::Capture;
+use crate::harness::capture::{Answer, Capture};
 use crate::harness::otlp_client::{Sent, grpc, http};
 use crate::harness::tap::{TestTap, config, until};
 
@@ -127,6 +127,21 @@ fn in_delivered_mode_the_answer_is_that_to_the_changed_request() {
     let tap = start(&config, |_, _, slot| slot.release(Some(Bytes::from_static(b"changed"))));
     assert_eq!(block_on(grpc(tap.grpc(), &Sent::new(Signal::Traces, spans(2, "a")))).code, 0);
     assert_eq!(capture.captured()[0].body, "changed");
+}
+
+#[test]
+fn what_is_refused_with_something_added_goes_out_as_it_came() {
+    let capture = Capture::start();
+    capture.answers(Answer::WrongIf("added"));
+    let tap = start(&config(&[url(&capture)]), |_, request, slot| {
+        slot.release(Some([&request[..], b"\x7a\x05added"].concat().into()));
+    });
+    let body = spans(2, "a");
+    assert_eq!(block_on(grpc(tap.grpc(), &Sent::new(Signal::Traces, body.clone()))).code, 0);
+    until("it has arrived", || capture.count() == 1);
+    assert_eq!(capture.captured()[0].body, body);
+    assert_eq!(tap.metric("spanline_limits_reached_total{limit=\"additions_refused\"}"), 1);
+    assert_eq!(tap.metric("spanline_requests_dropped_total{reason=\"refused\"}"), 0);
 }
 
 #[test]

@@ -142,10 +142,11 @@ fn one_that_is_down_holds_no_other() {
     let (closed, capture) = (ClosedPort::new(), Capture::start());
     let urls = [format!("http://{}", closed.address()), format!("http://{}", capture.address)];
     let tap = TestTap::start(&TapConfig { queue_bytes: 1 << 20, spill_bytes: None, ..config(&urls) });
-    // More than the one that is down has room for.
-    let taken = send(&tap, 0..150);
-    assert_eq!(taken.len(), 150);
-    until("all have arrived", || capture.count() == 150);
+    // More than the one that is down has room for, and never more than the other has.
+    for first in (0..150).step_by(25) {
+        assert_eq!(send(&tap, first..first + 25).len(), 25);
+        until("all have arrived", || capture.count() == first + 25);
+    }
     let dropped = tap.metric("spanline_spans_dropped_total{reason=\"queue_full\"}");
     assert!((800..1400).contains(&dropped), "{dropped}");
     let late = Capture::on(closed);
