@@ -62,6 +62,8 @@ pub(super) enum Taken {
     Disk,
     /// It is not taken: there is no room.
     Full,
+    /// It is not taken, nor will it ever be.
+    TooLarge,
     /// It is not taken: the disk refused.
     DiskFailed,
 }
@@ -115,6 +117,9 @@ impl Place {
             if state.is_closed {
                 return Taken::Full;
             }
+            if !state.queue.can_hold(bytes, disk_bytes) {
+                return Taken::TooLarge;
+            }
             match state.queue.room(bytes, disk_bytes) {
                 Room::None => return Taken::Full,
                 Room::Memory => {
@@ -133,15 +138,18 @@ impl Place {
     }
 
     /// Takes a request whose client waits for the answer, if there is room in memory.
-    pub(super) fn take_waiting(&self, item: &Arc<Item>, waiting: (Answered, Instant)) -> bool {
+    pub(super) fn take_waiting(&self, item: &Arc<Item>, waiting: (Answered, Instant)) -> Taken {
         let bytes = item.bytes(self.protocol);
         let mut state = self.lock();
+        if !state.queue.can_hold(bytes, u64::MAX) {
+            return Taken::TooLarge;
+        }
         if state.is_closed || !state.queue.has_memory(bytes) {
-            return false;
+            return Taken::Full;
         }
         let entry = Entry { waiting: Some(waiting), ..Entry::new(Arc::clone(item), bytes, None) };
         self.push(&mut state, entry);
-        true
+        Taken::Memory
     }
 
     fn push(&self, state: &mut State, entry: Entry) {

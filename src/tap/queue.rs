@@ -81,6 +81,11 @@ impl<E> Queue<E> {
         }
     }
 
+    /// Whether there is ever room for something that takes so many bytes in memory, or on the disk.
+    pub(super) fn can_hold(&self, memory_bytes: usize, disk_bytes: u64) -> bool {
+        memory_bytes <= self.limits.memory_bytes || disk_bytes <= self.limits.disk_bytes
+    }
+
     /// Room for something that takes so many bytes in memory, and on the disk.
     pub(super) fn room(&mut self, memory_bytes: usize, disk_bytes: u64) -> Room {
         let is_behind_disk = self.is_reading || !self.unread.is_empty();

@@ -115,12 +115,14 @@ impl Receiver {
                 Taken::Memory | Taken::Disk => {}
                 _ if !place.can_take(item) => left_out.push("no_form"),
                 Taken::Full => left_out.push("queue_full"),
+                Taken::TooLarge => left_out.push("too_large"),
                 Taken::DiskFailed => left_out.push("disk_failed"),
             }
         }
         if !is_taken {
-            let reason = left_out.first().copied().unwrap_or("queue_full");
-            return Err(Refused::for_now(reason, "the queue is full; try again", AGAIN_AFTER));
+            // What one of them may take later is worth another try.
+            let reason = left_out.iter().copied().find(|reason| *reason != "too_large" && *reason != "no_form");
+            return Err(reason.map_or_else(too_large, not_now));
         }
         // One that is down does not hold the others: for it this request is lost.
         for reason in left_out {
@@ -136,11 +138,13 @@ impl Receiver {
         let mut answers = Vec::new();
         for place in self.places.iter().filter(|place| place.can_take(item)) {
             let (answered, answer) = oneshot::channel();
-            if !place.take_waiting(item, (answered, until)) {
-                item.settle(None);
-                return Err(Refused::for_now("queue_full", "the queue is full; try again", AGAIN_AFTER));
+            match place.take_waiting(item, (answered, until)) {
+                Taken::Memory | Taken::Disk => answers.push(answer),
+                taken => {
+                    item.settle(None);
+                    return Err(if taken == Taken::TooLarge { too_large() } else { not_now("queue_full") });
+                }
             }
-            answers.push(answer);
         }
         self.show(item, plain, true);
         let mut all = Accepted::default();
@@ -180,6 +184,14 @@ impl Receiver {
             wake(&places);
         });
     }
+}
+
+fn not_now(reason: &'static str) -> Refused {
+    Refused::for_now(reason, "the queue is full; try again", AGAIN_AFTER)
+}
+
+fn too_large() -> Refused {
+    Refused::too_large("received message larger than max: it is larger than the whole queue")
 }
 
 fn wake(places: &[Arc<Place>]) {

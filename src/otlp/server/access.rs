@@ -1,9 +1,11 @@
 //! Who may send: whoever reaches the socket, who has the token, or over TLS, perhaps only clients with a certificate.
 //!
-//! In go settings with paths of PEM files, out comes what a connection and a request are checked by. Files are read once.
+//! In go settings with paths of PEM files, out comes what a connection and a request are checked by. Files are read again once
+//! they have changed, as certificates are renewed.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, header};
 use rustls::pki_types::PrivateKeyDer;
@@ -30,7 +32,7 @@ pub struct ServerTls {
 /// What a socket asks of who connects to it.
 #[derive(Clone, Default)]
 pub struct Access {
-    pub(super) tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Certificates>>,
     token: Option<Arc<str>>,
 }
 
@@ -42,7 +44,13 @@ impl Access {
 
     /// TLS and a token, each if given. Reads the files.
     pub fn new(tls: Option<&ServerTls>, token: Option<&str>) -> Result<Access, TlsError> {
-        Ok(Access { tls: tls.map(acceptor).transpose()?, token: token.map(Into::into) })
+        let certificates = tls.map(|tls| Certificates::read(tls, Instant::now()).map(Arc::new));
+        Ok(Access { tls: certificates.transpose()?, token: token.map(Into::into) })
+    }
+
+    /// What speaks TLS, if that is spoken, and whether files that have changed could not be read: then it is as before.
+    pub(super) fn acceptor(&self) -> Option<(TlsAcceptor, bool)> {
+        self.tls.as_ref().map(|certificates| certificates.acceptor(Instant::now()))
     }
 
     /// Whether the authorization of requests is meant for this receiver.
@@ -69,6 +77,51 @@ impl Access {
 fn is_equal(given: &[u8], expected: &[u8]) -> bool {
     let differing = given.iter().zip(expected).fold(0, |all, (one, other)| all | (one ^ other));
     given.len() == expected.len() && differing == 0
+}
+
+/// How often it is looked whether files have changed.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// What was read from files, and when.
+struct Certificates {
+    settings: ServerTls,
+    read: Mutex<Read>,
+}
+
+struct Read {
+    acceptor: TlsAcceptor,
+    /// When the files were changed last.
+    changed: [Option<SystemTime>; 3],
+    looked_at: Instant,
+}
+
+impl Certificates {
+    fn read(settings: &ServerTls, now: Instant) -> Result<Certificates, TlsError> {
+        let read = Read { changed: changed(settings), acceptor: acceptor(settings)?, looked_at: now };
+        Ok(Certificates { settings: settings.clone(), read: Mutex::new(read) })
+    }
+
+    fn acceptor(&self, now: Instant) -> (TlsAcceptor, bool) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut has_failed = false;
+        if now.saturating_duration_since(read.looked_at) >= LOOK_EVERY {
+            read.looked_at = now;
+            let changed = changed(&self.settings);
+            if changed != read.changed {
+                match acceptor(&self.settings) {
+                    Ok(acceptor) => (read.acceptor, read.changed) = (acceptor, changed),
+                    // They may be half written: looked at again.
+                    Err(_) => has_failed = true,
+                }
+            }
+        }
+        (read.acceptor.clone(), has_failed)
+    }
+}
+
+fn changed(settings: &ServerTls) -> [Option<SystemTime>; 3] {
+    let of = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
+    [of(&settings.cert), of(&settings.key), settings.client_ca.as_deref().and_then(of)]
 }
 
 fn acceptor(settings: &ServerTls) -> Result<TlsAcceptor, TlsError> {
@@ -110,6 +163,40 @@ mod tests {
         }
         assert!(!allows(None));
         assert!(Access::open().check(&HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tls");
+        let copy = |name: &str, seconds: u64| {
+            for (from, to) in [("pem", "cert"), ("key", "key")] {
+                std::fs::copy(testdata.join(format!("{name}.{from}")), path(to)).unwrap();
+                let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+                std::fs::File::options().write(true).open(path(to)).unwrap().set_modified(time).unwrap();
+            }
+        };
+        copy("server", 1);
+        let settings = ServerTls { cert: path("cert"), key: path("key"), client_ca: None };
+        let start = Instant::now();
+        let certificates = Certificates::read(&settings, start).unwrap();
+        let config = |seconds| {
+            let (acceptor, has_failed) = certificates.acceptor(start + Duration::from_secs(seconds));
+            (Arc::as_ptr(acceptor.config()) as usize, has_failed)
+        };
+        let first = config(0);
+        copy("client", 2);
+        assert_eq!(config(59), first);
+        let second = config(60);
+        assert!(second.0 != first.0 && !second.1);
+        std::fs::write(path("cert"), "half a").unwrap();
+        assert_eq!(config(119), second);
+        assert_eq!(config(121), (second.0, true));
+        copy("server", 3);
+        let third = config(200);
+        assert!(third.0 != second.0 && !third.1);
+        assert_eq!(config(300), third);
     }
 
     #[test]

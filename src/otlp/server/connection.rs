@@ -33,7 +33,10 @@ const HTTP1_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Serves a connection.
 pub(super) async fn run(stream: Stream, shared: Arc<Shared>, access: Arc<Access>) {
-    let Some(acceptor) = access.tls.clone() else { return spoken_on(stream, shared, access).await };
+    let Some((acceptor, has_failed)) = access.acceptor() else { return spoken_on(stream, shared, access).await };
+    if has_failed {
+        shared.handler.refused("certificate_not_read");
+    }
     match timeout(shared.limits.head_time_max, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => spoken_on(stream, shared, access).await,
         Ok(Err(_)) => shared.handler.refused("tls_failed"),

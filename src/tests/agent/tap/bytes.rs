@@ -160,8 +160,13 @@ fn json_that_cannot_go_to_grpc_alone_is_refused_in_words() {
     assert_eq!((capture.count(), tap.metric("spanline_requests_refused_total{reason=\"no_form\"}")), (0, 3));
 }
 
+/// Each case takes a tap and two destinations of its own: few, unless more are asked for.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn any_bytes_go_out_as_they_came(

@@ -80,6 +80,11 @@ fn a_client_is_told_when_to_come_again() {
     assert_eq!(told.each_ref().map(|told| told.code), [0, 14, 503]);
     assert!(told[1].headers.contains_key("grpc-status-details-bin"));
     assert_eq!(told[2].headers["retry-after"], "1");
+    // What never fits is not tried again.
+    let giant = Sent::new(Signal::Traces, spans(1, &"x".repeat(1_100_000)));
+    let told = block_on(async { [grpc(tap.grpc(), &giant).await, http(tap.http(), &giant).await] });
+    assert_eq!(told.each_ref().map(|told| told.code), [8, 413]);
+    assert!(!told[0].headers.contains_key("grpc-status-details-bin"));
 }
 
 #[test]
