@@ -1,6 +1,7 @@
 //! How right links are, and what they cost: labelled nodes of `testdata/labelled`, with all of their traces and with fewer.
 //!
-//! `cargo bench --bench accuracy -- [NODE…] [--percent N]… [--stream SECONDS [--wait SECONDS] [--after SECONDS]]`
+//! `cargo bench --bench accuracy -- [NODE…] [--percent N]… [--stream SECONDS [--wait SECONDS] [--after SECONDS]
+//! [--keep FOLDER]]`
 //!
 //! A node is a name in `testdata/labelled` or the folder of an unpacked capture. Prints for each node, share of traces kept
 //! and producer: lines that have a span, trace precision, trace recall, the share of exact spans among the right traces; of
@@ -8,7 +9,7 @@
 //! linking). At the end, over all: links by confidence.
 //! With `--stream` spans and lines come as they were made, lines are decided every so many seconds once they have waited
 //! (10 seconds), and those of the first seconds (60) are left out, when little was learned; next to it stands what the same
-//! lines reach when all are decided at once. CPU time is told by part: taking in spans and lines, learning and deciding,
+//! lines reach when all are decided at once; the links of both are written to a folder where one is given. CPU time is told by part: taking in spans and lines, learning and deciding,
 //! giving out links.
 
 #[path = "../tests/harness/labelled.rs"]
@@ -19,7 +20,7 @@ mod measure;
 mod replay;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rustix::time::{ClockId, clock_gettime};
@@ -37,11 +38,14 @@ struct Stream {
     step: f64,
     wait: f64,
     after: f64,
+    /// Where links are kept.
+    keep: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
-    let (mut nodes, mut percents, mut stream, mut wait, mut after) = (Vec::new(), Vec::new(), None, 10.0, 60.0);
+    let (mut nodes, mut percents, mut stream, mut wait, mut after, mut keep) =
+        (Vec::new(), Vec::new(), None, 10.0, 60.0, None);
     while let Some(word) = words.next() {
         let mut number =
             || -> Result<f64> { Ok(words.next().with_context(|| format!("{word} needs a number"))?.parse::<f64>()?) };
@@ -50,6 +54,7 @@ fn main() -> Result<()> {
             "--stream" => stream = Some(number()?),
             "--wait" => wait = number()?,
             "--after" => after = number()?,
+            "--keep" => keep = words.next().map(PathBuf::from),
             _ => nodes.push(word),
         }
     }
@@ -70,7 +75,7 @@ fn main() -> Result<()> {
     match stream {
         Some(step) => {
             percents.extend(percents.is_empty().then_some(100));
-            play_all(&nodes, &percents, &node, &Stream { step, wait, after })
+            play_all(&nodes, &percents, &node, &Stream { step, wait, after, keep })
         }
         None => {
             percents.extend(percents.is_empty().then_some([100, 50, 20, 5]).into_iter().flatten());
@@ -99,13 +104,15 @@ fn play_all(
             if lasts > stream.after {
                 node.leave_out(replay.lines_before(replay.begins() + (stream.after * 1e9) as i64))?;
             }
-            let score = |links: &[Option<Link>]| {
+            let short = name.rsplit('/').next().unwrap_or_default();
+            let score = |links: &[Option<Link>], how: &str| {
                 replay.write(links, &node.links)?;
+                if let Some(folder) = &stream.keep {
+                    std::fs::copy(&node.links, folder.join(format!("{short}-{percent}-{how}.links")))?;
+                }
                 anyhow::Ok(node.score())
             };
-            let (streamed, at_once) = (score(&streamed)?, score(&at_once)?);
-
-            let short = name.rsplit('/').next().unwrap_or_default();
+            let (streamed, at_once) = (score(&streamed, "stream")?, score(&at_once, "once")?);
             for (producer, tally) in streamed.score.producers.iter().filter(|(_, tally)| tally.labelled > 0) {
                 let share = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.4}"));
                 print!("{short:<24} {percent:>4} {producer:<12} {:>8}", tally.labelled);

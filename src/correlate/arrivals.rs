@@ -4,7 +4,7 @@
 //! What a line says is not looked at but for the trace that it names.
 
 use super::index::{RecentSpans, SpanIndex};
-use super::learn::LOOKAHEAD_NS;
+use super::learn::Sample;
 use crate::record::Record;
 
 /// Spans so long before and after lines are looked at too, ns: lines tell of those next to them, and words and clocks of
@@ -69,9 +69,12 @@ impl Arrivals {
         index.show(&self.spans, &self.spans.select(window, &due.traces));
     }
 
-    /// Has the index show all spans up to those that lie around lines that are learned from too.
-    pub(crate) fn show_all(&self, index: &mut SpanIndex, due: &Due) {
-        let window = (i64::MIN, due.times.1.saturating_add(LOOKAHEAD_NS + AROUND_NS));
-        index.show(&self.spans, &self.spans.select(window, &due.traces));
+    /// Has the index show the spans of the traces that services of a sample have part in, as far as its lines may lie in them.
+    pub(crate) fn show_traces(&self, index: &mut SpanIndex, sample: &Sample) {
+        let (from, to) = sample.times;
+        let window = (from.saturating_sub(AROUND_NS), to.saturating_add(AROUND_NS));
+        let is_of = |resource| sample.services.contains(&index.resource(resource).service_number);
+        let selected = self.spans.select_traces(window, is_of);
+        index.show(&self.spans, &selected);
     }
 }

@@ -8,34 +8,25 @@ use super::arrivals::Arrivals;
 use super::explain;
 use super::explanation::Explanation;
 use super::index::{IndexStats, Limits, SpanIndex};
-use super::learn::{Engine, LearningLimits, Progress, Rules, Task, Writers};
+use super::learn::{Engine, LearningLimits, Rules, Task, Writers};
 use super::requests::crio::{Requests, named_in};
 use super::requests::position::{LinePosition, position, position_of};
 use super::rules::call_sites::CallSites;
 use super::rules::named::named_by;
 use super::rules::outcome::RuleOutcome;
 use super::rules::{api_server, conmon_rs, containerd, crio, hints, process, written};
+use super::sources::{MARGIN_NS, Sources, traced};
+use super::text::hash::NumberSet;
 use crate::facts::{ResourceFact, SpanFact};
 use crate::record::{Link, Origin, Pod, Position, Producer, Record, Unlinked};
-
-/// Sources whose resources are remembered; further ones are looked up for every line.
-const SOURCES_MAX: usize = 1 << 20;
-/// Writers of one source whose resources are remembered.
-const WRITERS_MAX: usize = 256;
-
-/// Lines so much before the first span of their writer, or after the last, have none: what was not traced any more says
-/// nothing of the share of requests that were recorded. More than any clock or rounded time is off.
-const MARGIN_NS: i64 = 5_000_000_000;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Correlator {
     pub(crate) index: SpanIndex,
     pub(crate) requests: Requests,
-    /// By source: its writers, one but for journals.
-    pub(crate) sources: Vec<Vec<Writer>>,
-    /// Number of writers in all.
-    writers: u32,
+    /// Who writes the lines of each source.
+    pub(crate) sources: Sources,
     /// Lines of CRI-O with whole seconds, by (identity, place), and their times: their order is all they have.
     pub(crate) rounded: Vec<(u64, LinePosition, i64)>,
     /// Where programs write their lines, as the user says.
@@ -44,21 +35,8 @@ pub struct Correlator {
     pub(crate) engine: Engine,
     /// Where spans and lines come together, and are decided as they go: see [`Correlator::advance`].
     pub(crate) stream: Option<Box<Arrivals>>,
-    /// How many resources there were when those of each writer were looked for last.
-    pub(crate) resources_known: usize,
     /// Lines up to here are decided, ns since the epoch.
     pub(crate) decided: i64,
-}
-
-/// Who writes lines of a source.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    /// Among all writers.
-    number: u32,
-    pub(crate) origin: Origin,
-    pub(crate) resources: Vec<u32>,
-    /// While it has spans, and a little longer.
-    pub(crate) range: (i64, i64),
 }
 
 /// What correlation could not keep.
@@ -83,14 +61,12 @@ impl Correlator {
         Correlator {
             index: SpanIndex::new(limits),
             requests: Requests::default(),
-            sources: Vec::new(),
-            writers: 0,
+            sources: Sources::default(),
             rounded: Vec::new(),
             sites: CallSites::default(),
             limits: LearningLimits::default(),
             engine: Engine::default(),
             stream: None,
-            resources_known: 0,
             decided: i64::MIN,
         }
     }
@@ -141,13 +117,20 @@ impl Correlator {
     /// First pass: a source begins. False where its lines teach nothing, and need not be observed: those of a container
     /// without spans, and the logs of the API server. (Lines of a journal have origins of their own.)
     pub fn source_begins(&mut self, source: u32, origin: &Origin) -> bool {
-        let is_traced = self.remember_source(source, origin).is_none_or(|(_, range)| range.0 <= range.1);
+        let is_traced =
+            self.sources.writer(&self.index, source, origin).is_none_or(|writer| writer.range.0 <= writer.range.1);
         self.engine.keeps_evidence()
             || self.stream.is_some()
             || match origin.producer {
                 Producer::Audit | Producer::ApiServer => false,
                 _ => origin.pod.is_none() || is_traced,
             }
+    }
+
+    /// Whether spans of a record's writer have come.
+    pub fn knows_spans_of(&mut self, record: &Record<'_>) -> bool {
+        let writer = self.sources.writer(&self.index, record.source, record.origin);
+        writer.is_none_or(|writer| !writer.resources.is_empty())
     }
 
     /// Whether any span lies between these times, or little before or after them.
@@ -164,7 +147,8 @@ impl Correlator {
             None if self.index.is_empty() => return,
             None => {}
         }
-        let writer = self.remember_source(record.source, record.origin);
+        let writer = self.sources.writer(&self.index, record.source, record.origin);
+        let writer = writer.map(|writer| (writer.number, writer.range));
         self.requests.observe(&self.index.hasher, record, self.limits.requests());
         let is_rounded = record.time_digits == 0 && self.rounded.len() < self.limits.rounded();
         if is_rounded && let Some((id, _)) = named_in(record) {
@@ -182,32 +166,40 @@ impl Correlator {
 
     /// Between the passes: all spans are in, all records were observed.
     pub fn settle(&mut self) {
-        self.decide(None);
+        self.decide(Task::Whole);
     }
 
-    /// `progress`: of a stream; else all lines are due.
-    pub(crate) fn decide(&mut self, progress: Option<Progress>) {
+    /// Finds the calls that requests are, then decides lines, or learns from them.
+    pub(crate) fn decide(&mut self, task: Task<'_>) {
         self.index.settle();
         self.rounded.sort_unstable();
         let mut of_crio: Vec<u32> = Vec::new();
-        for source in self.sources.iter().flatten() {
+        for source in self.sources.writers() {
             if source.origin.producer == Producer::Crio {
                 of_crio.extend(&source.resources);
             }
         }
-        let times = match progress {
-            Some(Progress { task: Task::Decide(times), .. }) => Some(times),
-            _ => None,
+        let is_of = |resource: &u32, services: &NumberSet<u32>| {
+            services.contains(&self.index.resource(*resource).service_number)
         };
-        self.requests.settle(&self.index, &of_crio, times);
+        match task {
+            Task::Whole | Task::Window(_) => self.requests.settle(&self.index, &of_crio, None, true),
+            Task::Decide(_, times) => self.requests.settle(&self.index, &of_crio, Some(times), false),
+            Task::Learn(_, sample) if of_crio.iter().any(|resource| is_of(resource, &sample.services)) => {
+                self.requests.settle(&self.index, &of_crio, Some(sample.times), true);
+            }
+            Task::Learn(..) => {}
+        }
         let (index, requests) = (&self.index, &self.requests);
-        let mut resources: Vec<&[u32]> = vec![&[]; self.writers as usize];
-        let mut ranges = vec![(i64::MAX, i64::MIN); self.writers as usize];
-        for writer in self.sources.iter().flatten() {
+        let mut resources: Vec<&[u32]> = vec![&[]; self.sources.count()];
+        let mut ranges = vec![(i64::MAX, i64::MIN); self.sources.count()];
+        let services = self.sources.services(&self.index);
+        for writer in self.sources.writers() {
             resources[writer.number as usize] = &writer.resources;
             ranges[writer.number as usize] = writer.range;
         }
-        let writers = Writers { resources: &resources, ranges: progress.map(|_| ranges.as_slice()) };
+        let ranges = (!matches!(task, Task::Whole)).then_some(ranges.as_slice());
+        let writers = Writers { resources: &resources, services: &services, ranges };
         let known = |hint, writer, time| {
             hints::known(index, requests, hint, resources.get(writer as usize).copied().unwrap_or_default(), time)
         };
@@ -215,10 +207,7 @@ impl Correlator {
             requests.bounds(source, file, offset, second).map(|bounds| (bounds.from, bounds.to))
         };
         let rules = Rules { known: &known, bounds: &bounds };
-        match progress {
-            None => self.engine.settle(index, writers, rules),
-            Some(progress) => self.engine.advance(index, writers, rules, progress),
-        }
+        self.engine.run(index, writers, rules, task);
     }
 
     /// Second pass: the span a record belongs to.
@@ -233,8 +222,8 @@ impl Correlator {
             RuleOutcome::Nothing if self.index.is_empty() => Err(Unlinked::NoTraces),
             RuleOutcome::Nothing => {
                 let place = (record.source, file, offset);
-                self.engine.link(&self.index, place).ok_or_else(|| match self.unlinked(record) {
-                    Unlinked::NoEvidence => self.engine.undecided(place).unwrap_or(Unlinked::NoSpanNear),
+                self.engine.decisions().link(place).ok_or_else(|| match self.unlinked(record) {
+                    Unlinked::NoEvidence => self.engine.decisions().why_none(place).unwrap_or(Unlinked::NoSpanNear),
                     reason => reason,
                 })
             }
@@ -244,8 +233,7 @@ impl Correlator {
     /// Why a record may have no link, as far as that is known without the other lines: [`Unlinked::NoEvidence`] where they
     /// tell.
     fn unlinked(&self, record: &Record<'_>) -> Unlinked {
-        let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
-        let range = match writers.iter().find(|writer| writer.origin == *record.origin) {
+        let range = match self.sources.known(record.source, record.origin) {
             Some(writer) => writer.range,
             None => traced(&self.index, record.origin).1,
         };
@@ -256,8 +244,7 @@ impl Correlator {
     /// What explicit evidence says of a record. All spans are in; further records may still be to come.
     fn early<'r>(&self, record: &'r Record<'_>) -> RuleOutcome<'r> {
         let ad_hoc;
-        let writers = self.sources.get(record.source as usize).map_or(&[][..], Vec::as_slice);
-        let resources = match writers.iter().find(|writer| writer.origin == *record.origin) {
+        let resources = match self.sources.known(record.source, record.origin) {
             Some(writer) => &writer.resources,
             _ if self.index.is_empty() => &Vec::new(),
             _ => {
@@ -339,29 +326,6 @@ impl Correlator {
         lines
     }
 
-    /// The number of a writer, where it can be kept, and while it has spans.
-    fn remember_source(&mut self, source: u32, origin: &Origin) -> Option<(u32, (i64, i64))> {
-        let at = source as usize;
-        if at >= SOURCES_MAX {
-            return None;
-        }
-        if at >= self.sources.len() {
-            self.sources.resize_with(at + 1, Vec::new);
-        }
-        let writers = &mut self.sources[at];
-        if let Some(known) = writers.iter().find(|writer| writer.origin == *origin) {
-            return Some((known.number, known.range));
-        }
-        if writers.len() >= WRITERS_MAX {
-            return None;
-        }
-        let number = self.writers;
-        self.writers += 1;
-        let (resources, range) = traced(&self.index, origin);
-        writers.push(Writer { number, origin: origin.clone(), resources, range });
-        Some((number, range))
-    }
-
     /// Which of the lines that are equal but for their time this is, and how many there are.
     fn rank(&self, own: (u64, LinePosition)) -> Option<(usize, usize)> {
         let start = self.rounded.partition_point(|row| row.0 < own.0);
@@ -380,21 +344,4 @@ fn away(record: &Record<'_>, range: (i64, i64)) -> Option<Unlinked> {
         Some(time) if time < range.0 || time > range.1 => Some(Unlinked::NoTimeOverlap),
         Some(_) => None,
     }
-}
-
-/// The resources of a writer's spans, and while it has any.
-fn traced(index: &SpanIndex, origin: &Origin) -> (Vec<u32>, (i64, i64)) {
-    let resources = process::resources_of(origin, index.resources());
-    let range = range_of(index, &resources);
-    (resources, range)
-}
-
-/// While a writer of these resources has spans, with a margin.
-pub(crate) fn range_of(index: &SpanIndex, resources: &[u32]) -> (i64, i64) {
-    let (from, to) = match index.range_of(resources) {
-        // It has spans, but not of the time that is in hand.
-        (from, to) if from > to && !resources.is_empty() => (i64::MAX, i64::MAX),
-        range => range,
-    };
-    (from.saturating_sub(MARGIN_NS), to.saturating_add(MARGIN_NS))
 }

@@ -15,6 +15,7 @@ pub mod index;
 mod learn;
 mod requests;
 mod rules;
+mod sources;
 mod stream;
 mod text;
 

@@ -5,9 +5,8 @@
 //! then is the caller's.
 
 use super::arrivals::Arrivals;
-use super::correlator::{Correlator, range_of};
-use super::learn::{Progress, Task};
-use super::rules::process::resources_of;
+use super::correlator::Correlator;
+use super::learn::{CONTEXT_NS, Progress, Task};
 
 /// How a stream is followed.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +27,12 @@ impl Memory {
     }
 }
 
+impl Memory {
+    fn progress(&self, due: i64) -> Progress {
+        Progress { due, memory: self.nanos, half_life: self.half_life }
+    }
+}
+
 impl Default for Memory {
     fn default() -> Memory {
         Memory { nanos: 60_000_000_000, half_life: 600_000_000_000 }
@@ -42,11 +47,9 @@ impl Correlator {
         self.engine.follow();
     }
 
-    /// No more lines come from a source.
+    /// No line of a source is left, nor comes any more: its number may be another's.
     pub fn source_ends(&mut self, source: u32) {
-        if let Some(writers) = self.sources.get_mut(source as usize) {
-            writers.clear();
-        }
+        self.sources.source_ends(source);
     }
 
     /// Decides the lines up to `due` (ns since the epoch) that were observed since the last time: their links are there
@@ -55,19 +58,21 @@ impl Correlator {
     pub fn advance(&mut self, due: i64, memory: Memory) {
         let Some(mut stream) = self.stream.take() else { return };
         self.engine.begin_step();
-        let from = due.saturating_sub(memory.nanos);
         let spans_from = self.needed_from(due, memory);
         stream.spans.forget_before(spans_from, due);
         self.index.forget_names(&mut stream.spans);
         if let Some(lines) = stream.due(due, spans_from) {
             self.forget_requests_before(spans_from);
-            let task = self.engine.task(lines.times, due, memory.nanos);
-            match task {
-                Task::Decide(_) => stream.show_around(&mut self.index, &lines),
-                Task::Estimate(_) | Task::Window(_) => stream.show_all(&mut self.index, &lines),
+            self.sources.find_resources(&self.index);
+            let progress = memory.progress(due);
+            if let Some(sample) = self.engine.sample(&self.sources.services(&self.index), progress) {
+                stream.show_traces(&mut self.index, &sample);
+                self.sources.find_ranges(&self.index);
+                self.decide(Task::Learn(progress, &sample));
             }
-            self.find_writers();
-            self.decide(Some(Progress { due, half_life: memory.half_life, silent_since: from, task }));
+            stream.show_around(&mut self.index, &lines);
+            self.sources.find_ranges(&self.index);
+            self.decide(Task::Decide(progress, with_context(lines.times)));
         }
         self.stream = Some(stream);
     }
@@ -83,7 +88,8 @@ impl Correlator {
     /// All spans of a stretch of time are in; its lines come next.
     pub fn spans_are_in(&mut self) {
         self.index.settle();
-        self.find_writers();
+        self.sources.find_resources(&self.index);
+        self.sources.find_ranges(&self.index);
     }
 
     /// Decides the lines up to `due` with the spans that are there, by what all lines of the stretch and those before teach.
@@ -92,9 +98,7 @@ impl Correlator {
         self.engine.begin_step();
         let needed_from = self.needed_from(due, memory);
         self.forget_requests_before(needed_from);
-        let from = due.saturating_sub(memory.nanos);
-        let task = Task::Window(from);
-        self.decide(Some(Progress { due, half_life: memory.half_life, silent_since: from, task }));
+        self.decide(Task::Window(memory.progress(due)));
     }
 
     /// Bytes that spans and lines of a stream take, and what was learned from them.
@@ -114,18 +118,11 @@ impl Correlator {
         self.requests.forget_before(time);
         self.rounded.retain(|row| row.2 >= time);
     }
+}
 
-    /// The spans that each writer has by now.
-    fn find_writers(&mut self) {
-        let known = std::mem::replace(&mut self.resources_known, self.index.resources().len());
-        let has_new = known != self.resources_known;
-        for writer in self.sources.iter_mut().flatten() {
-            if has_new {
-                writer.resources = resources_of(&writer.origin, self.index.resources());
-            }
-            writer.range = range_of(&self.index, &writer.resources);
-        }
-    }
+/// Times of lines, and a little more on both sides: lines next to each other tell of the same requests.
+fn with_context((from, to): (i64, i64)) -> (i64, i64) {
+    (from.saturating_sub(CONTEXT_NS), to.saturating_add(CONTEXT_NS))
 }
 
 #[cfg(test)]
@@ -167,7 +164,7 @@ mod tests {
         let memory = Memory { nanos: 20_000_000_000, ..Memory::default() };
         let resource = ResourceFact { service: "web", ..ResourceFact::default() };
         let mut most = [0; 2];
-        for second in 0..240i64 {
+        for second in 0..1_200i64 {
             for number in 0..50i64 {
                 let start = second * 1_000_000_000 + number * 20_000_000;
                 let id = (second * 50 + number + 1) as u64;
@@ -180,7 +177,7 @@ mod tests {
                 line(&origin, &text, start + 1_000_000, id, |record| correlator.observe(record));
             }
             correlator.advance((second - 10) * 1_000_000_000, memory);
-            let half = usize::from(second >= 120);
+            let half = usize::from(second >= 600);
             most[half] = most[half].max(correlator.bytes());
         }
         assert!(most[1] < most[0] + most[0] / 10, "{most:?}");

@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 use super::span::{AHEAD_NS, IndexStats, Limits, Span};
 use super::span_ids::SpanIds;
 use super::tables::low_half_of;
-use crate::correlate::text::hash::mix;
+use crate::correlate::text::hash::{NumberSet, mix};
 
 /// Spans of one segment.
 const SEGMENT_SPANS: usize = 1024;
@@ -155,6 +155,19 @@ impl RecentSpans {
             selected.sort_unstable_by_key(|number| number.wrapping_sub(self.first));
             selected.dedup();
         }
+        selected
+    }
+
+    /// The same of those traces only in which a span of one of some resources touches the window.
+    pub(crate) fn select_traces(&self, window: (i64, i64), is_of: impl Fn(u32) -> bool) -> Vec<u32> {
+        let mut selected = self.select(window, &[]);
+        let low = |number: &u32| {
+            let span = &self.row(*number).span;
+            (low_half_of(&span.trace_id), span.resource)
+        };
+        let of = selected.iter().map(low).filter(|(_, resource)| is_of(*resource));
+        let traces: NumberSet<u64> = of.map(|(trace, _)| trace).collect();
+        selected.retain(|number| traces.contains(&low(number).0));
         selected
     }
 

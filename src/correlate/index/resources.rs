@@ -30,6 +30,8 @@ pub struct Resource {
     pub instance: String,
     /// `process.pid`, 0 where not told.
     pub pid: u64,
+    /// Equal for resources of one service, from the first on.
+    pub(crate) service_number: u32,
 }
 
 impl Resource {
@@ -45,7 +47,7 @@ impl Resource {
             && self.instance == fact.instance
     }
 
-    fn new(fact: &ResourceFact<'_>) -> Resource {
+    fn new(fact: &ResourceFact<'_>, service_number: u32) -> Resource {
         Resource {
             service: fact.service.to_owned(),
             pod_uid: fact.pod_uid.to_owned(),
@@ -56,6 +58,7 @@ impl Resource {
             host: fact.host.to_owned(),
             instance: fact.instance.to_owned(),
             pid: fact.pid,
+            service_number,
         }
     }
 }
@@ -65,6 +68,7 @@ impl Resource {
 pub(crate) struct Resources {
     list: Vec<Resource>,
     numbers: HashMap<u64, Vec<u32>>,
+    services: HashMap<String, u32>,
     /// Spans come in runs of one resource.
     last: usize,
     last_run: u64,
@@ -87,7 +91,9 @@ impl Resources {
             None if self.list.len() >= RESOURCES_MAX => self.list.len() - 1,
             None => {
                 numbers.push(self.list.len() as u32);
-                self.list.push(Resource::new(fact));
+                let next = self.services.len() as u32;
+                let service = *self.services.entry(fact.service.to_owned()).or_insert(next);
+                self.list.push(Resource::new(fact, service));
                 self.list.len() - 1
             }
         };

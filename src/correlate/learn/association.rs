@@ -6,6 +6,7 @@ use super::candidates::Candidates;
 use super::earlier_lines::Told;
 use super::factors::adjacent_lines::AdjacentLines;
 use super::factors::concurrency::Concurrency;
+use super::factors::lateness::Lateness;
 use super::factors::shared_words::SharedWords;
 use super::habit::Habit;
 use super::posteriors::Posteriors;
@@ -20,6 +21,8 @@ pub(crate) struct ContextFactors {
     /// Of each pair: what the adjacent lines say.
     pub(crate) adjacent_lines: AdjacentLines,
     pub(crate) concurrency: Concurrency,
+    /// How lines stand to the ends of spans.
+    pub(crate) lateness: Lateness,
     /// Of each class: its lines are written after the span's end.
     pub(crate) written_after: Vec<bool>,
     /// Of each template: the likelihood ratio of spans that had certainly ended.

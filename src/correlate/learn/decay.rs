@@ -6,12 +6,13 @@
 
 use super::association::Association;
 use super::candidates::{Block, Candidates};
+use super::factors::end_counts::EndCounts;
 use super::histograms::Histograms;
 use super::lines::Lines;
 use super::operations::Operations;
 use super::prior::{Prior, TemplateCounts};
 use super::request_keys::Agreement;
-use super::stream_tuning::{DECAY_CLASS_LEAST, DECAY_GROWTH, DECAY_LINES_LEAST};
+use super::stream_tuning::{DECAY_CLASS_LEAST, DECAY_GROWTH, DECAY_LINES_LEAST, DECAY_STEP_NS};
 use crate::correlate::text::hash::{NumberMap, mix};
 
 /// Templates that are remembered.
@@ -29,6 +30,8 @@ pub(crate) struct DecayedStatistics {
     kinds: NumberMap<u64, f32>,
     /// How well the values of keys agreed on a trace.
     pub(crate) keys: Agreement,
+    /// Of messages, whoever writes them: how lines stand to the ends of spans.
+    messages: NumberMap<u64, EndCounts>,
     /// Counts have decayed up to here, ns since the epoch.
     until: Option<i64>,
     /// Lines before are learned from, and forgotten: all that may be known of them has come.
@@ -49,13 +52,17 @@ struct Template {
 struct ClassCounts {
     clutter: Histograms,
     pairs: Histograms,
+    /// Its lines, and those that are certainly late.
+    late: (f32, f32),
 }
 
 impl Template {
     fn scale(&mut self, part: f32) {
-        let TemplateCounts { lines, none, concurrent } = &mut self.counts;
+        let TemplateCounts { lines, none, concurrent, ends } = &mut self.counts;
         [lines, none, concurrent].into_iter().for_each(|of| *of *= part);
+        ends.scale(part);
         for class in self.classes.values_mut() {
+            class.late = (class.late.0 * part, class.late.1 * part);
             class.clutter.scale(part);
             class.pairs.scale(part);
         }
@@ -74,8 +81,8 @@ fn key_of(candidates: &Candidates, template: usize) -> u64 {
 impl DecayedStatistics {
     /// Nothing so far; so many classes are remembered.
     pub(crate) fn new(classes_max: usize) -> DecayedStatistics {
-        let (templates, kinds, keys, until, from) = Default::default();
-        DecayedStatistics { classes_max, templates, kinds, keys, until, from }
+        let (templates, kinds, keys, messages, until, from) = Default::default();
+        DecayedStatistics { classes_max, templates, kinds, keys, messages, until, from }
     }
 
     /// Lines of a service so far that are of a kind which may make a template.
@@ -92,10 +99,14 @@ impl DecayedStatistics {
             + self.keys.len() * size_of::<((u32, u32), (f32, f32))>()
     }
 
-    /// Halves all counts in each `half_life`, ns. Lines before `from` are learned from next.
+    /// Halves all counts in each `half_life`, ns. Lines before `from` are learned from for the last time next.
     pub(crate) fn decay(&mut self, now: i64, from: i64, half_life: i64) {
         self.from = from;
-        let before = self.until.replace(now).unwrap_or(now);
+        let before = *self.until.get_or_insert(now);
+        if now.saturating_sub(before) < DECAY_STEP_NS.min(half_life / 60) {
+            return;
+        }
+        self.until = Some(now);
         let part = 0.5f32.powf(now.saturating_sub(before).max(0) as f32 / half_life.max(1) as f32);
         self.templates.retain(|_, of| {
             of.scale(part);
@@ -106,6 +117,10 @@ impl DecayedStatistics {
         self.kinds.retain(|_, lines| {
             *lines *= part;
             *lines >= DECAY_LINES_LEAST
+        });
+        self.messages.retain(|_, ends| {
+            ends.scale(part);
+            ends.all >= DECAY_LINES_LEAST
         });
         self.keys.retain(|_, of| {
             *of = (of.0 * part, of.1 * part);
@@ -121,11 +136,17 @@ impl DecayedStatistics {
             let counts = known.map(|of| of.counts).unwrap_or_default();
             candidates.templates.lines[block.template] += counts.lines as u32;
             prior.templates.push(counts);
+            let message = candidates.templates.message[block.template];
+            if let Some(all) = self.messages.get(&message) {
+                let others = prior.messages.entry(message).or_insert(*all);
+                *others = others.less(&counts.ends);
+            }
             for class in block.classes.clone() {
                 let operation = operations.key(candidates.classes[class].1);
                 let habits = known.and_then(|of| of.classes.get(&operation));
                 prior.own_clutter.push(candidates.clutter[class].clone());
                 prior.pairs.push(habits.map(|of| of.pairs.clone()).unwrap_or_default());
+                prior.late.push(habits.map(|of| of.late).unwrap_or_default());
                 if let Some(ClassCounts { clutter, .. }) = habits {
                     candidates.clutter[class].take_in(clutter, 1.0);
                 }
@@ -144,7 +165,7 @@ impl DecayedStatistics {
         all
     }
 
-    /// Learns from the lines of these candidates that are forgotten now.
+    /// Learns from the lines of these candidates that are learned from for the last time.
     pub(crate) fn learn(
         &mut self,
         candidates: &Candidates,
@@ -153,7 +174,10 @@ impl DecayedStatistics {
         operations: &Operations,
     ) {
         let from = self.from;
-        let goes = |line: u32| lines.rows[line as usize].time < from;
+        let goes = |line: u32| {
+            let line = &lines.rows[line as usize];
+            line.is_learned || line.time < from
+        };
         let mut gone = 0;
         for block in &candidates.blocks {
             let count = candidates.rows[block.rows.clone()].iter().filter(|row| goes(row.line)).count();
@@ -196,6 +220,10 @@ impl DecayedStatistics {
         of.counts.lines += count;
         of.counts.none += gone().map(|(_, none)| none).sum::<f32>();
         of.counts.concurrent += part * association.context.concurrency.spans[block.template];
+        let lateness = &association.context.lateness;
+        let ends = &lateness.templates[block.template];
+        of.counts.ends.add_part(ends, part);
+        self.messages.entry(candidates.templates.message[block.template]).or_default().add_part(ends, part);
         let mut pairs = vec![Histograms::default(); block.classes.len()];
         for (row, _) in gone() {
             for (pair, weight) in candidates.pairs[row.pairs()].iter().zip(&association.posteriors.weights[row.pairs()])
@@ -207,6 +235,8 @@ impl DecayedStatistics {
             let habits = of.classes.entry(operations.key(candidates.classes[class].1)).or_default();
             habits.clutter.take_in(&candidates.prior.own_clutter[class], part);
             habits.pairs.take_in(pairs, 1.0);
+            let late = lateness.classes[class];
+            habits.late = (habits.late.0 + part * late.0, habits.late.1 + part * late.1);
         }
     }
 
@@ -224,6 +254,9 @@ impl DecayedStatistics {
             let half = lines.len() / 2;
             let least = *lines.select_nth_unstable_by(half, f32::total_cmp).1;
             self.kinds.retain(|_, lines| *lines > least);
+        }
+        if self.messages.len() > TEMPLATES_MAX {
+            self.messages.clear();
         }
         if self.keys.len() > KEYS_MAX {
             let mut seen: Vec<f32> = self.keys.values().map(|of| of.1).collect();

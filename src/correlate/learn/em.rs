@@ -51,6 +51,7 @@ pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps:
         concurrency: Concurrency::new(candidates, &rounds.posteriors),
         written_after: lateness.written_after(candidates),
         after_end: lateness.after_end(candidates),
+        lateness,
     };
     if keeps != Keeps::Posteriors {
         rounds.habits = vec![None; candidates.classes.len()];
@@ -67,9 +68,7 @@ pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps:
         }
     }
     rounds.agree(observed.operations, &mut groups, &mut together);
-    let told =
-        if keeps == Keeps::Habits { rounds.told(observed.operations, &groups, &mut together) } else { Vec::new() };
-    rounds.associated(groups, told)
+    rounds.associated(groups, Vec::new())
 }
 
 /// The same by what was learned before: pairs are weighed by the habits of the model, and nothing is learned. Spans take no
@@ -188,26 +187,6 @@ impl<'c> Rounds<'c> {
         }
     }
 
-    /// What lines tell of the requests they name, each by itself.
-    fn told(
-        &mut self,
-        operations: &Operations,
-        groups: &RequestGroups,
-        together: &mut [(&Block, TemplateEstimate)],
-    ) -> Vec<Told> {
-        let agreed = self.posteriors.clone();
-        for (block, estimate) in together {
-            std::mem::swap(estimate, &mut self.estimate);
-            self.load(block);
-            self.weigh(block, false);
-            self.working.store(&mut self.posteriors);
-            std::mem::swap(estimate, &mut self.estimate);
-        }
-        let told = groups.told(operations, self.candidates, &self.context.concurrency.ratios, &self.posteriors);
-        self.posteriors = agreed;
-        told
-    }
-
     fn load(&mut self, block: &Block) {
         self.working.load(self.candidates, block, &self.posteriors, &self.context);
     }
@@ -249,13 +228,14 @@ impl<'c> Rounds<'c> {
         }
     }
 
-    /// One E step of all templates, by habits that did not learn from these lines.
+    /// One E step of all templates, by habits that did not learn from these lines alone.
     fn weigh_all(&mut self, known: &Recalled<'_>) {
         for block in &self.candidates.blocks {
             self.load(block);
             let Rounds { posteriors, capacity, working, .. } = self;
             let none = posteriors.none_share[block.template];
-            weigh_rows(working, capacity, block, none, |class| &known.classes[block.classes.start + class].habit, 0.0);
+            let habit = |class: usize| &known.classes[block.classes.start + class].habit;
+            weigh_rows(working, capacity, block, none, habit, 0.0);
             capacity.share(block, none, working);
             working.store(posteriors);
         }

@@ -8,6 +8,7 @@ use super::association::Association;
 use super::calibrate::{self, Learned};
 use super::candidates::{CandidatePair, CandidateRow, Candidates};
 use super::clues::{DURATION, RARE_WORD, SIDE};
+use super::decisions::Decisions;
 use super::evidence::{Evidence, Story};
 use super::features::edges::Edges;
 use super::features::open_spans::OpenSpans;
@@ -22,32 +23,14 @@ use super::operations::Operations;
 use super::pick_span::Choices;
 use super::posteriors::{Keeps, Posteriors};
 use super::ruled::{Ruled, Rules};
-use super::stream_state::{StreamState, Task};
-use super::stream_tuning::LOOKAHEAD_NS;
+use super::stream_state::{Sample, StreamState};
+use super::task::{Progress, Task};
 use super::writers::Writers;
 use crate::correlate::hint::Hint;
 use crate::correlate::index::{Slot, SpanIndex};
 use crate::correlate::requests::timed_calls;
 use crate::correlate::text::hash::{NumberMap, NumberSet};
-use crate::record::{Link, Method, Record, Relation, Unlinked};
-
-/// What was found for a line.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Decision {
-    source: u32,
-    file: u32,
-    offset: u64,
-    slot: Slot,
-    confidence: f32,
-    method: Method,
-    relation: Relation,
-}
-
-impl Decision {
-    fn new(line: &Line, slot: Slot, confidence: f32, method: Method, relation: Relation) -> Decision {
-        Decision { source: line.source, file: line.file, offset: line.offset, slot, confidence, method, relation }
-    }
-}
+use crate::record::{Method, Record, Relation, Unlinked};
 
 /// A pod has one worker: two of its spans are never open at once.
 const ENTITY_CONFIDENCE: f32 = 0.995;
@@ -59,11 +42,7 @@ const CALL_CONFIDENCE: f32 = 0.995;
 pub(crate) struct Engine {
     limits: LearningLimits,
     lines: Lines,
-    decisions: Vec<Decision>,
-    /// Of each source: its first decision.
-    of_sources: Vec<u32>,
-    /// Lines with candidates none of which was chosen, by place, and why; of finished logs only.
-    undecided: Vec<((u32, u32, u64), Unlinked)>,
+    decisions: Decisions,
     /// Lines beyond the limit.
     overflow: u64,
     /// Bytes that lines and what was learned of them took at most.
@@ -76,18 +55,6 @@ pub(crate) struct Engine {
     evidence: Option<Box<Evidence>>,
     /// Of a stream.
     stream: Option<Box<StreamState>>,
-}
-
-/// How far a stream has come, ns since the epoch.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Progress {
-    /// Lines up to here are decided.
-    pub(crate) due: i64,
-    /// Half of what was learned is forgotten in each.
-    pub(crate) half_life: i64,
-    /// Requests without a line since then are over.
-    pub(crate) silent_since: i64,
-    pub(crate) task: Task,
 }
 
 impl Engine {
@@ -122,13 +89,11 @@ impl Engine {
     /// A step of a stream begins: the links of the last are gone.
     pub(crate) fn begin_step(&mut self) {
         self.decisions.clear();
-        self.of_sources.clear();
     }
 
-    /// What to do with lines of these times that are due. `memory`: lines are kept no longer, ns.
-    pub(crate) fn task(&mut self, due_lines: (i64, i64), due: i64, memory: i64) -> Task {
-        let from = due.saturating_sub(memory);
-        self.stream.as_mut().map_or(Task::Estimate(from), |stream| stream.task(due_lines, due, memory))
+    /// Lines to learn from before those of a stream that are due are decided, if it is time. `services`: of each writer.
+    pub(crate) fn sample(&mut self, services: &[u32], Progress { due, memory, .. }: Progress) -> Option<Sample> {
+        self.stream.as_mut()?.sample(&self.lines, services, due, memory)
     }
 
     /// Keeps what the next [`Engine::settle`] learns of each line, for [`Engine::story`].
@@ -166,45 +131,78 @@ impl Engine {
         &self.over_share
     }
 
-    /// Decides all lines.
-    pub(crate) fn settle(&mut self, index: &SpanIndex, writers: Writers<'_>, rules: Rules<'_>) {
+    /// Learns from lines, or decides them.
+    pub(crate) fn run(&mut self, index: &SpanIndex, writers: Writers<'_>, rules: Rules<'_>, task: Task<'_>) {
+        match task {
+            Task::Whole => self.settle(index, writers, rules),
+            Task::Window(progress) => self.settle_window(index, writers, rules, progress),
+            Task::Learn(progress, sample) => self.learn(index, writers, rules, sample, progress),
+            Task::Decide(progress, times) => self.advance(index, writers, rules, times, progress),
+        }
+    }
+
+    fn settle(&mut self, index: &SpanIndex, writers: Writers<'_>, rules: Rules<'_>) {
         let mut lines = std::mem::take(&mut self.lines);
         lines.narrow(rules.bounds);
         self.overflow += lines.overflow;
         self.decide(index, writers, rules, lines, i64::MAX, How::Whole);
     }
 
-    /// The same while lines still come: those that are not due are left open, and what was learned is kept.
-    pub(crate) fn advance(
+    /// Decides those that are due of a stretch of time, by what they and those before teach.
+    fn settle_window(
         &mut self,
         index: &SpanIndex,
         writers: Writers<'_>,
         rules: Rules<'_>,
-        Progress { due, half_life, silent_since, task }: Progress,
+        Progress { due, memory, half_life }: Progress,
     ) {
         let Some(mut stream) = self.stream.take() else { return };
-        match task {
-            Task::Decide(times) => {
-                let mut lines = stream.lines_between(&self.lines, times);
-                lines.narrow(rules.bounds);
-                self.decide(index, writers, rules, lines, due, How::ByModel(&mut stream));
-                stream.close(&mut self.lines, due);
-            }
-            Task::Estimate(from) | Task::Window(from) => {
-                stream.decayed.decay(due, from, half_life);
-                stream.earlier.forget_before(silent_since);
-                let (mut lines, how) = match task {
-                    Task::Window(_) => (std::mem::take(&mut self.lines), How::Window(&mut stream)),
-                    _ => (self.lines.take_until(due.saturating_add(LOOKAHEAD_NS)), How::Estimate(&mut stream)),
-                };
-                lines.narrow(rules.bounds);
-                if let Some(lines) = self.decide(index, writers, rules, lines, due, how) {
-                    let decided = lines.rows.iter().filter(|line| line.time <= due).count();
-                    self.lines.put_back(&lines, from, due);
-                    stream.learned(&self.lines, decided, due);
-                }
-            }
+        let from = due.saturating_sub(memory);
+        stream.decayed.decay(due, from, half_life);
+        stream.earlier.forget_before(from);
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.narrow(rules.bounds);
+        if let Some(lines) = self.decide(index, writers, rules, lines, due, How::Window(&mut stream)) {
+            self.lines = lines.left_after(from, due);
         }
+        self.stream = Some(stream);
+    }
+
+    /// Learns from lines of a stream.
+    fn learn(
+        &mut self,
+        index: &SpanIndex,
+        writers: Writers<'_>,
+        rules: Rules<'_>,
+        sample: &Sample,
+        Progress { due, memory, half_life }: Progress,
+    ) {
+        let Some(mut stream) = self.stream.take() else { return };
+        // Those that are due are learned from for the last time.
+        stream.decayed.decay(due, i64::MIN, half_life);
+        stream.earlier.forget_before(due.saturating_sub(memory));
+        let mut lines = stream.take_sample(&mut self.lines, writers.services, sample, due);
+        lines.narrow(rules.bounds);
+        if let Some(lines) = self.decide(index, writers, rules, lines, due, How::Learn(&mut stream)) {
+            stream.learned(&lines, writers.services, sample);
+        }
+        self.stream = Some(stream);
+    }
+
+    /// Decides the lines of a stream from the first to the last of these times, by what was learned.
+    fn advance(
+        &mut self,
+        index: &SpanIndex,
+        writers: Writers<'_>,
+        rules: Rules<'_>,
+        times: (i64, i64),
+        Progress { due, memory, .. }: Progress,
+    ) {
+        let Some(mut stream) = self.stream.take() else { return };
+        let mut lines = stream.lines_between(&self.lines, times);
+        lines.narrow(rules.bounds);
+        self.decide(index, writers, rules, lines, due, How::ByModel(&mut stream));
+        stream.close(&mut self.lines, writers.services, due, memory);
         self.stream = Some(stream);
     }
 
@@ -249,26 +247,24 @@ impl Engine {
         self.count_bytes(&lines, &candidates);
         let (mut association, choices) =
             how::associate(&tables, &candidates, (&ruled.traces, self.limits.words()), &how, keeps);
+        if let How::Learn(stream) = &mut how {
+            stream.model.agreement = stream.decayed.agreement_with(&association.agreement);
+            stream.decayed.learn(&candidates, &association, &lines, &operations);
+            stream.model.take_in(&candidates, association, choices, &tables);
+            return Some(lines);
+        }
         let without_span = how.without_span(&candidates, &association);
-        self.take_choices(&lines, &candidates, &association, &choices, &without_span, due);
+        self.take_choices(index, (&lines, due), &candidates, (&association, &choices), &without_span);
         let calls = timed_calls::assign(index, resources, &ruled.calls).into_iter();
         let calls = calls.map(|(line, slot)| (line, slot, Relation::Within));
-        self.take_known(&lines, calls, CALL_CONFIDENCE, Method::Request, due);
-        self.take_known(&lines, ruled.linked.drain(..), ENTITY_CONFIDENCE, Method::Entity, due);
-        self.put_in_order();
+        self.take_known(index, (&lines, due), calls, CALL_CONFIDENCE, Method::Request);
+        self.take_known(index, (&lines, due), ruled.linked.drain(..), ENTITY_CONFIDENCE, Method::Entity);
+        self.decisions.put_in_order();
         let told = std::mem::take(&mut association.told);
-        if let How::Estimate(stream) | How::ByModel(stream) = &mut how {
+        if let How::ByModel(stream) = &mut how {
             let told =
                 told.into_iter().map(|told| (lines.rows[candidates.rows[told.row as usize].line as usize], told));
             told.filter(|(line, _)| line.is_due(due)).for_each(|(line, told)| stream.earlier.add(told, line.time));
-        }
-        if let How::ByModel(stream) = &mut how {
-            stream.count_unknown(&candidates);
-        } else if let How::Estimate(stream) = &mut how {
-            let agreement = stream.decayed.agreement_with(&association.agreement);
-            stream.decayed.learn(&candidates, &association, &lines, &operations);
-            stream.model.take_in(&candidates, association, choices, &tables);
-            stream.model.agreement = agreement;
         } else if let How::Window(stream) = &mut how {
             stream.decayed.learn(&candidates, &association, &lines, &operations);
         } else if keeps == Keeps::Evidence {
@@ -282,27 +278,18 @@ impl Engine {
     /// Links that rules have found, by line.
     fn take_known(
         &mut self,
-        lines: &Lines,
+        index: &SpanIndex,
+        (lines, due): (&Lines, i64),
         links: impl Iterator<Item = (u32, Slot, Relation)>,
         confidence: f32,
         method: Method,
-        due: i64,
     ) {
         for (line, slot, relation) in links {
             let line = &lines.rows[line as usize];
             if line.is_due(due) {
-                self.decisions.push(Decision::new(line, slot, confidence, method, relation));
+                self.decisions.add(line, index.span(slot), confidence, method, relation);
             }
         }
-    }
-
-    /// Decisions are found by their places.
-    fn put_in_order(&mut self) {
-        self.undecided.sort_unstable();
-        self.decisions.sort_unstable_by_key(|decision| (decision.source, decision.file, decision.offset));
-        let sources = self.decisions.last().map_or(0, |decision| decision.source + 1);
-        let first = |source| self.decisions.partition_point(|decision| decision.source < source) as u32;
-        self.of_sources = (0..=sources).map(first).collect();
     }
 
     /// So much is taken now.
@@ -316,7 +303,7 @@ impl Engine {
         for line in refused.iter().map(|line| &lines.rows[*line as usize]).filter(|line| line.is_due(due)) {
             *self.over_share.entry(line.source).or_default() += 1;
             if !self.is_live {
-                self.undecided.push(((line.source, line.file, line.offset), Unlinked::OverShare));
+                self.decisions.leave_out(line, Unlinked::OverShare);
             }
         }
     }
@@ -324,12 +311,11 @@ impl Engine {
     /// Decisions from what was learned.
     fn take_choices(
         &mut self,
-        lines: &Lines,
+        index: &SpanIndex,
+        (lines, due): (&Lines, i64),
         candidates: &Candidates,
-        association: &Association,
-        choices: &Choices,
+        (association, choices): (&Association, &Choices),
         without_span: &NumberMap<u32, f32>,
-        due: i64,
     ) {
         for (number, (row, choice)) in candidates.rows.iter().zip(&choices.rows).enumerate() {
             let line = &lines.rows[row.line as usize];
@@ -337,7 +323,7 @@ impl Engine {
                 if !self.is_live && row.count > 0 {
                     let is_none = association.posteriors.none[number] >= 0.5;
                     let reason = if is_none { Unlinked::NoSpan } else { Unlinked::Ambiguous };
-                    self.undecided.push(((line.source, line.file, line.offset), reason));
+                    self.decisions.leave_out(line, reason);
                 }
                 continue;
             };
@@ -353,33 +339,14 @@ impl Engine {
                 sides: clues / SIDE,
             };
             let confidence = calibrate::calibrated(probability, learned);
-            let slot = candidates.pairs[pair as usize].slot;
-            self.decisions.push(Decision::new(line, slot, confidence, Method::Inferred, Relation::Within));
+            let span = index.span(candidates.pairs[pair as usize].slot);
+            self.decisions.add(line, span, confidence, Method::Inferred, Relation::Within);
         }
     }
 
-    /// Why no span was chosen for a record that some might have held, by its source, file and offset.
-    pub(crate) fn undecided(&self, key: (u32, u32, u64)) -> Option<Unlinked> {
-        let at = self.undecided.binary_search_by_key(&key, |row| row.0).ok()?;
-        Some(self.undecided[at].1)
-    }
-
-    /// The span of a record, by its source, file and offset.
-    pub(crate) fn link(&self, index: &SpanIndex, key: (u32, u32, u64)) -> Option<Link> {
-        let [from, to] = self.of_sources.get(key.0 as usize..)?.first_chunk()?;
-        let decisions = &self.decisions[*from as usize..*to as usize];
-        let of = |decision: &Decision| (decision.file, decision.offset);
-        let decision = &decisions[decisions.binary_search_by_key(&(key.1, key.2), of).ok()?];
-        let span = index.span(decision.slot);
-        Some(Link {
-            trace_id: span.trace_id,
-            span_id: span.span_id,
-            method: decision.method,
-            confidence: Some(decision.confidence.min(0.9999)),
-            relation: decision.relation,
-            verified: true,
-            has_event: false,
-        })
+    /// What was decided.
+    pub(crate) fn decisions(&self) -> &Decisions {
+        &self.decisions
     }
 }
 

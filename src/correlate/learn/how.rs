@@ -18,10 +18,10 @@ use crate::correlate::text::hash::NumberMap;
 pub(crate) enum How<'a> {
     /// By what all of them teach.
     Whole,
-    /// The same in a stream, where later lines are decided by the model.
-    Estimate(&'a mut StreamState),
-    /// … where they are not.
+    /// By what all of them and those before teach.
     Window(&'a mut StreamState),
+    /// Not at all: what they teach is kept in the model.
+    Learn(&'a mut StreamState),
     /// By what was learned before.
     ByModel(&'a mut StreamState),
 }
@@ -30,7 +30,7 @@ impl How<'_> {
     /// What is kept of learning.
     pub(crate) fn keeps(&self, keeps_evidence: bool) -> Keeps {
         match self {
-            How::Estimate(_) => Keeps::Habits,
+            How::Learn(_) => Keeps::Habits,
             How::Whole if keeps_evidence => Keeps::Evidence,
             _ => Keeps::Posteriors,
         }
@@ -40,7 +40,7 @@ impl How<'_> {
     pub(crate) fn remembered(&self) -> Remembered<'_> {
         match self {
             How::Whole => Remembered::default(),
-            How::Estimate(stream) | How::Window(stream) => Remembered { decayed: Some(&stream.decayed), model: None },
+            How::Learn(stream) | How::Window(stream) => Remembered { decayed: Some(&stream.decayed), model: None },
             How::ByModel(stream) => Remembered { decayed: None, model: Some(&stream.model) },
         }
     }
@@ -65,13 +65,13 @@ pub(crate) fn associate(
 ) -> (Association, Choices) {
     let agreement_before = match how {
         How::Whole => None,
-        How::Estimate(stream) | How::Window(stream) => Some(&stream.decayed.keys),
+        How::Learn(stream) | How::Window(stream) => Some(&stream.decayed.keys),
         How::ByModel(stream) => Some(&stream.model.agreement),
     };
     let earlier = match how {
         How::ByModel(stream) => Some(&stream.earlier),
         // All lines are there.
-        How::Whole | How::Estimate(_) | How::Window(_) => None,
+        How::Whole | How::Learn(_) | How::Window(_) => None,
     };
     let FeatureTables { lines, operations, .. } = *tables;
     let observed = Observed { lines, operations, settled: traces, words_max, agreement_before, earlier };

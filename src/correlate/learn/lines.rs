@@ -51,6 +51,8 @@ pub(crate) struct Line {
     pub(crate) producer: Producer,
     /// It was decided; others still learn from it.
     pub(crate) is_decided: bool,
+    /// Along a stream: what it teaches was kept, and it is not learned from again.
+    pub(crate) is_learned: bool,
 }
 
 impl Line {
@@ -119,34 +121,21 @@ impl Lines {
             from_journal: record.envelope == Envelope::Journal,
             producer: record.origin.producer,
             is_decided: false,
+            is_learned: false,
         });
     }
 
-    /// Takes the lines up to a time out; later ones stay.
-    pub(crate) fn take_until(&mut self, time: i64) -> Lines {
-        let all = std::mem::take(self);
-        let mut taken = Lines { overflow: all.overflow, ..Lines::default() };
-        for line in &all.rows {
-            let lines = if line.time <= time { &mut taken } else { &mut *self };
-            lines.copy(&all, *line);
-        }
-        taken
-    }
-
-    /// Adds lines that were taken out, those up to `due` as decided. What is earlier than `from` is forgotten, and what is
-    /// of a clock that is far ahead is left out.
-    pub(crate) fn put_back(&mut self, taken: &Lines, from: i64, due: i64) {
-        let later = std::mem::take(self);
-        self.overflow = taken.overflow;
-        for lines in [taken, &later] {
-            for line in &lines.rows {
-                if line.time > due.saturating_add(AHEAD_NS) {
-                    self.overflow += 1;
-                } else if line.time > due || line.time >= from {
-                    self.copy(lines, Line { is_decided: line.is_decided || line.is_due(due), ..*line });
-                }
+    /// Without those that are decided up to `due` and earlier than `from`; what is of a clock that is far ahead is left out.
+    pub(crate) fn left_after(self, from: i64, due: i64) -> Lines {
+        let mut left = Lines { overflow: self.overflow, ..Lines::default() };
+        for line in &self.rows {
+            if line.time > due.saturating_add(AHEAD_NS) {
+                left.overflow += 1;
+            } else if line.time > due || line.time >= from {
+                left.copy(&self, Line { is_decided: line.is_decided || line.is_due(due), ..*line });
             }
         }
+        left
     }
 
     /// These lines alone.

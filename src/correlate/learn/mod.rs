@@ -20,6 +20,7 @@ mod capacity;
 mod clues;
 mod clutter;
 mod decay;
+mod decisions;
 mod earlier_lines;
 mod em;
 mod engine;
@@ -44,21 +45,24 @@ mod remembered;
 mod request_groups;
 mod request_keys;
 mod ruled;
+mod schedule;
 mod shares;
 mod span_fit;
 mod span_habits;
 mod stream_state;
 mod stream_tuning;
+mod task;
 mod tuning;
 mod working_set;
 mod writers;
 mod written_time;
 
-pub(crate) use engine::{Engine, Progress};
+pub(crate) use engine::Engine;
 pub use limits::LearningLimits;
 pub(crate) use ruled::Rules;
-pub(crate) use stream_state::Task;
-pub(crate) use stream_tuning::LOOKAHEAD_NS;
+pub(crate) use stream_state::Sample;
+pub(crate) use stream_tuning::CONTEXT_NS;
+pub(crate) use task::{Progress, Task};
 pub(crate) use writers::Writers;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::operations::Operations;
 use super::pick_span::Choices;
 use super::request_keys::Agreement;
 use super::span_habits::FamilyHabits;
-use super::stream_tuning::{MODEL_AFTER_LINES, MODEL_COARSE_LINES, MODEL_FAMILY_LINES, MODEL_PREFERENCE_LEAST};
+use super::stream_tuning::{MODEL_COARSE_LINES, MODEL_FAMILY_LINES, MODEL_PREFERENCE_LEAST};
 use super::written_time::Delays;
 use crate::correlate::text::hash::{NumberMap, NumberSet, mix};
 
@@ -22,6 +22,8 @@ use crate::correlate::text::hash::{NumberMap, NumberSet, mix};
 const CLASSES_MAX: usize = 1 << 12;
 /// Templates whose digits of the second are known.
 const DIGITS_MAX: usize = 1 << 16;
+/// Words that it is known how rare they are.
+const WORDS_MAX: usize = 1 << 18;
 
 /// See the module.
 #[derive(Debug)]
@@ -151,12 +153,6 @@ impl Model {
         Some((known, known.lines.min(most)))
     }
 
-    /// How many of the candidates' lines nothing is known of.
-    pub(crate) fn count_unknown(&self, candidates: &Candidates) -> usize {
-        let is_unknown = |block: &&Block| self.known(candidates, block.template).is_none();
-        candidates.blocks.iter().filter(is_unknown).map(|block| block.rows.len()).sum()
-    }
-
     /// Bytes that are kept, roughly.
     pub(crate) fn bytes(&self) -> usize {
         let classes: usize = self.templates.values().map(|known| known.classes.len()).sum();
@@ -224,9 +220,13 @@ impl Model {
             let family = key(templates.service[template], templates.family_key[template]);
             self.families.insert(family, FamilyHabits::new(known, self.estimations));
         }
-        self.rarities = association.context.shared_words.rarities;
-        self.common_words = tables.trace_words.common().collect();
-        self.delays = Delays::new(candidates.rows.iter().map(|row| &tables.lines.rows[row.line as usize]));
+        if self.rarities.len() + self.common_words.len() > WORDS_MAX {
+            self.rarities.clear();
+            self.common_words.clear();
+        }
+        self.rarities.extend(association.context.shared_words.rarities);
+        self.common_words.extend(tables.trace_words.common());
+        self.delays.take_in(Delays::new(candidates.rows.iter().map(|row| &tables.lines.rows[row.line as usize])));
         if self.digits.len() > DIGITS_MAX {
             self.digits.clear();
         }
@@ -271,14 +271,9 @@ impl Model {
     ) {
         let template = block.template;
         let mut classes = Vec::new();
-        // Few lines do not tell whether they are written after the end.
         let own = key(candidates.templates.service[template], candidates.templates.key[template]);
-        let before = self.templates.get(&own).filter(|_| block.rows.len() < MODEL_AFTER_LINES);
-        let was_after =
-            |operation| before.and_then(|before| before.class(operation)).is_some_and(|class| class.habit.is_after);
         for class in block.classes.clone() {
-            let Some(mut habit) = association.habits[class].take() else { continue };
-            habit.is_after |= was_after(operations.key(candidates.classes[class].1));
+            let Some(habit) = association.habits[class].take() else { continue };
             if habit.preference >= MODEL_PREFERENCE_LEAST {
                 let (clutter, capacity) = (candidates.clutter[class].clone(), association.capacity[class]);
                 classes.push((operations.key(candidates.classes[class].1), ClassModel { habit, clutter, capacity }));

@@ -3,8 +3,6 @@
 //! In goes the settled index, out come small numbers: an operation (service, span name without its values, kind) and a
 //! trace for each span, a service for each writer. What is learned, is learned per operation.
 
-use std::collections::HashMap;
-
 use crate::correlate::index::{Slot, SpanIndex, low_half_of};
 use crate::correlate::rules::silent_spans::only_waits;
 use crate::correlate::text::hash::{NumberMap, fold, mix};
@@ -23,8 +21,6 @@ pub(crate) struct Operations {
     trace: Vec<u32>,
     /// Of each trace: the low half of its id.
     trace_ids: Vec<u64>,
-    /// Service of each resource.
-    service: Vec<u32>,
     /// Service of each writer, by its first resource.
     group: Vec<u32>,
     count: usize,
@@ -33,19 +29,10 @@ pub(crate) struct Operations {
 impl Operations {
     /// `resources_of`: the resources of each writer, by number.
     pub(crate) fn new<'a>(index: &SpanIndex, resources_of: impl Iterator<Item = &'a [u32]>) -> Operations {
-        let mut services: HashMap<&str, u32> = HashMap::new();
-        let service: Vec<u32> = index
-            .resources()
-            .iter()
-            .map(|resource| {
-                let next = services.len() as u32;
-                *services.entry(resource.service.as_str()).or_insert(next)
-            })
-            .collect();
-        let group = resources_of
-            .map(|resources| resources.first().map_or(u32::MAX, |resource| service[*resource as usize]))
-            .collect();
-        let mut operations = Operations { service, group, ..Operations::default() };
+        let service_of = |resources: &[u32]| {
+            resources.first().map_or(u32::MAX, |first| index.resources()[*first as usize].service_number)
+        };
+        let mut operations = Operations { group: resources_of.map(service_of).collect(), ..Operations::default() };
         operations.number_operations(index);
         operations.number_traces(index);
         operations
@@ -59,7 +46,7 @@ impl Operations {
             let span = index.span(slot);
             let name = *names.entry(span.name).or_insert_with(|| bare(index.name(span.name)));
             let next = (numbers.len() as u32).min(OPERATIONS_MAX as u32 - 1);
-            let key = (self.service[span.resource as usize], name, span.kind as u8);
+            let key = (index.resource(span.resource).service_number, name, span.kind as u8);
             let number = *numbers.entry(key).or_insert(next);
             if number as usize >= self.waiting.len() {
                 self.waiting.push(only_waits(index.name(span.name)));

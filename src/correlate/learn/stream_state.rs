@@ -1,18 +1,18 @@
-//! What is kept of a stream between its steps, and when it is learned from.
+//! What is kept of a stream between its steps.
 //!
-//! In go times and counts of lines, out comes what a step does: decide the lines that are due by the model, or estimate all
-//! anew. Estimations follow each other in ratio to the lines that were learned from, until there are as many as are kept;
-//! so each line is learned from a few times, however short the steps are.
+//! In go lines as they come, out come those that a step decides, and a [`Sample`] of those to learn from where it is time
+//! (see `schedule`). Decided lines are kept until they were learned from, as many of each service as a sample holds.
 
-use super::candidates::Candidates;
 use super::decay::DecayedStatistics;
 use super::earlier_lines::EarlierLines;
-use super::lines::Lines;
+use super::lines::{Line, Lines};
 use super::model::Model;
+use super::schedule::Schedule;
 use super::stream_tuning::{
-    CONTEXT_NS, ESTIMATE_GROWTH, ESTIMATE_LINES_ENOUGH, ESTIMATE_LINES_MAX, ESTIMATE_UNKNOWN_LINES,
-    ESTIMATE_UNKNOWN_SHARE, ESTIMATES_PER_MEMORY,
+    CONTEXT_NS, LAST_TIME_AFTER_NS, LAST_TIME_AGE_NS, LINES_KEPT_LEAST, LOOKAHEAD_NS, SAMPLE_LINES,
 };
+use crate::correlate::index::AHEAD_NS;
+use crate::correlate::text::hash::{NumberMap, NumberSet};
 
 /// See the module.
 #[derive(Debug)]
@@ -20,33 +20,30 @@ pub(crate) struct StreamState {
     pub(crate) decayed: DecayedStatistics,
     pub(crate) model: Model,
     pub(crate) earlier: EarlierLines,
+    schedule: Schedule,
     /// Lines that are not decided, and those that were just before: time and place among the lines kept.
     open: Vec<(i64, u32)>,
-    /// Lines that fell due since the last estimation, and those of them that nothing was known of.
-    new_lines: usize,
-    unknown_lines: usize,
-    /// Lines that it learned from, and when it was: ns since the epoch.
-    learned_lines: usize,
-    learned_at: Option<i64>,
+    /// Lines up to here were counted: those of new kinds are known before they are due.
+    counted: i64,
+    /// Lines that were left after those that nobody needs had gone.
+    kept: usize,
 }
 
-/// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Task {
-    /// Decide the lines that are due among those of these times.
-    Decide((i64, i64)),
-    /// Learn from all lines that are kept, and decide those that are due; those before this time are forgotten then.
-    Estimate(i64),
-    /// The same where all lines and spans of a stretch of time are there: no line is decided by the model later.
-    Window(i64),
+/// Lines to learn from.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// Of the first and the last.
+    pub(crate) times: (i64, i64),
+    pub(crate) services: NumberSet<u32>,
+    places: Vec<u32>,
 }
 
 impl StreamState {
     /// Nothing so far; so many classes are remembered.
     pub(crate) fn new(classes_max: usize) -> StreamState {
-        let (model, earlier, open, new_lines, unknown_lines, learned_lines, learned_at) = Default::default();
+        let (model, earlier, schedule, open, kept) = Default::default();
         let decayed = DecayedStatistics::new(classes_max);
-        StreamState { decayed, model, earlier, open, new_lines, unknown_lines, learned_lines, learned_at }
+        StreamState { decayed, model, earlier, schedule, open, counted: i64::MIN, kept }
     }
 
     /// A line was added.
@@ -54,26 +51,59 @@ impl StreamState {
         self.open.push((time, row));
     }
 
-    /// What to do with lines from `first` to `last` that are due. `memory`: lines are kept no longer, ns.
-    pub(crate) fn task(&mut self, (first, last): (i64, i64), due: i64, memory: i64) -> Task {
-        self.new_lines += self.open.iter().filter(|(time, _)| (first..=last).contains(time)).count();
-        let from = due.saturating_sub(memory);
-        let most = (self.learned_lines as f32 * ESTIMATE_GROWTH) as usize;
-        let unknown = (self.learned_lines as f32 * ESTIMATE_UNKNOWN_SHARE) as usize;
-        let is_new =
-            self.new_lines > most.min(ESTIMATE_LINES_MAX) || self.unknown_lines > unknown.max(ESTIMATE_UNKNOWN_LINES);
-        let Some(at) = self.learned_at.filter(|_| !is_new) else { return Task::Estimate(from) };
-        if due.saturating_sub(at) >= memory / ESTIMATES_PER_MEMORY && self.new_lines > 0 {
-            // Where there are many lines, the later half tells enough.
-            let is_enough = self.learned_lines >= ESTIMATE_LINES_ENOUGH;
-            return Task::Estimate(due.saturating_sub(if is_enough { memory / 2 } else { memory }));
+    /// Lines to learn from before those up to `due` are decided, if it is time. `services`: of each writer; `memory`: spans
+    /// are kept no longer, ns.
+    pub(crate) fn sample(&mut self, lines: &Lines, services: &[u32], due: i64, memory: i64) -> Option<Sample> {
+        let service_of = |writer: u32| services.get(writer as usize).copied().filter(|service| *service != u32::MAX);
+        let until = due.saturating_add(LOOKAHEAD_NS);
+        for (_, row) in self.open.iter().filter(|(time, _)| self.counted < *time && *time <= until) {
+            let line = &lines.rows[*row as usize];
+            if let Some(service) = service_of(line.writer).filter(|_| line.teaches) {
+                self.schedule.count(service, &line.template, &self.model);
+            }
         }
-        Task::Decide((first.saturating_sub(CONTEXT_NS), last.saturating_add(CONTEXT_NS)))
+        self.counted = self.counted.max(until);
+        let services = self.schedule.due(due)?;
+        let from = due.saturating_sub(memory);
+        let mut room: NumberMap<u32, usize> = services.iter().map(|service| (*service, SAMPLE_LINES)).collect();
+        let mut sample = Sample { times: (i64::MAX, i64::MIN), services, places: Vec::new() };
+        for (line, place) in lines.rows.iter().zip(0..lines.rows.len() as u32).rev() {
+            if line.is_learned || !line.teaches || line.time < from || line.time > until {
+                continue;
+            }
+            let Some(room) = service_of(line.writer).and_then(|service| room.get_mut(&service)) else { continue };
+            if *room > 0 {
+                *room -= 1;
+                sample.places.push(place);
+                sample.times = (sample.times.0.min(line.time), sample.times.1.max(line.time));
+            }
+        }
+        sample.places.reverse();
+        (!sample.places.is_empty()).then_some(sample)
     }
 
-    /// Lines that were decided by the model, of some of which it may know nothing.
-    pub(crate) fn count_unknown(&mut self, candidates: &Candidates) {
-        self.unknown_lines += self.model.count_unknown(candidates);
+    /// The lines of a sample, which are learned from now: many of them for the last time, since later samples begin after them.
+    /// `services`: as for [`StreamState::sample`].
+    pub(crate) fn take_sample(&self, lines: &mut Lines, services: &[u32], sample: &Sample, due: i64) -> Lines {
+        let mut counts: NumberMap<u32, usize> = NumberMap::default();
+        let service_of = |line: &Line| services.get(line.writer as usize).copied().unwrap_or(u32::MAX);
+        for place in &sample.places {
+            *counts.entry(service_of(&lines.rows[*place as usize])).or_default() += 1;
+        }
+        for place in &sample.places {
+            let line = &mut lines.rows[*place as usize];
+            let service = service_of(line);
+            let is_last = counts[&service] >= SAMPLE_LINES || self.schedule.pause_of(service) >= LAST_TIME_AFTER_NS;
+            line.is_learned = line.time <= if is_last { due } else { due.saturating_sub(LAST_TIME_AGE_NS) };
+        }
+        lines.copied(&sample.places)
+    }
+
+    /// These lines of a sample were learned from. `services`: of each writer.
+    pub(crate) fn learned(&mut self, lines: &Lines, services: &[u32], sample: &Sample) {
+        let service_of = |writer: u32| services.get(writer as usize).copied().unwrap_or(u32::MAX);
+        let lines = lines.rows.iter().map(|line| (service_of(line.writer), line.template));
+        self.schedule.learned(&sample.services, &self.model, lines);
     }
 
     /// Bytes that are kept.
@@ -91,22 +121,50 @@ impl StreamState {
         lines.copied(&places)
     }
 
-    /// Lines up to `due` are decided.
-    pub(crate) fn close(&mut self, lines: &mut Lines, due: i64) {
+    /// Lines up to `due` are decided. `services`, `memory`: as for [`StreamState::sample`].
+    pub(crate) fn close(&mut self, lines: &mut Lines, services: &[u32], due: i64, memory: i64) {
+        let open_from = due.saturating_sub(CONTEXT_NS);
         self.open.retain(|(time, row)| {
             if *time <= due {
                 lines.rows[*row as usize].is_decided = true;
             }
-            *time > due.saturating_sub(CONTEXT_NS)
+            *time > open_from
         });
+        if lines.rows.len() > 2 * self.kept.max(LINES_KEPT_LEAST) {
+            self.forget(lines, services, due, memory);
+        }
     }
 
-    /// All was learned from, `decided` lines of it that are decided: `lines` are left.
-    pub(crate) fn learned(&mut self, lines: &Lines, decided: usize, due: i64) {
-        let is_open = |time: i64| time > due.saturating_sub(CONTEXT_NS);
-        let open = lines.rows.iter().zip(0..).filter(|(line, _)| !line.is_decided || is_open(line.time));
+    /// Lines that are decided go, but for those that may be learned from.
+    fn forget(&mut self, lines: &mut Lines, services: &[u32], due: i64, memory: i64) {
+        let (from, open_from) = (due.saturating_sub(memory), due.saturating_sub(CONTEXT_NS));
+        let mut rooms: NumberMap<u32, usize> = NumberMap::default();
+        let mut places = Vec::new();
+        for (line, place) in lines.rows.iter().zip(0..lines.rows.len() as u32).rev() {
+            if line.time > due.saturating_add(AHEAD_NS) {
+                // Its clock is far ahead.
+                lines.overflow += 1;
+                continue;
+            }
+            let service = services.get(line.writer as usize).copied().unwrap_or(u32::MAX);
+            let mut may_teach = || {
+                let room = rooms.entry(service).or_insert(SAMPLE_LINES);
+                let is_left = *room > 0;
+                *room = room.saturating_sub(1);
+                is_left
+            };
+            let is_open = !line.is_decided || line.time > open_from;
+            if is_open || line.teaches && !line.is_learned && line.time >= from && may_teach() {
+                places.push(place);
+            }
+        }
+        places.reverse();
+        let overflow = lines.overflow;
+        *lines = lines.copied(&places);
+        lines.overflow = overflow;
+        let is_open = |time: i64, is_decided: bool| !is_decided || time > open_from;
+        let open = lines.rows.iter().zip(0..).filter(|(line, _)| is_open(line.time, line.is_decided));
         self.open = open.map(|(line, row)| (line.time, row)).collect();
-        (self.new_lines, self.unknown_lines) = (0, 0);
-        (self.learned_lines, self.learned_at) = (decided, Some(due));
+        self.kept = lines.rows.len();
     }
 }

@@ -10,23 +10,40 @@ pub(crate) const CONTEXT_NS: i64 = 500_000_000;
 /// Spans have come by then, a few seconds after their end, and lines as they were written.
 pub(crate) const LOOKAHEAD_NS: i64 = 5_000_000_000;
 
-/// Of this many lines, half of the time that they are kept is enough to learn from.
-pub(crate) const ESTIMATE_LINES_ENOUGH: usize = 3_000;
+/// Lines of one service that are learned from at once, at most.
+pub(crate) const SAMPLE_LINES: usize = 1 << 11;
 
-/// A stream is estimated anew once it has this many times the lines more that were learned from last …
-pub(crate) const ESTIMATE_GROWTH: f32 = 0.5;
+/// Lines of a service that was learned of so long before, ns, are learned from for the last time …
+pub(crate) const LAST_TIME_AFTER_NS: i64 = 30_000_000_000;
 
-/// … or this many lines …
-pub(crate) const ESTIMATE_LINES_MAX: usize = 1 << 17;
+/// … and so are those that are so old, ns.
+pub(crate) const LAST_TIME_AGE_NS: i64 = 30_000_000_000;
 
-/// … or this part of the time that lines are kept has gone by …
-pub(crate) const ESTIMATES_PER_MEMORY: i64 = 6;
+/// A service is learned of anew once it has this many times the lines more than before in all, below so many lines and from
+/// there on …
+pub(crate) const LEARNING_GROWTH: [f32; 2] = [0.25, 0.5];
+pub(crate) const EARLY_LINES: u64 = 1_000;
 
-/// … or this share of what was learned from is of templates of which nothing is known …
-pub(crate) const ESTIMATE_UNKNOWN_SHARE: f32 = 0.02;
+/// … this many at least …
+pub(crate) const LEARNING_LINES_LEAST: u64 = 20;
 
-/// … and this many lines at least.
-pub(crate) const ESTIMATE_UNKNOWN_LINES: usize = 20;
+/// … or this share of the new ones is of kinds that are not known …
+pub(crate) const UNKNOWN_SHARE: f32 = 0.02;
+
+/// … or it is so long ago, ns.
+pub(crate) const LEARNED_AGAIN_NS: i64 = 300_000_000_000;
+
+/// Where learning helps little, so many lines of unknown kinds make a service due, at most.
+pub(crate) const UNKNOWN_LINES_MOST: u64 = 1 << 16;
+
+/// No service is learned of so soon after others, ns.
+pub(crate) const LEARNING_GAP_NS: i64 = 2_000_000_000;
+
+/// What has decayed so little is not counted anew: ns.
+pub(crate) const DECAY_STEP_NS: i64 = 10_000_000_000;
+
+/// Lines that are kept before it is looked which of them are still needed.
+pub(crate) const LINES_KEPT_LEAST: usize = 1 << 12;
 
 /// What has decayed below this many lines is forgotten.
 pub(crate) const DECAY_LINES_LEAST: f32 = 0.2;
@@ -37,9 +54,6 @@ pub(crate) const DECAY_CLASS_LEAST: f32 = 0.02;
 /// After n windows what was learned counts like n to this power times the lines of the last: the first was learned from
 /// little.
 pub(crate) const DECAY_GROWTH: f32 = 0.7;
-
-/// Whether a template is written after the end is found anew by this many lines, else it stays as it was.
-pub(crate) const MODEL_AFTER_LINES: usize = 50;
 
 /// Lines that a template counts as known by where another stands in for it that differs by a value only …
 pub(crate) const MODEL_FAMILY_LINES: u32 = 20;

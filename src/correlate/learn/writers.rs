@@ -10,6 +10,8 @@ use super::lines::Line;
 pub(crate) struct Writers<'a> {
     /// Those of their spans.
     pub(crate) resources: &'a [&'a [u32]],
+    /// Numbers of their services, [`u32::MAX`] where they have none.
+    pub(crate) services: &'a [u32],
     /// While they have spans; where it is not known when a line is read.
     pub(crate) ranges: Option<&'a [(i64, i64)]>,
 }

@@ -6,9 +6,9 @@
 use super::lines::Line;
 use super::tuning::{RUNTIME_DELAY_MOST_NS, RUNTIME_DELAY_NS, SLACK_EXACT_NS, SLACK_RUNTIME_NS};
 
-/// How much later than it was written a line is stamped by the runtime, per writer.
+/// How much later than it was written a line is stamped by the runtime, of writers of which that is known.
 #[derive(Debug, Default)]
-pub(crate) struct Delays(Vec<i64>);
+pub(crate) struct Delays(Vec<Option<i64>>);
 
 impl Delays {
     pub(crate) fn new<'l>(lines: impl Iterator<Item = &'l Line>) -> Delays {
@@ -24,14 +24,22 @@ impl Delays {
         let mut delays = Vec::new();
         for run in seen.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() >= 8) {
             let writer = run[0].0 as usize;
-            delays.resize(delays.len().max(writer + 1), RUNTIME_DELAY_NS);
-            delays[writer] = run[run.len() / 2].1.clamp(20_000, 2_000_000);
+            delays.resize(delays.len().max(writer + 1), None);
+            delays[writer] = Some(run[run.len() / 2].1.clamp(20_000, 2_000_000));
         }
         Delays(delays)
     }
 
     pub(crate) fn of(&self, writer: u32) -> i64 {
-        self.0.get(writer as usize).copied().unwrap_or(RUNTIME_DELAY_NS)
+        self.0.get(writer as usize).copied().flatten().unwrap_or(RUNTIME_DELAY_NS)
+    }
+
+    /// What is known now, and of other writers what was known before.
+    pub(crate) fn take_in(&mut self, now: Delays) {
+        self.0.resize(self.0.len().max(now.0.len()), None);
+        for (delay, now) in self.0.iter_mut().zip(now.0) {
+            *delay = now.or(*delay);
+        }
     }
 }
 

@@ -165,9 +165,9 @@ impl Requests {
         }
     }
 
-    /// Finds the call of every request. `times`: of those only with lines between these times, while others have none; what
-    /// all taught before tells of them.
-    pub(crate) fn settle(&mut self, index: &SpanIndex, resources: &[u32], times: Option<(i64, i64)>) {
+    /// Finds the call of every request. `times`: of those only with lines between these times, while others have none.
+    /// `teaches`: what they tell of their methods is remembered, else what was remembered tells of them.
+    pub(crate) fn settle(&mut self, index: &SpanIndex, resources: &[u32], times: Option<(i64, i64)>, teaches: bool) {
         let mut open: NumberMap<u32, Vec<u64>> = NumberMap::default();
         let mut taken: Vec<Slot> = Vec::new();
         for (hash, group) in &mut self.groups {
@@ -192,7 +192,7 @@ impl Requests {
             let Some(calls) = calls.get_mut(&method) else { continue };
             calls.retain(|slot| taken.binary_search(slot).is_err());
             hashes.sort_unstable();
-            self.assign(index, (method, &hashes), calls, times.is_none());
+            self.assign(index, (method, &hashes), calls, teaches);
         }
     }
 

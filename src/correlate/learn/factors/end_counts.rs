@@ -34,9 +34,28 @@ impl EndCounts {
     }
 
     pub(crate) fn add(&mut self, other: &EndCounts) {
-        self.all += other.all;
-        self.late += other.late;
-        self.ended += other.ended;
+        self.add_part(other, 1.0);
+    }
+
+    /// Adds a part of others.
+    pub(crate) fn add_part(&mut self, other: &EndCounts, part: f32) {
+        self.all += part * other.all;
+        self.late += part * other.late;
+        self.ended += part * other.ended;
+    }
+
+    /// What is left without others.
+    pub(crate) fn less(&self, other: &EndCounts) -> EndCounts {
+        let left = |all: f32, other: f32| (all - other).max(0.0);
+        EndCounts {
+            all: left(self.all, other.all),
+            late: left(self.late, other.late),
+            ended: left(self.ended, other.ended),
+        }
+    }
+
+    pub(crate) fn scale(&mut self, part: f32) {
+        [&mut self.all, &mut self.late, &mut self.ended].into_iter().for_each(|of| *of *= part);
     }
 }
 

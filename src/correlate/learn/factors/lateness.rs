@@ -14,9 +14,9 @@ use crate::correlate::text::hash::NumberMap;
 /// What the weights of all pairs say of ends.
 #[derive(Debug, Default)]
 pub(crate) struct Lateness {
-    templates: Vec<EndCounts>,
+    pub(crate) templates: Vec<EndCounts>,
     /// Of each kind: its lines, and those that are certainly late.
-    classes: Vec<(f32, f32)>,
+    pub(crate) classes: Vec<(f32, f32)>,
     /// Of each service: pairs that are right, and others.
     services: NumberMap<u32, [LateCounts; 2]>,
 }
@@ -73,11 +73,15 @@ impl Lateness {
     /// whole trace, and some are certainly later, which the lines of other templates never are. The same message counts
     /// as one in all services.
     pub(crate) fn written_after(&self, candidates: &Candidates) -> Vec<bool> {
-        let templates = &self.templates;
-        let missing = end_counts::missing(templates, &candidates.templates.service, &candidates.templates.message);
+        let before = &candidates.prior;
+        let mut templates = self.templates.clone();
+        for (ends, before) in templates.iter_mut().zip(&before.templates) {
+            ends.add(&before.ends);
+        }
+        let missing = end_counts::missing(&templates, &candidates.templates.service, &candidates.templates.message);
         // Where much of a service's lines come late, its clocks differ, and being late says nothing.
         let mut of_service: NumberMap<u32, (f32, f32, f32)> = NumberMap::default();
-        let mut of_message: NumberMap<u64, EndCounts> = NumberMap::default();
+        let mut of_message = before.messages.clone();
         for (template, ends) in templates.iter().enumerate() {
             let service = of_service.entry(candidates.templates.service[template]).or_default();
             service.0 += if ends.is_late() { ends.all } else { 0.0 };
@@ -90,7 +94,8 @@ impl Lateness {
             let ends = &templates[template];
             let (late, all, typical) =
                 of_service.get(&candidates.templates.service[template]).copied().unwrap_or_default();
-            let own = self.classes[class].1 >= 0.3 * LATE_SHARE * self.classes[class].0;
+            let (now, before) = (self.classes[class], before.late.get(class).copied().unwrap_or_default());
+            let own = now.1 + before.1 >= 0.3 * LATE_SHARE * (now.0 + before.0);
             let is_late = own && ends.is_late() && late <= LATENESS_SKEWED_SHARE * all;
             let message = of_message.get(&candidates.templates.message[template]).copied().unwrap_or_default();
             let later = LATER_SHARE_LEAST + LATER_RATIO * (typical + LATER_PRIOR_LINES) / all.max(1.0);

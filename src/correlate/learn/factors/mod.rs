@@ -3,6 +3,6 @@
 
 pub(crate) mod adjacent_lines;
 pub(crate) mod concurrency;
-mod end_counts;
+pub(crate) mod end_counts;
 pub(crate) mod lateness;
 pub(crate) mod shared_words;
