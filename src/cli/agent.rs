@@ -63,6 +63,12 @@ pub struct AgentArgs {
     /// The flags of spans.
     #[command(flatten)]
     pub tap: TapArgs,
+    /// How long lines wait for their spans at most [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = SPANS, hide_short_help = true)]
+    pub link_wait: Option<Duration>,
+    /// Links below this confidence are not made [default: 0.9]
+    #[arg(long, value_name = "C", help_heading = SPANS, hide_short_help = true)]
+    pub min_confidence: Option<f32>,
     /// Where /metrics, /healthz, /readyz and /status are served; none: nowhere [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS", help_heading = MESSAGES)]
     pub telemetry_listen: Option<String>,

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 use super::keeper::{Keeper, Kept};
+use super::linking::{LinkSettings, Linking};
 use super::outbox::Outbox;
 use super::saving::{Saving, Told};
 use super::source::LineSettings;
@@ -56,6 +57,8 @@ pub struct Lane<F> {
     pub known: Vec<Entry>,
     /// How lines are taken.
     pub lines: LineSettings,
+    /// How they are linked; `None` where no spans come.
+    pub links: Option<LinkSettings>,
     /// The inputs, in the order of those that are followed, with their names in metrics.
     pub inputs: Vec<(String, Input)>,
     /// Who writes positions down.
@@ -105,12 +108,20 @@ struct Memory {
     lines: Share,
     files: Share,
     positions: Share,
+    waiting: Share,
+    links: Share,
 }
 
 impl Memory {
     fn new(metrics: &Metrics) -> Memory {
         let share = |part| Share::of(metrics.memory(part));
-        Memory { lines: share("lines"), files: share("files"), positions: share("positions") }
+        Memory {
+            lines: share("lines"),
+            files: share("files"),
+            positions: share("positions"),
+            waiting: share("waiting"),
+            links: share("links"),
+        }
     }
 }
 
@@ -122,17 +133,19 @@ fn now() -> (Instant, i64) {
 impl<F: FileSystem> Lane<F> {
     /// Runs until it is stopped and all that was read is delivered, or until nothing more is waited for.
     pub fn run(self) -> LaneEnd {
-        let Lane { tail, file_system, known, lines, inputs, keeper, parcels, compression, wakes, .. } = self;
+        let Lane { tail, file_system, known, lines, links, inputs, keeper, parcels, compression, wakes, .. } = self;
         let start = now();
         let followed = known.iter().map(|entry| entry.file.clone()).collect();
         let positions = Rc::new(RefCell::new(Positions::new(known)));
         let outbox = Outbox::new(parcels, compression);
         let selection = Selection::default();
-        let shipper = shipper(&outbox, &selection, RecordStreams::new(positions.clone(), ""));
+        let min_confidence = links.as_ref().map_or(0.0, |links| links.min_confidence);
+        let shipper = shipper(&outbox, &selection, min_confidence, RecordStreams::new(positions.clone(), ""));
         let names = inputs.iter().map(|(name, _)| name.clone()).collect();
         let inputs = inputs.into_iter().map(|(_, input)| input).collect();
         let metrics = self.metrics.clone();
-        let sources = Sources::new(shipper, positions, lines, inputs, metrics, self.notify.clone(), start);
+        let linking = links.map(|links| Linking::new(links, &metrics, start));
+        let sources = Sources::new(shipper, positions, lines, inputs, metrics, (linking, self.notify.clone()), start);
         let mut of_loop = Loop {
             tail: Tail::new(&tail, file_system, followed, start.0),
             sources,
@@ -153,7 +166,12 @@ impl<F: FileSystem> Lane<F> {
 }
 
 /// One that sends everything to one destination.
-fn shipper<'s>(outbox: &Outbox, selection: &'s Selection<'s>, before: RecordStreams) -> Shipper<'s, RecordStreams> {
+fn shipper<'s>(
+    outbox: &Outbox,
+    selection: &'s Selection<'s>,
+    min_confidence: f32,
+    before: RecordStreams,
+) -> Shipper<'s, RecordStreams> {
     let output = LogOutput {
         destination: 0,
         sink: Box::new(outbox.sink()),
@@ -162,7 +180,7 @@ fn shipper<'s>(outbox: &Outbox, selection: &'s Selection<'s>, before: RecordStre
     };
     Shipper {
         linker: None,
-        min_confidence: 0.0,
+        min_confidence,
         window: Window::new(None, None),
         selection,
         logs: vec![output],
@@ -205,6 +223,11 @@ impl<F: FileSystem> Loop<'_, F> {
     fn wake(&mut self, wake: Wake) {
         match wake {
             Wake::Files(event) => self.tail.event(&event, Instant::now()),
+            Wake::Spans(spans) => {
+                if let Some(linking) = &mut self.sources.linking {
+                    linking.add_spans(spans.request());
+                }
+            }
             Wake::Settled(receipts) => self.sources.positions.borrow_mut().settle(&receipts),
             Wake::Kept(kept) => self.kept(kept),
             Wake::Stop => self.stop(),
@@ -228,6 +251,9 @@ impl<F: FileSystem> Loop<'_, F> {
             }
         }
         self.sources.flush_quiet();
+        if has_room {
+            self.sources.decide(false);
+        }
         if has_room && self.batch_at().is_some_and(|at| at <= Instant::now()) {
             self.flush_batch();
         }
@@ -269,7 +295,8 @@ impl<F: FileSystem> Loop<'_, F> {
         let look = (!self.is_stopping).then(|| self.tail.next_look());
         let batch = self.batch_at().filter(|_| has_room);
         let save = self.saving.next(&self.sources.positions.borrow());
-        let next = [full, look, batch, save, self.sources.next_quiet()].into_iter().flatten().min();
+        let decide = self.sources.linking.as_ref().and_then(Linking::next).filter(|_| has_room);
+        let next = [full, look, batch, save, decide, self.sources.next_quiet()].into_iter().flatten().min();
         next.map_or(IDLE_PAUSE, |next| next.saturating_duration_since(now)).min(IDLE_PAUSE)
     }
 
@@ -288,6 +315,7 @@ impl<F: FileSystem> Loop<'_, F> {
     fn stop(&mut self) {
         self.is_stopping = true;
         self.sources.flush_all();
+        self.sources.decide(true);
         self.flush_batch();
     }
 
@@ -313,6 +341,11 @@ impl<F: FileSystem> Loop<'_, F> {
     fn tell_memory(&mut self) {
         self.memory.lines.set(self.sources.held_bytes as u64);
         self.memory.files.set(self.tail.memory_bytes() as u64);
+        if let Some(linking) = &self.sources.linking {
+            let (waiting, links) = linking.bytes();
+            self.memory.waiting.set(waiting as u64);
+            self.memory.links.set(links as u64);
+        }
         self.memory.positions.set(self.sources.positions.borrow().memory_bytes() as u64);
     }
 

@@ -7,9 +7,11 @@
 pub mod destinations;
 pub mod keeper;
 pub mod lane;
+pub mod linking;
 mod outbox;
 mod saving;
 mod sent_before;
 pub mod source;
 pub mod sources;
+pub mod span_requests;
 pub mod wake;

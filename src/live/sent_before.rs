@@ -3,8 +3,11 @@
 //! Nothing is decided here.
 
 use crate::checkpoint::positions::record_streams::RecordStreams;
-use crate::export::shipper::{SentBefore, Settled};
+use crate::export::shipper::{SentBefore, Settled, Shipper};
 use crate::record::{Position, Record};
+
+/// A lane's shipper.
+pub(super) type LaneShipper<'s> = Shipper<'s, RecordStreams>;
 
 impl SentBefore for RecordStreams {
     fn file_begins(&mut self, _: u32) {}

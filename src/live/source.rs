@@ -9,15 +9,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::linking::{Held, LaneSink, Linking};
+use super::sent_before::LaneShipper;
 use crate::assemble::{AssembleSettings, Assembler};
 use crate::calendar::{Calendar, CalendarSettings, Zone};
 use crate::checkpoint::positions::record_streams::RecordStreams;
 use crate::checkpoint::positions::table::Positions;
 use crate::decode::Envelopes;
-use crate::export::shipper::{ShippedSource, Shipper};
+use crate::export::shipper::ShippedSource;
 use crate::input::read::Chunk;
 use crate::input::sources;
 use crate::record::Origin;
+use crate::record::sink::SourceSink;
 use spanline_parsers::detect::Expect;
 
 /// How the lines of all sources of a lane are taken.
@@ -48,15 +51,22 @@ pub(super) struct Source {
     pub(super) was_flushed: bool,
     /// Bytes of lines that are held, as far as [`Source::held_more`] was asked.
     pub(super) held_bytes: usize,
+    /// Records that wait for their spans.
+    held: Option<Held>,
 }
 
-/// A lane's shipper.
-pub(super) type LaneShipper<'s> = Shipper<'s, RecordStreams>;
+/// Where records go.
+pub(super) struct Out<'o, 's> {
+    /// Ships them.
+    pub(super) shipper: &'o mut LaneShipper<'s>,
+    /// Finds their links.
+    pub(super) linking: Option<&'o mut Linking>,
+}
 
 impl Source {
     /// Before its first line.
     pub(super) fn new(
-        number: u32,
+        (number, held): (u32, Option<Held>),
         named: &Named,
         settings: &LineSettings,
         positions: Rc<RefCell<Positions>>,
@@ -74,7 +84,12 @@ impl Source {
         let calendar = CalendarSettings { now_nanos, fallback_zone: settings.zone, ..CalendarSettings::default() };
         let name = named.writer(&origin, settings);
         Source {
-            assembler: Assembler::new(number, Arc::new(origin), Calendar::new(&calendar), assembling),
+            assembler: Assembler::new(
+                held.as_ref().map_or(number, Held::number),
+                Arc::new(origin),
+                Calendar::new(&calendar),
+                assembling,
+            ),
             shipped: ShippedSource::new(&name, Vec::new()),
             streams: RecordStreams::new(positions, &name),
             file: None,
@@ -82,6 +97,7 @@ impl Source {
             told_open: None,
             was_flushed: false,
             held_bytes: 0,
+            held,
         }
     }
 
@@ -91,32 +107,27 @@ impl Source {
         (file, shown): (u32, &Path),
         chunk: &Chunk<'_>,
         (now, now_nanos): (Instant, i64),
-        shipper: &mut LaneShipper<'_>,
+        out: &mut Out<'_, '_>,
     ) -> u64 {
         if self.file.is_none_or(|(current, _)| current != file) {
-            self.change(file, shown, shipper);
+            self.change(file, shown, out);
         }
         (self.last_read, self.was_flushed) = (now, false);
         self.assembler.set_now(now_nanos);
         let before = self.assembler.counts().lines;
-        self.swap(shipper);
-        self.assembler.feed(chunk, shipper);
-        self.swap(shipper);
+        self.put(out, |assembler, sink| assembler.feed(chunk, sink));
         self.assembler.counts().lines - before
     }
 
     /// Lines of another file come.
-    fn change(&mut self, file: u32, shown: &Path, shipper: &mut LaneShipper<'_>) {
-        use crate::record::sink::SourceSink;
+    fn change(&mut self, file: u32, shown: &Path, out: &mut Out<'_, '_>) {
         let place = self.streams.place_of(file).unwrap_or_else(|| {
             self.shipped.add_file(shown.to_string_lossy().into_owned());
             self.streams.add_file(file)
         });
         self.file = Some((file, place));
         self.assembler.next_file(place);
-        self.swap(shipper);
-        shipper.file_begins(place);
-        self.swap(shipper);
+        self.put(out, |_, sink| sink.file_begins(place));
     }
 
     /// The files that were read of it.
@@ -127,7 +138,7 @@ impl Source {
     /// A file has ended; once nothing of it is open, nothing of it comes any more.
     pub(super) fn file_ends(&mut self, file: u32) {
         if let Some(place) = self.streams.place_of(file)
-            && self.assembler.oldest_open().is_none_or(|(open, _)| open > place)
+            && self.open_place().is_none_or(|(open, _)| open > place)
         {
             self.streams.forget_before(place + 1);
             self.shipped.forget_file(place);
@@ -135,15 +146,34 @@ impl Source {
     }
 
     /// Gives records that may be complete; `even_parts`: lines that came in part, too.
-    pub(super) fn flush(&mut self, even_parts: bool, shipper: &mut LaneShipper<'_>) {
+    pub(super) fn flush(&mut self, even_parts: bool, out: &mut Out<'_, '_>) {
         self.was_flushed = true;
-        self.swap(shipper);
-        if even_parts {
-            self.assembler.flush(shipper);
-        } else {
-            self.assembler.flush_whole(shipper);
+        self.put(out, |assembler, sink| match even_parts {
+            true => assembler.flush(sink),
+            false => assembler.flush_whole(sink),
+        });
+    }
+
+    /// Gives records that waited and are decided up to `due`, or all.
+    pub(super) fn give_decided(&mut self, due: i64, all: bool, out: &mut Out<'_, '_>) {
+        self.swap(out.shipper);
+        if let (Some(linking), Some(held)) = (out.linking.as_deref_mut(), &mut self.held) {
+            linking.give(held, due, all, out.shipper);
         }
-        self.swap(shipper);
+        self.swap(out.shipper);
+    }
+
+    /// What waits of it.
+    pub(super) fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    /// Has the assembler give records.
+    fn put(&mut self, out: &mut Out<'_, '_>, act: impl FnOnce(&mut Assembler, &mut LaneSink<'_, '_>)) {
+        self.swap(out.shipper);
+        let waits = out.linking.as_deref_mut().zip(self.held.as_mut());
+        act(&mut self.assembler, &mut LaneSink { shipper: out.shipper, waits });
+        self.swap(out.shipper);
     }
 
     /// By how much the bytes of lines that are held have become more since this was asked last.
@@ -152,10 +182,25 @@ impl Source {
         held.cast_signed() - std::mem::replace(&mut self.held_bytes, held).cast_signed()
     }
 
-    /// The file and the offset in it of the oldest record that is not complete.
+    /// The file and the offset in it of the oldest record that was not given: it is not complete, or waits.
     pub(super) fn open(&self) -> Option<(u32, u64)> {
-        let (place, offset) = self.assembler.oldest_open()?;
+        let (place, offset) = self.open_place()?;
         Some((self.streams.file(place)?, offset))
+    }
+
+    /// It has a record that is not complete.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.assembler.oldest_open().is_some()
+    }
+
+    /// Records of it wait for their spans.
+    pub(super) fn waits(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.first().is_some())
+    }
+
+    fn open_place(&self) -> Option<(u32, u64)> {
+        let waits = self.held.as_ref().and_then(Held::first);
+        self.assembler.oldest_open().into_iter().chain(waits).min()
     }
 
     fn swap(&mut self, shipper: &mut LaneShipper<'_>) {

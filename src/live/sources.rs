@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::source::{LaneShipper, LineSettings, Named, Source};
+use super::linking::Linking;
+use super::sent_before::LaneShipper;
+use super::source::{LineSettings, Named, Out, Source};
 use crate::checkpoint::positions::table::Positions;
 use crate::files::followed::{FollowedFile, Place};
 use crate::input::read::Chunk;
@@ -49,8 +51,14 @@ pub(super) struct Sources<'s> {
     named: HashMap<u32, (Named, usize)>,
     /// Those that were read lately.
     read: HashMap<u32, Box<Source>>,
+    /// Those that have ended, while records of theirs wait.
+    ended: Vec<Source>,
+    /// Finds links.
+    pub(super) linking: Option<Linking>,
     /// Those of them that may have a record that is not complete.
     open: BTreeSet<u32>,
+    /// Those of them with records that wait for their spans.
+    waiting: BTreeSet<u32>,
     /// Where files are that have begun, if that is not where their source is written to.
     paths: HashMap<u32, Box<Path>>,
     now: (Instant, i64),
@@ -71,7 +79,7 @@ impl<'s> Sources<'s> {
         settings: LineSettings,
         inputs: Vec<Input>,
         metrics: Arc<Metrics>,
-        notify: Notify,
+        (linking, notify): (Option<Linking>, Notify),
         now: (Instant, i64),
     ) -> Sources<'s> {
         // That nothing was lost is shown, too.
@@ -84,7 +92,10 @@ impl<'s> Sources<'s> {
             notify,
             named: HashMap::new(),
             read: HashMap::new(),
+            ended: Vec::new(),
+            linking,
             open: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             paths: HashMap::new(),
             now,
             quiet_at: None,
@@ -99,6 +110,9 @@ impl<'s> Sources<'s> {
     pub(super) fn set_now(&mut self, now: (Instant, i64)) {
         self.now = now;
         self.shipper.observed = now.1 as u64;
+        if let Some(linking) = &mut self.linking {
+            linking.set_now(now);
+        }
     }
 
     /// Gives records of which nothing more comes.
@@ -137,12 +151,46 @@ impl<'s> Sources<'s> {
         self.quiet_at
     }
 
+    /// Decides lines that wait, if it is time or all are to be, and gives them.
+    pub(super) fn decide(&mut self, all: bool) {
+        let Some(due) = self.linking.as_mut().and_then(|linking| linking.decide(all)) else { return };
+        for number in std::mem::take(&mut self.waiting) {
+            let Some(source) = self.read.get_mut(&number) else { continue };
+            source.give_decided(due, all, &mut Out { shipper: &mut self.shipper, linking: self.linking.as_mut() });
+            if source.waits() {
+                self.waiting.insert(number);
+            }
+            self.since.get_or_insert(self.now.0);
+            self.tell_open(number);
+        }
+        for mut source in std::mem::take(&mut self.ended) {
+            source.give_decided(due, all, &mut Out { shipper: &mut self.shipper, linking: self.linking.as_mut() });
+            self.since.get_or_insert(self.now.0);
+            tell_open(&mut source, &mut self.positions.borrow_mut());
+            if source.waits() {
+                self.ended.push(source);
+            } else {
+                self.forget(&source);
+            }
+        }
+    }
+
+    /// Nothing comes of a source any more.
+    fn forget(&mut self, source: &Source) {
+        if let (Some(linking), Some(held)) = (&mut self.linking, source.held()) {
+            linking.end(held);
+        }
+    }
+
     fn flush_source(&mut self, number: u32, even_parts: bool) {
         let Some(source) = self.read.get_mut(&number) else { return };
-        source.flush(even_parts, &mut self.shipper);
+        source.flush(even_parts, &mut Out { shipper: &mut self.shipper, linking: self.linking.as_mut() });
         self.held_bytes = self.held_bytes.saturating_add_signed(source.held_more());
         self.since.get_or_insert(self.now.0);
-        if source.open().is_none() {
+        if source.waits() {
+            self.waiting.insert(number);
+        }
+        if !source.is_incomplete() {
             self.open.remove(&number);
         } else {
             let at = source.last_read + PARTS_QUIET;
@@ -154,27 +202,19 @@ impl<'s> Sources<'s> {
     /// Tells where the oldest record begins that is not complete; returns its file, and where. It may have been in an earlier file
     /// before.
     fn tell_open(&mut self, source: u32) -> Option<(u32, u64)> {
-        let source = self.read.get_mut(&source)?;
-        let open = source.open();
-        let before = std::mem::replace(&mut source.told_open, open.map(|(file, _)| file));
-        let mut positions = self.positions.borrow_mut();
-        // First: once nothing is open of a file, the one after it goes on as far as nothing is open of that.
-        if let Some((file, offset)) = open {
-            positions.is_open(file, Some(offset));
-        }
-        if let Some(before) = before.filter(|before| open.is_none_or(|(file, _)| file != *before)) {
-            positions.is_open(before, None);
-        }
-        open
+        tell_open(self.read.get_mut(&source)?, &mut self.positions.borrow_mut())
     }
 
     /// Forgets what is known of the lines of sources, but for those that have a record that is not complete, and these.
     fn keep_read(&mut self, keeps: impl Fn(&Source) -> bool) {
-        let (open, mut positions) = (&self.open, self.positions.borrow_mut());
+        let (open, mut positions, linking) = (&self.open, self.positions.borrow_mut(), &mut self.linking);
         self.read.retain(|number, source| {
-            let is_kept = open.contains(number) || keeps(source);
+            let is_kept = open.contains(number) || source.waits() || keeps(source);
             if !is_kept {
                 source.files().iter().for_each(|file| positions.rest(*file));
+                if let (Some(linking), Some(held)) = (linking.as_mut(), source.held()) {
+                    linking.end(held);
+                }
             }
             is_kept
         });
@@ -226,10 +266,17 @@ impl TailSink for Sources<'_> {
         }
         let Some((named, input)) = self.named.get(&source) else { return };
         let (settings, positions, now) = (&self.settings, &self.positions, self.now);
-        let new = || Box::new(Source::new(source, named, settings, positions.clone(), now));
-        let read = self.read.entry(source).or_insert_with(new);
+        let linking = &mut self.linking;
+        let read = self.read.entry(source).or_insert_with(|| {
+            let held = linking.as_mut().map(Linking::begin);
+            Box::new(Source::new((source, held), named, settings, positions.clone(), now))
+        });
         let path = self.paths.get(&file).map_or(&*named.family, |path| path);
-        let lines = read.take((file, path), chunk, self.now, &mut self.shipper);
+        let mut out = Out { shipper: &mut self.shipper, linking: linking.as_mut() };
+        let lines = read.take((file, path), chunk, self.now, &mut out);
+        if read.waits() {
+            self.waiting.insert(source);
+        }
         self.held_bytes = self.held_bytes.saturating_add_signed(read.held_more());
         if let Some(input) = self.inputs.get(*input) {
             input.metrics.lines_read.add(lines);
@@ -269,8 +316,13 @@ impl TailSink for Sources<'_> {
     fn source_ends(&mut self, source: u32) {
         self.flush_source(source, true);
         self.open.remove(&source);
-        self.read.remove(&source);
+        self.waiting.remove(&source);
         self.named.remove(&source);
+        match self.read.remove(&source) {
+            Some(source) if source.open().is_some() => self.ended.push(*source),
+            Some(source) => self.forget(&source),
+            None => {}
+        }
     }
 
     fn lost(&mut self, _: u32, bytes: u64, reason: Loss) {
@@ -290,6 +342,21 @@ impl TailSink for Sources<'_> {
         }
         (self.notify)(&spelled(notice));
     }
+}
+
+/// Tells where the oldest record begins that was not given; returns its file, and where. It may have been in an earlier file
+/// before.
+fn tell_open(source: &mut Source, positions: &mut Positions) -> Option<(u32, u64)> {
+    let open = source.open();
+    let before = std::mem::replace(&mut source.told_open, open.map(|(file, _)| file));
+    // First: once nothing is open of a file, the one after it goes on as far as nothing is open of that.
+    if let Some((file, offset)) = open {
+        positions.is_open(file, Some(offset));
+    }
+    if let Some(before) = before.filter(|before| open.is_none_or(|(file, _)| file != *before)) {
+        positions.is_open(before, None);
+    }
+    open
 }
 
 /// A notice in words.

@@ -2,6 +2,11 @@
 //!
 //! Values only.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
 use crate::input::tail::file_system::FsEvent;
 use crate::record::Receipt;
 
@@ -16,10 +21,38 @@ pub enum Wake {
     Settled(Vec<Receipt>),
     /// Positions were written down, or were not.
     Kept(Kept),
+    /// Spans have come: a request, `ExportTraceServiceRequest`.
+    Spans(SpanRequest),
     /// Somebody asks how far sources are.
     Asked,
     /// Nothing more is read; what was read is still to be delivered.
     Stop,
     /// Nothing more is waited for.
     End,
+}
+
+/// A request with spans on its way to a lane: its bytes are counted until it is dropped.
+#[derive(Debug)]
+pub struct SpanRequest {
+    request: Bytes,
+    counted: Arc<AtomicUsize>,
+}
+
+impl SpanRequest {
+    /// Its bytes are added to those that are counted.
+    pub(super) fn new(request: Bytes, counted: Arc<AtomicUsize>) -> SpanRequest {
+        counted.fetch_add(request.len(), Ordering::Relaxed);
+        SpanRequest { request, counted }
+    }
+
+    /// `ExportTraceServiceRequest`.
+    pub(super) fn request(&self) -> &[u8] {
+        &self.request
+    }
+}
+
+impl Drop for SpanRequest {
+    fn drop(&mut self) {
+        self.counted.fetch_sub(self.request.len(), Ordering::Relaxed);
+    }
 }

@@ -12,10 +12,13 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::calendar::Zone;
 use crate::checkpoint::folder::Folder;
 use crate::checkpoint::positions::disk::FolderDisk;
 use crate::checkpoint::positions::journal::{Journal, Loaded};
+use crate::correlate::index::Limits;
 use crate::export::destination::{Target, targets};
 use crate::input::tail::config::{TailConfig, TailInput, TailInputKind, TailLimits};
 use crate::input::tail::disk::Disk;
@@ -24,14 +27,19 @@ use crate::input::tail::inotify::EventReader;
 use crate::live::destinations::{Destinations, Served};
 use crate::live::keeper::Keeper;
 use crate::live::lane::{Lane, LaneEnd};
+use crate::live::linking::LinkSettings;
 use crate::live::source::LineSettings;
 use crate::live::sources::Input;
+use crate::live::span_requests::SpanRequests;
 use crate::live::wake::Wake;
 use crate::metrics::Metrics;
 use crate::notify::Notify;
+use crate::otlp::Signal;
 use crate::run::RunError;
 use crate::run::agent::AgentConfig;
+use crate::run::budget::LinkingBudget;
 use crate::tap::Tap;
+use crate::tap::consumer::{Consumer, Slot};
 
 /// How long a rotated file is waited for before the one after it is read. What is written to it later still comes, behind that.
 const LATE_WRITES: Duration = Duration::from_millis(200);
@@ -73,9 +81,14 @@ pub fn agent(
         notify(note);
     }
     let mut config = config.clone();
-    let mut tap = start_tap(&config, metrics, notify)?;
+    let spans = Arc::new(SpanRequests::new(metrics));
+    let mut tap = None;
     loop {
         let lanes = Lanes::start(&config, metrics, notify)?;
+        spans.go_to(lanes.lanes.iter().map(|lane| lane.wake.clone()).collect());
+        if tap.is_none() {
+            tap = start_tap(&config, metrics, notify, &spans)?;
+        }
         let command = commands.recv().unwrap_or(Command::Stop);
         let is_tap_kept = matches!(&command, Command::Reload(changed) if changed.tap == config.tap);
         if let Some(tap) = tap.as_ref().filter(|_| !is_tap_kept) {
@@ -90,16 +103,31 @@ pub fn agent(
             Command::Reload(changed) => {
                 end.unsaved.iter().for_each(|error| notify(error));
                 config = *changed;
-                if !is_tap_kept {
-                    tap = start_tap(&config, metrics, notify)?;
-                }
             }
         }
     }
 }
 
-fn start_tap(config: &AgentConfig, metrics: &Arc<Metrics>, notify: &Notify) -> Result<Option<Tap>, RunError> {
-    let start = |tap| Tap::start(tap, &config.state, (metrics, notify), None);
+/// Gives what comes to the tap to the lanes.
+struct ToLanes(Arc<SpanRequests>);
+
+impl Consumer for ToLanes {
+    fn arrived(&self, signal: Signal, request: Bytes, slot: Slot) {
+        if signal == Signal::Traces {
+            self.0.give(&request);
+        }
+        slot.release(None);
+    }
+}
+
+fn start_tap(
+    config: &AgentConfig,
+    metrics: &Arc<Metrics>,
+    notify: &Notify,
+    spans: &Arc<SpanRequests>,
+) -> Result<Option<Tap>, RunError> {
+    let consumer: Arc<dyn Consumer> = Arc::new(ToLanes(spans.clone()));
+    let start = |tap| Tap::start(tap, &config.state, (metrics, notify), Some(consumer));
     Ok(config.tap.as_deref().map(start).transpose()?)
 }
 
@@ -122,7 +150,8 @@ impl Lanes {
         let (wakes, listening): (Vec<_>, Vec<_>) = targets.iter().map(|_| mpsc::channel()).unzip();
         let served = targets.iter().cloned().zip(wakes.iter().cloned());
         let served = served.map(|(target, lane)| Served { target, lane }).collect();
-        let held_bytes = share_of(config.memory_bytes, targets.len());
+        let lanes_count = targets.len();
+        let held_bytes = share_of(config.memory_bytes, lanes_count);
         let started = Destinations::start(served, held_bytes, metrics, notify).map_err(RunError::Destination)?;
         let (destinations, parcels) = started;
         let mut lanes = Vec::new();
@@ -144,6 +173,7 @@ impl Lanes {
                 file_system,
                 known: loaded.entries,
                 lines: lines(held_bytes),
+                links: config.tap.is_some().then(|| link_settings(config, lanes_count)),
                 inputs: inputs(config, metrics),
                 keeper,
                 parcels,
@@ -249,6 +279,19 @@ fn inputs(config: &AgentConfig, metrics: &Metrics) -> Vec<(String, Input)> {
 /// what is known of files does not depend on how much is written.
 fn share_of(memory_bytes: u64, lanes: usize) -> usize {
     usize::try_from(memory_bytes / 4).unwrap_or(usize::MAX) / lanes.max(1)
+}
+
+/// How each of so many lanes links lines.
+fn link_settings(config: &AgentConfig, lanes: usize) -> LinkSettings {
+    let LinkingBudget { waiting_bytes, spans_bytes, learning } =
+        LinkingBudget::new(config.memory_bytes / lanes.max(1) as u64);
+    LinkSettings {
+        wait: config.links.wait,
+        min_confidence: config.links.min_confidence,
+        waiting_bytes_max: waiting_bytes,
+        spans: Limits { bytes_max: spans_bytes, ..Limits::default() },
+        learning,
+    }
 }
 
 fn lines(held_bytes_max: usize) -> LineSettings {

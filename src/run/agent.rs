@@ -23,12 +23,23 @@ pub struct AgentConfig {
     pub destinations: Vec<Destination>,
     /// How spans are received and passed on; `None`: they are not.
     pub tap: Option<Box<TapConfig>>,
+    /// How lines are linked, where spans come.
+    pub links: LinksConfig,
     /// How it can be watched itself.
     pub telemetry: TelemetryConfig,
     /// How long stopping may take before what is not delivered is left in its files.
     pub grace: Duration,
     /// What its user should know before it begins.
     pub notices: Vec<String>,
+}
+
+/// How lines are linked with the spans that come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinksConfig {
+    /// Lines wait for their spans no longer.
+    pub wait: Duration,
+    /// Links below are not made.
+    pub min_confidence: f32,
 }
 
 /// What the agent follows; at least one input.

@@ -65,3 +65,32 @@ impl Budget {
         }
     }
 }
+
+/// What one lane of the agent may hold to link its lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkingBudget {
+    /// Bytes of records that wait for their spans.
+    pub waiting_bytes: usize,
+    /// Bytes of spans.
+    pub spans_bytes: usize,
+    /// What is kept of lines to link by.
+    pub learning: LearningLimits,
+}
+
+impl LinkingBudget {
+    /// Of so many bytes that the agent may take in all, of which batches and lines that are read take a part too.
+    pub fn new(bytes: u64) -> LinkingBudget {
+        let of = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        LinkingBudget {
+            waiting_bytes: of(bytes / 8),
+            spans_bytes: of(bytes / 4),
+            learning: LearningLimits {
+                lines_bytes: of(bytes / 8),
+                pairs_bytes: of(bytes / 8),
+                classes_bytes: of(bytes / 8),
+                words_bytes: of(bytes / 32),
+                requests_bytes: of(bytes / 32),
+            },
+        }
+    }
+}

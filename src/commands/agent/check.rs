@@ -14,7 +14,7 @@ use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
 use crate::notify::counted;
 use crate::otlp::Protocol;
-use crate::run::agent::AgentConfig;
+use crate::run::agent::{AgentConfig, LinksConfig};
 
 /// Names in folders that are looked at, of one input.
 const NAMES_MAX: u64 = 1_000_000;
@@ -77,6 +77,10 @@ pub fn check(config: &AgentConfig) -> Checked {
             }
             errors.extend(tap.files_refused().map(|error| format!("tap.tls: {error}")));
         }
+    }
+    if config.tap.is_some() {
+        let LinksConfig { wait, min_confidence } = config.links;
+        line("links", &format!("of {min_confidence} and more; lines wait for their spans {wait:?} at most"));
     }
     match config.telemetry.listen {
         Some(address) => line("telemetry", &format!("http://{address}/metrics, /healthz, /readyz, /status")),

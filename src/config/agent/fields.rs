@@ -164,6 +164,12 @@ impl<'n> Field<'n> {
         self.scalar(problems, "a duration such as 500ms, 10s or 5m is expected", |text| parse_duration(text).ok())
     }
 
+    /// From 0 to 1.
+    pub(super) fn share(&self, problems: &mut Problems) -> Option<f32> {
+        let read = |text: &str| text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        self.scalar(problems, "a number from 0 to 1 is expected, such as 0.9", read)
+    }
+
     pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)], problems: &mut Problems) -> Option<T> {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let read = |text: &str| choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);

@@ -34,6 +34,8 @@ pub(super) struct Written {
     pub(super) log: Option<LogLevel>,
     pub(super) otlp: Option<Sited<String>>,
     pub(super) grace: Option<Duration>,
+    pub(super) link_wait: Option<Sited<Duration>>,
+    pub(super) link_min_confidence: Option<f32>,
     /// `Some(None)`: turned off.
     pub(super) tap: Option<Option<Sited<TapWritten>>>,
 }
@@ -48,11 +50,12 @@ pub(super) struct PodsWritten {
 /// Bytes of a configuration: a hundred times what anybody writes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-const TOP: Names = names(&["state", "memory", "inputs", "tap", "logs", "telemetry", "grace"], &["link", "metadata"]);
+const TOP: Names = names(&["state", "memory", "inputs", "tap", "logs", "link", "telemetry", "grace"], &["metadata"]);
 const INPUTS: Names = names(&["pods", "files"], &["journal"]);
 const PODS: Names = names(&["path", "start", "exclude"], &[]);
 const FILES: Names = names(&["include", "exclude", "service", "start"], &[]);
 const LOGS: Names = names(&["to", "compression", "headers"], &[]);
+const LINK: Names = names(&["wait", "min_confidence"], &["call_sites", "links"]);
 const TELEMETRY: Names = names(&["listen", "log", "otlp"], &[]);
 
 const STARTS: [(&str, Start); 2] = [("end", Start::End), ("beginning", Start::Beginning)];
@@ -109,6 +112,13 @@ pub(super) fn written(text: &str, problems: &mut Problems) -> Written {
         } else if let Some(logs) = logs.section(LOGS, problems) {
             written.logs(&logs, problems);
         }
+    }
+    if let Some(link) = top.read("link", problems, |field, problems| field.section(LINK, problems)) {
+        let wait = |field: &Field<'_>, problems: &mut Problems| {
+            Some(Sited { line: field.node.line, value: field.duration(problems)? })
+        };
+        written.link_wait = link.read("wait", problems, wait);
+        written.link_min_confidence = link.read("min_confidence", problems, Field::share);
     }
     match top.read_or_off("telemetry", problems, |field, problems| field.section(TELEMETRY, problems)) {
         Some(Some(telemetry)) => {

@@ -48,6 +48,7 @@ pub fn reload(args: &AgentArgs, around: &Surroundings<'_>, running: &AgentConfig
         ("inputs.files", config.inputs.files == running.inputs.files),
         ("logs", config.destinations == running.destinations),
         ("tap", config.tap == running.tap),
+        ("link", config.links == running.links),
         ("telemetry.log", config.telemetry.log == running.telemetry.log),
         ("grace", config.grace == running.grace),
     ];

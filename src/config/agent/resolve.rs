@@ -17,7 +17,9 @@ use crate::config::endpoints::notices;
 use crate::config::error::{ConfigError, Surroundings};
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
-use crate::run::agent::{AgentConfig, FilesConfig, InputsConfig, LogLevel, PodsConfig, TelemetryConfig, literal};
+use crate::run::agent::{
+    AgentConfig, FilesConfig, InputsConfig, LinksConfig, LogLevel, PodsConfig, TelemetryConfig, literal,
+};
 use crate::tap::config::TapConfig;
 
 const STATE_DEFAULT: &str = "/var/lib/spanline";
@@ -27,6 +29,11 @@ const MEMORY_LEAST: u64 = 16 << 20;
 const PODS_DEFAULT: &str = "/var/log/pods";
 const FILES_DEFAULT: [&str; 2] = ["/var/log/kubelet.log", "/var/log/crio/*.log"];
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
+const LINK_WAIT_DEFAULT: Duration = Duration::from_secs(10);
+/// Spans come seconds after their end; for longer no line of a busy node can be held.
+const LINK_WAIT_LEAST: Duration = Duration::from_secs(1);
+const LINK_WAIT_MOST: Duration = Duration::from_secs(300);
+const MIN_CONFIDENCE_DEFAULT: f32 = 0.9;
 const GRACE_DEFAULT: Duration = Duration::from_secs(10);
 /// What turns a part off by a flag.
 const NONE: &str = "none";
@@ -43,6 +50,7 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
     let otlp = own_telemetry::push(args, &written, around, &mut problems)?;
     let memory_bytes = args.memory.or(written.memory).unwrap_or(MEMORY_DEFAULT);
     let tap = tap::tap(&args.tap, written.tap.take(), memory_bytes, around, &mut problems)?;
+    let links = links(args, &written, &mut problems)?;
     if let Some(path) = args.config.as_ref().filter(|_| !problems.0.is_empty()) {
         return Err(ConfigError::new("--config", told(path, &problems.0)));
     }
@@ -69,9 +77,30 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
         inputs,
         destinations,
         tap,
+        links,
         telemetry: TelemetryConfig { listen, log, otlp },
         grace: args.grace.or(written.grace).unwrap_or(GRACE_DEFAULT),
         notices,
+    })
+}
+
+/// How lines are linked with the spans that come.
+fn links(args: &AgentArgs, written: &Written, problems: &mut Problems) -> Result<LinksConfig, ConfigError> {
+    let bad_wait = |wait: &Duration| !(LINK_WAIT_LEAST..=LINK_WAIT_MOST).contains(wait);
+    let wait_reason = "must be from 1s to 5m";
+    if args.link_wait.as_ref().is_some_and(bad_wait) {
+        return Err(ConfigError::new("--link-wait", wait_reason));
+    }
+    if args.min_confidence.is_some_and(|least| !(0.0..=1.0).contains(&least)) {
+        return Err(ConfigError::new("--min-confidence", "must lie between 0 and 1"));
+    }
+    let of_file = written.link_wait.as_ref();
+    if let Some(wait) = of_file.filter(|wait| bad_wait(&wait.value)) {
+        problems.add(wait.line, format!("link.wait: {wait_reason}"));
+    }
+    Ok(LinksConfig {
+        wait: args.link_wait.or(of_file.map(|wait| wait.value)).unwrap_or(LINK_WAIT_DEFAULT),
+        min_confidence: args.min_confidence.or(written.link_min_confidence).unwrap_or(MIN_CONFIDENCE_DEFAULT),
     })
 }
 

@@ -93,7 +93,7 @@ impl Engine {
 
     /// Lines to learn from before those of a stream that are due are decided, if it is time. `services`: of each writer.
     pub(crate) fn sample(&mut self, services: &[u32], Progress { due, memory, .. }: Progress) -> Option<Sample> {
-        self.stream.as_mut()?.sample(&self.lines, services, due, memory)
+        self.stream.as_mut()?.sample(&mut self.lines, services, due, memory)
     }
 
     /// Keeps what the next [`Engine::settle`] learns of each line, for [`Engine::story`].

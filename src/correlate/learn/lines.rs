@@ -51,6 +51,8 @@ pub(crate) struct Line {
     pub(crate) producer: Producer,
     /// It was decided; others still learn from it.
     pub(crate) is_decided: bool,
+    /// Along a stream: it was counted, to tell when to learn.
+    pub(crate) is_counted: bool,
     /// Along a stream: what it teaches was kept, and it is not learned from again.
     pub(crate) is_learned: bool,
 }
@@ -121,6 +123,7 @@ impl Lines {
             from_journal: record.envelope == Envelope::Journal,
             producer: record.origin.producer,
             is_decided: false,
+            is_counted: false,
             is_learned: false,
         });
     }

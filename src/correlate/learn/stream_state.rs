@@ -23,8 +23,6 @@ pub(crate) struct StreamState {
     schedule: Schedule,
     /// Lines that are not decided, and those that were just before: time and place among the lines kept.
     open: Vec<(i64, u32)>,
-    /// Lines up to here were counted: those of new kinds are known before they are due.
-    counted: i64,
     /// Lines that were left after those that nobody needs had gone.
     kept: usize,
 }
@@ -43,7 +41,7 @@ impl StreamState {
     pub(crate) fn new(classes_max: usize) -> StreamState {
         let (model, earlier, schedule, open, kept) = Default::default();
         let decayed = DecayedStatistics::new(classes_max);
-        StreamState { decayed, model, earlier, schedule, open, counted: i64::MIN, kept }
+        StreamState { decayed, model, earlier, schedule, open, kept }
     }
 
     /// A line was added.
@@ -53,16 +51,17 @@ impl StreamState {
 
     /// Lines to learn from before those up to `due` are decided, if it is time. `services`: of each writer; `memory`: spans
     /// are kept no longer, ns.
-    pub(crate) fn sample(&mut self, lines: &Lines, services: &[u32], due: i64, memory: i64) -> Option<Sample> {
+    pub(crate) fn sample(&mut self, lines: &mut Lines, services: &[u32], due: i64, memory: i64) -> Option<Sample> {
         let service_of = |writer: u32| services.get(writer as usize).copied().filter(|service| *service != u32::MAX);
         let until = due.saturating_add(LOOKAHEAD_NS);
-        for (_, row) in self.open.iter().filter(|(time, _)| self.counted < *time && *time <= until) {
-            let line = &lines.rows[*row as usize];
-            if let Some(service) = service_of(line.writer).filter(|_| line.teaches) {
+        // Before they are due, so that new kinds are known by then.
+        for (_, row) in self.open.iter().filter(|(time, _)| *time <= until) {
+            let line = &mut lines.rows[*row as usize];
+            if let Some(service) = service_of(line.writer).filter(|_| line.teaches && !line.is_counted) {
+                line.is_counted = true;
                 self.schedule.count(service, &line.template, &self.model);
             }
         }
-        self.counted = self.counted.max(until);
         let services = self.schedule.due(due)?;
         let from = due.saturating_sub(memory);
         let mut room: NumberMap<u32, usize> = services.iter().map(|service| (*service, SAMPLE_LINES)).collect();

@@ -5,6 +5,7 @@
 
 mod destinations;
 mod files;
+mod links;
 mod parts;
 mod restarts;
 mod rotation;

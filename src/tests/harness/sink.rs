@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::stored::{names_of, records_of};
+use super::stored::{StoredRecord, names_of, records_of};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
@@ -101,6 +101,8 @@ struct Stored {
     again: Vec<(Instant, Instant)>,
     /// Their own times, in ns since the epoch.
     times: HashMap<String, u64>,
+    /// The traces they are of.
+    traces_of: HashMap<String, [u8; 16]>,
     traces: Vec<ExportTraceServiceRequest>,
     requests: usize,
 }
@@ -146,6 +148,11 @@ impl Sink {
     /// The time that a record says it is of, in ns since the epoch.
     pub(crate) fn time_of(&self, body: &str) -> Option<u64> {
         self.state.stored.lock().unwrap().times.get(body).copied()
+    }
+
+    /// The trace that a record says it is of.
+    pub(crate) fn trace_of(&self, body: &str) -> Option<[u8; 16]> {
+        self.state.stored.lock().unwrap().traces_of.get(body).copied()
     }
 
     /// Of each body that came again: when it had come first, and when that was.
@@ -282,9 +289,10 @@ impl State {
         let now = Instant::now();
         stored.requests += 1;
         let traces = is_traces.then(|| ExportTraceServiceRequest::decode(message).unwrap());
-        let without_time = |request| names_of(request).into_iter().map(|name| (name, 0)).collect();
-        let bodies: Vec<(String, u64)> = traces.as_ref().map_or_else(|| records_of(message), without_time);
-        let holds = |word: Option<&str>| word.is_some_and(|word| bodies.iter().any(|(body, _)| body == word));
+        let of_name = |body| StoredRecord { body, time: 0, trace: None };
+        let without_time = |request| names_of(request).into_iter().map(of_name).collect();
+        let bodies: Vec<StoredRecord> = traces.as_ref().map_or_else(|| records_of(message), without_time);
+        let holds = |word: Option<&str>| word.is_some_and(|word| bodies.iter().any(|record| record.body == word));
         if script.not_implemented || counts_down(&mut script.absent) {
             return Answer::NotImplemented;
         }
@@ -322,9 +330,10 @@ impl State {
             return Answer::Hang;
         }
         let rejected = script.rejected;
-        let is_rejected = |(body, _): &&(String, u64)| rejected == Some(body.as_str());
-        for (body, time) in bodies.iter().filter(|body| !is_rejected(body)) {
+        let is_rejected = |record: &&StoredRecord| rejected == Some(record.body.as_str());
+        for StoredRecord { body, time, trace } in bodies.iter().filter(|body| !is_rejected(body)) {
             stored.times.insert(body.clone(), *time);
+            stored.traces_of.extend(trace.map(|trace| (body.clone(), trace)));
             *stored.bodies.entry(body.clone()).or_default() += 1;
             let first = *stored.first.entry(body.clone()).or_insert(now);
             if first < now {

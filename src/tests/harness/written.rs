@@ -48,6 +48,11 @@ impl Written {
         self.bodies.push(body.to_owned());
     }
 
+    /// All of them, in order.
+    pub(crate) fn bodies(&self) -> &[String] {
+        &self.bodies
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bodies.len()
     }

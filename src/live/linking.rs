@@ -1,0 +1,260 @@
+//! Links of the records of one lane: they wait until the spans that they may lie in have come.
+//!
+//! In go requests with spans, and records as they are read, out come the records that are decided, each with its link or
+//! without. Those of one source stay in their order. What can have no span, and what names its trace itself, waits for
+//! nothing. Bounded: where too much waits, all of it is decided at once, which is counted.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::sent_before::LaneShipper;
+use crate::correlate::index::Limits;
+use crate::correlate::{Correlator, LearningLimits, Memory};
+use crate::export::shipper::LinkedBy;
+use crate::metrics::{Counter, Metrics};
+use crate::record::Record;
+use crate::record::sink::{RecordSink, SourceSink};
+use crate::spans::scan::{self, Room};
+use crate::waiting::{Item, Place, Waiting};
+
+/// Lines are decided so often.
+const STEP: Duration = Duration::from_secs(1);
+/// Lines of a clock that is ahead are given so long after the others that came with them, ns.
+const AHEAD_FOR_NS: i64 = 2_000_000_000;
+
+/// How lines are linked.
+#[derive(Debug, Clone)]
+pub struct LinkSettings {
+    /// Lines wait for their spans no longer.
+    pub wait: Duration,
+    /// Links below are not made.
+    pub min_confidence: f32,
+    /// Bytes of records that wait.
+    pub waiting_bytes_max: usize,
+    /// What is kept of spans.
+    pub spans: Limits,
+    /// What is kept of lines to link by.
+    pub learning: LearningLimits,
+}
+
+/// See the module.
+pub(super) struct Linking {
+    correlator: Correlator,
+    settings: LinkSettings,
+    memory: Memory,
+    room: Room,
+    now: (Instant, i64),
+    /// When lines are decided next.
+    next_at: Instant,
+    /// Bytes of all records that wait.
+    waiting_bytes: usize,
+    too_many_wait: Arc<Counter>,
+    /// Numbers of sources that no record has any more, and since when; those below the last are used.
+    unused: VecDeque<(Instant, u32)>,
+    used: u32,
+}
+
+/// What waits of one source.
+pub(super) struct Held {
+    /// Its number for the correlator.
+    number: u32,
+    waiting: Waiting,
+    /// File and offset of the first record that waits: its file by its place among those of the source.
+    first: Option<(u32, u64)>,
+    /// Where it ended when lines were decided, and when that was, ns since the epoch.
+    marks: VecDeque<(Place, i64)>,
+    /// Its writer was not seen before.
+    is_new_until: Instant,
+}
+
+impl Held {
+    /// The number of the source for the correlator.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// File and offset of the first record that waits.
+    pub(super) fn first(&self) -> Option<(u32, u64)> {
+        self.first
+    }
+}
+
+impl Linking {
+    pub(super) fn new(settings: LinkSettings, metrics: &Metrics, now: (Instant, i64)) -> Linking {
+        let mut correlator = Correlator::new(settings.spans).within(settings.learning);
+        correlator.follow();
+        Linking {
+            correlator,
+            settings,
+            memory: Memory::default(),
+            room: Room::default(),
+            now,
+            next_at: now.0 + STEP,
+            waiting_bytes: 0,
+            too_many_wait: metrics.limit_reached("waiting_records"),
+            unused: VecDeque::new(),
+            used: 0,
+        }
+    }
+
+    /// Time goes on.
+    pub(super) fn set_now(&mut self, now: (Instant, i64)) {
+        self.now = now;
+    }
+
+    /// Takes in the spans of a request, `ExportTraceServiceRequest`.
+    pub(super) fn add_spans(&mut self, request: &[u8]) {
+        let correlator = &mut self.correlator;
+        scan::for_each_fact(request, &mut self.room, &mut |resource, span| correlator.add_span(resource, span));
+    }
+
+    /// For a source that was not read before, or is read again.
+    pub(super) fn begin(&mut self) -> Held {
+        let kept_for = Duration::from_nanos(self.memory.nanos.unsigned_abs()) + self.settings.wait + 2 * STEP;
+        let is_over = |(since, _): &(Instant, u32)| self.now.0.saturating_duration_since(*since) > kept_for;
+        let number = match self.unused.front().filter(|unused| is_over(unused)).copied() {
+            Some((_, number)) => {
+                self.unused.pop_front();
+                self.correlator.source_ends(number);
+                number
+            }
+            None => {
+                self.used += 1;
+                self.used - 1
+            }
+        };
+        let (waiting, first, marks) = Default::default();
+        Held { number, waiting, first, marks, is_new_until: self.now.0 + self.settings.wait }
+    }
+
+    /// No more comes of a source, of which nothing waits.
+    pub(super) fn end(&mut self, held: &Held) {
+        self.unused.push_back((self.now.0, held.number));
+    }
+
+    /// Takes a record that waits; false where it does not.
+    fn holds(&mut self, held: &mut Held, record: &Record<'_>) -> bool {
+        if held.waiting.is_empty() {
+            let may_lie_in_span = held.is_new_until > self.now.0 || self.correlator.knows_spans_of(record);
+            if record.time.is_none() || record.entry.trace.trace_id.is_some() || !may_lie_in_span {
+                return false;
+            }
+        }
+        let before = held.waiting.bytes();
+        if !held.waiting.push(record) {
+            return false;
+        }
+        if self.waiting_bytes == 0 {
+            // However late it comes itself, its spans may still be on their way.
+            self.next_at = self.now.0 + STEP;
+        }
+        self.waiting_bytes += held.waiting.bytes() - before;
+        held.first.get_or_insert((record.position.file, record.position.offset));
+        self.correlator.observe(record);
+        true
+    }
+
+    /// When lines are decided next, if any wait.
+    pub(super) fn next(&self) -> Option<Instant> {
+        (self.waiting_bytes > 0 || self.is_full()).then_some(self.next_at)
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting_bytes > self.settings.waiting_bytes_max
+    }
+
+    /// Decides the lines that have waited for long enough, or all; up to when they are, ns since the epoch. `None` where it is
+    /// not time.
+    pub(super) fn decide(&mut self, all: bool) -> Option<i64> {
+        let (now, now_nanos) = self.now;
+        let is_full = self.is_full();
+        if now < self.next_at && !all && !is_full {
+            return None;
+        }
+        self.next_at = now + STEP;
+        self.too_many_wait.add(u64::from(is_full && !all));
+        let wait = if all || is_full { 0 } else { nanos(self.settings.wait) };
+        let due = now_nanos.saturating_sub(wait);
+        self.correlator.advance(due, self.memory);
+        Some(due)
+    }
+
+    /// Gives the records of a source that are decided, or all.
+    pub(super) fn give(&mut self, held: &mut Held, due: i64, all: bool, shipper: &mut LaneShipper<'_>) {
+        let end = held.waiting.end();
+        let before = held.waiting.bytes();
+        let aged_before = self.now.1.saturating_sub(nanos(self.settings.wait)).saturating_sub(AHEAD_FOR_NS);
+        let mut aged = if all { end } else { Place::default() };
+        while let Some((place, _)) = held.marks.front().filter(|(_, at)| *at <= aged_before).copied() {
+            held.marks.pop_front();
+            aged = aged.max(place);
+        }
+        held.first = None;
+        let first = &mut held.first;
+        let mut linked = LinkedBy { shipper, linker: &self.correlator };
+        let mut give = |item: Item<'_>, is_aged: bool| {
+            if let Item::Record(record) = &item
+                && !is_aged
+                && record.time.is_some_and(|time| time > due)
+            {
+                *first = Some((record.position.file, record.position.offset));
+                return ControlFlow::Break(());
+            }
+            item.give(&mut linked);
+            ControlFlow::Continue(())
+        };
+        let from = held.waiting.each_between(Place::default(), aged, held.number, |item| give(item, true));
+        let stopped = held.waiting.each_from(from, held.number, |item| give(item, false));
+        held.waiting.drop_before(stopped);
+        self.waiting_bytes -= before - held.waiting.bytes();
+        if held.waiting.is_empty() {
+            held.marks.clear();
+        } else {
+            held.marks.push_back((end, self.now.1));
+        }
+    }
+
+    /// Bytes that records take that wait, and what is known of spans and lines.
+    pub(super) fn bytes(&self) -> (usize, usize) {
+        (self.waiting_bytes, self.correlator.bytes())
+    }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Takes the records of a source: to wait, or to be shipped at once.
+pub(super) struct LaneSink<'l, 's> {
+    /// It ships.
+    pub(super) shipper: &'l mut LaneShipper<'s>,
+    /// Where records may wait.
+    pub(super) waits: Option<(&'l mut Linking, &'l mut Held)>,
+}
+
+impl RecordSink for LaneSink<'_, '_> {
+    #[inline]
+    fn record(&mut self, record: &Record<'_>) {
+        if let Some((linking, held)) = &mut self.waits
+            && linking.holds(held, record)
+        {
+            return;
+        }
+        self.shipper.record(record);
+    }
+}
+
+impl SourceSink for LaneSink<'_, '_> {
+    fn file_begins(&mut self, file: u32) {
+        match &mut self.waits {
+            Some((linking, held)) if !held.waiting.is_empty() => {
+                let before = held.waiting.bytes();
+                held.waiting.file_begins(file);
+                linking.waiting_bytes += held.waiting.bytes() - before;
+            }
+            _ => self.shipper.file_begins(file),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Lines and spans that come together: lines get their trace, wait no longer than they may, and none is lost while it waits.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message;
+use spanline::otlp::Signal;
+
+use crate::harness::agent::Agent;
+use crate::harness::otlp_client::{Sent, grpc};
+use crate::harness::sink::Script;
+use crate::harness::written::{Written, append};
+
+/// Of each request: from its start to its end, and to the next one's start at most.
+const LASTS: Duration = Duration::from_millis(12);
+const EACH: Duration = Duration::from_millis(40);
+
+/// An agent whose lines wait so long for their spans, which are kept nowhere, and where it takes these.
+fn agent(wait: &str) -> (Agent, SocketAddr) {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut agent = Agent::new(Script::default());
+    agent.has_tap(format!("{{grpc: '{address}', http: null, forward: [none]}}\nlink: {{wait: {wait}}}"));
+    agent.start();
+    agent.running().until(|| std::net::TcpStream::connect(address).is_ok());
+    (agent, address)
+}
+
+/// So many requests of a pod, one after the other until just now: their spans, and three lines of each.
+fn requests(pod: &str, count: u32, lines: &mut Written) -> (Vec<u8>, String) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let first = now - EACH * count;
+    let (mut spans, mut text) = (Vec::new(), String::new());
+    for number in 0..count {
+        // Not at equal distances: then the same lines would fit all requests as well.
+        let start = first + EACH * number + Duration::from_millis(u64::from(number * number % 23));
+        let nanos = |at: Duration| u64::try_from(at.as_nanos()).unwrap();
+        spans.push(Span {
+            trace_id: trace_of(number).into(),
+            span_id: u64::from(number + 1).to_be_bytes().into(),
+            name: "GET /cart".to_owned(),
+            kind: 2,
+            start_time_unix_nano: nanos(start),
+            end_time_unix_nano: nanos(start + LASTS),
+            ..Span::default()
+        });
+        for (after, said) in [(1, "received"), (5, "priced"), (11, "answered")] {
+            let at = start + Duration::from_millis(after);
+            let at = chrono::DateTime::from_timestamp_nanos(nanos(at) as i64).to_rfc3339();
+            text += &format!("{at} stdout F {}\n", lines.body_of(&format!("a cart was {said}")));
+        }
+    }
+    let text_of = |key: &str, value: &str| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) }),
+        ..KeyValue::default()
+    };
+    let attributes =
+        vec![text_of("service.name", pod), text_of("k8s.namespace.name", "default"), text_of("k8s.pod.name", pod)];
+    let resource_spans = vec![ResourceSpans {
+        resource: Some(Resource { attributes, ..Resource::default() }),
+        scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+        ..ResourceSpans::default()
+    }];
+    (ExportTraceServiceRequest { resource_spans }.encode_to_vec(), text)
+}
+
+fn trace_of(number: u32) -> [u8; 16] {
+    (u128::from(number) << 64 | 0x5eed).to_be_bytes()
+}
+
+fn send(address: SocketAddr, spans: Vec<u8>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert_eq!(runtime.block_on(grpc(address, &Sent::new(Signal::Traces, spans))).code, 0);
+}
+
+#[test]
+fn lines_get_the_trace_of_the_span_they_were_written_in() {
+    let (agent, address) = agent("2s");
+    let mut lines = Written::new("web");
+    let (spans, text) = requests("web", 200, &mut lines);
+    send(address, spans);
+    agent.running().until(|| agent.metric("spanline_spans_received_total") == 200);
+    append(&agent.pod("web"), text);
+    agent.expect_once(&[&lines]);
+    let (mut right, mut wrong) = (0, 0);
+    for (at, body) in lines.bodies().iter().enumerate() {
+        match agent.sink.sink.trace_of(body) {
+            Some(trace) if trace == trace_of(at as u32 / 3) => right += 1,
+            Some(_) => wrong += 1,
+            None => {}
+        }
+    }
+    assert!(right >= 570 && wrong == 0, "{right} of 600 right, {wrong} wrong");
+    assert!(agent.metric("spanline_links_total{method=\"inferred\"}") >= 570);
+}
+
+#[test]
+fn lines_that_wait_survive_a_kill_and_are_sent_when_the_agent_stops() {
+    let (mut agent, address) = agent("5m");
+    let (mut lines, mut others) = (Written::new("web"), Written::new("other"));
+    let (spans, text) = requests("web", 50, &mut lines);
+    send(address, spans);
+    append(&agent.pod("web"), &text);
+    // What names its trace itself waits for nothing, and tells that all before was read.
+    let told = others.body_of("trace_id=0af7651916cd43dd8448eb211c80319c");
+    append(&agent.pod("other"), crate::harness::written::cri("F", &told));
+    agent.until_stored(&[&others]);
+    let rotated = agent.pod("web").with_file_name("0.log.20261130-100000");
+    std::fs::rename(agent.pod("web"), rotated).unwrap();
+    append(&agent.pod("web"), lines.cri_lines(10));
+    agent.kill();
+    agent.start();
+    agent.running().until(|| std::net::TcpStream::connect(address).is_ok());
+    append(
+        &agent.pod("other"),
+        crate::harness::written::cri("F", &others.body_of("trace_id=0af7651916cd43dd8448eb211c80319c")),
+    );
+    agent.until_stored(&[&others]);
+    assert_eq!(agent.sink.sink.stored_count(), others.len());
+    // Lines of both files wait by now, or are still to be read: then they stay for the next start.
+    let end = agent.stop();
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    agent.has_tap("null".to_owned());
+    agent.start();
+    agent.until_stored(&[&lines, &others]);
+    // Those that were just acknowledged when it was killed may come twice; those that waited may not.
+    let stored = agent.sink.sink.stored();
+    assert!(lines.bodies().iter().all(|body| stored[body] == 1));
+}
