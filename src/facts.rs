@@ -54,6 +54,8 @@ pub struct EventFact<'a> {
 pub struct ResourceFact<'a> {
     /// Spans that come with the same number, other than 0, have the same resource.
     pub run: u64,
+    /// The content of its message in OTLP, where it came in one.
+    pub message: &'a [u8],
     /// `service.name`
     pub service: &'a str,
     /// `k8s.pod.uid`

@@ -289,6 +289,7 @@ fn serve(to: &str, is_shown: bool) -> Result<()> {
         spill_bytes: None,
         answer: AnswerWhen::Accepted,
         hold: Duration::from_millis(500),
+        late_events: false,
     };
     let (metrics, state) = (Arc::new(Metrics::new(Instant::now())), tempfile::tempdir()?);
     let notify: Notify = Arc::new(|text: &str| eprintln!("{text}"));

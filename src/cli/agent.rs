@@ -110,6 +110,18 @@ pub struct TapArgs {
     /// When a client is answered [default: accepted]
     #[arg(long, value_enum, value_name = "WHEN", help_heading = SPANS, hide_short_help = true)]
     pub tap_answer: Option<AnswerName>,
+    /// Where lines go whose spans have passed already, beside the logs [default: carrier]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = SPANS, hide_short_help = true)]
+    pub tap_late_events: Option<LateEventsName>,
+}
+
+/// `--tap-late-events`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LateEventsName {
+    /// On small child spans of theirs, as events
+    Carrier,
+    /// Nowhere
+    None,
 }
 
 /// `--tap-answer`.

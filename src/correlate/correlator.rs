@@ -106,6 +106,11 @@ impl Correlator {
         self.index.add_resource(resource);
     }
 
+    /// The number of a resource in the index, which is known from now on.
+    pub fn number_of(&mut self, resource: &ResourceFact<'_>) -> u32 {
+        self.index.add_resource(resource)
+    }
+
     /// Takes in a span.
     pub fn add_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
         match &mut self.stream {

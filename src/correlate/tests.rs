@@ -10,6 +10,7 @@ use crate::record::{Envelope, Method, Origin, Position, Producer, Record, Stream
 use spanline_parsers::{CodeSite, Entry, Format, Text, TraceContext, Value};
 
 const CRIO: ResourceFact<'static> = ResourceFact {
+    message: &[],
     run: 0,
     service: "crio",
     host: "node-1",

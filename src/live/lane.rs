@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 use super::keeper::{Keeper, Kept};
+use super::late_events::{GiveCarriers, LateEvents, LateLines};
 use super::linking::{LinkSettings, Linking};
 use super::outbox::Outbox;
 use super::saving::{Saving, Told};
@@ -59,6 +60,8 @@ pub struct Lane<F> {
     pub lines: LineSettings,
     /// How they are linked; `None` where no spans come.
     pub links: Option<LinkSettings>,
+    /// Takes events of lines whose spans have passed already; `None`: there are none.
+    pub carriers: Option<GiveCarriers>,
     /// The inputs, in the order of those that are followed, with their names in metrics.
     pub inputs: Vec<(String, Input)>,
     /// Who writes positions down.
@@ -133,18 +136,26 @@ fn now() -> (Instant, i64) {
 impl<F: FileSystem> Lane<F> {
     /// Runs until it is stopped and all that was read is delivered, or until nothing more is waited for.
     pub fn run(self) -> LaneEnd {
-        let Lane { tail, file_system, known, lines, links, inputs, keeper, parcels, compression, wakes, .. } = self;
+        let Lane {
+            tail, file_system, known, lines, links, carriers, inputs, keeper, parcels, compression, wakes, ..
+        } = self;
         let start = now();
         let followed = known.iter().map(|entry| entry.file.clone()).collect();
         let positions = Rc::new(RefCell::new(Positions::new(known)));
         let outbox = Outbox::new(parcels, compression);
         let selection = Selection::default();
         let min_confidence = links.as_ref().map_or(0.0, |links| links.min_confidence);
-        let shipper = shipper(&outbox, &selection, min_confidence, RecordStreams::new(positions.clone(), ""));
+        let late_lines = LateLines::default();
+        let mut events = late_lines.clone();
+        let mut shipper = shipper(&outbox, &selection, min_confidence, RecordStreams::new(positions.clone(), ""));
+        let late = carriers.map(|give| {
+            shipper.outputs.push(&mut events);
+            LateEvents::new(late_lines, give, &self.metrics)
+        });
         let names = inputs.iter().map(|(name, _)| name.clone()).collect();
         let inputs = inputs.into_iter().map(|(_, input)| input).collect();
         let metrics = self.metrics.clone();
-        let linking = links.map(|links| Linking::new(links, &metrics, start));
+        let linking = links.map(|links| Linking::new(links, late, &metrics, start));
         let sources = Sources::new(shipper, positions, lines, inputs, metrics, (linking, self.notify.clone()), start);
         let mut of_loop = Loop {
             tail: Tail::new(&tail, file_system, followed, start.0),

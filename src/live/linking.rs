@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::late_events::LateEvents;
 use super::sent_before::LaneShipper;
 use crate::correlate::index::Limits;
 use crate::correlate::{Correlator, LearningLimits, Memory};
@@ -50,10 +51,14 @@ pub(super) struct Linking {
     next_at: Instant,
     /// Bytes of all records that wait.
     waiting_bytes: usize,
+    waiting_records: u64,
     too_many_wait: Arc<Counter>,
     /// Numbers of sources that no record has any more, and since when; those below the last are used.
     unused: VecDeque<(Instant, u32)>,
     used: u32,
+    /// Lines whose spans have passed already.
+    late: Option<LateEvents>,
+    metrics: Arc<Metrics>,
 }
 
 /// What waits of one source.
@@ -82,7 +87,12 @@ impl Held {
 }
 
 impl Linking {
-    pub(super) fn new(settings: LinkSettings, metrics: &Metrics, now: (Instant, i64)) -> Linking {
+    pub(super) fn new(
+        settings: LinkSettings,
+        late: Option<LateEvents>,
+        metrics: &Arc<Metrics>,
+        now: (Instant, i64),
+    ) -> Linking {
         let mut correlator = Correlator::new(settings.spans).within(settings.learning);
         correlator.follow();
         Linking {
@@ -93,9 +103,12 @@ impl Linking {
             now,
             next_at: now.0 + STEP,
             waiting_bytes: 0,
+            waiting_records: 0,
             too_many_wait: metrics.limit_reached("waiting_records"),
             unused: VecDeque::new(),
             used: 0,
+            late,
+            metrics: metrics.clone(),
         }
     }
 
@@ -106,8 +119,13 @@ impl Linking {
 
     /// Takes in the spans of a request, `ExportTraceServiceRequest`.
     pub(super) fn add_spans(&mut self, request: &[u8]) {
-        let correlator = &mut self.correlator;
-        scan::for_each_fact(request, &mut self.room, &mut |resource, span| correlator.add_span(resource, span));
+        let Linking { correlator, late, room, .. } = self;
+        scan::for_each_fact(request, room, &mut |resource, span| {
+            if let Some(late) = late {
+                late.add_resource(resource, || correlator.number_of(resource));
+            }
+            correlator.add_span(resource, span);
+        });
     }
 
     /// For a source that was not read before, or is read again.
@@ -151,6 +169,7 @@ impl Linking {
             self.next_at = self.now.0 + STEP;
         }
         self.waiting_bytes += held.waiting.bytes() - before;
+        self.waiting_records += 1;
         held.first.get_or_insert((record.position.file, record.position.offset));
         self.correlator.observe(record);
         true
@@ -181,6 +200,14 @@ impl Linking {
         Some(due)
     }
 
+    /// All records were given that are decided.
+    pub(super) fn given(&mut self) {
+        self.metrics.waiting_records.set(self.waiting_records);
+        if let Some(late) = &mut self.late {
+            late.send(self.correlator.index());
+        }
+    }
+
     /// Gives the records of a source that are decided, or all.
     pub(super) fn give(&mut self, held: &mut Held, due: i64, all: bool, shipper: &mut LaneShipper<'_>) {
         let end = held.waiting.end();
@@ -192,6 +219,7 @@ impl Linking {
             aged = aged.max(place);
         }
         held.first = None;
+        let mut records = 0;
         let first = &mut held.first;
         let mut linked = LinkedBy { shipper, linker: &self.correlator };
         let mut give = |item: Item<'_>, is_aged: bool| {
@@ -202,12 +230,14 @@ impl Linking {
                 *first = Some((record.position.file, record.position.offset));
                 return ControlFlow::Break(());
             }
+            records += u64::from(matches!(item, Item::Record(_)));
             item.give(&mut linked);
             ControlFlow::Continue(())
         };
         let from = held.waiting.each_between(Place::default(), aged, held.number, |item| give(item, true));
         let stopped = held.waiting.each_from(from, held.number, |item| give(item, false));
         held.waiting.drop_before(stopped);
+        self.waiting_records -= records;
         self.waiting_bytes -= before - held.waiting.bytes();
         if held.waiting.is_empty() {
             held.marks.clear();

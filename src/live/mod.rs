@@ -7,6 +7,7 @@
 pub mod destinations;
 pub mod keeper;
 pub mod lane;
+pub mod late_events;
 pub mod linking;
 mod outbox;
 mod saving;

@@ -173,6 +173,9 @@ impl<'s> Sources<'s> {
                 self.forget(&source);
             }
         }
+        if let Some(linking) = &mut self.linking {
+            linking.given();
+        }
     }
 
     /// Nothing comes of a source any more.

@@ -109,7 +109,7 @@ pub fn points(metrics: &Metrics, sources: Option<&Sources>) -> Vec<Points> {
 }
 
 /// What is received and passed on.
-fn spans(metrics: &Metrics) -> [Points; 7] {
+fn spans(metrics: &Metrics) -> [Points; 8] {
     let points =
         |name, help, label, points| Points { name, help, unit: Unit::Items, kind: Kind::Counter, label, points };
     let of = &metrics.spans;
@@ -140,6 +140,12 @@ fn spans(metrics: &Metrics) -> [Points; 7] {
             "Received requests and connections that were not taken, by reason.",
             "reason",
             each(&of.requests_refused, Counter::get),
+        ),
+        points(
+            "spanline_span_events",
+            "Lines that went out as events of spans, by how: on carriers below their spans.",
+            "how",
+            each(&of.events, Counter::get),
         ),
         Points {
             name: "spanline_spilled_bytes",

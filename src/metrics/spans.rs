@@ -20,6 +20,7 @@ pub struct SpanMetrics {
     pub(super) dropped: Family<Counter>,
     pub(super) requests_dropped: Family<Counter>,
     pub(super) requests_refused: Family<Counter>,
+    pub(super) events: Family<Counter>,
     not_listening: Mutex<BTreeMap<String, String>>,
 }
 
@@ -47,6 +48,11 @@ impl SpanMetrics {
     /// Requests and connections that were not taken, by reason.
     pub fn requests_refused(&self, reason: &str) -> Arc<Counter> {
         self.requests_refused.get(reason)
+    }
+
+    /// Lines that were put on spans as events, by how: on the span itself, or on a `carrier` below it.
+    pub fn events(&self, how: &str) -> Arc<Counter> {
+        self.events.get(how)
     }
 
     /// Whether a socket is listened on, or why not.

@@ -7,8 +7,8 @@ use std::fmt::Write;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ use crate::input::tail::inotify::EventReader;
 use crate::live::destinations::{Destinations, Served};
 use crate::live::keeper::Keeper;
 use crate::live::lane::{Lane, LaneEnd};
+use crate::live::late_events::GiveCarriers;
 use crate::live::linking::LinkSettings;
 use crate::live::source::LineSettings;
 use crate::live::sources::Input;
@@ -40,6 +41,7 @@ use crate::run::agent::AgentConfig;
 use crate::run::budget::LinkingBudget;
 use crate::tap::Tap;
 use crate::tap::consumer::{Consumer, Slot};
+use crate::tap::own::Own;
 
 /// How long a rotated file is waited for before the one after it is read. What is written to it later still comes, behind that.
 const LATE_WRITES: Duration = Duration::from_millis(200);
@@ -82,12 +84,14 @@ pub fn agent(
     }
     let mut config = config.clone();
     let spans = Arc::new(SpanRequests::new(metrics));
-    let mut tap = None;
+    let mut tap: Option<Tap> = None;
+    let own: OwnSlot = Arc::default();
     loop {
-        let lanes = Lanes::start(&config, metrics, notify)?;
+        let lanes = Lanes::start(&config, metrics, notify, &own)?;
         spans.go_to(lanes.lanes.iter().map(|lane| lane.wake.clone()).collect());
         if tap.is_none() {
             tap = start_tap(&config, metrics, notify, &spans)?;
+            *own.lock().unwrap_or_else(PoisonError::into_inner) = tap.as_ref().map(Tap::own);
         }
         let command = commands.recv().unwrap_or(Command::Stop);
         let is_tap_kept = matches!(&command, Command::Reload(changed) if changed.tap == config.tap);
@@ -106,6 +110,20 @@ pub fn agent(
             }
         }
     }
+}
+
+/// What sends requests of the agent's own, once there is a tap.
+type OwnSlot = Arc<Mutex<Option<Own>>>;
+
+/// Takes carriers, where they are wanted and can be sent.
+fn carriers(config: &AgentConfig, own: &OwnSlot) -> Option<GiveCarriers> {
+    config.tap.as_ref().filter(|tap| tap.late_events && !tap.forward.is_empty())?;
+    let own = own.clone();
+    Some(Arc::new(move |request, spans| {
+        if let Some(own) = &*own.lock().unwrap_or_else(PoisonError::into_inner) {
+            own.send(request, spans);
+        }
+    }))
 }
 
 /// Gives what comes to the tap to the lanes.
@@ -145,7 +163,7 @@ struct Running {
 }
 
 impl Lanes {
-    fn start(config: &AgentConfig, metrics: &Arc<Metrics>, notify: &Notify) -> Result<Lanes, RunError> {
+    fn start(config: &AgentConfig, metrics: &Arc<Metrics>, notify: &Notify, own: &OwnSlot) -> Result<Lanes, RunError> {
         let targets = targets(&config.destinations);
         let (wakes, listening): (Vec<_>, Vec<_>) = targets.iter().map(|_| mpsc::channel()).unzip();
         let served = targets.iter().cloned().zip(wakes.iter().cloned());
@@ -173,6 +191,8 @@ impl Lanes {
                 file_system,
                 known: loaded.entries,
                 lines: lines(held_bytes),
+                // One lane is enough: each links the same lines.
+                carriers: carriers(config, own).filter(|_| index == 0),
                 links: config.tap.is_some().then(|| link_settings(config, lanes_count)),
                 inputs: inputs(config, metrics),
                 keeper,

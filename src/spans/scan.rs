@@ -40,7 +40,7 @@ pub fn for_each_fact(
     for group in within(request, 1) {
         let mut resource = ResourceFact::default();
         for message in within(group, 1) {
-            resource.run = next_run();
+            (resource.run, resource.message) = (next_run(), message);
             within(message, 1).for_each(|attribute| take_attribute(&mut resource, attribute));
         }
         for scoped in within(group, 2) {

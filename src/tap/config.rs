@@ -31,6 +31,8 @@ pub struct TapConfig {
     pub answer: AnswerWhen,
     /// How long a request may be held for what is to be added to it.
     pub hold: Duration,
+    /// Lines whose spans have passed go on as events of small child spans.
+    pub late_events: bool,
 }
 
 /// When a client is answered.

@@ -11,6 +11,7 @@ mod disk;
 mod forwarder;
 mod item;
 mod open;
+pub mod own;
 mod place;
 mod queue;
 mod receiver;
@@ -38,6 +39,7 @@ use config::{Forward, TapConfig};
 use consumer::{Consumer, Consuming};
 use disk::Disk;
 use forwarder::Forwarder;
+use own::{Own, OwnRequests};
 use place::Place;
 use queue::{Queue, QueueLimits};
 use receiver::Receiver;
@@ -70,6 +72,7 @@ pub enum TapError {
 /// A running tap.
 pub struct Tap {
     thread: JoinHandle<()>,
+    own: Own,
     /// When it is to have ended.
     ending: watch::Sender<Option<Instant>>,
     listening: Vec<Socket>,
@@ -110,15 +113,21 @@ impl Tap {
         let tls = Access::new(config.tls.as_ref(), config.token.as_deref())?;
         let sockets = Listening::start(&config.sockets(), &tls, (metrics, notify));
         let listening = sockets.iter().filter_map(Listening::socket).collect();
-        let run = Run { server, sockets, places, forwarders, ends, sending, receiving };
+        let (own, own_requests) = Own::new(metrics);
+        let run = Run { server, sockets, places, forwarders, own_requests, ends, sending, receiving };
         drop(_entered);
         let thread = std::thread::Builder::new().name("tap".into()).spawn(move || run.run(&runtime))?;
-        Ok(Tap { thread, ending, listening })
+        Ok(Tap { thread, own, ending, listening })
     }
 
     /// Where it listens now, with the ports that it was given.
     pub fn listening(&self) -> &[Socket] {
         &self.listening
+    }
+
+    /// Sends requests of the agent's own beside those that pass.
+    pub fn own(&self) -> Own {
+        self.own.clone()
     }
 
     /// Ends in order, by this time: nothing more is taken, what is under way is answered, what waits is sent, and kept on the
@@ -183,6 +192,7 @@ struct Run {
     sockets: Vec<Listening>,
     places: Arc<[Arc<Place>]>,
     forwarders: Vec<Forwarder>,
+    own_requests: OwnRequests,
     ends: watch::Receiver<Option<Instant>>,
     sending: watch::Sender<Option<tokio::time::Instant>>,
     receiving: watch::Sender<bool>,
@@ -205,6 +215,7 @@ impl Run {
         for forwarder in self.forwarders {
             forwarders.spawn(forwarder.run());
         }
+        let own = tokio::spawn(self.own_requests.run(Arc::clone(&self.places)));
         let ends = self.ends.wait_for(Option::is_some).await.ok().and_then(|time| *time);
         let now = Instant::now();
         let time = ends.unwrap_or(now).max(now);
@@ -212,6 +223,7 @@ impl Run {
         sockets.shutdown().await;
         // Half of the grace for who is sending, the rest to pass on what came.
         let _ = tokio::time::timeout((time - now) / 2, self.server.ended()).await;
+        own.abort();
         self.places.iter().for_each(|place| place.close());
         let last = time.checked_sub(LAST_WRITES).unwrap_or(now).max(now);
         let _ = self.sending.send(Some(last.into()));

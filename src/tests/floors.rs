@@ -54,6 +54,7 @@ const MAY_NAME: [(&str, &[&str]); 30] = [
         "live",
         &[
             "record",
+            "facts",
             "notify",
             "counts",
             "metrics",

@@ -23,15 +23,17 @@ pub(super) struct TapWritten {
     pub(super) queue: Option<u64>,
     pub(super) spill: Option<Option<u64>>,
     pub(super) answer: Option<AnswerWhen>,
+    pub(super) late_events: Option<bool>,
 }
 
 const TAP: Names = names(
-    &["grpc", "http", "unix", "tls", "token", "insecure", "forward", "queue", "spill", "answer"],
-    &["hold", "span_events", "late_events"],
+    &["grpc", "http", "unix", "tls", "token", "insecure", "forward", "queue", "spill", "answer", "late_events"],
+    &["hold", "span_events"],
 );
 const TLS: Names = names(&["cert", "key", "client_ca"], &[]);
 
 const ANSWERS: [(&str, AnswerWhen); 2] = [("accepted", AnswerWhen::Accepted), ("delivered", AnswerWhen::Delivered)];
+const LATE_EVENTS: [(&str, bool); 2] = [("carrier", true), ("none", false)];
 const BOOLEANS: [(&str, bool); 2] = [("true", true), ("false", false)];
 
 pub(super) fn tap(field: &Field<'_>, problems: &mut Problems) -> Option<Sited<TapWritten>> {
@@ -47,6 +49,7 @@ pub(super) fn tap(field: &Field<'_>, problems: &mut Problems) -> Option<Sited<Ta
         forward: tap.read_or_off("forward", problems, forward).flatten().unwrap_or_default(),
         queue: tap.read("queue", problems, Field::bytes),
         spill: tap.read_or_off("spill", problems, Field::bytes),
+        late_events: tap.read("late_events", problems, |field, problems| field.choice(&LATE_EVENTS, problems)),
         answer: tap.read("answer", problems, |field, problems| field.choice(&ANSWERS, problems)),
     };
     Some(Sited { line: field.node.line, value })

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::fields::{Problems, Sited};
 use super::file_tap::TapWritten;
 use super::paths::absolute;
-use crate::cli::{AnswerName, TapArgs};
+use crate::cli::{AnswerName, LateEventsName, TapArgs};
 use crate::config::error::{ConfigError, Surroundings};
 use crate::otlp::address::shown;
 use crate::otlp::proxy::Proxy;
@@ -61,6 +61,11 @@ pub(super) fn tap(
         spill_bytes: args.tap_spill.or(of_file.spill.unwrap_or(Some(SPILL_DEFAULT))),
         answer: answer.or(of_file.answer).unwrap_or(AnswerWhen::Accepted),
         hold: HOLD_DEFAULT,
+        late_events: args
+            .tap_late_events
+            .map(|name| name == LateEventsName::Carrier)
+            .or(of_file.late_events)
+            .unwrap_or(true),
     };
     let is_insecure = args.tap_insecure || of_file.insecure == Some(true);
     if let Some(((key, flag), reason)) = wrong(&config, is_insecure, memory_bytes) {

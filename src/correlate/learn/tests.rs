@@ -11,6 +11,7 @@ use crate::record::{Envelope, Link, Origin, Position, Producer, Record, Stream, 
 use spanline_parsers::{Entry, Format, Text, Time, Value};
 
 const SHOP: ResourceFact<'static> = ResourceFact {
+    message: &[],
     run: 0,
     service: "shop",
     host: "",

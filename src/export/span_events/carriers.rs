@@ -11,6 +11,7 @@ use bytes::Bytes;
 use twox_hash::XxHash3_128;
 
 use super::carrier_parents::{Parent, ParentSpans, Parents};
+use super::event::LineEvent;
 use super::event_bytes::{self, put_attribute};
 use super::event_log::Waiting;
 use super::held_events::HeldEvents;
@@ -177,33 +178,91 @@ fn put_on_carriers(
     let (mut lines, mut parents) = (lines.read()?, parents.read()?);
     let mut filling: Option<Filling> = None;
     while let Some(line) = lines.next()?.and_then(Line::of) {
-        let mut current = match filling.take() {
-            Some(current) if current.under == line.under => current,
-            before => {
-                if let Some(before) = before {
-                    before.end(counts, take)?;
-                }
-                Filling::new(line.under, parents.find(&line.under)?)
-            }
-        };
-        match &current.parent {
-            Some(parent) => {
-                let time = match line.time {
-                    0 => tree.start(line.of)?.unwrap_or(parent.start),
-                    time => time,
-                };
-                if stored.take(line.of, line.bytes, time, line.text) {
-                    counts.known += 1;
-                } else {
-                    let event = event_of(&line, time, parent, tree)?;
-                    current.push(event, counts, take)?;
-                }
-            }
-            None => counts.without_parent += 1,
-        }
-        filling = Some(current);
+        let mut is_known = |time| stored.take(line.of, line.bytes, time, line.text);
+        let find = |under: &Ids| parents.find(under);
+        filling = Some(put_line(&line, filling, find, &mut is_known, tree, counts, take)?);
     }
     filling.map_or(Ok(()), |last| last.end(counts, take))
+}
+
+/// A line of a span, and the event that it becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpanLine {
+    /// The span that it belongs to.
+    pub of: Ids,
+    /// What it becomes.
+    pub event: LineEvent,
+}
+
+/// Hands over the carriers of these lines, whose parents are known. Nothing is known of what the store has.
+pub fn each_of(
+    tree: &mut dyn Tree,
+    parent_of: &dyn Fn(&Ids) -> Option<Parent>,
+    lines: Vec<SpanLine>,
+    take: &mut dyn FnMut(Carrier, &Parent) -> io::Result<()>,
+) -> io::Result<Counts> {
+    let mut counts = Counts::default();
+    let mut rows = Vec::with_capacity(lines.len());
+    for line in lines {
+        match tree.under(line.of)? {
+            Some(under) => rows.push((under, line)),
+            None => counts.without_parent += 1,
+        }
+    }
+    let in_order = |(under, SpanLine { of, event }): &(Ids, SpanLine)| (*under, event.time, of.1, event.text);
+    rows.sort_by(|one, other| {
+        let by_bytes = || one.1.event.event.cmp(&other.1.event.event);
+        (one.0, one.1.event.time)
+            .cmp(&(other.0, other.1.event.time))
+            .then_with(by_bytes)
+            .then_with(|| in_order(one).cmp(&in_order(other)))
+    });
+    let mut filling: Option<Filling> = None;
+    for (under, SpanLine { of, event: LineEvent { time, event, text } }) in &rows {
+        let line = Line { under: *under, time: *time, of: *of, text: *text, bytes: event };
+        filling =
+            Some(put_line(&line, filling, |under| Ok(parent_of(under)), &mut |_| false, tree, &mut counts, take)?);
+    }
+    filling.map_or(Ok(()), |last| last.end(&mut counts, take))?;
+    Ok(counts)
+}
+
+/// Puts a line on the carrier that is being filled, or, where its parent is another one, begins the next. `is_known`: whether
+/// the store has it, by its time.
+fn put_line(
+    line: &Line<'_>,
+    filling: Option<Filling>,
+    find: impl FnOnce(&Ids) -> io::Result<Option<Parent>>,
+    is_known: &mut dyn FnMut(u64) -> bool,
+    tree: &mut dyn Tree,
+    counts: &mut Counts,
+    take: &mut dyn FnMut(Carrier, &Parent) -> io::Result<()>,
+) -> io::Result<Filling> {
+    let mut current = match filling {
+        Some(current) if current.under == line.under => current,
+        before => {
+            if let Some(before) = before {
+                before.end(counts, take)?;
+            }
+            Filling::new(line.under, find(&line.under)?)
+        }
+    };
+    match &current.parent {
+        Some(parent) => {
+            let time = match line.time {
+                0 => tree.start(line.of)?.unwrap_or(parent.start),
+                time => time,
+            };
+            if is_known(time) {
+                counts.known += 1;
+            } else {
+                let event = event_of(line, time, parent, tree)?;
+                current.push(event, counts, take)?;
+            }
+        }
+        None => counts.without_parent += 1,
+    }
+    Ok(current)
 }
 
 /// A line as an event under its parent.

@@ -6,7 +6,7 @@
 pub mod annotate;
 pub mod annotated_traces;
 pub mod carrier_batches;
-mod carrier_parents;
+pub mod carrier_parents;
 pub mod carriers;
 pub mod event;
 pub mod event_bytes;

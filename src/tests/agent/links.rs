@@ -11,6 +11,7 @@ use prost::Message;
 use spanline::otlp::Signal;
 
 use crate::harness::agent::Agent;
+use crate::harness::capture::Capture;
 use crate::harness::otlp_client::{Sent, grpc};
 use crate::harness::sink::Script;
 use crate::harness::written::{Written, append};
@@ -21,9 +22,14 @@ const EACH: Duration = Duration::from_millis(40);
 
 /// An agent whose lines wait so long for their spans, which are kept nowhere, and where it takes these.
 fn agent(wait: &str) -> (Agent, SocketAddr) {
+    agent_to("none", wait)
+}
+
+/// The same, with spans passed on there.
+fn agent_to(forward: &str, wait: &str) -> (Agent, SocketAddr) {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut agent = Agent::new(Script::default());
-    agent.has_tap(format!("{{grpc: '{address}', http: null, forward: [none]}}\nlink: {{wait: {wait}}}"));
+    agent.has_tap(format!("{{grpc: '{address}', http: null, forward: [{forward}]}}\nlink: {{wait: {wait}}}"));
     agent.start();
     agent.running().until(|| std::net::TcpStream::connect(address).is_ok());
     (agent, address)
@@ -66,6 +72,45 @@ fn requests(pod: &str, count: u32, lines: &mut Written) -> (Vec<u8>, String) {
         ..ResourceSpans::default()
     }];
     (ExportTraceServiceRequest { resource_spans }.encode_to_vec(), text)
+}
+
+#[test]
+fn lines_whose_spans_have_passed_go_on_below_them() {
+    let capture = Capture::start();
+    let (agent, address) = agent_to(&format!("otlp=http://{}", capture.address), "2s");
+    let mut lines = Written::new("web");
+    let (spans, text) = requests("web", 200, &mut lines);
+    send(address, spans);
+    agent.running().until(|| agent.metric("spanline_spans_received_total") == 200);
+    append(&agent.pod("web"), text);
+    agent.expect_once(&[&lines]);
+    let linked = || lines.bodies().iter().filter(|body| agent.sink.sink.trace_of(body).is_some()).count();
+    let events = || -> Vec<(Vec<u8>, Vec<u8>, String)> {
+        let carriers = capture.captured().into_iter().flat_map(|captured| {
+            let request = ExportTraceServiceRequest::decode(captured.body).unwrap();
+            let groups = request.resource_spans.into_iter();
+            groups.flat_map(|group| {
+                let of = group.resource.unwrap();
+                assert!(of.attributes.iter().any(|attribute| attribute.key == "k8s.pod.name"));
+                group.scope_spans.into_iter().flat_map(|scope| scope.spans).collect::<Vec<_>>()
+            })
+        });
+        let carriers = carriers.filter(|span| span.name == "logs: GET /cart");
+        carriers
+            .flat_map(|span| {
+                let (trace, parent) = (span.trace_id.clone(), span.parent_span_id.clone());
+                span.events.into_iter().map(move |event| (trace.clone(), parent.clone(), event.name))
+            })
+            .collect()
+    };
+    assert!(linked() >= 570, "{}", linked());
+    agent.running().until(|| events().len() == linked());
+    for (trace, parent, body) in events() {
+        assert_eq!(agent.sink.sink.trace_of(&body).unwrap(), *trace);
+        let number = u128::from_be_bytes(trace.try_into().unwrap()) >> 64;
+        assert_eq!(u128::from(u64::from_be_bytes(parent.try_into().unwrap())), number + 1);
+    }
+    assert_eq!(agent.metric("spanline_span_events_total{how=\"carrier\"}"), linked() as u64);
 }
 
 fn trace_of(number: u32) -> [u8; 16] {

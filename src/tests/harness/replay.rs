@@ -197,6 +197,7 @@ fn kept_text(text: &str) -> &'static str {
 
 fn kept_span(resource: &ResourceFact<'_>, span: &SpanFact<'_>) -> (ResourceFact<'static>, SpanFact<'static>) {
     let resource = ResourceFact {
+        message: &[],
         run: 0,
         service: kept_text(resource.service),
         pod_uid: kept_text(resource.pod_uid),
