@@ -310,7 +310,7 @@ pub fn journal_fields<'r>(entry: &'r journal::Entry<'_>, all: bool, fields: &mut
 
 /// Does a field stand in every entry, whatever it says? journald's own begin with `_`; those of the kernel's devices say
 /// what a line is about.
-fn is_added_by_journald(key: &[u8]) -> bool {
+pub fn is_added_by_journald(key: &[u8]) -> bool {
     const OF_THE_PROTOCOL: [&[u8]; 7] = [
         b"SYSLOG_FACILITY",
         b"SYSLOG_TIMESTAMP",

@@ -45,7 +45,8 @@ impl Assembler {
     /// Emits entries; returns how many bytes they took.
     fn blocks<S: RecordSink>(&mut self, blocks: Blocks, text: &[u8], at_end: bool, sink: &mut S) -> usize {
         let at = match blocks {
-            Blocks::Journal(Form::Frames) => self.frames(text, sink),
+            Blocks::Journal(Form::Frames) => self.frames(text, false, sink),
+            Blocks::Numbered => self.frames(text, true, sink),
             Blocks::Journal(form) => self.entries(form, text, at_end, sink),
             Blocks::Streams => self.streams(text, at_end, sink),
         };

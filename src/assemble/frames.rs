@@ -13,13 +13,19 @@ use crate::decode::{self, Line};
 use crate::record::sink::RecordSink;
 
 impl Assembler {
-    /// Emits the entries of frames; returns how many bytes they took.
-    pub(super) fn frames<S: RecordSink>(&mut self, bytes: &[u8], sink: &mut S) -> usize {
+    /// Emits the entries of frames; returns how many bytes they took. Where they are `numbered`, their numbers are their places.
+    pub(super) fn frames<S: RecordSink>(&mut self, bytes: &[u8], numbered: bool, sink: &mut S) -> usize {
         let mut work = self.work();
-        let mut at = 0;
+        let (mut at, all) = (0, self.settings.journal_fields);
+        let is_wanted = |name: &[u8]| all || !decode::is_added_by_journald(name);
         while let Some(length) = frames::frame_bytes(&bytes[at..]).filter(|length| *length <= bytes.len() - at) {
-            match frames::frame(&bytes[at..at + length]) {
-                Frame::Entry(entry) => self.entry(&mut work, decode::from_entry(entry), at, length, sink),
+            match frames::frame(&bytes[at..at + length], is_wanted) {
+                Frame::Entry(entry) => {
+                    let number = entry.place.as_ref().map(|place| place.seqnum).filter(|_| numbered);
+                    // A frame has no line feed behind it.
+                    let place = number.map_or((self.carried_offset + at as u64, length - 1), |number| (number, 0));
+                    self.entry(&mut work, decode::from_entry(entry), place, sink);
+                }
                 Frame::Lost(entries) => self.counts.damaged += entries,
                 Frame::Nothing => {}
             }
@@ -36,15 +42,13 @@ impl Assembler {
         &mut self,
         work: &mut Work<'c>,
         mut line: Line<'c>,
-        at: usize,
-        length: usize,
+        (offset, length): (u64, usize),
         sink: &mut S,
     ) {
         if self.enveloped(&mut line, false) && memchr::memchr(b'\n', &line.content).is_some() {
             line.content = without_cr(&line.content).into();
         }
-        // A frame has no line feed behind it.
-        let meta = self.meta(&line, self.carried_offset + at as u64, length - 1);
+        let meta = self.meta(&line, offset, length);
         self.counts.lines += 1;
         let max = self.settings.record_bytes_max;
         if line.content.len() <= max {

@@ -94,8 +94,16 @@ impl Assembler {
 
     /// The origin of a journal's entry, and the key of the stream it belongs to.
     pub(super) fn journal_writer(&mut self, entry: &journal::Entry<'_>) -> (u32, u64) {
+        let stream = decode::journal_stream(entry);
+        // What an origin is made of, none of which is put together anew for each entry.
+        let key = hash(("journal", &entry.identifier, &entry.comm, &entry.unit, &entry.hostname));
+        if let Some((number, _)) = self.wrappers.writers.get(&key) {
+            return (*number, stream);
+        }
         let origin = decode::origin::journal_origin(entry, &self.origins[0]);
-        (self.origin_number(origin), decode::journal_stream(entry))
+        let number = self.origin_number(origin);
+        self.wrappers.writers.insert(key, (number, stream));
+        (number, stream)
     }
 
     pub(super) fn origin_number(&mut self, origin: crate::record::Origin) -> u32 {

@@ -45,6 +45,15 @@ pub struct AgentArgs {
     /// Where they begin if they exist at the first start [default: end]
     #[arg(long, value_enum, value_name = "WHERE", requires = "files_include", help_heading = INPUT, hide_short_help = true)]
     pub files_start: Option<StartName>,
+    /// The folder of systemd's journal; none: it is not followed [default: /var/log/journal]
+    #[arg(long, value_name = "DIR", help_heading = INPUT, hide_short_help = true)]
+    pub journal_path: Option<PathBuf>,
+    /// Units, or programs, whose entries are read (repeatable); * for all [default: kubelet, crio, containerd, conmonrs]
+    #[arg(long, value_name = "NAME", help_heading = INPUT, hide_short_help = true)]
+    pub journal_units: Vec<String>,
+    /// Where it begins at the first start [default: end]
+    #[arg(long, value_enum, value_name = "WHERE", help_heading = INPUT, hide_short_help = true)]
+    pub journal_start: Option<StartName>,
     /// Where logs go (repeatable): otlp=URL, or otlp as the OTEL_EXPORTER_OTLP_* variables say
     #[arg(long, value_name = "DEST", help_heading = OUTPUT)]
     pub logs_to: Vec<String>,

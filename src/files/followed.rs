@@ -69,7 +69,7 @@ impl Place {
     }
 }
 
-/// A file that was followed, as the ledger remembers it.
+/// A file that was followed, as the ledger remembers it; or a journal's numbering ([`FollowedFile::numbering`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FollowedFile {
     /// Where it was last.
@@ -84,6 +84,30 @@ pub struct FollowedFile {
     pub resume: Place,
     /// It was read to its end and rotated away: nothing more comes unless it grows.
     pub is_finished: bool,
+}
+
+/// In place of a sample of first bytes, what tells a journal's numbering from a file.
+const OF_NUMBERING: Sample = Sample { len: 0, hash: u64::from_le_bytes(*b"LPKSHHRH") };
+
+impl FollowedFile {
+    /// The entries that one journald numbers, in whatever files they stand: the next one bears the number `next`. `id`: what
+    /// tells its numbers from others'; `family`: the file that it writes to.
+    pub fn numbering(family: PathBuf, id: [u8; 16], next: u64) -> FollowedFile {
+        let half = |at: usize| id[at..].first_chunk().map_or(0, |half| u64::from_be_bytes(*half));
+        FollowedFile {
+            path: family.clone(),
+            family,
+            id: FileId::new(half(0), half(8)),
+            prefix: OF_NUMBERING,
+            resume: Place { at: next, frontier: Sample::default() },
+            is_finished: false,
+        }
+    }
+
+    /// Whether it is a journal's numbering.
+    pub fn is_numbering(&self) -> bool {
+        self.prefix == OF_NUMBERING
+    }
 }
 
 #[cfg(test)]

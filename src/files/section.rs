@@ -29,6 +29,12 @@ impl Section {
         Section::of(self.file.clone(), self.start.saturating_add(start), length)
     }
 
+    /// The same up to where its file ends by now.
+    pub fn grown(&self) -> io::Result<Section> {
+        let length = self.file.metadata()?.len().saturating_sub(self.start);
+        Ok(Section { length, ..self.clone() })
+    }
+
     /// As many of its bytes from a place on as are there and fit; fewer at its end, or where its file became shorter.
     pub fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
         let left = usize::try_from(self.length.saturating_sub(at)).unwrap_or(usize::MAX);

@@ -46,6 +46,8 @@ pub struct Chunk<'b> {
 pub enum Blocks {
     /// Entries of a journal.
     Journal(journal_blocks::Form),
+    /// The same as frames, of which each chunk holds whole ones, from a journal that is followed: places are their numbers.
+    Numbered,
     /// Streams in Loki's JSON.
     Streams,
 }

@@ -28,6 +28,7 @@ use crate::export::logs::batcher::LogBatcher;
 use crate::export::logs::encode;
 use crate::export::select::{Selection, Window};
 use crate::export::shipper::{LogOutput, ShippedSource, Shipper};
+use crate::input::journal::follow::{JournalTail, JournalTailConfig};
 use crate::input::tail::config::TailConfig;
 use crate::input::tail::file_system::FileSystem;
 use crate::input::tail::follower::Tail;
@@ -52,7 +53,9 @@ const FORGET_EVERY: Duration = Duration::from_secs(10);
 pub struct Lane<F> {
     /// What is followed.
     pub tail: TailConfig,
-    /// Where it lies.
+    /// The journal that is followed, if one is.
+    pub journal: Option<JournalTailConfig>,
+    /// Where files lie.
     pub file_system: F,
     /// What an earlier run wrote down.
     pub known: Vec<Entry>,
@@ -92,6 +95,7 @@ pub struct LaneEnd {
 /// The loop's own state.
 struct Loop<'s, F: FileSystem> {
     tail: Tail<F>,
+    journal: Option<JournalTail>,
     sources: Sources<'s>,
     outbox: Outbox,
     saving: Saving,
@@ -137,10 +141,23 @@ impl<F: FileSystem> Lane<F> {
     /// Runs until it is stopped and all that was read is delivered, or until nothing more is waited for.
     pub fn run(self) -> LaneEnd {
         let Lane {
-            tail, file_system, known, lines, links, carriers, inputs, keeper, parcels, compression, wakes, ..
+            tail,
+            journal,
+            file_system,
+            known,
+            lines,
+            links,
+            carriers,
+            inputs,
+            keeper,
+            parcels,
+            compression,
+            wakes,
+            ..
         } = self;
         let start = now();
-        let followed = known.iter().map(|entry| entry.file.clone()).collect();
+        let followed: Vec<_> = known.iter().map(|entry| entry.file.clone()).collect();
+        let journal = journal.map(|journal| JournalTail::new(journal, &followed, start.0));
         let positions = Rc::new(RefCell::new(Positions::new(known)));
         let outbox = Outbox::new(parcels, compression);
         let selection = Selection::default();
@@ -159,6 +176,7 @@ impl<F: FileSystem> Lane<F> {
         let sources = Sources::new(shipper, positions, lines, inputs, metrics, (linking, self.notify.clone()), start);
         let mut of_loop = Loop {
             tail: Tail::new(&tail, file_system, followed, start.0),
+            journal,
             sources,
             outbox,
             saving: Saving::new(keeper, start.0),
@@ -255,6 +273,8 @@ impl<F: FileSystem> Loop<'_, F> {
             self.tail.look(now, &mut self.sources);
             while has_room {
                 reads_on = self.tail.turn(Instant::now(), &mut self.sources);
+                let sources = &mut self.sources;
+                reads_on |= self.journal.as_mut().is_some_and(|journal| journal.turn(Instant::now(), sources));
                 has_room = self.outbox.give_on();
                 if !reads_on || now.elapsed() > TURNS_FOR {
                     break;
@@ -304,10 +324,11 @@ impl<F: FileSystem> Loop<'_, F> {
         let has_room = self.outbox.is_empty();
         let full = (!has_room).then_some(now + FULL_PAUSE);
         let look = (!self.is_stopping).then(|| self.tail.next_look());
+        let journal = self.journal.as_ref().filter(|_| !self.is_stopping && has_room).map(JournalTail::next_turn);
         let batch = self.batch_at().filter(|_| has_room);
         let save = self.saving.next(&self.sources.positions.borrow());
         let decide = self.sources.linking.as_ref().and_then(Linking::next).filter(|_| has_room);
-        let next = [full, look, batch, save, decide, self.sources.next_quiet()].into_iter().flatten().min();
+        let next = [full, look, journal, batch, save, decide, self.sources.next_quiet()].into_iter().flatten().min();
         next.map_or(IDLE_PAUSE, |next| next.saturating_duration_since(now)).min(IDLE_PAUSE)
     }
 

@@ -218,12 +218,17 @@ pub(super) struct Named {
     pub(super) linked_as: Option<Box<Path>>,
     /// It lies below a folder of pods.
     pub(super) is_pod: bool,
+    /// It is a journal.
+    pub(super) is_journal: bool,
     /// Its service, as the user says it.
     pub(super) service: Option<Arc<str>>,
 }
 
 impl Named {
     fn origin(&self, settings: &LineSettings) -> Origin {
+        if self.is_journal {
+            return Origin { host: Some(settings.node.clone()), ..Origin::default() };
+        }
         let shown = self.family.to_string_lossy();
         let mut origin = match &self.linked_as {
             Some(link) => sources::origin_of_linked(&shown, &link.to_string_lossy()),

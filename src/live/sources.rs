@@ -14,6 +14,7 @@ use super::sent_before::LaneShipper;
 use super::source::{LineSettings, Named, Out, Source};
 use crate::checkpoint::positions::table::Positions;
 use crate::files::followed::{FollowedFile, Place};
+use crate::input::journal::sink::{JournalSink, LostEntries};
 use crate::input::read::Chunk;
 use crate::input::tail::sink::{FileFacts, Loss, Notice, SourceFacts, TailSink};
 use crate::metrics::{Counter, InputMetrics, Metrics};
@@ -36,6 +37,8 @@ pub struct Input {
     pub metrics: Arc<InputMetrics>,
     /// Its files lie below a folder of pods.
     pub is_pods: bool,
+    /// It is a journal, whose entries say who wrote them.
+    pub is_journal: bool,
     /// Their service, as the user says it.
     pub service: Option<Arc<str>>,
 }
@@ -84,6 +87,7 @@ impl<'s> Sources<'s> {
     ) -> Sources<'s> {
         // That nothing was lost is shown, too.
         Loss::ALL.iter().for_each(|reason| drop(metrics.bytes_lost(reason.as_str())));
+        LostEntries::ALL.iter().for_each(|reason| drop(metrics.entries_lost(reason.as_str())));
         Sources {
             shipper,
             positions,
@@ -251,6 +255,7 @@ impl TailSink for Sources<'_> {
             family: facts.family.into(),
             linked_as: facts.linked_as.map(Into::into),
             is_pod: input.is_some_and(|input| input.is_pods),
+            is_journal: input.is_some_and(|input| input.is_journal),
             service: input.and_then(|input| input.service.clone()),
         };
         self.named.insert(source, (named, facts.input));
@@ -344,6 +349,12 @@ impl TailSink for Sources<'_> {
             self.metrics.limit_reached(limit).add(1);
         }
         (self.notify)(&spelled(notice));
+    }
+}
+
+impl JournalSink for Sources<'_> {
+    fn entries_lost(&mut self, entries: u64, reason: LostEntries) {
+        self.metrics.entries_lost(reason.as_str()).add(entries);
     }
 }
 

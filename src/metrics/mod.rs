@@ -38,6 +38,7 @@ pub struct Metrics {
     destinations: Family<DestinationMetrics>,
     dropped: Family<Counter>,
     bytes_lost: Family<Counter>,
+    entries_lost: Family<Counter>,
     links: Family<Counter>,
     memory: Family<Gauge>,
     limits: Family<Counter>,
@@ -60,6 +61,7 @@ impl Metrics {
             destinations: Family::default(),
             dropped: Family::default(),
             bytes_lost: Family::default(),
+            entries_lost: Family::default(),
             links: Family::default(),
             memory: Family::default(),
             limits: Family::default(),
@@ -89,6 +91,11 @@ impl Metrics {
     /// Bytes that could not be read any more, by reason.
     pub fn bytes_lost(&self, reason: &str) -> Arc<Counter> {
         self.bytes_lost.get(reason)
+    }
+
+    /// Entries of a journal that could not be read any more, by reason.
+    pub fn entries_lost(&self, reason: &str) -> Arc<Counter> {
+        self.entries_lost.get(reason)
     }
 
     /// Records with a link, by the method that made it.

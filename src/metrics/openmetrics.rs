@@ -90,6 +90,7 @@ mod tests {
         destination.held.set(2);
         metrics.dropped("a \"quoted\"\\reason\nof two lines").add(1);
         metrics.bytes_lost("deleted").add(9);
+        metrics.entries_lost("vacuumed").add(8);
         metrics.links("written").add(4);
         metrics.memory("batches").set(1 << 20);
         metrics.limit_reached("sources").add(2);
@@ -126,6 +127,9 @@ spanline_records_dropped_total{reason=\"a \\\"quoted\\\"\\\\reason\\nof two line
 # TYPE spanline_bytes_lost counter
 # HELP spanline_bytes_lost Bytes of logs that could not be read any more, by reason.
 spanline_bytes_lost_total{reason=\"deleted\"} 9
+# TYPE spanline_journal_entries_lost counter
+# HELP spanline_journal_entries_lost Entries of the journal that could not be read any more, by reason.
+spanline_journal_entries_lost_total{reason=\"vacuumed\"} 8
 # TYPE spanline_links counter
 # HELP spanline_links Records with a link to a span, by method.
 spanline_links_total{method=\"written\"} 4

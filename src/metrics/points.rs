@@ -94,6 +94,14 @@ pub fn points(metrics: &Metrics, sources: Option<&Sources>) -> Vec<Points> {
             points: each(&metrics.bytes_lost, Counter::get),
         },
         Points {
+            name: "spanline_journal_entries_lost",
+            help: "Entries of the journal that could not be read any more, by reason.",
+            unit: Unit::Items,
+            kind: Kind::Counter,
+            label: "reason",
+            points: each(&metrics.entries_lost, Counter::get),
+        },
+        Points {
             name: "spanline_links",
             help: "Records with a link to a span, by method.",
             unit: Unit::Items,

@@ -20,6 +20,7 @@ use crate::checkpoint::positions::disk::FolderDisk;
 use crate::checkpoint::positions::journal::{Journal, Loaded};
 use crate::correlate::index::Limits;
 use crate::export::destination::{Target, targets};
+use crate::input::journal::follow::JournalTailConfig;
 use crate::input::tail::config::{TailConfig, TailInput, TailInputKind, TailLimits};
 use crate::input::tail::disk::Disk;
 use crate::input::tail::file_system::FsEvent;
@@ -48,6 +49,7 @@ const LATE_WRITES: Duration = Duration::from_millis(200);
 /// Names of inputs in metrics.
 const PODS: &str = "pods";
 const FILES: &str = "files";
+const JOURNAL: &str = "journal";
 /// Requests in flight get so long once the grace is over.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// What is over is looked for so often while it is waited for.
@@ -187,6 +189,7 @@ impl Lanes {
             let (file_system, events) = Disk::new(&tail.inputs);
             events.map(|events| hear(events, wake.clone())).transpose()?;
             let lane = Lane {
+                journal: followed_journal(config, tail.is_first_start),
                 tail,
                 file_system,
                 known: loaded.entries,
@@ -285,14 +288,28 @@ fn tail(config: &AgentConfig, is_first_start: bool) -> TailConfig {
     }
 }
 
+/// The last of the inputs.
+fn followed_journal(config: &AgentConfig, is_first_start: bool) -> Option<JournalTailConfig> {
+    let journal = config.inputs.journal.as_ref()?;
+    Some(JournalTailConfig {
+        root: journal.path.clone(),
+        query: Arc::new(journal.query.clone()),
+        start: journal.start,
+        is_first_start,
+        input: usize::from(config.inputs.pods.is_some()) + config.inputs.files.len(),
+    })
+}
+
 /// In the order of those that are followed.
 fn inputs(config: &AgentConfig, metrics: &Metrics) -> Vec<(String, Input)> {
     let input = |name: &str, service: Option<&String>| {
         let service = service.map(|service| service.as_str().into());
-        (name.to_owned(), Input { metrics: metrics.input(name), is_pods: name == PODS, service })
+        let (is_pods, is_journal) = (name == PODS, name == JOURNAL);
+        (name.to_owned(), Input { metrics: metrics.input(name), is_pods, is_journal, service })
     };
     let pods = config.inputs.pods.iter().map(|_| input(PODS, None));
-    pods.chain(config.inputs.files.iter().map(|files| input(FILES, files.service.as_ref()))).collect()
+    let files = config.inputs.files.iter().map(|files| input(FILES, files.service.as_ref()));
+    pods.chain(files).chain(config.inputs.journal.iter().map(|_| input(JOURNAL, None))).collect()
 }
 
 /// Bytes that each of so many lanes may hold of lines, and again of batches: a quarter of all for each of both, as the rest of

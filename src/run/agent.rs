@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::export::destination::Destination;
+use crate::input::journal::query::JournalQuery;
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
 use crate::tap::config::TapConfig;
@@ -49,6 +50,21 @@ pub struct InputsConfig {
     pub pods: Option<PodsConfig>,
     /// Other files.
     pub files: Vec<FilesConfig>,
+    /// systemd's journal.
+    pub journal: Option<JournalConfig>,
+}
+
+/// systemd's journal, from its own files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// The folder of its files, or of the folders that hold them.
+    pub path: PathBuf,
+    /// The units, or programs, whose entries are read; none: all.
+    pub units: Vec<String>,
+    /// The same as what entries are held against.
+    pub query: JournalQuery,
+    /// Where reading begins.
+    pub start: Start,
 }
 
 /// Logs of containers, as kubelet lays them out.

@@ -37,7 +37,7 @@ fn entries(path: &Path, matches: &[&str]) -> (Vec<Entry>, u64) {
     while let Some(length) = frames::frame_bytes(rest) {
         let frame = &rest[..length];
         rest = &rest[length..];
-        match (frames::frame(frame), frames::place(frame)) {
+        match (frames::frame(frame, |_| true), frames::place(frame)) {
             (frames::Frame::Lost(more), _) => lost += more,
             (_, Some(place)) => {
                 let times = [place.realtime_usec, place.monotonic_usec].map(|usec| usec.to_string().into_bytes());

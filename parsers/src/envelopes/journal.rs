@@ -178,10 +178,17 @@ impl<'a> Entry<'a> {
 
     /// Takes in a field.
     pub(crate) fn set(&mut self, name: Text<'a>, value: Text<'a>) {
+        if let Some(field) = self.take(name, value) {
+            self.fields.push(field);
+        }
+    }
+
+    /// Takes in a field that decides something; gives back another one.
+    pub(crate) fn take(&mut self, name: Text<'a>, value: Text<'a>) -> Option<(Text<'a>, Text<'a>)> {
         let taken = match &*name {
             b"MESSAGE" if self.message.is_empty() => {
                 self.message = value;
-                return;
+                return None;
             }
             b"PRIORITY" => fill(&mut self.priority, number(&value).filter(|priority| *priority < 8)),
             b"_TRANSPORT" => fill(&mut self.transport, Transport::named(&value)),
@@ -200,18 +207,16 @@ impl<'a> Entry<'a> {
                     b"__CURSOR" => &mut self.cursor,
                     b"_STREAM_ID" => &mut self.stream_id,
                     b"CONTAINER_ID_FULL" => &mut self.container_id_full,
-                    _ => return self.fields.push((name, value)),
+                    _ => return Some((name, value)),
                 };
                 if slot.is_none() {
                     *slot = Some(value);
-                    return;
+                    return None;
                 }
                 false
             }
         };
-        if !taken {
-            self.fields.push((name, value));
-        }
+        (!taken).then_some((name, value))
     }
 }
 

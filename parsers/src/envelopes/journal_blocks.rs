@@ -120,7 +120,7 @@ pub fn entry(form: Form, text: &[u8]) -> Option<journal::Entry<'_>> {
         Form::Export => Some(journal_export::entry(text)),
         Form::Verbose => verbose(text),
         Form::Pretty => journal_json::line(text),
-        Form::Frames => match journal_frames::frame(text) {
+        Form::Frames => match journal_frames::frame(text, |_| true) {
             Frame::Entry(entry) => Some(*entry),
             Frame::Lost(_) | Frame::Nothing => None,
         },

@@ -20,6 +20,7 @@ pub const DATA_BYTES_MAX: usize = 72;
 pub const ARRAY_BYTES: usize = 24;
 
 const ONLINE: u8 = 1;
+const ARCHIVED: u8 = 2;
 const KEYED_HASH: u32 = 1 << 2;
 const COMPACT: u32 = 1 << 4;
 /// xz, LZ4, keyed hash, zstd, compact.
@@ -34,6 +35,8 @@ pub struct Header {
     pub is_keyed: bool,
     /// journald has it open for writing, or was killed while it had.
     pub is_online: bool,
+    /// Nothing is written to it any more.
+    pub is_archived: bool,
     /// Tells the file from all others.
     pub file_id: [u8; 16],
     /// Tells whose numbers the entries bear.
@@ -48,6 +51,8 @@ pub struct Header {
     pub field_table: (u64, u64),
     /// Entries that are whole.
     pub entries: u64,
+    /// The number of the first entry.
+    pub first_seqnum: u64,
     /// The number of the last entry.
     pub last_seqnum: u64,
     /// The first array of entries.
@@ -89,6 +94,7 @@ impl Header {
             is_compact: flags & COMPACT != 0,
             is_keyed: flags & KEYED_HASH != 0,
             is_online: bytes[16] == ONLINE,
+            is_archived: bytes[16] == ARCHIVED,
             file_id: id(bytes, 24),
             seqnum_id: id(bytes, 72),
             first_object,
@@ -96,6 +102,7 @@ impl Header {
             data_table: (long(bytes, 104), long(bytes, 112)),
             field_table: (long(bytes, 120), long(bytes, 128)),
             entries: long(bytes, 152),
+            first_seqnum: long(bytes, 168),
             last_seqnum: long(bytes, 160),
             entry_array: long(bytes, 176),
             realtime: (long(bytes, 184), long(bytes, 192)),

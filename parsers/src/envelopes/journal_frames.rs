@@ -67,14 +67,14 @@ pub fn frame_bytes(buffer: &[u8]) -> Option<usize> {
     Some(if length < START.len() { buffer.len() } else { length })
 }
 
-/// Reads a frame, as [`frame_bytes`] has cut it.
-pub fn frame(bytes: &[u8]) -> Frame<'_> {
+/// Reads a frame, as [`frame_bytes`] has cut it. Of fields that decide nothing, those are left out that are not wanted by name.
+pub fn frame(bytes: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Frame<'_> {
     let number = |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|n| u64::from_le_bytes(*n));
     if bytes.len() == LOST_BYTES {
         return number(4).map_or(Frame::Nothing, Frame::Lost);
     }
     match place(bytes) {
-        Some(place) => Frame::Entry(Box::new(entry(place, fields(bytes)))),
+        Some(place) => Frame::Entry(Box::new(entry(place, fields(bytes), wanted))),
         None => Frame::Nothing,
     }
 }
@@ -97,7 +97,7 @@ pub fn place(bytes: &[u8]) -> Option<Place> {
 }
 
 /// The fields of a frame: each as `NAME=value`, and where its value begins.
-pub fn fields(bytes: &[u8]) -> impl Iterator<Item = (&[u8], usize)> + Clone {
+pub fn fields(bytes: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
     let mut rest = bytes.get(HEAD_BYTES..).unwrap_or_default();
     std::iter::from_fn(move || {
         let (head, after) = rest.split_first_chunk::<FIELD_BYTES>()?;
@@ -110,15 +110,16 @@ pub fn fields(bytes: &[u8]) -> impl Iterator<Item = (&[u8], usize)> + Clone {
     })
 }
 
-fn entry<'a>(place: Place, fields: impl Iterator<Item = (&'a [u8], usize)> + Clone) -> journal::Entry<'a> {
-    let mut entry = journal::Entry {
-        realtime_usec: Some(place.realtime_usec),
-        place: Some(place),
-        fields: Vec::with_capacity(fields.clone().count()),
-        ..journal::Entry::default()
-    };
+fn entry<'a>(
+    place: Place,
+    fields: impl Iterator<Item = (&'a [u8], usize)>,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> journal::Entry<'a> {
+    let mut entry =
+        journal::Entry { realtime_usec: Some(place.realtime_usec), place: Some(place), ..journal::Entry::default() };
     for (payload, value) in fields {
-        entry.set(Cow::Borrowed(&payload[..value - 1]), Cow::Borrowed(&payload[value..]));
+        let other = entry.take(Cow::Borrowed(&payload[..value - 1]), Cow::Borrowed(&payload[value..]));
+        entry.fields.extend(other.filter(|(name, _)| wanted(name)));
     }
     entry
 }
@@ -141,9 +142,9 @@ mod tests {
     #[test]
     fn an_entry_goes_through_its_frame() {
         let mut out = START.to_vec();
-        assert_eq!((frame_bytes(&out), frame(&out)), (Some(8), Frame::Nothing));
+        assert_eq!((frame_bytes(&out), frame(&out, |_| true)), (Some(8), Frame::Nothing));
         lost(3, &mut out);
-        assert_eq!((frame_bytes(&out[8..]), frame(&out[8..])), (Some(12), Frame::Lost(3)));
+        assert_eq!((frame_bytes(&out[8..]), frame(&out[8..], |_| true)), (Some(12), Frame::Lost(3)));
         let start = out.len();
         begin(&PLACE, &mut out);
         for payload in [&b"MESSAGE=a\nb=\xff"[..], b"X=", b"X=again", b"_PID=77"] {
@@ -151,7 +152,7 @@ mod tests {
         }
         end(start, &mut out);
         assert_eq!(frame_bytes(&out[start..]), Some(out.len() - start));
-        let Frame::Entry(entry) = frame(&out[start..]) else { panic!() };
+        let Frame::Entry(entry) = frame(&out[start..], |_| true) else { panic!() };
         assert_eq!(
             (&*entry.message, entry.pid, entry.nanos()),
             (&b"a\nb=\xff"[..], Some(77), Some(1_795_421_836_109_947_000))
@@ -169,7 +170,7 @@ mod tests {
             let mut rest = &bytes[..];
             while let Some(length) = frame_bytes(rest).filter(|length| *length <= rest.len()) {
                 prop_assert!(length > 0);
-                frame(&rest[..length]);
+                frame(&rest[..length], |_| false);
                 rest = &rest[length..];
             }
         }

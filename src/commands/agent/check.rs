@@ -58,6 +58,15 @@ pub fn check(config: &AgentConfig) -> Checked {
             line("files", &format!("{}: {}{service}", include.as_str(), found.words(files.start)));
         }
     }
+    match &config.inputs.journal {
+        None => line("journal", "turned off"),
+        Some(journal) => {
+            let is_there = if journal.path.is_dir() { "" } else { ", which is not there now" };
+            let units = if journal.units.is_empty() { "all units".to_owned() } else { journal.units.join(", ") };
+            let start = if journal.start == Start::End { "from its end" } else { "from its beginning" };
+            line("journal", &format!("{}{is_there}: {units}; {start}", journal.path.display()));
+        }
+    }
     for endpoint in config.destinations.iter().filter_map(Destination::endpoint) {
         let headers = counted(endpoint.headers.len() as u64, "header");
         let compression = endpoint.compression.unwrap_or_default().encoding();

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::fields::{Field, Names, Problems, Section, Sited};
 use super::file_tap::{self, TapWritten};
-use super::keys::names;
+use super::journal::{self, JournalWritten};
+use super::keys::{STARTS, names};
 use crate::config::error::ConfigError;
 use crate::config::yaml;
 use crate::input::tail::config::Start;
@@ -26,6 +27,8 @@ pub(super) struct Written {
     /// `Some(None)`: turned off.
     pub(super) pods: Option<Option<PodsWritten>>,
     pub(super) files: Option<Vec<FilesConfig>>,
+    /// `Some(None)`: turned off.
+    pub(super) journal: Option<Option<JournalWritten>>,
     pub(super) to: Vec<Sited<String>>,
     pub(super) compression: Option<Compression>,
     pub(super) headers: Vec<Sited<(String, String)>>,
@@ -51,14 +54,13 @@ pub(super) struct PodsWritten {
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 const TOP: Names = names(&["state", "memory", "inputs", "tap", "logs", "link", "telemetry", "grace"], &["metadata"]);
-const INPUTS: Names = names(&["pods", "files"], &["journal"]);
+const INPUTS: Names = names(&["pods", "files", "journal"], &[]);
 const PODS: Names = names(&["path", "start", "exclude"], &[]);
 const FILES: Names = names(&["include", "exclude", "service", "start"], &[]);
 const LOGS: Names = names(&["to", "compression", "headers"], &[]);
 const LINK: Names = names(&["wait", "min_confidence"], &["call_sites", "links"]);
 const TELEMETRY: Names = names(&["listen", "log", "otlp"], &[]);
 
-const STARTS: [(&str, Start); 2] = [("end", Start::End), ("beginning", Start::Beginning)];
 const COMPRESSIONS: [(&str, Compression); 3] =
     [("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
 const LEVELS: [(&str, LogLevel); 4] =
@@ -102,7 +104,7 @@ pub(super) fn written(text: &str, problems: &mut Problems) -> Written {
     written.grace = top.read("grace", problems, Field::duration);
     match top.read_or_off("inputs", problems, |field, problems| field.section(INPUTS, problems)) {
         Some(Some(inputs)) => written.inputs(&inputs, problems),
-        Some(None) => (written.pods, written.files) = (Some(None), Some(Vec::new())),
+        Some(None) => (written.pods, written.files, written.journal) = (Some(None), Some(Vec::new()), Some(None)),
         None => {}
     }
     written.tap = top.read_or_off("tap", problems, file_tap::tap);
@@ -149,6 +151,7 @@ impl Written {
         let all = |field: &Field<'_>, problems: &mut Problems| Some(field.each(problems, files));
         let all = inputs.read_or_off("files", problems, all).map(Option::unwrap_or_default);
         self.files = all.map(|all| all.into_iter().map(|sited| sited.value).collect());
+        self.journal = inputs.read_or_off("journal", problems, journal::written);
     }
 
     fn logs(&mut self, logs: &Section<'_>, problems: &mut Problems) {

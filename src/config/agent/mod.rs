@@ -8,6 +8,7 @@ mod destinations;
 mod fields;
 mod file;
 mod file_tap;
+mod journal;
 mod keys;
 mod nearest;
 mod own_output;

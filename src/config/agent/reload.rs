@@ -46,6 +46,7 @@ pub fn reload(args: &AgentArgs, around: &Surroundings<'_>, running: &AgentConfig
         ("memory", config.memory_bytes == running.memory_bytes),
         ("inputs.pods", config.inputs.pods == running.inputs.pods),
         ("inputs.files", config.inputs.files == running.inputs.files),
+        ("inputs.journal", config.inputs.journal == running.inputs.journal),
         ("logs", config.destinations == running.destinations),
         ("tap", config.tap == running.tap),
         ("link", config.links == running.links),

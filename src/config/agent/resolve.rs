@@ -10,9 +10,10 @@ use std::time::Duration;
 use super::destinations::destinations;
 use super::fields::{Problem, Problems};
 use super::file::{self, Written};
+use super::keys::{NONE, start_of};
 use super::paths::absolute;
-use super::{own_output, own_telemetry, tap};
-use crate::cli::{AgentArgs, LogName, StartName};
+use super::{journal, own_output, own_telemetry, tap};
+use crate::cli::{AgentArgs, LogName};
 use crate::config::endpoints::notices;
 use crate::config::error::{ConfigError, Surroundings};
 use crate::input::tail::config::Start;
@@ -35,8 +36,6 @@ const LINK_WAIT_LEAST: Duration = Duration::from_secs(1);
 const LINK_WAIT_MOST: Duration = Duration::from_secs(300);
 const MIN_CONFIDENCE_DEFAULT: f32 = 0.9;
 const GRACE_DEFAULT: Duration = Duration::from_secs(10);
-/// What turns a part off by a flag.
-const NONE: &str = "none";
 
 /// The configuration of `agent`.
 pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig, ConfigError> {
@@ -54,7 +53,7 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
     if let Some(path) = args.config.as_ref().filter(|_| !problems.0.is_empty()) {
         return Err(ConfigError::new("--config", told(path, &problems.0)));
     }
-    if inputs.pods.is_none() && inputs.files.is_empty() {
+    if inputs.pods.is_none() && inputs.files.is_empty() && inputs.journal.is_none() {
         return Err(ConfigError::new("--pods-path", "nothing is followed: all inputs are turned off"));
     }
     if memory_bytes < MEMORY_LEAST {
@@ -142,7 +141,7 @@ fn inputs(args: &AgentArgs, written: &mut Written) -> Result<InputsConfig, Confi
             let exclude = patterns("--pods-exclude", &args.pods_exclude)?;
             Some(PodsConfig {
                 path: path.or(of_file.path).unwrap_or_else(|| PODS_DEFAULT.into()),
-                start: args.pods_start.map(start).or(of_file.start).unwrap_or_default(),
+                start: args.pods_start.map(start_of).or(of_file.start).unwrap_or_default(),
                 exclude: if exclude.is_empty() { of_file.exclude.unwrap_or_default() } else { exclude },
             })
         }
@@ -154,10 +153,10 @@ fn inputs(args: &AgentArgs, written: &mut Written) -> Result<InputsConfig, Confi
             include: patterns("--files-include", &args.files_include)?,
             exclude: patterns("--files-exclude", &args.files_exclude)?,
             service: args.files_service.clone(),
-            start: args.files_start.map(start).unwrap_or_default(),
+            start: args.files_start.map(start_of).unwrap_or_default(),
         }]
     };
-    let mut inputs = InputsConfig { pods, files };
+    let mut inputs = InputsConfig { pods, files, journal: journal::resolved(args, written.journal.take())? };
     let root = inputs.pods.as_ref().map_or(Path::new(PODS_DEFAULT), |pods| &pods.path);
     let own = own_output::patterns(root);
     inputs.pods.iter_mut().for_each(|pods| pods.exclude.extend_from_slice(&own));
@@ -188,13 +187,6 @@ fn listen(text: &str) -> Result<Option<SocketAddr>, ConfigError> {
     }
     let bad = || format!("{text:?} is no IP address with a port, such as 127.0.0.1:9464, nor none");
     text.parse().map(Some).map_err(|_| ConfigError::new("--telemetry-listen", bad()))
-}
-
-fn start(name: StartName) -> Start {
-    match name {
-        StartName::End => Start::End,
-        StartName::Beginning => Start::Beginning,
-    }
 }
 
 fn level(name: LogName) -> LogLevel {

@@ -178,13 +178,12 @@ fn what_is_not_built_is_said_and_null_is_taken() {
         ("tap: {forward: none, span_events: annotate}", "tap.span_events"),
         ("link: {wait: 10s}", "link"),
         ("metadata: {from: path}", "metadata"),
-        ("inputs: {journal: {path: /x}}", "inputs.journal"),
     ] {
         let told = refused(yaml);
         assert!(told.contains(&format!("{key}: not available yet")), "{told}");
     }
     assert!(refused("logs: null").contains("logs: null is not available yet"));
-    let nulls = "tap: null\nlink: ~\nmetadata:\ninputs: {journal: null}\ntelemetry: {otlp: null}\n";
+    let nulls = "tap: null\nlink: ~\nmetadata:\ntelemetry: {otlp: null}\n";
     assert_eq!(read(&format!("{nulls}{TO}"), &[], &[]), read(TO, &[], &[]));
 }
 

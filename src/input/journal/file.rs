@@ -30,6 +30,21 @@ pub(super) struct JournalFile {
     items: Vec<u64>,
 }
 
+/// What a file says of itself.
+pub(super) fn header(section: &Section) -> io::Result<Header> {
+    let mut head = [0; HEADER_BYTES];
+    let got = section.read_at(&mut head, 0)?;
+    Header::parse(&head[..got]).map_err(|error| {
+        io::Error::other(match error {
+            HeaderError::NoJournal => "is no systemd journal".to_owned(),
+            HeaderError::Damaged => "is a systemd journal whose header is damaged: nothing of it was read".to_owned(),
+            HeaderError::Unknown(flags) => {
+                format!("is a systemd journal of a later version (flags {flags:#x}), which is not read")
+            }
+        })
+    })
+}
+
 /// An entry, and where the next object stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EntryAt {
@@ -40,21 +55,15 @@ pub(super) struct EntryAt {
 impl JournalFile {
     /// Reads its header.
     pub(super) fn open(section: Section) -> io::Result<JournalFile> {
-        let mut head = [0; HEADER_BYTES];
-        let got = section.read_at(&mut head, 0)?;
-        let header = Header::parse(&head[..got]).map_err(|error| {
-            io::Error::other(match error {
-                HeaderError::NoJournal => "is no systemd journal".to_owned(),
-                HeaderError::Damaged => {
-                    "is a systemd journal whose header is damaged: nothing of it was read".to_owned()
-                }
-                HeaderError::Unknown(flags) => {
-                    format!("is a systemd journal of a later version (flags {flags:#x}), which is not read")
-                }
-            })
-        })?;
+        let header = header(&section)?;
         let (shared, decompressor) = (Shared::default(), Decompressor::default());
         Ok(JournalFile { header, windows: Windows::new(section), shared, decompressor, items: Vec::new() })
+    }
+
+    /// Reads its header anew, and forgets what else may have changed.
+    pub(super) fn refresh(&mut self, section: &Section) -> io::Result<()> {
+        self.header = header(section)?;
+        self.windows.refresh()
     }
 
     /// Behind the last byte that may be an object's.

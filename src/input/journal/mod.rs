@@ -5,12 +5,17 @@
 //! [`query::JournalQuery`], and found by the file's own index where that serves. Of a damaged or cut file comes what can be
 //! read, and how much could not. What the fields mean, and what becomes of the entries, is not known here.
 
+pub mod follow;
 pub mod query;
+pub mod sink;
 pub mod stream;
 
+mod cursor;
 mod file;
 mod index;
+mod listing;
 mod names;
+mod open_file;
 mod payload;
 mod places;
 mod scan;

@@ -3,7 +3,7 @@
 //! In goes the place of the first array, out come places of entries in their order, some at a time. A chain that leads back, or
 //! to something else, ends with an error.
 
-use spanline_parsers::journal_file::{ARRAY_BYTES, Kind, next_array};
+use spanline_parsers::journal_file::{ARRAY_BYTES, Entry, Kind, next_array};
 
 use super::file::JournalFile;
 
@@ -59,8 +59,12 @@ impl Arrays {
         while self.array != 0 {
             let (items, next) = items(file, self.array).ok_or(Broken)?;
             if self.read == items {
+                // One that follows may be made later.
+                if next == 0 {
+                    return Ok(false);
+                }
                 // Arrays are written one behind the other.
-                if next != 0 && next <= self.array {
+                if next <= self.array {
                     return Err(Broken);
                 }
                 (self.array, self.read) = (next, 0);
@@ -77,16 +81,26 @@ impl Arrays {
         Ok(false)
     }
 
-    /// Passes over entries that came before a time, µs since the epoch, as far as the arrays tell where they end; how many
-    /// these are. Entries stand in the order in which they came, but for steps of the clock.
-    pub(super) fn skip_before(&mut self, file: &mut JournalFile, realtime: u64) -> u64 {
+    /// The chain may have grown: what was not filled is read again. `first`: its first array, which may have been made since.
+    pub(super) fn refresh(&mut self, first: u64) {
+        if self.array == 0 {
+            self.array = first;
+        }
+        self.read -= (self.ahead.len() - self.at) as u64;
+        self.ahead.clear();
+        self.at = 0;
+    }
+
+    /// Passes over the first entries, as long as they are before what is wanted; how many these are. All that are before it
+    /// must stand before all others.
+    pub(super) fn skip(&mut self, file: &mut JournalFile, is_before: &dyn Fn(&Entry) -> bool) -> u64 {
         let mut skipped = 0;
         while let Some((items, next)) = items(file, self.array) {
-            let is_before = |file: &mut JournalFile, index: u64| {
+            let is_item_before = |file: &mut JournalFile, index: u64| {
                 let place = item(file, self.array, index).filter(|place| *place != 0)?;
-                Some(file.entry(place)?.entry.realtime < realtime)
+                Some(is_before(&file.entry(place)?.entry))
             };
-            if next != 0 && items > 0 && is_before(file, items - 1) == Some(true) && next > self.array {
+            if next != 0 && items > 0 && is_item_before(file, items - 1) == Some(true) && next > self.array {
                 skipped += items;
                 (self.array, self.read) = (next, 0);
                 continue;
@@ -94,7 +108,7 @@ impl Arrays {
             let (mut from, mut to) = (0, items);
             while from < to {
                 let middle = from + (to - from) / 2;
-                match is_before(file, middle) {
+                match is_item_before(file, middle) {
                     Some(true) => from = middle + 1,
                     Some(false) | None => to = middle,
                 }

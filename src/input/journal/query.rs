@@ -97,6 +97,17 @@ impl JournalQuery {
         Ok(())
     }
 
+    /// Adds entries of a program: of the unit of this name, and of what calls itself so. Of several, any.
+    pub fn add_program(&mut self, name: &str) -> Result<(), MatchError> {
+        let mut any = of_unit(name)?;
+        any.extend(["SYSLOG_IDENTIFIER", "_COMM"].map(|field| vec![term(field, name)]));
+        match self.wanted.iter_mut().find(|group| group.key == "program") {
+            Some(group) => group.any.extend(any),
+            None => self.wanted.push(Group { key: "program".to_owned(), any }),
+        }
+        Ok(())
+    }
+
     /// Leaves out entries that came long before or after lines of these times can have been written, ns since the epoch.
     pub fn set_window(&mut self, since: Option<i64>, until: Option<i64>) {
         let usec = |nanos: i64| u64::try_from(nanos.div_euclid(1000)).unwrap_or_default();
@@ -259,6 +270,22 @@ mod tests {
         check(&["unit=kubelet"], &["_PID=2", "UNIT=kubelet.service"], false);
         check(&["unit=a.slice"], &["_SYSTEMD_SLICE=a.slice"], true);
         check(&["MESSAGE=a=b"], &["MESSAGE=a=b"], true);
+    }
+
+    #[test]
+    fn a_program_is_known_by_its_unit_and_by_what_it_calls_itself() {
+        let mut query = JournalQuery::default();
+        query.add_program("conmonrs").unwrap();
+        query.add_program("crio").unwrap();
+        for (field, expected) in [
+            ("_COMM=conmonrs", true),
+            ("SYSLOG_IDENTIFIER=crio", true),
+            ("_SYSTEMD_UNIT=crio.service", true),
+            ("_COMM=sshd", false),
+        ] {
+            assert_eq!(query.matches(&frame(&[field])), expected, "{field}");
+        }
+        assert!(query.add_program("k*").is_err());
     }
 
     #[test]

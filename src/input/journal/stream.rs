@@ -17,8 +17,8 @@ use super::query::{Boot, JournalQuery};
 use super::scan::Scan;
 use crate::files::section::Section;
 
-/// Frames are put together until there are so many bytes.
-const FRAMES_BYTES: usize = 64 << 10;
+/// Frames are put together until there are so many bytes: what is open when a chunk of them ends is copied.
+const FRAMES_BYTES: usize = 256 << 10;
 
 /// The entries of a file, as a stream of frames.
 pub struct JournalStream {
@@ -81,7 +81,8 @@ impl JournalStream {
             None => {
                 let mut arrays = Arrays::new(header.entry_array);
                 if let Some(since) = query.since_usec {
-                    met = arrays.skip_before(&mut file, since);
+                    // They stand in the order in which they came, but for steps of the clock.
+                    met = arrays.skip(&mut file, &|entry| entry.realtime < since);
                 }
                 Places::All(arrays)
             }

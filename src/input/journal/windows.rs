@@ -43,6 +43,13 @@ impl Windows {
         self.section.length
     }
 
+    /// What was read may have changed, and the file may have grown.
+    pub(super) fn refresh(&mut self) -> io::Result<()> {
+        self.section = self.section.grown()?;
+        (self.near.filled, self.far.filled) = (0, 0);
+        Ok(())
+    }
+
     /// What the system said when it refused to read, once.
     pub(super) fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()

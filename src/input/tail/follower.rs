@@ -97,10 +97,10 @@ pub struct SourceStatus {
 }
 
 impl<F: FileSystem> Tail<F> {
-    /// Follows what the configuration says, and goes on with what is known from earlier runs. Nothing is looked at yet.
+    /// Follows what the configuration says, and goes on with what is known of files from earlier runs. Nothing is looked at yet.
     pub fn new(config: &TailConfig, fs: F, known: Vec<FollowedFile>, now: Instant) -> Tail<F> {
         let mut by_family: HashMap<PathBuf, Vec<(u32, FollowedFile)>> = HashMap::new();
-        for (at, file) in (0_u32..).zip(known) {
+        for (at, file) in (0_u32..).zip(known).filter(|(_, file)| !file.is_numbering()) {
             by_family.entry(file.family.clone()).or_default().push((at, file));
         }
         Tail {

@@ -5,6 +5,7 @@
 
 mod destinations;
 mod files;
+mod journal;
 mod links;
 mod parts;
 mod restarts;

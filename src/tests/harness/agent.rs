@@ -89,6 +89,7 @@ impl Agent {
         let config = format!(
             "state: {root}/state\nmemory: {memory}\n\
              inputs:\n  pods: {{path: {root}/pods, start: {at}}}\n  files:\n  - {{include: ['{root}/logs/*.log'], start: {at}}}\n\
+             \x20 journal: {{path: {root}/journal, units: [], start: {at}}}\n\
              logs: {{to: ['{urls}']}}\n\
              tap: {tap}\n\
              telemetry: {{listen: '127.0.0.1:0'}}\n\

@@ -1,0 +1,83 @@
+//! One file of a journal that is followed: how far it is written, and read.
+//!
+//! In goes a look at the file, out comes whether there is something to read. The memory that reading takes is given back while
+//! nothing is written. In which order files are read is not decided here.
+
+use std::io;
+use std::time::SystemTime;
+
+use spanline_parsers::journal_file::Header;
+
+use super::cursor::Cursor;
+use super::listing::Listed;
+use crate::files::identity::FileId;
+use crate::files::section::Section;
+
+/// A file in which nothing was new for so many looks gives back the memory that reading it takes.
+const QUIET_LOOKS: u8 = 50;
+
+/// A file that is open.
+pub(super) struct OpenFile {
+    pub(super) id: FileId,
+    pub(super) changed: Option<SystemTime>,
+    pub(super) section: Section,
+    pub(super) seqnum_id: [u8; 16],
+    /// The number of its first entry.
+    pub(super) first: u64,
+    /// It was listed the last time.
+    pub(super) is_there: bool,
+    pub(super) cursor: Option<Box<Cursor>>,
+    /// The number of its last entry, and whether it was archived, when it was read last.
+    seen: Option<(u64, bool)>,
+    /// The same as its header says now.
+    pub(super) now: (u64, bool),
+    /// How often in a row nothing was new.
+    quiet: u8,
+}
+
+impl OpenFile {
+    pub(super) fn new(listed: &Listed, section: Section, header: &Header) -> OpenFile {
+        OpenFile {
+            id: listed.id,
+            changed: listed.changed,
+            section,
+            seqnum_id: header.seqnum_id,
+            first: header.first_seqnum,
+            is_there: true,
+            cursor: None,
+            seen: None,
+            now: (header.last_seqnum, header.is_archived),
+            quiet: 0,
+        }
+    }
+
+    /// All of it was read, as far as it was written.
+    pub(super) fn is_read(&self) -> bool {
+        self.cursor.is_none() && self.seen == Some(self.now)
+    }
+
+    /// Looks at what was written since, from this number on; whether there is anything.
+    pub(super) fn refreshed(&mut self, from: u64) -> io::Result<bool> {
+        let cursor = match &mut self.cursor {
+            Some(cursor) => {
+                if self.seen != Some(self.now) {
+                    cursor.refresh()?;
+                }
+                cursor
+            }
+            None => self.cursor.insert(Box::new(Cursor::open(self.section.clone(), from)?)),
+        };
+        self.seen = Some(cursor.seen());
+        let is_behind = cursor.peek().is_some();
+        self.quiet = if is_behind { 0 } else { self.quiet.saturating_add(1) };
+        if self.quiet > QUIET_LOOKS && !self.now.1 {
+            self.cursor = None;
+        }
+        Ok(is_behind)
+    }
+
+    /// It cannot be read: it counts as read.
+    pub(super) fn give_up(&mut self) {
+        (self.cursor, self.seen) = (None, Some(self.now));
+    }
+}
