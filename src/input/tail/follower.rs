@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::check::BUSY_MS;
 use super::config::{TailConfig, TailLimits};
 use super::file::{File, Millis, millis};
 use super::file_system::{FileSystem, FsEvent, WatchId};
@@ -58,6 +57,9 @@ pub struct Tail<F: FileSystem> {
     open_files: Arc<AtomicUsize>,
     pub(super) next_number: u32,
 }
+
+/// When what there is nothing of is looked at: in some thousand years.
+const NEVER_MS: Millis = 1 << 45;
 
 /// A link to a family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,7 +213,7 @@ impl<F: FileSystem> Tail<F> {
 
     /// When to call [`Tail::look`] again, unless an event comes before.
     pub fn next_look(&self) -> Instant {
-        let due = self.agenda.peek().map_or(BUSY_MS, |Reverse((due, _))| *due);
+        let due = self.agenda.peek().map_or(NEVER_MS, |Reverse((due, _))| *due);
         self.born + Duration::from_millis(if self.has_scanned { due } else { 0 })
     }
 

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use super::memory::Memory;
-use super::recorder::{Follower, config};
+use super::recorder::{Follower, Recorder, config};
 use crate::input::tail::config::Start;
 use crate::input::tail::file_system::FsEvent;
 
@@ -26,6 +26,20 @@ fn compress(memory: &Memory, path: &str) {
     memory.writer(&format!("{path}.tmp")).append(&packed);
     memory.rename(&format!("{path}.tmp"), &format!("{path}.gz"));
     memory.remove(path);
+}
+
+#[test]
+fn where_no_files_are_followed_there_is_nothing_to_look_at() {
+    use crate::input::tail::config::TailConfig;
+    use crate::input::tail::follower::Tail;
+    use std::time::Instant;
+    let (config, now) = (TailConfig { inputs: Vec::new(), ..config(Start::End) }, Instant::now());
+    let (mut tail, mut sink) = (Tail::new(&config, Memory::default(), Vec::new(), now), Recorder::default());
+    for second in 1..10 {
+        let later = now + Duration::from_secs(second);
+        tail.look(later, &mut sink);
+        assert!(tail.next_look() > later + Duration::from_secs(1_000));
+    }
 }
 
 fn begun(text: &str) -> (Memory, Follower<Memory>) {
