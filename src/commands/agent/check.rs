@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::export::destination::Destination;
 use crate::input::tail::config::Start;
@@ -111,7 +111,7 @@ fn state(folder: &Path) -> Result<String, io::Error> {
     match std::fs::metadata(folder) {
         Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
         Ok(_) => {
-            access(folder, Access::WRITE_OK | Access::EXEC_OK)?;
+            may(folder, Access::WRITE_OK | Access::EXEC_OK)?;
             Ok(folder.display().to_string())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -119,11 +119,17 @@ fn state(folder: &Path) -> Result<String, io::Error> {
             if !above.is_dir() {
                 return Err(io::ErrorKind::NotADirectory.into());
             }
-            access(above, Access::WRITE_OK | Access::EXEC_OK)?;
+            may(above, Access::WRITE_OK | Access::EXEC_OK)?;
             Ok(format!("{} is made at the first start", folder.display()))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether this process may, as opening it would tell: access(2) itself leaves out the capabilities of a user other than root, such
+/// as CAP_DAC_READ_SEARCH.
+fn may(path: &Path, access: Access) -> io::Result<()> {
+    Ok(accessat(CWD, path, access, AtFlags::EACCESS)?)
 }
 
 /// The files of one input.
@@ -171,9 +177,9 @@ impl Found {
     }
 
     fn file(&mut self, path: PathBuf) {
-        match access(&path, Access::READ_OK) {
+        match may(&path, Access::READ_OK) {
             Ok(()) => self.files += u64::from(path.is_file()),
-            Err(error) => self.unreadable.push((path, error.into())),
+            Err(error) => self.unreadable.push((path, error)),
         }
     }
 
