@@ -26,6 +26,7 @@ mod connections;
 mod convert;
 mod convert_stream;
 mod delivery;
+mod deploy;
 mod explain;
 mod floors;
 mod harness;
