@@ -1,7 +1,7 @@
 //! Lines of spans that passed before these lines had their link: they go on as events of small child spans.
 //!
 //! In go resources as spans come, and linked records as they are shipped, out come requests with carriers
-//! ([`carriers`](crate::export::span_events::carriers)), after each time that lines were decided.
+//! ([`crate::export::span_events::carriers`]), after each time that lines were decided.
 
 use std::collections::HashMap;
 use std::io;
