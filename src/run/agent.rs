@@ -16,7 +16,8 @@ use crate::telemetry::push::PushConfig;
 pub struct AgentConfig {
     /// The folder that holds what it must remember.
     pub state: PathBuf,
-    /// Bytes of memory: a quarter for batches, a quarter for lines that wait for their rest.
+    /// Bytes of memory: a quarter for batches, a quarter for lines that wait for their rest; with a tap a quarter for lines that
+    /// wait for their spans, and one for these.
     pub memory_bytes: u64,
     /// What it follows.
     pub inputs: InputsConfig,

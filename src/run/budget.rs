@@ -82,7 +82,7 @@ impl LinkingBudget {
     pub fn new(bytes: u64) -> LinkingBudget {
         let of = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         LinkingBudget {
-            waiting_bytes: of(bytes / 8),
+            waiting_bytes: of(bytes / 4),
             spans_bytes: of(bytes / 4),
             learning: LearningLimits {
                 lines_bytes: of(bytes / 8),

@@ -14,7 +14,7 @@ use crate::harness::agent::Agent;
 use crate::harness::capture::Capture;
 use crate::harness::otlp_client::{Sent, grpc};
 use crate::harness::sink::Script;
-use crate::harness::written::{Written, append};
+use crate::harness::written::{Written, append, cri};
 
 /// Of each request: from its start to its end, and to the next one's start at most.
 const LASTS: Duration = Duration::from_millis(12);
@@ -152,7 +152,7 @@ fn lines_that_wait_survive_a_kill_and_are_sent_when_the_agent_stops() {
     append(&agent.pod("web"), &text);
     // What names its trace itself waits for nothing, and tells that all before was read.
     let told = others.body_of("trace_id=0af7651916cd43dd8448eb211c80319c");
-    append(&agent.pod("other"), crate::harness::written::cri("F", &told));
+    append(&agent.pod("other"), cri("F", &told));
     agent.until_stored(&[&others]);
     let rotated = agent.pod("web").with_file_name("0.log.20261130-100000");
     std::fs::rename(agent.pod("web"), rotated).unwrap();
@@ -160,10 +160,7 @@ fn lines_that_wait_survive_a_kill_and_are_sent_when_the_agent_stops() {
     agent.kill();
     agent.start();
     agent.running().until(|| std::net::TcpStream::connect(address).is_ok());
-    append(
-        &agent.pod("other"),
-        crate::harness::written::cri("F", &others.body_of("trace_id=0af7651916cd43dd8448eb211c80319c")),
-    );
+    append(&agent.pod("other"), cri("F", &others.body_of("trace_id=0af7651916cd43dd8448eb211c80319c")));
     agent.until_stored(&[&others]);
     assert_eq!(agent.sink.sink.stored_count(), others.len());
     // Lines of both files wait by now, or are still to be read: then they stay for the next start.
@@ -175,4 +172,23 @@ fn lines_that_wait_survive_a_kill_and_are_sent_when_the_agent_stops() {
     // Those that were just acknowledged when it was killed may come twice; those that waited may not.
     let stored = agent.sink.sink.stored();
     assert!(lines.bodies().iter().all(|body| stored[body] == 1));
+}
+
+#[test]
+fn where_too_much_waits_it_is_given_and_counted_and_nothing_is_lost() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut agent = Agent::new(Script::default());
+    agent.has_tap(format!("{{grpc: '{address}', http: null, forward: [none]}}\nlink: {{wait: 5m}}"));
+    agent.may_take("16MiB");
+    agent.start();
+    let mut lines = Written::new("web");
+    for _ in 0..40 {
+        append(&agent.pod("web"), (0..1000).map(|_| cri("F", &lines.body_of(&"x".repeat(150)))).collect::<String>());
+    }
+    agent.running().until(|| agent.metric("spanline_limits_reached_total{limit=\"waiting_records\"}") > 0);
+    let end = agent.stop();
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    agent.has_tap("null".to_owned());
+    agent.start();
+    agent.expect_once(&[&lines]);
 }
