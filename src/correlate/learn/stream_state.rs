@@ -66,18 +66,22 @@ impl StreamState {
         let from = due.saturating_sub(memory);
         let mut room: NumberMap<u32, usize> = services.iter().map(|service| (*service, SAMPLE_LINES)).collect();
         let mut sample = Sample { times: (i64::MAX, i64::MIN), services, places: Vec::new() };
-        for (line, place) in lines.rows.iter().zip(0..lines.rows.len() as u32).rev() {
-            if line.is_learned || !line.teaches || line.time < from || line.time > until {
-                continue;
-            }
-            let Some(room) = service_of(line.writer).and_then(|service| room.get_mut(&service)) else { continue };
+        let mut take = |line: &Line, place: u32| {
+            let may_teach = !line.is_learned && line.teaches;
+            let Some(room) = service_of(line.writer).filter(|_| may_teach).and_then(|of| room.get_mut(&of)) else {
+                return;
+            };
             if *room > 0 {
                 *room -= 1;
                 sample.places.push(place);
                 sample.times = (sample.times.0.min(line.time), sample.times.1.max(line.time));
             }
-        }
-        sample.places.reverse();
+        };
+        // The latest of those that are due; not all spans of later ones have come, which count where there are few.
+        let rows = || lines.rows.iter().zip(0..lines.rows.len() as u32);
+        rows().rev().filter(|(line, _)| (from..=due).contains(&line.time)).for_each(|(line, place)| take(line, place));
+        rows().filter(|(line, _)| due < line.time && line.time <= until).for_each(|(line, place)| take(line, place));
+        sample.places.sort_unstable();
         (!sample.places.is_empty()).then_some(sample)
     }
 
