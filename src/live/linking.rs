@@ -53,6 +53,8 @@ pub(super) struct Linking {
     waiting_bytes: usize,
     waiting_records: u64,
     too_many_wait: Arc<Counter>,
+    /// Lines for which there was no room to link them, as far as they were counted.
+    not_linked: (u64, Arc<Counter>),
     /// Numbers of sources that no record has any more, and since when; those below the last are used.
     unused: VecDeque<(Instant, u32)>,
     used: u32,
@@ -105,6 +107,7 @@ impl Linking {
             waiting_bytes: 0,
             waiting_records: 0,
             too_many_wait: metrics.limit_reached("waiting_records"),
+            not_linked: (0, metrics.limit_reached("linked_lines")),
             unused: VecDeque::new(),
             used: 0,
             late,
@@ -203,6 +206,9 @@ impl Linking {
     /// All records were given that are decided.
     pub(super) fn given(&mut self) {
         self.metrics.waiting_records.set(self.waiting_records);
+        let over_limit = self.correlator.counts().lines_over_limit;
+        self.not_linked.1.add(over_limit.saturating_sub(self.not_linked.0));
+        self.not_linked.0 = over_limit;
         if let Some(late) = &mut self.late {
             late.send(self.correlator.index());
         }

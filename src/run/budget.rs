@@ -85,7 +85,7 @@ impl LinkingBudget {
             waiting_bytes: of(bytes / 4),
             spans_bytes: of(bytes / 4),
             learning: LearningLimits {
-                lines_bytes: of(bytes / 8),
+                lines_bytes: of(bytes / 4),
                 pairs_bytes: of(bytes / 8),
                 classes_bytes: of(bytes / 8),
                 words_bytes: of(bytes / 32),

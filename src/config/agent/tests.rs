@@ -159,7 +159,7 @@ fn unknown_keys_are_told_with_what_was_meant() {
         ("listen: 127.0.0.1:1", "agent.yaml:1: listen: unknown key here; did you mean telemetry.listen?"),
         (
             "output: x",
-            "agent.yaml:1: output: unknown key; the keys are state, memory, inputs, tap, logs, telemetry, grace",
+            "agent.yaml:1: output: unknown key; the keys are state, memory, inputs, tap, logs, link, telemetry, grace",
         ),
         (
             "logs: {to: otlp=http://c:4317, url: x}",
@@ -176,20 +176,23 @@ fn unknown_keys_are_told_with_what_was_meant() {
 fn what_is_not_built_is_said_and_null_is_taken() {
     for (yaml, key) in [
         ("tap: {forward: none, span_events: annotate}", "tap.span_events"),
-        ("link: {wait: 10s}", "link"),
+        ("link: {call_sites: sites.txt}", "link.call_sites"),
         ("metadata: {from: path}", "metadata"),
     ] {
         let told = refused(yaml);
         assert!(told.contains(&format!("{key}: not available yet")), "{told}");
     }
     assert!(refused("logs: null").contains("logs: null is not available yet"));
-    let nulls = "tap: null\nlink: ~\nmetadata:\ntelemetry: {otlp: null}\n";
+    let nulls = "tap: null\nmetadata:\ntelemetry: {otlp: null}\n";
     assert_eq!(read(&format!("{nulls}{TO}"), &[], &[]), read(TO, &[], &[]));
 }
 
 #[test]
 fn wrong_values_are_told_with_their_path_and_what_is_possible() {
     for (yaml, expected) in [
+        ("link: {wait: 10m}", "link.wait: must be from 1s to 5m"),
+        ("link: {wait: soon}", "link.wait: found \"soon\"; a duration such as 500ms"),
+        ("link: {min_confidence: 90}", "link.min_confidence: found \"90\"; a number from 0 to 1 is expected"),
         ("inputs: {pods: {start: now}}", "inputs.pods.start: found \"now\"; one of end, beginning is expected"),
         ("inputs: {pods: {start: [end]}}", "inputs.pods.start: found a list; one of end, beginning"),
         (

@@ -133,7 +133,7 @@ impl StreamState {
             }
             *time > open_from
         });
-        if lines.rows.len() > 2 * self.kept.max(LINES_KEPT_LEAST) {
+        if lines.rows.len() > self.kept + self.kept / 4 + LINES_KEPT_LEAST {
             self.forget(lines, services, due, memory);
         }
     }
