@@ -152,6 +152,8 @@ impl Linking {
 
     /// No more comes of a source, of which nothing waits.
     pub(super) fn end(&mut self, held: &Held) {
+        // Some room stays taken by what waited.
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(held.waiting.bytes());
         self.unused.push_back((self.now.0, held.number));
     }
 
@@ -167,7 +169,7 @@ impl Linking {
         if !held.waiting.push(record) {
             return false;
         }
-        if self.waiting_bytes == 0 {
+        if self.waiting_records == 0 {
             // However late it comes itself, its spans may still be on their way.
             self.next_at = self.now.0 + STEP;
         }
@@ -180,11 +182,11 @@ impl Linking {
 
     /// When lines are decided next, if any wait.
     pub(super) fn next(&self) -> Option<Instant> {
-        (self.waiting_bytes > 0 || self.is_full()).then_some(self.next_at)
+        (self.waiting_records > 0).then_some(if self.is_full() { self.now.0 } else { self.next_at })
     }
 
     fn is_full(&self) -> bool {
-        self.waiting_bytes > self.settings.waiting_bytes_max
+        self.waiting_records > 0 && self.waiting_bytes > self.settings.waiting_bytes_max
     }
 
     /// Decides the lines that have waited for long enough, or all; up to when they are, ns since the epoch. `None` where it is
@@ -292,5 +294,52 @@ impl SourceSink for LaneSink<'_, '_> {
             }
             _ => self.shipper.file_begins(file),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Envelope, Origin, Position, Stream};
+    use spanline_parsers::{Entry, Text};
+
+    #[test]
+    fn sources_that_come_and_go_leave_no_bytes_and_no_numbers() {
+        let settings = LinkSettings {
+            wait: Duration::from_secs(10),
+            min_confidence: 0.9,
+            waiting_bytes_max: 1 << 20,
+            spans: Limits::default(),
+            learning: LearningLimits::default(),
+        };
+        let start = Instant::now();
+        let mut linking = Linking::new(settings, None, &Arc::new(Metrics::new(start)), (start, 0));
+        let (origin, entry) =
+            (Origin::default(), Entry { body: Text::Borrowed(b"a cart was priced"), ..Entry::default() });
+        let mut numbers = 0;
+        for second in 0..1_000 {
+            let now = i64::from(second) * 1_000_000_000;
+            linking.set_now((start + Duration::from_secs(second as u64), now));
+            let mut held = linking.begin();
+            numbers = numbers.max(held.number() + 1);
+            let record = Record {
+                source: held.number(),
+                origin: &origin,
+                position: Position::default(),
+                envelope: Envelope::None,
+                stream: Stream::Unknown,
+                time: Some(now),
+                time_digits: 9,
+                envelope_time: None,
+                entry: &entry,
+                envelope_fields: &[],
+                payload: b"a cart was priced",
+                piece: 0,
+            };
+            assert!(linking.holds(&mut held, &record) && linking.waiting_bytes > 0);
+            linking.end(&held);
+        }
+        assert_eq!(linking.waiting_bytes, 0);
+        assert!(numbers < 100, "{numbers}");
     }
 }
