@@ -34,7 +34,14 @@ pub type GiveCarriers = Arc<dyn Fn(Bytes, u64) + Send + Sync>;
 
 /// Records that become events, as they are shipped.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LateLines(Arc<Mutex<Vec<SpanLine>>>);
+pub(super) struct LateLines(Arc<Mutex<Gathered>>);
+
+#[derive(Debug, Default)]
+struct Gathered {
+    lines: Vec<SpanLine>,
+    /// Lines that there was no room for.
+    left_out: u64,
+}
 
 impl RecordOutput for LateLines {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
@@ -42,9 +49,10 @@ impl RecordOutput for LateLines {
         if let Some(link) = link.filter(is_on_span) {
             let line =
                 SpanLine { of: (link.trace_id, link.span_id), event: event_for(record, link, file, Style::default()) };
-            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if lines.len() < LINES_MAX {
-                lines.push(line);
+            let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match gathered.lines.len() < LINES_MAX {
+                true => gathered.lines.push(line),
+                false => gathered.left_out += 1,
             }
         }
     }
@@ -57,12 +65,14 @@ pub(super) struct LateEvents {
     last_run: u64,
     give: GiveCarriers,
     sent: Arc<Counter>,
+    left_out: Arc<Counter>,
 }
 
 impl LateEvents {
     pub(super) fn new(lines: LateLines, give: GiveCarriers, metrics: &Metrics) -> LateEvents {
         let (resources, last_run) = Default::default();
-        LateEvents { lines, resources, last_run, give, sent: metrics.spans.events("carrier") }
+        let (sent, left_out) = (metrics.spans.events("carrier"), metrics.limit_reached("late_events"));
+        LateEvents { lines, resources, last_run, give, sent, left_out }
     }
 
     /// Spans of a resource come, which has this number in the index.
@@ -81,7 +91,8 @@ impl LateEvents {
 
     /// Sends the events of lines that were shipped since the last time. `index`: with their spans.
     pub(super) fn send(&mut self, index: &SpanIndex) {
-        let lines = std::mem::take(&mut *self.lines.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let gathered = std::mem::take(&mut *self.lines.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let Gathered { lines, left_out } = gathered;
         if lines.is_empty() {
             return;
         }
@@ -113,6 +124,7 @@ impl LateEvents {
         let counts = carriers::each_of(&mut Spans(index), &parent_of, lines, &mut take).unwrap_or_default();
         send(give, &batch);
         self.sent.add(counts.events);
+        self.left_out.add(left_out + counts.without_parent);
     }
 }
 
