@@ -20,7 +20,7 @@ use crate::metrics::{Counter, Metrics};
 use crate::otlp::Signal;
 use crate::otlp::own::Ids;
 use crate::otlp::wire::write;
-use crate::record::{Link, Receipt, Record, Relation};
+use crate::record::{Link, Receipt, Record};
 
 /// Events of one request, about.
 const REQUEST_BYTES: usize = 1 << 20;
@@ -45,8 +45,7 @@ struct Gathered {
 
 impl RecordOutput for LateLines {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
-        let is_on_span = |link: &&Link| link.verified && !link.has_event && link.relation == Relation::Within;
-        if let Some(link) = link.filter(is_on_span) {
+        if let Some(link) = link.filter(|link| link.makes_event()) {
             let line =
                 SpanLine { of: (link.trace_id, link.span_id), event: event_for(record, link, file, Style::default()) };
             let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);

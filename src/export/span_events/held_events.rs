@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::annotate::{self, SpanEvents};
 use super::event::{LineEvent, Style, event_for};
 use crate::export::sinks::RecordOutput;
-use crate::record::{Link, Record, Relation};
+use crate::record::{Link, Record};
 
 /// Span events of linked records, kept until the spans of one destination are written.
 pub struct HeldEvents {
@@ -46,11 +46,7 @@ impl HeldEvents {
 impl RecordOutput for HeldEvents {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
         self.traces.extend(link.filter(|_| self.asks_for_traces).map(|link| link.trace_id));
-        // A record whose span was not seen has no span to be on; one that is about a span was not written in it.
-        let is_on_span = |link: &&Link| {
-            link.verified && !link.has_event && link.relation == Relation::Within && link.span_id != [0; 8]
-        };
-        if let Some(link) = link.filter(is_on_span) {
+        if let Some(link) = link.filter(|link| link.makes_event()) {
             let LineEvent { time, event, text } = event_for(record, link, file, self.style);
             self.events.push((link.trace_id, link.span_id), time, &event, text);
         }
