@@ -9,8 +9,8 @@
 //! linking). At the end, over all: links by confidence.
 //! With `--stream` spans and lines come as they were made, lines are decided every so many seconds once they have waited
 //! (10 seconds), and those of the first seconds (60) are left out, when little was learned; next to it stands what the same
-//! lines reach when all are decided at once; the links of both are written to a folder where one is given. CPU time is told by part: taking in spans and lines, learning and deciding,
-//! giving out links.
+//! lines reach when all are decided at once; the links of both are written to a folder where one is given. CPU time is told
+//! by part: taking in spans and lines, learning and deciding, giving out links.
 
 #[path = "../tests/harness/labelled.rs"]
 mod labelled;

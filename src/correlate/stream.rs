@@ -25,9 +25,7 @@ impl Memory {
     pub fn spans_from(&self, due: i64) -> i64 {
         due.saturating_sub(self.nanos).saturating_sub(SPANS_LONGER_NS)
     }
-}
 
-impl Memory {
     fn progress(&self, due: i64) -> Progress {
         Progress { due, memory: self.nanos, half_life: self.half_life }
     }

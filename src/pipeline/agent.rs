@@ -42,7 +42,7 @@ use crate::run::agent::AgentConfig;
 use crate::run::budget::LinkingBudget;
 use crate::tap::Tap;
 use crate::tap::consumer::{Consumer, Slot};
-use crate::tap::own::Own;
+use crate::tap::own::OwnSender;
 
 /// How long a rotated file is waited for before the one after it is read. What is written to it later still comes, behind that.
 const LATE_WRITES: Duration = Duration::from_millis(200);
@@ -115,7 +115,7 @@ pub fn agent(
 }
 
 /// What sends requests of the agent's own, once there is a tap.
-type OwnSlot = Arc<Mutex<Option<Own>>>;
+type OwnSlot = Arc<Mutex<Option<OwnSender>>>;
 
 /// Takes carriers, where they are wanted and can be sent.
 fn carriers(config: &AgentConfig, own: &OwnSlot) -> Option<GiveCarriers> {

@@ -39,7 +39,7 @@ use config::{Forward, TapConfig};
 use consumer::{Consumer, Consuming};
 use disk::Disk;
 use forwarder::Forwarder;
-use own::{Own, OwnRequests};
+use own::{OwnRequests, OwnSender};
 use place::Place;
 use queue::{Queue, QueueLimits};
 use receiver::Receiver;
@@ -72,7 +72,7 @@ pub enum TapError {
 /// A running tap.
 pub struct Tap {
     thread: JoinHandle<()>,
-    own: Own,
+    own: OwnSender,
     /// When it is to have ended.
     ending: watch::Sender<Option<Instant>>,
     listening: Vec<Socket>,
@@ -113,7 +113,7 @@ impl Tap {
         let tls = Access::new(config.tls.as_ref(), config.token.as_deref())?;
         let sockets = Listening::start(&config.sockets(), &tls, (metrics, notify));
         let listening = sockets.iter().filter_map(Listening::socket).collect();
-        let (own, own_requests) = Own::new(metrics);
+        let (own, own_requests) = OwnSender::new(metrics);
         let run = Run { server, sockets, places, forwarders, own_requests, ends, sending, receiving };
         drop(_entered);
         let thread = std::thread::Builder::new().name("tap".into()).spawn(move || run.run(&runtime))?;
@@ -126,7 +126,7 @@ impl Tap {
     }
 
     /// Sends requests of the agent's own beside those that pass.
-    pub fn own(&self) -> Own {
+    pub fn own(&self) -> OwnSender {
         self.own.clone()
     }
 

@@ -19,7 +19,7 @@ const WAITING_MAX: usize = 64;
 
 /// Takes requests.
 #[derive(Clone)]
-pub struct Own {
+pub struct OwnSender {
     requests: mpsc::Sender<(Bytes, u64)>,
     metrics: Arc<Metrics>,
 }
@@ -30,10 +30,10 @@ pub(super) struct OwnRequests {
     metrics: Arc<Metrics>,
 }
 
-impl Own {
-    pub(super) fn new(metrics: &Arc<Metrics>) -> (Own, OwnRequests) {
+impl OwnSender {
+    pub(super) fn new(metrics: &Arc<Metrics>) -> (OwnSender, OwnRequests) {
         let (give, take) = mpsc::channel(WAITING_MAX);
-        let own = Own { requests: give, metrics: metrics.clone() };
+        let own = OwnSender { requests: give, metrics: metrics.clone() };
         (own, OwnRequests { requests: take, metrics: metrics.clone() })
     }
 

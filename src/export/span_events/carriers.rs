@@ -209,14 +209,7 @@ pub fn each_of(
             None => counts.without_parent += 1,
         }
     }
-    let in_order = |(under, SpanLine { of, event }): &(Ids, SpanLine)| (*under, event.time, of.1, event.text);
-    rows.sort_by(|one, other| {
-        let by_bytes = || one.1.event.event.cmp(&other.1.event.event);
-        (one.0, one.1.event.time)
-            .cmp(&(other.0, other.1.event.time))
-            .then_with(by_bytes)
-            .then_with(|| in_order(one).cmp(&in_order(other)))
-    });
+    rows.sort_by(|one, other| order_of(one).cmp(&order_of(other)));
     let mut filling: Option<Filling> = None;
     for (under, SpanLine { of, event: LineEvent { time, event, text } }) in &rows {
         let line = Line { under: *under, time: *time, of: *of, text: *text, bytes: event };
@@ -225,6 +218,11 @@ pub fn each_of(
     }
     filling.map_or(Ok(()), |last| last.end(&mut counts, take))?;
     Ok(counts)
+}
+
+/// The same order as [`in_order_of_parents`].
+fn order_of((under, SpanLine { of, event }): &(Ids, SpanLine)) -> (Ids, u64, &[u8], [u8; 8], u64) {
+    (*under, event.time, &event.event, of.1, event.text)
 }
 
 /// Puts a line on the carrier that is being filled, or, where its parent is another one, begins the next. `is_known`: whether

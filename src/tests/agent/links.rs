@@ -78,12 +78,7 @@ fn requests(pod: &str, count: u32, lines: &mut Written) -> (Vec<u8>, String) {
 fn lines_whose_spans_have_passed_go_on_below_them() {
     let capture = Capture::start();
     let (agent, address) = agent_to(&format!("otlp=http://{}", capture.address), "2s");
-    let mut lines = Written::new("web");
-    let (spans, text) = requests("web", 200, &mut lines);
-    send(address, spans);
-    agent.running().until(|| agent.metric("spanline_spans_received_total") == 200);
-    append(&agent.pod("web"), text);
-    agent.expect_once(&[&lines]);
+    let lines = two_hundred_requests(&agent, address);
     let linked = || lines.bodies().iter().filter(|body| agent.sink.sink.trace_of(body).is_some()).count();
     let events = || -> Vec<(Vec<u8>, Vec<u8>, String)> {
         let carriers = capture.captured().into_iter().flat_map(|captured| {
@@ -113,6 +108,17 @@ fn lines_whose_spans_have_passed_go_on_below_them() {
     assert_eq!(agent.metric("spanline_span_events_total{how=\"carrier\"}"), linked() as u64);
 }
 
+/// The lines of so many requests of a pod, which are stored, each once; their spans came before.
+fn two_hundred_requests(agent: &Agent, address: SocketAddr) -> Written {
+    let mut lines = Written::new("web");
+    let (spans, text) = requests("web", 200, &mut lines);
+    send(address, spans);
+    agent.running().until(|| agent.metric("spanline_spans_received_total") == 200);
+    append(&agent.pod("web"), text);
+    agent.expect_once(&[&lines]);
+    lines
+}
+
 fn trace_of(number: u32) -> [u8; 16] {
     (u128::from(number) << 64 | 0x5eed).to_be_bytes()
 }
@@ -125,12 +131,7 @@ fn send(address: SocketAddr, spans: Vec<u8>) {
 #[test]
 fn lines_get_the_trace_of_the_span_they_were_written_in() {
     let (agent, address) = agent("2s");
-    let mut lines = Written::new("web");
-    let (spans, text) = requests("web", 200, &mut lines);
-    send(address, spans);
-    agent.running().until(|| agent.metric("spanline_spans_received_total") == 200);
-    append(&agent.pod("web"), text);
-    agent.expect_once(&[&lines]);
+    let lines = two_hundred_requests(&agent, address);
     let (mut right, mut wrong) = (0, 0);
     for (at, body) in lines.bodies().iter().enumerate() {
         match agent.sink.sink.trace_of(body) {
