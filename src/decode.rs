@@ -3,6 +3,7 @@
 //! In go bytes of a line, out comes a [`Line`]: what the runtime wrote around it (CRI, docker, a journal's entry) and the
 //! content. Later the joined content goes through [`when`] and the parsers. Nothing is joined, linked or sent here.
 
+pub mod journal_attributes;
 pub mod origin;
 
 use std::borrow::Cow;
@@ -268,60 +269,6 @@ pub fn own_service(entry: &mut Entry) -> Option<String> {
         Value::Text(name) => Some(String::from_utf8_lossy(&name).into_owned()),
         _ => None,
     }
-}
-
-/// The fields of a journal's entry that are attributes: all but those that became time, body, severity or resource. Unless
-/// `all` are wanted, those that journald adds to every entry are left out.
-pub fn journal_fields<'r>(entry: &'r journal::Entry<'_>, all: bool, fields: &mut Vec<Field<'r>>) {
-    let is_kernel = entry.transport == Some(journal::Transport::Kernel);
-    if let Some(priority) = entry.priority.filter(|_| (all || is_kernel) && entry.severity() == Severity::UNKNOWN) {
-        let value = Value::Text(Cow::Owned(priority.to_string().into_bytes()));
-        fields.push(Field { key: Cow::Borrowed(b"PRIORITY"), value });
-    }
-    if let Some(place) = entry.place.as_ref().filter(|_| all) {
-        for (key, value) in
-            [(&b"__CURSOR"[..], place.cursor()), (b"__MONOTONIC_TIMESTAMP", place.monotonic_usec.to_string())]
-        {
-            fields.push(Field { key: Cow::Borrowed(key), value: Value::Text(Cow::Owned(value.into_bytes())) });
-        }
-    }
-    let has_time = entry.realtime_usec.is_some() || entry.cursor.is_some();
-    let mut push = |key: &'r [u8], value: &'r [u8]| {
-        if all || !is_added_by_journald(key) || !has_time && key == b"__MONOTONIC_TIMESTAMP" {
-            fields.push(Field { key: Cow::Borrowed(key), value: Value::Text(Cow::Borrowed(value)) });
-        }
-    };
-    for (key, value) in [
-        ("SYSLOG_IDENTIFIER", &entry.identifier),
-        ("_COMM", &entry.comm),
-        ("_BOOT_ID", &entry.boot_id),
-        ("__CURSOR", &entry.cursor),
-        ("_STREAM_ID", &entry.stream_id),
-        ("CONTAINER_ID_FULL", &entry.container_id_full),
-    ] {
-        if let Some(value) = value {
-            push(key.as_bytes(), value);
-        }
-    }
-    for (key, value) in &entry.fields {
-        push(key, value);
-    }
-}
-
-/// Does a field stand in every entry, whatever it says? journald's own begin with `_`; those of the kernel's devices say
-/// what a line is about.
-pub fn is_added_by_journald(key: &[u8]) -> bool {
-    const OF_THE_PROTOCOL: [&[u8]; 7] = [
-        b"SYSLOG_FACILITY",
-        b"SYSLOG_TIMESTAMP",
-        b"SYSLOG_PID",
-        b"SYSLOG_RAW",
-        b"TID",
-        b"INVOCATION_ID",
-        b"USER_INVOCATION_ID",
-    ];
-    let is_trusted = key.first() == Some(&b'_') && !key.starts_with(b"_KERNEL_") && !key.starts_with(b"_UDEV_");
-    is_trusted || OF_THE_PROTOCOL.contains(&key)
 }
 
 /// What tells an entry from all others of its journal: __SEQNUM, or the `i=` of its cursor, which is the same number (older

@@ -26,6 +26,8 @@ pub struct Counts {
     pub cut: u64,
     /// Damaged entries of a journal's export that were skipped.
     pub damaged: u64,
+    /// How often a writer was met that is not told apart by its unit, as its source has too many.
+    pub writers_over_limit: u64,
     /// Records by recognised format.
     pub formats: FormatCounts,
 }
@@ -41,6 +43,7 @@ impl Counts {
         self.nul_prefix_bytes += other.nul_prefix_bytes;
         self.cut += other.cut;
         self.damaged += other.damaged;
+        self.writers_over_limit += other.writers_over_limit;
         for (mine, others) in self.formats.iter_mut().flatten().zip(other.formats.iter().flatten()) {
             *mine += others;
         }

@@ -9,6 +9,7 @@ use spanline_parsers::journal_frames::{self as frames, Frame};
 
 use super::slot::without_cr;
 use super::{Assembler, Work};
+use crate::decode::journal_attributes::is_added_by_journald;
 use crate::decode::{self, Line};
 use crate::record::sink::RecordSink;
 
@@ -17,7 +18,7 @@ impl Assembler {
     pub(super) fn frames<S: RecordSink>(&mut self, bytes: &[u8], numbered: bool, sink: &mut S) -> usize {
         let mut work = self.work();
         let (mut at, all) = (0, self.settings.journal_fields);
-        let is_wanted = |name: &[u8]| all || !decode::is_added_by_journald(name);
+        let is_wanted = |name: &[u8]| all || !is_added_by_journald(name);
         while let Some(length) = frames::frame_bytes(&bytes[at..]).filter(|length| *length <= bytes.len() - at) {
             match frames::frame(&bytes[at..at + length], is_wanted) {
                 Frame::Entry(entry) => {

@@ -9,6 +9,7 @@ mod entries;
 mod frames;
 mod lines;
 mod objects;
+mod origins;
 mod pieces;
 mod plain;
 mod slot;
@@ -23,12 +24,14 @@ use spanline_parsers::journal::Transport;
 use spanline_parsers::{Entry, Field, Format, Time, ansi, klog};
 
 use crate::calendar::Calendar;
+use crate::decode::journal_attributes::{self, JournalNames};
 use crate::decode::{self, Envelopes, Joins, Line};
 use crate::input::read::{Blocks, Chunk};
 use crate::record::sink::RecordSink;
 use crate::record::{Envelope, Origin, Position, Record};
 use crate::services::Services;
 pub use counts::Counts;
+use origins::Origins;
 use slot::{Item, Logical, Meta, Queue, Slot, State};
 use wrapper_forms::Wrappers;
 
@@ -62,8 +65,7 @@ pub struct Assembler {
     settings: AssembleSettings,
     calendar: Calendar,
     source: u32,
-    /// The source's own origin first, then those of a journal's writers.
-    origins: Vec<Arc<Origin>>,
+    origins: Origins,
     file: u32,
     /// Where what was read of it ends.
     file_end: u64,
@@ -88,6 +90,8 @@ pub struct Assembler {
     /// The physical line that the last of its lines stands on.
     stream_line: Option<u64>,
     wrappers: Wrappers,
+    /// Names of the attributes that a journal's fields become.
+    journal_names: JournalNames,
     counts: Counts,
     services: Services,
 }
@@ -100,7 +104,7 @@ impl Assembler {
             settings,
             calendar,
             source,
-            origins: vec![origin],
+            origins: Origins::new(origin),
             file: 0,
             file_end: 0,
             line: 1,
@@ -116,6 +120,7 @@ impl Assembler {
             labels: Arc::default(),
             stream_line: None,
             wrappers,
+            journal_names: JournalNames::default(),
             counts: Counts::default(),
             services: Services::default(),
         }
@@ -397,18 +402,21 @@ impl Assembler {
         let mut envelope_fields: Vec<Field<'_>> = Vec::new();
         if let Some(journal) = journal {
             decode::take_in(entry, journal);
-            let all = self.settings.journal_fields || meta.envelope != Envelope::Journal;
-            decode::journal_fields(journal, all, &mut envelope_fields);
-            if meta.envelope != Envelope::Journal {
+            if meta.envelope == Envelope::Journal {
+                self.journal_names.learn(journal);
+                let wanted = (self.settings.journal_fields, entry.code.is_some());
+                journal_attributes::journal_attributes(journal, wanted, &self.journal_names, &mut envelope_fields);
+            } else {
+                journal_attributes::labels(journal, &mut envelope_fields);
                 decode::take_in_labels(entry, meta.envelope, &envelope_fields);
             }
         }
         if entry.format == Format::Python
             && let Some(service_name) = decode::own_service(entry)
         {
-            let origin = Origin::clone(&self.origins[meta.origin as usize]);
+            let origin = self.origins.get(meta.origin).clone();
             let own = Origin { service_name, service_of_spans: None, is_guessed: false, ..origin };
-            meta.origin = self.origin_number(own);
+            meta.origin = self.origins.number(own);
         }
         if entry.format == Format::Text
             && let Some(klog::Preamble::Created(time)) = klog::preamble(payload)
@@ -429,7 +437,7 @@ impl Assembler {
         let Meta { file, line, offset, end, .. } = meta;
         sink.record(&Record {
             source: self.source,
-            origin: &self.origins[meta.origin as usize],
+            origin: self.origins.get(meta.origin),
             position: Position {
                 file,
                 line,

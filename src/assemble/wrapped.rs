@@ -2,8 +2,6 @@
 //!
 //! In go lines, out come those that the programs wrote, with their writers. A file without wrappers costs its lines nothing.
 
-use std::sync::Arc;
-
 use spanline_parsers::wrapper::{self, Writer};
 use spanline_parsers::{journal, journal_text};
 
@@ -82,14 +80,14 @@ impl Assembler {
     /// The origin of a writer, and the key of its stream.
     fn writer(&mut self, writer: &Writer<'_>, stdout: Option<bool>) -> (u32, u64) {
         let key = hash((writer, stdout));
-        if let Some(known) = self.wrappers.writers.get(&key) {
-            return *known;
+        if let Some(known) = self.origins.writer(key) {
+            return known;
         }
-        let mut origin = decode::origin::wrapped_origin(writer, &self.origins[0]);
+        let mut origin = decode::origin::wrapped_origin(writer, self.origins.own());
         self.services.put_over(&mut origin);
-        let found = (self.origin_number(origin), key);
-        self.wrappers.writers.insert(key, found);
-        found
+        let number = self.origins.number(origin);
+        self.counts.writers_over_limit = self.origins.over_limit();
+        self.origins.met(key, (number, key))
     }
 
     /// The origin of a journal's entry, and the key of the stream it belongs to.
@@ -97,24 +95,13 @@ impl Assembler {
         let stream = decode::journal_stream(entry);
         // What an origin is made of, none of which is put together anew for each entry.
         let key = hash(("journal", &entry.identifier, &entry.comm, &entry.unit, &entry.hostname));
-        if let Some((number, _)) = self.wrappers.writers.get(&key) {
-            return (*number, stream);
+        if let Some((number, _)) = self.origins.writer(key) {
+            return (number, stream);
         }
-        let origin = decode::origin::journal_origin(entry, &self.origins[0]);
-        let number = self.origin_number(origin);
-        self.wrappers.writers.insert(key, (number, stream));
-        (number, stream)
-    }
-
-    pub(super) fn origin_number(&mut self, origin: crate::record::Origin) -> u32 {
-        let index = match self.origins.iter().skip(1).position(|known| **known == origin) {
-            Some(at) => at + 1,
-            None => {
-                self.origins.push(Arc::new(origin));
-                self.origins.len() - 1
-            }
-        };
-        index as u32
+        let origin = decode::origin::journal_origin(entry, self.origins.own());
+        let number = self.origins.number(origin);
+        self.counts.writers_over_limit = self.origins.over_limit();
+        self.origins.met(key, (number, stream))
     }
 
     /// A line that goes on the open record of its stream whatever it says.

@@ -47,8 +47,6 @@ pub(super) struct Wrappers {
     /// Where the bar of compose, or the content of logcli, stands in most lines.
     column: Option<usize>,
     pub(super) last: Last,
-    /// Origins and keys of writers, by hash.
-    pub(super) writers: HashMap<u64, (u32, u64)>,
 }
 
 /// What the line before was, as far as it says what the next one is.

@@ -51,9 +51,10 @@ pub struct AgentArgs {
     /// Units, or programs, whose entries are read (repeatable); * for all [default: kubelet, crio, containerd, conmonrs]
     #[arg(long, value_name = "NAME", help_heading = INPUT, hide_short_help = true)]
     pub journal_units: Vec<String>,
-    /// Where it begins at the first start [default: end]
-    #[arg(long, value_enum, value_name = "WHERE", help_heading = INPUT, hide_short_help = true)]
-    pub journal_start: Option<StartName>,
+    /// Where it begins at the first start: end, beginning, or a time, such as 2h (so long before) or 2026-11-23T09:15:00Z
+    /// [default: end]
+    #[arg(long, value_name = "WHERE", help_heading = INPUT, hide_short_help = true)]
+    pub journal_start: Option<String>,
     /// Where logs go (repeatable): otlp=URL, or otlp as the OTEL_EXPORTER_OTLP_* variables say
     #[arg(long, value_name = "DEST", help_heading = OUTPUT)]
     pub logs_to: Vec<String>,

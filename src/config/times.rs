@@ -29,7 +29,7 @@ pub(super) fn window(
 /// time = "now" / "today" / "yesterday" / "@" seconds / ["-"] duration / clock [zone] / date [ ("T" / SP) clock ] [zone]
 ///
 /// A day without a clock is its beginning, a clock without a day is today's, a duration counts back from now.
-fn time(flag: &'static str, text: &str, zone: Zone, now: i64) -> Result<i64, ConfigError> {
+pub(super) fn time(flag: &'static str, text: &str, zone: Zone, now: i64) -> Result<i64, ConfigError> {
     let bad = || {
         ConfigError::new(
             flag,

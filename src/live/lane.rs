@@ -385,11 +385,11 @@ impl<F: FileSystem> Loop<'_, F> {
     fn tell_sources(&mut self, now: Instant) {
         if self.tells_sources && self.metrics.sources_wanted() {
             self.tell_memory();
-            let statuses: Vec<_> = self.tail.sources().collect();
-            let inputs = &self.inputs;
+            let mut statuses: Vec<_> = self.tail.sources().collect();
+            statuses.extend(self.journal.iter_mut().flat_map(JournalTail::sources));
             let facts = statuses.iter().map(|source| SourceFacts {
                 path: &source.family,
-                input: inputs.get(source.input).map_or("", String::as_str),
+                input: self.inputs.get(source.input).map_or("", String::as_str),
                 bytes_read: source.read,
                 lag_bytes: source.behind,
                 lag: source.behind_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),

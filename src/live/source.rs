@@ -34,6 +34,8 @@ pub struct LineSettings {
     pub zone: Zone,
     /// The name of this node.
     pub node: String,
+    /// All fields of a journal's entries become attributes; else without those that journald adds to every entry.
+    pub journal_fields: bool,
 }
 
 /// A source with what is known of its lines.
@@ -79,7 +81,7 @@ impl Source {
             record_bytes_max: settings.record_bytes_max,
             drop_nul_lines: true,
             keep_ansi: false,
-            journal_fields: false,
+            journal_fields: settings.journal_fields,
         };
         let calendar = CalendarSettings { now_nanos, fallback_zone: settings.zone, ..CalendarSettings::default() };
         let name = named.writer(&origin, settings);
@@ -101,22 +103,25 @@ impl Source {
         }
     }
 
-    /// Takes lines of a file, which is shown by this path. Returns how many there were.
+    /// Takes lines of a file, which is shown by this path. Returns how many there were, and how often a writer was met that is
+    /// not told apart, as there are too many.
     pub(super) fn take(
         &mut self,
         (file, shown): (u32, &Path),
         chunk: &Chunk<'_>,
         (now, now_nanos): (Instant, i64),
         out: &mut Out<'_, '_>,
-    ) -> u64 {
+    ) -> (u64, u64) {
         if self.file.is_none_or(|(current, _)| current != file) {
             self.change(file, shown, out);
         }
         (self.last_read, self.was_flushed) = (now, false);
         self.assembler.set_now(now_nanos);
-        let before = self.assembler.counts().lines;
+        let counts = |assembler: &Assembler| (assembler.counts().lines, assembler.counts().writers_over_limit);
+        let (lines, over_limit) = counts(&self.assembler);
         self.put(out, |assembler, sink| assembler.feed(chunk, sink));
-        self.assembler.counts().lines - before
+        let now = counts(&self.assembler);
+        (now.0 - lines, now.1 - over_limit)
     }
 
     /// Lines of another file come.

@@ -281,7 +281,8 @@ impl TailSink for Sources<'_> {
         });
         let path = self.paths.get(&file).map_or(&*named.family, |path| path);
         let mut out = Out { shipper: &mut self.shipper, linking: linking.as_mut() };
-        let lines = read.take((file, path), chunk, self.now, &mut out);
+        let (lines, over_limit) = read.take((file, path), chunk, self.now, &mut out);
+        self.metrics.limit_reached("writers").add(over_limit);
         if read.waits() {
             self.waiting.insert(source);
         }

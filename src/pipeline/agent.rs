@@ -193,7 +193,7 @@ impl Lanes {
                 tail,
                 file_system,
                 known: loaded.entries,
-                lines: lines(held_bytes),
+                lines: lines(config, held_bytes),
                 // One lane is enough: each links the same lines.
                 carriers: carriers(config, own).filter(|_| index == 0),
                 links: config.tap.is_some().then(|| link_settings(config, lanes_count)),
@@ -294,7 +294,7 @@ fn followed_journal(config: &AgentConfig, is_first_start: bool) -> Option<Journa
     Some(JournalTailConfig {
         root: journal.path.clone(),
         query: Arc::new(journal.query.clone()),
-        start: journal.start,
+        start: journal.start.clone(),
         is_first_start,
         input: usize::from(config.inputs.pods.is_some()) + config.inputs.files.len(),
     })
@@ -331,8 +331,14 @@ fn link_settings(config: &AgentConfig, lanes: usize) -> LinkSettings {
     }
 }
 
-fn lines(held_bytes_max: usize) -> LineSettings {
+fn lines(config: &AgentConfig, held_bytes_max: usize) -> LineSettings {
     let node = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
     let node = node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
-    LineSettings { record_bytes_max: TailLimits::default().line_bytes_max, held_bytes_max, zone: Zone::local(), node }
+    LineSettings {
+        record_bytes_max: TailLimits::default().line_bytes_max,
+        held_bytes_max,
+        zone: Zone::local(),
+        node,
+        journal_fields: config.inputs.journal.as_ref().is_some_and(|journal| journal.all_fields),
+    }
 }

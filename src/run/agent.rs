@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::export::destination::Destination;
 use crate::input::journal::query::JournalQuery;
+use crate::input::journal::start::JournalStart;
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
 use crate::tap::config::TapConfig;
@@ -62,10 +63,14 @@ pub struct JournalConfig {
     pub path: PathBuf,
     /// The units, or programs, whose entries are read; none: all.
     pub units: Vec<String>,
-    /// The same as what entries are held against.
+    /// What entries must match in addition, as it is written.
+    pub matches: Vec<String>,
+    /// Both as what entries are held against.
     pub query: JournalQuery,
+    /// All fields become attributes; else without those that journald adds to every entry.
+    pub all_fields: bool,
     /// Where reading begins.
-    pub start: Start,
+    pub start: JournalStart,
 }
 
 /// Logs of containers, as kubelet lays them out.

@@ -10,6 +10,7 @@ mod write;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::counts::around;
 use crate::record::{Origin, Record};
@@ -28,8 +29,9 @@ pub struct Waiting {
     blocks: VecDeque<Block>,
     /// Blocks that were dropped, and bytes of the first one left that were.
     dropped: Place,
-    /// Who wrote them: each origin once, in the order of their first records.
-    origins: Vec<Origin>,
+    /// Who wrote them: each origin once, in the order of their first records. They stay where they are while there are more:
+    /// whoever takes records knows writers by the addresses of their origins.
+    origins: Vec<Arc<Origin>>,
     /// Address of the last record's origin while the source is read, and its number.
     last_origin: Option<(usize, u32)>,
     /// Bytes of all blocks, unused room included.
@@ -105,7 +107,7 @@ impl Waiting {
 
     /// Who wrote the records. What is known of a writer may be told better later on.
     pub fn origins_mut(&mut self) -> impl Iterator<Item = &mut Origin> {
-        self.origins.iter_mut()
+        self.origins.iter_mut().map(Arc::make_mut)
     }
 
     /// Where it ends by now.
@@ -190,9 +192,9 @@ impl Waiting {
         if let Some((_, number)) = self.last_origin.filter(|(last, _)| *last == address) {
             return number;
         }
-        let known = self.origins.iter().position(|known| known == origin);
+        let known = self.origins.iter().position(|known| **known == *origin);
         let number = known.unwrap_or_else(|| {
-            self.origins.push(origin.clone());
+            self.origins.push(Arc::new(origin.clone()));
             self.origins.len() - 1
         });
         self.last_origin = Some((address, number as u32));

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use spanline_parsers::{CodeSite, Entry, Field, Format, NumberTime, Severity, Text, Time, TraceContext, Value};
 
@@ -13,14 +14,14 @@ use crate::record::{Envelope, Origin, Position, Record, Stream};
 pub(super) struct Reader<'w> {
     rest: &'w [u8],
     source: u32,
-    origins: &'w [Origin],
+    origins: &'w [Arc<Origin>],
     /// Keeps its room from record to record.
     entry: Entry<'w>,
     envelope_fields: Vec<Field<'w>>,
 }
 
 impl<'w> Reader<'w> {
-    pub(super) fn new(block: &'w [u8], source: u32, origins: &'w [Origin]) -> Reader<'w> {
+    pub(super) fn new(block: &'w [u8], source: u32, origins: &'w [Arc<Origin>]) -> Reader<'w> {
         Reader { rest: block, source, origins, entry: Entry::default(), envelope_fields: Vec::new() }
     }
 

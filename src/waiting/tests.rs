@@ -58,6 +58,36 @@ fn again(waiting: &Waiting) -> Vec<String> {
     shown
 }
 
+#[test]
+fn origins_stay_where_they_are_while_there_are_more() {
+    let address = |waiting: &Waiting| {
+        let mut first = None;
+        waiting.each(7, |item| {
+            if let Item::Record(record) = item {
+                first.get_or_insert(std::ptr::from_ref(record.origin) as usize);
+            }
+            ControlFlow::Continue(())
+        });
+        first.unwrap()
+    };
+    let entry = |number: usize| {
+        format!(r#"{{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","_SYSTEMD_UNIT":"u{number}.service","MESSAGE":"x"}}"#)
+    };
+    let entries: Vec<Both> = (0..300).map(|number| read(entry(number).as_bytes())).collect();
+    let mut waiting = Waiting::default();
+    let mut before = None;
+    for both in &entries {
+        both.waiting.each(7, |item| {
+            if let Item::Record(record) = item {
+                assert!(waiting.push(&record));
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(*before.get_or_insert(address(&waiting)), address(&waiting));
+    }
+    assert_eq!(waiting.origins.len(), 300);
+}
+
 fn files(folder: &Path, take: &mut dyn FnMut(&[u8])) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

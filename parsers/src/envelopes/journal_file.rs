@@ -49,6 +49,8 @@ pub struct Header {
     pub data_table: (u64, u64),
     /// The same of fields.
     pub field_table: (u64, u64),
+    /// Where the last object stands.
+    pub last_object: u64,
     /// Entries that are whole.
     pub entries: u64,
     /// The number of the first entry.
@@ -101,6 +103,7 @@ impl Header {
             end,
             data_table: (long(bytes, 104), long(bytes, 112)),
             field_table: (long(bytes, 120), long(bytes, 128)),
+            last_object: long(bytes, 136),
             entries: long(bytes, 152),
             first_seqnum: long(bytes, 168),
             last_seqnum: long(bytes, 160),

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::export::destination::Destination;
+use crate::input::journal::start::JournalStart;
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
 use crate::notify::counted;
 use crate::otlp::Protocol;
-use crate::run::agent::{AgentConfig, LinksConfig};
+use crate::run::agent::{AgentConfig, JournalConfig, LinksConfig};
 
 /// Names in folders that are looked at, of one input.
 const NAMES_MAX: u64 = 1_000_000;
@@ -58,15 +59,7 @@ pub fn check(config: &AgentConfig) -> Checked {
             line("files", &format!("{}: {}{service}", include.as_str(), found.words(files.start)));
         }
     }
-    match &config.inputs.journal {
-        None => line("journal", "turned off"),
-        Some(journal) => {
-            let is_there = if journal.path.is_dir() { "" } else { ", which is not there now" };
-            let units = if journal.units.is_empty() { "all units".to_owned() } else { journal.units.join(", ") };
-            let start = if journal.start == Start::End { "from its end" } else { "from its beginning" };
-            line("journal", &format!("{}{is_there}: {units}; {start}", journal.path.display()));
-        }
-    }
+    line("journal", &config.inputs.journal.as_ref().map_or("turned off".to_owned(), followed));
     for endpoint in config.destinations.iter().filter_map(Destination::endpoint) {
         let headers = counted(endpoint.headers.len() as u64, "header");
         let compression = endpoint.compression.unwrap_or_default().encoding();
@@ -97,6 +90,22 @@ pub fn check(config: &AgentConfig) -> Checked {
     }
     config.notices.iter().for_each(|notice| line("notice", notice));
     Checked { text, errors }
+}
+
+/// What is followed of a journal.
+fn followed(journal: &JournalConfig) -> String {
+    let is_there = if journal.path.is_dir() { "" } else { ", which is not there now" };
+    let units = if journal.units.is_empty() { "all units".to_owned() } else { journal.units.join(", ") };
+    let matching = match journal.matches.as_slice() {
+        [] => String::new(),
+        matches => format!(", matching {}", matches.join(", ")),
+    };
+    let start = match &journal.start {
+        JournalStart::End => "from its end".to_owned(),
+        JournalStart::Beginning => "from its beginning".to_owned(),
+        JournalStart::Since(time) => format!("from {} on", time.text),
+    };
+    format!("{}{is_there}: {units}{matching}; {start}", journal.path.display())
 }
 
 fn spoken(protocol: Protocol) -> &'static str {

@@ -57,6 +57,7 @@ impl Outcome {
             (counts.nul_lines, "line", "of NUL bytes, left out"),
             (counts.nul_prefix_bytes, "NUL byte", "before records, left out"),
             (counts.damaged, "entry", "of a journal damaged, passed over"),
+            (counts.writers_over_limit, "writer", "of a journal not told apart by its unit: too many"),
             (self.lines_left_out, "line", NOT_SHOWN),
             (self.spans_left_out, "span", NOT_SHOWN),
             (self.events_left_out, "span event", "not made: more than --max-temporary-bytes"),
@@ -70,13 +71,7 @@ impl Outcome {
             }
         }
         self.add_shares(&mut add);
-        if counts.nul_bytes > 0 {
-            add(format!("          {} of NUL bytes in lines longer than the limit, left out", size(counts.nul_bytes)));
-        }
-        if self.read.bytes_lost > 0 {
-            let lost = size(self.read.bytes_lost);
-            add(format!("lost      {lost} of files that were emptied, replaced or removed while the run went on"));
-        }
+        self.add_bytes(&mut add);
         for (reason, names) in &self.left_out {
             add(format!(
                 "left out  {}: {reason} ({})",
@@ -88,6 +83,18 @@ impl Outcome {
         self.add_links(&mut add);
         self.add_delivered(&mut add);
         text
+    }
+
+    /// Bytes that were left out, or lost.
+    fn add_bytes(&self, add: &mut impl FnMut(String)) {
+        if self.read.counts.nul_bytes > 0 {
+            let bytes = size(self.read.counts.nul_bytes);
+            add(format!("          {bytes} of NUL bytes in lines longer than the limit, left out"));
+        }
+        if self.read.bytes_lost > 0 {
+            let lost = size(self.read.bytes_lost);
+            add(format!("lost      {lost} of files that were emptied, replaced or removed while the run went on"));
+        }
     }
 
     /// Whose lines were left out since they had their share.

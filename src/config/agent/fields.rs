@@ -146,7 +146,12 @@ impl<'n> Field<'n> {
     }
 
     /// A scalar that `read` understands.
-    fn scalar<T>(&self, problems: &mut Problems, possible: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub(super) fn scalar<T>(
+        &self,
+        problems: &mut Problems,
+        possible: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         let value = match &self.node.value {
             Value::Scalar { text, .. } => read(text),
             _ => None,

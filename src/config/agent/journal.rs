@@ -5,12 +5,14 @@
 use std::path::{Path, PathBuf};
 
 use super::fields::{Field, Names, Problems};
-use super::keys::{NONE, STARTS, names, start_of};
+use super::keys::{NONE, names};
 use super::paths::absolute;
+use crate::calendar::Zone;
 use crate::cli::AgentArgs;
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, Surroundings};
+use crate::config::times;
 use crate::input::journal::query::JournalQuery;
-use crate::input::tail::config::Start;
+use crate::input::journal::start::{JournalStart, StartTime};
 use crate::run::agent::JournalConfig;
 
 /// What stands in a file; `None`: it does not.
@@ -18,10 +20,14 @@ use crate::run::agent::JournalConfig;
 pub(super) struct JournalWritten {
     path: Option<PathBuf>,
     units: Option<Vec<String>>,
-    start: Option<Start>,
+    matches: Option<Vec<String>>,
+    all_fields: Option<bool>,
+    start: Option<String>,
 }
 
-const JOURNAL: Names = names(&["path", "units", "start"], &[]);
+const JOURNAL: Names = names(&["path", "units", "match", "fields", "start"], &[]);
+const FIELDS: [(&str, bool); 2] = [("some", false), ("all", true)];
+const START: &str = "--journal-start";
 const PATH_DEFAULT: &str = "/var/log/journal";
 const UNITS_DEFAULT: [&str; 4] = ["kubelet", "crio", "containerd", "conmonrs"];
 /// What a flag gives in place of units for all of them.
@@ -32,7 +38,9 @@ pub(super) fn written(field: &Field<'_>, problems: &mut Problems) -> Option<Jour
     Some(JournalWritten {
         path: journal.read("path", problems, Field::absolute_path),
         units: journal.read_or_off("units", problems, units).map(Option::unwrap_or_default),
-        start: journal.read("start", problems, |field, problems| field.choice(&STARTS, problems)),
+        matches: journal.read_or_off("match", problems, matches).map(Option::unwrap_or_default),
+        all_fields: journal.read("fields", problems, |field, problems| field.choice(&FIELDS, problems)),
+        start: journal.read("start", problems, start_written),
     })
 }
 
@@ -47,10 +55,55 @@ fn units(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<String>> {
     Some(named.into_iter().map(|unit| unit.value).collect())
 }
 
+/// Matches as `journalctl` takes them.
+fn matches(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+    let written = field.each(problems, Field::text);
+    let mut matches = Vec::new();
+    for one in written {
+        match add_match(&mut JournalQuery::default(), &one.value) {
+            Ok(()) => matches.push(one.value),
+            Err(reason) => problems.add(one.line, format!("{}: {reason}", field.path)),
+        }
+    }
+    Some(matches)
+}
+
+fn add_match(query: &mut JournalQuery, text: &str) -> Result<(), String> {
+    query.add(text).map_err(|error| error.to_string())?;
+    // Which is the last one changes while the agent runs.
+    if query.needs_boots() { Err("a boot is told by its id here".to_owned()) } else { Ok(()) }
+}
+
+fn start_written(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+    let text = field.scalar(problems, "end, beginning or a time is expected", |text| Some(text.to_owned()))?;
+    // Any time will do here: whether it is one is told with its line.
+    match start(&text, 0) {
+        Ok(_) => Some(text),
+        Err(error) => {
+            problems.add(field.node.line, format!("{}: end, beginning, or a time: {}", field.path, error.reason));
+            None
+        }
+    }
+}
+
+/// start = "end" / "beginning" / time
+fn start(text: &str, now_nanos: i64) -> Result<JournalStart, ConfigError> {
+    Ok(match text {
+        "end" => JournalStart::End,
+        "beginning" => JournalStart::Beginning,
+        text => {
+            let nanos = times::time(START, text, Zone::local(), now_nanos)?;
+            let usec = u64::try_from(nanos.div_euclid(1000)).unwrap_or_default();
+            JournalStart::Since(StartTime { text: text.to_owned(), usec })
+        }
+    })
+}
+
 /// `of_file`: what stands in the file; `Some(None)`: there it is turned off.
 pub(super) fn resolved(
     args: &AgentArgs,
     of_file: Option<Option<JournalWritten>>,
+    around: &Surroundings<'_>,
 ) -> Result<Option<JournalConfig>, ConfigError> {
     let is_given = args.journal_path.is_some() || args.journal_start.is_some() || !args.journal_units.is_empty();
     let of_file = match of_file {
@@ -68,10 +121,17 @@ pub(super) fn resolved(
     for unit in &units {
         query.add_program(unit).map_err(|error| ConfigError::new("--journal-units", error))?;
     }
+    let matches = of_file.matches.unwrap_or_default();
+    for one in &matches {
+        add_match(&mut query, one).map_err(|reason| ConfigError::new("--config", reason))?;
+    }
+    let begins = args.journal_start.clone().or(of_file.start);
     Ok(Some(JournalConfig {
         path: path.or(of_file.path).unwrap_or_else(|| PATH_DEFAULT.into()),
         units,
+        matches,
         query,
-        start: args.journal_start.map(start_of).or(of_file.start).unwrap_or_default(),
+        all_fields: of_file.all_fields.unwrap_or_default(),
+        start: begins.map_or(Ok(JournalStart::End), |text| start(&text, around.now_nanos))?,
     }))
 }

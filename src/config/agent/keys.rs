@@ -5,7 +5,7 @@ use crate::cli::StartName;
 use crate::input::tail::config::Start;
 
 /// Keys of the file, as paths.
-pub(super) const KEYS: [&str; 32] = [
+pub(super) const KEYS: [&str; 34] = [
     "state",
     "memory",
     "inputs.pods",
@@ -20,6 +20,8 @@ pub(super) const KEYS: [&str; 32] = [
     "inputs.journal",
     "inputs.journal.path",
     "inputs.journal.units",
+    "inputs.journal.match",
+    "inputs.journal.fields",
     "inputs.journal.start",
     "tap.grpc",
     "tap.http",

@@ -44,7 +44,7 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
         Some(path) => file::read(path, &mut problems)?,
         None => Written::default(),
     };
-    let inputs = inputs(args, &mut written)?;
+    let inputs = inputs(args, &mut written, around)?;
     let destinations = destinations(args, &written, around, &mut problems)?;
     let otlp = own_telemetry::push(args, &written, around, &mut problems)?;
     let memory_bytes = args.memory.or(written.memory).unwrap_or(MEMORY_DEFAULT);
@@ -128,7 +128,7 @@ fn told(path: &Path, problems: &[Problem]) -> String {
     }
 }
 
-fn inputs(args: &AgentArgs, written: &mut Written) -> Result<InputsConfig, ConfigError> {
+fn inputs(args: &AgentArgs, written: &mut Written, around: &Surroundings<'_>) -> Result<InputsConfig, ConfigError> {
     let is_off = args.pods_path.as_deref() == Some(Path::new(NONE));
     let of_file = written.pods.take();
     let is_given = args.pods_path.is_some() || args.pods_start.is_some() || !args.pods_exclude.is_empty();
@@ -156,7 +156,7 @@ fn inputs(args: &AgentArgs, written: &mut Written) -> Result<InputsConfig, Confi
             start: args.files_start.map(start_of).unwrap_or_default(),
         }]
     };
-    let mut inputs = InputsConfig { pods, files, journal: journal::resolved(args, written.journal.take())? };
+    let mut inputs = InputsConfig { pods, files, journal: journal::resolved(args, written.journal.take(), around)? };
     let root = inputs.pods.as_ref().map_or(Path::new(PODS_DEFAULT), |pods| &pods.path);
     let own = own_output::patterns(root);
     inputs.pods.iter_mut().for_each(|pods| pods.exclude.extend_from_slice(&own));

@@ -13,6 +13,7 @@ use super::*;
 use crate::cli::AgentArgs;
 use crate::cli::{Cli, Command};
 use crate::config::error::Surroundings;
+use crate::input::journal::start::{JournalStart, StartTime};
 use crate::input::tail::config::Start;
 use crate::otlp::Compression;
 use crate::run::agent::{AgentConfig, LogLevel};
@@ -52,6 +53,45 @@ fn the_printed_file_is_the_defaults() {
     assert_eq!(default.telemetry.listen.unwrap().to_string(), "127.0.0.1:9464");
     assert_eq!(default.destinations[0].endpoint().unwrap().compression, Some(Compression::Zstd));
     assert_eq!(default.notices, [""; 0]);
+}
+
+#[test]
+fn a_journal_begins_at_a_time_and_is_matched_as_journalctl_does() {
+    let of = |yaml: &str, flags: &[&str]| {
+        let flags = [&["--logs-to=otlp=http://c:4317"], flags].concat();
+        read(yaml, &flags, &[]).unwrap().inputs.journal.unwrap()
+    };
+    let since = |text: &str, usec| JournalStart::Since(StartTime { text: text.to_owned(), usec });
+    let journal =
+        of("inputs: {journal: {start: 2026-11-23T09:15:00Z, match: [priority=info, \"!_PID=1\"], fields: all}}", &[]);
+    let JournalStart::Since(start) = &journal.start else { panic!("{:?}", journal.start) };
+    assert_eq!((start.text.as_str(), start.usec), ("2026-11-23T09:15:00Z", 1_795_425_300_000_000));
+    assert!(journal.all_fields);
+    let mut query = of("", &[]).query;
+    assert_ne!(query, journal.query);
+    query.add("priority=info").unwrap();
+    query.add("!_PID=1").unwrap();
+    assert_eq!((query, journal.matches), (journal.query, vec!["priority=info".to_owned(), "!_PID=1".to_owned()]));
+    assert_eq!(of("", &[]).start, JournalStart::End);
+    assert_eq!(of("inputs: {journal: {start: end}}", &["--journal-start=@7"]).start, since("@7", 7_000_000));
+    let again = |text: &str| since(text, 9);
+    assert_eq!(
+        (again("2h") == since("2h", 1), again("3h") == since("2h", 9)),
+        (true, false),
+        "2h stays 2h over a reload"
+    );
+    for (yaml, expected) in [
+        (
+            "inputs: {journal: {start: soon}}",
+            "agent.yaml:1: inputs.journal.start: end, beginning, or a time: \"soon\" is no time",
+        ),
+        ("inputs: {journal: {match: [kubelet]}}", "agent.yaml:1: inputs.journal.match: needs KEY=VALUE"),
+        ("inputs: {journal: {match: [boot=0]}}", "agent.yaml:1: inputs.journal.match: a boot is told by its id here"),
+        ("inputs: {journal: {fields: none}}", "one of some, all is expected"),
+    ] {
+        let text = refused(yaml);
+        assert!(text.contains(expected), "{text}");
+    }
 }
 
 #[test]

@@ -26,6 +26,18 @@ pub(super) struct Cursor {
     lost: u64,
 }
 
+/// The number of the first entry of a file that came at this time or later, µs since the epoch, by its own list of them.
+pub(super) fn first_since(section: Section, usec: u64) -> io::Result<Option<u64>> {
+    let mut file = JournalFile::open(section)?;
+    let mut arrays = Arrays::new(file.header.entry_array);
+    arrays.skip(&mut file, &|entry| entry.realtime < usec);
+    Ok(match arrays.next(&mut file) {
+        Ok(place) => place.and_then(|place| file.entry(place)).map(|found| found.entry.seqnum),
+        // Rather more than what is wanted.
+        Err(Broken) => Some(file.header.first_seqnum),
+    })
+}
+
 impl Cursor {
     /// Goes to the first entry with this number or a later one.
     pub(super) fn open(section: Section, from: u64) -> io::Result<Cursor> {
@@ -89,6 +101,11 @@ impl Cursor {
                 self.lost += 1;
             }
         }
+    }
+
+    /// Behind the last object that was read; at the beginning, the first one.
+    pub(super) fn read_up_to(&self) -> u64 {
+        self.last.0
     }
 
     /// The number of the last entry, and whether nothing more is written to it, as it was looked at last.

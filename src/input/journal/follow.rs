@@ -12,14 +12,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::super::read::{Blocks, Chunk};
-use super::super::tail::config::Start;
+use super::super::tail::follower::SourceStatus;
 use super::super::tail::sink::{FileFacts, Notice, SourceFacts};
 use super::file::header;
 use super::listing::{self, Listed};
 use super::names::family;
+use super::numbering::Numbering;
 use super::open_file::OpenFile;
 use super::query::JournalQuery;
 use super::sink::{JournalSink, LostEntries};
+use super::start::JournalStart;
 use crate::files::followed::{FollowedFile, Place, Sample};
 use crate::files::identity::FileId;
 
@@ -43,7 +45,7 @@ pub struct JournalTailConfig {
     /// Which entries are wanted.
     pub query: Arc<JournalQuery>,
     /// Where entries begin that were there when the agent started for the first time.
-    pub start: Start,
+    pub start: JournalStart,
     /// Nothing was followed before: `start` holds.
     pub is_first_start: bool,
     /// The place of its input among those of the configuration.
@@ -66,19 +68,6 @@ pub struct JournalTail {
     has_listed: bool,
     next_number: u32,
     frames: Vec<u8>,
-}
-
-/// The entries that one journald numbers.
-struct Numbering {
-    source: u32,
-    file: u32,
-    /// The number of the next entry; 0 where any may be the first.
-    next: u64,
-    /// Numbers up to here were given out when the files were looked at.
-    up_to: u64,
-    /// Those from here on stand in files that are not open yet, as there are too many.
-    not_open_from: u64,
-    followed: FollowedFile,
 }
 
 impl JournalTail {
@@ -151,7 +140,7 @@ impl JournalTail {
                 Err(error) => problems.push((listed.path, error)),
             }
         }
-        self.begin_all(&mut opened, sink);
+        self.begin_all(&mut opened, now, sink);
         self.files.extend(opened.into_iter().map(|(file, _)| file));
         self.files.sort_by_key(|file| file.first);
         self.keep_first();
@@ -204,7 +193,7 @@ impl JournalTail {
     }
 
     /// Begins numberings that were not met before.
-    fn begin_all<S: JournalSink>(&mut self, opened: &mut [(OpenFile, PathBuf)], sink: &mut S) {
+    fn begin_all<S: JournalSink>(&mut self, opened: &mut [(OpenFile, PathBuf)], now: Instant, sink: &mut S) {
         for (file, path) in opened.iter() {
             let id = file.seqnum_id;
             if self.numberings.contains_key(&id) {
@@ -215,15 +204,13 @@ impl JournalTail {
             let of_id = FollowedFile::numbering(family.clone(), id, 0);
             let known = self.known.iter().position(|(_, known)| known.id == of_id.id);
             let known = known.map(|at| self.known.swap_remove(at));
-            let last = || {
-                let of_it = opened.iter().filter(|(file, _)| file.seqnum_id == id);
-                of_it.filter_map(|(file, _)| header(&file.section).ok()).map(|header| header.last_seqnum).max()
-            };
-            let is_from_end = self.config.is_first_start && !self.has_listed && self.config.start == Start::End;
             let next = match &known {
                 Some((_, known)) => known.resume.at,
-                None if is_from_end => last().unwrap_or_default() + 1,
-                None => 0,
+                // What comes later is new as a whole.
+                None if !self.config.is_first_start || self.has_listed => 0,
+                None => {
+                    self.config.start.first_of(opened.iter().map(|(file, _)| file).filter(|file| file.seqnum_id == id))
+                }
             };
             let followed = FollowedFile::numbering(family, id, next);
             let (source, number) = (self.next_number, self.next_number + 1);
@@ -234,8 +221,7 @@ impl JournalTail {
             let facts = SourceFacts { family: &followed.family, linked_as: None, input: self.config.input };
             sink.source_begins(source, &facts);
             sink.file_begins(source, number, &FileFacts { followed: &followed, continues: false, is_late: false });
-            self.numberings
-                .insert(id, Numbering { source, file: number, next, up_to: 0, not_open_from: u64::MAX, followed });
+            self.numberings.insert(id, Numbering::new((source, number), next, followed, now));
         }
     }
 
@@ -313,11 +299,35 @@ impl JournalTail {
             }
         }
         self.give(id, before, sink);
+        if let Some(numbering) = self.numberings.get_mut(&id).filter(|_| !reads_on) {
+            numbering.caught_up = now;
+        }
         reads_on
     }
 
+    /// What can be said of each numbering, by what its files say now.
+    pub fn sources(&mut self) -> Vec<SourceStatus> {
+        let mut behind: HashMap<[u8; 16], (u64, usize)> = HashMap::new();
+        for file in &mut self.files {
+            if let Ok(header) = header(&file.section) {
+                file.now = (header.last_seqnum, header.is_archived);
+                let next = self.numberings.get(&file.seqnum_id).map_or(0, |numbering| numbering.next);
+                let bytes = file.behind(&header, next);
+                let (all, files) = behind.entry(file.seqnum_id).or_default();
+                *all += bytes;
+                *files += usize::from(bytes > 0);
+            }
+        }
+        let of = |(id, numbering): (&[u8; 16], &Numbering)| {
+            let (bytes, files) = behind.get(id).copied().unwrap_or_default();
+            numbering.status(self.config.input, bytes, files)
+        };
+        self.numberings.iter().map(of).collect()
+    }
+
     fn give<S: JournalSink>(&mut self, id: [u8; 16], before: u64, sink: &mut S) {
-        let Some(numbering) = self.numberings.get(&id).filter(|numbering| numbering.next > before) else { return };
+        let Some(numbering) = self.numberings.get_mut(&id).filter(|numbering| numbering.next > before) else { return };
+        numbering.given += self.frames.len() as u64;
         let (source, file) = (numbering.source, numbering.file);
         if !self.frames.is_empty() {
             let blocks = Some(Blocks::Numbered);

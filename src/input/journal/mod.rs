@@ -8,6 +8,7 @@
 pub mod follow;
 pub mod query;
 pub mod sink;
+pub mod start;
 pub mod stream;
 
 mod cursor;
@@ -15,6 +16,7 @@ mod file;
 mod index;
 mod listing;
 mod names;
+mod numbering;
 mod open_file;
 mod payload;
 mod places;
@@ -22,3 +24,6 @@ mod scan;
 mod windows;
 
 pub use names::family;
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,18 @@ impl OpenFile {
         Ok(is_behind)
     }
 
+    /// Bytes of it that were written and not read, as its header says by now, where the entry of this number is the next one.
+    pub(super) fn behind(&mut self, header: &Header, next: u64) -> u64 {
+        if self.is_read() || header.last_seqnum < next {
+            return 0;
+        }
+        // The hash tables stand before all entries, and are most of a small file.
+        let tables = [header.data_table, header.field_table].map(|(at, bytes)| at.saturating_add(bytes));
+        let begin = tables.into_iter().filter(|end| *end < header.last_object).max().unwrap_or(header.first_object);
+        let read = self.cursor.as_ref().map_or(begin, |cursor| cursor.read_up_to().max(begin));
+        header.last_object.saturating_sub(read).max(1)
+    }
+
     /// It cannot be read: it counts as read.
     pub(super) fn give_up(&mut self) {
         (self.cursor, self.seen) = (None, Some(self.now));

@@ -18,6 +18,7 @@ pub(crate) struct Agent {
     pub(crate) sink: Background,
     urls: Vec<String>,
     starts_at: &'static str,
+    journal: &'static str,
     zone: &'static str,
     memory: &'static str,
     tap: String,
@@ -35,6 +36,7 @@ impl Agent {
             sink,
             urls,
             starts_at: "beginning",
+            journal: "units: []",
             zone: "UTC",
             memory: "128MiB",
             tap: "null".to_owned(),
@@ -57,6 +59,11 @@ impl Agent {
     /// Where files begin that are there at its first start.
     pub(crate) fn starts_at(&mut self, place: &'static str) {
         self.starts_at = place;
+    }
+
+    /// What its file has of the journal in addition to where it is.
+    pub(crate) fn has_journal(&mut self, keys: &'static str) {
+        self.journal = keys;
     }
 
     /// How much memory it may take.
@@ -85,11 +92,12 @@ impl Agent {
     pub(crate) fn configure(&self) {
         let root = self.place.path("").display().to_string();
         let (root, urls, at) = (root.trim_end_matches('/'), self.urls.join("', '"), self.starts_at);
-        let (memory, tap) = (self.memory, &self.tap);
+        let (memory, tap, journal) = (self.memory, &self.tap, self.journal);
+        let start = if journal.contains("start:") { String::new() } else { format!(", start: {at}") };
         let config = format!(
             "state: {root}/state\nmemory: {memory}\n\
              inputs:\n  pods: {{path: {root}/pods, start: {at}}}\n  files:\n  - {{include: ['{root}/logs/*.log'], start: {at}}}\n\
-             \x20 journal: {{path: {root}/journal, units: [], start: {at}}}\n\
+             \x20 journal: {{path: {root}/journal, {journal}{start}}}\n\
              logs: {{to: ['{urls}']}}\n\
              tap: {tap}\n\
              telemetry: {{listen: '127.0.0.1:0'}}\n\

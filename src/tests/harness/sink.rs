@@ -103,6 +103,8 @@ struct Stored {
     times: HashMap<String, u64>,
     /// The traces they are of.
     traces_of: HashMap<String, [u8; 16]>,
+    /// The names of their attributes.
+    attributes_of: HashMap<String, Vec<String>>,
     traces: Vec<ExportTraceServiceRequest>,
     requests: usize,
 }
@@ -153,6 +155,11 @@ impl Sink {
     /// The trace that a record says it is of.
     pub(crate) fn trace_of(&self, body: &str) -> Option<[u8; 16]> {
         self.state.stored.lock().unwrap().traces_of.get(body).copied()
+    }
+
+    /// The names of the attributes of a record.
+    pub(crate) fn attributes_of(&self, body: &str) -> Vec<String> {
+        self.state.stored.lock().unwrap().attributes_of.get(body).cloned().unwrap_or_default()
     }
 
     /// Of each body that came again: when it had come first, and when that was.
@@ -289,7 +296,7 @@ impl State {
         let now = Instant::now();
         stored.requests += 1;
         let traces = is_traces.then(|| ExportTraceServiceRequest::decode(message).unwrap());
-        let of_name = |body| StoredRecord { body, time: 0, trace: None };
+        let of_name = |body| StoredRecord { body, time: 0, trace: None, attributes: Vec::new() };
         let without_time = |request| names_of(request).into_iter().map(of_name).collect();
         let bodies: Vec<StoredRecord> = traces.as_ref().map_or_else(|| records_of(message), without_time);
         let holds = |word: Option<&str>| word.is_some_and(|word| bodies.iter().any(|record| record.body == word));
@@ -331,9 +338,10 @@ impl State {
         }
         let rejected = script.rejected;
         let is_rejected = |record: &&StoredRecord| rejected == Some(record.body.as_str());
-        for StoredRecord { body, time, trace } in bodies.iter().filter(|body| !is_rejected(body)) {
+        for StoredRecord { body, time, trace, attributes } in bodies.iter().filter(|body| !is_rejected(body)) {
             stored.times.insert(body.clone(), *time);
             stored.traces_of.extend(trace.map(|trace| (body.clone(), trace)));
+            stored.attributes_of.entry(body.clone()).or_insert_with(|| attributes.clone());
             *stored.bodies.entry(body.clone()).or_default() += 1;
             let first = *stored.first.entry(body.clone()).or_insert(now);
             if first < now {

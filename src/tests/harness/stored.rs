@@ -14,6 +14,8 @@ pub(crate) struct StoredRecord {
     pub(crate) time: u64,
     /// The trace that it says it is of.
     pub(crate) trace: Option<[u8; 16]>,
+    /// The names of its attributes.
+    pub(crate) attributes: Vec<String>,
 }
 
 /// What the records of a request of logs say, and their times in ns since the epoch.
@@ -26,7 +28,8 @@ pub(crate) fn records_of(message: &[u8]) -> Vec<StoredRecord> {
             Some(Value::BytesValue(body)) => body.escape_ascii().to_string(),
             other => panic!("{other:?}"),
         };
-        StoredRecord { body, time: record.time_unix_nano, trace: record.trace_id.try_into().ok() }
+        let attributes = record.attributes.into_iter().map(|attribute| attribute.key).collect();
+        StoredRecord { body, time: record.time_unix_nano, trace: record.trace_id.try_into().ok(), attributes }
     };
     scopes.flat_map(|scope| scope.log_records).map(said).collect()
 }

@@ -1,0 +1,161 @@
+//! The follower on files of its own: how far it is, and entries of damaged files.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::follow::{JournalTail, JournalTailConfig};
+use super::sink::{JournalSink, LostEntries};
+use super::start::{JournalStart, StartTime};
+use crate::files::followed::{FollowedFile, Place};
+use crate::input::read::Chunk;
+use crate::input::tail::sink::{FileFacts, Loss, Notice, SourceFacts, TailSink};
+use spanline_parsers::journal_file::{HEADER_BYTES, Header};
+use spanline_parsers::journal_frames as frames;
+
+/// The numbers of the entries that were given, and how many are lost.
+#[derive(Default)]
+struct Given {
+    numbers: Vec<u64>,
+    lost: u64,
+    notices: usize,
+}
+
+impl TailSink for Given {
+    fn known_file(&mut self, _: usize, _: Option<u32>) {}
+    fn source_begins(&mut self, _: u32, _: &SourceFacts<'_>) {}
+    fn file_begins(&mut self, _: u32, _: u32, _: &FileFacts<'_>) {}
+    fn chunk(&mut self, _: u32, _: u32, chunk: &Chunk<'_>) {
+        let mut rest = chunk.bytes;
+        while let Some(length) = frames::frame_bytes(rest) {
+            self.numbers.extend(frames::place(&rest[..length]).map(|place| place.seqnum));
+            rest = &rest[length..];
+        }
+        assert!(rest.is_empty());
+    }
+    fn read_up_to(&mut self, _: u32, _: u32, _: &Place) {}
+    fn place(&mut self, _: u32, _: u32, _: &FollowedFile) {}
+    fn file_ends(&mut self, _: u32, _: u32) {}
+    fn file_is_gone(&mut self, _: u32) {}
+    fn source_ends(&mut self, _: u32) {}
+    fn lost(&mut self, _: u32, _: u64, _: Loss) {}
+    fn notice(&mut self, _: &Notice<'_>) {
+        self.notices += 1;
+    }
+}
+
+impl JournalSink for Given {
+    fn entries_lost(&mut self, entries: u64, _: LostEntries) {
+        self.lost += entries;
+    }
+}
+
+/// 400 entries, numbered from 1.
+fn sample() -> Vec<u8> {
+    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/journal/compact-keyed.journal.zst");
+    zstd::decode_all(&fs::read(packed).unwrap()[..]).unwrap()
+}
+
+/// While only so many of its entries were whole.
+fn with(mut bytes: Vec<u8>, entries: u64) -> Vec<u8> {
+    for at in [152, 160] {
+        bytes[at..at + 8].copy_from_slice(&entries.to_le_bytes());
+    }
+    bytes[16] = 1;
+    bytes
+}
+
+fn tail(root: &Path, start: JournalStart) -> JournalTail {
+    let config =
+        JournalTailConfig { root: root.to_owned(), query: Arc::default(), start, is_first_start: true, input: 3 };
+    JournalTail::new(config, &[], Instant::now())
+}
+
+/// Turns until nothing more comes.
+fn read(tail: &mut JournalTail, given: &mut Given) {
+    let mut turns = 0;
+    while tail.turn(tail.next_turn().max(Instant::now()), given) {
+        turns += 1;
+        assert!(turns < 10_000);
+    }
+}
+
+#[test]
+fn how_far_it_is_behind_is_told_by_what_its_files_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("system.journal");
+    fs::write(&path, with(sample(), 100)).unwrap();
+    let (mut tail, mut given) = (tail(folder.path(), JournalStart::Beginning), Given::default());
+    assert!(tail.sources().is_empty());
+    read(&mut tail, &mut given);
+    assert_eq!((given.numbers.len(), given.lost), (100, 0));
+    let sources = tail.sources();
+    let [source] = &sources[..] else { panic!("{sources:?}") };
+    assert_eq!((source.input, source.behind, source.behind_since), (3, 0, None));
+    assert!(source.read > 10_000 && source.family == path, "{source:?}");
+    // More is written, and not read yet.
+    let caught_up = Instant::now();
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, &sample()).unwrap();
+    let behind = tail.sources().remove(0);
+    let all = Header::parse(&sample()[..HEADER_BYTES]).unwrap();
+    // Most of the file but for its hash tables.
+    let tables = all.data_table.1 + all.field_table.1;
+    let entries = all.last_object - all.first_object - tables;
+    assert!(behind.behind > entries / 2 && behind.behind < entries, "{behind:?} of {entries}");
+    assert!(behind.behind_since.is_some_and(|since| since <= caught_up), "{behind:?}");
+    read(&mut tail, &mut given);
+    assert_eq!(given.numbers, (1..=400).collect::<Vec<_>>());
+    let source = tail.sources().remove(0);
+    assert_eq!((source.behind, source.behind_since), (0, None));
+    assert!(source.read > behind.read);
+}
+
+#[test]
+fn a_time_to_begin_at_is_found_in_all_files_of_a_numbering() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("system.journal"), sample()).unwrap();
+    let begins = |usec| {
+        let start = StartTime { text: String::new(), usec };
+        let (mut tail, mut given) = (tail(folder.path(), JournalStart::Since(start)), Given::default());
+        read(&mut tail, &mut given);
+        given.numbers.first().copied()
+    };
+    let header = Header::parse(&sample()[..HEADER_BYTES]).unwrap();
+    assert_eq!(begins(0), Some(1));
+    assert_eq!(begins(header.realtime.0), Some(1));
+    let inside = begins(header.realtime.0 + 1).unwrap();
+    assert!((2..400).contains(&inside), "{inside}");
+    assert_eq!(begins(header.realtime.1 + 1), None, "what is there came before");
+}
+
+mod random {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever stands in the file, it is read to an end, and no number comes twice.
+        #[test]
+        fn damaged_files_are_followed_to_an_end(
+            changes in proptest::collection::vec((0..1_usize << 19, any::<u8>()), 0..40),
+            header in proptest::collection::vec((0..HEADER_BYTES, any::<u8>()), 0..3),
+            cut in proptest::option::of(0..1_usize << 19),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut bytes = sample();
+            let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+            changes.iter().for_each(|(at, byte)| bytes[at % used] = *byte);
+            header.iter().for_each(|(at, byte)| bytes[*at] = *byte);
+            bytes.truncate(cut.map_or(usize::MAX, |cut| cut % used));
+            fs::write(folder.path().join("system.journal"), &bytes).unwrap();
+            let (mut tail, mut given) = (tail(folder.path(), JournalStart::Beginning), Given::default());
+            let start = Instant::now();
+            read(&mut tail, &mut given);
+            prop_assert!(start.elapsed() < Duration::from_secs(20));
+            prop_assert!(given.numbers.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(given.numbers.len() <= 400);
+            tail.sources();
+        }
+    }
+}
