@@ -129,7 +129,7 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
                 opened.and_then(|input| convert_one(config, source, Piped::new(input), &mut sink, stop))
             })
         } else {
-            let opened = open::open_log(path, &config.journal).map_err(ReadError::from);
+            let opened = open::open_log(path, &config.journal, config.limits.file_bytes).map_err(ReadError::from);
             (path.to_string_lossy(), opened.and_then(|input| convert_one(config, source, input, &mut sink, stop)))
         };
         if let Err(error) = result {

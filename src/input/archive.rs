@@ -1,8 +1,8 @@
-//! Archives of log files, and standard input → files that can be read in any order, more than once.
+//! Archives of log files, compressed journals, and standard input → files that can be read in any order, more than once.
 //!
 //! In go files as they were found, out come the members of those that are tar archives, in their place, named
-//! `ARCHIVE/member/path`. The members of a plain archive are read where they stand, those of a compressed one, and standard
-//! input, from a temporary file. Nothing is written under a name that an archive tells. What the members hold is not looked
+//! `ARCHIVE/member/path`. The members of a plain archive are read where they stand, those of a compressed one, standard
+//! input, and a journal's file that is compressed (its entries stand anywhere in it), from a temporary file. Nothing is written under a name that an archive tells. What the members hold is not looked
 //! at.
 //!
 //! An archive may be hostile: names that lead out of it, links, devices, sparse files and archives within archives are left
@@ -50,6 +50,33 @@ pub fn expand(found: &mut Found, temporary: &mut Temporary, stop: &AtomicBool) {
             // What can't be read is met again, and said, when the file is read.
             None => found.files.push(file),
         }
+    }
+    unpack_journals(found, &mut looker, temporary, stop);
+}
+
+/// Puts what compressed journals hold in their place. Of one that is cut, or damaged, that is what stands before.
+fn unpack_journals(found: &mut Found, looker: &mut Looker, temporary: &mut Temporary, stop: &AtomicBool) {
+    for mut file in std::mem::take(&mut found.files) {
+        let mut sniffed = looker.sniffed(&mut file);
+        if sniffed.is_packed_journal {
+            let error = match file.open(None).map_err(KeepError::Reading).and_then(|input| {
+                let mut input = UpToError { input, error: None };
+                temporary.keep(&mut input, stop).map(|section| (section, input.error))
+            }) {
+                Ok((section, error)) => {
+                    file.read_from(section);
+                    error.map(|error| format!("{error}; the rest was not read"))
+                }
+                Err(error) => {
+                    found.errors.push((file.path, io::Error::other(format!("{error}; it was left out"))));
+                    continue;
+                }
+            };
+            found.errors.extend(error.map(|error| (file.path.clone(), io::Error::other(error))));
+            sniffed.is_packed_journal = false;
+        }
+        file.sniffed = Some(Box::new(sniffed));
+        found.files.push(file);
     }
 }
 
@@ -275,6 +302,24 @@ impl<R: Read> Read for Metered<R> {
         let got = self.input.read(&mut into[..room])?;
         self.left.set(left - got as u64);
         Ok(got)
+    }
+}
+
+/// Ends where it cannot be read on.
+struct UpToError<R> {
+    input: R,
+    error: Option<io::Error>,
+}
+
+impl<R: Read> Read for UpToError<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.input.read(into) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.error = Some(error);
+                Ok(0)
+            }
+            read => read,
+        }
     }
 }
 

@@ -4,8 +4,6 @@
 //! NUL bytes alone prove nothing: a file that was emptied while its writer went on begins with a hole of them,
 //! and power failures leave some behind. What text means is not known here.
 
-/// Why a journal's file is left out that is compressed: its entries stand anywhere in it.
-pub const PACKED_JOURNAL: &str = "a compressed systemd journal (decompress it to read it)";
 /// Why a zip archive is.
 pub const ZIP: &str = "a zip archive (unzip it and give the folder; tar archives are read as they are)";
 

@@ -8,15 +8,17 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use rustix::fs::{Mode, OFlags};
 
 use super::journal::query::JournalQuery;
 use super::journal::stream::{self, JournalStream};
+use super::temporary::Temporary;
 use crate::files::identity::FileId;
 use crate::files::section::Section;
+use crate::unpack::peeked::Peeked;
 use crate::unpack::{self, START_BYTES, unpacked_sized};
 
 /// Bytes of a file that were there and can't be read any more. It is the cause within an [`io::Error`].
@@ -33,8 +35,9 @@ impl Lost {
     }
 }
 
-/// The same for a log, which may be a journal's own file.
-pub fn open_log(path: &Path, query: &JournalQuery) -> io::Result<Box<dyn Read + Send>> {
+/// Opens a file for reading lines, without its compression, or a journal's own file. One that is compressed is unpacked first,
+/// to a temporary file of at most so many bytes.
+pub fn open_log(path: &Path, query: &JournalQuery, temporary_bytes_max: u64) -> io::Result<Box<dyn Read + Send>> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     // A pipe gives each of its bytes once.
@@ -44,9 +47,20 @@ pub fn open_log(path: &Path, query: &JournalQuery) -> io::Result<Box<dyn Read + 
     let section = Section::of(Arc::new(file.try_clone()?), 0, metadata.len());
     let mut start = [0; START_BYTES];
     let got = section.read_at(&mut start, 0)?;
-    if !stream::is_journal(&start[..got]) {
-        return opened(file, &metadata);
-    }
+    let section = if stream::is_journal(&start[..got]) {
+        section
+    } else {
+        let input = opened(file, &metadata)?;
+        if unpack::is_plain(&start[..got]) {
+            return Ok(input);
+        }
+        let input = Peeked::new(input, START_BYTES)?;
+        if !stream::is_journal(input.head()) {
+            return Ok(Box::new(input));
+        }
+        let kept = Temporary::new(temporary_bytes_max).keep(input, &AtomicBool::new(false));
+        kept.map_err(|error| io::Error::other(error.to_string()))?
+    };
     let query =
         if query.needs_boots() { query.clone().with_boots(&stream::boots(section.clone())) } else { query.clone() };
     Ok(Box::new(JournalStream::new(section, Arc::new(query), None)?))

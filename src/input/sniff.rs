@@ -27,6 +27,10 @@ pub struct Sniffed {
     pub leave_out: Option<&'static str>,
     /// It is a journal's own file.
     pub is_journal: bool,
+    /// It is one that is compressed, so that it must be unpacked first.
+    pub is_packed_journal: bool,
+    /// Whose numbers a journal's entries have, and the first of them.
+    pub numbered: Option<([u8; 16], u64)>,
     /// Its first line is an event of Kubernetes' audit log.
     pub is_kubernetes_audit: bool,
     /// The times of its first lines.
@@ -47,8 +51,14 @@ pub fn sniff(head: &[u8], named_as_binary: bool, is_packed: bool) -> Sniffed {
         let mut times = SampleTimes::default();
         let first = stream::first_usec(head).and_then(|usec| i64::try_from(usec).ok()?.checked_mul(1000));
         first.iter().for_each(|nanos| times.add(*nanos));
-        let leave_out = is_packed.then_some(content::PACKED_JOURNAL);
-        return Sniffed { leave_out, is_journal: true, is_kubernetes_audit: false, times };
+        return Sniffed {
+            leave_out: None,
+            is_journal: true,
+            is_packed_journal: is_packed,
+            numbered: stream::first_number(head),
+            is_kubernetes_audit: false,
+            times,
+        };
     }
     let head = head.strip_prefix(BOM).unwrap_or(head);
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -58,6 +68,8 @@ pub fn sniff(head: &[u8], named_as_binary: bool, is_packed: bool) -> Sniffed {
     Sniffed {
         leave_out: leave_out(head, first).or_else(|| is_binary().then_some("binary, no log")),
         is_journal: false,
+        is_packed_journal: false,
+        numbered: None,
         is_kubernetes_audit: first.starts_with(b"{") && memchr::memmem::find(first, b"audit.k8s.io/").is_some(),
         times,
     }

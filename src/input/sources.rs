@@ -144,6 +144,7 @@ fn source(
         };
         by_time.then_with(|| order(a).cmp(&order(b))).then_with(|| a.shown.cmp(&b.shown))
     });
+    order_by_number(&mut files);
     let mut source = Source { files: Vec::with_capacity(files.len()), ..Source::default() };
     for (file, sniffed) in files {
         source.is_kubernetes_audit = sniffed.is_kubernetes_audit;
@@ -161,6 +162,24 @@ fn source(
         tell_apart(&mut source.writer, unidentified);
     }
     source
+}
+
+/// Puts files whose entries one journald numbered in the order of these numbers: the clock may have been set back between them.
+fn order_by_number(files: &mut Vec<(FoundFile, Sniffed)>) {
+    let mut places: HashMap<[u8; 16], Vec<(u64, usize)>> = HashMap::new();
+    for (at, (_, sniffed)) in files.iter().enumerate() {
+        if let Some((id, first)) = sniffed.numbered {
+            places.entry(id).or_default().push((first, at));
+        }
+    }
+    let mut order: Vec<usize> = (0..files.len()).collect();
+    for numbered in places.values_mut() {
+        let free: Vec<usize> = numbered.iter().map(|(_, at)| *at).collect();
+        numbered.sort_unstable();
+        free.into_iter().zip(numbered).for_each(|(at, (_, file))| order[at] = *file);
+    }
+    let mut taken: Vec<Option<(FoundFile, Sniffed)>> = std::mem::take(files).into_iter().map(Some).collect();
+    files.extend(order.into_iter().filter_map(|at| taken[at].take()));
 }
 
 /// Two files of one name in different folders are two writers (`node-1/kubelet.log`, `node-2/kubelet.log`), though folders

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::harness::run::{Background, Place, attribute, otlp_records, testdata};
+use crate::harness::run::{Background, Place, attribute, gzip, otlp_records, testdata};
 use crate::harness::sink::Script;
 
 /// What the samples have in common: entries of three boots, from 08:17:16 UTC on.
@@ -51,7 +51,7 @@ fn a_file_is_converted_to_what_its_export_is() {
         assert_eq!(journal, export);
         let chosen = place.run(&["convert", "j.journal", "-j", "unit=kubelet", "-j", "boot=0"]).json(0);
         let is_chosen = |record: &&Value| {
-            let boot = record["attributes"]["_BOOT_ID"].as_str().unwrap();
+            let boot = record["attributes"]["journald._BOOT_ID"].as_str().unwrap();
             record["resource"]["service.name"] == "kubelet" && boot.ends_with("abc002")
         };
         let expected: Vec<Value> = export.into_iter().filter(|record| is_chosen(&record)).collect();
@@ -86,8 +86,40 @@ fn journals_anywhere_in_a_folder_are_read_under_all_of_their_names() {
     put(&place, "compact-keyed.journal", "j.journal");
     place.run(&["backfill", "j.journal"]).says("1 file in 1 source").text(0);
     place.write("cut.journal", b"LPKSHHRH\0\0").run(&["backfill", "cut.journal"]).says("header is damaged").text(1);
+}
+
+#[test]
+fn compressed_journals_are_unpacked_where_they_lie_in_archives_and_after_a_cut() {
+    let place = Place::new();
+    put(&place, "compact-keyed.journal", "whole/system.journal");
+    let whole = sent(&place, &["whole"]);
     let packed = std::fs::read(testdata("journal/compact-keyed.journal.zst")).unwrap();
-    place.write("packed.journal.zst", packed).run(&["backfill", "packed.journal.zst"]).says("decompress it").text(1);
+    let bytes = zstd::decode_all(&packed[..]).unwrap();
+    place.write("zst/system@1234567890abcdef1234-1-1.journal.zst", &packed);
+    assert_eq!(sent(&place, &["zst"]), whole);
+    place.write("gz/system.journal.gz", gzip(&bytes));
+    assert_eq!(sent(&place, &["gz"]), whole);
+    assert_eq!(sent(&place, &["gz", "--journal", "unit=kubelet"]), sent(&place, &["whole", "-j", "unit=kubelet"]));
+    let convert = |path: &str| without_place(place.run(&["convert", path]).json(0));
+    assert_eq!(convert("gz/system.journal.gz"), convert("whole/system.journal"));
+    // As a must-gather or a sosreport holds it.
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_dir_all("host/var/log/journal", place.path("gz")).unwrap();
+    place.write("gather.tar.gz", gzip(&archive.into_inner().unwrap()));
+    assert_eq!(sent(&place, &["gather.tar.gz"]), whole);
+    // Rotations of a file are one source, compressed or not.
+    place.write("both/system@1234567890abcdef1234-1-1.journal.zst", &packed);
+    put(&place, "regular-unkeyed.journal", "both/system.journal");
+    place.run(&["backfill", "both"]).says("2 files in 1 source").text(0);
+    // Of one that is cut, what stands before the cut.
+    let cut = gzip(&bytes);
+    place.write("cut/system.journal.gz", &cut[..cut.len() / 2]);
+    let run = place.run(&["backfill", "cut", "--to", "file=out"]);
+    run.says("the rest was not read").says("of a journal damaged, passed over").text(1);
+    assert!(otlp_records(&place.read("out/logs.jsonl")).len() > 50);
+    // No more room is taken than is allowed.
+    let small = place.run(&["backfill", "gz", "--max-temporary-bytes", "100KiB"]);
+    small.says("does not fit into").says("it was left out").text(1);
 }
 
 #[test]

@@ -53,6 +53,11 @@ pub fn first_usec(head: &[u8]) -> Option<u64> {
     Header::parse(head.get(..HEADER_BYTES)?).ok().map(|header| header.realtime.0).filter(|usec| *usec > 0)
 }
 
+/// Whose numbers the entries of a file have, and the number of its first one, by the first bytes of the file.
+pub fn first_number(head: &[u8]) -> Option<([u8; 16], u64)> {
+    Header::parse(head.get(..HEADER_BYTES)?).ok().map(|header| (header.seqnum_id, header.first_seqnum))
+}
+
 /// Whether a file that begins so is a journal's.
 pub fn is_journal(head: &[u8]) -> bool {
     Header::parse(head) != Err(HeaderError::NoJournal)
