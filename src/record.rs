@@ -92,6 +92,26 @@ pub enum Producer {
     Other,
 }
 
+impl Producer {
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Producer::Kubelet => "kubelet",
+            Producer::Crio => "crio",
+            Producer::Containerd => "containerd",
+            Producer::ConmonRs => "conmonrs",
+            Producer::Conmon => "conmon",
+            Producer::ApiServer => "apiserver",
+            Producer::Audit => "audit",
+            Producer::Etcd => "etcd",
+            Producer::Scheduler => "scheduler",
+            Producer::ControllerManager => "controller-manager",
+            Producer::Pod => "pod",
+            Producer::Other => "other",
+        }
+    }
+}
+
 /// Where a record stands in its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {

@@ -8,6 +8,7 @@
 mod destinations;
 mod family;
 mod health;
+mod histogram;
 pub mod openmetrics;
 pub mod points;
 pub mod requests;
@@ -21,6 +22,7 @@ use std::time::Instant;
 pub use destinations::{DestinationMetrics, DestinationState, Failing};
 pub use family::{Counter, Family, Gauge, Share};
 pub use health::{Health, Heartbeat};
+pub use histogram::{BOUNDS, Buckets, Histogram};
 pub use sources::{InputLag, SourceFacts, SourceLag, Sources};
 
 /// Of one input, such as `pods`.
@@ -28,17 +30,6 @@ pub use sources::{InputLag, SourceFacts, SourceLag, Sources};
 pub struct InputMetrics {
     /// Lines read, as they stand in files.
     pub lines_read: Counter,
-}
-
-/// Of one format of the user's own.
-#[derive(Debug, Default)]
-pub struct ParserMetrics {
-    /// Records that are in it.
-    pub matched: Counter,
-    /// Of these, those whose time is none.
-    pub bad_times: Counter,
-    /// Records that are not in it, or too long to be looked at.
-    pub unmatched: Counter,
 }
 
 /// What a running agent counts.
@@ -51,8 +42,6 @@ pub struct Metrics {
     bytes_lost: Family<Counter>,
     entries_lost: Family<Counter>,
     links: Family<Counter>,
-    parsers: Family<ParserMetrics>,
-    redactions: Family<Counter>,
     memory: Family<Gauge>,
     limits: Family<Counter>,
     /// Spans that are received and passed on.
@@ -61,6 +50,7 @@ pub struct Metrics {
     pub requests: requests::Requests,
     /// Records that wait until their links are known.
     pub waiting_records: Gauge,
+    link_waits: Family<Histogram>,
     loop_state: health::LoopState,
     sources: sources::Snapshots,
 }
@@ -76,13 +66,12 @@ impl Metrics {
             bytes_lost: Family::default(),
             entries_lost: Family::default(),
             links: Family::default(),
-            parsers: Family::default(),
-            redactions: Family::default(),
             memory: Family::default(),
             limits: Family::default(),
             spans: spans::SpanMetrics::default(),
             requests: requests::Requests::default(),
             waiting_records: Gauge::default(),
+            link_waits: Family::default(),
             loop_state: health::LoopState::default(),
             sources: sources::Snapshots::default(),
         }
@@ -118,14 +107,9 @@ impl Metrics {
         self.links.get(method)
     }
 
-    /// Of a format of the user's own.
-    pub fn parser(&self, name: &str) -> Arc<ParserMetrics> {
-        self.parsers.get(name)
-    }
-
-    /// What was blacked out, by rule.
-    pub fn redactions(&self, rule: &str) -> Arc<Counter> {
-        self.redactions.get(rule)
+    /// How long after they were written lines were decided that waited for their spans, by the program that wrote them.
+    pub fn link_waits(&self, writer: &str) -> Arc<Histogram> {
+        self.link_waits.get(writer)
     }
 
     /// Bytes that a part of the agent holds.

@@ -9,7 +9,7 @@
 use std::fmt::Write;
 
 use super::points::{Kind, Number, Points, Unit, points};
-use super::{Metrics, Sources};
+use super::{BOUNDS, Buckets, Metrics, Sources};
 
 /// The form of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,7 @@ fn family(text: &mut String, points: &Points, format: TextFormat) {
     let (kind, suffix) = match points.kind {
         Kind::Counter => ("counter", "_total"),
         Kind::Gauge => ("gauge", ""),
+        Kind::Histogram => ("histogram", ""),
     };
     let of_family = if format == TextFormat::OpenMetrics { "" } else { suffix };
     let _ = writeln!(text, "# TYPE {name}{of_family} {kind}");
@@ -63,8 +64,23 @@ fn family(text: &mut String, points: &Points, format: TextFormat) {
         let _ = match number {
             Number::Whole(whole) => writeln!(text, "{name}{suffix}{labels} {whole}"),
             Number::Real(real) => writeln!(text, "{name}{suffix}{labels} {real}"),
+            Number::Buckets(buckets) => histogram(text, name, (label, label_value), buckets),
         };
     }
+}
+
+/// Each bucket holds those before it, too.
+fn histogram(text: &mut String, name: &str, (label, value): (&str, &str), buckets: &Buckets) -> std::fmt::Result {
+    let value = escaped(value);
+    let mut count = 0;
+    for (bucket, bound) in buckets.counts.iter().zip(BOUNDS.iter().map(Some).chain([None])) {
+        count += bucket;
+        // OpenMetrics wants a bound of a whole number as 5.0.
+        let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| format!("{bound:?}"));
+        writeln!(text, "{name}_bucket{{{label}=\"{value}\",le=\"{bound}\"}} {count}")?;
+    }
+    writeln!(text, "{name}_count{{{label}=\"{value}\"}} {count}")?;
+    writeln!(text, "{name}_sum{{{label}=\"{value}\"}} {}", buckets.sum)
 }
 
 /// A label's value between quotes: backslash, quote and line feed are escaped, in both forms.
@@ -92,8 +108,6 @@ mod tests {
         metrics.bytes_lost("deleted").add(9);
         metrics.entries_lost("vacuumed").add(8);
         metrics.links("written").add(4);
-        metrics.parser("shop").matched.add(5);
-        metrics.redactions("jwt").add(2);
         metrics.memory("batches").set(1 << 20);
         metrics.limit_reached("sources").add(2);
         metrics.spans.received.add(20);
@@ -102,6 +116,8 @@ mod tests {
         metrics.spans.dropped("refused").add(3);
         metrics.spans.requests_refused("queue_full").add(7);
         metrics.waiting_records.set(6);
+        let waits = metrics.link_waits("crio");
+        [400, 5_000, 70_000].map(Duration::from_millis).into_iter().for_each(|wait| waits.add(wait));
         let lag = Duration::from_millis(1500);
         let source = SourceFacts { path: Path::new("0.log"), input: "pods", bytes_read: 1, lag_bytes: 77, lag };
         metrics.set_sources(now, [source].into_iter());
@@ -135,18 +151,6 @@ spanline_journal_entries_lost_total{reason=\"vacuumed\"} 8
 # TYPE spanline_links counter
 # HELP spanline_links Records with a link to a span, by method.
 spanline_links_total{method=\"written\"} 4
-# TYPE spanline_parser_matched counter
-# HELP spanline_parser_matched Records that are in a format of the user's own.
-spanline_parser_matched_total{parser=\"shop\"} 5
-# TYPE spanline_parser_unmatched counter
-# HELP spanline_parser_unmatched Records that are not in the format that their source should be in, and went as they are.
-spanline_parser_unmatched_total{parser=\"shop\"} 0
-# TYPE spanline_parser_bad_times counter
-# HELP spanline_parser_bad_times Records in a format of the user's own whose time could not be read.
-spanline_parser_bad_times_total{parser=\"shop\"} 0
-# TYPE spanline_redactions counter
-# HELP spanline_redactions What was blacked out, by rule.
-spanline_redactions_total{rule=\"jwt\"} 2
 # TYPE spanline_spans_received counter
 # HELP spanline_spans_received Spans received in requests that were taken.
 spanline_spans_received_total 20
@@ -178,6 +182,21 @@ spanline_lag_bytes{input=\"pods\"} 77
 # UNIT spanline_lag_seconds seconds
 # HELP spanline_lag_seconds Time that the worst source of an input is behind.
 spanline_lag_seconds{input=\"pods\"} 1.5
+# TYPE spanline_link_wait_seconds histogram
+# UNIT spanline_link_wait_seconds seconds
+# HELP spanline_link_wait_seconds Time from when a line was written to when it was decided, of lines that waited for their spans.
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"0.2\"} 0
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"0.5\"} 1
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"1.0\"} 1
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"2.5\"} 1
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"5.0\"} 2
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"7.5\"} 2
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"10.0\"} 2
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"15.0\"} 2
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"60.0\"} 2
+spanline_link_wait_seconds_bucket{writer=\"crio\",le=\"+Inf\"} 3
+spanline_link_wait_seconds_count{writer=\"crio\"} 3
+spanline_link_wait_seconds_sum{writer=\"crio\"} 75.4
 # TYPE spanline_waiting_records gauge
 # HELP spanline_waiting_records Records that wait until their links are known.
 spanline_waiting_records 6

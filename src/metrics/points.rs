@@ -2,7 +2,7 @@
 //!
 //! In go the numbers, out come groups of points. How they are written is decided by those who write them.
 
-use super::{Counter, Family, Metrics, ParserMetrics, Sources};
+use super::{Buckets, Counter, Family, Histogram, Metrics, Sources};
 
 /// The points of one name.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +39,8 @@ pub enum Kind {
     Counter,
     /// It grows and shrinks.
     Gauge,
+    /// Values are counted by their size.
+    Histogram,
 }
 
 /// A number.
@@ -48,6 +50,8 @@ pub enum Number {
     Whole(u64),
     /// Of what is measured.
     Real(f64),
+    /// How many are of which size.
+    Buckets(Buckets),
 }
 
 /// All metrics; the lag as in `sources`.
@@ -110,46 +114,10 @@ pub fn points(metrics: &Metrics, sources: Option<&Sources>) -> Vec<Points> {
             points: each(&metrics.links, Counter::get),
         },
     ];
-    all.extend(rules(metrics));
     all.extend(spans(metrics));
     all.extend(sources.into_iter().flat_map(lag));
     all.extend(held(metrics));
     all
-}
-
-/// What came of the user's rules.
-fn rules(metrics: &Metrics) -> [Points; 4] {
-    let points = |name, help, label, points| {
-        let (unit, kind) = (Unit::Items, Kind::Counter);
-        Points { name, help, unit, kind, label, points }
-    };
-    let of_parsers = |number: fn(&ParserMetrics) -> u64| each(&metrics.parsers, number);
-    [
-        points(
-            "spanline_parser_matched",
-            "Records that are in a format of the user's own.",
-            "parser",
-            of_parsers(|parser| parser.matched.get()),
-        ),
-        points(
-            "spanline_parser_unmatched",
-            "Records that are not in the format that their source should be in, and went as they are.",
-            "parser",
-            of_parsers(|parser| parser.unmatched.get()),
-        ),
-        points(
-            "spanline_parser_bad_times",
-            "Records in a format of the user's own whose time could not be read.",
-            "parser",
-            of_parsers(|parser| parser.bad_times.get()),
-        ),
-        points(
-            "spanline_redactions",
-            "What was blacked out, by rule.",
-            "rule",
-            each(&metrics.redactions, Counter::get),
-        ),
-    ]
 }
 
 /// What is received and passed on.
@@ -203,8 +171,17 @@ fn spans(metrics: &Metrics) -> [Points; 8] {
 }
 
 /// What it holds.
-fn held(metrics: &Metrics) -> [Points; 3] {
+fn held(metrics: &Metrics) -> [Points; 4] {
+    let waits = metrics.link_waits.all().into_iter();
     [
+        Points {
+            name: "spanline_link_wait_seconds",
+            help: "Time from when a line was written to when it was decided, of lines that waited for their spans.",
+            unit: Unit::Seconds,
+            kind: Kind::Histogram,
+            label: "writer",
+            points: waits.map(|(writer, waits)| (writer, Number::Buckets(Histogram::get(&waits)))).collect(),
+        },
         Points {
             name: "spanline_waiting_records",
             help: "Records that wait until their links are known.",

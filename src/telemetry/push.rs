@@ -17,8 +17,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::encode::{BYTES, FIXED64, VARINT, attribute, begin_scope, field};
 use super::spans;
-use crate::metrics::Metrics;
 use crate::metrics::points::{Kind, Number, Points, Unit, points};
+use crate::metrics::{BOUNDS, Buckets, Metrics};
 use crate::notify::Notify;
 use crate::otlp::wire::write::Buffer;
 use crate::otlp::{Client, Compression, Endpoint, Signal, compress};
@@ -126,29 +126,44 @@ fn metric(out: &mut Buffer, points: &Points, start_nanos: u64, now_nanos: u64) {
     let data = match points.kind {
         Kind::Gauge => out.open(field(5, BYTES), 2),
         Kind::Counter => out.open(field(7, BYTES), 2),
+        Kind::Histogram => out.open(field(9, BYTES), 2),
     };
     for (label_value, number) in &points.points {
         let point = out.open(field(1, BYTES), 1);
-        if points.kind == Kind::Counter {
+        if points.kind != Kind::Gauge {
             out.fixed64(field(2, FIXED64), start_nanos);
         }
         out.fixed64(field(3, FIXED64), now_nanos);
         match number {
             Number::Real(real) => out.fixed64(field(4, FIXED64), real.to_bits()),
             Number::Whole(whole) => out.fixed64(field(6, FIXED64), *whole),
+            Number::Buckets(buckets) => histogram(out, buckets),
         }
         if !points.label.is_empty() {
-            attribute(out, field(7, BYTES), points.label, label_value);
+            let attributes = if points.kind == Kind::Histogram { 9 } else { 7 };
+            attribute(out, field(attributes, BYTES), points.label, label_value);
         }
         out.close(point);
     }
-    if points.kind == Kind::Counter {
+    if points.kind != Kind::Gauge {
         out.put(&[field(2, VARINT)]);
         out.varint(CUMULATIVE);
+    }
+    if points.kind == Kind::Counter {
         out.put(&[field(3, VARINT), 1]);
     }
     out.close(data);
     out.close(metric);
+}
+
+/// What a `HistogramDataPoint` counts.
+fn histogram(out: &mut Buffer, buckets: &Buckets) {
+    out.fixed64(field(4, FIXED64), buckets.counts.iter().sum());
+    out.fixed64(field(5, FIXED64), buckets.sum.to_bits());
+    let counts: Vec<u8> = buckets.counts.iter().flat_map(|count| count.to_le_bytes()).collect();
+    out.bytes(field(6, BYTES), &counts, b"");
+    let bounds: Vec<u8> = BOUNDS.iter().flat_map(|bound| bound.to_le_bytes()).collect();
+    out.bytes(field(7, BYTES), &bounds, b"");
 }
 
 fn now_nanos() -> u64 {
@@ -175,6 +190,7 @@ mod tests {
         metrics.input("pods").lines_read.add(1 << 40);
         metrics.destination("otlp=http://c:4317").held.set(7);
         metrics.dropped(&"x".repeat(200)).add(3);
+        metrics.link_waits("pod").add(Duration::from_secs(3));
         let facts = SourceFacts {
             path: std::path::Path::new("a"),
             input: "pods",
@@ -204,6 +220,11 @@ mod tests {
         let lag = of("spanline_lag_seconds").unwrap();
         let Some(Data::Gauge(seconds)) = &lag.data else { panic!() };
         assert_eq!((seconds.data_points[0].value, lag.unit.as_str()), (Some(Point::AsDouble(1.5)), "s"));
+        let Some(Data::Histogram(waits)) = &of("spanline_link_wait_seconds").unwrap().data else { panic!() };
+        let point = &waits.data_points[0];
+        assert_eq!((waits.aggregation_temporality, point.count, point.sum), (2, 1, Some(3.0)));
+        assert_eq!((point.bucket_counts[4], point.explicit_bounds[3..5].to_vec()), (1, vec![2.5, 5.0]));
+        assert_eq!((point.start_time_unix_nano, point.attributes[0].key.as_str()), (11, "writer"));
         let Some(Data::Gauge(waiting)) = &of("spanline_waiting_records").unwrap().data else { panic!() };
         assert!(waiting.data_points[0].attributes.is_empty());
         assert!(of("spanline_bytes_lost").is_none(), "nothing was lost yet");
