@@ -1,14 +1,15 @@
 //! How right links are, and what they cost: labelled nodes of `testdata/labelled`, with all of their traces and with fewer.
 //!
-//! `cargo bench --bench accuracy -- [NODE…] [--percent N]… [--stream SECONDS [--wait SECONDS] [--after SECONDS]
-//! [--keep FOLDER]]`
+//! `cargo bench --bench accuracy -- [NODE…] [--percent N]… [--stream SECONDS [--wait SECONDS] [--fixed 1]
+//! [--after SECONDS] [--keep FOLDER]]`
 //!
 //! A node is a name in `testdata/labelled` or the folder of an unpacked capture. Prints for each node, share of traces kept
 //! and producer: lines that have a span, trace precision, trace recall, the share of exact spans among the right traces; of
 //! the lines whose trace was dropped the share that was linked; lines per CPU second of the whole run (reading, learning,
 //! linking). At the end, over all: links by confidence.
-//! With `--stream` spans and lines come as they were made, lines are decided every so many seconds once they have waited
-//! (10 seconds), and those of the first seconds (60) are left out, when little was learned; next to it stands what the same
+//! With `--stream` spans come as their requests did (`traces.received.txt` beside the traces; else each 5 seconds) and lines as
+//! they were made; lines are decided every so many seconds once their spans have come or they have waited (10 seconds; with
+//! `--fixed 1` all of them wait), and those of the first seconds (60) are left out, when little was learned; next to it stands what the same
 //! lines reach when all are decided at once; the links of both are written to a folder where one is given. CPU time is told
 //! by part: taking in spans and lines, learning and deciding, giving out links.
 
@@ -37,6 +38,7 @@ const NODES: [&str; 5] = ["crio", "containerd", "seed", "boutique", "trainticket
 struct Stream {
     step: f64,
     wait: f64,
+    is_fixed: bool,
     after: f64,
     /// Where links are kept.
     keep: Option<PathBuf>,
@@ -44,8 +46,8 @@ struct Stream {
 
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
-    let (mut nodes, mut percents, mut stream, mut wait, mut after, mut keep) =
-        (Vec::new(), Vec::new(), None, 10.0, 60.0, None);
+    let (mut nodes, mut percents, mut stream, mut wait, mut after, mut keep, mut is_fixed) =
+        (Vec::new(), Vec::new(), None, 10.0, 60.0, None, false);
     while let Some(word) = words.next() {
         let mut number =
             || -> Result<f64> { Ok(words.next().with_context(|| format!("{word} needs a number"))?.parse::<f64>()?) };
@@ -53,6 +55,7 @@ fn main() -> Result<()> {
             "--percent" => percents.push(number()? as u64),
             "--stream" => stream = Some(number()?),
             "--wait" => wait = number()?,
+            "--fixed" => is_fixed = number()? > 0.0,
             "--after" => after = number()?,
             "--keep" => keep = words.next().map(PathBuf::from),
             _ => nodes.push(word),
@@ -75,7 +78,7 @@ fn main() -> Result<()> {
     match stream {
         Some(step) => {
             percents.extend(percents.is_empty().then_some(100));
-            play_all(&nodes, &percents, &node, &Stream { step, wait, after, keep })
+            play_all(&nodes, &percents, &node, &Stream { step, wait, is_fixed, after, keep })
         }
         None => {
             percents.extend(percents.is_empty().then_some([100, 50, 20, 5]).into_iter().flatten());
@@ -96,9 +99,11 @@ fn play_all(
         for percent in percents {
             let mut node = node(name, *percent)?;
             let replay = Replay::load(&node.logs, &node.traces)?;
-            let pace = Pace { wait: (stream.wait * 1e9) as i64, ..Pace::seconds(stream.step) };
+            let pace =
+                Pace { wait: (stream.wait * 1e9) as i64, is_fixed: stream.is_fixed, ..Pace::seconds(stream.step) };
             let (mut stream_costs, mut whole_costs) = (Costs::default(), Costs::default());
-            let streamed = replay.stream(pace, Memory::default(), &mut |part, act| stream_costs.add(part, act));
+            let (streamed, waited) =
+                replay.stream(pace, Memory::default(), &mut |part, act| stream_costs.add(part, act));
             let at_once = replay.whole(&mut |part, act| whole_costs.add(part, act));
             let lasts = replay.lasts() as f64 / 1e9;
             if lasts > stream.after {
@@ -112,6 +117,7 @@ fn play_all(
                 }
                 anyhow::Ok(node.score())
             };
+            println!("{short:<24} {percent:>4} waited s: {}", told_waits(&replay, stream.after, (&streamed, &waited)));
             let (streamed, at_once) = (score(&streamed, "stream")?, score(&at_once, "once")?);
             for (producer, tally) in streamed.score.producers.iter().filter(|(_, tally)| tally.labelled > 0) {
                 let share = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.4}"));
@@ -135,6 +141,16 @@ fn play_all(
         }
     }
     Ok(())
+}
+
+/// How long lines with a link were waited with, after the first seconds.
+fn told_waits(replay: &Replay, after: f64, (links, waited): (&[Option<Link>], &[i64])) -> String {
+    let from = replay.lines_before(replay.begins() + (after * 1e9) as i64).count();
+    let linked = links.iter().zip(waited).skip(from).filter(|(link, _)| link.is_some());
+    let mut waits: Vec<f64> = linked.map(|(_, waited)| *waited as f64 / 1e9).collect();
+    waits.sort_by(f64::total_cmp);
+    let quantile = |share: f64| waits.get((waits.len() as f64 * share) as usize).copied().unwrap_or_default();
+    format!("p50 {:.1}, p90 {:.1}, p99 {:.1}", quantile(0.5), quantile(0.9), quantile(0.99))
 }
 
 /// CPU time of each part, in seconds.

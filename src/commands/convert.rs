@@ -12,11 +12,9 @@ use std::time::Duration;
 
 use spanline_parsers::detect::Expect;
 
-use super::rules::{listed, parsed};
-use crate::assemble::{AssembleSettings, Assembler, Counts, SourceFormats};
+use crate::assemble::{AssembleSettings, Assembler};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::cli::{FromFormat, ToFormat};
-use crate::counts::Named;
 use crate::decode::Envelopes;
 use crate::export::fields::RecordContext;
 use crate::export::formats::terminal::Style;
@@ -29,8 +27,6 @@ use crate::input::open;
 use crate::input::read::{ChunkReader, LookFor, ReadError, ReadLimits};
 use crate::input::sources;
 use crate::input::writers::Writers;
-use crate::line_rules::LineRules;
-use crate::line_rules::redact::Redactor;
 use crate::record::sink::RecordSink;
 use crate::record::{Envelope, Origin, Record};
 use crate::unpack;
@@ -56,8 +52,6 @@ pub struct ConvertConfig {
     pub from: FromFormat,
     /// What to write.
     pub to: ToFormat,
-    /// What is wanted with lines.
-    pub rules: LineRules,
     /// How times without a year or zone are read.
     pub calendar: CalendarSettings,
     /// Limits of reading.
@@ -119,10 +113,8 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
         records: 0,
         file: None,
         head: json::Head::new(None),
-        counts: Counts::default(),
+        nul_bytes: 0,
         failed: None,
-        redactor: config.rules.redactor.as_deref(),
-        redacted: Named::default(),
     };
     let stdin = [PathBuf::from(STDIN)];
     let files = if config.files.is_empty() { &stdin[..] } else { &config.files };
@@ -148,9 +140,7 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
         }
     }
     sink.flush();
-    outcome.nul_bytes = sink.counts.nul_prefix_bytes;
-    outcome.notices.extend(parsed(&config.rules.formats, &sink.counts.custom));
-    outcome.notices.extend(listed("redacted", &sink.redacted));
+    outcome.nul_bytes = sink.nul_bytes;
     match sink.failed {
         Some(source) if source.kind() != io::ErrorKind::BrokenPipe => {
             Err(ConvertError::Output { source, records: sink.records })
@@ -162,8 +152,6 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
 /// What is known of a source before its first line.
 struct Source {
     origin: Origin,
-    /// The path as it was given.
-    shown: String,
     calendar: CalendarSettings,
 }
 
@@ -176,7 +164,7 @@ impl Source {
         let by_name = || if config.files.len() > 1 { sources::origin_of(&shown) } else { Origin::default() };
         let mut origin = sources::origin_of_container(&canonical).unwrap_or_else(by_name);
         config.writers.put_over(config.writers.of(given, &shown), &mut origin);
-        Source { origin, calendar, shown: shown.into_owned() }
+        Source { origin, calendar }
     }
 }
 
@@ -184,7 +172,7 @@ fn convert_one<R: Read, W: Write>(
     config: &ConvertConfig,
     source: Source,
     input: R,
-    sink: &mut Writer<'_, W>,
+    sink: &mut Writer<W>,
     stop: &AtomicBool,
 ) -> Result<(), ReadError> {
     let (mut envelopes, expect) = wanted(config.from);
@@ -198,7 +186,6 @@ fn convert_one<R: Read, W: Write>(
         drop_nul_lines: false,
         keep_ansi: config.keep_ansi,
         journal_fields: config.journal_fields,
-        formats: SourceFormats { all: config.rules.formats.clone(), file: source.shown.into() },
     };
     let mut assembler = Assembler::new(0, Arc::new(source.origin), Calendar::new(&source.calendar), settings);
     let mut reader = ChunkReader::new(input, config.limits);
@@ -219,7 +206,7 @@ fn convert_one<R: Read, W: Write>(
         }
     };
     assembler.flush(sink);
-    sink.counts.add(assembler.counts());
+    sink.nul_bytes += assembler.counts().nul_prefix_bytes;
     ended
 }
 
@@ -247,7 +234,7 @@ fn wanted(from: FromFormat) -> (Envelopes, Expect) {
     }
 }
 
-struct Writer<'r, W> {
+struct Writer<W> {
     output: W,
     buffer: Vec<u8>,
     to: ToFormat,
@@ -257,27 +244,12 @@ struct Writer<'r, W> {
     /// The file that is read, if each record is to say it.
     file: Option<String>,
     head: json::Head,
-    /// What all files are made of.
-    counts: Counts,
+    nul_bytes: u64,
     failed: Option<io::Error>,
-    redactor: Option<&'r Redactor>,
-    /// What was blacked out, by rule.
-    redacted: Named,
 }
 
-impl<W: Write> RecordSink for Writer<'_, W> {
+impl<W: Write> RecordSink for Writer<W> {
     fn record(&mut self, record: &Record<'_>) {
-        let Some(redactor) = self.redactor else { return self.write(record) };
-        let counts = &mut self.redacted;
-        match redactor.record(record, &mut |rule| counts.add(redactor.name(rule), 1)) {
-            Some(redacted) => self.write(&redacted.in_place_of(record)),
-            None => self.write(record),
-        }
-    }
-}
-
-impl<W: Write> Writer<'_, W> {
-    fn write(&mut self, record: &Record<'_>) {
         let context = RecordContext { file: self.file.as_deref().map(str::as_bytes), ..RecordContext::default() };
         self.records += u64::from(self.failed.is_none());
         match self.to {
@@ -292,7 +264,7 @@ impl<W: Write> Writer<'_, W> {
     }
 }
 
-impl<W: Write> Writer<'_, W> {
+impl<W: Write> Writer<W> {
     fn flush(&mut self) {
         if self.failed.is_none()
             && let Err(error) = self.output.write_all(&self.buffer).and_then(|()| self.output.flush())

@@ -7,6 +7,5 @@ pub mod explain;
 pub mod flags;
 mod progress;
 mod remedy;
-mod rules;
 pub mod score;
 pub mod status;

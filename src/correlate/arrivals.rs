@@ -3,8 +3,12 @@
 //! In go spans and records as they come, out come the times of the lines that are due, and the spans that they may lie in.
 //! What a line says is not looked at but for the trace that it names.
 
+use super::due::Due;
 use super::index::{RecentSpans, SpanIndex};
-use super::learn::Sample;
+use super::learn::{DueLines, Sample};
+use super::sources::Sources;
+use super::text::hash::NumberMap;
+use super::watermarks::Watermarks;
 use crate::record::Record;
 
 /// Spans so long before and after lines are looked at too, ns: lines tell of those next to them, and words and clocks of
@@ -15,15 +19,23 @@ const AROUND_NS: i64 = 1_000_000_000;
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     pub(crate) spans: RecentSpans,
-    /// Of each line that is not due: its time, and the low half of the trace id that it names, 0 where it names none.
-    lines: Vec<(i64, u64)>,
+    pub(crate) watermarks: Watermarks,
+    /// Those that are not due.
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    time: i64,
+    /// The low half of the trace id that it names, 0 where it names none.
+    trace: u64,
+    source: u32,
 }
 
 /// Lines that are due.
 #[derive(Debug)]
-pub(crate) struct Due {
-    /// Of the first and the last.
-    pub(crate) times: (i64, i64),
+pub(crate) struct Selected {
+    pub(crate) lines: DueLines,
     /// The low halves of the trace ids that they name.
     traces: Vec<u64>,
 }
@@ -32,39 +44,52 @@ impl Arrivals {
     /// For the spans of an index.
     pub(crate) fn new(index: &SpanIndex) -> Arrivals {
         let spans = RecentSpans::new(index.words.seed(), index.limits());
-        Arrivals { spans, lines: Vec::new() }
+        Arrivals { spans, watermarks: Watermarks::default(), lines: Vec::new() }
     }
 
     /// A line has come.
     pub(crate) fn add_line(&mut self, record: &Record<'_>) {
         let trace = record.entry.trace.trace_id.and_then(|id| id.last_chunk().copied()).map_or(0, u64::from_be_bytes);
         if let Some(time) = record.time {
-            self.lines.push((time, trace));
+            self.lines.push(Line { time, trace, source: record.source });
         }
     }
 
     /// Bytes that are kept.
     pub(crate) fn bytes(&self) -> usize {
-        self.spans.bytes() + self.lines.capacity() * size_of::<(i64, u64)>()
+        self.spans.bytes() + self.watermarks.bytes() + self.lines.capacity() * size_of::<Line>()
     }
 
-    /// The lines up to `due`, which are no longer waited for; those before `from` are not looked at.
-    pub(crate) fn due(&mut self, due: i64, from: i64) -> Option<Due> {
-        let mut found: Option<Due> = None;
-        self.lines.retain(|(time, trace)| {
-            if (from..=due).contains(time) {
-                let due = found.get_or_insert_with(|| Due { times: (*time, *time), traces: Vec::new() });
-                due.times = (due.times.0.min(*time), due.times.1.max(*time));
-                due.traces.extend((*trace != 0).then_some(*trace));
+    /// Of each source with lines that are not decided: up to when all of their spans have come.
+    pub(crate) fn settled(&self, sources: &Sources, now: i64) -> NumberMap<u32, i64> {
+        let mut settled: NumberMap<u32, i64> = NumberMap::default();
+        for line in &self.lines {
+            settled.entry(line.source).or_insert_with(|| {
+                let writers = sources.of_source(line.source).iter();
+                let settled = writers.map(|writer| self.watermarks.settled(&writer.resources, now));
+                settled.min().flatten().unwrap_or(i64::MIN)
+            });
+        }
+        settled
+    }
+
+    /// The lines that are due, which are no longer waited for; those before `from` (ns since the epoch) are not looked at.
+    pub(crate) fn due(&mut self, due: &Due, from: i64) -> Option<Selected> {
+        let mut selected = Selected { lines: DueLines::default(), traces: Vec::new() };
+        self.lines.retain(|line| {
+            let due = due.up_to(line.source);
+            if (from..=due).contains(&line.time) {
+                selected.lines.add(line.source, line.time, due);
+                selected.traces.extend((line.trace != 0).then_some(line.trace));
             }
-            *time > due
+            line.time > due
         });
-        found
+        selected.lines.times().map(|_| selected)
     }
 
     /// Has the index show the spans that lines may lie in.
-    pub(crate) fn show_around(&self, index: &mut SpanIndex, due: &Due) {
-        let (from, to) = due.times;
+    pub(crate) fn show_around(&self, index: &mut SpanIndex, due: &Selected) {
+        let Some((from, to)) = due.lines.times() else { return };
         let window = (from.saturating_sub(AROUND_NS), to.saturating_add(AROUND_NS));
         index.show(&self.spans, &self.spans.select(window, &due.traces));
     }

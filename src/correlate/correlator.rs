@@ -5,6 +5,7 @@
 //! what names requests, never a line. Where spans come from, and where links go, is not known here.
 
 use super::arrivals::Arrivals;
+use super::due::Due;
 use super::explain;
 use super::explanation::Explanation;
 use super::index::{IndexStats, Limits, SpanIndex};
@@ -35,8 +36,8 @@ pub struct Correlator {
     pub(crate) engine: Engine,
     /// Where spans and lines come together, and are decided as they go: see [`Correlator::advance`].
     pub(crate) stream: Option<Box<Arrivals>>,
-    /// Lines up to here are decided, ns since the epoch.
-    pub(crate) decided: i64,
+    /// Lines up to here are decided.
+    pub(crate) due: Due,
 }
 
 /// What correlation could not keep.
@@ -67,7 +68,7 @@ impl Correlator {
             limits: LearningLimits::default(),
             engine: Engine::default(),
             stream: None,
-            decided: i64::MIN,
+            due: Due::at(i64::MIN),
         }
     }
 
@@ -114,7 +115,12 @@ impl Correlator {
     /// Takes in a span.
     pub fn add_span(&mut self, resource: &ResourceFact<'_>, span: &SpanFact<'_>) {
         match &mut self.stream {
-            Some(stream) => self.index.read_recent(&mut stream.spans, resource, span),
+            Some(stream) => {
+                let span = self.index.read_recent(&mut stream.spans, resource, span);
+                let service = self.index.resource(span.resource).service_number;
+                let Arrivals { spans, watermarks, .. } = &mut **stream;
+                watermarks.span(&span, service, |id| spans.has(&span.trace_id, id));
+            }
             None => self.index.add(resource, span),
         }
     }
@@ -189,7 +195,7 @@ impl Correlator {
         };
         match task {
             Task::Whole | Task::Window(_) => self.requests.settle(&self.index, &of_crio, None, true),
-            Task::Decide(_, times) => self.requests.settle(&self.index, &of_crio, Some(times), false),
+            Task::Decide(_, due) => self.requests.settle(&self.index, &of_crio, due.times(), false),
             Task::Learn(_, sample) if of_crio.iter().any(|resource| is_of(resource, &sample.services)) => {
                 self.requests.settle(&self.index, &of_crio, Some(sample.times), true);
             }

@@ -8,16 +8,20 @@
 mod arrivals;
 pub mod config;
 mod correlator;
+mod delays;
+mod due;
 mod explain;
 pub mod explanation;
 mod hint;
 pub mod index;
 mod learn;
+mod open_spans;
 mod requests;
 mod rules;
 mod sources;
 mod stream;
 mod text;
+mod watermarks;
 
 pub use correlator::{Correlator, CorrelatorStats};
 pub use index::{Key, Resource};

@@ -71,6 +71,11 @@ impl Sources {
         self.list.get(source as usize)?.iter().find(|writer| writer.origin == *origin)
     }
 
+    /// Those of a source.
+    pub(crate) fn of_source(&self, source: u32) -> &[Writer] {
+        self.list.get(source as usize).map_or(&[], Vec::as_slice)
+    }
+
     /// All that are kept.
     pub(crate) fn writers(&self) -> impl Iterator<Item = &Writer> {
         self.list.iter().flatten()

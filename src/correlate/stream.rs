@@ -6,7 +6,8 @@
 
 use super::arrivals::Arrivals;
 use super::correlator::Correlator;
-use super::learn::{CONTEXT_NS, Progress, Task};
+use super::due::Due;
+use super::learn::{Progress, Task};
 
 /// How a stream is followed.
 #[derive(Debug, Clone, Copy)]
@@ -50,27 +51,57 @@ impl Correlator {
         self.sources.source_ends(source);
     }
 
+    /// All spans of a request were given, which has come at this time (ns since the epoch).
+    pub fn request_ends(&mut self, now: i64) {
+        if let Some(stream) = &mut self.stream {
+            stream.watermarks.request_ends(now);
+        }
+    }
+
     /// Decides the lines up to `due` (ns since the epoch) that were observed since the last time: their links are there
     /// until the next. Call it when the spans they may lie in have come, or the time is up; what comes later for them is
     /// only learned from. It costs by the lines and spans that are new, and what is near them in time.
     pub fn advance(&mut self, due: i64, memory: Memory) {
+        self.step(due, None, memory);
+    }
+
+    /// The same, and decides later lines too, of sources whose spans have come further by `now`, as requests tell: see
+    /// [`Correlator::request_ends`].
+    pub fn advance_at(&mut self, now: i64, due: i64, memory: Memory) {
+        self.step(due, Some(now), memory);
+    }
+
+    /// Up to when the lines of a source were decided at the last step, ns since the epoch.
+    pub fn decided_up_to(&self, source: u32) -> i64 {
+        self.due.up_to(source)
+    }
+
+    fn step(&mut self, due: i64, now: Option<i64>, memory: Memory) {
         let Some(mut stream) = self.stream.take() else { return };
         self.engine.begin_step();
-        let spans_from = self.needed_from(due, memory);
+        self.sources.find_resources(&self.index);
+        // Spans and requests that ended before are not needed any more: lines follow those that were decided before.
+        let spans_from = memory.spans_from(self.due.all.min(due));
+        self.due = Due::at(due);
+        let services = self.sources.services(&self.index);
+        if let Some(now) = now {
+            self.due.sources = stream.settled(&self.sources, now);
+            self.engine.hold_new_kinds(&services, &mut self.due.sources);
+        }
         stream.spans.forget_before(spans_from, due);
+        stream.watermarks.forget_before(due);
         self.index.forget_names(&mut stream.spans);
-        if let Some(lines) = stream.due(due, spans_from) {
+        if let Some(due_lines) = stream.due(&self.due, spans_from) {
             self.forget_requests_before(spans_from);
-            self.sources.find_resources(&self.index);
             let progress = memory.progress(due);
-            if let Some(sample) = self.engine.sample(&self.sources.services(&self.index), progress) {
+            if let Some(sample) = self.engine.sample(&services, progress) {
                 stream.show_traces(&mut self.index, &sample);
                 self.sources.find_ranges(&self.index);
                 self.decide(Task::Learn(progress, &sample));
             }
-            stream.show_around(&mut self.index, &lines);
+            stream.show_around(&mut self.index, &due_lines);
             self.sources.find_ranges(&self.index);
-            self.decide(Task::Decide(progress, with_context(lines.times)));
+            self.decide(Task::Decide(progress, &due_lines.lines));
         }
         self.stream = Some(stream);
     }
@@ -94,8 +125,9 @@ impl Correlator {
     pub fn decide_up_to(&mut self, due: i64, memory: Memory) {
         self.engine.follow();
         self.engine.begin_step();
-        let needed_from = self.needed_from(due, memory);
-        self.forget_requests_before(needed_from);
+        // However many these are, they follow those that were decided before.
+        let before = std::mem::replace(&mut self.due, Due::at(due));
+        self.forget_requests_before(memory.spans_from(before.all.min(due)));
         self.decide(Task::Window(memory.progress(due)));
     }
 
@@ -105,22 +137,10 @@ impl Correlator {
         self.index.bytes() + spans + self.engine.bytes()
     }
 
-    /// Spans and requests that ended before are not needed any more where lines up to `due` are decided now: however many
-    /// these are, they follow those that were decided before.
-    fn needed_from(&mut self, due: i64, memory: Memory) -> i64 {
-        let before = std::mem::replace(&mut self.decided, due);
-        memory.spans_from(before.min(due))
-    }
-
     fn forget_requests_before(&mut self, time: i64) {
         self.requests.forget_before(time);
         self.rounded.retain(|row| row.2 >= time);
     }
-}
-
-/// Times of lines, and a little more on both sides: lines next to each other tell of the same requests.
-fn with_context((from, to): (i64, i64)) -> (i64, i64) {
-    (from.saturating_sub(CONTEXT_NS), to.saturating_add(CONTEXT_NS))
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use super::sent_before::LaneShipper;
 use crate::correlate::index::Limits;
 use crate::correlate::{Correlator, LearningLimits, Memory};
 use crate::export::shipper::LinkedBy;
-use crate::metrics::{Counter, Metrics};
-use crate::record::Record;
+use crate::metrics::{Counter, Histogram, Metrics};
 use crate::record::sink::{RecordSink, SourceSink};
+use crate::record::{Producer, Record};
 use crate::spans::scan::{self, Room};
 use crate::waiting::{Item, Place, Waiting};
 
@@ -60,7 +60,28 @@ pub(super) struct Linking {
     used: u32,
     /// Lines whose spans have passed already.
     late: Option<LateEvents>,
+    waits: Waits,
     metrics: Arc<Metrics>,
+}
+
+/// How long lines were waited with.
+struct Waits {
+    metrics: Arc<Metrics>,
+    /// Of the program that wrote the last.
+    last: Option<(Producer, Arc<Histogram>)>,
+}
+
+impl Waits {
+    fn add(&mut self, record: &Record<'_>, now: i64) {
+        let Some(time) = record.time else { return };
+        let producer = record.origin.producer;
+        if self.last.as_ref().is_none_or(|(last, _)| *last != producer) {
+            self.last = Some((producer, self.metrics.link_waits(producer.name())));
+        }
+        if let Some((_, waits)) = &self.last {
+            waits.add(Duration::from_nanos(u64::try_from(now.saturating_sub(time)).unwrap_or_default()));
+        }
+    }
 }
 
 /// What waits of one source.
@@ -111,6 +132,7 @@ impl Linking {
             unused: VecDeque::new(),
             used: 0,
             late,
+            waits: Waits { metrics: metrics.clone(), last: None },
             metrics: metrics.clone(),
         }
     }
@@ -129,6 +151,7 @@ impl Linking {
             }
             correlator.add_span(resource, span);
         });
+        correlator.request_ends(self.now.1);
     }
 
     /// For a source that was not read before, or is read again.
@@ -189,20 +212,23 @@ impl Linking {
         self.waiting_records > 0 && self.waiting_bytes > self.settings.waiting_bytes_max
     }
 
-    /// Decides the lines that have waited for long enough, or all; up to when they are, ns since the epoch. `None` where it is
-    /// not time.
-    pub(super) fn decide(&mut self, all: bool) -> Option<i64> {
+    /// Decides the lines whose spans have come, or that have waited for long enough, or all; false where it is not time.
+    pub(super) fn decide(&mut self, all: bool) -> bool {
         let (now, now_nanos) = self.now;
         let is_full = self.is_full();
         if now < self.next_at && !all && !is_full {
-            return None;
+            return false;
         }
         self.next_at = now + STEP;
         self.too_many_wait.add(u64::from(is_full && !all));
-        let wait = if all || is_full { 0 } else { nanos(self.settings.wait) };
-        let due = now_nanos.saturating_sub(wait);
-        self.correlator.advance(due, self.memory);
-        Some(due)
+        match all || is_full {
+            true => self.correlator.advance(now_nanos, self.memory),
+            false => {
+                let due = now_nanos.saturating_sub(nanos(self.settings.wait));
+                self.correlator.advance_at(now_nanos, due, self.memory);
+            }
+        }
+        true
     }
 
     /// All records were given that are decided.
@@ -217,7 +243,7 @@ impl Linking {
     }
 
     /// Gives the records of a source that are decided, or all.
-    pub(super) fn give(&mut self, held: &mut Held, due: i64, all: bool, shipper: &mut LaneShipper<'_>) {
+    pub(super) fn give(&mut self, held: &mut Held, all: bool, shipper: &mut LaneShipper<'_>) {
         let end = held.waiting.end();
         let before = held.waiting.bytes();
         let aged_before = self.now.1.saturating_sub(nanos(self.settings.wait)).saturating_sub(AHEAD_FOR_NS);
@@ -227,8 +253,9 @@ impl Linking {
             aged = aged.max(place);
         }
         held.first = None;
+        let due = self.correlator.decided_up_to(held.number);
         let mut records = 0;
-        let first = &mut held.first;
+        let (first, waits, now) = (&mut held.first, &mut self.waits, self.now.1);
         let mut linked = LinkedBy { shipper, linker: &self.correlator };
         let mut give = |item: Item<'_>, is_aged: bool| {
             if let Item::Record(record) = &item
@@ -238,7 +265,10 @@ impl Linking {
                 *first = Some((record.position.file, record.position.offset));
                 return ControlFlow::Break(());
             }
-            records += u64::from(matches!(item, Item::Record(_)));
+            if let Item::Record(record) = &item {
+                records += 1;
+                waits.add(record, now);
+            }
             item.give(&mut linked);
             ControlFlow::Continue(())
         };
@@ -276,7 +306,6 @@ impl RecordSink for LaneSink<'_, '_> {
     #[inline]
     fn record(&mut self, record: &Record<'_>) {
         if let Some((linking, held)) = &mut self.waits
-            && !self.shipper.drops_all_of_writer(record)
             && linking.holds(held, record)
         {
             return;

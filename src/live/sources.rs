@@ -157,10 +157,12 @@ impl<'s> Sources<'s> {
 
     /// Decides lines that wait, if it is time or all are to be, and gives them.
     pub(super) fn decide(&mut self, all: bool) {
-        let Some(due) = self.linking.as_mut().and_then(|linking| linking.decide(all)) else { return };
+        if !self.linking.as_mut().is_some_and(|linking| linking.decide(all)) {
+            return;
+        }
         for number in std::mem::take(&mut self.waiting) {
             let Some(source) = self.read.get_mut(&number) else { continue };
-            source.give_decided(due, all, &mut Out { shipper: &mut self.shipper, linking: self.linking.as_mut() });
+            source.give_decided(all, &mut Out { shipper: &mut self.shipper, linking: self.linking.as_mut() });
             if source.waits() {
                 self.waiting.insert(number);
             }
@@ -168,7 +170,7 @@ impl<'s> Sources<'s> {
             self.tell_open(number);
         }
         for mut source in std::mem::take(&mut self.ended) {
-            source.give_decided(due, all, &mut Out { shipper: &mut self.shipper, linking: self.linking.as_mut() });
+            source.give_decided(all, &mut Out { shipper: &mut self.shipper, linking: self.linking.as_mut() });
             self.since.get_or_insert(self.now.0);
             tell_open(&mut source, &mut self.positions.borrow_mut());
             if source.waits() {

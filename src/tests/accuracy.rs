@@ -143,7 +143,7 @@ const STREAM_FLOORS: &[(f64, &str, &str, f64, f64)] = &[
     (1.0, "crio", "pods", 0.01, 0.04),
     (10.0, "crio", "crio", 0.003, 0.02),
     (10.0, "crio", "pods", 0.005, 0.03),
-    (1.0, "boutique", "pods", 0.003, 0.04),
+    (1.0, "boutique", "pods", 0.003, 0.05),
     (10.0, "boutique", "pods", 0.003, 0.03),
 ];
 const STREAM_LEARNS_NS: i64 = 20_000_000_000;
@@ -158,11 +158,15 @@ fn a_stream_is_linked_as_it_goes() {
         let replay = Replay::load(&node.logs, &node.traces).unwrap();
         assert!(replay.lasts() > STREAM_LEARNS_NS + 5_000_000_000 && replay.len() > 3_000);
         node.leave_out(replay.lines_before(replay.begins() + STREAM_LEARNS_NS)).unwrap();
-        let [streamed, at_once] = [
-            replay.stream(Pace::seconds(step), Memory::default(), &mut |_: Part, act| act()),
-            replay.whole(&mut |_: Part, act| act()),
-        ]
-        .map(|links| {
+        let (streamed, waits) = replay.stream(Pace::seconds(step), Memory::default(), &mut |_: Part, act| act());
+        let learned = replay.lines_before(replay.begins() + STREAM_LEARNS_NS).count();
+        let mut waits = waits[learned..].to_vec();
+        waits.sort_unstable();
+        let (half, longest) = (waits[waits.len() / 2] as f64 / 1e9, waits[waits.len() - 1] as f64 / 1e9);
+        assert!(longest < 11.0 + step, "{name} in steps of {step} s: {longest} s");
+        // The kinds of lines of the other are new for most of its time.
+        assert!((name, step) != ("boutique", 1.0) || half < 6.0, "{half} s");
+        let [streamed, at_once] = [streamed, replay.whole(&mut |_: Part, act| act())].map(|links| {
             replay.write(&links, &node.links).unwrap();
             node.score().score.producers
         });

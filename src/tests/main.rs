@@ -35,7 +35,6 @@ mod jaeger;
 mod journal;
 mod journal_commands;
 mod operators;
-mod rules;
 mod span_events;
 mod tidy;
 mod trace_formats;

@@ -5,11 +5,11 @@
 //! line. [`resolve`] is where all of it comes together.
 
 mod destinations;
-pub(super) mod fields;
+mod fields;
 mod file;
 mod file_tap;
 mod journal;
-pub(super) mod keys;
+mod keys;
 mod nearest;
 mod own_output;
 mod own_telemetry;
@@ -17,7 +17,6 @@ mod paths;
 mod reload;
 mod resolve;
 mod tap;
-pub(super) mod text;
 
 pub use reload::{Reload, reload};
 pub use resolve::agent;

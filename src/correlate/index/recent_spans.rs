@@ -122,6 +122,11 @@ impl RecentSpans {
         IndexStats { spans: self.len() as u64, duplicates: self.duplicates, evicted: self.evicted }
     }
 
+    /// Whether a span with these ids is kept.
+    pub(crate) fn has(&self, trace_id: &[u8; 16], span_id: &[u8; 8]) -> bool {
+        self.ids.find(trace_id, span_id, |number| &self.row(number).span).is_some()
+    }
+
     /// Spans that are kept.
     pub(crate) fn len(&self) -> usize {
         match self.segments.back() {

@@ -147,15 +147,16 @@ impl SpanIndex {
         }
     }
 
-    /// The same along a stream, where spans are shown window by window: see [`SpanIndex::show`].
-    pub(crate) fn read_recent(&mut self, recent: &mut RecentSpans, resource: &ResourceFact<'_>, fact: &SpanFact<'_>) {
-        let span = self.read(resource, fact);
+    /// The same along a stream, where spans are shown window by window: see [`SpanIndex::show`]. Returns the span.
+    pub(crate) fn read_recent(&mut self, recent: &mut RecentSpans, of: &ResourceFact<'_>, fact: &SpanFact<'_>) -> Span {
+        let span = self.read(of, fact);
         let events: Vec<(u64, i64)> = Events::of(&self.hasher, fact).collect();
         let mut keys = Vec::new();
         Keys::each(&self.hasher, fact, |key| keys.push(key));
         let failure = fact.failure.map(failures::kept);
         let words = self.words.read(fact);
         recent.add(&SpanParts { span, words, events: &events, keys: &keys, failure: failure.as_ref() });
+        span
     }
 
     /// Holds the spans of a window from now on, instead of those before: see [`RecentSpans::select`].

@@ -9,6 +9,7 @@ use super::calibrate::{self, Learned};
 use super::candidates::{CandidatePair, CandidateRow, Candidates};
 use super::clues::{DURATION, RARE_WORD, SIDE};
 use super::decisions::Decisions;
+use super::due_lines::DueLines;
 use super::evidence::{Evidence, Story};
 use super::features::edges::Edges;
 use super::features::open_spans::OpenSpans;
@@ -96,6 +97,13 @@ impl Engine {
         self.stream.as_mut()?.sample(&mut self.lines, services, due, memory)
     }
 
+    /// See [`StreamState::hold_new_kinds`].
+    pub(crate) fn hold_new_kinds(&mut self, services: &[u32], dues: &mut NumberMap<u32, i64>) {
+        if let Some(stream) = &mut self.stream {
+            stream.hold_new_kinds(&self.lines, services, dues);
+        }
+    }
+
     /// Keeps what the next [`Engine::settle`] learns of each line, for [`Engine::story`].
     pub(crate) fn keep_evidence(&mut self) {
         self.keeps_evidence = true;
@@ -137,7 +145,7 @@ impl Engine {
             Task::Whole => self.settle(index, writers, rules),
             Task::Window(progress) => self.settle_window(index, writers, rules, progress),
             Task::Learn(progress, sample) => self.learn(index, writers, rules, sample, progress),
-            Task::Decide(progress, times) => self.advance(index, writers, rules, times, progress),
+            Task::Decide(progress, due) => self.advance(index, writers, rules, due, progress),
         }
     }
 
@@ -189,20 +197,20 @@ impl Engine {
         self.stream = Some(stream);
     }
 
-    /// Decides the lines of a stream from the first to the last of these times, by what was learned.
+    /// Decides the lines of a stream that are due, by what was learned.
     fn advance(
         &mut self,
         index: &SpanIndex,
         writers: Writers<'_>,
         rules: Rules<'_>,
-        times: (i64, i64),
+        due_lines: &DueLines,
         Progress { due, memory, .. }: Progress,
     ) {
         let Some(mut stream) = self.stream.take() else { return };
-        let mut lines = stream.lines_between(&self.lines, times);
+        let mut lines = stream.lines_around(&self.lines, due_lines);
         lines.narrow(rules.bounds);
-        self.decide(index, writers, rules, lines, due, How::ByModel(&mut stream));
-        stream.close(&mut self.lines, writers.services, due, memory);
+        self.decide(index, writers, rules, lines, i64::MAX, How::ByModel(&mut stream));
+        stream.close(&mut self.lines, writers.services, (due_lines, due), memory);
         self.stream = Some(stream);
     }
 

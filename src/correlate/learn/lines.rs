@@ -51,6 +51,8 @@ pub(crate) struct Line {
     pub(crate) producer: Producer,
     /// It was decided; others still learn from it.
     pub(crate) is_decided: bool,
+    /// Along a stream: it is looked at for what it tells of others, and decided later.
+    pub(crate) is_waiting: bool,
     /// Along a stream: it was counted, to tell when to learn.
     pub(crate) is_counted: bool,
     /// Along a stream: what it teaches was kept, and it is not learned from again.
@@ -60,7 +62,7 @@ pub(crate) struct Line {
 impl Line {
     /// It is to be decided once all up to `due` are.
     pub(crate) fn is_due(&self, due: i64) -> bool {
-        !self.is_decided && self.time <= due
+        !self.is_decided && !self.is_waiting && self.time <= due
     }
 }
 
@@ -123,6 +125,7 @@ impl Lines {
             from_journal: record.envelope == Envelope::Journal,
             producer: record.origin.producer,
             is_decided: false,
+            is_waiting: false,
             is_counted: false,
             is_learned: false,
         });

@@ -21,6 +21,7 @@ mod clues;
 mod clutter;
 mod decay;
 mod decisions;
+mod due_lines;
 mod earlier_lines;
 mod em;
 mod engine;
@@ -32,6 +33,7 @@ mod gating;
 mod habit;
 mod histograms;
 mod how;
+mod kinds;
 mod limits;
 mod lines;
 mod matched_text;
@@ -57,11 +59,11 @@ mod working_set;
 mod writers;
 mod written_time;
 
+pub(crate) use due_lines::DueLines;
 pub(crate) use engine::Engine;
 pub use limits::LearningLimits;
 pub(crate) use ruled::Rules;
 pub(crate) use stream_state::Sample;
-pub(crate) use stream_tuning::CONTEXT_NS;
 pub(crate) use task::{Progress, Task};
 pub(crate) use writers::Writers;
 

@@ -4,7 +4,9 @@
 //! (see `schedule`). Decided lines are kept until they were learned from, as many of each service as a sample holds.
 
 use super::decay::DecayedStatistics;
+use super::due_lines::DueLines;
 use super::earlier_lines::EarlierLines;
+use super::kinds::Kinds;
 use super::lines::{Line, Lines};
 use super::model::Model;
 use super::schedule::Schedule;
@@ -21,6 +23,7 @@ pub(crate) struct StreamState {
     pub(crate) model: Model,
     pub(crate) earlier: EarlierLines,
     schedule: Schedule,
+    kinds: Kinds,
     /// Lines that are not decided, and those that were just before: time and place among the lines kept.
     open: Vec<(i64, u32)>,
     /// Lines that were left after those that nobody needs had gone.
@@ -39,14 +42,32 @@ pub(crate) struct Sample {
 impl StreamState {
     /// Nothing so far; so many classes are remembered.
     pub(crate) fn new(classes_max: usize) -> StreamState {
-        let (model, earlier, schedule, open, kept) = Default::default();
+        let (model, earlier, schedule, kinds, open, kept) = Default::default();
         let decayed = DecayedStatistics::new(classes_max);
-        StreamState { decayed, model, earlier, schedule, open, kept }
+        StreamState { decayed, model, earlier, schedule, kinds, open, kept }
     }
 
     /// A line was added.
     pub(crate) fn add(&mut self, time: i64, row: u32) {
         self.open.push((time, row));
+    }
+
+    /// Of each source: up to when its lines could be decided, which becomes when the first of them was written that had better
+    /// wait. `services`: of each writer.
+    pub(crate) fn hold_new_kinds(&mut self, lines: &Lines, services: &[u32], dues: &mut NumberMap<u32, i64>) {
+        let mut new = Vec::new();
+        self.kinds.fade();
+        for (time, row) in &self.open {
+            let line = &lines.rows[*row as usize];
+            let could_be = dues.get(&line.source).is_some_and(|due| time <= due) && !line.is_decided;
+            let service = services.get(line.writer as usize).copied().unwrap_or(u32::MAX);
+            if could_be && line.teaches && self.kinds.is_new(service, line.template.coarse, *time) {
+                new.push((service, line.source, *time));
+            }
+        }
+        for (_, source, time) in new.into_iter().filter(|(service, ..)| self.kinds.are_many(*service)) {
+            dues.entry(source).and_modify(|due| *due = (*due).min(time.saturating_sub(1)));
+        }
     }
 
     /// Lines to learn from before those up to `due` are decided, if it is time. `services`: of each writer; `memory`: spans
@@ -115,22 +136,36 @@ impl StreamState {
             + self.decayed.bytes()
             + self.model.bytes()
             + self.earlier.bytes()
+            + self.kinds.bytes()
     }
 
-    /// The lines of these times.
-    pub(crate) fn lines_between(&self, lines: &Lines, (from, to): (i64, i64)) -> Lines {
-        let within = |(time, _): &&(i64, u32)| (from..=to).contains(time);
-        let places: Vec<u32> = self.open.iter().filter(within).map(|(_, row)| *row).collect();
-        lines.copied(&places)
+    /// The lines that are due, and those of the same sources little before and after them, which are not decided now.
+    pub(crate) fn lines_around(&self, lines: &Lines, due: &DueLines) -> Lines {
+        let place = |(time, row): &(i64, u32)| {
+            let of = due.of(lines.rows[*row as usize].source)?;
+            let (from, to) = (of.times.0.saturating_sub(CONTEXT_NS), of.due.saturating_add(CONTEXT_NS));
+            (from..=to).contains(time).then_some(*row)
+        };
+        let places: Vec<u32> = self.open.iter().filter_map(place).collect();
+        let mut copied = lines.copied(&places);
+        for line in &mut copied.rows {
+            line.is_waiting = due.of(line.source).is_none_or(|of| line.time > of.due);
+        }
+        copied
     }
 
-    /// Lines up to `due` are decided. `services`, `memory`: as for [`StreamState::sample`].
-    pub(crate) fn close(&mut self, lines: &mut Lines, services: &[u32], due: i64, memory: i64) {
+    /// Lines are decided that were due; all up to `due` are by now. `services`, `memory`: as for [`StreamState::sample`].
+    pub(crate) fn close(
+        &mut self,
+        lines: &mut Lines,
+        services: &[u32],
+        (due_lines, due): (&DueLines, i64),
+        memory: i64,
+    ) {
         let open_from = due.saturating_sub(CONTEXT_NS);
         self.open.retain(|(time, row)| {
-            if *time <= due {
-                lines.rows[*row as usize].is_decided = true;
-            }
+            let line = &mut lines.rows[*row as usize];
+            line.is_decided |= *time <= due || due_lines.of(line.source).is_some_and(|of| *time <= of.due);
             *time > open_from
         });
         if lines.rows.len() > self.kept + self.kept / 4 + LINES_KEPT_LEAST {

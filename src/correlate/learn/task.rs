@@ -1,5 +1,6 @@
 //! What is done with lines: data only.
 
+use super::due_lines::DueLines;
 use super::stream_state::Sample;
 
 /// How far a stream has come, ns since the epoch.
@@ -23,6 +24,6 @@ pub(crate) enum Task<'s> {
     Window(Progress),
     /// Those of a sample are learned from.
     Learn(Progress, &'s Sample),
-    /// Those of a stream that are due are decided by what was learned: the first and the last of these times.
-    Decide(Progress, (i64, i64)),
+    /// Those of a stream that are due are decided by what was learned.
+    Decide(Progress, &'s DueLines),
 }

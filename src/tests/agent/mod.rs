@@ -10,6 +10,5 @@ mod links;
 mod parts;
 mod restarts;
 mod rotation;
-mod rules;
 mod tap;
 mod times;

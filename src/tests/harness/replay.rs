@@ -1,7 +1,7 @@
-//! A node's logs and traces played back in the order of their times, as a running agent sees them: spans some seconds after
-//! their end, lines as they are written, each decided once.
+//! A node's logs and traces played back in the order of their times, as a running agent sees them: spans as their requests came,
+//! lines as they are written, each decided once.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -23,8 +23,8 @@ use spanline::record::{Link, Record};
 use spanline::spans::file::{self, TraceFile};
 use spanline_parsers::{CodeSite, Entry, Field, Text, Value};
 
-/// Spans come so long after their end.
-const SPANS_LATE_NS: i64 = 3_000_000_000;
+/// Where it is not known when requests came: those of a resource come so often, with what has ended since.
+const BATCH_NS: i64 = 5_000_000_000;
 /// Links below are not made.
 const CONFIDENCE: f32 = 0.9;
 
@@ -35,6 +35,8 @@ pub(crate) struct Pace {
     pub(crate) step: i64,
     /// Lines wait so long for their spans.
     pub(crate) wait: i64,
+    /// All of them, even where their spans have come earlier.
+    pub(crate) is_fixed: bool,
     /// Spans and lines are handed over as they came within so much log time at once.
     pub(crate) chunk: i64,
 }
@@ -43,7 +45,7 @@ impl Pace {
     /// Decisions each so many seconds, of lines that have waited for ten.
     pub(crate) fn seconds(step: f64) -> Pace {
         let step = (step * 1e9) as i64;
-        Pace { step, wait: 10_000_000_000, chunk: step }
+        Pace { step, wait: 10_000_000_000, is_fixed: false, chunk: step }
     }
 }
 
@@ -66,7 +68,8 @@ pub(crate) type Run<'r> = &'r mut dyn FnMut(Part, &mut dyn FnMut());
 /// Spans and records of a node, in the order of their times.
 pub(crate) struct Replay {
     sources: Vec<Source>,
-    spans: Vec<(ResourceFact<'static>, SpanFact<'static>)>,
+    /// In the order in which they came, with the times of their requests, ns since the epoch.
+    spans: Vec<(i64, ResourceFact<'static>, SpanFact<'static>)>,
     records: Vec<Record<'static>>,
 }
 
@@ -80,7 +83,20 @@ impl Replay {
         );
         let mut replay = Replay { sources, spans: Vec::new(), records: Vec::new() };
         let mut file = TraceFile::open(traces, file::Limits::default())?;
-        while file.next_facts(&mut |resource, span| replay.spans.push(kept_span(resource, span)))?.is_some() {}
+        let received = fs::read_to_string(traces.with_file_name("traces.received.txt")).unwrap_or_default();
+        let mut received = received.lines().map(|time| time.parse().map_or(0, |time: f64| (time * 1e9) as i64));
+        loop {
+            let came = received.next();
+            let mut keep = |resource: &ResourceFact<'_>, span: &SpanFact<'_>| {
+                let came = came.unwrap_or_else(|| batch_of(resource, span.end));
+                let (resource, span) = kept_span(resource, span);
+                replay.spans.push((came, resource, span));
+            };
+            if file.next_facts(&mut keep)?.is_none() {
+                break;
+            }
+        }
+        replay.spans.sort_by_key(|(came, ..)| *came);
         each_record(&replay.sources, &mut |record| replay.records.push(kept_record(record)));
         replay.records.sort_by_key(|record| record.time.unwrap_or(i64::MAX));
         Ok(replay)
@@ -104,7 +120,7 @@ impl Replay {
     /// Links of all records when all is in. `run`: runs each part.
     pub(crate) fn whole(&self, run: Run<'_>) -> Vec<Option<Link>> {
         let mut correlator = Correlator::new(Limits::default());
-        run(Part::Spans, &mut || self.spans.iter().for_each(|(resource, span)| correlator.add_span(resource, span)));
+        run(Part::Spans, &mut || self.spans.iter().for_each(|(_, resource, span)| correlator.add_span(resource, span)));
         run(Part::Lines, &mut || self.records.iter().for_each(|record| correlator.observe(record)));
         run(Part::Deciding, &mut || correlator.settle());
         let mut links = Vec::new();
@@ -112,27 +128,26 @@ impl Replay {
         links
     }
 
-    /// Links of all records step by step. `run`: runs each part.
-    pub(crate) fn stream(&self, pace: Pace, memory: Memory, run: Run<'_>) -> Vec<Option<Link>> {
-        let mut links = vec![None; self.records.len()];
+    /// Links of all records step by step, and how long each was waited with, ns. `run`: runs each part.
+    pub(crate) fn stream(&self, pace: Pace, memory: Memory, run: Run<'_>) -> (Vec<Option<Link>>, Vec<i64>) {
+        let (mut links, mut waited) = (vec![None; self.records.len()], vec![0; self.records.len()]);
         let mut correlator = Correlator::new(Limits::default());
         correlator.follow();
         let end = self.begins() + self.lasts();
         let untimed = self.records.iter().position(|record| record.time.is_none()).unwrap_or(self.records.len());
-        let mut order: Vec<usize> = (0..self.spans.len()).collect();
-        order.sort_by_key(|span| self.spans[*span].1.end);
         let (mut now, mut arrived) = (self.begins() - 1, self.begins() - 1);
-        let [mut next_span, mut next_line, mut next_due] = [0; 3];
+        let [mut next_span, mut next_line, mut next_open] = [0; 3];
+        let mut open: Vec<usize> = Vec::new();
         loop {
             let is_last = now.saturating_add(pace.step) >= end.saturating_add(pace.wait);
             now = if is_last { i64::MAX } else { now + pace.step };
             while arrived < now && (is_last || arrived.saturating_add(pace.chunk) <= now) {
                 arrived = if is_last { now } else { arrived + pace.chunk };
-                let ended = arrived.saturating_sub(SPANS_LATE_NS);
-                let come = order[next_span..].partition_point(|span| self.spans[*span].1.end <= ended);
+                let come = self.spans[next_span..].partition_point(|(came, ..)| *came <= arrived);
                 run(Part::Spans, &mut || {
-                    for (resource, span) in order[next_span..next_span + come].iter().map(|at| &self.spans[*at]) {
-                        correlator.add_span(resource, span);
+                    for request in self.spans[next_span..next_span + come].chunk_by(|one, other| one.0 == other.0) {
+                        request.iter().for_each(|(_, resource, span)| correlator.add_span(resource, span));
+                        correlator.request_ends(request[0].0);
                     }
                 });
                 next_span += come;
@@ -143,17 +158,29 @@ impl Replay {
                 next_line += come;
             }
             let due = if is_last { end } else { now.saturating_sub(pace.wait) };
-            run(Part::Deciding, &mut || correlator.advance(due, memory));
-            let count = self.records[next_due..untimed].partition_point(|record| record.time <= Some(due));
-            let decided = next_due..if is_last { self.records.len() } else { next_due + count };
-            run(Part::Links, &mut || {
-                for at in decided.clone() {
-                    links[at] = link(&correlator, &self.records[at]);
-                }
+            run(Part::Deciding, &mut || match is_last || pace.is_fixed {
+                true => correlator.advance(due, memory),
+                false => correlator.advance_at(now, due, memory),
             });
-            next_due = decided.end;
+            let is_decided = |at: usize| {
+                let record = &self.records[at];
+                is_last || record.time.is_some_and(|time| time <= correlator.decided_up_to(record.source))
+            };
+            open.extend(next_open..next_line);
+            next_open = next_line;
+            run(Part::Links, &mut || {
+                open.retain(|at| {
+                    let is_decided = is_decided(*at);
+                    if is_decided {
+                        links[*at] = link(&correlator, &self.records[*at]);
+                        waited[*at] = now.min(end + pace.wait) - self.records[*at].time.unwrap_or(now);
+                    }
+                    !is_decided
+                });
+            });
             if is_last {
-                return links;
+                (untimed..self.records.len()).for_each(|at| links[at] = link(&correlator, &self.records[at]));
+                return (links, waited);
             }
         }
     }
@@ -180,6 +207,13 @@ impl Replay {
             (file.shown.as_str(), position.line..position.line + u64::from(position.lines))
         })
     }
+}
+
+/// When the request comes that has a span with this end.
+fn batch_of(resource: &ResourceFact<'_>, end: i64) -> i64 {
+    let of = twox_hash::XxHash64::oneshot(0, format!("{} {}", resource.service, resource.pod_uid).as_bytes());
+    let phase = (of % BATCH_NS as u64) as i64;
+    end - (end - phase).rem_euclid(BATCH_NS) + BATCH_NS
 }
 
 fn link(correlator: &Correlator, record: &Record<'_>) -> Option<Link> {
@@ -292,7 +326,6 @@ fn each_record(sources: &[Source], each: &mut dyn FnMut(&Record<'_>)) {
         stop: &stop,
         spare: Mutex::default(),
         services: &Default::default(),
-        formats: Default::default(),
     };
     for (index, source) in sources.iter().enumerate() {
         let calendar = CalendarSettings {
