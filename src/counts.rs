@@ -3,6 +3,8 @@
 //! One kind is counted for every record, so that the look-up must cost next to nothing: the list is short, and mostly
 //! the same few are met. What is counted is not known here.
 
+use std::collections::BTreeMap;
+
 use crate::record::{Method, Unlinked};
 
 /// Counts by kind, in the order of the kinds.
@@ -39,6 +41,35 @@ impl<K: Copy + Ord> Counted<K> {
     }
 }
 
+/// Counts by names that the user gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named(BTreeMap<String, u64>);
+
+impl Named {
+    /// Adds to the count of a name.
+    pub fn add(&mut self, name: &str, count: u64) {
+        match self.0.get_mut(name) {
+            Some(sum) => *sum += count,
+            None => drop(self.0.insert(name.to_owned(), count)),
+        }
+    }
+
+    /// Adds another's.
+    pub fn extend(&mut self, other: &Named) {
+        other.iter().for_each(|(name, count)| self.add(name, count));
+    }
+
+    /// Each name with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, count)| (name.as_str(), *count))
+    }
+
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.0.values().sum()
+    }
+}
+
 /// What was linked, and what was not.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LinkCounts {
@@ -62,6 +93,10 @@ pub struct LinkCounts {
     pub files_unchanged: u64,
     /// Records that were sent before, by a run without traces, and are not sent again.
     pub untraced_before: u64,
+    /// Records that rules dropped, by reason.
+    pub dropped: Named,
+    /// What rules blacked out, by rule.
+    pub redacted: Named,
 }
 
 impl LinkCounts {
@@ -77,6 +112,8 @@ impl LinkCounts {
         self.acknowledged_before += other.acknowledged_before;
         self.files_unchanged += other.files_unchanged;
         self.untraced_before += other.untraced_before;
+        self.dropped.extend(&other.dropped);
+        self.redacted.extend(&other.redacted);
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`input`] | which files there are, whose lines they hold, and their bytes as chunks of whole lines |
 //! | [`unpack`], [`files`] | compressed files; files written next to their target and renamed, never over an input |
 //! | [`decode`], [`assemble`] | envelopes off lines (recognised by `decode`, those of whole files by `assemble::wrapper_forms`), lines to records; the forms of both are parsed by `spanline-parsers` |
+//! | [`line_rules`] | what the user wants done with lines: formats of their own, which records are kept, and what is blacked out in them |
 //! | [`calendar`] | years and zones of times that have none |
 //! | [`reading`] | sources from their files to their records: opened, read and assembled once, then held (`reading::held`), or, of more than the memory holds, read side by side in the order of time (`reading::side_by_side`) |
 //! | [`waiting`] | records as bytes, until their links are known |
@@ -39,6 +40,7 @@ pub mod export;
 pub mod facts;
 pub mod files;
 pub mod input;
+pub mod line_rules;
 pub mod live;
 pub mod metrics;
 pub mod notify;

@@ -227,6 +227,8 @@ pub enum Format {
     Access,
     /// glog that is not klog.
     Glog,
+    /// One that the user describes; no parser here makes it.
+    Custom,
     /// Nothing of the above.
     #[default]
     Text,
@@ -234,7 +236,7 @@ pub enum Format {
 
 impl Format {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Format; 15] = [
+    pub const ALL: [Format; 16] = [
         Format::Klog,
         Format::KlogJson,
         Format::Logrus,
@@ -249,6 +251,7 @@ impl Format {
         Format::Python,
         Format::Access,
         Format::Glog,
+        Format::Custom,
         Format::Text,
     ];
 
@@ -269,6 +272,7 @@ impl Format {
             Format::Python => "python",
             Format::Access => "access",
             Format::Glog => "glog",
+            Format::Custom => "custom",
             Format::Text => "text",
         }
     }

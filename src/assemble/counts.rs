@@ -2,6 +2,7 @@
 
 use spanline_parsers::Format;
 
+use super::custom::CustomCounts;
 use crate::record::Envelope;
 
 /// Records by envelope and payload.
@@ -30,6 +31,8 @@ pub struct Counts {
     pub writers_over_limit: u64,
     /// Records by recognised format.
     pub formats: FormatCounts,
+    /// Records of sources in formats of the user's own, by their places.
+    pub custom: Vec<CustomCounts>,
 }
 
 impl Counts {
@@ -47,6 +50,17 @@ impl Counts {
         for (mine, others) in self.formats.iter_mut().flatten().zip(other.formats.iter().flatten()) {
             *mine += others;
         }
+        for (at, others) in other.custom.iter().enumerate() {
+            self.of_format(at).add(others);
+        }
+    }
+
+    /// Those of a format of the user's own.
+    pub fn of_format(&mut self, at: usize) -> &mut CustomCounts {
+        if self.custom.len() <= at {
+            self.custom.resize(at + 1, CustomCounts::default());
+        }
+        &mut self.custom[at]
     }
 
     /// Counts a record.

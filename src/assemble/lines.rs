@@ -83,6 +83,11 @@ impl Assembler {
     /// What becomes of a line. Lines that waited in vain have become records when it begins one.
     #[inline]
     fn next(&mut self, work: &mut Work<'_>, at: usize, line: &Logical<'_>) -> Next {
+        if self.custom.is_any()
+            && let Some(next) = self.next_by_rule(work, at, line)
+        {
+            return next;
+        }
         loop {
             let slot = &mut work.slots[at];
             let Some((number, state)) = &mut slot.open else { return Next::Begins };
@@ -100,7 +105,7 @@ impl Assembler {
 
     /// A line that goes on by its text belongs to the record, unless it came too late or is too long.
     #[cold]
-    fn may_follow(&self, open: &Logical<'_>, line: &Logical<'_>) -> bool {
+    pub(super) fn may_follow(&self, open: &Logical<'_>, line: &Logical<'_>) -> bool {
         open.content.len() + line.content.len() <= self.settings.record_bytes_max && open.is_followed_by(&line.meta)
     }
 

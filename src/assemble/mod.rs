@@ -5,6 +5,8 @@
 //! destinations are not known here.
 
 mod counts;
+mod custom;
+mod custom_records;
 mod entries;
 mod frames;
 mod lines;
@@ -31,6 +33,8 @@ use crate::record::sink::RecordSink;
 use crate::record::{Envelope, Origin, Position, Record};
 use crate::services::Services;
 pub use counts::Counts;
+use custom::Custom;
+pub use custom::{CustomCounts, SourceFormats};
 use origins::Origins;
 use slot::{Item, Logical, Meta, Queue, Slot, State};
 use wrapper_forms::Wrappers;
@@ -57,6 +61,8 @@ pub struct AssembleSettings {
     pub keep_ansi: bool,
     /// All fields of a journal's entries are attributes; else without those that stand in every entry.
     pub journal_fields: bool,
+    /// Formats of the user's own.
+    pub formats: SourceFormats,
 }
 
 /// Joins the lines of one source.
@@ -94,12 +100,14 @@ pub struct Assembler {
     journal_names: JournalNames,
     counts: Counts,
     services: Services,
+    custom: Custom,
 }
 
 impl Assembler {
     /// For one source.
     pub fn new(source: u32, origin: Arc<Origin>, calendar: Calendar, settings: AssembleSettings) -> Assembler {
         let wrappers = Wrappers::new(settings.envelopes);
+        let custom = Custom::new(settings.formats.clone());
         Assembler {
             settings,
             calendar,
@@ -123,6 +131,7 @@ impl Assembler {
             journal_names: JournalNames::default(),
             counts: Counts::default(),
             services: Services::default(),
+            custom,
         }
     }
 
@@ -163,6 +172,7 @@ impl Assembler {
     /// What time it is, in ns since the epoch: for lines that do not say their year.
     pub fn set_now(&mut self, now_nanos: i64) {
         self.calendar.set_now(now_nanos);
+        self.custom.set_now(now_nanos);
     }
 
     /// Takes a chunk of lines.
@@ -363,6 +373,9 @@ impl Assembler {
         if item.state == State::Gone {
             return;
         }
+        if self.custom.is_any() && self.has_format(item.logical.meta.origin) {
+            return self.emit_custom(item, sink);
+        }
         let Logical { meta, content, lines, journal, raw, .. } = item.logical;
         match content {
             Cow::Borrowed(content) => {
@@ -427,7 +440,8 @@ impl Assembler {
         if let Some((envelope, _)) = meta.time {
             entry.doubt_number_time(envelope);
         }
-        let time = decode::when(entry.time, meta.time, &mut self.calendar);
+        let calendar = self.custom.calendar(entry.format, meta.origin, &self.origins, &mut self.calendar);
+        let time = decode::when(entry.time, meta.time, calendar);
         if time.is_none() && matches!(entry.time, Time::Local { month: 0, .. }) {
             decode::keep_clock(entry);
         }

@@ -49,6 +49,7 @@ fn assembler_with(record_bytes_max: usize) -> Assembler {
         drop_nul_lines: true,
         keep_ansi: false,
         journal_fields: false,
+        formats: SourceFormats::default(),
     };
     Assembler::new(0, Arc::default(), calendar, settings)
 }

@@ -108,6 +108,11 @@ impl Calendar {
         }
     }
 
+    /// The same for lines of another zone.
+    pub fn with_zone(&self, zone: Zone) -> Calendar {
+        Calendar::new(&CalendarSettings { zone: Some(zone), ..self.settings.clone() })
+    }
+
     /// Time goes on while lines are read: what today is, in ns since the epoch.
     pub fn set_now(&mut self, now_nanos: i64) {
         self.settings.now_nanos = now_nanos;

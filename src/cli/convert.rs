@@ -34,6 +34,10 @@ pub struct ConvertArgs {
     /// matches is left out. For a journal's own files, whose index finds the entries
     #[arg(short = 'j', long, value_name = "KEY=VALUE", allow_hyphen_values = true, help_heading = INPUT)]
     pub journal: Vec<String>,
+    /// Formats of your own, and what is blacked out, as this file says: its parsers and redact, as in the agent's configuration,
+    /// which may be the file
+    #[arg(long, visible_alias = "parser", value_name = "FILE", help_heading = INPUT, hide_short_help = true)]
+    pub rules: Option<PathBuf>,
     /// The zone of times that have none
     ///
     /// An IANA name or ±hh:mm

@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use spanline_parsers::detect::Expect;
 
-use crate::assemble::{AssembleSettings, Assembler};
+use super::rules::{listed, parsed};
+use crate::assemble::{AssembleSettings, Assembler, Counts, SourceFormats};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::cli::{FromFormat, ToFormat};
+use crate::counts::Named;
 use crate::decode::Envelopes;
 use crate::export::fields::RecordContext;
 use crate::export::formats::terminal::Style;
@@ -27,6 +29,8 @@ use crate::input::open;
 use crate::input::read::{ChunkReader, LookFor, ReadError, ReadLimits};
 use crate::input::sources;
 use crate::input::writers::Writers;
+use crate::line_rules::LineRules;
+use crate::line_rules::redact::Redactor;
 use crate::record::sink::RecordSink;
 use crate::record::{Envelope, Origin, Record};
 use crate::unpack;
@@ -52,6 +56,8 @@ pub struct ConvertConfig {
     pub from: FromFormat,
     /// What to write.
     pub to: ToFormat,
+    /// What is wanted with lines.
+    pub rules: LineRules,
     /// How times without a year or zone are read.
     pub calendar: CalendarSettings,
     /// Limits of reading.
@@ -113,8 +119,10 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
         records: 0,
         file: None,
         head: json::Head::new(None),
-        nul_bytes: 0,
+        counts: Counts::default(),
         failed: None,
+        redactor: config.rules.redactor.as_deref(),
+        redacted: Named::default(),
     };
     let stdin = [PathBuf::from(STDIN)];
     let files = if config.files.is_empty() { &stdin[..] } else { &config.files };
@@ -140,7 +148,9 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
         }
     }
     sink.flush();
-    outcome.nul_bytes = sink.nul_bytes;
+    outcome.nul_bytes = sink.counts.nul_prefix_bytes;
+    outcome.notices.extend(parsed(&config.rules.formats, &sink.counts.custom));
+    outcome.notices.extend(listed("redacted", &sink.redacted));
     match sink.failed {
         Some(source) if source.kind() != io::ErrorKind::BrokenPipe => {
             Err(ConvertError::Output { source, records: sink.records })
@@ -152,6 +162,8 @@ pub fn run(config: &ConvertConfig, output: impl Write, stop: &AtomicBool) -> Res
 /// What is known of a source before its first line.
 struct Source {
     origin: Origin,
+    /// The path as it was given.
+    shown: String,
     calendar: CalendarSettings,
 }
 
@@ -164,7 +176,7 @@ impl Source {
         let by_name = || if config.files.len() > 1 { sources::origin_of(&shown) } else { Origin::default() };
         let mut origin = sources::origin_of_container(&canonical).unwrap_or_else(by_name);
         config.writers.put_over(config.writers.of(given, &shown), &mut origin);
-        Source { origin, calendar }
+        Source { origin, calendar, shown: shown.into_owned() }
     }
 }
 
@@ -172,7 +184,7 @@ fn convert_one<R: Read, W: Write>(
     config: &ConvertConfig,
     source: Source,
     input: R,
-    sink: &mut Writer<W>,
+    sink: &mut Writer<'_, W>,
     stop: &AtomicBool,
 ) -> Result<(), ReadError> {
     let (mut envelopes, expect) = wanted(config.from);
@@ -186,6 +198,7 @@ fn convert_one<R: Read, W: Write>(
         drop_nul_lines: false,
         keep_ansi: config.keep_ansi,
         journal_fields: config.journal_fields,
+        formats: SourceFormats { all: config.rules.formats.clone(), file: source.shown.into() },
     };
     let mut assembler = Assembler::new(0, Arc::new(source.origin), Calendar::new(&source.calendar), settings);
     let mut reader = ChunkReader::new(input, config.limits);
@@ -206,7 +219,7 @@ fn convert_one<R: Read, W: Write>(
         }
     };
     assembler.flush(sink);
-    sink.nul_bytes += assembler.counts().nul_prefix_bytes;
+    sink.counts.add(assembler.counts());
     ended
 }
 
@@ -234,7 +247,7 @@ fn wanted(from: FromFormat) -> (Envelopes, Expect) {
     }
 }
 
-struct Writer<W> {
+struct Writer<'r, W> {
     output: W,
     buffer: Vec<u8>,
     to: ToFormat,
@@ -244,12 +257,27 @@ struct Writer<W> {
     /// The file that is read, if each record is to say it.
     file: Option<String>,
     head: json::Head,
-    nul_bytes: u64,
+    /// What all files are made of.
+    counts: Counts,
     failed: Option<io::Error>,
+    redactor: Option<&'r Redactor>,
+    /// What was blacked out, by rule.
+    redacted: Named,
 }
 
-impl<W: Write> RecordSink for Writer<W> {
+impl<W: Write> RecordSink for Writer<'_, W> {
     fn record(&mut self, record: &Record<'_>) {
+        let Some(redactor) = self.redactor else { return self.write(record) };
+        let counts = &mut self.redacted;
+        match redactor.record(record, &mut |rule| counts.add(redactor.name(rule), 1)) {
+            Some(redacted) => self.write(&redacted.in_place_of(record)),
+            None => self.write(record),
+        }
+    }
+}
+
+impl<W: Write> Writer<'_, W> {
+    fn write(&mut self, record: &Record<'_>) {
         let context = RecordContext { file: self.file.as_deref().map(str::as_bytes), ..RecordContext::default() };
         self.records += u64::from(self.failed.is_none());
         match self.to {
@@ -264,7 +292,7 @@ impl<W: Write> RecordSink for Writer<W> {
     }
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> Writer<'_, W> {
     fn flush(&mut self) {
         if self.failed.is_none()
             && let Err(error) = self.output.write_all(&self.buffer).and_then(|()| self.output.flush())

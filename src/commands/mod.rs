@@ -7,5 +7,6 @@ pub mod explain;
 pub mod flags;
 mod progress;
 mod remedy;
+mod rules;
 pub mod score;
 pub mod status;

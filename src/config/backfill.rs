@@ -9,6 +9,7 @@ use super::addresses::no_address;
 use super::endpoints::{destination, notices, trace_store, unused};
 use super::error::{ConfigError, Surroundings};
 use super::only::condition;
+use super::rules;
 use super::times::window;
 use super::values::{calendar, colour, fields, journal, limits};
 use super::writers::writers;
@@ -127,6 +128,7 @@ pub(super) fn read(args: &InputArgs, around: &Surroundings<'_>) -> Result<ReadCo
     let store = &args.store;
     let besides = [
         ("--call-sites", &args.call_sites),
+        (rules::FLAG, &args.rules),
         ("--traces-ca-file", &store.traces_ca_file),
         ("--traces-cert-file", &store.traces_cert_file),
         ("--traces-key-file", &store.traces_key_file),
@@ -141,6 +143,7 @@ pub(super) fn read(args: &InputArgs, around: &Surroundings<'_>) -> Result<ReadCo
         keep_ansi: args.keep_ansi,
         journal_fields: args.journal_fields == JournalFields::All,
         journal: journal(&args.journal)?,
+        rules: rules::of_file(args.rules.as_deref())?,
     };
     let traces = TracesConfig {
         files: files.into_iter().map(PathBuf::from).collect(),

@@ -1,6 +1,7 @@
 //! The configuration of `convert`.
 
 use super::error::{ConfigError, Surroundings};
+use super::rules;
 use super::values::{calendar, colour, fields, journal, limits};
 use super::writers::writers;
 use crate::cli::{ConvertArgs, JournalFields, ToFormat};
@@ -12,6 +13,7 @@ pub fn convert(args: &ConvertArgs, around: &Surroundings<'_>) -> Result<ConvertC
         files: args.files.clone(),
         writers: writers(&args.writer)?,
         journal: journal(&args.journal)?,
+        rules: rules::of_file(args.rules.as_deref())?,
         from: args.from,
         to: args.to,
         calendar: calendar(args.year, args.zone.as_deref(), around)?,

@@ -11,6 +11,7 @@
 use regex::Regex;
 
 use super::error::ConfigError;
+use super::globs;
 use crate::cli::writer::{Typed, WriterArgs, WriterFlag};
 use crate::input::writers::{Pattern, Writer, Writers};
 
@@ -38,7 +39,8 @@ pub(super) fn writers(args: &WriterArgs) -> Result<Writers, ConfigError> {
             Typed::Flag(WriterFlag::For(pattern)) => {
                 reading.end_of_pattern()?;
                 reading.open = None;
-                reading.pattern = Some((pattern.clone(), matcher(pattern)?));
+                let names = globs::path(pattern).map_err(|error| ConfigError::new("--for", error))?;
+                reading.pattern = Some((pattern.clone(), names));
             }
             Typed::Flag(flag) => reading.flag(flag)?,
         }
@@ -108,29 +110,6 @@ fn pod(text: &str) -> Result<(String, String, Option<String>), ConfigError> {
         }
         _ => Err(ConfigError::new("--pod", format!("{text:?} is no NAMESPACE/POD or NAMESPACE/POD/CONTAINER"))),
     }
-}
-
-/// pattern = *( "**" / "*" / "?" / char )   ; all of a path, or its end behind a "/"
-fn matcher(pattern: &str) -> Result<Regex, ConfigError> {
-    let mut text = String::from("(?s)(^|/)");
-    let mut rest = pattern.trim_start_matches("./");
-    while let Some(char) = rest.chars().next() {
-        let (length, part) = match char {
-            '*' if rest.starts_with("**/") => (3, "(.*/)?".to_owned()),
-            '*' if rest.starts_with("**") => (2, ".*".to_owned()),
-            '*' => (1, "[^/]*".to_owned()),
-            '?' => (1, "[^/]".to_owned()),
-            other => (other.len_utf8(), regex::escape(other.encode_utf8(&mut [0; 4]))),
-        };
-        text.push_str(&part);
-        rest = &rest[length..];
-    }
-    text.push('$');
-    let bad = |error: &dyn std::fmt::Display| ConfigError::new("--for", format!("{pattern:?}: {error}"));
-    if pattern.is_empty() {
-        return Err(bad(&"it is empty"));
-    }
-    Regex::new(&text).map_err(|error| bad(&error))
 }
 
 #[cfg(test)]

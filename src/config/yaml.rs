@@ -11,13 +11,13 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 /// A value and the line on which it begins, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) line: usize,
+    pub(crate) value: Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// As it was written; `is_plain`: without quotes.
     Scalar {
         text: String,
@@ -29,16 +29,16 @@ pub(super) enum Value {
 
 /// A key and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) line: usize,
-    pub(super) name: String,
+pub(crate) struct Key {
+    pub(crate) line: usize,
+    pub(crate) name: String,
 }
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct YamlError {
-    pub(super) line: usize,
-    pub(super) reason: String,
+pub(crate) struct YamlError {
+    pub(crate) line: usize,
+    pub(crate) reason: String,
 }
 
 /// Maps and lists within one another.
@@ -46,14 +46,14 @@ const DEPTH_MAX: usize = 32;
 
 impl Node {
     /// `null`, `~`, or nothing at all.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, is_plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 }
 
 /// The tree of a text; an empty one is null.
-pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
+pub(crate) fn parse(text: &str) -> Result<Node, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {

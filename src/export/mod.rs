@@ -20,6 +20,7 @@ pub mod resource;
 mod samples;
 pub mod scope;
 pub mod select;
+pub mod sent_before;
 pub mod shipper;
 pub mod sinks;
 pub mod span_events;

@@ -9,43 +9,13 @@ use super::logs::encode::{self, RecordExtras};
 use super::logs::writers::Writer;
 use super::outputs::LinksFile;
 use super::select::{Selection, Window};
+use super::sent_before::SentBefore;
 use super::sinks::{BatchSink, RecordOutput};
 use crate::counts::{LinkCounts, around};
+use crate::line_rules::LineRules;
+use crate::line_rules::filter::{Filter, WriterRules};
 use crate::record::sink::{RecordSink, SourceSink};
-use crate::record::{Link, Position, Record, Unlinked};
-
-/// What earlier runs sent of the source that is being read.
-pub trait SentBefore {
-    /// A file of the source begins: its place among them.
-    fn file_begins(&mut self, file: u32);
-
-    /// Bytes of the file, before their records come.
-    fn bytes_read(&mut self, bytes: &[u8]);
-
-    /// The file ends; a message if it is not the one that it was when the run began.
-    fn file_ends(&mut self, whole: bool) -> Option<&'static str>;
-
-    /// The next record comes, of the writer of this number in the source. Called once for each.
-    fn record(&mut self, writer: usize, record: &Record<'_>);
-
-    /// The stream of the current record, which receipts refer to, and where the record before it in that stream ends.
-    fn stream(&self) -> Option<(u32, u64)>;
-
-    /// Whether the bytes of the current record are those that an earlier run read at its place.
-    fn is_verified(&self, record: &Record<'_>) -> bool;
-
-    /// Whether a destination has what an earlier run read at the place of the current record.
-    fn settled(&self, destination: usize, position: &Position) -> Option<Settled>;
-}
-
-/// A destination has a record, which is not sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settled {
-    /// A receipt for the records around it must not reach over it.
-    pub is_apart: bool,
-    /// It was sent without traces, and this run has some.
-    pub untraced: bool,
-}
+use crate::record::{Link, Record, Unlinked};
 
 /// One destination of logs.
 pub struct LogOutput {
@@ -69,6 +39,8 @@ pub struct Shipper<'a, B> {
     pub window: Window,
     /// Which of them are shown and sent.
     pub selection: &'a Selection<'a>,
+    /// What is dropped and blacked out by what the user wants.
+    pub rules: &'a LineRules,
     /// Destinations of logs.
     pub logs: Vec<LogOutput>,
     /// Other outputs.
@@ -97,12 +69,22 @@ pub struct ShippedSource {
     writers: Vec<Writer>,
     /// The writer of the current record.
     current: usize,
+    /// The path that the source is shown under, to rules.
+    shown: String,
+    /// Rules about which records of a writer are kept, by its place.
+    rules: Vec<WriterRules>,
 }
 
 impl ShippedSource {
     /// A source of this name in the state, with the names of its files.
     pub fn new(name: &str, files: Vec<String>) -> ShippedSource {
-        ShippedSource { name: name.to_owned(), files, ..ShippedSource::default() }
+        let shown = files.last().cloned().unwrap_or_default();
+        ShippedSource { name: name.to_owned(), files, shown, ..ShippedSource::default() }
+    }
+
+    /// It is shown under this path, whatever its files are called.
+    pub fn shown_as(self, shown: &str) -> ShippedSource {
+        ShippedSource { shown: shown.to_owned(), ..self }
     }
 
     /// Another file of it is found.
@@ -133,6 +115,15 @@ impl ShippedSource {
             });
         }
     }
+
+    /// The rules about which records of the current one's writer are kept.
+    fn rules(&mut self, filter: &Filter, record: &Record<'_>) -> &WriterRules {
+        if self.rules.len() <= self.current {
+            self.rules.resize(self.current, WriterRules::default());
+            self.rules.push(filter.of(record.origin, &self.shown));
+        }
+        &self.rules[self.current]
+    }
 }
 
 impl<B: SentBefore> Shipper<'_, B> {
@@ -146,7 +137,7 @@ impl<B: SentBefore> Shipper<'_, B> {
     /// them is to be left out.
     pub fn only_sends_all(&self) -> bool {
         let is_wanted = self.linker.is_some() || self.links.is_some() || !self.outputs.is_empty();
-        !is_wanted && self.selection.is_everything() && self.window.is_open()
+        !is_wanted && self.selection.is_everything() && self.rules.filter.keeps_all() && self.window.is_open()
     }
 
     /// A source of this many files is not read, all of whose records the destinations have.
@@ -167,9 +158,14 @@ impl<B: SentBefore> Shipper<'_, B> {
     fn uid(&mut self, record: &Record<'_>) -> [u8; 16] {
         self.source.record(record);
         self.before.record(self.source.current, record);
+        self.uid_of(record, record.payload)
+    }
+
+    /// The id of the current record, of which this is told.
+    fn uid_of(&self, record: &Record<'_>, told: &[u8]) -> [u8; 16] {
         let writer = &self.source.writers[self.source.current];
         let place = record.position.seqnum.unwrap_or(record.position.offset);
-        writer.uids.of(record.payload, record.envelope_time, place, record.piece)
+        writer.uids.of(told, record.envelope_time, place, record.piece)
     }
 
     /// Counts what was found for a record.
@@ -211,7 +207,8 @@ impl<B: SentBefore> Shipper<'_, B> {
     #[inline]
     fn ship(&mut self, record: &Record<'_>, find: impl FnOnce() -> Result<Link, Unlinked>) {
         // It finds the record's writer too, which `leave_out` needs.
-        let needs_uid = !self.logs.is_empty() || !self.outputs.is_empty();
+        let keeps_all = self.rules.filter.keeps_all();
+        let needs_uid = !self.logs.is_empty() || !self.outputs.is_empty() || !keeps_all;
         let uid = if needs_uid { self.uid(record) } else { [0; 16] };
         if !self.is_in_window(record.time) {
             self.leave_out();
@@ -226,13 +223,54 @@ impl<B: SentBefore> Shipper<'_, B> {
             self.leave_out();
             return;
         }
+        if !keeps_all && self.is_dropped(record, link.is_some(), &uid) {
+            return;
+        }
+        let rules = self.rules;
+        let Some(redactor) = &rules.redactor else { return self.give(record, link.as_ref(), &uid) };
+        let redacted = &mut self.counts.redacted;
+        match redactor.record(record, &mut |rule| redacted.add(redactor.name(rule), 1)) {
+            None => self.give(record, link.as_ref(), &uid),
+            Some(redacted) => {
+                let record = redacted.in_place_of(record);
+                // Its id tells nothing of what was blacked out.
+                let uid = if needs_uid { self.uid_of(&record, &record.entry.body) } else { uid };
+                self.give(&record, link.as_ref(), &uid);
+            }
+        }
+    }
+
+    /// Gives a record to every output.
+    fn give(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16]) {
         for output in &mut self.outputs {
             let file = self.source.files.get(record.position.file as usize).map_or("", String::as_str);
-            output.record(record, link.as_ref(), &uid, file);
+            output.record(record, link, uid, file);
         }
         if !self.logs.is_empty() {
-            self.log(record, link.as_ref(), &uid);
+            self.log(record, link, uid);
         }
+    }
+
+    /// Whether a record is dropped by a rule; counts it so.
+    fn is_dropped(&mut self, record: &Record<'_>, is_linked: bool, uid: &[u8; 16]) -> bool {
+        let filter = &self.rules.filter;
+        let rules = self.source.rules(filter, record);
+        let Some(reason) = filter.drops(rules, record, is_linked, uid) else { return false };
+        self.counts.dropped.add(reason, 1);
+        if !self.before.drops() {
+            self.leave_out();
+        }
+        true
+    }
+
+    /// Whether all records of this one's writer are dropped, so that nothing need be found out about them.
+    pub fn drops_all_of_writer(&mut self, record: &Record<'_>) -> bool {
+        let filter = &self.rules.filter;
+        if filter.keeps_all() {
+            return false;
+        }
+        self.source.record(record);
+        filter.drops_all(self.source.rules(filter, record))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::journal::query::JournalQuery;
 use super::read::ReadLimits;
 use super::writers::Writers;
+use crate::line_rules::LineRules;
 
 /// Which logs are read, and how.
 #[derive(Debug, Clone)]
@@ -27,4 +28,6 @@ pub struct InputConfig {
     pub journal_fields: bool,
     /// Which entries of journals are read.
     pub journal: JournalQuery,
+    /// What is wanted with lines.
+    pub rules: LineRules,
 }

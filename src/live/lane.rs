@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
+use super::counted::count;
 use super::keeper::{Keeper, Kept};
 use super::late_events::{GiveCarriers, LateEvents, LateLines};
 use super::linking::{LinkSettings, Linking};
@@ -32,6 +33,7 @@ use crate::input::journal::follow::{JournalTail, JournalTailConfig};
 use crate::input::tail::config::TailConfig;
 use crate::input::tail::file_system::FileSystem;
 use crate::input::tail::follower::Tail;
+use crate::line_rules::LineRules;
 use crate::metrics::{Heartbeat, Metrics, Share, SourceFacts};
 use crate::notify::Notify;
 use crate::otlp::Compression;
@@ -160,11 +162,12 @@ impl<F: FileSystem> Lane<F> {
         let journal = journal.map(|journal| JournalTail::new(journal, &followed, start.0));
         let positions = Rc::new(RefCell::new(Positions::new(known)));
         let outbox = Outbox::new(parcels, compression);
-        let selection = Selection::default();
+        let (selection, rules) = (Selection::default(), lines.rules.clone());
         let min_confidence = links.as_ref().map_or(0.0, |links| links.min_confidence);
         let late_lines = LateLines::default();
         let mut events = late_lines.clone();
-        let mut shipper = shipper(&outbox, &selection, min_confidence, RecordStreams::new(positions.clone(), ""));
+        let mut shipper =
+            shipper(&outbox, (&selection, &rules), min_confidence, RecordStreams::new(positions.clone(), ""));
         let late = carriers.map(|give| {
             shipper.outputs.push(&mut events);
             LateEvents::new(late_lines, give, &self.metrics)
@@ -197,7 +200,7 @@ impl<F: FileSystem> Lane<F> {
 /// One that sends everything to one destination.
 fn shipper<'s>(
     outbox: &Outbox,
-    selection: &'s Selection<'s>,
+    (selection, rules): (&'s Selection<'s>, &'s LineRules),
     min_confidence: f32,
     before: RecordStreams,
 ) -> Shipper<'s, RecordStreams> {
@@ -212,6 +215,7 @@ fn shipper<'s>(
         min_confidence,
         window: Window::new(None, None),
         selection,
+        rules,
         logs: vec![output],
         outputs: Vec::new(),
         links: None,
@@ -307,15 +311,8 @@ impl<F: FileSystem> Loop<'_, F> {
         self.sources.since = None;
         self.flushed_at = Instant::now();
         self.sources.shipper.flush();
-        self.count_links();
+        count(&self.metrics, &std::mem::take(&mut self.sources.shipper.counts));
         self.outbox.give_on();
-    }
-
-    fn count_links(&mut self) {
-        let counts = std::mem::take(&mut self.sources.shipper.counts);
-        for ((method, _), count) in counts.linked.iter() {
-            self.metrics.links(method.name()).add(count);
-        }
     }
 
     /// How long nothing is to be done unless something happens.
@@ -358,7 +355,7 @@ impl<F: FileSystem> Loop<'_, F> {
 
     /// Writes down where it ends.
     fn end(&mut self, wakes: &Receiver<Wake>) -> LaneEnd {
-        self.count_links();
+        count(&self.metrics, &std::mem::take(&mut self.sources.shipper.counts));
         let is_settled = self.sources.positions.borrow().is_delivered();
         while self.saving.end(&mut self.sources.positions.borrow_mut()) {
             match wakes.recv() {

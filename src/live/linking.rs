@@ -306,6 +306,7 @@ impl RecordSink for LaneSink<'_, '_> {
     #[inline]
     fn record(&mut self, record: &Record<'_>) {
         if let Some((linking, held)) = &mut self.waits
+            && !self.shipper.drops_all_of_writer(record)
             && linking.holds(held, record)
         {
             return;

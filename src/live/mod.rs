@@ -4,12 +4,14 @@
 //! a [`lane`] of its own: one that is slow or down does not hold the others. Which lanes there are is decided in
 //! [`pipeline`](crate::pipeline).
 
+mod counted;
 pub mod destinations;
 pub mod keeper;
 pub mod lane;
 pub mod late_events;
 pub mod linking;
 mod outbox;
+mod parsed;
 mod saving;
 mod sent_before;
 pub mod source;

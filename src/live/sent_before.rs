@@ -3,7 +3,8 @@
 //! Nothing is decided here.
 
 use crate::checkpoint::positions::record_streams::RecordStreams;
-use crate::export::shipper::{SentBefore, Settled, Shipper};
+use crate::export::sent_before::{SentBefore, Settled};
+use crate::export::shipper::Shipper;
 use crate::record::{Position, Record};
 
 /// A lane's shipper.
@@ -26,6 +27,12 @@ impl SentBefore for RecordStreams {
     #[inline]
     fn stream(&self) -> Option<(u32, u64)> {
         RecordStreams::stream(self)
+    }
+
+    /// What is dropped is settled.
+    fn drops(&mut self) -> bool {
+        self.settle();
+        true
     }
 
     /// Whoever follows the file knows it by its bytes.

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::linking::{Held, LaneSink, Linking};
+use super::parsed::Parsed;
 use super::sent_before::LaneShipper;
-use crate::assemble::{AssembleSettings, Assembler};
+use crate::assemble::{AssembleSettings, Assembler, SourceFormats};
 use crate::calendar::{Calendar, CalendarSettings, Zone};
 use crate::checkpoint::positions::record_streams::RecordStreams;
 use crate::checkpoint::positions::table::Positions;
@@ -19,6 +20,8 @@ use crate::decode::Envelopes;
 use crate::export::shipper::ShippedSource;
 use crate::input::read::Chunk;
 use crate::input::sources;
+use crate::line_rules::LineRules;
+use crate::metrics::ParserMetrics;
 use crate::record::Origin;
 use crate::record::sink::SourceSink;
 use spanline_parsers::detect::Expect;
@@ -36,6 +39,10 @@ pub struct LineSettings {
     pub node: String,
     /// All fields of a journal's entries become attributes; else without those that journald adds to every entry.
     pub journal_fields: bool,
+    /// What is wanted with them.
+    pub rules: LineRules,
+    /// What is counted of formats of the user's own, by their places.
+    pub parsers: Arc<[Arc<ParserMetrics>]>,
 }
 
 /// A source with what is known of its lines.
@@ -55,6 +62,8 @@ pub(super) struct Source {
     pub(super) held_bytes: usize,
     /// Records that wait for their spans.
     held: Option<Held>,
+    /// Tells what became of records in formats of the user's own.
+    parsed: Parsed,
 }
 
 /// Where records go.
@@ -75,6 +84,7 @@ impl Source {
         (now, now_nanos): (Instant, i64),
     ) -> Source {
         let origin = named.origin(settings);
+        let shown = named.family.to_string_lossy().into_owned();
         let assembling = AssembleSettings {
             envelopes: if origin.pod.is_some() { Envelopes::OfContainer } else { Envelopes::Auto },
             expect: Expect::Auto,
@@ -82,6 +92,7 @@ impl Source {
             drop_nul_lines: true,
             keep_ansi: false,
             journal_fields: settings.journal_fields,
+            formats: SourceFormats { all: settings.rules.formats.clone(), file: shown.as_str().into() },
         };
         let calendar = CalendarSettings { now_nanos, fallback_zone: settings.zone, ..CalendarSettings::default() };
         let name = named.writer(&origin, settings);
@@ -92,7 +103,7 @@ impl Source {
                 Calendar::new(&calendar),
                 assembling,
             ),
-            shipped: ShippedSource::new(&name, Vec::new()),
+            shipped: ShippedSource::new(&name, Vec::new()).shown_as(&shown),
             streams: RecordStreams::new(positions, &name),
             file: None,
             last_read: now,
@@ -100,6 +111,7 @@ impl Source {
             was_flushed: false,
             held_bytes: 0,
             held,
+            parsed: Parsed::new(&settings.parsers),
         }
     }
 
@@ -178,6 +190,7 @@ impl Source {
         self.swap(out.shipper);
         let waits = out.linking.as_deref_mut().zip(self.held.as_mut());
         act(&mut self.assembler, &mut LaneSink { shipper: out.shipper, waits });
+        self.parsed.tell(&self.assembler.counts().custom);
         self.swap(out.shipper);
     }
 

@@ -32,6 +32,17 @@ pub struct InputMetrics {
     pub lines_read: Counter,
 }
 
+/// Of one format of the user's own.
+#[derive(Debug, Default)]
+pub struct ParserMetrics {
+    /// Records that are in it.
+    pub matched: Counter,
+    /// Of these, those whose time is none.
+    pub bad_times: Counter,
+    /// Records that are not in it, or too long to be looked at.
+    pub unmatched: Counter,
+}
+
 /// What a running agent counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -42,6 +53,8 @@ pub struct Metrics {
     bytes_lost: Family<Counter>,
     entries_lost: Family<Counter>,
     links: Family<Counter>,
+    parsers: Family<ParserMetrics>,
+    redactions: Family<Counter>,
     memory: Family<Gauge>,
     limits: Family<Counter>,
     /// Spans that are received and passed on.
@@ -66,6 +79,8 @@ impl Metrics {
             bytes_lost: Family::default(),
             entries_lost: Family::default(),
             links: Family::default(),
+            parsers: Family::default(),
+            redactions: Family::default(),
             memory: Family::default(),
             limits: Family::default(),
             spans: spans::SpanMetrics::default(),
@@ -110,6 +125,16 @@ impl Metrics {
     /// How long after they were written lines were decided that waited for their spans, by the program that wrote them.
     pub fn link_waits(&self, writer: &str) -> Arc<Histogram> {
         self.link_waits.get(writer)
+    }
+
+    /// Of a format of the user's own.
+    pub fn parser(&self, name: &str) -> Arc<ParserMetrics> {
+        self.parsers.get(name)
+    }
+
+    /// What was blacked out, by rule.
+    pub fn redactions(&self, rule: &str) -> Arc<Counter> {
+        self.redactions.get(rule)
     }
 
     /// Bytes that a part of the agent holds.

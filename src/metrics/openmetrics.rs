@@ -108,6 +108,8 @@ mod tests {
         metrics.bytes_lost("deleted").add(9);
         metrics.entries_lost("vacuumed").add(8);
         metrics.links("written").add(4);
+        metrics.parser("shop").matched.add(5);
+        metrics.redactions("jwt").add(2);
         metrics.memory("batches").set(1 << 20);
         metrics.limit_reached("sources").add(2);
         metrics.spans.received.add(20);
@@ -151,6 +153,18 @@ spanline_journal_entries_lost_total{reason=\"vacuumed\"} 8
 # TYPE spanline_links counter
 # HELP spanline_links Records with a link to a span, by method.
 spanline_links_total{method=\"written\"} 4
+# TYPE spanline_parser_matched counter
+# HELP spanline_parser_matched Records that are in a format of the user's own.
+spanline_parser_matched_total{parser=\"shop\"} 5
+# TYPE spanline_parser_unmatched counter
+# HELP spanline_parser_unmatched Records that are not in the format that their source should be in, and went as they are.
+spanline_parser_unmatched_total{parser=\"shop\"} 0
+# TYPE spanline_parser_bad_times counter
+# HELP spanline_parser_bad_times Records in a format of the user's own whose time could not be read.
+spanline_parser_bad_times_total{parser=\"shop\"} 0
+# TYPE spanline_redactions counter
+# HELP spanline_redactions What was blacked out, by rule.
+spanline_redactions_total{rule=\"jwt\"} 2
 # TYPE spanline_spans_received counter
 # HELP spanline_spans_received Spans received in requests that were taken.
 spanline_spans_received_total 20

@@ -2,7 +2,7 @@
 //!
 //! In go the numbers, out come groups of points. How they are written is decided by those who write them.
 
-use super::{Buckets, Counter, Family, Histogram, Metrics, Sources};
+use super::{Buckets, Counter, Family, Histogram, Metrics, ParserMetrics, Sources};
 
 /// The points of one name.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,10 +114,46 @@ pub fn points(metrics: &Metrics, sources: Option<&Sources>) -> Vec<Points> {
             points: each(&metrics.links, Counter::get),
         },
     ];
+    all.extend(rules(metrics));
     all.extend(spans(metrics));
     all.extend(sources.into_iter().flat_map(lag));
     all.extend(held(metrics));
     all
+}
+
+/// What came of the user's rules.
+fn rules(metrics: &Metrics) -> [Points; 4] {
+    let points = |name, help, label, points| {
+        let (unit, kind) = (Unit::Items, Kind::Counter);
+        Points { name, help, unit, kind, label, points }
+    };
+    let of_parsers = |number: fn(&ParserMetrics) -> u64| each(&metrics.parsers, number);
+    [
+        points(
+            "spanline_parser_matched",
+            "Records that are in a format of the user's own.",
+            "parser",
+            of_parsers(|parser| parser.matched.get()),
+        ),
+        points(
+            "spanline_parser_unmatched",
+            "Records that are not in the format that their source should be in, and went as they are.",
+            "parser",
+            of_parsers(|parser| parser.unmatched.get()),
+        ),
+        points(
+            "spanline_parser_bad_times",
+            "Records in a format of the user's own whose time could not be read.",
+            "parser",
+            of_parsers(|parser| parser.bad_times.get()),
+        ),
+        points(
+            "spanline_redactions",
+            "What was blacked out, by rule.",
+            "rule",
+            each(&metrics.redactions, Counter::get),
+        ),
+    ]
 }
 
 /// What is received and passed on.

@@ -193,7 +193,7 @@ impl Lanes {
                 tail,
                 file_system,
                 known: loaded.entries,
-                lines: lines(config, held_bytes),
+                lines: lines(config, held_bytes, metrics),
                 // One lane is enough: each links the same lines.
                 carriers: carriers(config, own).filter(|_| index == 0),
                 links: config.tap.is_some().then(|| link_settings(config, lanes_count)),
@@ -331,7 +331,7 @@ fn link_settings(config: &AgentConfig, lanes: usize) -> LinkSettings {
     }
 }
 
-fn lines(config: &AgentConfig, held_bytes_max: usize) -> LineSettings {
+fn lines(config: &AgentConfig, held_bytes_max: usize, metrics: &Metrics) -> LineSettings {
     let node = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
     let node = node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
     LineSettings {
@@ -340,5 +340,7 @@ fn lines(config: &AgentConfig, held_bytes_max: usize) -> LineSettings {
         zone: Zone::local(),
         node,
         journal_fields: config.inputs.journal.as_ref().is_some_and(|journal| journal.all_fields),
+        parsers: config.rules.formats.all.iter().map(|format| metrics.parser(&format.name)).collect(),
+        rules: config.rules.clone(),
     }
 }

@@ -3,7 +3,7 @@
 //! Nothing is decided here.
 
 use crate::checkpoint::source_streams::SourceStreams;
-use crate::export::shipper::{SentBefore, Settled};
+use crate::export::sent_before::{SentBefore, Settled};
 use crate::record::{Position, Record};
 
 impl SentBefore for SourceStreams<'_> {

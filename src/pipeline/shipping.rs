@@ -93,6 +93,7 @@ impl Shipping<'_> {
             min_confidence: self.config.read.linking.min_confidence,
             window: Window::new(self.config.select.since, self.config.select.until),
             selection: self.selection,
+            rules: &self.config.read.input.rules,
             logs: of_logs.map(log_output).collect(),
             outputs,
             links,
@@ -108,7 +109,7 @@ impl Shipping<'_> {
         let records = &self.run.records;
         let source = &records.sources[index];
         let files = self.run.known_files(index, self.acknowledged);
-        let reading = reading(source, records.reading.limits);
+        let reading = reading(source, records.reading.limits, &self.config.read.input.rules);
         if passes_over(shipper, &files, reading) {
             records.skip(index);
             return SourceReport::default();

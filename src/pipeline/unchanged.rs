@@ -12,6 +12,7 @@ use crate::checkpoint::source_streams::SourceStreams;
 use crate::export::shipper::Shipper;
 use crate::input::read::ReadLimits;
 use crate::input::sources::Source;
+use crate::line_rules::LineRules;
 
 /// Whether a source whose files are known so need not be read; counts its records if so. `reading`: see [`reading`].
 pub(super) fn passes_over(shipper: &mut Shipper<'_, SourceStreams<'_>>, files: &SourceFiles, reading: u64) -> bool {
@@ -26,7 +27,7 @@ pub(super) fn passes_over(shipper: &mut Shipper<'_, SourceStreams<'_>>, files: &
 
 /// A hash of what decides which records a source has, and in which streams they are: with the same bytes and the same hash
 /// they are the same.
-pub(super) fn reading(source: &Source, limits: ReadLimits) -> u64 {
+pub(super) fn reading(source: &Source, limits: ReadLimits, rules: &LineRules) -> u64 {
     let origin = source.origin();
     let (host, unit) = (origin.host.as_deref().unwrap_or_default(), origin.unit.as_deref().unwrap_or_default());
     let names = [env!("CARGO_PKG_VERSION"), &source.writer, &origin.service_name, host, unit];
@@ -39,5 +40,7 @@ pub(super) fn reading(source: &Source, limits: ReadLimits) -> u64 {
     hasher.write(journal.map(|query| query.text()).unwrap_or_default().as_bytes());
     hasher.write_u64(limits.line_bytes as u64);
     hasher.write_u64(limits.file_bytes);
+    // Without rules, as before there were any.
+    hasher.write(rules.as_written.as_bytes());
     hasher.finish()
 }

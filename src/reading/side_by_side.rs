@@ -168,7 +168,7 @@ impl<'r, F: SourceSink + Send> SideBySide<'r, F> {
         let SourceRecords { sources, calendars, reading, .. } = self.records;
         let source = &sources[index];
         let follower = (self.follow)(source);
-        let reader = SourceReader::new(index as u32, &source.origin(), &calendars[index], reading);
+        let reader = SourceReader::new(index as u32, (source, &source.origin()), &calendars[index], reading);
         Opened { reader: reader.in_parts(self.part_bytes), follower }
     }
 

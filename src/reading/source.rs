@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::assemble::{AssembleSettings, Assembler, Counts};
+use crate::assemble::{AssembleSettings, Assembler, Counts, SourceFormats};
 use crate::calendar::{Calendar, CalendarSettings};
 use crate::decode::Envelopes;
 use crate::input::config::InputConfig;
@@ -15,6 +15,7 @@ use crate::input::discover::FoundFile;
 use crate::input::open::Lost;
 use crate::input::read::{ChunkReader, LookFor, Paused, ReadError, ReadLimits};
 use crate::input::sources::Source;
+use crate::line_rules::custom_format::CustomFormats;
 use crate::record::Origin;
 use crate::record::sink::SourceSink;
 use crate::services::Services;
@@ -37,6 +38,8 @@ pub struct Reading<'a> {
     pub spare: Mutex<Vec<Vec<u8>>>,
     /// Services of the pods that envelopes name.
     pub services: &'a Services,
+    /// Formats of the user's own.
+    pub formats: Arc<CustomFormats>,
 }
 
 impl<'a> Reading<'a> {
@@ -55,6 +58,7 @@ impl<'a> Reading<'a> {
             stop,
             spare: Mutex::default(),
             services,
+            formats: config.rules.formats.clone(),
         }
     }
 
@@ -102,7 +106,7 @@ pub fn read_source<S: SourceSink>(
     reading: &Reading<'_>,
     sink: &mut S,
 ) -> SourceReport {
-    let mut reader = SourceReader::new(index, origin, calendar, reading);
+    let mut reader = SourceReader::new(index, (source, origin), calendar, reading);
     reader.read(source, reading, sink);
     reader.end(source, sink);
     reader.report
@@ -131,7 +135,13 @@ struct OpenFile {
 
 impl SourceReader {
     /// Before its first record.
-    pub fn new(index: u32, origin: &Arc<Origin>, calendar: &CalendarSettings, reading: &Reading<'_>) -> SourceReader {
+    pub fn new(
+        index: u32,
+        (source, origin): (&Source, &Arc<Origin>),
+        calendar: &CalendarSettings,
+        reading: &Reading<'_>,
+    ) -> SourceReader {
+        let file = source.files.last().map_or("", |file| file.shown.as_str()).into();
         let settings = AssembleSettings {
             envelopes: if origin.pod.is_some() { Envelopes::OfContainer } else { Envelopes::Auto },
             expect: Expect::Auto,
@@ -139,6 +149,7 @@ impl SourceReader {
             drop_nul_lines: true,
             keep_ansi: reading.keep_ansi,
             journal_fields: reading.journal_fields,
+            formats: SourceFormats { all: reading.formats.clone(), file },
         };
         let assembler = Assembler::new(index, origin.clone(), Calendar::new(calendar), settings);
         SourceReader {

@@ -9,6 +9,7 @@ use crate::input::journal::query::JournalQuery;
 use crate::input::journal::start::JournalStart;
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
+use crate::line_rules::LineRules;
 use crate::tap::config::TapConfig;
 use crate::telemetry::push::PushConfig;
 
@@ -28,6 +29,8 @@ pub struct AgentConfig {
     pub tap: Option<Box<TapConfig>>,
     /// How lines are linked, where spans come.
     pub links: LinksConfig,
+    /// What is wanted with lines.
+    pub rules: LineRules,
     /// How it can be watched itself.
     pub telemetry: TelemetryConfig,
     /// How long stopping may take before what is not delivered is left in its files.

@@ -3,6 +3,7 @@
 //! Values only: the stages of a run put in what they counted, the command says it. No record is read here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::budget::MemoryUse;
 use super::config::ReadConfig;
@@ -14,6 +15,7 @@ use crate::export::span_events::held_events::HeldEvents;
 use crate::input::discover::Found;
 use crate::input::discover::LeftOut;
 use crate::input::sources::Source;
+use crate::line_rules::custom_format::CustomFormats;
 use crate::reading::source::SourceReport;
 use crate::spans::load::TracesReport;
 
@@ -77,6 +79,8 @@ pub struct Outcome {
     pub(crate) dry_run: bool,
     pub(crate) zone_given: bool,
     pub(crate) verbose: bool,
+    /// Formats of the user's own.
+    pub(crate) formats: Arc<CustomFormats>,
 }
 
 impl Outcome {
@@ -88,6 +92,7 @@ impl Outcome {
             failures,
             zone_given: config.calendar.zone.is_some(),
             verbose: config.input.verbose,
+            formats: config.input.rules.formats.clone(),
             ..Outcome::default()
         }
     }

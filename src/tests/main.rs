@@ -35,6 +35,7 @@ mod jaeger;
 mod journal;
 mod journal_commands;
 mod operators;
+mod rules;
 mod span_events;
 mod tidy;
 mod trace_formats;

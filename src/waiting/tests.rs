@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use spanline_parsers::detect::Expect;
 
 use super::*;
-use crate::assemble::{AssembleSettings, Assembler};
+use crate::assemble::{AssembleSettings, Assembler, SourceFormats};
 use crate::calendar::{Calendar, CalendarSettings, Zone};
 use crate::decode::Envelopes;
 use crate::input::read::Chunk;
@@ -36,6 +36,7 @@ fn read(bytes: &[u8]) -> Both {
         drop_nul_lines: true,
         keep_ansi: false,
         journal_fields: true,
+        formats: SourceFormats::default(),
     };
     let mut both = Both::default();
     let mut assembler = Assembler::new(7, Arc::default(), calendar, settings);

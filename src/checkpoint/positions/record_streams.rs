@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::table::Positions;
 use crate::checkpoint::streams::stream_key;
-use crate::record::Record;
+use crate::record::{Receipt, Record};
 
 /// See the module.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct RecordStreams {
     current: usize,
     /// Where receipts for it may begin.
     after: u64,
+    /// Where it ends.
+    end: u64,
     is_settled: bool,
 }
 
@@ -46,6 +48,7 @@ impl RecordStreams {
             streams: Vec::new(),
             current: 0,
             after: 0,
+            end: 0,
             is_settled: false,
         }
     }
@@ -87,6 +90,7 @@ impl RecordStreams {
         }
         let Some(known) = self.streams.get(self.current) else { return };
         let (from, to) = (record.position.offset, record.position.end);
+        self.end = to;
         let mut positions = self.positions.borrow_mut();
         (self.after, self.is_settled) = positions.hand_out(known.index, from, to, known.reaches_back);
     }
@@ -105,6 +109,14 @@ impl RecordStreams {
     /// The stream of the current record, and where receipts for it may begin.
     pub fn stream(&self) -> Option<(u32, u64)> {
         Some((self.streams.get(self.current)?.index, self.after))
+    }
+
+    /// The current record is dropped on purpose.
+    pub fn settle(&mut self) {
+        if let Some(known) = self.streams.get(self.current).filter(|_| !self.is_settled) {
+            let receipt = Receipt { source: known.index, from: self.after, to: self.end };
+            self.positions.borrow_mut().settle(&[receipt]);
+        }
     }
 
     /// An earlier run has delivered the current record.

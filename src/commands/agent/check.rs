@@ -13,6 +13,7 @@ use crate::export::destination::Destination;
 use crate::input::journal::start::JournalStart;
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
+use crate::line_rules::filter::{Filter, Sample};
 use crate::notify::counted;
 use crate::otlp::Protocol;
 use crate::run::agent::{AgentConfig, JournalConfig, LinksConfig};
@@ -80,10 +81,7 @@ pub fn check(config: &AgentConfig) -> Checked {
             errors.extend(tap.files_refused().map(|error| format!("tap.tls: {error}")));
         }
     }
-    if config.tap.is_some() {
-        let LinksConfig { wait, min_confidence } = config.links;
-        line("links", &format!("of {min_confidence} and more; lines wait for their spans {wait:?} at most"));
-    }
+    lines_of(config).iter().for_each(|(part, words)| line(part, words));
     match config.telemetry.listen {
         Some(address) => line("telemetry", &format!("http://{address}/metrics, /healthz, /readyz, /status")),
         None => line("telemetry", "turned off"),
@@ -106,6 +104,31 @@ fn followed(journal: &JournalConfig) -> String {
         JournalStart::Since(time) => format!("from {} on", time.text),
     };
     format!("{}{is_there}: {units}{matching}; {start}", journal.path.display())
+}
+
+/// How lines are linked, and what is wanted with them.
+fn lines_of(config: &AgentConfig) -> Vec<(&'static str, String)> {
+    let (mut lines, rules) = (Vec::new(), &config.rules);
+    if config.tap.is_some() {
+        let LinksConfig { wait, min_confidence } = config.links;
+        lines.push(("links", format!("of {min_confidence} and more; lines wait for their spans {wait:?} at most")));
+    }
+    let names: Vec<&str> = rules.formats.all.iter().map(|format| format.name.as_str()).collect();
+    if !names.is_empty() {
+        lines.push(("parsers", names.join(", ")));
+    }
+    let Filter { include, exclude, sample } = &*rules.filter;
+    if !rules.filter.keeps_all() {
+        let mut words = format!("{} to include, {} to exclude", counted(include.len() as u64, "rule"), exclude.len());
+        if let Some(Sample { keep, .. }) = sample {
+            words.push_str(&format!("; {keep} of records of low levels without a link are kept"));
+        }
+        lines.push(("filter", words));
+    }
+    if let Some(redactor) = &rules.redactor {
+        lines.push(("redact", redactor.names().join(", ")));
+    }
+    lines
 }
 
 fn spoken(protocol: Protocol) -> &'static str {

@@ -4,6 +4,7 @@
 //! count and what to change. Nothing is counted here.
 
 use crate::commands::remedy::remedy;
+use crate::commands::rules::{listed, parsed};
 use crate::export::deliver::parcel::Summary;
 use crate::notify::{counted, spelled_time};
 use crate::record::{Method, Unlinked};
@@ -41,10 +42,7 @@ impl Outcome {
             size(counts.bytes),
             counted(counts.records, "record")
         ));
-        if self.links.files_unchanged > 0 {
-            let files = counted(self.links.files_unchanged, "file");
-            add(format!("unchanged {files}, all of whose records were acknowledged in an earlier run: not read again"));
-        }
+        self.add_unchanged(&mut add);
         let name = |(envelope, format, count): (_, spanline_parsers::Format, u64)| {
             format!("{}{} {count}", crate::export::formats::json::envelope(envelope), format.name())
         };
@@ -70,6 +68,7 @@ impl Outcome {
                 add(format!("          {} {what}", counted(count, name)));
             }
         }
+        self.add_parsed(&mut add);
         self.add_shares(&mut add);
         self.add_bytes(&mut add);
         for (reason, names) in &self.left_out {
@@ -95,6 +94,18 @@ impl Outcome {
             let lost = size(self.read.bytes_lost);
             add(format!("lost      {lost} of files that were emptied, replaced or removed while the run went on"));
         }
+    }
+
+    fn add_unchanged(&self, add: &mut impl FnMut(String)) {
+        if self.links.files_unchanged > 0 {
+            let files = counted(self.links.files_unchanged, "file");
+            add(format!("unchanged {files}, all of whose records were acknowledged in an earlier run: not read again"));
+        }
+    }
+
+    /// What became of records in formats of the user's own.
+    fn add_parsed(&self, add: &mut impl FnMut(String)) {
+        parsed(&self.formats, &self.read.counts.custom).for_each(|line| add(format!("          {line}")));
     }
 
     /// Whose lines were left out since they had their share.
@@ -203,6 +214,8 @@ impl Outcome {
             let (first, last) = (spelled_time(first), spelled_time(last));
             add(format!("          no record lies between them: the records are from {first} to {last}"));
         }
+        listed("dropped  ", &self.links.dropped).into_iter().for_each(|line| add(format!("{line} (rules)")));
+        listed("redacted ", &self.links.redacted).into_iter().for_each(&mut *add);
         self.selection_remarks.iter().for_each(|remark| add(format!("          {remark}")));
         if self.links.untraced_before > 0 {
             add(format!(

@@ -14,20 +14,20 @@ use crate::input::tail::pattern::PathPattern;
 
 /// What is wrong in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) line: usize,
-    pub(super) text: String,
+pub(crate) struct Problem {
+    pub(crate) line: usize,
+    pub(crate) text: String,
 }
 
 /// The problems that were met so far.
 #[derive(Debug, Default)]
-pub(super) struct Problems(pub(super) Vec<Problem>);
+pub(crate) struct Problems(pub(crate) Vec<Problem>);
 
 /// No more are told of one file.
 const PROBLEMS_MAX: usize = 50;
 
 impl Problems {
-    pub(super) fn add(&mut self, line: usize, text: impl Into<String>) {
+    pub(crate) fn add(&mut self, line: usize, text: impl Into<String>) {
         if self.0.len() < PROBLEMS_MAX {
             self.0.push(Problem { line, text: text.into() });
         }
@@ -36,41 +36,41 @@ impl Problems {
 
 /// A value of a file and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sited<T> {
-    pub(super) line: usize,
-    pub(super) value: T,
+pub(crate) struct Sited<T> {
+    pub(crate) line: usize,
+    pub(crate) value: T,
 }
 
 /// Names that a map may have.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// With a value.
-    pub(super) known: &'static [&'static str],
+    pub(crate) known: &'static [&'static str],
     /// Those of parts that are not built: null alone is taken.
-    pub(super) not_yet: &'static [&'static str],
+    pub(crate) not_yet: &'static [&'static str],
     /// Every name of the file, as its path, to tell where one belongs.
-    pub(super) anywhere: &'static [&'static str],
+    pub(crate) anywhere: &'static [&'static str],
 }
 
 /// A node and its path from the top.
 #[derive(Debug, Clone)]
-pub(super) struct Field<'n> {
-    pub(super) path: String,
-    pub(super) node: &'n Node,
+pub(crate) struct Field<'n> {
+    pub(crate) path: String,
+    pub(crate) node: &'n Node,
 }
 
 /// A map of which each name is known.
-pub(super) struct Section<'n>(Vec<Field<'n>>, String);
+pub(crate) struct Section<'n>(Vec<Field<'n>>, String);
 
 impl<'n> Section<'n> {
     /// The field of this name.
-    pub(super) fn field(&self, name: &str) -> Option<&Field<'n>> {
+    pub(crate) fn field(&self, name: &str) -> Option<&Field<'n>> {
         let path = below(&self.1, name);
         self.0.iter().find(|field| field.path == path)
     }
 
     /// Reads the field of this name, if it is there.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         name: &str,
         problems: &mut Problems,
@@ -80,7 +80,7 @@ impl<'n> Section<'n> {
     }
 
     /// As [`Section::read`]; null turns the field off.
-    pub(super) fn read_or_off<T>(
+    pub(crate) fn read_or_off<T>(
         &self,
         name: &str,
         problems: &mut Problems,
@@ -102,7 +102,7 @@ impl<'n> Field<'n> {
     }
 
     /// A map with these names.
-    pub(super) fn section(&self, names: Names, problems: &mut Problems) -> Option<Section<'n>> {
+    pub(crate) fn section(&self, names: Names, problems: &mut Problems) -> Option<Section<'n>> {
         let Value::Map(entries) = &self.node.value else {
             return self.problem(problems, &format!("a map is expected, of {}", names.known.join(", ")));
         };
@@ -123,7 +123,7 @@ impl<'n> Field<'n> {
     }
 
     /// A list, or one value instead of it.
-    pub(super) fn list(&self) -> Vec<Field<'n>> {
+    pub(crate) fn list(&self) -> Vec<Field<'n>> {
         match &self.node.value {
             Value::List(entries) => {
                 let entries = entries.iter().enumerate();
@@ -134,7 +134,7 @@ impl<'n> Field<'n> {
     }
 
     /// Text. What YAML itself, or an older YAML, takes for something else must stand in quotes.
-    pub(super) fn text(&self, problems: &mut Problems) -> Option<String> {
+    pub(crate) fn text(&self, problems: &mut Problems) -> Option<String> {
         match &self.node.value {
             Value::Scalar { text, is_plain: true } if is_no_text(text) => {
                 self.problem(problems, "text is expected: if it is meant as text, put it in quotes")
@@ -159,40 +159,40 @@ impl<'n> Field<'n> {
         value.or_else(|| self.problem(problems, possible))
     }
 
-    pub(super) fn bytes(&self, problems: &mut Problems) -> Option<u64> {
+    pub(crate) fn bytes(&self, problems: &mut Problems) -> Option<u64> {
         // A leading zero makes a number octal for some readers.
         let read = |text: &str| parse_bytes(text).ok().filter(|_| !text.starts_with('0'));
         self.scalar(problems, "a size such as 128MiB or 1GiB is expected", read)
     }
 
-    pub(super) fn duration(&self, problems: &mut Problems) -> Option<Duration> {
+    pub(crate) fn duration(&self, problems: &mut Problems) -> Option<Duration> {
         self.scalar(problems, "a duration such as 500ms, 10s or 5m is expected", |text| parse_duration(text).ok())
     }
 
     /// From 0 to 1.
-    pub(super) fn share(&self, problems: &mut Problems) -> Option<f32> {
+    pub(crate) fn share(&self, problems: &mut Problems) -> Option<f32> {
         let read = |text: &str| text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
         self.scalar(problems, "a number from 0 to 1 is expected, such as 0.9", read)
     }
 
-    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)], problems: &mut Problems) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)], problems: &mut Problems) -> Option<T> {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let read = |text: &str| choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         self.scalar(problems, &format!("one of {} is expected", names.join(", ")), read)
     }
 
-    pub(super) fn address(&self, problems: &mut Problems) -> Option<SocketAddr> {
+    pub(crate) fn address(&self, problems: &mut Problems) -> Option<SocketAddr> {
         let read = |text: &str| text.parse().ok();
         self.scalar(problems, "an IP address with a port is expected, such as 127.0.0.1:9464", read)
     }
 
-    pub(super) fn absolute_path(&self, problems: &mut Problems) -> Option<PathBuf> {
+    pub(crate) fn absolute_path(&self, problems: &mut Problems) -> Option<PathBuf> {
         let path = PathBuf::from(self.text(problems)?);
         if path.is_absolute() { Some(path) } else { self.problem(problems, "an absolute path is expected") }
     }
 
     /// Each entry of a list that `read` understands.
-    pub(super) fn each<T>(
+    pub(crate) fn each<T>(
         &self,
         problems: &mut Problems,
         read: impl Fn(&Field<'n>, &mut Problems) -> Option<T>,
@@ -202,7 +202,7 @@ impl<'n> Field<'n> {
         entries.iter().filter_map(read).collect()
     }
 
-    pub(super) fn patterns(&self, problems: &mut Problems) -> Vec<PathPattern> {
+    pub(crate) fn patterns(&self, problems: &mut Problems) -> Vec<PathPattern> {
         let pattern = |entry: &Field<'n>, problems: &mut Problems| {
             let text = entry.text(problems)?;
             match PathPattern::new(&text) {
@@ -217,7 +217,7 @@ impl<'n> Field<'n> {
     }
 
     /// A map of any names to text. Values may be secret: they are not repeated.
-    pub(super) fn pairs(&self, problems: &mut Problems) -> Vec<Sited<(String, String)>> {
+    pub(crate) fn pairs(&self, problems: &mut Problems) -> Vec<Sited<(String, String)>> {
         let Value::Map(entries) = &self.node.value else {
             problems.add(self.node.line, format!("{}: a map of names to text is expected", self.path));
             return Vec::new();

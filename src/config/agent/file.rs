@@ -3,7 +3,6 @@
 //! In goes the file, out come its values and all of its problems. What values mean together, and with flags, is decided in
 //! the module above.
 
-use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,11 +10,13 @@ use std::time::Duration;
 use super::fields::{Field, Names, Problems, Section, Sited};
 use super::file_tap::{self, TapWritten};
 use super::journal::{self, JournalWritten};
-use super::keys::{STARTS, names};
+use super::keys::{STARTS, TOP_KEYS, names};
+use super::text::text;
 use crate::config::error::ConfigError;
-use crate::config::yaml;
+use crate::config::{rules, yaml};
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
+use crate::line_rules::LineRules;
 use crate::otlp::Compression;
 use crate::run::agent::{FilesConfig, LogLevel};
 
@@ -41,6 +42,8 @@ pub(super) struct Written {
     pub(super) link_min_confidence: Option<f32>,
     /// `Some(None)`: turned off.
     pub(super) tap: Option<Option<Sited<TapWritten>>>,
+    /// What is wanted with lines.
+    pub(super) rules: LineRules,
 }
 
 #[derive(Debug, Default)]
@@ -50,10 +53,7 @@ pub(super) struct PodsWritten {
     pub(super) exclude: Option<Vec<PathPattern>>,
 }
 
-/// Bytes of a configuration: a hundred times what anybody writes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-
-const TOP: Names = names(&["state", "memory", "inputs", "tap", "logs", "link", "telemetry", "grace"], &["metadata"]);
+const TOP: Names = names(&TOP_KEYS, &["metadata"]);
 const INPUTS: Names = names(&["pods", "files", "journal"], &[]);
 const PODS: Names = names(&["path", "start", "exclude"], &[]);
 const FILES: Names = names(&["include", "exclude", "service", "start"], &[]);
@@ -68,22 +68,8 @@ const LEVELS: [(&str, LogLevel); 4] =
 
 /// Reads a file; what cannot be read at all is an error, what is wrong within it are problems.
 pub(super) fn read(path: &Path, problems: &mut Problems) -> Result<Written, ConfigError> {
-    let bad = |reason: String| ConfigError::new("--config", format!("{}: {reason}", path.display()));
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| bad(error.to_string()))?;
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| bad(error.to_string()))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(bad(format!("larger than {FILE_BYTES_MAX} bytes: this is no configuration of the agent")));
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(written(&text, problems)),
-        Err(error) => {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-            problems.add(line, "not UTF-8 text");
-            Ok(Written::default())
-        }
-    }
+    let text = text("--config", path, problems)?;
+    Ok(text.map(|text| written(&text, problems)).unwrap_or_default())
 }
 
 /// The values of a text.
@@ -107,6 +93,7 @@ pub(super) fn written(text: &str, problems: &mut Problems) -> Written {
         Some(None) => (written.pods, written.files, written.journal) = (Some(None), Some(Vec::new()), Some(None)),
         None => {}
     }
+    written.rules = rules::of_section(&top, problems);
     written.tap = top.read_or_off("tap", problems, file_tap::tap);
     if let Some(logs) = top.field("logs") {
         if logs.node.is_null() {

@@ -5,7 +5,7 @@ use crate::cli::StartName;
 use crate::input::tail::config::Start;
 
 /// Keys of the file, as paths.
-pub(super) const KEYS: [&str; 34] = [
+pub(crate) const KEYS: [&str; 47] = [
     "state",
     "memory",
     "inputs.pods",
@@ -36,20 +36,37 @@ pub(super) const KEYS: [&str; 34] = [
     "logs.to",
     "logs.compression",
     "logs.headers",
+    "parsers",
+    "parsers[].name",
+    "parsers[].match",
+    "parsers[].regex",
+    "parsers[].time",
+    "parsers[].zone",
+    "parsers[].multiline.start",
+    "filter.include",
+    "filter.exclude",
+    "filter.sample",
+    "redact.builtin",
+    "redact.keys",
+    "redact.patterns",
     "telemetry.listen",
     "telemetry.log",
     "telemetry.otlp",
     "grace",
 ];
 
+/// Keys at the top of the file.
+pub(crate) const TOP_KEYS: [&str; 11] =
+    ["state", "memory", "inputs", "tap", "logs", "link", "parsers", "filter", "redact", "telemetry", "grace"];
+
 /// What turns a part off by a flag.
-pub(super) const NONE: &str = "none";
+pub(crate) const NONE: &str = "none";
 
 /// Where an input begins.
-pub(super) const STARTS: [(&str, Start); 2] = [("end", Start::End), ("beginning", Start::Beginning)];
+pub(crate) const STARTS: [(&str, Start); 2] = [("end", Start::End), ("beginning", Start::Beginning)];
 
 /// The same by a flag.
-pub(super) fn start_of(name: StartName) -> Start {
+pub(crate) fn start_of(name: StartName) -> Start {
     match name {
         StartName::End => Start::End,
         StartName::Beginning => Start::Beginning,
@@ -57,6 +74,6 @@ pub(super) fn start_of(name: StartName) -> Start {
 }
 
 /// Names that a map may have, of which some are of parts that are not built.
-pub(super) const fn names(known: &'static [&'static str], not_yet: &'static [&'static str]) -> Names {
+pub(crate) const fn names(known: &'static [&'static str], not_yet: &'static [&'static str]) -> Names {
     Names { known, not_yet, anywhere: &KEYS }
 }

@@ -5,11 +5,11 @@
 //! line. [`resolve`] is where all of it comes together.
 
 mod destinations;
-mod fields;
+pub(super) mod fields;
 mod file;
 mod file_tap;
 mod journal;
-mod keys;
+pub(super) mod keys;
 mod nearest;
 mod own_output;
 mod own_telemetry;
@@ -17,6 +17,7 @@ mod paths;
 mod reload;
 mod resolve;
 mod tap;
+pub(super) mod text;
 
 pub use reload::{Reload, reload};
 pub use resolve::agent;

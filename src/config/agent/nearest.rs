@@ -1,7 +1,7 @@
 //! The known name that is nearest to one that is not known.
 
 /// The name that was probably meant: at most a third of its letters differ, swapped neighbours counting once.
-pub(super) fn nearest<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let written: Vec<char> = written.chars().take(LETTERS_MAX).flat_map(char::to_lowercase).collect();
     let near = known.map(|name| (distance(&written, &name.chars().collect::<Vec<_>>()), name));
     near.min().filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1)).map(|(_, name)| name)

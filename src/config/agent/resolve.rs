@@ -8,10 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::destinations::destinations;
-use super::fields::{Problem, Problems};
+use super::fields::Problems;
 use super::file::{self, Written};
 use super::keys::{NONE, start_of};
 use super::paths::absolute;
+use super::text::told;
 use super::{journal, own_output, own_telemetry, tap};
 use crate::cli::{AgentArgs, LogName};
 use crate::config::endpoints::notices;
@@ -77,6 +78,7 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
         destinations,
         tap,
         links,
+        rules: written.rules,
         telemetry: TelemetryConfig { listen, log, otlp },
         grace: args.grace.or(written.grace).unwrap_or(GRACE_DEFAULT),
         notices,
@@ -113,19 +115,6 @@ fn open_to_all(tap: &TapConfig) -> Option<String> {
         }
         None => format!("spans on {address} are taken from anybody who reaches this address, unencrypted"),
     })
-}
-
-/// All problems of a file, each with its line.
-fn told(path: &Path, problems: &[Problem]) -> String {
-    let path = path.display();
-    let mut problems: Vec<&Problem> = problems.iter().collect();
-    problems.sort_by_key(|problem| problem.line);
-    let lines: Vec<String> =
-        problems.iter().map(|problem| format!("{path}:{}: {}", problem.line, problem.text)).collect();
-    match lines.as_slice() {
-        [line] => line.clone(),
-        lines => format!("{} problems\n  {}", lines.len(), lines.join("\n  ")),
-    }
 }
 
 fn inputs(args: &AgentArgs, written: &mut Written, around: &Surroundings<'_>) -> Result<InputsConfig, ConfigError> {

@@ -115,7 +115,8 @@ fn the_printed_file_has_every_key() {
 
 /// The line, as it is once the mark before a setting is taken away: `#tap:`, `#  grpc: …`.
 fn uncommented(line: &str) -> &str {
-    let setting = line.strip_prefix('#').filter(|rest| rest.starts_with("tap:") || rest.starts_with("  "));
+    let begins = ["tap:", "parsers:", "  "];
+    let setting = line.strip_prefix('#').filter(|rest| begins.iter().any(|begin| rest.starts_with(begin)));
     setting.unwrap_or(line)
 }
 
@@ -199,7 +200,7 @@ fn unknown_keys_are_told_with_what_was_meant() {
         ("listen: 127.0.0.1:1", "agent.yaml:1: listen: unknown key here; did you mean telemetry.listen?"),
         (
             "output: x",
-            "agent.yaml:1: output: unknown key; the keys are state, memory, inputs, tap, logs, link, telemetry, grace",
+            "agent.yaml:1: output: unknown key; the keys are state, memory, inputs, tap, logs, link, parsers, filter, redact, telemetry, grace",
         ),
         (
             "logs: {to: otlp=http://c:4317, url: x}",

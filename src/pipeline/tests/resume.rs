@@ -25,6 +25,7 @@ use crate::export::sinks::{BatchSink, RecordOutput};
 use crate::input::discover::FoundFile;
 use crate::input::read::ReadLimits;
 use crate::input::sources::Source;
+use crate::line_rules::LineRules;
 use crate::pipeline::run::recognise;
 use crate::pipeline::unchanged::{passes_over, reading as reading_of};
 use crate::reading::source::{Reading, read_source};
@@ -296,11 +297,13 @@ impl World {
     }
 }
 
+static NO_RULES: LazyLock<LineRules> = LazyLock::new(LineRules::default);
 const LIMITS: ReadLimits = ReadLimits { line_bytes: 1 << 20, file_bytes: u64::MAX };
 
 fn shipper(acknowledged: &Acknowledged) -> Shipper<'_, SourceStreams<'_>> {
     static ALL: LazyLock<Selection<'static>> = LazyLock::new(Selection::default);
     Shipper {
+        rules: &NO_RULES,
         linker: None,
         min_confidence: 0.0,
         window: Window::new(None, None),
@@ -326,9 +329,10 @@ fn ship<'a>(source: &Source, mut sink: Flushing<'a>, stop: &'a AtomicBool) -> bo
         stop,
         spare: Mutex::default(),
         services: &Default::default(),
+        formats: Default::default(),
     };
     let known = recognise(source, sink.acknowledged, &reading);
-    let how = reading_of(source, LIMITS);
+    let how = reading_of(source, LIMITS, &LineRules::default());
     if passes_over(&mut sink.shipper, &known, how) {
         return true;
     }

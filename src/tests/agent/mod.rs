@@ -10,5 +10,6 @@ mod links;
 mod parts;
 mod restarts;
 mod rotation;
+mod rules;
 mod tap;
 mod times;

@@ -22,6 +22,7 @@ pub(crate) struct Agent {
     zone: &'static str,
     memory: &'static str,
     tap: String,
+    rules: String,
     running: Option<Running>,
 }
 
@@ -40,6 +41,7 @@ impl Agent {
             zone: "UTC",
             memory: "128MiB",
             tap: "null".to_owned(),
+            rules: String::new(),
             running: None,
         }
     }
@@ -76,6 +78,11 @@ impl Agent {
         self.tap = tap;
     }
 
+    /// What it is to do with lines, as its file has it.
+    pub(crate) fn has_rules(&mut self, rules: &str) {
+        self.rules = rules.to_owned();
+    }
+
     /// The zone of its machine, as `TZ` has it.
     pub(crate) fn has_zone(&mut self, zone: &'static str) {
         self.zone = zone;
@@ -92,7 +99,7 @@ impl Agent {
     pub(crate) fn configure(&self) {
         let root = self.place.path("").display().to_string();
         let (root, urls, at) = (root.trim_end_matches('/'), self.urls.join("', '"), self.starts_at);
-        let (memory, tap, journal) = (self.memory, &self.tap, self.journal);
+        let (memory, tap, journal, rules) = (self.memory, &self.tap, self.journal, &self.rules);
         let start = if journal.contains("start:") { String::new() } else { format!(", start: {at}") };
         let config = format!(
             "state: {root}/state\nmemory: {memory}\n\
@@ -101,7 +108,7 @@ impl Agent {
              logs: {{to: ['{urls}']}}\n\
              tap: {tap}\n\
              telemetry: {{listen: '127.0.0.1:0'}}\n\
-             grace: 5s\n"
+             grace: 5s\n{rules}"
         );
         self.place.write("agent.yaml", config);
     }

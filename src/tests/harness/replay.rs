@@ -326,6 +326,7 @@ fn each_record(sources: &[Source], each: &mut dyn FnMut(&Record<'_>)) {
         stop: &stop,
         spare: Mutex::default(),
         services: &Default::default(),
+        formats: Default::default(),
     };
     for (index, source) in sources.iter().enumerate() {
         let calendar = CalendarSettings {
