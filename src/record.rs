@@ -130,6 +130,8 @@ pub struct Position {
     pub strand: u64,
     /// The number that the journal gave its (first) entry, which stays the same wherever the entry is exported to.
     pub seqnum: Option<u64>,
+    /// It is not wanted, and goes nowhere: it is told so that nobody takes those around it for all of their stream.
+    pub is_left_out: bool,
 }
 
 /// The records of one source that a batch holds, in reading order: those of logs by their bytes `from..to`, spans by ordinals.

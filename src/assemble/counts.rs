@@ -63,10 +63,11 @@ impl Counts {
         &mut self.custom[at]
     }
 
-    /// Counts a record.
+    /// Counts a record, if it is wanted.
     #[inline]
-    pub fn count_format(&mut self, envelope: Envelope, format: Format) {
-        self.formats[envelope as usize][format as usize] += 1;
+    pub fn count_record(&mut self, envelope: Envelope, format: Format, is_wanted: bool) {
+        self.records += u64::from(is_wanted);
+        self.formats[envelope as usize][format as usize] += u64::from(is_wanted);
     }
 
     /// The recognised formats, most frequent first.

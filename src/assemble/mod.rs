@@ -23,11 +23,12 @@ use std::sync::Arc;
 
 use spanline_parsers::detect::{self, Expect};
 use spanline_parsers::journal::Transport;
-use spanline_parsers::{Entry, Field, Format, Time, ansi, klog};
+use spanline_parsers::{Entry, Field, Format, Time, ansi, journal, klog};
 
 use crate::calendar::Calendar;
 use crate::decode::journal_attributes::{self, JournalNames};
 use crate::decode::{self, Envelopes, Joins, Line};
+use crate::input::journal::query::JournalQuery;
 use crate::input::read::{Blocks, Chunk};
 use crate::record::sink::RecordSink;
 use crate::record::{Envelope, Origin, Position, Record};
@@ -98,6 +99,10 @@ pub struct Assembler {
     wrappers: Wrappers,
     /// Names of the attributes that a journal's fields become.
     journal_names: JournalNames,
+    /// The room of the fields that the last record's envelope had.
+    envelope_fields: Vec<Field<'static>>,
+    /// Which entries of a journal's own files are wanted; `None`: whatever comes.
+    wanted: Option<Arc<JournalQuery>>,
     counts: Counts,
     services: Services,
     custom: Custom,
@@ -129,6 +134,8 @@ impl Assembler {
             stream_line: None,
             wrappers,
             journal_names: JournalNames::default(),
+            envelope_fields: Vec::new(),
+            wanted: None,
             counts: Counts::default(),
             services: Services::default(),
             custom,
@@ -139,6 +146,11 @@ impl Assembler {
     pub fn with_services(mut self, services: Services) -> Assembler {
         self.services = services;
         self
+    }
+
+    /// Entries of a journal's own files that do not match are told as left out.
+    pub fn leave_out_unless(&mut self, wanted: Option<Arc<JournalQuery>>) {
+        self.wanted = wanted;
     }
 
     /// The next file of the source begins; what is open stays open.
@@ -247,7 +259,11 @@ impl Assembler {
     }
 
     fn work<'c>(&mut self) -> Work<'c> {
-        Work { slots: std::mem::take(&mut self.slots), queue: std::mem::take(&mut self.queue), entry: Entry::default() }
+        Work {
+            slots: std::mem::take(&mut self.slots),
+            queue: std::mem::take(&mut self.queue),
+            scratch: Scratch::default(),
+        }
     }
 
     fn keep(&mut self, work: Work<'_>) {
@@ -290,6 +306,7 @@ impl Assembler {
             time: line.time,
             origin: 0,
             is_whole: false,
+            is_left_out: false,
             cr: false,
         }
     }
@@ -345,7 +362,7 @@ impl Assembler {
     #[inline]
     fn give_ready<S: RecordSink>(&mut self, work: &mut Work<'_>, sink: &mut S) {
         while let Some(item) = work.queue.pop() {
-            self.emit(&mut work.entry, item, sink);
+            self.emit(&mut work.scratch, item, sink);
         }
         if work.queue.len() > READY_MAX {
             let slots = &mut work.slots;
@@ -362,14 +379,14 @@ impl Assembler {
                 }
             });
             for item in complete {
-                self.emit(&mut work.entry, item, sink);
+                self.emit(&mut work.scratch, item, sink);
             }
         }
     }
 
     /// A record is complete: what it says, and when it was written.
     #[inline]
-    fn emit<'c, S: RecordSink>(&mut self, entry: &mut Entry<'c>, item: Item<'c>, sink: &mut S) {
+    fn emit<'c, S: RecordSink>(&mut self, scratch: &mut Scratch<'c>, item: Item<'c>, sink: &mut S) {
         if item.state == State::Gone {
             return;
         }
@@ -377,6 +394,7 @@ impl Assembler {
             return self.emit_custom(item, sink);
         }
         let Logical { meta, content, lines, journal, raw, .. } = item.logical;
+        let entry = &mut scratch.entry;
         match content {
             Cow::Borrowed(content) => {
                 detect::payload(content, self.settings.expect, entry);
@@ -385,6 +403,7 @@ impl Assembler {
                 }
                 plain::settle_body(entry, content, None, self.settings.keep_ansi);
                 self.give(meta, lines, item.piece, content, journal.as_deref(), entry, sink);
+                scratch.spare.extend(journal);
             }
             Cow::Owned(mut content) => {
                 if lines > 1 && meta.cr {
@@ -408,11 +427,11 @@ impl Assembler {
         lines: u32,
         piece: u32,
         payload: &[u8],
-        journal: Option<&spanline_parsers::journal::Entry<'_>>,
+        journal: Option<&journal::Entry<'_>>,
         entry: &mut Entry<'_>,
         sink: &mut S,
     ) {
-        let mut envelope_fields: Vec<Field<'_>> = Vec::new();
+        let mut envelope_fields: Vec<Field<'_>> = emptied(std::mem::take(&mut self.envelope_fields));
         if let Some(journal) = journal {
             decode::take_in(entry, journal);
             if meta.envelope == Envelope::Journal {
@@ -437,16 +456,13 @@ impl Assembler {
             self.calendar.created(time);
             entry.time = time;
         }
-        if let Some((envelope, _)) = meta.time {
-            entry.doubt_number_time(envelope);
-        }
+        meta.time.iter().for_each(|(envelope, _)| entry.doubt_number_time(*envelope));
         let calendar = self.custom.calendar(entry.format, meta.origin, &self.origins, &mut self.calendar);
         let time = decode::when(entry.time, meta.time, calendar);
         if time.is_none() && matches!(entry.time, Time::Local { month: 0, .. }) {
             decode::keep_clock(entry);
         }
-        self.counts.records += 1;
-        self.counts.count_format(meta.envelope, entry.format);
+        self.counts.count_record(meta.envelope, entry.format, !meta.is_left_out);
         let strand = journal.filter(|_| lines > 1).map_or(0, decode::journal_stream);
         let Meta { file, line, offset, end, .. } = meta;
         sink.record(&Record {
@@ -460,6 +476,7 @@ impl Assembler {
                 end,
                 strand,
                 seqnum: journal.and_then(decode::journal_seqnum),
+                is_left_out: meta.is_left_out,
             },
             envelope: meta.envelope,
             stream: meta.stream,
@@ -471,7 +488,17 @@ impl Assembler {
             payload,
             piece,
         });
+        self.envelope_fields = emptied(envelope_fields);
     }
+}
+
+/// The room of a list, for fields that are borrowed from elsewhere.
+#[inline]
+#[allow(clippy::unnecessary_filter_map)] // fields of another lifetime are of another type
+fn emptied<'a>(mut fields: Vec<Field<'_>>) -> Vec<Field<'a>> {
+    fields.clear();
+    // An iterator of a list is gathered where that one stood.
+    fields.into_iter().filter_map(|_| None).collect()
 }
 
 /// What is borrowed from the current chunk.
@@ -479,7 +506,17 @@ struct Work<'c> {
     slots: Vec<Slot>,
     /// Records that are open, and complete ones after them.
     queue: Queue<'c>,
+    scratch: Scratch<'c>,
+}
+
+/// Room that one record after the other uses.
+#[derive(Default)]
+struct Scratch<'c> {
+    /// What the last one said.
     entry: Entry<'c>,
+    /// Entries of a journal whose records were given; no more than were open at a time.
+    #[allow(clippy::vec_box)] // it is the boxes that are used again
+    spare: Vec<Box<journal::Entry<'c>>>,
 }
 
 impl Work<'_> {

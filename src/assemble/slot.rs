@@ -23,6 +23,8 @@ pub(super) struct Meta {
     pub(super) origin: u32,
     /// A record by itself, whatever stands before it.
     pub(super) is_whole: bool,
+    /// It is not wanted.
+    pub(super) is_left_out: bool,
     /// Its last line so far ended in CR LF; its content does not have that CR.
     pub(super) cr: bool,
 }
@@ -259,6 +261,7 @@ mod tests {
             time: None,
             origin: 0,
             is_whole: false,
+            is_left_out: false,
             cr: false,
         }
     }

@@ -63,6 +63,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
     let zone = read.calendar.zone.unwrap_or(read.calendar.fallback_zone);
     let (since, until) = window(args.since.as_deref(), args.until.as_deref(), zone, around)?;
     // What is remembered is of whole files.
+    read.input.reads_whole_journals = args.state.is_some();
     read.input.journal.set_window(since.filter(|_| args.state.is_none()), until.filter(|_| args.state.is_none()));
     let under = match args.carriers {
         Carriers::Span => export::Carriers::Span,
@@ -144,6 +145,7 @@ pub(super) fn read(args: &InputArgs, around: &Surroundings<'_>) -> Result<ReadCo
         journal_fields: args.journal_fields == JournalFields::All,
         journal: journal(&args.journal)?,
         rules: rules::of_file(args.rules.as_deref())?,
+        reads_whole_journals: false,
     };
     let traces = TracesConfig {
         files: files.into_iter().map(PathBuf::from).collect(),

@@ -43,6 +43,10 @@ pub struct JournalNames {
 impl JournalNames {
     /// Learns the names of an entry's fields, so that they are not put together anew for the next one.
     pub fn learn(&mut self, entry: &journal::Entry<'_>) {
+        const TAKEN: [&[u8]; 5] = [b"_COMM", b"_BOOT_ID", b"_STREAM_ID", b"CONTAINER_ID_FULL", b"PRIORITY"];
+        if self.known.is_empty() {
+            self.known.extend(TAKEN.map(|name| (name.into(), [PREFIX, name].concat().into())));
+        }
         for (name, _) in &entry.fields {
             let is_new = convention(name).is_none() && !self.known.contains_key(&**name);
             if is_new && name.len() <= NAME_BYTES_MAX && self.known.len() < NAMES_MAX {
@@ -75,12 +79,12 @@ pub fn journal_attributes<'r>(
         }
     };
     each(entry, all, |name, value| fields.push(attribute(name, value)));
-    own(entry, all, |name, value| fields.push(text(names.prefixed(name), Cow::Owned(value.into_bytes()))));
+    own(entry, all, |name, value| fields.push(text(names.prefixed(name), value)));
 }
 
 /// The same of what a tool passed on: its labels keep their names.
 pub fn labels<'r>(entry: &'r journal::Entry<'_>, fields: &mut Vec<Field<'r>>) {
-    own(entry, true, |name, value| fields.push(text(Cow::Borrowed(name), Cow::Owned(value.into_bytes()))));
+    own(entry, true, |name, value| fields.push(text(Cow::Borrowed(name), value)));
     each(entry, true, |name, value| fields.push(text(Cow::Borrowed(name), Cow::Borrowed(value))));
 }
 
@@ -112,14 +116,15 @@ fn each<'r>(entry: &'r journal::Entry<'_>, all: bool, mut give: impl FnMut(&'r [
 }
 
 /// Gives what is put together of what was taken out of an entry: PRIORITY where it is no severity, and its place.
-fn own(entry: &journal::Entry<'_>, all: bool, mut give: impl FnMut(&'static [u8], String)) {
+fn own(entry: &journal::Entry<'_>, all: bool, mut give: impl FnMut(&'static [u8], Cow<'static, [u8]>)) {
     let is_kernel = entry.transport == Some(journal::Transport::Kernel);
     if let Some(priority) = entry.priority.filter(|_| (all || is_kernel) && entry.severity() == Severity::UNKNOWN) {
-        give(b"PRIORITY", priority.to_string());
+        // 0 to 7.
+        give(b"PRIORITY", Cow::Borrowed(&b"01234567"[usize::from(priority & 7)..][..1]));
     }
     if let Some(place) = entry.place.as_ref().filter(|_| all) {
-        give(b"__CURSOR", place.cursor());
-        give(b"__MONOTONIC_TIMESTAMP", place.monotonic_usec.to_string());
+        give(b"__CURSOR", Cow::Owned(place.cursor().into_bytes()));
+        give(b"__MONOTONIC_TIMESTAMP", Cow::Owned(place.monotonic_usec.to_string().into_bytes()));
     }
 }
 

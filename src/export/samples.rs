@@ -10,7 +10,16 @@ pub(super) fn record<'r>(entry: &'r Entry<'r>, origin: &'r Origin, around: &'r [
     Record {
         source: 0,
         origin,
-        position: Position { file: 0, line: 3, lines: 2, offset: 120, end: 160, strand: 0, seqnum: None },
+        position: Position {
+            file: 0,
+            line: 3,
+            lines: 2,
+            offset: 120,
+            end: 160,
+            strand: 0,
+            seqnum: None,
+            is_left_out: false,
+        },
         envelope: Envelope::Cri,
         stream: Stream::Stderr,
         time: Some(1_795_425_291_322_215_577),

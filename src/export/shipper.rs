@@ -210,7 +210,7 @@ impl<B: SentBefore> Shipper<'_, B> {
         let keeps_all = self.rules.filter.keeps_all();
         let needs_uid = !self.logs.is_empty() || !self.outputs.is_empty() || !keeps_all;
         let uid = if needs_uid { self.uid(record) } else { [0; 16] };
-        if !self.is_in_window(record.time) {
+        if record.position.is_left_out || !self.is_in_window(record.time) {
             self.leave_out();
             return;
         }

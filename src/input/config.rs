@@ -26,8 +26,11 @@ pub struct InputConfig {
     pub keep_ansi: bool,
     /// All fields of a journal's entries are attributes.
     pub journal_fields: bool,
-    /// Which entries of journals are read.
+    /// Which entries of journals are wanted.
     pub journal: JournalQuery,
     /// What is wanted with lines.
     pub rules: LineRules,
+    /// All of them are read, and those that are not wanted told as left out: places in a file stay the same, whatever is wanted
+    /// of it.
+    pub reads_whole_journals: bool,
 }

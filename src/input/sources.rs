@@ -41,6 +41,8 @@ pub struct Source {
     pub year_hint: Option<(i32, u8)>,
     /// The times of its first lines.
     pub times: SampleTimes,
+    /// Of a journal that is read as a whole, which entries are wanted.
+    pub wanted: Option<Arc<JournalQuery>>,
 }
 
 impl Source {
@@ -74,8 +76,8 @@ impl Source {
 }
 
 /// Groups files into sources. What is no log by its content is left out; if it was named, that is an error too. `journal`:
-/// which entries of journals are read.
-pub fn sources(found: &mut Found, writers: &Writers, journal: &JournalQuery) -> Vec<Source> {
+/// which entries of journals are wanted; `reads_whole`: all are read, so that places in their files stay the same.
+pub fn sources(found: &mut Found, writers: &Writers, journal: &JournalQuery, reads_whole: bool) -> Vec<Source> {
     let mut groups: Vec<Vec<(FoundFile, Sniffed)>> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     let (mut looker, all) = (Looker::default(), Arc::<JournalQuery>::default());
@@ -101,13 +103,20 @@ pub fn sources(found: &mut Found, writers: &Writers, journal: &JournalQuery) -> 
         groups[group].push((file, sniffed));
     }
     drop(known);
-    choose_entries(&mut groups, journal);
+    let journal = chosen_entries(&groups, journal);
+    if !reads_whole {
+        let journals = groups.iter_mut().flatten().filter(|(file, _)| file.journal.is_some());
+        journals.for_each(|(file, _)| file.journal = Some(journal.clone()));
+    }
+    let wanted = Some(journal).filter(|journal| reads_whole && !journal.wants_all());
     let said: Vec<Arc<Writer>> = writers.all.iter().cloned().map(Arc::new).collect();
     let said = |file: &FoundFile| said.get(writers.of(file.given, &file.shown)?).cloned();
     let mut sources = Vec::with_capacity(groups.len());
     let mut unidentified: HashMap<String, u64> = HashMap::new();
     for files in groups {
-        sources.push(source(files, &said, &mut unidentified));
+        let is_journal = files.first().is_some_and(|(file, _)| file.journal.is_some());
+        let wanted = wanted.clone().filter(|_| is_journal);
+        sources.push(Source { wanted, ..source(files, &said, &mut unidentified) });
     }
     sources
 }
@@ -117,18 +126,14 @@ fn base(file: &FoundFile, name: &str) -> String {
     if file.journal.is_some() { journal::family(name) } else { rotation::family(name).base }
 }
 
-/// Settles which entries of journals are read. Which boot is the last one, all of their files tell together.
-fn choose_entries(groups: &mut [Vec<(FoundFile, Sniffed)>], query: &JournalQuery) {
-    let mut query = query.clone();
-    if query.needs_boots() {
-        let files = groups.iter().flatten().filter(|(file, _)| file.journal.is_some());
-        let boots = files.filter_map(|(file, _)| file.whole().ok()).flat_map(journal::stream::boots);
-        query = query.with_boots(&boots.collect::<Vec<_>>());
+/// Which entries of journals are wanted. Which boot is the last one, all of their files tell together.
+fn chosen_entries(groups: &[Vec<(FoundFile, Sniffed)>], query: &JournalQuery) -> Arc<JournalQuery> {
+    if !query.needs_boots() {
+        return Arc::new(query.clone());
     }
-    let query = Arc::new(query);
-    for (file, _) in groups.iter_mut().flatten().filter(|(file, _)| file.journal.is_some()) {
-        file.journal = Some(query.clone());
-    }
+    let files = groups.iter().flatten().filter(|(file, _)| file.journal.is_some());
+    let boots = files.filter_map(|(file, _)| file.whole().ok()).flat_map(journal::stream::boots);
+    Arc::new(query.clone().with_boots(&boots.collect::<Vec<_>>()))
 }
 
 fn source(

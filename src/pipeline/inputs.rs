@@ -43,7 +43,8 @@ impl Inputs {
                 Setting::WriterPattern
             ));
         }
-        let sources = sources::sources(&mut found, &config.input.writers, &config.input.journal);
+        let (journal, reads_whole) = (&config.input.journal, config.input.reads_whole_journals);
+        let sources = sources::sources(&mut found, &config.input.writers, journal, reads_whole);
         if config.input.verbose {
             for (reason, names) in &found.left_out {
                 names.iter().for_each(|name| notify(&format!("left out {name}: {reason}")));

@@ -175,6 +175,7 @@ impl SourceReader {
                 self.end(source, sink);
                 return;
             };
+            self.assembler.leave_out_unless(source.wanted.clone());
             let Some(mut reader) = self.open(file, reading, sink) else {
                 self.at += 1;
                 continue;

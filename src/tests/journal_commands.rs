@@ -159,6 +159,40 @@ fn what_was_sent_of_a_journal_is_not_sent_again_once_it_was_rotated() {
 }
 
 #[test]
+fn what_was_sent_of_a_journal_is_not_sent_again_where_more_of_it_is_wanted() {
+    let (place, background) = (Place::new(), Background::start(Script::default()));
+    let url = background.url();
+    let run = |matches: &[&str]| {
+        let arguments = ["backfill", "system.journal", "--to", &url, "--state", "state"];
+        let matches: Vec<&str> = matches.iter().flat_map(|one| ["-j", one]).collect();
+        place.run(&[&arguments[..], &matches].concat()).text(0);
+        background.sink.stored().values().sum::<usize>()
+    };
+    put(&place, "compact-keyed.journal", "system.journal");
+    let lines = |matches: &[&str]| {
+        let matches: Vec<&str> = matches.iter().flat_map(|one| ["-j", one]).collect();
+        place.run(&[&["convert", "system.journal"][..], &matches].concat()).json(0).len()
+    };
+    let (kubelet, urgent) = (lines(&["unit=kubelet"]), lines(&["priority=err"]));
+    let both = lines(&["unit=kubelet", "priority=err"]);
+    assert!(both > 0 && both < kubelet.min(urgent), "{both} of {kubelet} and {urgent}");
+    assert_eq!(run(&["unit=kubelet"]), kubelet);
+    assert_eq!(run(&["unit=kubelet"]), kubelet);
+    // What lies between two that were sent, and was not wanted, was not sent.
+    assert_eq!(run(&["priority=err"]), kubelet + urgent - both);
+    let all = lines(&[]);
+    assert_eq!(run(&[]), all);
+    assert_eq!(run(&[]), all);
+    assert_eq!(run(&["unit=crio"]), all);
+    let stored = background.sink.stored();
+    let mut expected: BTreeMap<String, usize> = BTreeMap::new();
+    for record in place.run(&["convert", "system.journal"]).json(0) {
+        *expected.entry(record["body"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    assert!(expected.iter().all(|(body, times)| stored.get(body) == Some(times)));
+}
+
+#[test]
 fn what_cannot_be_read_of_a_journal_is_told() {
     let place = Place::new();
     let packed = std::fs::read(testdata("journal/compact-keyed.journal.zst")).unwrap();

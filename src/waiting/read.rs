@@ -86,7 +86,8 @@ impl<'w> Reader<'w> {
         let [line, offset, end, strand] = [line, offset, end, strand].map(|long| u64::from_le_bytes(*long));
         let rest = u64::from_le_bytes(*rest);
         let (file, lines) = (rest as u32, (rest >> 32) as u32);
-        Some(Position { file, line, lines, offset, end, strand, seqnum: self.option(Reader::u64)? })
+        let (seqnum, is_left_out) = (self.option(Reader::u64)?, self.u8()? != 0);
+        Some(Position { file, line, lines, offset, end, strand, seqnum, is_left_out })
     }
 
     fn entry(&mut self, payload: &'w [u8]) -> Option<()> {

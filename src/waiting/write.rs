@@ -80,7 +80,7 @@ impl<'b> Writer<'b> {
     }
 
     fn position(&mut self, position: &Position) {
-        let Position { file, line, lines, offset, end, strand, seqnum } = *position;
+        let Position { file, line, lines, offset, end, strand, seqnum, is_left_out } = *position;
         let mut row = [0; POSITION_BYTES];
         row[..8].copy_from_slice(&line.to_le_bytes());
         row[8..16].copy_from_slice(&offset.to_le_bytes());
@@ -90,6 +90,7 @@ impl<'b> Writer<'b> {
         row[36..].copy_from_slice(&lines.to_le_bytes());
         self.out.extend_from_slice(&row);
         self.option(seqnum, Writer::u64);
+        self.u8(u8::from(is_left_out));
     }
 
     fn entry(&mut self, entry: &Entry<'_>, payload: &[u8]) {

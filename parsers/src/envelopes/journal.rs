@@ -176,6 +176,13 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Takes out what is in it, so that its room is used again.
+    pub fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Entry { fields, ..Entry::default() };
+    }
+
     /// Takes in a field.
     pub(crate) fn set(&mut self, name: Text<'a>, value: Text<'a>) {
         if let Some(field) = self.take(name, value) {

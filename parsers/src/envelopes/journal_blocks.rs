@@ -120,10 +120,10 @@ pub fn entry(form: Form, text: &[u8]) -> Option<journal::Entry<'_>> {
         Form::Export => Some(journal_export::entry(text)),
         Form::Verbose => verbose(text),
         Form::Pretty => journal_json::line(text),
-        Form::Frames => match journal_frames::frame(text, |_| true) {
-            Frame::Entry(entry) => Some(*entry),
-            Frame::Lost(_) | Frame::Nothing => None,
-        },
+        Form::Frames => {
+            let mut entry = journal::Entry::default();
+            (journal_frames::frame(text, |_| true, &mut entry) == Frame::Entry).then_some(entry)
+        }
     }
 }
 

@@ -21,10 +21,10 @@ const HEAD_BYTES: usize = 68;
 const FIELD_BYTES: usize = 8;
 
 /// What a frame holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Frame<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frame {
     /// An entry.
-    Entry(Box<journal::Entry<'a>>),
+    Entry,
     /// So many entries, or fields of them, could not be read.
     Lost(u64),
     /// Nothing.
@@ -67,16 +67,21 @@ pub fn frame_bytes(buffer: &[u8]) -> Option<usize> {
     Some(if length < START.len() { buffer.len() } else { length })
 }
 
-/// Reads a frame, as [`frame_bytes`] has cut it. Of fields that decide nothing, those are left out that are not wanted by name.
-pub fn frame(bytes: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Frame<'_> {
+/// Reads a frame, as [`frame_bytes`] has cut it; its entry, if it holds one, takes the place of what was in `entry`, whose room
+/// it uses. Of fields that decide nothing, those are left out that are not wanted by name.
+pub fn frame<'a>(bytes: &'a [u8], wanted: impl Fn(&[u8]) -> bool, entry: &mut journal::Entry<'a>) -> Frame {
     let number = |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|n| u64::from_le_bytes(*n));
     if bytes.len() == LOST_BYTES {
         return number(4).map_or(Frame::Nothing, Frame::Lost);
     }
-    match place(bytes) {
-        Some(place) => Frame::Entry(Box::new(entry(place, fields(bytes), wanted))),
-        None => Frame::Nothing,
+    let Some(place) = place(bytes) else { return Frame::Nothing };
+    entry.clear();
+    (entry.realtime_usec, entry.place) = (Some(place.realtime_usec), Some(place));
+    for (payload, value) in fields(bytes) {
+        let other = entry.take(Cow::Borrowed(&payload[..value - 1]), Cow::Borrowed(&payload[value..]));
+        entry.fields.extend(other.filter(|(name, _)| wanted(name)));
     }
+    Frame::Entry
 }
 
 /// When the entry of a frame came, and where it stands.
@@ -110,20 +115,6 @@ pub fn fields(bytes: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
     })
 }
 
-fn entry<'a>(
-    place: Place,
-    fields: impl Iterator<Item = (&'a [u8], usize)>,
-    wanted: impl Fn(&[u8]) -> bool,
-) -> journal::Entry<'a> {
-    let mut entry =
-        journal::Entry { realtime_usec: Some(place.realtime_usec), place: Some(place), ..journal::Entry::default() };
-    for (payload, value) in fields {
-        let other = entry.take(Cow::Borrowed(&payload[..value - 1]), Cow::Borrowed(&payload[value..]));
-        entry.fields.extend(other.filter(|(name, _)| wanted(name)));
-    }
-    entry
-}
-
 #[allow(clippy::unwrap_used)]
 #[cfg(test)]
 mod tests {
@@ -142,9 +133,13 @@ mod tests {
     #[test]
     fn an_entry_goes_through_its_frame() {
         let mut out = START.to_vec();
-        assert_eq!((frame_bytes(&out), frame(&out, |_| true)), (Some(8), Frame::Nothing));
+        let all = |_: &[u8]| true;
+        assert_eq!((frame_bytes(&out), frame(&out, all, &mut journal::Entry::default())), (Some(8), Frame::Nothing));
         lost(3, &mut out);
-        assert_eq!((frame_bytes(&out[8..]), frame(&out[8..], |_| true)), (Some(12), Frame::Lost(3)));
+        assert_eq!(
+            (frame_bytes(&out[8..]), frame(&out[8..], all, &mut journal::Entry::default())),
+            (Some(12), Frame::Lost(3))
+        );
         let start = out.len();
         begin(&PLACE, &mut out);
         for payload in [&b"MESSAGE=a\nb=\xff"[..], b"X=", b"X=again", b"_PID=77"] {
@@ -152,7 +147,11 @@ mod tests {
         }
         end(start, &mut out);
         assert_eq!(frame_bytes(&out[start..]), Some(out.len() - start));
-        let Frame::Entry(entry) = frame(&out[start..], |_| true) else { panic!() };
+        // What was in it before is gone.
+        let before = vec![(b"A"[..].into(), b"b"[..].into())];
+        let mut entry =
+            journal::Entry { message: b"before"[..].into(), fields: before, pid: Some(1), ..journal::Entry::default() };
+        assert_eq!(frame(&out[start..], all, &mut entry), Frame::Entry);
         assert_eq!(
             (&*entry.message, entry.pid, entry.nanos()),
             (&b"a\nb=\xff"[..], Some(77), Some(1_795_421_836_109_947_000))
@@ -170,7 +169,7 @@ mod tests {
             let mut rest = &bytes[..];
             while let Some(length) = frame_bytes(rest).filter(|length| *length <= rest.len()) {
                 prop_assert!(length > 0);
-                frame(&rest[..length], |_| false);
+                frame(&rest[..length], |_| false, &mut journal::Entry::default());
                 rest = &rest[length..];
             }
         }

@@ -140,6 +140,7 @@ mod tests {
             end: line * 10 + 10,
             strand: 0,
             seqnum: None,
+            is_left_out: false,
         };
         let link = Link {
             trace_id: [1; 16],

@@ -45,6 +45,17 @@ pub(super) fn header(section: &Section) -> io::Result<Header> {
     })
 }
 
+/// The start of the machine as a field.
+fn boot_field(id: [u8; 16]) -> [u8; BOOT_ID.len() + 32] {
+    let digit = |half: u8| b"0123456789abcdef"[usize::from(half)];
+    let mut field = [0; BOOT_ID.len() + 32];
+    field[..BOOT_ID.len()].copy_from_slice(BOOT_ID);
+    for (pair, byte) in field[BOOT_ID.len()..].chunks_exact_mut(2).zip(id) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    field
+}
+
 /// An entry, and where the next object stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EntryAt {
@@ -69,6 +80,11 @@ impl JournalFile {
     /// Behind the last byte that may be an object's.
     pub(super) fn end(&self) -> u64 {
         self.header.end.min(self.windows.length())
+    }
+
+    /// Bytes that were read of it.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.windows.bytes_read()
     }
 
     /// What the system said when it refused to read, once.
@@ -130,8 +146,7 @@ impl JournalFile {
             }
         }
         if !has_boot {
-            let text = format!("_BOOT_ID={:032x}", u128::from_be_bytes(boot_id));
-            frames::field(text.as_bytes(), BOOT_ID.len(), out);
+            frames::field(&boot_field(boot_id), BOOT_ID.len(), out);
         }
         frames::end(start, out);
         self.items = items;

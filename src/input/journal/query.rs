@@ -144,7 +144,7 @@ impl JournalQuery {
     }
 
     /// Whether every entry is wanted that came at a wanted time.
-    pub(super) fn wants_all(&self) -> bool {
+    pub fn wants_all(&self) -> bool {
         self.wanted.is_empty() && self.unwanted.is_empty()
     }
 
@@ -154,7 +154,7 @@ impl JournalQuery {
     }
 
     /// Whether the entry of a frame is wanted, whenever it came.
-    pub(super) fn matches(&self, frame: &[u8]) -> bool {
+    pub fn matches(&self, frame: &[u8]) -> bool {
         let has = |term: &Vec<u8>| frames::fields(frame).any(|(payload, _)| payload == &**term);
         let meets = |all: &AllOf| all.iter().all(has);
         self.wanted.iter().all(|group| group.any.iter().any(meets)) && !self.unwanted.iter().any(meets)

@@ -80,6 +80,7 @@ impl Replay {
             &mut discover::find(&[logs.to_owned()], &[]),
             &Writers::default(),
             &JournalQuery::default(),
+            false,
         );
         let mut replay = Replay { sources, spans: Vec::new(), records: Vec::new() };
         let mut file = TraceFile::open(traces, file::Limits::default())?;
