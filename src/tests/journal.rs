@@ -14,6 +14,7 @@ use spanline_parsers::journal_export::{self, Split};
 use spanline_parsers::journal_file::{HEADER_BYTES, Header};
 use spanline_parsers::journal_frames as frames;
 
+use crate::harness::made_journal::MadeJournal;
 use crate::harness::run::{Place, testdata};
 
 /// The fields of an entry, in their order.
@@ -37,7 +38,7 @@ fn entries(path: &Path, matches: &[&str]) -> (Vec<Entry>, u64) {
     while let Some(length) = frames::frame_bytes(rest) {
         let frame = &rest[..length];
         rest = &rest[length..];
-        match (frames::frame(frame, |_| true), frames::place(frame)) {
+        match (frames::frame(frame, |_| true, &mut Default::default()), frames::place(frame)) {
             (frames::Frame::Lost(more), _) => lost += more,
             (_, Some(place)) => {
                 let times = [place.realtime_usec, place.monotonic_usec].map(|usec| usec.to_string().into_bytes());
@@ -83,6 +84,8 @@ fn shown(entry: &Entry) -> String {
 }
 
 const SAMPLES: [&str; 2] = ["compact-keyed", "regular-unkeyed"];
+/// The same entries, whose data objects went through liblz4 and liblzma in place of libzstd; `journalctl --verify` passes both.
+const PACKED_OTHERWISE: [&str; 2] = ["compact-keyed-lz4", "regular-unkeyed-xz"];
 
 /// A sample, unpacked under a name.
 fn unpacked(place: &Place, sample: &str, name: &str) -> PathBuf {
@@ -94,9 +97,9 @@ fn unpacked(place: &Place, sample: &str, name: &str) -> PathBuf {
 #[test]
 fn entries_are_those_that_journalctl_exports() {
     let place = Place::new();
-    for sample in SAMPLES {
+    for (sample, exported) in SAMPLES.into_iter().chain(PACKED_OTHERWISE).zip(SAMPLES.into_iter().cycle()) {
         let journal = unpacked(&place, &format!("{sample}.journal"), "j.journal");
-        let export = unpacked(&place, &format!("{sample}.export"), "j.export");
+        let export = unpacked(&place, &format!("{exported}.export"), "j.export");
         assert_eq!(entries(&journal, &[]).0.len(), 400);
         check_entries(&journal, &fs::read(export).unwrap());
     }
@@ -138,7 +141,7 @@ fn entries_are_those_that_the_installed_journalctl_exports() {
 #[test]
 fn entries_that_match_are_those_that_looking_at_each_gives() {
     let place = Place::new();
-    for sample in SAMPLES {
+    for sample in SAMPLES.into_iter().chain(PACKED_OTHERWISE) {
         let journal = unpacked(&place, &format!("{sample}.journal"), "j.journal");
         let (all, _) = entries(&journal, &[]);
         let has = |entry: &Entry, name: &str, value: &str| {
@@ -164,6 +167,67 @@ fn entries_that_match_are_those_that_looking_at_each_gives() {
         let boot = "00000000000000000000000000abc001";
         assert!(check(&[&format!("boot={boot}")], &|entry| has(entry, "_BOOT_ID", boot)) > 100);
     }
+}
+
+/// A file of 20,000 entries over two boots, a hundredth of them of one unit.
+fn long_journal() -> MadeJournal {
+    let mut made = MadeJournal::new(1);
+    for number in 0..20_000_u64 {
+        let boot: &[u8] = if number < 19_500 { b"_BOOT_ID=01" } else { b"_BOOT_ID=02" };
+        let boot = [boot, &b"0".repeat(30)[..]].concat();
+        let unit: &[u8] =
+            if number % 100 == 7 { b"_SYSTEMD_UNIT=rare.service" } else { b"_SYSTEMD_UNIT=often.service" };
+        let message = format!("MESSAGE=entry {number} says something about nothing much, at some length");
+        made.add(1_795_421_836_000_000 + number * 1_000_000, &[&boot, unit, message.as_bytes()]);
+    }
+    made
+}
+
+#[test]
+fn of_a_long_file_only_what_is_wanted_is_read() {
+    let place = Place::new();
+    let bytes = long_journal().bytes(true);
+    place.write("j.journal", &bytes);
+    let read = |query: JournalQuery| {
+        let section = Section::of(Arc::new(File::open(place.path("j.journal")).unwrap()), 0, bytes.len() as u64);
+        let mut stream = JournalStream::new(section, Arc::new(query), None).unwrap();
+        let mut frames_of = Vec::new();
+        stream.read_to_end(&mut frames_of).unwrap();
+        let (mut entries, mut rest) = (0, &frames_of[..]);
+        while let Some(length) = frames::frame_bytes(rest) {
+            entries += u64::from(frames::place(&rest[..length]).is_some());
+            rest = &rest[length..];
+        }
+        (entries, stream.bytes_read())
+    };
+    let matching = |text: &str| {
+        let mut query = JournalQuery::default();
+        query.add(text).unwrap();
+        query
+    };
+    let (entries, all) = read(JournalQuery::default());
+    assert_eq!(entries, 20_000);
+    assert!(all >= bytes.len() as u64 / 2, "{all} of {}", bytes.len());
+    let check = |query: JournalQuery, expected: std::ops::RangeInclusive<u64>, share: u64| {
+        let (entries, read) = read(query.clone());
+        assert!(expected.contains(&entries), "{entries} of {query:?}");
+        assert!(read <= all / share, "{read} of {all} bytes for {query:?}");
+    };
+    check(matching("unit=absent"), 0..=0, 10);
+    check(matching(&format!("boot=02{}", "0".repeat(30))), 500..=500, 10);
+    // The time that an entry tells may be an hour before or after it came. Where it begins is searched for in a dozen pieces of
+    // the file, however long that is.
+    let at = |second: i64| Some((1_795_421_836 + second) * 1_000_000_000);
+    let window = |since, until| {
+        let mut query = JournalQuery::default();
+        query.set_window(since, until);
+        query
+    };
+    check(window(at(23_200), None), 400..=400, 3);
+    check(window(None, at(-3_200)), 401..=401, 10);
+    check(window(at(13_600), at(6_800)), 401..=401, 3);
+    // Each hundredth entry lies in another place: the objects of these are read, and the pieces of the file around them.
+    check(matching("unit=rare"), 200..=200, 1);
 }
 
 /// Numbers that look random, the same in each run.

@@ -109,6 +109,11 @@ impl JournalStream {
         })
     }
 
+    /// Bytes of the file that were read so far, those that were read again among them.
+    pub fn bytes_read(&self) -> u64 {
+        self.file.bytes_read()
+    }
+
     /// The place of the next entry; `None` at the end.
     fn next_place(&mut self) -> Option<u64> {
         let next = match &mut self.places {

@@ -23,6 +23,8 @@ pub(super) struct Windows {
     /// What is longer than a window.
     large: Vec<u8>,
     error: Option<io::Error>,
+    /// Bytes that were read.
+    read: u64,
 }
 
 #[derive(Debug, Default)]
@@ -35,12 +37,17 @@ struct Window {
 impl Windows {
     pub(super) fn new(section: Section) -> Windows {
         let window = |bytes| Window { bytes: vec![0; bytes], ..Window::default() };
-        Windows { section, near: window(NEAR_BYTES), far: window(FAR_BYTES), large: Vec::new(), error: None }
+        Windows { section, near: window(NEAR_BYTES), far: window(FAR_BYTES), large: Vec::new(), error: None, read: 0 }
     }
 
     /// Bytes that the file has.
     pub(super) fn length(&self) -> u64 {
         self.section.length
+    }
+
+    /// Bytes that were read so far, those that were read again among them.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read
     }
 
     /// What was read may have changed, and the file may have grown.
@@ -63,6 +70,7 @@ impl Windows {
         if length > NEAR_BYTES / 2 {
             self.large.resize(length.max(self.large.len()), 0);
             let read = self.section.read_at(&mut self.large[..length], at);
+            self.read += length as u64;
             return Self::all(read, length, &mut self.error).then(|| &self.large[..length]);
         }
         if self.near.holds(at, length) {
@@ -70,11 +78,11 @@ impl Windows {
         }
         if at < self.near.at && length <= FAR_BYTES {
             if !self.far.holds(at, length) {
-                self.far.fill(&self.section, at, &mut self.error);
+                self.read += self.far.fill(&self.section, at, &mut self.error);
             }
             return self.far.holds(at, length).then(|| self.far.part(at, length));
         }
-        self.near.fill(&self.section, at.saturating_sub(BEHIND_BYTES), &mut self.error);
+        self.read += self.near.fill(&self.section, at.saturating_sub(BEHIND_BYTES), &mut self.error);
         self.near.holds(at, length).then(|| self.near.part(at, length))
     }
 
@@ -99,11 +107,13 @@ impl Window {
         &self.bytes[start..start + length]
     }
 
-    fn fill(&mut self, section: &Section, at: u64, error: &mut Option<io::Error>) {
+    /// Reads from a place on; how many bytes.
+    fn fill(&mut self, section: &Section, at: u64, error: &mut Option<io::Error>) -> u64 {
         self.at = at;
         self.filled = section.read_at(&mut self.bytes, at).unwrap_or_else(|refused| {
             error.get_or_insert(refused);
             0
         });
+        self.filled as u64
     }
 }

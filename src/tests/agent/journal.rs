@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -95,12 +96,14 @@ fn path(agent: &Agent, name: &str) -> PathBuf {
     agent.place.path(&format!("{MACHINE}/{name}"))
 }
 
-/// Writes a file's bytes over those that it has, as journald does: the file stays the same.
+/// Writes a file's bytes over those that it has, as journald does: the file stays the same, and its header is written last.
 fn write(agent: &Agent, name: &str, sample: &Sample) {
     let path = path(agent, name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).unwrap();
-    std::io::Write::write_all(&mut file, &sample.0).unwrap();
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).unwrap();
+    let (header, objects) = sample.0.split_at(HEADER_BYTES);
+    file.write_all_at(objects, HEADER_BYTES as u64).unwrap();
+    file.write_all_at(header, 0).unwrap();
 }
 
 /// How often each message was stored.
