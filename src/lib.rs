@@ -10,6 +10,7 @@
 //! | [`unpack`], [`files`] | compressed files; files written next to their target and renamed, never over an input |
 //! | [`decode`], [`assemble`] | envelopes off lines (recognised by `decode`, those of whole files by `assemble::wrapper_forms`), lines to records; the forms of both are parsed by `spanline-parsers` |
 //! | [`line_rules`] | what the user wants done with lines: formats of their own, which records are kept, and what is blacked out in them |
+//! | [`metadata`] | what Kubernetes knows of pods, from the kubelet or a file |
 //! | [`calendar`] | years and zones of times that have none |
 //! | [`reading`] | sources from their files to their records: opened, read and assembled once, then held (`reading::held`), or, of more than the memory holds, read side by side in the order of time (`reading::side_by_side`) |
 //! | [`waiting`] | records as bytes, until their links are known |
@@ -42,6 +43,7 @@ pub mod files;
 pub mod input;
 pub mod line_rules;
 pub mod live;
+pub mod metadata;
 pub mod metrics;
 pub mod notify;
 pub mod otlp;

@@ -26,6 +26,10 @@ pub enum Setting {
     KeyFile,
     /// The links file.
     Links,
+    /// The file of certificates that the kubelet is checked against.
+    KubeletCaFile,
+    /// The kubelet's certificate is not checked.
+    KubeletInsecureSkipVerify,
     /// Conditions that records and traces meet.
     Only,
     /// How long a request is tried.
@@ -56,7 +60,7 @@ pub enum Setting {
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Setting; 22] = [
+    pub const ALL: [Setting; 24] = [
         Setting::AllowNoTraces,
         Setting::CaFile,
         Setting::CertFile,
@@ -66,6 +70,8 @@ impl Setting {
         Setting::InsecureSkipVerify,
         Setting::KeyFile,
         Setting::Links,
+        Setting::KubeletCaFile,
+        Setting::KubeletInsecureSkipVerify,
         Setting::Only,
         Setting::RetryFor,
         Setting::State,
@@ -93,6 +99,8 @@ impl Setting {
             Setting::InsecureSkipVerify => "skip verification",
             Setting::KeyFile => "key file",
             Setting::Links => "links file",
+            Setting::KubeletCaFile => "CA file of the kubelet",
+            Setting::KubeletInsecureSkipVerify => "skip verification of the kubelet",
             Setting::Only => "only",
             Setting::RetryFor => "retry time",
             Setting::State => "state folder",

@@ -87,6 +87,11 @@ impl Custom {
         Custom { formats, of_origins: Vec::new() }
     }
 
+    /// More is known of origins.
+    pub(super) fn forget(&mut self) {
+        self.of_origins.clear();
+    }
+
     /// Whether there are any.
     #[inline]
     pub(super) fn is_any(&self) -> bool {

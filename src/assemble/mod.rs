@@ -153,6 +153,12 @@ impl Assembler {
         self.wanted = wanted;
     }
 
+    /// More is known of who writes the source: records that come from now on are of this origin.
+    pub fn set_origin(&mut self, origin: Arc<Origin>) {
+        self.origins.set_own(origin);
+        self.custom.forget();
+    }
+
     /// The next file of the source begins; what is open stays open.
     pub fn next_file(&mut self, file: u32) {
         self.queue.file_ends(self.file, self.file_end);

@@ -20,6 +20,8 @@ const WRITERS_MAX: usize = 4 * ORIGINS_MAX;
 pub(super) struct Origins {
     /// The source's own first. Their addresses stay: whoever takes records knows writers by them.
     list: Vec<Arc<Origin>>,
+    /// What was the source's own before: whoever knows a writer by its address must not meet another one there.
+    former: Vec<Arc<Origin>>,
     /// Numbers of origins, and keys of streams, by the hash of a writer.
     writers: HashMap<u64, (u32, u64)>,
     /// Writers that have no origin of their own, as the limit was reached.
@@ -28,7 +30,12 @@ pub(super) struct Origins {
 
 impl Origins {
     pub(super) fn new(own: Arc<Origin>) -> Origins {
-        Origins { list: vec![own], writers: HashMap::new(), over_limit: 0 }
+        Origins { list: vec![own], former: Vec::new(), writers: HashMap::new(), over_limit: 0 }
+    }
+
+    /// More is known of who writes the source.
+    pub(super) fn set_own(&mut self, own: Arc<Origin>) {
+        self.former.push(std::mem::replace(&mut self.list[0], own));
     }
 
     /// The source's own.

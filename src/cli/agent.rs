@@ -79,6 +79,19 @@ pub struct AgentArgs {
     /// Links below this confidence are not made [default: 0.9]
     #[arg(long, value_name = "C", help_heading = SPANS, hide_short_help = true)]
     pub min_confidence: Option<f32>,
+    /// What is told of pods beside their lines [default: path]
+    #[arg(long, value_enum, value_name = "FROM", help_heading = INPUT, hide_short_help = true)]
+    pub metadata: Option<MetadataName>,
+    /// Where the kubelet is asked for its pods [default: https://127.0.0.1:10250, or the address in NODE_IP]
+    #[arg(long, value_name = "URL", help_heading = INPUT, hide_short_help = true)]
+    pub metadata_url: Option<String>,
+    /// PEM file of what the kubelet's certificate is checked against; none: of what this machine trusts [default: that of the
+    /// pod's service account]
+    #[arg(long, value_name = "FILE", help_heading = INPUT, hide_short_help = true)]
+    pub metadata_ca: Option<PathBuf>,
+    /// Do not check whose certificate the kubelet shows: anyone in between can read the token
+    #[arg(long, help_heading = INPUT, hide_short_help = true)]
+    pub metadata_insecure_skip_verify: bool,
     /// Where /metrics, /healthz, /readyz and /status are served; none: nowhere [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS", help_heading = MESSAGES)]
     pub telemetry_listen: Option<String>,
@@ -150,6 +163,17 @@ pub enum StartName {
     End,
     /// With what is there
     Beginning,
+}
+
+/// `--metadata`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MetadataName {
+    /// Nothing: no attribute k8s.*
+    None,
+    /// What the paths of their logs tell
+    Path,
+    /// Labels, owners and images too, which the kubelet is asked for
+    Kubelet,
 }
 
 /// `--telemetry-log`.

@@ -47,6 +47,11 @@ pub struct InputArgs {
     /// in the agent's configuration, which may be the file
     #[arg(long, visible_alias = "parser", value_name = "FILE", help_heading = INPUT, hide_short_help = true)]
     pub rules: Option<PathBuf>,
+    /// What is told of pods beside their lines, from a list of them (repeatable)
+    ///
+    /// What kubectl get pods -A -o json prints, or a must-gather with its namespaces/*/core/pods.yaml
+    #[arg(long, value_name = "FILE", help_heading = INPUT, hide_short_help = true)]
+    pub metadata: Vec<PathBuf>,
     /// The zone of times that have none
     ///
     /// An IANA name or ±hh:mm

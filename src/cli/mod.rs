@@ -14,7 +14,9 @@ pub mod writer;
 
 use clap::{Parser, Subcommand};
 
-pub use agent::{AgentArgs, AnswerName, ConfigCommand, LateEventsName, LogName, StartName, StatusArgs, TapArgs};
+pub use agent::{
+    AgentArgs, AnswerName, ConfigCommand, LateEventsName, LogName, MetadataName, StartName, StatusArgs, TapArgs,
+};
 pub use backfill::{BackfillArgs, Carriers, CompressionName, EventFields, EventName, SpanEvents, View};
 pub use choices::{ColorWhen, FieldsShown, JournalFields};
 pub use connect::{DestinationArgs, TraceStoreArgs};

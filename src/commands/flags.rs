@@ -18,6 +18,8 @@ pub fn flag(setting: Setting) -> &'static str {
         Setting::InsecureSkipVerify => "--insecure-skip-verify",
         Setting::KeyFile => "--key-file",
         Setting::Links => "--links",
+        Setting::KubeletCaFile => "--metadata-ca",
+        Setting::KubeletInsecureSkipVerify => "--metadata-insecure-skip-verify",
         Setting::Only => "--only",
         Setting::RetryFor => "--retry-for",
         Setting::State => "--state",

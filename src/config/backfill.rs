@@ -9,10 +9,10 @@ use super::addresses::no_address;
 use super::endpoints::{destination, notices, trace_store, unused};
 use super::error::{ConfigError, Surroundings};
 use super::only::condition;
-use super::rules;
 use super::times::window;
 use super::values::{calendar, colour, fields, journal, limits};
 use super::writers::writers;
+use super::{pod_files, rules};
 use crate::cli::{BackfillArgs, Carriers, EventFields, EventName, InputArgs, JournalFields, SpanEvents, View};
 use crate::correlate::CallSites;
 use crate::correlate::config::LinkingConfig;
@@ -146,6 +146,7 @@ pub(super) fn read(args: &InputArgs, around: &Surroundings<'_>) -> Result<ReadCo
         journal: journal(&args.journal)?,
         rules: rules::of_file(args.rules.as_deref())?,
         reads_whole_journals: false,
+        pods: pod_files::pods(&args.metadata)?,
     };
     let traces = TracesConfig {
         files: files.into_iter().map(PathBuf::from).collect(),

@@ -17,6 +17,12 @@ pub(super) fn name(pattern: &str) -> Result<Regex, String> {
     matcher("^", pattern)
 }
 
+/// A pattern of values, which may have any characters, none included: `*` stands for any of them.
+pub(super) fn value(pattern: &str) -> Result<Regex, String> {
+    let words: Vec<String> = pattern.split('*').map(regex::escape).collect();
+    Regex::new(&format!("(?s)^{}$", words.join(".*"))).map_err(|error| format!("{pattern:?}: {error}"))
+}
+
 fn matcher(begin: &str, pattern: &str) -> Result<Regex, String> {
     let mut text = format!("(?s){begin}");
     let mut rest = pattern;

@@ -12,6 +12,7 @@ mod error;
 mod explain;
 mod globs;
 mod only;
+mod pod_files;
 mod rules;
 mod score;
 mod status;

@@ -21,6 +21,8 @@ pub fn journal_origin(entry: &journal::Entry<'_>, around: &Origin) -> Origin {
         service_name: service.map_or(program.clone(), str::to_owned),
         producer,
         pod: None,
+        pod_facts: None,
+        hides_pod: around.hides_pod,
         service_of_spans: None,
         is_guessed: false,
         host: text(&entry.hostname).or_else(|| around.host.clone()),

@@ -29,17 +29,25 @@ pub fn each<'o>(origin: &'o Origin, mut give: impl FnMut(&'o str, ResourceValue<
         }
     };
     text("service.name", origin.service());
-    if let Some(pod) = &origin.pod {
+    let pod = origin.pod.as_ref().filter(|_| !origin.hides_pod);
+    if let Some(pod) = pod {
         text("k8s.namespace.name", &pod.namespace);
         text("k8s.pod.name", &pod.name);
-        text("k8s.pod.uid", &pod.uid);
+        let facts = origin.pod_facts.as_deref();
+        let uid = if pod.uid.is_empty() { facts.map_or("", |facts| &facts.uid) } else { &pod.uid };
+        text("k8s.pod.uid", uid);
         text("k8s.container.name", &pod.container);
         text("container.id", pod.container_id.as_deref().unwrap_or_default());
     }
     text("host.name", origin.host.as_deref().unwrap_or_default());
     text("systemd.unit", origin.unit.as_deref().unwrap_or_default());
     origin.resource.iter().for_each(|(key, value)| text(key, value));
-    if let Some(restart) = origin.pod.as_ref().and_then(|pod| pod.restart) {
+    if let (Some(pod), Some(facts)) = (pod, &origin.pod_facts) {
+        // What the user says comes before.
+        let is_said = |key: &str| origin.resource.iter().any(|(said, _)| said == key);
+        facts.attributes_of(&pod.container).filter(|(key, _)| !is_said(key)).for_each(|(key, value)| text(key, value));
+    }
+    if let Some(restart) = pod.and_then(|pod| pod.restart) {
         give("k8s.container.restart_count", ResourceValue::Integer(restart));
     }
 }

@@ -1,11 +1,13 @@
 //! Which logs are read, and how.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::journal::query::JournalQuery;
 use super::read::ReadLimits;
 use super::writers::Writers;
 use crate::line_rules::LineRules;
+use crate::metadata::directory::PodDirectory;
 
 /// Which logs are read, and how.
 #[derive(Debug, Clone)]
@@ -33,4 +35,6 @@ pub struct InputConfig {
     /// All of them are read, and those that are not wanted told as left out: places in a file stay the same, whatever is wanted
     /// of it.
     pub reads_whole_journals: bool,
+    /// What Kubernetes knows of pods.
+    pub pods: Option<Arc<PodDirectory>>,
 }

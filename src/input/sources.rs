@@ -21,6 +21,8 @@ use super::writers::{Writer, Writers};
 use crate::calendar::CalendarSettings;
 use crate::calendar::fit::{self, Sample, SampleTimes};
 use crate::decode;
+use crate::metadata::directory::PodDirectory;
+use crate::record::pod_facts::PodFacts;
 use crate::record::{Origin, Pod, Producer};
 use crate::services::Services;
 
@@ -29,6 +31,8 @@ use crate::services::Services;
 pub struct Source {
     /// Who wrote it, where more is known than names and the user tell.
     pub settled_origin: Option<Arc<Origin>>,
+    /// What Kubernetes knows of its pod.
+    pub pod_facts: Option<Arc<PodFacts>>,
     /// What the user says of its writer.
     pub said: Option<Arc<Writer>>,
     /// It holds events of Kubernetes' audit log.
@@ -56,7 +60,13 @@ impl Source {
         let links = self.files.iter().flat_map(|file| &file.linked_as);
         let mut origin = of_container(shown, links).unwrap_or_else(|| origin_of_name(shown, self.is_kubernetes_audit));
         self.said.iter().for_each(|said| said.put_over(&mut origin));
+        origin.pod_facts = self.pod_facts.clone().filter(|_| origin.pod.is_some());
         origin
+    }
+
+    /// Takes what is known of its pod.
+    pub fn know_pod(&mut self, pods: &PodDirectory) {
+        self.pod_facts = self.origin_by_names().pod.and_then(|pod| pods.find(&pod));
     }
 
     /// The user said its service.

@@ -3,9 +3,12 @@
 //! In goes who wrote lines, and the file that they stand in, out comes whether a rule holds for them. A list holds if one of its
 //! patterns does, and a selector if all of its lists do.
 
+use std::collections::BTreeMap;
+
 use regex::Regex;
 
 use crate::record::Origin;
+use crate::record::pod_facts::PodFacts;
 
 /// Which sources a rule is about; by default all.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +25,10 @@ pub struct Selector {
     pub units: Vec<Regex>,
     /// Names of services.
     pub services: Vec<Regex>,
+    /// Values of labels of pods, of which all must hold.
+    pub labels: Vec<(String, Regex)>,
+    /// Values of annotations of pods, of which all must hold.
+    pub annotations: Vec<(String, Regex)>,
 }
 
 impl Selector {
@@ -37,6 +44,8 @@ impl Selector {
             && of_pod(&self.containers, |pod| &pod.container)
             && (self.units.is_empty() || self.is_unit(origin))
             && any(&self.services, origin.service())
+            && all_of(&self.labels, origin, |facts| &facts.labels)
+            && all_of(&self.annotations, origin, |facts| &facts.annotations)
     }
 
     fn is_unit(&self, origin: &Origin) -> bool {
@@ -46,6 +55,15 @@ impl Selector {
         let names = [unit, unit.trim_end_matches(".service"), program];
         names.into_iter().any(|name| !name.is_empty() && is_any(&self.units, name))
     }
+}
+
+/// A pod of which they are not known has none.
+fn all_of(patterns: &[(String, Regex)], origin: &Origin, pairs: fn(&PodFacts) -> &BTreeMap<String, String>) -> bool {
+    let has = |(key, pattern): &(String, Regex)| {
+        let value = origin.pod_facts.as_deref().and_then(|facts| pairs(facts).get(key));
+        value.is_some_and(|value| pattern.is_match(value))
+    };
+    patterns.iter().all(has)
 }
 
 fn is_any(patterns: &[Regex], text: &str) -> bool {
@@ -80,6 +98,22 @@ mod tests {
             assert_eq!(selector.holds(&origin, "/var/log/x.log"), expected, "{origin:?}");
         }
         assert!(Selector::default().holds(&Origin::default(), ""));
+    }
+
+    #[test]
+    fn labels_hold_by_their_values_where_they_are_known() {
+        let label = |key: &str, value: &str| (key.to_owned(), Regex::new(&format!("^{value}$")).unwrap());
+        let selector = Selector { labels: vec![label("app", "web"), label("tier", ".*")], ..Selector::default() };
+        let with = |labels: &[(&str, &str)]| {
+            let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let facts = PodFacts { labels, ..PodFacts::default() };
+            Origin { pod_facts: Some(facts.into()), ..pod("shop", "web-0", "app") }
+        };
+        assert!(selector.holds(&with(&[("app", "web"), ("tier", "front")]), ""));
+        assert!(
+            !selector.holds(&with(&[("app", "web")]), "") && !selector.holds(&with(&[("app", "db"), ("tier", "")]), "")
+        );
+        assert!(!selector.holds(&pod("shop", "web-0", "app"), ""));
     }
 
     #[test]

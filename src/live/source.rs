@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::linking::{Held, LaneSink, Linking};
 use super::parsed::Parsed;
+use super::pod_metadata::{PodMetadata, PodSource};
 use super::sent_before::LaneShipper;
 use crate::assemble::{AssembleSettings, Assembler, SourceFormats};
 use crate::calendar::{Calendar, CalendarSettings, Zone};
@@ -21,7 +22,7 @@ use crate::export::shipper::ShippedSource;
 use crate::input::read::Chunk;
 use crate::input::sources;
 use crate::line_rules::LineRules;
-use crate::metrics::ParserMetrics;
+use crate::metrics::{Metrics, ParserMetrics};
 use crate::record::Origin;
 use crate::record::sink::SourceSink;
 use spanline_parsers::detect::Expect;
@@ -39,6 +40,8 @@ pub struct LineSettings {
     pub node: String,
     /// All fields of a journal's entries become attributes; else without those that journald adds to every entry.
     pub journal_fields: bool,
+    /// Where what is known of pods comes from.
+    pub pods: PodSource,
     /// What is wanted with them.
     pub rules: LineRules,
     /// What is counted of formats of the user's own, by their places.
@@ -113,6 +116,11 @@ impl Source {
             held,
             parsed: Parsed::new(&settings.parsers),
         }
+    }
+
+    /// More is known of who writes it.
+    pub(super) fn set_origin(&mut self, named: &Named, settings: &LineSettings) {
+        self.assembler.set_origin(Arc::new(named.origin(settings)));
     }
 
     /// Takes lines of a file, which is shown by this path. Returns how many there were, and how often a writer was met that is
@@ -240,9 +248,22 @@ pub(super) struct Named {
     pub(super) is_journal: bool,
     /// Its service, as the user says it.
     pub(super) service: Option<Arc<str>>,
+    /// What Kubernetes knows of its pod.
+    pub(super) pod_metadata: PodMetadata,
 }
 
 impl Named {
+    /// Looks for what is known of its pod: whether more is than before.
+    pub(super) fn look_up_pod(&mut self, settings: &LineSettings, metrics: &Metrics) -> bool {
+        if !self.is_pod {
+            return false;
+        }
+        let mut metadata = std::mem::take(&mut self.pod_metadata);
+        let found = metadata.look_up(&settings.pods, metrics, || self.origin(settings).pod);
+        self.pod_metadata = metadata;
+        found
+    }
+
     fn origin(&self, settings: &LineSettings) -> Origin {
         if self.is_journal {
             return Origin { host: Some(settings.node.clone()), ..Origin::default() };
@@ -258,6 +279,8 @@ impl Named {
         }
         let node = if origin.pod.is_some() { "k8s.node.name" } else { "host.name" };
         origin.resource.push((node.to_owned(), settings.node.clone()));
+        origin.pod_facts = self.pod_metadata.facts();
+        origin.hides_pod = matches!(settings.pods, PodSource::None);
         origin
     }
 

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::linking::Linking;
+use super::notices::spelled;
+use super::pod_metadata::PodMetadata;
 use super::sent_before::LaneShipper;
 use super::source::{LineSettings, Named, Out, Source};
 use crate::checkpoint::positions::table::Positions;
@@ -259,6 +261,7 @@ impl TailSink for Sources<'_> {
             is_pod: input.is_some_and(|input| input.is_pods),
             is_journal: input.is_some_and(|input| input.is_journal),
             service: input.and_then(|input| input.service.clone()),
+            pod_metadata: PodMetadata::default(),
         };
         self.named.insert(source, (named, facts.input));
     }
@@ -274,13 +277,17 @@ impl TailSink for Sources<'_> {
         if self.read.len() >= READ_MAX && !self.read.contains_key(&source) {
             self.keep_read(|_| false);
         }
-        let Some((named, input)) = self.named.get(&source) else { return };
+        let Some((named, input)) = self.named.get_mut(&source) else { return };
+        let knows_more = named.look_up_pod(&self.settings, &self.metrics);
         let (settings, positions, now) = (&self.settings, &self.positions, self.now);
         let linking = &mut self.linking;
         let read = self.read.entry(source).or_insert_with(|| {
             let held = linking.as_mut().map(Linking::begin);
             Box::new(Source::new((source, held), named, settings, positions.clone(), now))
         });
+        if knows_more {
+            read.set_origin(named, settings);
+        }
         let path = self.paths.get(&file).map_or(&*named.family, |path| path);
         let mut out = Out { shipper: &mut self.shipper, linking: linking.as_mut() };
         let (lines, over_limit) = read.take((file, path), chunk, self.now, &mut out);
@@ -374,27 +381,4 @@ fn tell_open(source: &mut Source, positions: &mut Positions) -> Option<(u32, u64
         positions.is_open(before, None);
     }
     open
-}
-
-/// A notice in words.
-fn spelled(notice: &Notice<'_>) -> String {
-    match notice {
-        Notice::Failed { path, error } => {
-            format!("{}: {error}; it is tried again, and others go on", path.display())
-        }
-        Notice::LeftOut { path, reason } => format!("{} is left out: {reason}", path.display()),
-        Notice::NoWatches { error } => format!(
-            "changes of files are not told any more, or not of all ({error}): they are found by looking, seconds later. On Linux \
-             raise fs.inotify.max_user_watches and fs.inotify.max_user_instances"
-        ),
-        Notice::Overflow => "more files changed at once than was told: all are looked at".to_owned(),
-        Notice::TooManySources { path } => {
-            format!("there are too many log files to follow: {} and others are not followed", path.display())
-        }
-        Notice::TooManyBehind => {
-            "more files are behind than may be kept open: what is deleted of the others before it is \
-             read is lost, and counted"
-                .to_owned()
-        }
-    }
 }

@@ -64,6 +64,10 @@ pub struct Metrics {
     /// Records that wait until their links are known.
     pub waiting_records: Gauge,
     link_waits: Family<Histogram>,
+    /// Times that the kubelet could not be asked for its pods.
+    pub kubelet_failures: Counter,
+    /// Sources that were begun to be read before it was known what their pod is.
+    pub pods_unknown: Counter,
     loop_state: health::LoopState,
     sources: sources::Snapshots,
 }
@@ -87,6 +91,8 @@ impl Metrics {
             requests: requests::Requests::default(),
             waiting_records: Gauge::default(),
             link_waits: Family::default(),
+            kubelet_failures: Counter::default(),
+            pods_unknown: Counter::default(),
             loop_state: health::LoopState::default(),
             sources: sources::Snapshots::default(),
         }

@@ -165,6 +165,12 @@ spanline_parser_bad_times_total{parser=\"shop\"} 0
 # TYPE spanline_redactions counter
 # HELP spanline_redactions What was blacked out, by rule.
 spanline_redactions_total{rule=\"jwt\"} 2
+# TYPE spanline_kubelet_failures counter
+# HELP spanline_kubelet_failures Times that the kubelet could not be asked for its pods.
+spanline_kubelet_failures_total 0
+# TYPE spanline_pods_unknown counter
+# HELP spanline_pods_unknown Sources that were begun to be read before it was known what their pod is.
+spanline_pods_unknown_total 0
 # TYPE spanline_spans_received counter
 # HELP spanline_spans_received Spans received in requests that were taken.
 spanline_spans_received_total 20

@@ -121,8 +121,8 @@ pub fn points(metrics: &Metrics, sources: Option<&Sources>) -> Vec<Points> {
     all
 }
 
-/// What came of the user's rules.
-fn rules(metrics: &Metrics) -> [Points; 4] {
+/// What came of the user's rules, and of asking the kubelet.
+fn rules(metrics: &Metrics) -> [Points; 6] {
     let points = |name, help, label, points| {
         let (unit, kind) = (Unit::Items, Kind::Counter);
         Points { name, help, unit, kind, label, points }
@@ -152,6 +152,18 @@ fn rules(metrics: &Metrics) -> [Points; 4] {
             "What was blacked out, by rule.",
             "rule",
             each(&metrics.redactions, Counter::get),
+        ),
+        points(
+            "spanline_kubelet_failures",
+            "Times that the kubelet could not be asked for its pods.",
+            "",
+            vec![(String::new(), Number::Whole(metrics.kubelet_failures.get()))],
+        ),
+        points(
+            "spanline_pods_unknown",
+            "Sources that were begun to be read before it was known what their pod is.",
+            "",
+            vec![(String::new(), Number::Whole(metrics.pods_unknown.get()))],
         ),
     ]
 }

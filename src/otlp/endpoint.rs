@@ -76,6 +76,8 @@ pub enum Role {
     TraceStore,
     /// Where requests of any signal are passed on to.
     Forward,
+    /// The kubelet, which is asked for its pods.
+    Kubelet,
 }
 
 impl Role {
@@ -84,6 +86,7 @@ impl Role {
         match self {
             Role::Logs | Role::Metrics | Role::Forward => "otlp=",
             Role::Spans | Role::TraceStore => "jaeger=",
+            Role::Kubelet => "",
         }
     }
 
@@ -91,12 +94,14 @@ impl Role {
     pub fn setting(self, of: ConnectionSetting) -> Setting {
         match (of, self) {
             (ConnectionSetting::CaFile, Role::TraceStore) => Setting::TracesCaFile,
+            (ConnectionSetting::CaFile, Role::Kubelet) => Setting::KubeletCaFile,
             (ConnectionSetting::CaFile, _) => Setting::CaFile,
             (ConnectionSetting::CertFile, Role::TraceStore) => Setting::TracesCertFile,
             (ConnectionSetting::CertFile, _) => Setting::CertFile,
             (ConnectionSetting::KeyFile, Role::TraceStore) => Setting::TracesKeyFile,
             (ConnectionSetting::KeyFile, _) => Setting::KeyFile,
             (ConnectionSetting::InsecureSkipVerify, Role::TraceStore) => Setting::TracesInsecureSkipVerify,
+            (ConnectionSetting::InsecureSkipVerify, Role::Kubelet) => Setting::KubeletInsecureSkipVerify,
             (ConnectionSetting::InsecureSkipVerify, _) => Setting::InsecureSkipVerify,
         }
     }
@@ -128,6 +133,22 @@ impl Endpoint {
             Protocol::Http => with_signal(url, &uri, signal)?,
         };
         settings.endpoint(uri, url, protocol)
+    }
+
+    /// A server of HTTP that is no OTLP endpoint: the URL as it is, and no variables.
+    pub fn of_server(url: &str, role: Role) -> Result<Endpoint, EndpointError> {
+        Ok(Endpoint {
+            uri: parse(url)?,
+            shown: shown(url),
+            role,
+            protocol: Protocol::Http,
+            protocol_variable: None,
+            headers: Vec::new(),
+            compression: None,
+            timeout: TIMEOUT_DEFAULT,
+            tls: TlsSettings::default(),
+            proxy: None,
+        })
     }
 
     /// The endpoint that the variables describe.

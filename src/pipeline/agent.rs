@@ -30,15 +30,17 @@ use crate::live::keeper::Keeper;
 use crate::live::lane::{Lane, LaneEnd};
 use crate::live::late_events::GiveCarriers;
 use crate::live::linking::LinkSettings;
+use crate::live::pod_metadata::PodSource;
 use crate::live::source::LineSettings;
 use crate::live::sources::Input;
 use crate::live::span_requests::SpanRequests;
 use crate::live::wake::Wake;
+use crate::metadata::kubelet::Kubelet;
 use crate::metrics::Metrics;
 use crate::notify::Notify;
 use crate::otlp::Signal;
 use crate::run::RunError;
-use crate::run::agent::AgentConfig;
+use crate::run::agent::{AgentConfig, MetadataConfig};
 use crate::run::budget::LinkingBudget;
 use crate::tap::Tap;
 use crate::tap::consumer::{Consumer, Slot};
@@ -88,8 +90,13 @@ pub fn agent(
     let spans = Arc::new(SpanRequests::new(metrics));
     let mut tap: Option<Tap> = None;
     let own: OwnSlot = Arc::default();
+    let mut pods: Option<(PodSource, MetadataConfig)> = None;
     loop {
-        let lanes = Lanes::start(&config, metrics, notify, &own)?;
+        if pods.as_ref().is_none_or(|(_, of)| *of != config.metadata) {
+            pods = Some((pod_source(&config.metadata, metrics, notify)?, config.metadata.clone()));
+        }
+        let known = pods.as_ref().map(|(pods, _)| pods.clone()).unwrap_or_default();
+        let lanes = Lanes::start(&config, known, metrics, notify, &own)?;
         spans.go_to(lanes.lanes.iter().map(|lane| lane.wake.clone()).collect());
         if tap.is_none() {
             tap = start_tap(&config, metrics, notify, &spans)?;
@@ -112,6 +119,17 @@ pub fn agent(
             }
         }
     }
+}
+
+/// Where what is known of pods comes from.
+fn pod_source(config: &MetadataConfig, metrics: &Arc<Metrics>, notify: &Notify) -> Result<PodSource, RunError> {
+    Ok(match config {
+        MetadataConfig::None => PodSource::None,
+        MetadataConfig::Path => PodSource::Path,
+        MetadataConfig::Kubelet(kubelet) => {
+            PodSource::Kubelet(Arc::new(Kubelet::start((**kubelet).clone(), metrics, notify)?))
+        }
+    })
 }
 
 /// What sends requests of the agent's own, once there is a tap.
@@ -165,7 +183,13 @@ struct Running {
 }
 
 impl Lanes {
-    fn start(config: &AgentConfig, metrics: &Arc<Metrics>, notify: &Notify, own: &OwnSlot) -> Result<Lanes, RunError> {
+    fn start(
+        config: &AgentConfig,
+        pods: PodSource,
+        metrics: &Arc<Metrics>,
+        notify: &Notify,
+        own: &OwnSlot,
+    ) -> Result<Lanes, RunError> {
         let targets = targets(&config.destinations);
         let (wakes, listening): (Vec<_>, Vec<_>) = targets.iter().map(|_| mpsc::channel()).unzip();
         let served = targets.iter().cloned().zip(wakes.iter().cloned());
@@ -193,7 +217,7 @@ impl Lanes {
                 tail,
                 file_system,
                 known: loaded.entries,
-                lines: lines(config, held_bytes, metrics),
+                lines: lines(config, pods.clone(), held_bytes, metrics),
                 // One lane is enough: each links the same lines.
                 carriers: carriers(config, own).filter(|_| index == 0),
                 links: config.tap.is_some().then(|| link_settings(config, lanes_count)),
@@ -331,7 +355,7 @@ fn link_settings(config: &AgentConfig, lanes: usize) -> LinkSettings {
     }
 }
 
-fn lines(config: &AgentConfig, held_bytes_max: usize, metrics: &Metrics) -> LineSettings {
+fn lines(config: &AgentConfig, pods: PodSource, held_bytes_max: usize, metrics: &Metrics) -> LineSettings {
     let node = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
     let node = node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
     LineSettings {
@@ -342,5 +366,6 @@ fn lines(config: &AgentConfig, held_bytes_max: usize, metrics: &Metrics) -> Line
         journal_fields: config.inputs.journal.as_ref().is_some_and(|journal| journal.all_fields),
         parsers: config.rules.formats.all.iter().map(|format| metrics.parser(&format.name)).collect(),
         rules: config.rules.clone(),
+        pods,
     }
 }

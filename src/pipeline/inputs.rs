@@ -44,7 +44,10 @@ impl Inputs {
             ));
         }
         let (journal, reads_whole) = (&config.input.journal, config.input.reads_whole_journals);
-        let sources = sources::sources(&mut found, &config.input.writers, journal, reads_whole);
+        let mut sources = sources::sources(&mut found, &config.input.writers, journal, reads_whole);
+        if let Some(pods) = &config.input.pods {
+            sources.iter_mut().for_each(|source| source.know_pod(pods));
+        }
         if config.input.verbose {
             for (reason, names) in &found.left_out {
                 names.iter().for_each(|name| notify(&format!("left out {name}: {reason}")));

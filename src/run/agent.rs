@@ -10,6 +10,7 @@ use crate::input::journal::start::JournalStart;
 use crate::input::tail::config::Start;
 use crate::input::tail::pattern::PathPattern;
 use crate::line_rules::LineRules;
+use crate::metadata::kubelet::KubeletConfig;
 use crate::tap::config::TapConfig;
 use crate::telemetry::push::PushConfig;
 
@@ -31,12 +32,25 @@ pub struct AgentConfig {
     pub links: LinksConfig,
     /// What is wanted with lines.
     pub rules: LineRules,
+    /// What is told of pods.
+    pub metadata: MetadataConfig,
     /// How it can be watched itself.
     pub telemetry: TelemetryConfig,
     /// How long stopping may take before what is not delivered is left in its files.
     pub grace: Duration,
     /// What its user should know before it begins.
     pub notices: Vec<String>,
+}
+
+/// What is told of pods beside their lines.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetadataConfig {
+    /// Nothing.
+    None,
+    /// What the paths of their logs tell.
+    Path,
+    /// What the kubelet tells.
+    Kubelet(Box<KubeletConfig>),
 }
 
 /// How lines are linked with the spans that come.

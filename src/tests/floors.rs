@@ -10,7 +10,7 @@ use crate::tidy::{named_modules, sources};
 
 /// Which modules of the crate a module may name, from the ground up. A row for a folder within a module holds in place of
 /// the module's for what is in it; every module may name itself.
-const MAY_NAME: [(&str, &[&str]); 31] = [
+const MAY_NAME: [(&str, &[&str]); 32] = [
     ("record", &[]),
     ("services", &["record"]),
     ("waiting", &["record", "counts"]),
@@ -25,9 +25,13 @@ const MAY_NAME: [(&str, &[&str]); 31] = [
     ("unpack", &[]),
     ("otlp", &["setting"]),
     ("telemetry", &["metrics", "notify", "otlp"]),
+    ("metadata", &["record", "notify", "metrics", "otlp"]),
     ("decode", &["record", "calendar"]),
     ("assemble", &["record", "services", "line_rules", "decode", "calendar", "input"]),
-    ("input", &["record", "services", "setting", "line_rules", "files", "unpack", "decode", "calendar", "spans"]),
+    (
+        "input",
+        &["record", "services", "setting", "line_rules", "metadata", "files", "unpack", "decode", "calendar", "spans"],
+    ),
     ("correlate", &["record", "facts"]),
     ("checkpoint", &["record", "notify", "files"]),
     ("export", &["record", "notify", "setting", "counts", "line_rules", "files", "otlp"]),
@@ -40,6 +44,7 @@ const MAY_NAME: [(&str, &[&str]); 31] = [
             "setting",
             "counts",
             "line_rules",
+            "metadata",
             "calendar",
             "files",
             "input",
@@ -60,6 +65,7 @@ const MAY_NAME: [(&str, &[&str]); 31] = [
             "notify",
             "counts",
             "metrics",
+            "metadata",
             "line_rules",
             "calendar",
             "files",
@@ -84,6 +90,7 @@ const MAY_NAME: [(&str, &[&str]); 31] = [
             "setting",
             "counts",
             "line_rules",
+            "metadata",
             "calendar",
             "files",
             "otlp",
@@ -130,6 +137,7 @@ const MAY_NAME: [(&str, &[&str]); 31] = [
             "cli",
             "calendar",
             "line_rules",
+            "metadata",
             "correlate",
             "export",
             "input",

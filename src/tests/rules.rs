@@ -1,6 +1,6 @@
 //! What the user wants done with lines: formats of their own, which lines are kept, and what is blacked out.
 
-use crate::harness::run::{Place, otlp_records, testdata};
+use crate::harness::run::{Place, attribute, otlp_records, testdata};
 
 const SHOP: &str = "parsers:
   - name: shop
@@ -190,4 +190,42 @@ fn lines_are_kept_as_rules_say_and_what_is_dropped_is_counted() {
     assert!(sent.contains("late") && sent.contains("plain"));
     run.says("dropped   3: health 1, not_included 1, sampled 1 (rules)\n");
     assert_eq!(place.read("links.jsonl").lines().count(), 5);
+}
+
+#[test]
+fn pods_of_a_list_give_their_lines_labels_and_owners() {
+    let place = Place::new();
+    let line = "2026-11-23T09:14:51.1Z stdout F hello\n";
+    place
+        .write("pods/shop_web-7d9f-x2x4z_6f1c7a52-3f6e-4c5e-9d3b-0f4b1d2a9c11/app/0.log", line)
+        .write("pods/shop_other_7f1c7a52-3f6e-4c5e-9d3b-0f4b1d2a9c11/app/0.log", line);
+    place.write("must/namespaces/shop/pods/web-7d9f-x2x4z/app/app/logs/current.log", line);
+    let list = serde_json::json!({"kind": "List", "items": [{
+        "kind": "Pod",
+        "metadata": {
+            "name": "web-7d9f-x2x4z", "namespace": "shop", "uid": "6f1c7a52-3f6e-4c5e-9d3b-0f4b1d2a9c11",
+            "labels": {"app": "web", "pod-template-hash": "7d9f"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "web-7d9f", "controller": true}],
+        },
+        "spec": {"nodeName": "n-1", "containers": [{"name": "app", "image": "shop/web:1"}]},
+    }]});
+    place.write("list.json", list.to_string()).write("rules.yaml", "filter: {include: [{labels: {app: web}}]}");
+    for paths in [&["pods"][..], &["must"]] {
+        let more = ["--metadata", "list.json", "--rules", "rules.yaml", "--to", "file=out"];
+        let run = place.run(&[&["backfill"], paths, &more].concat());
+        let records = otlp_records(&place.read("out/logs.jsonl"));
+        assert_eq!((run.code, records.len()), (Some(0), 1), "{}", run.err);
+        let of = |key: &str| attribute(&records[0].0, key);
+        assert_eq!(
+            (&*of("k8s.deployment.name"), &*of("k8s.pod.label.app"), &*of("k8s.node.name")),
+            ("web", "web", "n-1")
+        );
+        assert_eq!(
+            (&*of("k8s.pod.uid"), &*of("container.image.name")),
+            ("6f1c7a52-3f6e-4c5e-9d3b-0f4b1d2a9c11", "shop/web")
+        );
+    }
+    let run = place.run(&["backfill", "pods", "--metadata", "rules.yaml"]);
+    assert_eq!(run.code, Some(2));
+    run.says("--metadata: rules.yaml: holds no pod");
 }

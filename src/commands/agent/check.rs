@@ -16,7 +16,7 @@ use crate::input::tail::pattern::PathPattern;
 use crate::line_rules::filter::{Filter, Sample};
 use crate::notify::counted;
 use crate::otlp::Protocol;
-use crate::run::agent::{AgentConfig, JournalConfig, LinksConfig};
+use crate::run::agent::{AgentConfig, JournalConfig, LinksConfig, MetadataConfig};
 
 /// Names in folders that are looked at, of one input.
 const NAMES_MAX: u64 = 1_000_000;
@@ -113,6 +113,11 @@ fn lines_of(config: &AgentConfig) -> Vec<(&'static str, String)> {
         let LinksConfig { wait, min_confidence } = config.links;
         lines.push(("links", format!("of {min_confidence} and more; lines wait for their spans {wait:?} at most")));
     }
+    lines.push(match &config.metadata {
+        MetadataConfig::None => ("metadata", "none: lines have no attributes of pods".to_owned()),
+        MetadataConfig::Path => ("metadata", "what paths tell of pods".to_owned()),
+        MetadataConfig::Kubelet(kubelet) => ("metadata", format!("of the kubelet at {}", kubelet.endpoint.shown)),
+    });
     let names: Vec<&str> = rules.formats.all.iter().map(|format| format.name.as_str()).collect();
     if !names.is_empty() {
         lines.push(("parsers", names.join(", ")));

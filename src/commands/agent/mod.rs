@@ -27,6 +27,8 @@ fn key(setting: Setting) -> &'static str {
         Setting::Destination => "logs.to",
         Setting::Header => "logs.headers",
         Setting::State => "state",
+        Setting::KubeletCaFile => "metadata.ca",
+        Setting::KubeletInsecureSkipVerify => "metadata.insecure_skip_verify",
         // The agent has nothing of the kind; no message of its parts speaks of it.
         other => other.name(),
     }

@@ -11,6 +11,7 @@ use super::fields::{Field, Names, Problems, Section, Sited};
 use super::file_tap::{self, TapWritten};
 use super::journal::{self, JournalWritten};
 use super::keys::{STARTS, TOP_KEYS, names};
+use super::metadata::{self, MetadataWritten};
 use super::text::text;
 use crate::config::error::ConfigError;
 use crate::config::{rules, yaml};
@@ -44,6 +45,8 @@ pub(super) struct Written {
     pub(super) tap: Option<Option<Sited<TapWritten>>>,
     /// What is wanted with lines.
     pub(super) rules: LineRules,
+    /// `Some(None)`: turned off.
+    pub(super) metadata: Option<Option<MetadataWritten>>,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +56,7 @@ pub(super) struct PodsWritten {
     pub(super) exclude: Option<Vec<PathPattern>>,
 }
 
-const TOP: Names = names(&TOP_KEYS, &["metadata"]);
+const TOP: Names = names(&TOP_KEYS, &[]);
 const INPUTS: Names = names(&["pods", "files", "journal"], &[]);
 const PODS: Names = names(&["path", "start", "exclude"], &[]);
 const FILES: Names = names(&["include", "exclude", "service", "start"], &[]);
@@ -94,6 +97,7 @@ pub(super) fn written(text: &str, problems: &mut Problems) -> Written {
         None => {}
     }
     written.rules = rules::of_section(&top, problems);
+    written.metadata = top.read_or_off("metadata", problems, metadata::written);
     written.tap = top.read_or_off("tap", problems, file_tap::tap);
     if let Some(logs) = top.field("logs") {
         if logs.node.is_null() {

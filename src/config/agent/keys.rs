@@ -5,7 +5,7 @@ use crate::cli::StartName;
 use crate::input::tail::config::Start;
 
 /// Keys of the file, as paths.
-pub(crate) const KEYS: [&str; 47] = [
+pub(crate) const KEYS: [&str; 54] = [
     "state",
     "memory",
     "inputs.pods",
@@ -36,6 +36,13 @@ pub(crate) const KEYS: [&str; 47] = [
     "logs.to",
     "logs.compression",
     "logs.headers",
+    "metadata.from",
+    "metadata.url",
+    "metadata.token",
+    "metadata.ca",
+    "metadata.insecure_skip_verify",
+    "metadata.labels",
+    "metadata.annotations",
     "parsers",
     "parsers[].name",
     "parsers[].match",
@@ -56,8 +63,20 @@ pub(crate) const KEYS: [&str; 47] = [
 ];
 
 /// Keys at the top of the file.
-pub(crate) const TOP_KEYS: [&str; 11] =
-    ["state", "memory", "inputs", "tap", "logs", "link", "parsers", "filter", "redact", "telemetry", "grace"];
+pub(crate) const TOP_KEYS: [&str; 12] = [
+    "state",
+    "memory",
+    "inputs",
+    "tap",
+    "logs",
+    "link",
+    "metadata",
+    "parsers",
+    "filter",
+    "redact",
+    "telemetry",
+    "grace",
+];
 
 /// What turns a part off by a flag.
 pub(crate) const NONE: &str = "none";

@@ -10,6 +10,7 @@ mod file;
 mod file_tap;
 mod journal;
 pub(super) mod keys;
+mod metadata;
 mod nearest;
 mod own_output;
 mod own_telemetry;

@@ -50,6 +50,7 @@ pub fn reload(args: &AgentArgs, around: &Surroundings<'_>, running: &AgentConfig
         ("logs", config.destinations == running.destinations),
         ("tap", config.tap == running.tap),
         ("link", config.links == running.links),
+        ("metadata", config.metadata == running.metadata),
         ("rules for lines", config.rules == running.rules),
         ("telemetry.log", config.telemetry.log == running.telemetry.log),
         ("grace", config.grace == running.grace),

@@ -13,7 +13,7 @@ use super::file::{self, Written};
 use super::keys::{NONE, start_of};
 use super::paths::absolute;
 use super::text::told;
-use super::{journal, own_output, own_telemetry, tap};
+use super::{journal, metadata, own_output, own_telemetry, tap};
 use crate::cli::{AgentArgs, LogName};
 use crate::config::endpoints::notices;
 use crate::config::error::{ConfigError, Surroundings};
@@ -51,6 +51,7 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
     let memory_bytes = args.memory.or(written.memory).unwrap_or(MEMORY_DEFAULT);
     let tap = tap::tap(&args.tap, written.tap.take(), memory_bytes, around, &mut problems)?;
     let links = links(args, &written, &mut problems)?;
+    let metadata = metadata::resolved(args, written.metadata.take(), around, &mut problems)?;
     if let Some(path) = args.config.as_ref().filter(|_| !problems.0.is_empty()) {
         return Err(ConfigError::new("--config", told(path, &problems.0)));
     }
@@ -79,6 +80,7 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
         tap,
         links,
         rules: written.rules,
+        metadata,
         telemetry: TelemetryConfig { listen, log, otlp },
         grace: args.grace.or(written.grace).unwrap_or(GRACE_DEFAULT),
         notices,

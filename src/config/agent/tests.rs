@@ -16,7 +16,7 @@ use crate::config::error::Surroundings;
 use crate::input::journal::start::{JournalStart, StartTime};
 use crate::input::tail::config::Start;
 use crate::otlp::Compression;
-use crate::run::agent::{AgentConfig, LogLevel};
+use crate::run::agent::{AgentConfig, LogLevel, MetadataConfig};
 
 /// The configuration of a file and flags, with these variables.
 fn read(yaml: &str, flags: &[&str], variables: &[(&str, &str)]) -> Result<AgentConfig, String> {
@@ -200,11 +200,11 @@ fn unknown_keys_are_told_with_what_was_meant() {
         ("listen: 127.0.0.1:1", "agent.yaml:1: listen: unknown key here; did you mean telemetry.listen?"),
         (
             "output: x",
-            "agent.yaml:1: output: unknown key; the keys are state, memory, inputs, tap, logs, link, parsers, filter, redact, telemetry, grace",
+            "agent.yaml:1: output: unknown key; the keys are state, memory, inputs, tap, logs, link, metadata, parsers, filter, redact, telemetry, grace",
         ),
         (
-            "logs: {to: otlp=http://c:4317, url: x}",
-            "agent.yaml:1: logs.url: unknown key; the keys here are to, compression, headers",
+            "logs: {to: otlp=http://c:4317, place: x}",
+            "agent.yaml:1: logs.place: unknown key; the keys here are to, compression, headers",
         ),
         ("logs: {to: otlp=http://c:4317, <<: x}", "agent.yaml:1: logs.<<: unknown key"),
     ] {
@@ -218,14 +218,44 @@ fn what_is_not_built_is_said_and_null_is_taken() {
     for (yaml, key) in [
         ("tap: {forward: none, span_events: annotate}", "tap.span_events"),
         ("link: {call_sites: sites.txt}", "link.call_sites"),
-        ("metadata: {from: path}", "metadata"),
     ] {
         let told = refused(yaml);
         assert!(told.contains(&format!("{key}: not available yet")), "{told}");
     }
     assert!(refused("logs: null").contains("logs: null is not available yet"));
-    let nulls = "tap: null\nmetadata:\ntelemetry: {otlp: null}\n";
+    let nulls = "tap: null\ntelemetry: {otlp: null}\n";
     assert_eq!(read(&format!("{nulls}{TO}"), &[], &[]), read(TO, &[], &[]));
+}
+
+#[test]
+fn the_kubelet_is_that_of_the_node_unless_another_is_given() {
+    let kubelet = |yaml: &str, flags: &[&str], variables: &[(&str, &str)]| {
+        let config = read(&format!("{yaml}\n{TO}"), flags, variables).unwrap();
+        match config.metadata {
+            MetadataConfig::Kubelet(kubelet) => *kubelet,
+            other => panic!("{yaml}: {other:?}"),
+        }
+    };
+    let of_pod = kubelet("metadata: {from: kubelet}", &[], &[("NODE_IP", "10.0.0.7")]);
+    assert_eq!(of_pod.endpoint.address(), "https://10.0.0.7:10250/");
+    let account = "/var/run/secrets/kubernetes.io/serviceaccount";
+    assert_eq!(of_pod.token_file, Some(format!("{account}/token").into()));
+    assert_eq!(of_pod.endpoint.tls.authority, Some(format!("{account}/ca.crt").into()));
+    assert!(of_pod.sent.labels && of_pod.sent.annotations.is_empty());
+    let of_node = kubelet("", &["--metadata=kubelet"], &[("NODE_IP", "fd00::7")]);
+    assert_eq!(of_node.endpoint.address(), "https://[fd00::7]:10250/");
+    let given = kubelet(
+        "metadata: {from: path, url: 'http://localhost:10255', token: null, ca: /x, labels: false, annotations: team}",
+        &["--metadata=kubelet", "--metadata-insecure-skip-verify"],
+        &[],
+    );
+    assert_eq!((given.endpoint.address().as_str(), &given.token_file), ("http://localhost:10255/", &None));
+    assert!(given.endpoint.tls.skip_verify && given.endpoint.tls.authority.is_none());
+    assert_eq!((given.sent.labels, given.sent.annotations.as_slice()), (false, &["team".to_owned()][..]));
+    assert_eq!(read(TO, &[], &[]).unwrap().metadata, MetadataConfig::Path);
+    assert_eq!(read(&format!("metadata: null\n{TO}"), &[], &[]).unwrap().metadata, MetadataConfig::None);
+    let told = refused("metadata: {from: kubelet,\n url: ftp://x}");
+    assert!(told.contains("agent.yaml:2: metadata.url: "), "{told}");
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use regex::Regex;
 
-use crate::config::agent::fields::{Field, Names, Problems, Section};
+use crate::config::agent::fields::{Field, Names, Problems, Section, Sited};
 use crate::config::agent::keys::names;
 use crate::config::globs;
 use crate::line_rules::selector::Selector;
 
 /// Keys of a selector.
-pub(super) const SELECTOR: [&str; 6] = ["files", "namespaces", "pods", "containers", "units", "services"];
+pub(super) const SELECTOR: [&str; 8] =
+    ["files", "namespaces", "pods", "containers", "units", "services", "labels", "annotations"];
 
 const NAMES: Names = names(&SELECTOR, &[]);
 
@@ -27,7 +28,22 @@ pub(super) fn of_section(section: &Section<'_>, problems: &mut Problems) -> Sele
         containers: patterns(section, "containers", globs::name, problems),
         units: patterns(section, "units", globs::name, problems),
         services: patterns(section, "services", globs::name, problems),
+        labels: pairs(section, "labels", problems),
+        annotations: pairs(section, "annotations", problems),
     }
+}
+
+/// Names with patterns of their values.
+fn pairs(section: &Section<'_>, name: &str, problems: &mut Problems) -> Vec<(String, Regex)> {
+    let Some(field) = section.field(name) else { return Vec::new() };
+    let mut pairs = Vec::new();
+    for Sited { line, value: (key, text) } in field.pairs(problems) {
+        match globs::value(&text) {
+            Ok(pattern) => pairs.push((key, pattern)),
+            Err(error) => problems.add(line, format!("{}.{key}: {error}", field.path)),
+        }
+    }
+    pairs
 }
 
 fn patterns(

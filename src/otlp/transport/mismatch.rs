@@ -175,7 +175,7 @@ pub(crate) fn advice(endpoint: &Endpoint, mismatch: Mismatch) -> String {
 fn path_of(endpoint: &Endpoint) -> &'static str {
     let signal = match endpoint.role {
         Role::Logs => Signal::Logs,
-        Role::Spans | Role::TraceStore | Role::Forward => Signal::Traces,
+        Role::Spans | Role::TraceStore | Role::Forward | Role::Kubelet => Signal::Traces,
         Role::Metrics => Signal::Metrics,
     };
     signal.http_path()

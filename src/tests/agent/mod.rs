@@ -7,6 +7,7 @@ mod destinations;
 mod files;
 mod journal;
 mod links;
+mod metadata;
 mod parts;
 mod restarts;
 mod rotation;

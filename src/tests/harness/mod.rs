@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod canned;
 pub(crate) mod capture;
+pub(crate) mod kubelet;
 pub(crate) mod labelled;
 pub(crate) mod made_journal;
 pub(crate) mod otlp_client;

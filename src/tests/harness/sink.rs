@@ -2,7 +2,7 @@
 //!
 //! In go requests, out come answers by a [`Script`]; what was stored can be asked for at any time, body by body.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -105,6 +105,7 @@ struct Stored {
     traces_of: HashMap<String, [u8; 16]>,
     /// The names of their attributes.
     attributes_of: HashMap<String, Vec<String>>,
+    resources_of: HashMap<String, Arc<BTreeMap<String, String>>>,
     traces: Vec<ExportTraceServiceRequest>,
     requests: usize,
 }
@@ -160,6 +161,12 @@ impl Sink {
     /// The names of the attributes of a record.
     pub(crate) fn attributes_of(&self, body: &str) -> Vec<String> {
         self.state.stored.lock().unwrap().attributes_of.get(body).cloned().unwrap_or_default()
+    }
+
+    /// The attributes of the resource of a record, as far as they are text.
+    pub(crate) fn resource_of(&self, body: &str) -> BTreeMap<String, String> {
+        let stored = self.state.stored.lock().unwrap();
+        stored.resources_of.get(body).map(|resource| (**resource).clone()).unwrap_or_default()
     }
 
     /// Of each body that came again: when it had come first, and when that was.
@@ -296,7 +303,8 @@ impl State {
         let now = Instant::now();
         stored.requests += 1;
         let traces = is_traces.then(|| ExportTraceServiceRequest::decode(message).unwrap());
-        let of_name = |body| StoredRecord { body, time: 0, trace: None, attributes: Vec::new() };
+        let of_name =
+            |body| StoredRecord { body, time: 0, trace: None, attributes: Vec::new(), resource: Arc::default() };
         let without_time = |request| names_of(request).into_iter().map(of_name).collect();
         let bodies: Vec<StoredRecord> = traces.as_ref().map_or_else(|| records_of(message), without_time);
         let holds = |word: Option<&str>| word.is_some_and(|word| bodies.iter().any(|record| record.body == word));
@@ -338,9 +346,11 @@ impl State {
         }
         let rejected = script.rejected;
         let is_rejected = |record: &&StoredRecord| rejected == Some(record.body.as_str());
-        for StoredRecord { body, time, trace, attributes } in bodies.iter().filter(|body| !is_rejected(body)) {
+        for StoredRecord { body, time, trace, attributes, resource } in bodies.iter().filter(|body| !is_rejected(body))
+        {
             stored.times.insert(body.clone(), *time);
             stored.traces_of.extend(trace.map(|trace| (body.clone(), trace)));
+            stored.resources_of.entry(body.clone()).or_insert_with(|| resource.clone());
             stored.attributes_of.entry(body.clone()).or_insert_with(|| attributes.clone());
             *stored.bodies.entry(body.clone()).or_default() += 1;
             let first = *stored.first.entry(body.clone()).or_insert(now);
