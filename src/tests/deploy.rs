@@ -22,6 +22,8 @@ fn every_configuration_passes_the_agents_own_check() {
     let all = configurations();
     let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
     let expected = [
+        "examples/beside-a-collector/agent.yaml",
+        "examples/grafana/agent.yaml",
         "helm/spanline/values.yaml",
         "kubernetes/base/agent.yaml",
         "kubernetes/components/tap/agent.yaml",
@@ -33,9 +35,17 @@ fn every_configuration_passes_the_agents_own_check() {
         assert!(text.contains("pods      /var/log/pods: "), "{}: {text}", one.name);
         assert!(text.contains("/var/log/journal"), "{}: {text}", one.name);
         let is_received = text.contains("spans     received on 127.0.0.1:4317, 127.0.0.1:4318\n");
-        assert_eq!(is_received, one.name != "kubernetes/base/agent.yaml", "{}: {text}", one.name);
+        let is_own = !one.name.starts_with("examples/");
+        assert_eq!(
+            is_received,
+            one.name != "kubernetes/base/agent.yaml" && !one.name.contains("beside"),
+            "{}",
+            one.name
+        );
+        let asks = text.contains("metadata  of the kubelet at https://127.0.0.1:10250\n");
+        assert_eq!(asks, !one.name.starts_with("systemd"), "{}: {text}", one.name);
         // Spans go where the lines go.
-        if is_received {
+        if is_received && is_own {
             let to = |part: &str| text.lines().find(|line| line.starts_with(part)).unwrap()[10..].split(": ").next();
             assert_eq!(to("forward"), to("logs"), "{}", one.name);
         }
@@ -85,6 +95,7 @@ fn limits_and_folders_fit_the_configurations() {
         };
         assert_eq!(limit, 2 * memory(&one.text, "MiB"), "{}", one.name);
         let grace = number(&value(&one.text, "grace"), "s");
+        // Examples are laid over the manifests.
         let patience = match one.name.split('/').next() {
             Some("systemd") => number(&values(&unit, "TimeoutStopSec")[0], "s"),
             Some("helm") => number(&value(&of_chart, "terminationGracePeriodSeconds"), ""),
@@ -108,6 +119,66 @@ fn limits_and_folders_fit_the_configurations() {
 }
 
 #[test]
+fn the_examples_send_where_they_have_something() {
+    let to = |name: &str| {
+        let text = checked(&configuration(&format!("examples/{name}/agent.yaml")), &[]);
+        let of = |part: &str| text.lines().find(|line| line.starts_with(part)).map(|line| line[10..].to_owned());
+        (of("logs").unwrap(), of("forward").unwrap())
+    };
+    let (logs, spans) = to("grafana");
+    assert_eq!(logs, "otlp=http://loki.spanline.svc:3100/otlp: HTTP, zstd, 0 headers");
+    assert_eq!(spans, "otlp=http://tempo.spanline.svc:4317: gRPC");
+    for (file, port) in [("loki", "http, port: 3100"), ("tempo", "otlp, port: 4317")] {
+        let service = read(&format!("examples/grafana/{file}.yaml"));
+        assert!(
+            service.contains(&format!("kind: Service\nmetadata:\n  name: {file}\n")) && service.contains(port),
+            "{file}"
+        );
+    }
+    // The copy of the collector comes to where the tap listens.
+    let (_, spans) = to("beside-a-collector");
+    assert_eq!(spans, "nowhere: nothing is kept of what is received");
+    let tap = value(&configuration("examples/beside-a-collector/agent.yaml").text, "grpc");
+    assert!(read("examples/beside-a-collector/collector.yaml").contains(&format!("endpoint: {tap}\n")), "{tap}");
+}
+
+#[test]
+fn the_job_reads_its_share_of_a_must_gather() {
+    let job = read("examples/must-gather/job.yaml");
+    let arguments: Vec<&str> = after(&job, "args:\n")
+        .lines()
+        .take_while(|line| line.starts_with("            "))
+        .filter_map(|line| line.trim().strip_prefix("- "))
+        .collect();
+    let completions = value(&job, "completions");
+    assert!(job.contains("completionMode: Indexed\n") && value(&job, "parallelism") == completions);
+    assert!(arguments.contains(&&*format!("--shard=$(JOB_COMPLETION_INDEX)/{completions}")), "{arguments:?}");
+    let place = Place::new();
+    let line = "2026-11-23T09:14:51.1Z hello\n";
+    for pod in ["a", "b", "c", "d", "e", "f"] {
+        place.write(&format!("volume/must-gather/q/namespaces/n/pods/{pod}/app/app/logs/current.log"), line);
+    }
+    let pods = "kind: PodList\nitems:\n- metadata: {name: a, namespace: n, uid: u, labels: {app: a}}\n";
+    place.write("volume/must-gather/q/namespaces/n/core/pods.yaml", pods);
+    place.write(
+        "volume/traces.jsonl",
+        std::fs::read(crate::harness::run::testdata("nodes/crio/traces.otlp.jsonl")).unwrap(),
+    );
+    let mut read = 0;
+    for index in 0..completions.parse::<u32>().unwrap() {
+        let of_pod = |argument: &&str| {
+            argument.replace("/volume", "volume").replace("$(JOB_COMPLETION_INDEX)", &index.to_string())
+        };
+        let of_pod: Vec<String> = arguments.iter().map(of_pod).chain(["--dry-run".to_owned()]).collect();
+        let run = place.run(&of_pod.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(run.code, Some(0), "{}", run.err);
+        let words = run.err.split_once("read      ").unwrap().1;
+        read += words.split_once(' ').unwrap().0.parse::<u32>().unwrap();
+    }
+    assert_eq!(read, 6);
+}
+
+#[test]
 fn the_container_has_what_the_guide_says_and_no_more() {
     for text in [read("kubernetes/base/daemon-set.yaml"), read("helm/spanline/templates/daemon-set.yaml")] {
         for words in [
@@ -117,7 +188,6 @@ fn the_container_has_what_the_guide_says_and_no_more() {
             "readOnlyRootFilesystem: true\n",
             "drop: [ALL]\n",
             "add: [DAC_READ_SEARCH]\n",
-            "automountServiceAccountToken: false\n",
         ] {
             assert!(text.contains(words), "{words:?} is not in:\n{text}");
         }
@@ -127,13 +197,30 @@ fn the_container_has_what_the_guide_says_and_no_more() {
     }
     let kinds: BTreeSet<String> = files()
         .iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml") && !path.starts_with("examples"))
         .flat_map(|path| read(path.to_str().unwrap()).lines().map(str::to_owned).collect::<Vec<_>>())
         .filter_map(|line| line.strip_prefix("kind: ").map(str::to_owned))
         .collect();
-    let expected =
-        ["Component", "ConfigMap", "DaemonSet", "Kustomization", "Namespace", "PriorityClass", "ServiceAccount"];
-    assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), expected, "no rights are given to anybody");
+    let expected = [
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Component",
+        "ConfigMap",
+        "DaemonSet",
+        "Kustomization",
+        "Namespace",
+        "PriorityClass",
+        "ServiceAccount",
+    ];
+    assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    // The one right that is given.
+    let role = read("kubernetes/base/cluster-role.yaml");
+    assert_eq!((value(&role, "resources"), value(&role, "verbs")), ("[nodes/pods]".to_owned(), "[get]".to_owned()));
+    assert_eq!(role.matches("resources:").count(), 1);
+    let of_chart = read("helm/spanline/templates/cluster-role.yaml");
+    assert_eq!((value(&of_chart, "verbs").as_str(), of_chart.matches("resources:").count()), ("[get]", 1));
+    let values = read("helm/spanline/values.yaml");
+    assert_eq!(value(after(&values, "\nrbac:\n"), "resource"), "nodes/pods");
 }
 
 #[test]

@@ -24,6 +24,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if or (eq $set "true") (and (eq $set "") .Values.config.tap) }}true{{ end }}
 {{- end }}
 
+{{- /* "true" or nothing: whether kubelets are asked for their pods. */ -}}
+{{- define "spanline.asksKubelet" -}}
+{{- if eq ((.Values.config.metadata | default dict).from | default "path") "kubelet" }}true{{ end }}
+{{- end }}
+
 {{- /* Where the agent serves metrics and health: ADDRESS:PORT. */ -}}
 {{- define "spanline.listen" -}}
 {{- $telemetry := .Values.config.telemetry | default dict -}}
