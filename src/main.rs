@@ -16,6 +16,7 @@ use spanline::commands::agent::follow;
 use spanline::commands::agent::watch::Watch;
 use spanline::commands::convert::{self, ConvertError};
 use spanline::commands::flags::with_flags;
+use spanline::commands::man::{self, ManError};
 use spanline::commands::{agent, backfill, explain, score};
 use spanline::config::{self, Surroundings};
 use spanline::notify::Notify;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "spanline", &mut std::io::stdout());
             Ok(0)
         }
-        Command::Man { command } => run_man(command.as_deref()),
+        Command::Man { command, all } => run_man(command.as_deref(), all.as_deref()),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -182,32 +183,18 @@ fn run_score(args: &ScoreArgs) -> anyhow::Result<u8> {
     Ok(u8::from(!below.is_empty()))
 }
 
-/// The manual page of spanline, or of one of its commands.
-fn run_man(command: Option<&str>) -> anyhow::Result<u8> {
-    let all = Cli::command();
-    let page = match command {
-        None => all,
-        Some(name) => {
-            let found = all.find_subcommand(name).cloned();
-            let known: Vec<&str> = all.get_subcommands().map(clap::Command::get_name).collect();
-            let unknown = || config::ConfigError {
-                flag: "man",
-                reason: format!("there is no command {name:?}: the commands are {}", known.join(", ")),
-            };
-            found
-                .ok_or_else(unknown)?
-                .version(env!("CARGO_PKG_VERSION"))
-                .display_name(format!("spanline-{name}"))
-                .bin_name(format!("spanline {name}"))
-        }
+/// The manual page of spanline, or of one of its commands, or all of them.
+fn run_man(command: Option<&str>, all: Option<&std::path::Path>) -> anyhow::Result<u8> {
+    let written = match all {
+        Some(folder) => man::write_all(folder),
+        None => man::print(command, &mut std::io::stdout().lock()),
     };
-    // A page shows what the long help does; a flag with a short text only has that.
-    let page = page.mut_args(|arg| match arg.get_help().cloned() {
-        Some(help) if arg.get_long_help().is_none() => arg.long_help(help),
-        _ => arg,
-    });
-    clap_mangen::Man::new(page).render(&mut std::io::stdout().lock())?;
-    Ok(0)
+    match written {
+        Err(error @ ManError::Unknown { .. }) => {
+            Err(config::ConfigError { flag: "man", reason: error.to_string() }.into())
+        }
+        written => Ok(written.map(|()| 0)?),
+    }
 }
 
 /// Prints messages while a run goes on; a quiet run prints its failures at the end.

@@ -75,10 +75,13 @@ pub enum Command {
     },
     /// Print the manual page, of spanline or of one of its commands
     #[command(after_help = "Examples:\n  spanline man backfill | man -l -\n  \
-                            spanline man > /usr/local/share/man/man1/spanline.1")]
+                            spanline man --all /usr/local/share/man/man1")]
     Man {
         /// The command
         command: Option<String>,
+        /// Write all pages to this folder: spanline.1, spanline-backfill.1, …
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        all: Option<std::path::PathBuf>,
     },
 }
 

@@ -5,6 +5,7 @@ pub mod backfill;
 pub mod convert;
 pub mod explain;
 pub mod flags;
+pub mod man;
 mod progress;
 mod remedy;
 mod rules;
