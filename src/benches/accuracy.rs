@@ -32,7 +32,7 @@ use spanline::record::Link;
 use crate::labelled::Node;
 use crate::replay::{Pace, Part, Replay};
 
-const NODES: [&str; 5] = ["crio", "containerd", "seed", "boutique", "trainticket"];
+const NODES: [&str; 6] = ["crio", "containerd", "seed", "boutique", "trainticket", "frameworks"];
 
 /// How a stream is played: seconds.
 struct Stream {

@@ -4,8 +4,9 @@
 //! decided in [`process`](super::rules::process).
 
 use super::index::SpanIndex;
-use super::rules::process::resources_of;
-use crate::record::Origin;
+use super::rules::process::{is_assumed, resources_of};
+use crate::record::{Origin, Pod};
+use std::collections::HashMap;
 
 /// Sources whose resources are remembered; further ones are looked up for every line.
 const SOURCES_MAX: usize = 1 << 20;
@@ -24,6 +25,8 @@ pub(crate) struct Sources {
     /// Number of writers in all, and those of sources that have ended.
     count: u32,
     unused: Vec<u32>,
+    /// Resources that are taken for a pod's by their service alone, and the pod; `None` where several pods would be it.
+    assumed: HashMap<u32, Option<Pod>>,
     /// How many resources there were when those of each writer were looked for last.
     resources_known: usize,
 }
@@ -50,11 +53,10 @@ impl Sources {
         if at >= self.list.len() {
             self.list.resize_with(at + 1, Vec::new);
         }
-        let writers = &mut self.list[at];
-        if let Some(known) = writers.iter().position(|writer| writer.origin == *origin) {
-            return writers.get(known);
+        if let Some(known) = self.list[at].iter().position(|writer| writer.origin == *origin) {
+            return self.list[at].get(known);
         }
-        if writers.len() >= WRITERS_MAX {
+        if self.list[at].len() >= WRITERS_MAX {
             return None;
         }
         let number = self.unused.pop().unwrap_or_else(|| {
@@ -62,8 +64,12 @@ impl Sources {
             self.count - 1
         });
         let (resources, range) = traced(index, origin);
-        writers.push(Writer { number, origin: origin.clone(), resources, range });
-        writers.last()
+        let is_shared = assume(&mut self.assumed, index, origin, &resources);
+        self.list[at].push(Writer { number, origin: origin.clone(), resources, range });
+        if is_shared {
+            self.give_up_shared();
+        }
+        self.list[at].last()
     }
 
     /// A writer that was kept.
@@ -101,8 +107,21 @@ impl Sources {
     pub(crate) fn find_resources(&mut self, index: &SpanIndex) {
         let known = std::mem::replace(&mut self.resources_known, index.resources().len());
         if known != self.resources_known {
+            self.assumed.clear();
             for writer in self.list.iter_mut().flatten() {
                 writer.resources = resources_of(&writer.origin, index.resources());
+                assume(&mut self.assumed, index, &writer.origin, &writer.resources);
+            }
+            self.give_up_shared();
+        }
+    }
+
+    /// Of several pods that a resource might be, none is it.
+    fn give_up_shared(&mut self) {
+        let is_shared = |resource: &u32| self.assumed.get(resource).is_some_and(Option::is_none);
+        if self.assumed.values().any(Option::is_none) {
+            for writer in self.list.iter_mut().flatten().filter(|writer| writer.origin.pod.is_some()) {
+                writer.resources.retain(|resource| !is_shared(resource));
             }
         }
     }
@@ -120,6 +139,24 @@ impl Sources {
             self.unused.extend(writers.drain(..).map(|writer| writer.number));
         }
     }
+}
+
+/// Notes resources that are taken for a pod's by their service alone; true where one was another pod's before.
+fn assume(assumed: &mut HashMap<u32, Option<Pod>>, index: &SpanIndex, origin: &Origin, resources: &[u32]) -> bool {
+    let Some(pod) = origin.pod.as_ref().filter(|_| is_assumed(origin, index.resources(), resources)) else {
+        return false;
+    };
+    let mut is_shared = false;
+    for resource in resources {
+        let known = assumed.entry(*resource).or_insert_with(|| Some(pod.clone()));
+        let is_same =
+            |known: &Pod| (&known.namespace, &known.name, &known.uid) == (&pod.namespace, &pod.name, &pod.uid);
+        if !known.as_ref().is_some_and(is_same) {
+            *known = None;
+            is_shared = true;
+        }
+    }
+    is_shared
 }
 
 /// The resources of a writer's spans, and while it has any.

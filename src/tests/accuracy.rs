@@ -29,9 +29,11 @@ const FLOORS: &[Floor] = &[
     ("seed", 100, "crio", 0.995, 0.965, 0.98),
     ("seed", 100, "etcd", 0.995, 0.96, 0.99),
     ("seed", 100, "kubelet", 0.98, 0.965, 0.99),
-    ("boutique", 100, "pods", 0.999, 0.94, 0.92),
+    ("boutique", 100, "pods", 0.997, 0.94, 0.955),
     ("boutique", 20, "pods", 0.98, 0.87, 0.88),
     ("trainticket", 100, "pods", 0.999, 0.98, 0.75),
+    ("frameworks", 100, "pods", 0.995, 0.955, 0.84),
+    ("frameworks", 20, "pods", 0.98, 0.84, 0.82),
 ];
 
 /// Of the lines whose trace was dropped, no more may be linked: the aim is 0.003, which bursts of requests, some of them

@@ -3,7 +3,8 @@
 //! Names, scopes and resources are numbers of the index's tables; a slot is a span's place among those that are kept, until
 //! the oldest are dropped. How spans are found is told by `span_index`.
 
-use crate::facts::Kind;
+use crate::correlate::text::hash::fold;
+use crate::facts::{Kind, SpanFact};
 
 /// A span's place in the index; another one after each eviction.
 pub type Slot = u32;
@@ -60,9 +61,17 @@ pub struct Span {
     pub resource: u32,
     /// Its kind.
     pub kind: Kind,
+    /// A number of its thread's name, 0 where that is not told.
+    pub lane: u16,
 }
 
 impl Span {
+    /// The number of a span's thread, by the name of it; 0 where that is not told.
+    pub(crate) fn lane_of(fact: &SpanFact<'_>) -> u16 {
+        let name = fact.attributes.iter().find(|(key, _)| *key == b"thread.name");
+        name.map_or(0, |(_, name)| (fold(0, name) >> 48) as u16 | 1)
+    }
+
     /// Open at a time, or ended less than `slack` ns before.
     pub fn covers(&self, time: i64, slack: i64) -> bool {
         self.start <= time.saturating_add(1) && self.end.saturating_add(slack) >= time

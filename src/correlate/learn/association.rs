@@ -6,6 +6,7 @@ use super::candidates::Candidates;
 use super::earlier_lines::Told;
 use super::factors::adjacent_lines::AdjacentLines;
 use super::factors::concurrency::Concurrency;
+use super::factors::lanes::Lanes;
 use super::factors::lateness::Lateness;
 use super::factors::shared_words::SharedWords;
 use super::habit::Habit;
@@ -20,6 +21,8 @@ pub(crate) struct ContextFactors {
     pub(crate) shared_words: SharedWords,
     /// Of each pair: what the adjacent lines say.
     pub(crate) adjacent_lines: AdjacentLines,
+    /// Of each pair: what the thread that the line names says.
+    pub(crate) lanes: Lanes,
     pub(crate) concurrency: Concurrency,
     /// How lines stand to the ends of spans.
     pub(crate) lateness: Lateness,

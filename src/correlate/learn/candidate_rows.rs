@@ -6,7 +6,7 @@
 use super::candidates::{CandidateRow, Templates};
 use super::features::tables::FeatureTables;
 use super::remembered::Remembered;
-use super::written_time::{Delays, when};
+use super::written_time::{Delays, Written, when};
 use crate::correlate::text::hash::NumberMap;
 
 /// See the module.
@@ -46,11 +46,13 @@ impl CandidateRows {
                 _ => with_values.get(&(service, line.template.with_values())).copied().unwrap_or_default(),
             };
             let kind = before.kind_of(service, &line.template, (count, of_values));
-            let Some((time, low, slack)) = when(line, digits) else { continue };
+            let delay = before.delay_of(line.writer).unwrap_or_else(|| delays.of(line.writer));
+            let Some(Written { time, low, likely, slack, is_rounded }) = when(line, digits, delay) else { continue };
             let next = numbers.len() as u32;
             let template = *numbers.entry((service, kind)).or_insert(next);
             if template == next {
                 templates.message.push(line.template.message_of(kind));
+                templates.is_access.push(line.is_access);
                 templates.key.push(kind);
                 let family = if kind == line.template.coarse { kind } else { line.template.fine };
                 templates.family.push(*families.entry((service, family)).or_insert(template));
@@ -61,8 +63,10 @@ impl CandidateRows {
                 template,
                 time,
                 low,
+                likely,
                 slack,
-                delay: before.delay_of(line.writer).unwrap_or_else(|| delays.of(line.writer)),
+                is_rounded,
+                delay: delay.median,
                 first: 0,
                 count: 0,
             });

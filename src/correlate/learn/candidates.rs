@@ -49,6 +49,8 @@ pub(crate) struct Templates {
     pub(crate) service: Vec<u32>,
     /// What its lines say, whoever writes it.
     pub(crate) message: Vec<u64>,
+    /// Its lines are of an access log.
+    pub(crate) is_access: Vec<bool>,
     /// What tells it from others of its service, in all windows of a stream.
     pub(crate) key: Vec<u64>,
     /// The same number for templates that differ by a value only.
@@ -75,7 +77,11 @@ pub(crate) struct CandidateRow {
     /// When it was written, and how much earlier it may have been.
     pub(crate) time: i64,
     pub(crate) low: i64,
+    /// When it was most likely written.
+    pub(crate) likely: i64,
     pub(crate) slack: i64,
+    /// Any time between is as likely as any other.
+    pub(crate) is_rounded: bool,
     /// Median delay of the timestamps of its writer's lines, ns.
     pub(crate) delay: i64,
     /// Its pairs: the first, and how many.
@@ -87,6 +93,16 @@ impl CandidateRow {
     /// The places of its pairs.
     pub(crate) fn pairs(&self) -> Range<usize> {
         self.first as usize..(self.first + self.count) as usize
+    }
+
+    /// When it was most likely written, if in a span of these times, as far as they are told exactly (`rounding` is none).
+    /// `shift`: from its own time to the moment in hand.
+    pub(crate) fn likely_in(&self, (start, end): (i64, i64), rounding: i64, shift: i64) -> i64 {
+        let (from, to) = ((self.low + shift).max(start), (self.time + shift).min(end));
+        match self.is_rounded && rounding == 0 && from <= to {
+            true => from + (to - from) / 2,
+            false => self.likely + shift,
+        }
     }
 }
 
@@ -105,6 +121,11 @@ pub(crate) struct CandidatePair {
     pub(crate) edge_bin: u8,
     /// See [`super::clues`].
     pub(crate) clues: u8,
+    /// It was stamped after the end of the span, and, as well, no earlier than shortly before it.
+    pub(crate) over: bool,
+    pub(crate) last: bool,
+    /// The text holds a duration that is the span's, and longer.
+    pub(crate) longer: bool,
     /// The line was certainly written after the span's end.
     pub(crate) late: bool,
     /// It was stamped after the end of all spans of the trace.
@@ -120,7 +141,7 @@ impl CandidatePair {
     /// One in the middle of its span, without clues.
     pub(crate) fn plain() -> CandidatePair {
         let (start_bin, end_bin, edge_bin) = (20, 20, 20);
-        let [late, ended, waits] = [false; 3];
+        let [late, ended, waits, longer, over, last] = [false; 6];
         CandidatePair {
             slot: 0,
             class: 0,
@@ -129,6 +150,9 @@ impl CandidatePair {
             end_bin,
             edge_bin,
             clues: 0,
+            longer,
+            over,
+            last,
             late,
             ended,
             waits,
@@ -151,6 +175,7 @@ impl Templates {
         self.lines[number] = self.lines[template];
         self.service[number] = self.service[template];
         self.family[number] = self.family[template];
+        self.is_access[number] = self.is_access[template];
         self.message[number] = self.message[template];
         self.key[number] = self.key[template];
         self.family_key[number] = self.family_key[template];
@@ -162,6 +187,7 @@ impl Templates {
             numbers.truncate(templates);
             numbers.shrink_to_fit();
         }
+        self.is_access.truncate(templates);
         for numbers in [&mut self.message, &mut self.key, &mut self.family_key] {
             numbers.truncate(templates);
             numbers.shrink_to_fit();

@@ -47,12 +47,14 @@ impl Sampler {
                 let tells_clues = number < CLUTTER_CLUE_SHIFTS && !self.open.is_empty();
                 let near = if tells_clues { tables.settled.around(line.writer, time) } else { [None; 2] };
                 let is_bare = tables.is_bare(line, &self.words, near);
+                let (shift, rounding) = (time - row.time, tables.operations.rounding(line.writer));
                 for open in &self.open {
                     let class = class_of[tables.operations.of(open.slot) as usize] as usize;
                     let Some(clutter) = clutter.get_mut(class) else { continue };
-                    clutter.start[bin(time - open.start) as usize] += share;
-                    clutter.end[bin(open.end - time) as usize] += share;
-                    clutter.edge[tables.edges.bin(open.slot, time) as usize] += share;
+                    let likely = row.likely_in((open.start, open.end), rounding, shift);
+                    clutter.start[bin(likely - open.start) as usize] += share;
+                    clutter.end[bin(open.end - likely) as usize] += share;
+                    clutter.edge[tables.edges.bin(open.slot, likely) as usize] += share;
                     if tells_clues {
                         let clues = if is_bare { 0 } else { tables.clues(line, &self.words, near, open) };
                         clutter.clues[clues as usize] += clue_share;

@@ -18,6 +18,7 @@ use super::earlier_lines::Told;
 use super::estimate::TemplateEstimate;
 use super::factors::adjacent_lines::AdjacentLines;
 use super::factors::concurrency::Concurrency;
+use super::factors::lanes::Lanes;
 use super::factors::lateness::Lateness;
 use super::factors::shared_words::SharedWords;
 use super::habit::Habit;
@@ -38,16 +39,20 @@ pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps:
         rounds.estimate.begin(candidates, block);
         rounds.run(block, 0..EM_HALF - 1);
     }
+    rounds.context.lanes = Lanes::new(observed, candidates, &rounds.posteriors);
+    rounds.begin_anew_with_lanes();
     let mut groups = RequestGroups::new(observed, candidates, &rounds.posteriors.weights);
     let sizes = groups.sizes(candidates.rows.len());
     let is_grouped = |row: usize| sizes[row] > 1;
-    let shared_words = SharedWords::new(observed, candidates, &rounds.posteriors.weights, &is_grouped, keeps);
-    let adjacent_lines = AdjacentLines::new(observed, candidates, &rounds.posteriors);
+    let names = &rounds.context.lanes.names;
+    let shared_words = SharedWords::new(observed, candidates, &rounds.posteriors.weights, &is_grouped, (keeps, names));
+    let adjacent_lines = AdjacentLines::new(observed, candidates, &rounds.posteriors, rounds.context.lanes.named());
     groups.agree(observed.operations, candidates, &rounds.context.concurrency.ratios, &mut rounds.posteriors);
     let lateness = Lateness::new(candidates, &rounds.posteriors.weights);
     rounds.context = ContextFactors {
         shared_words,
         adjacent_lines,
+        lanes: std::mem::take(&mut rounds.context.lanes),
         concurrency: Concurrency::new(candidates, &rounds.posteriors),
         written_after: lateness.written_after(candidates),
         after_end: lateness.after_end(candidates),
@@ -83,11 +88,15 @@ pub(crate) fn associate_by(model: &Model, candidates: &Candidates, observed: &Ob
     let sizes = groups.sizes(candidates.rows.len());
     let is_grouped = |row: usize| sizes[row] > 1;
     let weights = &rounds.posteriors.weights;
+    let factors = known.templates.iter().map(|known| known.lanes).collect();
+    let lanes = Lanes::by(observed, candidates, &rounds.posteriors, (factors, &model.lanes));
     let factors = known.templates.iter().map(|known| known.shared_words).collect();
-    let shared_words = SharedWords::by(observed, candidates, weights, &is_grouped, (factors, &model.rarities));
+    let words = (factors, &model.rarities, &model.lanes);
+    let shared_words = SharedWords::by(observed, candidates, weights, &is_grouped, words);
     let factors = known.templates.iter().map(|known| known.adjacent_lines).collect();
-    let adjacent_lines = AdjacentLines::by(observed, candidates, &rounds.posteriors, factors);
+    let adjacent_lines = AdjacentLines::by(observed, candidates, &rounds.posteriors, (factors, lanes.named()));
     (rounds.context.shared_words, rounds.context.adjacent_lines) = (shared_words, adjacent_lines);
+    rounds.context.lanes = lanes;
     rounds.weigh_all(&known);
     let Rounds { context, posteriors, .. } = &mut rounds;
     let told = groups.told(observed.operations, candidates, &context.concurrency.ratios, posteriors);
@@ -127,6 +136,19 @@ impl<'c> Rounds<'c> {
         let (working, estimate, habits) = Default::default();
         let capacity = Capacity::new(candidates);
         Rounds { candidates, posteriors, context, capacity, working, estimate, habits }
+    }
+
+    /// Templates whose lines name threads begin anew, now that it is known who runs beside whom.
+    fn begin_anew_with_lanes(&mut self) {
+        for block in &self.candidates.blocks {
+            let named = self.context.lanes.named().get(block.rows.clone()).unwrap_or_default();
+            if named.iter().any(Option::is_some) {
+                self.posteriors.none_share[block.template] = NONE_SHARE_AT_FIRST;
+                self.load(block);
+                self.estimate.begin(self.candidates, block);
+                self.run(block, 0..EM_HALF - 1);
+            }
+        }
     }
 
     /// Rounds of the template in the working set by itself, until it has converged; the last teaches nothing.
@@ -298,20 +320,27 @@ fn weigh_rows<'h>(
     sums[block.classes.clone()].fill(0.0);
     cells[block.cells.clone()].iter_mut().for_each(|cell| cell.taken = 0.0);
     let base = block.classes.start;
+    let mut most_of = [0.0f32; 1 + u8::MAX as usize];
     for row in rows {
         let range = row.pairs();
         let (pairs, factors) = (&pairs[range.clone()], &factors[range.clone()]);
         let (weights, scores) = (&mut weights[range.clone()], &mut scores[range]);
-        for (((pair, factors), score), weight) in pairs.iter().zip(factors).zip(scores.iter_mut()).zip(&*weights) {
-            let score_of = habit(pair.class as usize - base).weight(pair.bins(), own * weight).clamp(1e-20, 1e12);
-            *score = score_of * factors.open;
+        for pair in pairs {
+            let most = &mut most_of[usize::from(pair.trace)];
+            *most = most.max(habit(pair.class as usize - base).preference);
         }
+        for (((pair, factors), score), weight) in pairs.iter().zip(factors).zip(scores.iter_mut()).zip(&*weights) {
+            let habit = habit(pair.class as usize - base);
+            let preferred = habit.preferred(most_of[usize::from(pair.trace)]);
+            *score = (habit.weight(pair.bins(), own * weight) * preferred).clamp(1e-20, 1e12) * factors.open;
+        }
+        pairs.iter().for_each(|pair| most_of[usize::from(pair.trace)] = 0.0);
         if row.shares_words {
             weigh_shared_words(factors, none, scores);
         }
         let mut sum = 0.0;
         for (score, factors) in scores.iter_mut().zip(factors) {
-            *score *= factors.adjacent_lines;
+            *score *= factors.adjacent_lines * factors.outcomes;
             sum += *score;
         }
         // Habits are shares of all lines of the template, those without a span included.

@@ -26,6 +26,7 @@ use super::posteriors::{Keeps, Posteriors};
 use super::ruled::{Ruled, Rules};
 use super::stream_state::{Sample, StreamState};
 use super::task::{Progress, Task};
+use super::tuning::AFTER_RATIO;
 use super::writers::Writers;
 use crate::correlate::hint::Hint;
 use crate::correlate::index::{Slot, SpanIndex};
@@ -37,6 +38,9 @@ use crate::record::{Method, Record, Relation, Unlinked};
 const ENTITY_CONFIDENCE: f32 = 0.995;
 /// Method and start, to the microsecond.
 const CALL_CONFIDENCE: f32 = 0.995;
+
+/// A line is about a trace from this probability on.
+const ABOUT_LEAST: f32 = 0.5;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -262,7 +266,7 @@ impl Engine {
             return Some(lines);
         }
         let without_span = how.without_span(&candidates, &association);
-        self.take_choices(index, (&lines, due), &candidates, (&association, &choices), &without_span);
+        self.take_choices(&tables, due, &candidates, (&association, &choices), &without_span);
         let calls = timed_calls::assign(index, resources, &ruled.calls).into_iter();
         let calls = calls.map(|(line, slot)| (line, slot, Relation::Within));
         self.take_known(index, (&lines, due), calls, CALL_CONFIDENCE, Method::Request);
@@ -319,15 +323,17 @@ impl Engine {
     /// Decisions from what was learned.
     fn take_choices(
         &mut self,
-        index: &SpanIndex,
-        (lines, due): (&Lines, i64),
+        &FeatureTables { index, lines, operations, .. }: &FeatureTables<'_>,
+        due: i64,
         candidates: &Candidates,
         (association, choices): (&Association, &Choices),
         without_span: &NumberMap<u32, f32>,
     ) {
         for (number, (row, choice)) in candidates.rows.iter().zip(&choices.rows).enumerate() {
             let line = &lines.rows[row.line as usize];
-            let Some((pair, probability)) = choice.filter(|_| line.is_due(due)) else {
+            let about = || about(candidates, association, number);
+            let found = choice.map(|choice| (choice, Relation::Within)).or_else(|| Some((about()?, Relation::About)));
+            let Some(((pair, probability), mut relation)) = found.filter(|_| line.is_due(due)) else {
                 if !self.is_live && row.count > 0 {
                     let is_none = association.posteriors.none[number] >= 0.5;
                     let reason = if is_none { Unlinked::NoSpan } else { Unlinked::Ambiguous };
@@ -346,9 +352,13 @@ impl Engine {
                 names_span: clues & DURATION > 0 || clues % SIDE >= RARE_WORD,
                 sides: clues / SIDE,
             };
+            let is_after = association.context.written_after.get(candidates.pairs[pair as usize].class as usize);
+            if is_after == Some(&true) || operations.holds_nothing(candidates.pairs[pair as usize].slot) {
+                relation = Relation::About;
+            }
             let confidence = calibrate::calibrated(probability, learned);
             let span = index.span(candidates.pairs[pair as usize].slot);
-            self.decisions.add(line, span, confidence, Method::Inferred, Relation::Within);
+            self.decisions.add(line, span, confidence, Method::Inferred, relation);
         }
     }
 
@@ -356,6 +366,23 @@ impl Engine {
     pub(crate) fn decisions(&self) -> &Decisions {
         &self.decisions
     }
+}
+
+/// The span that a line is about which was written when it was over, and the probability of its trace.
+fn about(candidates: &Candidates, association: &Association, number: usize) -> Option<(u32, f32)> {
+    let after = &association.context.written_after;
+    let row = &candidates.rows[number];
+    let is_after = |pair: u32| after.get(candidates.pairs[pair as usize].class as usize).copied().unwrap_or(false);
+    let weights = &association.posteriors.weights;
+    let weight = |pair: u32| weights[pair as usize] * if is_after(pair) { 1.0 / AFTER_RATIO } else { 1.0 };
+    let first = row.first;
+    let pairs = || first..first + row.count;
+    let best = pairs().filter(|pair| is_after(*pair)).max_by(|a, b| weight(*a).total_cmp(&weight(*b)))?;
+    let trace = candidates.pairs[best as usize].trace;
+    let all = association.posteriors.none[number] + pairs().map(weight).sum::<f32>();
+    let own: f32 = pairs().filter(|pair| candidates.pairs[*pair as usize].trace == trace).map(weight).sum();
+    let probability = own / all.max(1e-12);
+    (probability >= ABOUT_LEAST).then_some((best, probability))
 }
 
 /// How much of a row's template is in the operation that makes it likeliest of the pair's trace, against that with most.

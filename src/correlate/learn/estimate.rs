@@ -93,7 +93,7 @@ impl TemplateEstimate {
         let sum = |counts: &Histograms| if first { 1.0 } else { counts.sum };
         let most = self.counts.iter().map(sum).fold(0.0, f32::max);
         for (habit, counts) in self.habits.iter_mut().zip(&self.counts) {
-            habit.preference = ((sum(counts) + 0.05) / (most + 0.05)).powi(2);
+            habit.prefer(sum(counts), most, first);
         }
     }
 

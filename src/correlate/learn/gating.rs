@@ -3,7 +3,7 @@
 //! In go lines and the tables of features, out come [`Candidates`]: rows in the order of their templates, for each its pairs
 //! with what line and span have in common, and the clutter of each class. Nothing is weighed here.
 
-use super::tuning::CERTAINLY_LATE_NS;
+use super::tuning::{CERTAINLY_LATE_NS, LAST_NEAR_NS};
 use std::ops::Range;
 
 use super::bins::bin;
@@ -18,6 +18,7 @@ use super::remembered::Remembered;
 use super::shares::{Amount, Claimant, Shares};
 use crate::correlate::index::{Open, Slot};
 use crate::correlate::text::hash::NumberMap;
+use crate::facts::Kind;
 
 /// Pairs of each line, and lines, for which room is made at first: what is never used costs nothing, growing does.
 const PAIRS_PER_ROW: usize = 16;
@@ -222,6 +223,7 @@ impl Gate {
         tables.words_of(line, &mut self.words);
         let near = tables.settled.around(line.writer, row.time);
         let is_bare = tables.is_bare(line, &self.words, near);
+        let rounding = tables.operations.rounding(line.writer);
         candidates.rows[at].first = candidates.pairs.len() as u32;
         candidates.rows[at].count = self.open.len() as u32;
         self.traces.clear();
@@ -235,18 +237,25 @@ impl Gate {
                 self.slots.push(slot);
             }
             let trace = number_in(&mut self.traces, tables.operations.trace(slot));
+            // Who makes a call writes nothing in it once it is over.
+            let is_call = matches!(tables.index.span(slot).kind, Kind::Client | Kind::Producer);
+            let last = open.end + if is_call { 0 } else { rounding };
             match self.ends.get_mut(usize::from(trace)) {
-                Some(end) => *end = open.end.max(*end),
-                None => self.ends.push(open.end),
+                Some(end) => *end = last.max(*end),
+                None => self.ends.push(last),
             }
+            let likely = row.likely_in((open.start, open.end), rounding, 0);
             candidates.pairs.push(CandidatePair {
                 slot,
                 class: *class,
                 cell: *cell,
-                start_bin: bin(row.time - open.start),
-                end_bin: bin(open.end - row.time),
-                edge_bin: tables.edges.bin(slot, row.time),
+                start_bin: bin(likely - open.start),
+                end_bin: bin(open.end - likely),
+                edge_bin: tables.edges.bin(slot, likely),
                 clues: if is_bare { 0 } else { tables.clues(line, &self.words, near, open) },
+                longer: tables.is_longer(line, open, rounding),
+                over: row.time > open.end,
+                last: row.time > open.end - LAST_NEAR_NS,
                 late: false,
                 ended: false,
                 waits: tables.edges.outlives_parent(slot, row.low),

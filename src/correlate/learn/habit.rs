@@ -7,7 +7,7 @@ use super::approximate::{exp, ln};
 use super::bins::BINS;
 use super::clues::CLUES;
 use super::histograms::{BinIndex, Distances, Histograms, clutter, smooth};
-use super::tuning::{HABIT_FLOOR, HABIT_OWN_COUNTS, HABIT_SIDE_LEAST};
+use super::tuning::{AFTER_RATIO, HABIT_BELONGS, HABIT_FLOOR, HABIT_OWN_COUNTS, HABIT_SIDE_LEAST};
 
 /// Habit and clutter of one kind.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub(crate) struct Habit {
     pub(crate) lines: f32,
     /// How much of the template this operation has, against the one that has most.
     pub(crate) preference: f32,
+    /// How likely that makes the operation among all, wherever they are: less where next to no line of it is in its spans.
+    among_all: f32,
 }
 
 /// What each part of a habit adds to the weight of a pair: natural logarithms of likelihood ratios.
@@ -79,6 +81,7 @@ impl Habit {
             sides: [0.5, 0.5, 0.0],
             lines,
             preference: 1.0,
+            among_all: 1.0,
         }
     }
 
@@ -102,6 +105,7 @@ impl Habit {
             sides: [0.0; 3],
             lines: lines.max(1) as f32,
             preference: 1.0,
+            among_all: 1.0,
         }
     }
 
@@ -141,10 +145,27 @@ impl Habit {
         self.weigh_sides();
     }
 
+    /// How likely it is by the operation alone, against others. `most`: the highest preference among the operations of the
+    /// same trace that are open.
+    #[inline]
+    pub(crate) fn preferred(&self, most: f32) -> f32 {
+        let in_trace = self.preference / most.max(1e-9);
+        in_trace * in_trace * self.among_all
+    }
+
+    /// Takes in how many lines of the template the operation has: `sum`, and the one that has most of them. In the `first`
+    /// round nothing is known of that.
+    pub(crate) fn prefer(&mut self, sum: f32, most: f32, first: bool) {
+        let chance = self.clutter_start.iter().sum::<f32>() * self.lines;
+        self.preference = (sum + 0.05) / (most + 0.05);
+        let belongs = if first { 1.0 } else { (HABIT_BELONGS * (sum + 0.05) / chance).min(1.0) };
+        self.among_all = self.preference.sqrt() * belongs;
+    }
+
     /// How many times likelier than by chance, without what the pair itself (`own`) has taught.
     #[inline]
     pub(crate) fn weight(&self, at: BinIndex, own: f32) -> f32 {
-        let preference = if self.is_after { 1e-4 } else { self.preference };
+        let preference = if self.is_after { AFTER_RATIO } else { 1.0 };
         let start = self.start_likely[usize::from(at.start)];
         let end = self.end_likely[usize::from(at.end)];
         let edge = self.edge_likely[usize::from(at.edge)];
@@ -175,7 +196,7 @@ impl Habit {
     /// The parts of [`Habit::weight`], as logarithms.
     pub(crate) fn log_factors(&self, at: BinIndex, own: f32) -> LogFactors {
         let [start, end, edge] = self.logs_of_sides(at, own);
-        let preference = if self.is_after { 1e-4 } else { self.preference };
+        let preference = if self.is_after { AFTER_RATIO } else { self.preference * self.preference };
         LogFactors {
             start,
             end,

@@ -78,12 +78,18 @@ pub(crate) fn associate(
     if let How::ByModel(stream) = how {
         let model = &stream.model;
         let association = em::associate_by(model, candidates, &observed);
-        let weights = &association.posteriors.weights;
+        let weights = (&association.posteriors.weights[..], &association.context.lanes);
         let known = |block: &Block| model.family(candidates, block);
         let choices = pick_span::choose_by(tables.index, tables.operations, candidates, weights, &known);
         return (association, choices);
     }
     let association = em::associate(candidates, &observed, keeps);
-    let choices = pick_span::choose(tables.index, candidates, &association.posteriors.weights, keeps);
+    let choices = pick_span::choose(
+        tables.index,
+        tables.operations,
+        candidates,
+        (&association.posteriors.weights, &association.context.lanes),
+        keeps,
+    );
     (association, choices)
 }

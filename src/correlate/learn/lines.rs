@@ -9,7 +9,7 @@ use crate::correlate::text::hash::NumberSet;
 use crate::correlate::text::templates::{self, Template};
 use crate::correlate::text::words::{self, Duration};
 use crate::record::{Envelope, Producer, Record};
-use spanline_parsers::{Time, Value};
+use spanline_parsers::{Format, Time, Value};
 
 /// Room is made for this many at first: what is never used costs nothing, growing does.
 const ROWS_RESERVED: usize = 1 << 17;
@@ -47,6 +47,8 @@ pub(crate) struct Line {
     pub(crate) digits: u8,
     pub(crate) from_payload: bool,
     pub(crate) from_journal: bool,
+    /// It is of an access log.
+    pub(crate) is_access: bool,
     /// Who wrote it.
     pub(crate) producer: Producer,
     /// It was decided; others still learn from it.
@@ -123,6 +125,7 @@ impl Lines {
             digits: record.time_digits,
             from_payload: !matches!(record.entry.time, Time::None),
             from_journal: record.envelope == Envelope::Journal,
+            is_access: record.entry.format == Format::Access,
             producer: record.origin.producer,
             is_decided: false,
             is_waiting: false,

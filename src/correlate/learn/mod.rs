@@ -8,7 +8,8 @@
 //! → `em` with `estimate`, `habit`, `capacity`, `factors`, `request_groups` → `posteriors` (data) → `pick_span` → `calibrate`.
 //! How likely a template is in an operation, and where in its spans, is a `habit`. Along a stream (`stream_state`) lines that
 //! are due are decided by the `model` of the last estimation, which `decay` carries over to the next; `evidence` keeps what was
-//! learned for whoever asks why. All tuned constants are in `tuning` and `stream_tuning`.
+//! learned for whoever asks why. All tuned constants are in `tuning`, `span_tuning` and
+//! `stream_tuning`.
 
 mod approximate;
 mod association;
@@ -51,6 +52,7 @@ mod schedule;
 mod shares;
 mod span_fit;
 mod span_habits;
+mod span_tuning;
 mod stream_state;
 mod stream_tuning;
 mod task;

@@ -6,6 +6,8 @@
 use super::association::Association;
 use super::candidates::{Block, Candidates, Templates};
 use super::factors::adjacent_lines::OutcomeFactors;
+use super::factors::by_trace::{NEUTRAL, TraceFactors};
+use super::factors::lanes::LaneNames;
 use super::factors::shared_words::WordFactors;
 use super::features::tables::FeatureTables;
 use super::habit::Habit;
@@ -42,6 +44,8 @@ pub(crate) struct Model {
     /// Of each service: the share of its lines without a recorded span.
     pub(crate) without_span: NumberMap<u32, f32>,
     pub(crate) delays: Delays,
+    /// Which threads words name.
+    pub(crate) lanes: LaneNames,
     digits: NumberMap<u64, u8>,
     /// Words that many traces hold.
     pub(crate) common_words: NumberSet<u32>,
@@ -69,6 +73,7 @@ pub(crate) struct TemplateModel {
     pub(crate) after_end: f32,
     pub(crate) shared_words: WordFactors,
     pub(crate) adjacent_lines: OutcomeFactors,
+    pub(crate) lanes: TraceFactors,
     /// By operation, in order.
     classes: Vec<(u64, ClassModel)>,
     /// The last estimation that saw lines of it.
@@ -100,6 +105,7 @@ impl Default for Model {
             after_end: 1.0,
             shared_words: WordFactors::default(),
             adjacent_lines: OutcomeFactors::default(),
+            lanes: NEUTRAL,
             classes: Vec::new(),
             seen: 0,
         };
@@ -107,7 +113,7 @@ impl Default for Model {
         habit.preference = 0.0;
         let never = ClassModel { habit, clutter: Histograms::default(), capacity: 1.0 };
         let (templates, families, stand_ins, agreement, without_span) = Default::default();
-        let (delays, digits, common_words, rarities) = Default::default();
+        let (delays, lanes, digits, common_words, rarities) = Default::default();
         Model {
             templates,
             families,
@@ -117,6 +123,7 @@ impl Default for Model {
             agreement,
             without_span,
             delays,
+            lanes,
             digits,
             common_words,
             rarities,
@@ -160,6 +167,7 @@ impl Model {
         classes * size_of::<(u64, ClassModel)>()
             + self.templates.len() * size_of::<(u64, TemplateModel)>()
             + habits
+            + self.lanes.bytes()
             + self.stand_ins.len() * size_of::<(u64, StandIn)>()
             + self.digits.len() * size_of::<(u64, u8)>()
             + (self.common_words.len() + self.rarities.len()) * size_of::<(u32, u8)>()
@@ -224,6 +232,7 @@ impl Model {
             self.rarities.clear();
             self.common_words.clear();
         }
+        self.lanes.take_in(std::mem::take(&mut association.context.lanes.names));
         self.rarities.extend(association.context.shared_words.rarities);
         self.common_words.extend(tables.trace_words.common());
         self.delays.take_in(Delays::new(candidates.rows.iter().map(|row| &tables.lines.rows[row.line as usize])));
@@ -289,6 +298,7 @@ impl Model {
             after_end: context.after_end[template],
             shared_words: context.shared_words.factors[template],
             adjacent_lines: context.adjacent_lines.factors[template],
+            lanes: context.lanes.factors[template],
             classes,
             seen: self.estimations,
         };

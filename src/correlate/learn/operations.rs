@@ -5,10 +5,19 @@
 
 use crate::correlate::index::{Slot, SpanIndex, low_half_of};
 use crate::correlate::rules::silent_spans::only_waits;
-use crate::correlate::text::hash::{NumberMap, fold, mix};
+use crate::correlate::text::hash::{NumberMap, NumberSet, fold, mix};
+use crate::facts::Kind;
 
 /// Operations told apart; further ones are one.
 const OPERATIONS_MAX: usize = 1 << 16;
+
+const MILLISECOND: i64 = 1_000_000;
+/// Minimum support, in spans, for the times of a service to be rounded.
+const ROUNDED_LEAST: u32 = 8;
+/// Siblings that are looked at after a span.
+const SIBLINGS_MAX: usize = 8;
+/// Minimum support, in spans, for an operation to hold no lines.
+const BESIDE_LEAST: u32 = 5;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -24,6 +33,15 @@ pub(crate) struct Operations {
     /// Service of each writer, by its first resource.
     group: Vec<u32>,
     count: usize,
+    /// Of each service whose spans begin at whole milliseconds: how early they may be told to begin and to end, ns.
+    rounded: NumberSet<u32>,
+    /// Operations that hold no lines.
+    silent: NumberSet<u32>,
+    /// The thread of each span, and what it is in other indexes of the same stream too, with its service.
+    lane: Vec<u32>,
+    lane_keys: Vec<(u64, u32)>,
+    /// Services with several.
+    with_lanes: NumberSet<u32>,
 }
 
 impl Operations {
@@ -35,6 +53,9 @@ impl Operations {
         let mut operations = Operations { group: resources_of.map(service_of).collect(), ..Operations::default() };
         operations.number_operations(index);
         operations.number_traces(index);
+        operations.number_lanes(index);
+        operations.find_silent(index);
+        operations.find_rounded(index);
         operations
     }
 
@@ -68,6 +89,106 @@ impl Operations {
             }
             self.trace[*slot as usize] = self.trace_ids.len() as u32 - 1;
         }
+    }
+
+    fn number_lanes(&mut self, index: &SpanIndex) {
+        let mut numbers: NumberMap<(u32, u16), u32> = NumberMap::default();
+        let mut of_services: NumberMap<u32, u32> = NumberMap::default();
+        self.lane.reserve(index.len());
+        for slot in 0..index.len() as Slot {
+            let span = index.span(slot);
+            let next = numbers.len() as u32;
+            let number = *numbers.entry((span.resource, span.lane)).or_insert(next);
+            if number == next {
+                let service = index.resource(span.resource).service_number;
+                self.lane_keys.push((mix(u64::from(span.resource), u64::from(span.lane)), service));
+                *of_services.entry(service).or_default() += 1;
+            }
+            self.lane.push(number);
+        }
+        self.with_lanes = of_services.into_iter().filter(|(_, lanes)| *lanes > 1).map(|(service, _)| service).collect();
+    }
+
+    /// Spans while which others begin and end that are not below them, but beside them: what is done meanwhile does not know
+    /// of them, and nor do its lines. Told by operation, or else by all of a library.
+    fn find_silent(&mut self, index: &SpanIndex) {
+        let mut of_operations: NumberMap<u32, Beside> = NumberMap::default();
+        let mut of_scopes: NumberMap<(u32, u32, u8), Beside> = NumberMap::default();
+        let mut scope_of: NumberMap<u32, (u32, u32, u8)> = NumberMap::default();
+        for slot in 0..index.len() as Slot {
+            let span = index.span(slot);
+            let mut beside = Beside { spans: 1, ..Beside::default() };
+            let is_own = |other: &Slot| index.span(*other).resource == span.resource;
+            beside.below = index.children(slot).iter().filter(|below| is_own(below)).count() as u32;
+            if let Some(above) = index.parent(slot).filter(|above| *above != slot) {
+                let siblings = index.children(above);
+                let from = siblings.partition_point(|other| index.span(*other).start <= span.start);
+                let own = self.of[slot as usize];
+                let within =
+                    siblings[from..].iter().take(SIBLINGS_MAX).take_while(|other| index.span(**other).start < span.end);
+                let within =
+                    within.filter(|other| index.span(**other).end <= span.end && self.of[**other as usize] != own);
+                beside.within = within.filter(|other| is_own(other)).count().min(1) as u32;
+            }
+            let scope = (index.resource(span.resource).service_number, span.scope, span.kind as u8);
+            let operation = self.of[slot as usize];
+            scope_of.insert(operation, scope);
+            of_operations.entry(operation).or_default().add(beside);
+            of_scopes.entry(scope).or_default().add(beside);
+        }
+        for (operation, own) in &of_operations {
+            let of_scope = of_scopes.get(&scope_of[operation]).copied().unwrap_or_default();
+            let knows_itself = own.below + own.within >= BESIDE_LEAST;
+            let is_call = scope_of[operation].2 == Kind::Client as u8 || scope_of[operation].2 == Kind::Producer as u8;
+            if is_call
+                && if knows_itself { own.is_silent() } else { own.below * 10 <= own.spans && of_scope.is_silent() }
+            {
+                self.silent.insert(*operation);
+            }
+        }
+    }
+
+    /// Some libraries round the starts of spans down to the millisecond, and with them their ends.
+    fn find_rounded(&mut self, index: &SpanIndex) {
+        let mut spans: NumberMap<u32, (u32, u32)> = NumberMap::default();
+        for slot in 0..index.len() as Slot {
+            let span = index.span(slot);
+            let of_service = spans.entry(index.resource(span.resource).service_number).or_default();
+            of_service.0 += 1;
+            of_service.1 += u32::from(span.start % MILLISECOND == 0);
+        }
+        let is_rounded = |(_, (all, whole)): &(u32, (u32, u32))| *all >= ROUNDED_LEAST && *whole * 10 >= *all * 9;
+        self.rounded = spans.into_iter().filter(is_rounded).map(|(service, _)| service).collect();
+    }
+
+    /// Spans of a writer may end so much later than they say, ns.
+    pub(crate) fn rounding(&self, writer: u32) -> i64 {
+        if self.rounded.contains(&self.service_of_writer(writer)) { MILLISECOND } else { 0 }
+    }
+
+    /// No line is in a span like this.
+    pub(crate) fn holds_nothing(&self, slot: Slot) -> bool {
+        self.silent.contains(&self.of[slot as usize])
+    }
+
+    /// The number of a span's thread.
+    pub(crate) fn lane(&self, slot: Slot) -> u32 {
+        self.lane[slot as usize]
+    }
+
+    /// What tells a thread from others, in all indexes of a stream.
+    pub(crate) fn lane_key(&self, lane: u32) -> u64 {
+        self.lane_keys[lane as usize].0
+    }
+
+    /// The service of a thread.
+    pub(crate) fn service_of_lane(&self, lane: u32) -> u32 {
+        self.lane_keys[lane as usize].1
+    }
+
+    /// Spans of the service are of several threads.
+    pub(crate) fn has_lanes(&self, service: u32) -> bool {
+        self.with_lanes.contains(&service)
     }
 
     /// The operation of a span.
@@ -111,6 +232,28 @@ impl Operations {
     }
 }
 
+/// Spans that begin and end while others are open.
+#[derive(Debug, Clone, Copy, Default)]
+struct Beside {
+    spans: u32,
+    /// Below them.
+    below: u32,
+    /// Spans while which one does that is not below, but beside them.
+    within: u32,
+}
+
+impl Beside {
+    fn add(&mut self, other: Beside) {
+        self.spans += other.spans;
+        self.below += other.below;
+        self.within += other.within;
+    }
+
+    fn is_silent(&self) -> bool {
+        self.within >= BESIDE_LEAST && self.within * 5 >= 2 * self.spans && self.below * 20 <= self.within
+    }
+}
+
 /// A number for a span's name without its values: words with digits are one.
 fn bare(name: &str) -> u64 {
     let is_end = |byte: &u8| matches!(byte, b' ' | b'/' | b'?' | b'=' | b',');
@@ -125,6 +268,58 @@ fn bare(name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correlate::index::Limits;
+    use crate::facts::{ResourceFact, SpanFact};
+
+    fn operations(spans: impl Iterator<Item = (u8, u8, &'static str, Kind, i64, i64)>) -> (SpanIndex, Operations) {
+        let mut index = SpanIndex::new(Limits::default());
+        for (trace, (id, parent, name, kind, start, end)) in spans.enumerate() {
+            let trace = (trace / 3) as u8 + 1;
+            let [span_id, parent_id] =
+                [id, parent].map(|id| if id == 0 { [0; 8] } else { [trace, id, 0, 0, 0, 0, 0, 1] });
+            let span =
+                SpanFact { trace_id: [trace; 16], span_id, parent_id, name, kind, start, end, ..SpanFact::default() };
+            index.add(&ResourceFact::default(), &span);
+        }
+        index.settle();
+        let none: [&[u32]; 1] = [&[0]];
+        let operations = Operations::new(&index, none.into_iter());
+        (index, operations)
+    }
+
+    fn silent(index: &SpanIndex, operations: &Operations) -> Vec<String> {
+        let names = (0..index.len() as Slot).filter(|slot| operations.holds_nothing(*slot));
+        let mut names: Vec<String> = names.map(|slot| index.name(index.span(slot).name).to_owned()).collect();
+        names.dedup();
+        names
+    }
+
+    #[test]
+    fn a_call_beside_which_others_run_holds_no_lines() {
+        let request = |driver_parent: u8| {
+            let spans = [
+                (1, 0, "GET", Kind::Server, 0, 1_000),
+                (2, 1, "SELECT db", Kind::Client, 100, 300),
+                (3, driver_parent, "driver", Kind::Internal, 120, 280),
+            ];
+            (0..8).flat_map(move |_| spans)
+        };
+        let (index, beside) = operations(request(1));
+        assert_eq!(silent(&index, &beside), ["SELECT db"]);
+        let (index, below) = operations(request(2));
+        assert!(silent(&index, &below).is_empty());
+    }
+
+    #[test]
+    fn whole_milliseconds_are_rounded() {
+        let request = |start: i64| {
+            (0..8).flat_map(move |at| {
+                (1..4u8).map(move |id| (id, 0, "GET", Kind::Server, 1_000_000 * at + start, 9_000_000_000))
+            })
+        };
+        assert_eq!(operations(request(0)).1.rounding(0), MILLISECOND);
+        assert_eq!(operations(request(17)).1.rounding(0), 0);
+    }
 
     #[test]
     fn names_are_one_but_for_their_values() {

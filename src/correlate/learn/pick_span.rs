@@ -3,17 +3,19 @@
 //! In go the pairs of lines that are sure of their trace, out comes one span for each: time says which spans can hold the
 //! line, what its kind does elsewhere and what its text shares with a span say which of them does.
 
-use super::bins::{BINS, bin_width};
+use super::bins::{BINS, FAR, bin_width};
 use super::candidates::{Block, Candidates};
 use super::clues::CLUES;
+use super::factors::lanes::Lanes;
 use super::histograms::smooth;
 use super::operations::Operations;
 use super::posteriors::Keeps;
-use super::span_fit::{Depths, Hits, holds_word, names_duration, regularity, time_within};
+use super::span_fit::{Hits, holds_word, inner, names_duration, regularity, time_within};
 use super::span_habits::{Density, FamilyHabits, SpanHabit};
-use super::tuning::{
-    SPAN_CONVERGED, SPAN_DENSITY, SPAN_DENSITY_EXACT_NS, SPAN_DENSITY_NS, SPAN_DENSITY_ROUNDS, SPAN_MAY_HOLD,
-    SPAN_OUTSIDE, SPAN_REGULARITY, SPAN_ROUNDS, SPAN_TRACE_SURE, SPAN_UNKNOWN, SPAN_WORD_MOST,
+use super::span_tuning::{
+    SPAN_CONVERGED, SPAN_DENSITY, SPAN_DENSITY_EXACT_NS, SPAN_DENSITY_NS, SPAN_DENSITY_ROUNDED, SPAN_DENSITY_ROUNDS,
+    SPAN_MAY_HOLD, SPAN_OUTSIDE, SPAN_REGULARITY, SPAN_ROUNDS, SPAN_SILENT, SPAN_TRACE_SURE, SPAN_UNKNOWN,
+    SPAN_WORD_MOST,
 };
 use crate::correlate::index::SpanIndex;
 
@@ -32,17 +34,22 @@ pub(crate) struct Choices {
 }
 
 /// Chooses for each row, and learns how on the way.
-pub(crate) fn choose(index: &SpanIndex, candidates: &Candidates, weights: &[f32], keeps: Keeps) -> Choices {
+pub(crate) fn choose(
+    index: &SpanIndex,
+    operations: &Operations,
+    candidates: &Candidates,
+    (weights, lanes): (&[f32], &Lanes),
+    keeps: Keeps,
+) -> Choices {
     let pairs = if keeps == Keeps::Evidence { candidates.pairs.len() } else { 0 };
     let mut choices =
         Choices { rows: vec![None; candidates.rows.len()], weights: vec![0.0; pairs], habits: Vec::new() };
     let mut found = OfTrace { taken: vec![0.0; index.len()], ..OfTrace::default() };
-    let depths = Depths::new(index);
     each_family(candidates, &mut |blocks| {
         found.clear();
         blocks.iter().for_each(|block| found.find(candidates, block, weights));
         found.learn_clues(candidates);
-        found.like(index, candidates, &depths);
+        found.like(index, candidates, (operations, lanes));
         found.share(index, candidates);
         found.take(index, candidates, &mut choices);
         if keeps == Keeps::Habits && !found.rows.is_empty() {
@@ -57,17 +64,16 @@ pub(crate) fn choose_by<'m>(
     index: &SpanIndex,
     operations: &Operations,
     candidates: &Candidates,
-    weights: &[f32],
+    (weights, lanes): (&[f32], &Lanes),
     known: &dyn Fn(&Block) -> Option<&'m FamilyHabits>,
 ) -> Choices {
     let mut choices = Choices { rows: vec![None; candidates.rows.len()], weights: Vec::new(), habits: Vec::new() };
     let mut found = OfTrace::default();
-    let depths = Depths::new(index);
     each_family(candidates, &mut |blocks| {
         found.clear();
         blocks.iter().for_each(|block| found.find(candidates, block, weights));
         found.recall(operations, known(blocks[0]));
-        found.like(index, candidates, &depths);
+        found.like(index, candidates, (operations, lanes));
         found.weigh_by_habits(index, candidates);
         found.take(index, candidates, &mut choices);
     });
@@ -205,9 +211,13 @@ impl OfTrace {
         self.classes.iter().map(|class| class.0).zip(self.habits.drain(..)).collect()
     }
 
-    fn like(&mut self, index: &SpanIndex, candidates: &Candidates, depths: &Depths) {
+    fn like(&mut self, index: &SpanIndex, candidates: &Candidates, (operations, lanes): (&Operations, &Lanes)) {
+        let mut times = Vec::new();
         for (row, _, own) in OfTrace::of_rows(&self.rows, &mut self.list) {
             let row = &candidates.rows[row as usize];
+            let span = |candidate: &SpanOfTrace| index.span(candidates.pairs[candidate.pair as usize].slot);
+            times.clear();
+            times.extend(own.iter().map(|candidate| (span(candidate).start, span(candidate).end)));
             for candidate in own {
                 let pair = &candidates.pairs[candidate.pair as usize];
                 let span = index.span(pair.slot);
@@ -215,7 +225,9 @@ impl OfTrace {
                 let habit = &self.habits[candidate.class as usize];
                 let duration = habit.durations[usize::from(names_duration(pair.clues))];
                 let word = habit.words[usize::from(holds_word(pair.clues))];
-                candidate.like = time * duration * word * depths.factor(pair.slot);
+                let holds = if operations.holds_nothing(pair.slot) { SPAN_SILENT } else { 1.0 };
+                let thread = lanes.of_span(candidate.pair as usize, row.template);
+                candidate.like = holds * time * duration * word * thread * inner(&times, (span.start, span.end));
                 candidate.closeness = candidate.like;
             }
         }
@@ -314,13 +326,16 @@ impl OfTrace {
         self.habits.iter_mut().for_each(|habit| habit.density = Density::default());
         for candidate in &self.list {
             let pair = &candidates.pairs[candidate.pair as usize];
-            let Density { starts, ends, sum } = &mut self.habits[candidate.class as usize].density;
+            let Density { starts, ends, edges, sum } = &mut self.habits[candidate.class as usize].density;
             starts[usize::from(pair.start_bin)] += candidate.weight;
             ends[usize::from(pair.end_bin)] += candidate.weight;
+            if pair.edge_bin != FAR {
+                edges[usize::from(pair.edge_bin)] += candidate.weight;
+            }
             *sum += candidate.weight;
         }
-        for Density { starts, ends, .. } in self.habits.iter_mut().map(|habit| &mut habit.density) {
-            (*starts, *ends) = (smooth(starts), smooth(ends));
+        for Density { starts, ends, edges, .. } in self.habits.iter_mut().map(|habit| &mut habit.density) {
+            (*starts, *ends, *edges) = (smooth(starts), smooth(ends), smooth(edges));
         }
     }
 
@@ -329,17 +344,26 @@ impl OfTrace {
     fn weigh_closeness(&mut self, index: &SpanIndex, candidates: &Candidates, own: f32) {
         for (row, _, candidates_of_row) in OfTrace::of_rows(&self.rows, &mut self.list) {
             let row = &candidates.rows[row as usize];
-            let same = if row.low == row.time { SPAN_DENSITY_EXACT_NS } else { SPAN_DENSITY_NS };
+            let same = if row.low == row.time {
+                SPAN_DENSITY_EXACT_NS
+            } else if row.is_rounded {
+                (SPAN_DENSITY_ROUNDED * (row.time - row.low) as f32).max(SPAN_DENSITY_EXACT_NS)
+            } else {
+                SPAN_DENSITY_NS
+            };
             for candidate in candidates_of_row {
                 let pair = &candidates.pairs[candidate.pair as usize];
                 let density = &self.habits[candidate.class as usize].density;
                 let weight = own * candidate.weight;
                 let span = index.span(pair.slot);
-                let length = ((span.end - span.start).max(0) as f32).max(SPAN_DENSITY_NS);
+                let length = ((span.end - span.start).max(0) as f32).max(SPAN_DENSITY_NS.max(same));
                 let per_time = |bins: &[f32; BINS], bin: u8| {
                     (bins[usize::from(bin)] - weight).max(0.0) / (density.sum - weight + 0.5) / bin_width(bin).max(same)
                 };
-                let sides = per_time(&density.starts, pair.start_bin).max(per_time(&density.ends, pair.end_bin));
+                let mut sides = per_time(&density.starts, pair.start_bin).max(per_time(&density.ends, pair.end_bin));
+                if pair.edge_bin != FAR {
+                    sides = sides.max(per_time(&density.edges, pair.edge_bin));
+                }
                 candidate.closeness = candidate.like * (sides.max(0.2 / length) * 1e6).powf(SPAN_DENSITY);
             }
         }

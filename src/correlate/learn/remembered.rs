@@ -6,6 +6,7 @@
 use super::decay::DecayedStatistics;
 use super::model::Model;
 use super::tuning::{TEMPLATE_LINES_LEAST, TEMPLATE_VALUE_LINES};
+use super::written_time::Delay;
 use crate::correlate::text::templates::Template;
 
 /// See the module.
@@ -43,8 +44,8 @@ impl Remembered<'_> {
         self.model.map_or(0, |model| model.digits_of(service, template))
     }
 
-    /// Median delay of a writer's timestamps, ns.
-    pub(crate) fn delay_of(&self, writer: u32) -> Option<i64> {
+    /// The delay of a writer's timestamps.
+    pub(crate) fn delay_of(&self, writer: u32) -> Option<Delay> {
         self.model.map(|model| model.delays.of(writer))
     }
 }

@@ -4,26 +4,16 @@
 
 use super::candidates::CandidateRow;
 use super::clues::{DURATION, OWN_WORD};
-use super::tuning::{RUNTIME_DELAY_SLOPE, SPAN_CLOCK_NS, SPAN_INNER};
-use crate::correlate::index::{Slot, SpanIndex};
+use super::span_tuning::{RUNTIME_DELAY_SLOPE, SPAN_CLOCK_NS, SPAN_INNER};
 
-/// How deep spans lie in their traces, and what that counts.
-pub(crate) struct Depths {
-    of: Vec<u8>,
-    factors: Vec<f32>,
+/// What it counts that a span lies within others, by their times: a line is rather in the innermost.
+pub(crate) fn inner(all: &[(i64, i64)], own: (i64, i64)) -> f32 {
+    let around = all.iter().filter(|other| other.0 <= own.0 && own.1 <= other.1 && **other != own).take(INNER_MAX);
+    SPAN_INNER.powi(around.count() as i32)
 }
 
-impl Depths {
-    pub(crate) fn new(index: &SpanIndex) -> Depths {
-        let depth = |slot| index.ancestors(slot).count().min(usize::from(u8::MAX)) as u8;
-        let of = (0..index.len() as Slot).map(depth).collect();
-        Depths { of, factors: (0..=u8::MAX).map(|depth| SPAN_INNER.powf(f32::from(depth))).collect() }
-    }
-
-    pub(crate) fn factor(&self, slot: Slot) -> f32 {
-        self.factors[usize::from(self.of[slot as usize])]
-    }
-}
+/// Spans around one that count.
+const INNER_MAX: usize = 16;
 
 /// The span's duration stands in the text.
 pub(crate) fn names_duration(clues: u8) -> bool {
@@ -62,6 +52,13 @@ pub(crate) fn time_within(row: &CandidateRow, start: i64, end: i64) -> f32 {
     if row.low == row.time {
         return 1.0;
     }
+    if row.is_rounded {
+        // The part of the times in the span that would be rounded to the same.
+        let (from, to) =
+            (start.saturating_sub(SPAN_CLOCK_NS).max(row.low), end.saturating_add(SPAN_CLOCK_NS).min(row.time));
+        let all = (row.time - row.low).min(end - start + 2 * SPAN_CLOCK_NS).max(1);
+        return ((to - from) as f32 / all as f32).clamp(0.0, 1.0);
+    }
     let typical = row.delay as f32;
     let share = |delay: f32| {
         let part = (delay / typical).powf(RUNTIME_DELAY_SLOPE);
@@ -88,6 +85,8 @@ mod tests {
             template: 0,
             time: 1_000_000,
             low: 0,
+            likely: 1_000_000,
+            is_rounded: false,
             slack: 0,
             delay: 200_000,
             first: 0,

@@ -21,12 +21,14 @@ pub(crate) struct SpanHabit {
 pub(crate) struct Density {
     pub(crate) starts: [f32; BINS],
     pub(crate) ends: [f32; BINS],
+    /// … and to the nearest end or start of a span below.
+    pub(crate) edges: [f32; BINS],
     pub(crate) sum: f32,
 }
 
 impl Default for Density {
     fn default() -> Density {
-        Density { starts: [0.0; BINS], ends: [0.0; BINS], sum: 0.0 }
+        Density { starts: [0.0; BINS], ends: [0.0; BINS], edges: [0.0; BINS], sum: 0.0 }
     }
 }
 

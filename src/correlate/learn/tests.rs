@@ -7,7 +7,7 @@ use crate::correlate::correlator::Correlator;
 use crate::correlate::index::Limits;
 use crate::correlate::stream::Memory;
 use crate::facts::{Kind, ResourceFact, SpanFact};
-use crate::record::{Envelope, Link, Origin, Position, Producer, Record, Stream, Unlinked};
+use crate::record::{Envelope, Link, Origin, Position, Producer, Record, Relation, Stream, Unlinked};
 use spanline_parsers::{Entry, Format, Text, Time, Value};
 
 const SHOP: ResourceFact<'static> = ResourceFact {
@@ -392,4 +392,50 @@ fn a_stream_links_as_well_as_all_at_once_and_however_it_comes() {
         assert!(service.streamed(chunk * MS, 0) == links, "other links where all of {chunk} ms comes at once");
     }
     assert!(service.streamed(1_000 * MS, 2) == links, "steps in which nothing is due change something");
+}
+
+#[test]
+fn a_line_is_of_the_request_that_its_thread_handles() {
+    const THREADS: [&str; 8] = ["w-0", "w-1", "w-2", "w-3", "w-4", "w-5", "w-6", "w-7"];
+    let mut service = service(600);
+    service.lines.iter_mut().for_each(|line| line.request = None);
+    let mid_span = |service: &Service| {
+        let links = service.linked(&|request| request % 3 == 0, &mut |_, _, _| {});
+        service.judge(&|request| request % 3 == 0, &links, "still at it")
+    };
+    // Lines name it otherwise than spans do.
+    for line in service.lines.iter_mut() {
+        if let Some((request, _)) = line.truth {
+            line.text = format!("{} by pool-1-thread-{}", line.text, request % 8);
+        }
+    }
+    let without = mid_span(&service);
+    for (request, span) in &mut service.spans {
+        span.attributes.push((b"thread.name", THREADS[*request % 8].as_bytes()));
+    }
+    let with = mid_span(&service);
+    assert!(with[2] * 100 >= with[0] * 90 && with[2] * 100 >= with[1] * 97, "{with:?}, without threads {without:?}");
+    assert!(without[2] < with[2] / 2, "{without:?}");
+}
+
+#[test]
+fn what_tells_longer_than_the_span_took_is_about_it() {
+    let mut service = service(600);
+    let requests = service.spans.iter().filter(|(_, span)| span.name == "GET /orders");
+    let over: Vec<Line> = requests
+        .map(|(request, span)| Line {
+            time: span.end + 1_500,
+            text: format!("handled in {:.6}ms", (span.end - span.start + 70_000) as f64 / 1e6),
+            request: None,
+            truth: Some((*request, 1)),
+        })
+        .collect();
+    service.lines.extend(over);
+    service.lines.sort_by_key(|line| line.time);
+    let links = service.linked(&|_| true, &mut |_, _, _| {});
+    let of_kind = service.lines.iter().zip(&links).filter(|(line, _)| line.text.starts_with("handled"));
+    let relations: Vec<Relation> = of_kind.filter_map(|(_, link)| Some(link.as_ref()?.relation)).collect();
+    let [labelled, linked, right, _] = service.judge(&|_| true, &links, "handled");
+    assert!(right * 100 >= labelled * 80 && right * 100 >= linked * 98, "{right} of {labelled}, {linked} linked");
+    assert!(relations.iter().all(|relation| *relation == Relation::About));
 }

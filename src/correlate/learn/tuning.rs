@@ -1,4 +1,5 @@
-//! All tuned constants of learning, in one place; those of streams stand in `stream_tuning`.
+//! All tuned constants of learning which trace a line is of, in one place; those of the span within it stand in `span_tuning`,
+//! those of streams in `stream_tuning`.
 //!
 //! Each says what it means and its unit, and, where that is known, how it was found. Those without a note were found by hand
 //! on labelled nodes (CRI-O, containerd, kubelet, demo apps, Online Boutique, Train Ticket; all traces and a fifth of them),
@@ -46,8 +47,15 @@ pub(crate) const SLACK_RUNTIME_NS: i64 = 5_000_000;
 /// to 0.4 ms.
 pub(crate) const RUNTIME_DELAY_NS: i64 = 200_000;
 
-/// A line without a time of its own was written no longer before the runtime's timestamp, ns.
+/// A line without a time of its own was written no longer before the runtime's timestamp, ns, unless lines with one tell
+/// of more, …
 pub(crate) const RUNTIME_DELAY_MOST_NS: i64 = 2_000_000;
+
+/// … by this quantile of their delays, …
+pub(crate) const RUNTIME_DELAY_QUANTILE: f32 = 0.99;
+
+/// … and at most so much: a loaded node was seen with 27 ms (p95) and 80 ms (p99).
+pub(crate) const RUNTIME_DELAY_LIMIT_NS: i64 = 100_000_000;
 
 /// A span may begin so much after its line, ns: both clocks are read one after the other.
 pub(crate) const START_SLACK_NS: i64 = 50_000;
@@ -113,6 +121,12 @@ pub(crate) const PRIOR_LINES: f32 = 30.0;
 
 /// Share of the clutter that is mixed into a habit, so that nothing is impossible.
 pub(crate) const HABIT_FLOOR: f32 = 0.2;
+
+/// An operation whose spans hold lines of a template less often than by chance, by this factor or more, holds none.
+pub(crate) const HABIT_BELONGS: f32 = 10.0;
+
+/// Likelihood ratio of a kind of lines that is written when the span is over.
+pub(crate) const AFTER_RATIO: f32 = 1e-4;
 
 /// Share of a habit from which a pair's own contribution is left out exactly; below it the table is near enough.
 pub(crate) const HABIT_OWN_COUNTS: f32 = 1e-3;
@@ -211,6 +225,44 @@ pub(crate) const CONCURRENCY_LEAST: f32 = 0.1;
 /// … upper bound.
 pub(crate) const CONCURRENCY_MOST: f32 = 10.0;
 
+// Threads (`factors`)
+
+/// A word names a thread when this share of the sure lines with it is in spans of that one …
+pub(crate) const LANE_AGREEMENT: f32 = 0.8;
+
+/// … with this minimum support, in lines …
+pub(crate) const LANE_LINES: f32 = 4.0;
+
+/// … of this many traces.
+pub(crate) const LANE_TRACES: usize = 3;
+
+/// Posterior of a trace from which a line counts …
+pub(crate) const LANE_SURE: f32 = 0.9;
+
+/// … and share of it that one thread has.
+pub(crate) const LANE_OWN_SHARE: f32 = 0.7;
+
+// Outcomes by trace: threads and calls (`factors`)
+
+/// Posterior of a trace from which a line counts. (Lines that seem to be of none are left out: some are of traces that they
+/// were not found to be of yet, which outcomes are to tell.)
+pub(crate) const OUTCOME_SURE: f32 = 0.9;
+
+/// What is believed of the outcomes of right traces and of others before any is seen: none, hit, miss.
+pub(crate) const OUTCOME_RIGHT_BEFORE: [f32; 3] = [0.0, 0.7, 0.3];
+
+/// … of others.
+pub(crate) const OUTCOME_OTHERS_BEFORE: [f32; 3] = [0.0, 0.05, 0.95];
+
+/// Pseudo-count, in lines, of the service's outcomes in those of a template.
+pub(crate) const OUTCOME_SERVICE_LINES: f32 = 8.0;
+
+/// Bounds of the likelihood ratio.
+pub(crate) const OUTCOME_RATIO_LEAST: f32 = 0.002;
+
+/// … upper bound.
+pub(crate) const OUTCOME_RATIO_MOST: f32 = 500.0;
+
 // Lines after the end of their span (`factors`)
 
 /// Likelihood ratio of a span that had certainly ended, where clocks agree. One request often goes on just when another
@@ -261,62 +313,29 @@ pub(crate) const LAST_REFERENCE_SHARE: f32 = 0.8;
 /// … with this minimum support, in lines.
 pub(crate) const LAST_REFERENCE_LINES: f32 = 20.0;
 
+/// The last lines of a request are written less than this before the end of its span, ns.
+pub(crate) const LAST_NEAR_NS: i64 = 2_000_000;
+
+/// Lines of access logs are written after the end where so many …
+pub(crate) const ACCESS_LINES: f32 = 5.0;
+
+/// … and this share of them, of those at the end, are stamped after it: what writes them within the request is stamped before its end now and then.
+pub(crate) const ACCESS_OVER_SHARE: f32 = 0.95;
+
+/// Lines that tell the durations of their spans are written after the end where so many …
+pub(crate) const LONGER_LINES: f32 = 5.0;
+
+/// … this share of all tell it …
+pub(crate) const LONGER_TIMED_SHARE: f32 = 0.1;
+
+/// … and of those, this share tell one that is longer than the span: what is measured within a span is shorter.
+pub(crate) const LONGER_SHARE: f32 = 0.95;
+
 /// Weight of a line with a timestamp before the end against those that are expected there.
 pub(crate) const MISSING_BEFORE_WEIGHT: f32 = 4.0;
 
 /// Of a template this many of whose lines should have had a timestamp before the end, none has: it is written after.
 pub(crate) const MISSING_LINES: f32 = 4.0;
-
-// The span within a trace (`pick_span`)
-
-/// Rounds of learning.
-pub(crate) const SPAN_ROUNDS: usize = 25;
-
-/// Densities are learned anew after this many rounds.
-pub(crate) const SPAN_DENSITY_ROUNDS: usize = 4;
-
-/// Learning has converged when no more than this share of lines changed its class in a round.
-pub(crate) const SPAN_CONVERGED: f32 = 0.0005;
-
-/// Posterior of a trace below which a line teaches nothing and gets no span.
-pub(crate) const SPAN_TRACE_SURE: f32 = 0.5;
-
-/// Tolerance of clocks at both ends of a span, ns.
-pub(crate) const SPAN_CLOCK_NS: i64 = 3_000;
-
-/// Likelihood of a span that certainly did not hold the line.
-pub(crate) const SPAN_OUTSIDE: f32 = 0.01;
-
-/// Share of a line's possible times in a span from which it may as well be in it: clocks tell which span certainly did
-/// not hold
-/// it, not which did.
-pub(crate) const SPAN_MAY_HOLD: f32 = 1.0 / 30.0;
-
-/// How many times likelier a line is in a span than in its parent, other things being equal.
-pub(crate) const SPAN_INNER: f32 = 1.3;
-
-/// Upper bound of the ratio of a word of the span's attributes: lines tell what they are about to do as well as what is
-/// done
-/// further down.
-pub(crate) const SPAN_WORD_MOST: f32 = 2.0;
-
-/// How likely a span holds a line whose operation had none of its kind, where lines of the kind were learned from before.
-pub(crate) const SPAN_UNKNOWN: f32 = 1e-3;
-
-/// Exponent of the share of an operation's spans that have such a line.
-pub(crate) const SPAN_REGULARITY: f32 = 0.7;
-
-/// Exponent of the density of a template's lines, as seen from the span's start or end.
-pub(crate) const SPAN_DENSITY: f32 = 0.4;
-
-/// Narrowest width of a density, ns, where the clock is exact …
-pub(crate) const SPAN_DENSITY_EXACT_NS: f32 = 5_000.0;
-
-/// … and where it is the runtime's.
-pub(crate) const SPAN_DENSITY_NS: f32 = 50_000.0;
-
-/// Shape of the log-logistic distribution of the runtime's delay around its median.
-pub(crate) const RUNTIME_DELAY_SLOPE: f32 = 2.5;
 
 // Calibration (`calibrate`), fitted on links of captures whose truth is known
 

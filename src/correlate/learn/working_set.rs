@@ -32,6 +32,8 @@ pub(crate) struct PairFactors {
     pub(crate) shared_words: f32,
     /// See [`crate::correlate::learn::factors::adjacent_lines`].
     pub(crate) adjacent_lines: f32,
+    /// See [`crate::correlate::learn::factors::by_trace`].
+    pub(crate) outcomes: f32,
 }
 
 /// A line with its pairs.
@@ -100,6 +102,7 @@ impl WorkingSet {
                 open: alone * late * waits,
                 shared_words: context.shared_words.factor(number, template),
                 adjacent_lines: context.adjacent_lines.factor(number, template),
+                outcomes: context.lanes.factor(number, template),
             }
         }));
     }

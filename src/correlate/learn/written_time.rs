@@ -4,11 +4,32 @@
 //! known here.
 
 use super::lines::Line;
-use super::tuning::{RUNTIME_DELAY_MOST_NS, RUNTIME_DELAY_NS, SLACK_EXACT_NS, SLACK_RUNTIME_NS};
+use super::tuning::{
+    RUNTIME_DELAY_LIMIT_NS, RUNTIME_DELAY_MOST_NS, RUNTIME_DELAY_NS, RUNTIME_DELAY_QUANTILE, SLACK_EXACT_NS,
+    SLACK_RUNTIME_NS,
+};
 
 /// How much later than it was written a line is stamped by the runtime, of writers of which that is known.
 #[derive(Debug, Default)]
-pub(crate) struct Delays(Vec<Option<i64>>);
+pub(crate) struct Delays {
+    of_writers: Vec<Option<Delay>>,
+    /// Of all of them.
+    all: Option<Delay>,
+}
+
+/// How much later than it was written a line is stamped, ns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Delay {
+    pub(crate) median: i64,
+    /// Few are stamped later.
+    pub(crate) most: i64,
+}
+
+impl Default for Delay {
+    fn default() -> Delay {
+        Delay { median: RUNTIME_DELAY_NS, most: RUNTIME_DELAY_MOST_NS }
+    }
+}
 
 impl Delays {
     pub(crate) fn new<'l>(lines: impl Iterator<Item = &'l Line>) -> Delays {
@@ -21,45 +42,89 @@ impl Delays {
             }
         }
         seen.sort_unstable();
-        let mut delays = Vec::new();
+        let mut delays = Delays::default();
         for run in seen.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() >= 8) {
             let writer = run[0].0 as usize;
-            delays.resize(delays.len().max(writer + 1), None);
-            delays[writer] = Some(run[run.len() / 2].1.clamp(20_000, 2_000_000));
+            delays.of_writers.resize(delays.of_writers.len().max(writer + 1), None);
+            delays.of_writers[writer] = Some(Delay::of(run));
         }
-        Delays(delays)
+        seen.sort_unstable_by_key(|seen| seen.1);
+        if seen.len() >= 8 {
+            delays.all = Some(Delay::of(&seen));
+        }
+        delays
     }
 
-    pub(crate) fn of(&self, writer: u32) -> i64 {
-        self.0.get(writer as usize).copied().flatten().unwrap_or(RUNTIME_DELAY_NS)
+    pub(crate) fn of(&self, writer: u32) -> Delay {
+        self.of_writers.get(writer as usize).copied().flatten().or(self.all).unwrap_or_default()
     }
 
     /// What is known now, and of other writers what was known before.
     pub(crate) fn take_in(&mut self, now: Delays) {
-        self.0.resize(self.0.len().max(now.0.len()), None);
-        for (delay, now) in self.0.iter_mut().zip(now.0) {
+        self.of_writers.resize(self.of_writers.len().max(now.of_writers.len()), None);
+        for (delay, now) in self.of_writers.iter_mut().zip(now.of_writers) {
             *delay = now.or(*delay);
+        }
+        self.all = now.all.or(self.all);
+    }
+}
+
+impl Delay {
+    /// Of some lines, in order.
+    fn of(seen: &[(u32, i64)]) -> Delay {
+        let quantile = |part: f32| seen[((seen.len() - 1) as f32 * part) as usize].1;
+        Delay {
+            median: quantile(0.5).clamp(20_000, 2_000_000),
+            most: quantile(RUNTIME_DELAY_QUANTILE).clamp(RUNTIME_DELAY_MOST_NS, RUNTIME_DELAY_LIMIT_NS),
         }
     }
 }
 
-/// When a line was written, since when it may have been, and how late its span may have ended. `digits`: of the second,
-/// in lines of its kind.
-pub(crate) fn when(line: &Line, digits: u8) -> Option<(i64, i64, i64)> {
+/// When a line was written, as far as its timestamps tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// No later than this.
+    pub(crate) time: i64,
+    /// No earlier than this.
+    pub(crate) low: i64,
+    /// Most likely then.
+    pub(crate) likely: i64,
+    /// How late its span may have ended.
+    pub(crate) slack: i64,
+    /// Any time between is as likely as any other: it was rounded. Else it was stamped some time after.
+    pub(crate) is_rounded: bool,
+}
+
+/// When a line was written. `digits`: of the second, in lines of its kind; `delay`: of its writer's timestamps.
+pub(crate) fn when(line: &Line, digits: u8, delay: Delay) -> Option<Written> {
     let envelope = (line.envelope_time != i64::MIN).then_some(line.envelope_time);
-    if !line.from_payload {
-        return Some((line.time, line.time.saturating_sub(RUNTIME_DELAY_MOST_NS), SLACK_RUNTIME_NS));
+    let written =
+        Written { time: line.time, low: line.time, likely: line.time, slack: SLACK_RUNTIME_NS, is_rounded: false };
+    // The text may say no more than the second.
+    if !line.from_payload || envelope == Some(line.time) {
+        let low = line.time.saturating_sub(delay.most);
+        return Some(Written { low, slack: SLACK_RUNTIME_NS.max(delay.most), ..written });
     }
     let unit = 10i64.pow(9 - u32::from(digits.min(9)));
     if unit <= 1_000 {
-        return Some((line.time, line.time, if line.from_journal { SLACK_RUNTIME_NS } else { SLACK_EXACT_NS }));
+        return Some(Written { slack: if line.from_journal { SLACK_RUNTIME_NS } else { SLACK_EXACT_NS }, ..written });
     }
     match envelope {
         Some(envelope) => {
             let time = envelope.clamp(line.time, line.time.saturating_add(unit));
-            Some((time, line.time, SLACK_RUNTIME_NS))
+            let is_fine = unit <= 10_000_000;
+            let low = if is_fine { line.time } else { line.time.max(time.saturating_sub(delay.most)) };
+            let slack = if is_fine { SLACK_RUNTIME_NS } else { SLACK_RUNTIME_NS.max(delay.most) };
+            let likely = match is_fine && envelope > time {
+                true => line.time + (time - line.time) / 2,
+                false => time,
+            };
+            Some(Written { time, low, likely, slack, is_rounded: is_fine })
         }
-        None if unit <= 10_000_000 => Some((line.time.saturating_add(unit / 2), line.time, unit)),
+        None if unit <= 10_000_000 => {
+            let likely = line.time.saturating_add(unit / 2);
+            Some(Written { time: likely, likely, slack: unit, ..written })
+        }
         None => None,
     }
 }

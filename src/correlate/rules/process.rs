@@ -64,7 +64,42 @@ fn resources_of_pod(pod: &Pod, resources: &[Resource]) -> Vec<u32> {
             return if own.is_empty() { found } else { own };
         }
     }
-    Vec::new()
+    resources_of_service(pod, resources)
+}
+
+/// Spans of it are taken for those of a pod by the name of their service alone.
+pub(crate) fn is_assumed(origin: &Origin, resources: &[Resource], found: &[u32]) -> bool {
+    origin.pod.is_some() && found.iter().any(|number| names_no_pod(&resources[*number as usize]))
+}
+
+/// Nothing but its service tells whose spans these are.
+fn names_no_pod(resource: &Resource) -> bool {
+    resource.pod_uid.is_empty() && resource.pod.is_empty() && resource.container_id.is_empty()
+}
+
+/// Resources that name no pod, and whose service is called like the pod's container, or else the pod like the service.
+fn resources_of_service(pod: &Pod, resources: &[Resource]) -> Vec<u32> {
+    let found = matching(resources, |resource| names_no_pod(resource) && is_service_of(resource, pod));
+    let service = |number: &u32| resources[*number as usize].service.as_str();
+    let called_like = |number: &u32| (service(number) == pod.container, service(number).len());
+    // `web-admin-1` is rather of `web-admin` than of `web`.
+    let best = found.iter().map(called_like).max();
+    found.into_iter().filter(|number| Some(called_like(number)) == best).collect()
+}
+
+/// The service is called like the pod's container, or the pod like the service.
+fn is_service_of(resource: &Resource, pod: &Pod) -> bool {
+    let service = resource.service.as_str();
+    let is_named_after = |name: &str| {
+        name.strip_prefix(service).is_some_and(|rest| {
+            // A workload's pods have one part more, or two.
+            rest.is_empty() || rest.starts_with('-') && rest.len() > 1 && rest.matches('-').count() <= 2
+        })
+    };
+    let in_namespace = resource.namespace.is_empty() || pod.namespace.is_empty() || resource.namespace == pod.namespace;
+    // A host that is called like the service is another pod.
+    let is_other = resource.host != pod.name && resource.host != service && is_named_after(&resource.host);
+    !service.is_empty() && in_namespace && !is_other && (service == pod.container || is_named_after(&pod.name))
 }
 
 /// The one service that a pod's spans have, or those of its container.
@@ -138,5 +173,35 @@ mod tests {
         let named = pod_named("web-0", &two).unwrap();
         assert_eq!((named.uid.as_str(), named.container.as_str()), ("u1", ""));
         assert_eq!(pod_named("web", &two), None);
+    }
+
+    #[test]
+    fn a_service_alone_tells_the_pod_that_is_called_like_it() {
+        let service = |service: &str, host: &str| Resource {
+            service: service.to_owned(),
+            host: host.to_owned(),
+            ..Resource::default()
+        };
+        let origin = |pod: &str, container: &str| Origin {
+            pod: Some(Pod {
+                namespace: "shop".into(),
+                name: pod.into(),
+                container: container.into(),
+                ..Pod::default()
+            }),
+            ..Origin::default()
+        };
+        let resources = [service("web", ""), service("web-admin", ""), service("api", "api-7f9c-x2")];
+        // Hashes and numbers of any form.
+        for pod in ["web", "web-0", "web-7d9f8c6b54-zz9p2", "web-AAA_1-b"] {
+            assert_eq!(resources_of(&origin(pod, "app"), &resources), [0], "{pod}");
+        }
+        assert_eq!(resources_of(&origin("web-admin-1", "app"), &resources), [1], "the longest name is meant");
+        assert_eq!(resources_of(&origin("frontend-1", "web"), &resources), [0], "the container is called so");
+        assert!(resources_of(&origin("webshop-0", "app"), &resources).is_empty());
+        assert_eq!(resources_of(&origin("api-7f9c-x2", "app"), &resources), [2]);
+        assert!(resources_of(&origin("api-7f9c-y3", "app"), &resources).is_empty(), "its host is another pod");
+        assert!(is_assumed(&origin("web-0", "app"), &resources, &[0]));
+        assert!(!is_assumed(&origin("web-0", "app"), &[resource("web", "u", "")], &[0]));
     }
 }

@@ -145,8 +145,9 @@ fn words(seed: u64, body: &[u8], values: &mut u64) -> (u64, u64) {
 /// `found`: the classes of its bytes.
 fn number_of(seed: u64, word: &[u8], found: u8) -> u64 {
     if found & EQUALS != 0 {
-        let at = memchr::memchr(b'=', word).unwrap_or(0);
-        return fold(seed, &word[..=at]);
+        let key = &word[..=memchr::memchr(b'=', word).unwrap_or(0)];
+        // A path with a query is a value.
+        return if key.iter().any(u8::is_ascii_digit) { VALUE } else { fold(seed, key) };
     }
     let is_value = found & DIGIT != 0
         || word.len() == 3 && found & NOT_UPPER == 0
@@ -165,6 +166,7 @@ mod tests {
         assert_eq!(kind("order o-17 placed in 3ms"), kind("order o-9231 placed in 17.5ms"));
         assert_eq!(kind("charge 12 EUR user=a"), kind("charge 99 USD user=bc"));
         assert_eq!(kind("ids 1 2 3 end"), kind("ids 7 end"));
+        assert_eq!(kind("GET /stock/P1/reserve?qty=3 done"), kind("GET /stock/P22/reserve?qty=14 done"));
         assert_ne!(kind("order placed"), kind("order paid"));
         assert_eq!(kind("order placed here").1, kind("order placed there").1);
         assert_eq!(kind("first\nsecond 1"), kind("first\nother"));

@@ -47,8 +47,13 @@ impl AdjacentLines {
     }
 
     /// Counts outcomes of the lines that are sure by now.
-    pub(crate) fn new(observed: &Observed<'_>, candidates: &Candidates, posteriors: &Posteriors) -> AdjacentLines {
-        let (outcomes, tally) = count(observed, candidates, posteriors);
+    pub(crate) fn new(
+        observed: &Observed<'_>,
+        candidates: &Candidates,
+        posteriors: &Posteriors,
+        named: &[Option<u64>],
+    ) -> AdjacentLines {
+        let (outcomes, tally) = count(observed, candidates, posteriors, named);
         AdjacentLines { outcomes, factors: tally.factors(&candidates.templates.service) }
     }
 
@@ -57,14 +62,20 @@ impl AdjacentLines {
         observed: &Observed<'_>,
         candidates: &Candidates,
         posteriors: &Posteriors,
-        factors: Vec<OutcomeFactors>,
+        (factors, named): (Vec<OutcomeFactors>, &[Option<u64>]),
     ) -> AdjacentLines {
-        let (outcomes, _) = count(observed, candidates, posteriors);
+        let (outcomes, _) = count(observed, candidates, posteriors, named);
         AdjacentLines { outcomes, factors }
     }
 }
 
-fn count(observed: &Observed<'_>, candidates: &Candidates, posteriors: &Posteriors) -> (Vec<u8>, Tally) {
+/// `named`: of each row, the thread that its line names; lines of others are not next to it.
+fn count(
+    observed: &Observed<'_>,
+    candidates: &Candidates,
+    posteriors: &Posteriors,
+    named: &[Option<u64>],
+) -> (Vec<u8>, Tally) {
     let Observed { lines, operations, settled, .. } = *observed;
     let of_row = |(row, none): (&CandidateRow, &f32)| match candidates.sure_trace(
         operations,
@@ -80,7 +91,7 @@ fn count(observed: &Observed<'_>, candidates: &Candidates, posteriors: &Posterio
     let mut outcomes = vec![0u8; candidates.pairs.len()];
     let mut traces: Vec<u32> = Vec::new();
     let mut of_traces: Vec<u8> = Vec::new();
-    for ((row, own), sides) in candidates.rows.iter().zip(&sure).zip(sides(lines, candidates, &sure, settled)) {
+    for ((row, own), sides) in candidates.rows.iter().zip(&sure).zip(sides(lines, candidates, &sure, settled, named)) {
         traces.clear();
         of_traces.clear();
         for (pair, into) in candidates.pairs[row.pairs()].iter().zip(&mut outcomes[row.pairs()]) {
@@ -114,12 +125,21 @@ fn outcome(sides: [Sure; 2], trace: u32) -> u8 {
 }
 
 /// What is sure of the lines before and after each row, where rules have not settled them.
-fn sides(lines: &Lines, candidates: &Candidates, sure: &[Sure], settled: &[(u32, u32)]) -> Vec<[Sure; 2]> {
+fn sides(
+    lines: &Lines,
+    candidates: &Candidates,
+    sure: &[Sure],
+    settled: &[(u32, u32)],
+    named: &[Option<u64>],
+) -> Vec<[Sure; 2]> {
     const SETTLED: u32 = u32::MAX;
     let writer = |line: u32| lines.rows[line as usize].writer;
-    let rows = (0u32..).zip(&candidates.rows).map(|(number, row)| (writer(row.line), row.time, row.line, number));
-    let others = settled.iter().map(|(line, _)| (writer(*line), lines.rows[*line as usize].time, *line, SETTLED));
-    let mut order: Vec<(u32, i64, u32, u32)> = rows.chain(others).collect();
+    let thread = |number: u32| named.get(number as usize).copied().flatten().unwrap_or_default();
+    let rows = (0u32..)
+        .zip(&candidates.rows)
+        .map(|(number, row)| ((writer(row.line), thread(number)), row.time, row.line, number));
+    let others = settled.iter().map(|(line, _)| ((writer(*line), 0), lines.rows[*line as usize].time, *line, SETTLED));
+    let mut order: Vec<((u32, u64), i64, u32, u32)> = rows.chain(others).collect();
     order.sort_unstable();
     let mut sides = vec![[Sure::Nothing; 2]; candidates.rows.len()];
     for two in order.windows(2) {

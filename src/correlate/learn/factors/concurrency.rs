@@ -86,6 +86,8 @@ mod tests {
             template: 0,
             time: 0,
             low: 0,
+            likely: 0,
+            is_rounded: false,
             slack: 0,
             delay: 0,
             first: count * number,

@@ -5,7 +5,7 @@
 
 use crate::correlate::learn::tuning::{
     LAST_ENDED_SHARE, LAST_ENDED_SHARE_POOLED, LAST_REFERENCE_LINES, LAST_REFERENCE_SHARE, LATE_ENDED_SHARE,
-    LATE_LINES, LATE_SHARE, MISSING_BEFORE_WEIGHT,
+    LATE_LINES, LATE_SHARE, LONGER_LINES, LONGER_SHARE, LONGER_TIMED_SHARE, MISSING_BEFORE_WEIGHT,
 };
 use crate::correlate::text::hash::NumberMap;
 
@@ -17,11 +17,22 @@ pub(crate) struct EndCounts {
     pub(crate) late: f32,
     /// Stamped after.
     pub(crate) ended: f32,
+    /// The text holds the span's duration, …
+    pub(crate) timed: f32,
+    /// … which is longer than the span.
+    pub(crate) longer: f32,
 }
 
 impl EndCounts {
     pub(crate) fn is_late(&self) -> bool {
         self.late >= LATE_LINES && self.late >= LATE_SHARE * self.all && self.ended >= LATE_ENDED_SHARE * self.all
+    }
+
+    /// Tells durations that are longer than the spans: they are told when these are over.
+    pub(crate) fn is_longer(&self) -> bool {
+        self.timed >= LONGER_LINES.max(LONGER_TIMED_SHARE * self.all)
+            && self.longer >= LONGER_SHARE * self.timed
+            && self.ended >= LATE_ENDED_SHARE * self.all
     }
 
     pub(crate) fn is_last(&self) -> bool {
@@ -42,6 +53,8 @@ impl EndCounts {
         self.all += part * other.all;
         self.late += part * other.late;
         self.ended += part * other.ended;
+        self.timed += part * other.timed;
+        self.longer += part * other.longer;
     }
 
     /// What is left without others.
@@ -51,11 +64,14 @@ impl EndCounts {
             all: left(self.all, other.all),
             late: left(self.late, other.late),
             ended: left(self.ended, other.ended),
+            timed: left(self.timed, other.timed),
+            longer: left(self.longer, other.longer),
         }
     }
 
     pub(crate) fn scale(&mut self, part: f32) {
-        [&mut self.all, &mut self.late, &mut self.ended].into_iter().for_each(|of| *of *= part);
+        let all = [&mut self.all, &mut self.late, &mut self.ended, &mut self.timed, &mut self.longer];
+        all.into_iter().for_each(|of| *of *= part);
     }
 }
 
@@ -90,20 +106,29 @@ mod tests {
 
     #[test]
     fn late_lines_are_stamped_after_the_end() {
-        let ends = EndCounts { all: 100.0, late: 5.0, ended: 95.0 };
+        let ends = EndCounts { all: 100.0, late: 5.0, ended: 95.0, ..EndCounts::default() };
         assert!(ends.is_late() && ends.is_last());
         assert!(!EndCounts { ended: 20.0, ..ends }.is_late());
         assert!(!EndCounts { late: 1.0, ..ends }.is_late());
     }
 
     #[test]
+    fn what_is_measured_within_a_span_is_shorter() {
+        let ends = EndCounts { all: 100.0, ended: 90.0, timed: 60.0, longer: 59.0, ..EndCounts::default() };
+        assert!(ends.is_longer());
+        assert!(!EndCounts { longer: 40.0, ..ends }.is_longer(), "as often by chance");
+        assert!(!EndCounts { timed: 3.0, longer: 3.0, ..ends }.is_longer(), "too few");
+        assert!(!EndCounts { ended: 20.0, ..ends }.is_longer(), "stamped before the end");
+    }
+
+    #[test]
     fn of_lines_before_the_end_some_are_stamped_before_it() {
         let kinds = |idle: f32| {
-            let last = |ended| EndCounts { all: 100.0, late: 0.0, ended };
+            let last = |ended| EndCounts { all: 100.0, ended, ..EndCounts::default() };
             missing(&[last(93.0), last(idle), EndCounts { ended: 10.0, ..last(0.0) }], &[1; 3], &[1, 2, 3])
         };
         assert!(kinds(100.0)[1] >= MISSING_LINES && kinds(97.0)[1] < MISSING_LINES);
         assert_eq!((kinds(100.0)[0], kinds(100.0)[2]), (0.0, 0.0));
-        assert_eq!(missing(&[EndCounts { all: 100.0, late: 0.0, ended: 100.0 }], &[1], &[1]), [0.0]);
+        assert_eq!(missing(&[EndCounts { all: 100.0, ended: 100.0, ..EndCounts::default() }], &[1], &[1]), [0.0]);
     }
 }

@@ -5,9 +5,10 @@
 
 use super::end_counts::{self, EndCounts};
 use crate::correlate::learn::candidates::Candidates;
+use crate::correlate::learn::span_fit::names_duration;
 use crate::correlate::learn::tuning::{
-    AFTER_END_RATIO, LATE_SHARE, LATENESS_PRIOR_MEAN, LATENESS_PRIOR_PAIRS, LATENESS_SKEWED_SHARE, LATER_LINES,
-    LATER_PRIOR_LINES, LATER_RATIO, LATER_SHARE_LEAST, MISSING_LINES,
+    ACCESS_LINES, ACCESS_OVER_SHARE, AFTER_END_RATIO, LATE_SHARE, LATENESS_PRIOR_MEAN, LATENESS_PRIOR_PAIRS,
+    LATENESS_SKEWED_SHARE, LATER_LINES, LATER_PRIOR_LINES, LATER_RATIO, LATER_SHARE_LEAST, MISSING_LINES,
 };
 use crate::correlate::text::hash::NumberMap;
 
@@ -17,6 +18,10 @@ pub(crate) struct Lateness {
     pub(crate) templates: Vec<EndCounts>,
     /// Of each kind: its lines, and those that are certainly late.
     pub(crate) classes: Vec<(f32, f32)>,
+    /// Of each kind: its lines that are stamped after the end of the span.
+    over: Vec<f32>,
+    /// … and those that are stamped at the end or after it.
+    last: Vec<f32>,
     /// Of each service: pairs that are right, and others.
     services: NumberMap<u32, [LateCounts; 2]>,
 }
@@ -43,6 +48,8 @@ impl Lateness {
         let mut late = Lateness {
             templates: vec![EndCounts::default(); candidates.templates.service.len()],
             classes: vec![(0.0, 0.0); candidates.classes.len()],
+            over: vec![0.0; candidates.classes.len()],
+            last: vec![0.0; candidates.classes.len()],
             services: NumberMap::default(),
         };
         let mut service = (u32::MAX, [LateCounts::default(); 2]);
@@ -50,11 +57,15 @@ impl Lateness {
             let late_weight = if pair.late { *weight } else { 0.0 };
             let class = &mut late.classes[pair.class as usize];
             *class = (class.0 + weight, class.1 + late_weight);
+            late.over[pair.class as usize] += if pair.over { *weight } else { 0.0 };
+            late.last[pair.class as usize] += if pair.last { *weight } else { 0.0 };
             let template = candidates.classes[pair.class as usize].0 as usize;
             let ends = &mut late.templates[template];
             ends.all += weight;
             ends.late += late_weight;
             ends.ended += if pair.ended { *weight } else { 0.0 };
+            ends.timed += if names_duration(pair.clues) { *weight } else { 0.0 };
+            ends.longer += if pair.longer { *weight } else { 0.0 };
             // Pairs come by template: another service is rare.
             let group = candidates.templates.service[template];
             if service.0 != group {
@@ -89,6 +100,14 @@ impl Lateness {
             service.2 += if ends.is_last() { 0.0 } else { ends.late };
             of_message.entry(candidates.templates.message[template]).or_default().add(ends);
         }
+        let mut of_access: NumberMap<u32, (f32, f32)> = NumberMap::default();
+        for ((class, (template, _)), over) in candidates.classes.iter().enumerate().zip(&self.over) {
+            if candidates.templates.is_access[*template as usize] {
+                let service = of_access.entry(candidates.templates.service[*template as usize]).or_default();
+                *service = (service.0 + self.last[class], service.1 + over);
+            }
+        }
+        let is_over = |(all, over): &(f32, f32)| *all >= ACCESS_LINES && *over >= ACCESS_OVER_SHARE * all;
         let is_after = |(class, (template, _)): (usize, &(u32, u32))| {
             let template = *template as usize;
             let ends = &templates[template];
@@ -103,6 +122,9 @@ impl Lateness {
             is_late
                 || is_later && message.is_mostly_last() && ends.is_last()
                 || ends.is_last() && missing[template] >= MISSING_LINES
+                || ends.is_longer()
+                || candidates.templates.is_access[template]
+                    && of_access.get(&candidates.templates.service[template]).is_some_and(is_over)
         };
         candidates.classes.iter().enumerate().map(is_after).collect()
     }
@@ -156,6 +178,7 @@ mod tests {
                     lines: vec![100, 300],
                     service: vec![7; 2],
                     message: vec![1, 2],
+                    is_access: vec![false; 2],
                     ..Templates::default()
                 },
                 ..Candidates::default()

@@ -2,7 +2,9 @@
 //! returns factors per template or pair.
 
 pub(crate) mod adjacent_lines;
+pub(crate) mod by_trace;
 pub(crate) mod concurrency;
 pub(crate) mod end_counts;
+pub(crate) mod lanes;
 pub(crate) mod lateness;
 pub(crate) mod shared_words;

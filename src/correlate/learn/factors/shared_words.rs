@@ -10,6 +10,7 @@ use crate::correlate::learn::tuning::{
 };
 use std::ops::Range;
 
+use super::lanes::LaneNames;
 use crate::correlate::index::lower_bound;
 use crate::correlate::learn::candidates::{CandidateRow, Candidates};
 use crate::correlate::learn::lines::Lines;
@@ -56,9 +57,9 @@ impl SharedWords {
         candidates: &Candidates,
         weights: &[f32],
         is_grouped: &dyn Fn(usize) -> bool,
-        keeps: Keeps,
+        (keeps, names): (Keeps, &LaneNames),
     ) -> SharedWords {
-        let (outcomes, tally, held) = count(observed, candidates, weights, is_grouped, &NumberMap::default());
+        let (outcomes, tally, held) = count(observed, candidates, weights, is_grouped, (&NumberMap::default(), names));
         let rarities = if keeps == Keeps::Habits { held.rarities() } else { NumberMap::default() };
         SharedWords { outcomes, factors: tally.factors(), rarities }
     }
@@ -69,20 +70,21 @@ impl SharedWords {
         candidates: &Candidates,
         weights: &[f32],
         is_grouped: &dyn Fn(usize) -> bool,
-        (factors, rarities): (Vec<WordFactors>, &NumberMap<u32, u8>),
+        (factors, rarities, names): (Vec<WordFactors>, &NumberMap<u32, u8>, &LaneNames),
     ) -> SharedWords {
-        let (outcomes, ..) = count(observed, candidates, weights, is_grouped, rarities);
+        let (outcomes, ..) = count(observed, candidates, weights, is_grouped, (rarities, names));
         SharedWords { outcomes, factors, rarities: NumberMap::default() }
     }
 }
 
-/// Counts outcomes; `rarities`: of words, as far as they were known before.
+/// Counts outcomes; `rarities`: of words, as far as they were known before; `names`: words that name threads, which many
+/// requests share one after the other.
 fn count(
     observed: &Observed<'_>,
     candidates: &Candidates,
     weights: &[f32],
     is_grouped: &dyn Fn(usize) -> bool,
-    rarities: &NumberMap<u32, u8>,
+    (rarities, names): (&NumberMap<u32, u8>, &LaneNames),
 ) -> (Vec<u8>, Tally, Held) {
     let Observed { lines, operations, settled, words_max, .. } = *observed;
     let sure_trace = |row: &CandidateRow| candidates.sure_trace(operations, weights, row, SHARED_WORDS_SURE);
@@ -93,7 +95,9 @@ fn count(
     let mut words = Vec::new();
     let mut of_traces: Vec<Option<u8>> = Vec::new();
     for (number, row) in candidates.rows.iter().enumerate().filter(|(number, _)| !is_grouped(*number)) {
-        held.words_of(lines.words(&lines.rows[row.line as usize]), sure[number], rarities, &mut words);
+        let service = candidates.templates.service[row.template as usize];
+        let own = lines.words(&lines.rows[row.line as usize]).iter().copied();
+        held.words_of(own.filter(|word| !names.is_name(service, *word)), sure[number], rarities, &mut words);
         if words.is_empty() {
             continue;
         }
@@ -164,11 +168,17 @@ impl Held {
 
     /// Words of a line that others hold, rarest first.
     /// `rarities`: of words, as far as they were known before.
-    fn words_of(&self, words: &[u32], own: Option<u32>, rarities: &NumberMap<u32, u8>, into: &mut Vec<Word>) {
+    fn words_of(
+        &self,
+        words: impl Iterator<Item = u32>,
+        own: Option<u32>,
+        rarities: &NumberMap<u32, u8>,
+        into: &mut Vec<Word>,
+    ) {
         into.clear();
         for word in words {
-            let from = lower_bound(&self.rows, u64::from(*word) << 32, |row| row.0);
-            let is_same = |row: &(u64, u32)| row.0 >> 32 == u64::from(*word);
+            let from = lower_bound(&self.rows, u64::from(word) << 32, |row| row.0);
+            let is_same = |row: &(u64, u32)| row.0 >> 32 == u64::from(word);
             // Most words have few rows.
             let mut reach = 4;
             while self.rows.get(from + reach).is_some_and(is_same) {
@@ -180,7 +190,7 @@ impl Held {
             let is_alone = own.is_some_and(|own| self.lines_of(from, to, own) == 1);
             let others = length - usize::from(is_alone);
             if others > 0 {
-                let known = if rarities.is_empty() { 0 } else { rarities.get(word).copied().unwrap_or_default() };
+                let known = if rarities.is_empty() { 0 } else { rarities.get(&word).copied().unwrap_or_default() };
                 let rarity = rarity(others).max(known);
                 into.push(Word { from, to, rarity });
             }

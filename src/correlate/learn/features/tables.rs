@@ -12,6 +12,7 @@ use crate::correlate::learn::candidates::CandidateRow;
 use crate::correlate::learn::lines::{Line, Lines};
 use crate::correlate::learn::operations::Operations;
 use crate::correlate::learn::tuning::START_SLACK_NS;
+use crate::correlate::text::words::Duration;
 
 /// Open spans looked at, and kept, for one line.
 const OPEN_MAX: usize = 1024;
@@ -56,6 +57,13 @@ impl FeatureTables<'_> {
     /// No span shares a clue with a line.
     pub(crate) fn is_bare(&self, line: &Line, words: &[(u32, bool)], near: [Option<u32>; 2]) -> bool {
         words.is_empty() && near == [None; 2] && self.lines.durations(line).is_empty()
+    }
+
+    /// A duration in the text is the span's, but longer: it was told when the span was over. `rounding`: of the span's times.
+    pub(crate) fn is_longer(&self, line: &Line, span: &Open, rounding: i64) -> bool {
+        let length = span.end - span.start;
+        let is_longer = |found: &Duration| found.is_about(length) && found.nanos - found.unit - rounding > length;
+        self.lines.durations(line).iter().any(is_longer)
     }
 
     /// Which clues a line and a span share, see [`crate::correlate::learn::clues::CLUES`]. `near`: traces of the adjacent known lines.
