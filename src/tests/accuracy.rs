@@ -33,7 +33,7 @@ const FLOORS: &[Floor] = &[
     ("boutique", 20, "pods", 0.98, 0.87, 0.88),
     ("trainticket", 100, "pods", 0.999, 0.98, 0.75),
     ("frameworks", 100, "pods", 0.995, 0.955, 0.84),
-    ("frameworks", 20, "pods", 0.98, 0.84, 0.82),
+    ("frameworks", 20, "pods", 0.985, 0.83, 0.78),
 ];
 
 /// Of the lines whose trace was dropped, no more may be linked: the aim is 0.003, which bursts of requests, some of them

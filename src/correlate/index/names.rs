@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::span::Span;
 use crate::correlate::text::hash::{NumberMap, Seed};
 
 /// Distinct names kept; a program with more has put ids into its span names.
@@ -63,6 +64,14 @@ impl Names {
     /// More than half of the room is taken.
     pub(crate) fn is_half_full(&self) -> bool {
         self.names.len() > NAMES_MAX / 2 || self.bytes > NAME_BYTES_MAX / 2
+    }
+
+    /// Gives spans the numbers that their names have here instead of those `before`.
+    pub(crate) fn renumber<'s>(&mut self, before: &Names, spans: impl Iterator<Item = &'s mut Span>) {
+        for span in spans {
+            span.name = self.number(before.name(span.name));
+            span.scope = self.number(before.name(span.scope));
+        }
     }
 
     pub(crate) fn bytes(&self) -> usize {

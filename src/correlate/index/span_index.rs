@@ -189,7 +189,7 @@ impl SpanIndex {
     pub(crate) fn forget_names(&mut self, recent: &mut RecentSpans) {
         if self.names.is_half_full() {
             let all = std::mem::take(&mut self.names);
-            rename(&all, &mut self.names, self.spans.iter_mut().chain(recent.spans_mut()));
+            self.names.renumber(&all, self.spans.iter_mut().chain(recent.spans_mut()));
             self.last_scope = 0;
         }
     }
@@ -377,17 +377,9 @@ impl SpanIndex {
         self.counts.spans = self.spans.len() as u64;
         if self.names.is_half_full() {
             let all = std::mem::take(&mut self.names);
-            rename(&all, &mut self.names, self.spans.iter_mut());
+            self.names.renumber(&all, self.spans.iter_mut());
             self.last_scope = 0;
         }
-    }
-}
-
-/// Gives spans the numbers that other names have for theirs.
-fn rename<'s>(from: &Names, to: &mut Names, spans: impl Iterator<Item = &'s mut Span>) {
-    for span in spans {
-        span.name = to.number(from.name(span.name));
-        span.scope = to.number(from.name(span.scope));
     }
 }
 
