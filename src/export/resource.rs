@@ -56,6 +56,45 @@ pub fn each<'o>(origin: &'o Origin, mut give: impl FnMut(&'o str, ResourceValue<
 mod tests {
     use super::*;
     use crate::record::Pod;
+    use crate::record::pod_facts::{ContainerFacts, PodFacts};
+
+    #[test]
+    fn what_kubernetes_knows_comes_behind_what_is_said_and_nothing_is_told_of_a_pod_that_is_hidden() {
+        let attribute = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let container = ContainerFacts {
+            attributes: vec![attribute("container.image.name", "shop/web")],
+            ..ContainerFacts::default()
+        };
+        let facts = PodFacts {
+            uid: "u-1".into(),
+            attributes: vec![attribute("k8s.node.name", "n-1"), attribute("k8s.deployment.name", "web")],
+            containers: [("app".to_owned(), container)].into(),
+            ..PodFacts::default()
+        };
+        let origin = Origin {
+            service_name: "web".into(),
+            pod: Some(Pod { name: "web-0".into(), container: "app".into(), restart: Some(2), ..Pod::default() }),
+            pod_facts: Some(facts.into()),
+            resource: vec![attribute("k8s.node.name", "said")],
+            ..Origin::default()
+        };
+        let text = ResourceValue::Text;
+        assert_eq!(
+            attributes(&origin),
+            [
+                ("service.name", text("web")),
+                ("k8s.pod.name", text("web-0")),
+                ("k8s.pod.uid", text("u-1")),
+                ("k8s.container.name", text("app")),
+                ("k8s.node.name", text("said")),
+                ("k8s.deployment.name", text("web")),
+                ("container.image.name", text("shop/web")),
+                ("k8s.container.restart_count", ResourceValue::Integer(2)),
+            ]
+        );
+        let hidden = Origin { hides_pod: true, ..origin };
+        assert_eq!(attributes(&hidden), [("service.name", text("web")), ("k8s.node.name", text("said"))]);
+    }
 
     #[test]
     fn only_what_is_known_has_a_key() {
