@@ -133,9 +133,26 @@ pub struct TapArgs {
     /// When a client is answered [default: accepted]
     #[arg(long, value_enum, value_name = "WHEN", help_heading = SPANS, hide_short_help = true)]
     pub tap_answer: Option<AnswerName>,
+    /// How long a request with spans may be held for its lines [default: 500ms]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = SPANS, hide_short_help = true)]
+    pub tap_hold: Option<Duration>,
+    /// Where lines go that belong to spans, beside the logs [default: annotate]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = SPANS, hide_short_help = true)]
+    pub tap_span_events: Option<SpanEventsName>,
     /// Where lines go whose spans have passed already, beside the logs [default: carrier]
     #[arg(long, value_enum, value_name = "HOW", help_heading = SPANS, hide_short_help = true)]
     pub tap_late_events: Option<LateEventsName>,
+}
+
+/// `--tap-span-events`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpanEventsName {
+    /// On the spans as they pass, as events; later ones as --tap-late-events says
+    Annotate,
+    /// On small child spans, all of them; spans pass as they came
+    Carrier,
+    /// Nowhere
+    None,
 }
 
 /// `--tap-late-events`.

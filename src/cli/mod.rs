@@ -15,7 +15,8 @@ pub mod writer;
 use clap::{Parser, Subcommand};
 
 pub use agent::{
-    AgentArgs, AnswerName, ConfigCommand, LateEventsName, LogName, MetadataName, StartName, StatusArgs, TapArgs,
+    AgentArgs, AnswerName, ConfigCommand, LateEventsName, LogName, MetadataName, SpanEventsName, StartName, StatusArgs,
+    TapArgs,
 };
 pub use backfill::{BackfillArgs, Carriers, CompressionName, EventFields, EventName, SpanEvents, View};
 pub use choices::{ColorWhen, FieldsShown, JournalFields};

@@ -60,14 +60,14 @@ impl Arrivals {
         self.spans.bytes() + self.watermarks.bytes() + self.lines.capacity() * size_of::<Line>()
     }
 
-    /// Of each source with lines that are not decided: up to when all of their spans have come.
-    pub(crate) fn settled(&self, sources: &Sources, now: i64) -> NumberMap<u32, i64> {
+    /// Of each source with lines that are not decided: up to when all of their spans have come, `due` at least.
+    pub(crate) fn settled(&self, sources: &Sources, due: i64, now: i64) -> NumberMap<u32, i64> {
         let mut settled: NumberMap<u32, i64> = NumberMap::default();
         for line in &self.lines {
             settled.entry(line.source).or_insert_with(|| {
                 let writers = sources.of_source(line.source).iter();
                 let settled = writers.map(|writer| self.watermarks.settled(&writer.resources, now));
-                settled.min().flatten().unwrap_or(i64::MIN)
+                settled.min().flatten().map_or(due, |settled| settled.max(due))
             });
         }
         settled

@@ -85,7 +85,7 @@ impl Correlator {
         self.due = Due::at(due);
         let services = self.sources.services(&self.index);
         if let Some(now) = now {
-            self.due.sources = stream.settled(&self.sources, now);
+            self.due.sources = stream.settled(&self.sources, due, now);
             self.engine.hold_new_kinds(&services, &mut self.due.sources);
         }
         stream.spans.forget_before(spans_from, due);

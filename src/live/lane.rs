@@ -12,9 +12,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 use super::counted::count;
+use super::in_flight::InFlight;
 use super::keeper::{Keeper, Kept};
-use super::late_events::{GiveCarriers, LateEvents, LateLines};
-use super::linking::{LinkSettings, Linking};
+use super::lane_memory::Memory;
+use super::late_events::{GiveCarriers, LateEvents};
+use super::linked_lines::LinkedLines;
+use super::linking::{LineEvents, LinkSettings, Linking};
 use super::outbox::Outbox;
 use super::saving::{Saving, Told};
 use super::source::LineSettings;
@@ -34,7 +37,7 @@ use crate::input::tail::config::TailConfig;
 use crate::input::tail::file_system::FileSystem;
 use crate::input::tail::follower::Tail;
 use crate::line_rules::LineRules;
-use crate::metrics::{Heartbeat, Metrics, Share, SourceFacts};
+use crate::metrics::{Heartbeat, Metrics, SourceFacts};
 use crate::notify::Notify;
 use crate::otlp::Compression;
 
@@ -65,7 +68,9 @@ pub struct Lane<F> {
     pub lines: LineSettings,
     /// How they are linked; `None` where no spans come.
     pub links: Option<LinkSettings>,
-    /// Takes events of lines whose spans have passed already; `None`: there are none.
+    /// Requests with spans are held so long that lines can be put on them; `None`: they are not.
+    pub hold: Option<Duration>,
+    /// Takes events of other lines, whose spans have passed already; `None`: there are none.
     pub carriers: Option<GiveCarriers>,
     /// The inputs, in the order of those that are followed, with their names in metrics.
     pub inputs: Vec<(String, Input)>,
@@ -112,28 +117,6 @@ struct Loop<'s, F: FileSystem> {
     forget_at: Instant,
 }
 
-/// What the lane adds to the memory of each part.
-struct Memory {
-    lines: Share,
-    files: Share,
-    positions: Share,
-    waiting: Share,
-    links: Share,
-}
-
-impl Memory {
-    fn new(metrics: &Metrics) -> Memory {
-        let share = |part| Share::of(metrics.memory(part));
-        Memory {
-            lines: share("lines"),
-            files: share("files"),
-            positions: share("positions"),
-            waiting: share("waiting"),
-            links: share("links"),
-        }
-    }
-}
-
 fn now() -> (Instant, i64) {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (Instant::now(), i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
@@ -149,6 +132,7 @@ impl<F: FileSystem> Lane<F> {
             known,
             lines,
             links,
+            hold,
             carriers,
             inputs,
             keeper,
@@ -164,18 +148,21 @@ impl<F: FileSystem> Lane<F> {
         let outbox = Outbox::new(parcels, compression);
         let (selection, rules) = (Selection::default(), lines.rules.clone());
         let min_confidence = links.as_ref().map_or(0.0, |links| links.min_confidence);
-        let late_lines = LateLines::default();
-        let mut events = late_lines.clone();
+        let events = LineEvents {
+            lines: LinkedLines::default(),
+            in_flight: hold.map(|hold| InFlight::new(hold, &self.metrics)),
+            late: carriers.map(|give| LateEvents::new(give, &self.metrics)),
+        };
+        let mut lines_of_spans = events.lines.clone();
         let mut shipper =
             shipper(&outbox, (&selection, &rules), min_confidence, RecordStreams::new(positions.clone(), ""));
-        let late = carriers.map(|give| {
-            shipper.outputs.push(&mut events);
-            LateEvents::new(late_lines, give, &self.metrics)
-        });
+        if events.in_flight.is_some() || events.late.is_some() {
+            shipper.outputs.push(&mut lines_of_spans);
+        }
         let names = inputs.iter().map(|(name, _)| name.clone()).collect();
         let inputs = inputs.into_iter().map(|(_, input)| input).collect();
         let metrics = self.metrics.clone();
-        let linking = links.map(|links| Linking::new(links, late, &metrics, start));
+        let linking = links.map(|links| Linking::new(links, events, &metrics, start));
         let sources = Sources::new(shipper, positions, lines, inputs, metrics, (linking, self.notify.clone()), start);
         let mut of_loop = Loop {
             tail: Tail::new(&tail, file_system, followed, start.0),
@@ -258,7 +245,7 @@ impl<F: FileSystem> Loop<'_, F> {
             Wake::Files(event) => self.tail.event(&event, Instant::now()),
             Wake::Spans(spans) => {
                 if let Some(linking) = &mut self.sources.linking {
-                    linking.add_spans(spans.request());
+                    linking.add_spans(spans);
                 }
             }
             Wake::Settled(receipts) => self.sources.positions.borrow_mut().settle(&receipts),
@@ -288,6 +275,8 @@ impl<F: FileSystem> Loop<'_, F> {
         self.sources.flush_quiet();
         if has_room {
             self.sources.decide(false);
+        } else if let Some(linking) = &mut self.sources.linking {
+            linking.let_go();
         }
         if has_room && self.batch_at().is_some_and(|at| at <= Instant::now()) {
             self.flush_batch();

@@ -1,65 +1,35 @@
 //! Lines of spans that passed before these lines had their link: they go on as events of small child spans.
 //!
-//! In go resources as spans come, and linked records as they are shipped, out come requests with carriers
-//! ([`crate::export::span_events::carriers`]), after each time that lines were decided.
+//! In go resources as spans come, and lines as events with their spans, out come requests with carriers
+//! ([`crate::export::span_events::carriers`]).
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::correlate::index::{Slot, SpanIndex};
 use crate::export::batch::{Batch, Group};
-use crate::export::sinks::RecordOutput;
 use crate::export::span_events::carrier_parents::{Parent, Resource};
 use crate::export::span_events::carriers::{self, LENGTH, SpanLine, Tree};
-use crate::export::span_events::event::{Style, event_for};
 use crate::facts::ResourceFact;
 use crate::metrics::{Counter, Metrics};
 use crate::otlp::Signal;
 use crate::otlp::own::Ids;
 use crate::otlp::wire::write;
-use crate::record::{Link, Receipt, Record};
+use crate::record::Receipt;
 
 /// Events of one request, about.
 const REQUEST_BYTES: usize = 1 << 20;
 /// Resources whose messages are kept.
 const RESOURCES_MAX: usize = 1 << 12;
-/// Lines that are kept until they are sent: more than are decided at once.
-const LINES_MAX: usize = 1 << 16;
 
 /// Takes a request (`ExportTraceServiceRequest`) with so many spans.
 pub type GiveCarriers = Arc<dyn Fn(Bytes, u64) + Send + Sync>;
 
-/// Records that become events, as they are shipped.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LateLines(Arc<Mutex<Gathered>>);
-
-#[derive(Debug, Default)]
-struct Gathered {
-    lines: Vec<SpanLine>,
-    /// Lines that there was no room for.
-    left_out: u64,
-}
-
-impl RecordOutput for LateLines {
-    fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
-        if let Some(link) = link.filter(|link| link.makes_event()) {
-            let line =
-                SpanLine { of: (link.trace_id, link.span_id), event: event_for(record, link, file, Style::default()) };
-            let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match gathered.lines.len() < LINES_MAX {
-                true => gathered.lines.push(line),
-                false => gathered.left_out += 1,
-            }
-        }
-    }
-}
-
 /// See the module.
 pub(super) struct LateEvents {
-    lines: LateLines,
     resources: HashMap<u32, Arc<Resource>>,
     last_run: u64,
     give: GiveCarriers,
@@ -68,10 +38,10 @@ pub(super) struct LateEvents {
 }
 
 impl LateEvents {
-    pub(super) fn new(lines: LateLines, give: GiveCarriers, metrics: &Metrics) -> LateEvents {
+    pub(super) fn new(give: GiveCarriers, metrics: &Metrics) -> LateEvents {
         let (resources, last_run) = Default::default();
         let (sent, left_out) = (metrics.spans.events("carrier"), metrics.limit_reached("late_events"));
-        LateEvents { lines, resources, last_run, give, sent, left_out }
+        LateEvents { resources, last_run, give, sent, left_out }
     }
 
     /// Spans of a resource come, which has this number in the index.
@@ -88,10 +58,8 @@ impl LateEvents {
         });
     }
 
-    /// Sends the events of lines that were shipped since the last time. `index`: with their spans.
-    pub(super) fn send(&mut self, index: &SpanIndex) {
-        let gathered = std::mem::take(&mut *self.lines.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let Gathered { lines, left_out } = gathered;
+    /// Sends the events of lines. `index`: with their spans.
+    pub(super) fn send(&mut self, index: &SpanIndex, lines: Vec<SpanLine>) {
         if lines.is_empty() {
             return;
         }
@@ -123,7 +91,7 @@ impl LateEvents {
         let counts = carriers::each_of(&mut Spans(index), &parent_of, lines, &mut take).unwrap_or_default();
         send(give, &batch);
         self.sent.add(counts.events);
-        self.left_out.add(left_out + counts.without_parent);
+        self.left_out.add(counts.without_parent);
     }
 }
 

@@ -9,8 +9,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::in_flight::InFlight;
 use super::late_events::LateEvents;
+use super::linked_lines::LinkedLines;
 use super::sent_before::LaneShipper;
+use super::wake::SpanRequest;
 use crate::correlate::index::Limits;
 use crate::correlate::{Correlator, LearningLimits, Memory};
 use crate::export::shipper::LinkedBy;
@@ -58,10 +61,21 @@ pub(super) struct Linking {
     /// Numbers of sources that no record has any more, and since when; those below the last are used.
     unused: VecDeque<(Instant, u32)>,
     used: u32,
-    /// Lines whose spans have passed already.
-    late: Option<LateEvents>,
+    events: LineEvents,
+    too_many_lines: Arc<Counter>,
     waits: Waits,
     metrics: Arc<Metrics>,
+}
+
+/// What becomes of lines that are events of their spans, beside the logs.
+#[derive(Default)]
+pub(super) struct LineEvents {
+    /// Those that were shipped.
+    pub(super) lines: LinkedLines,
+    /// They are put on spans that are on their way …
+    pub(super) in_flight: Option<InFlight>,
+    /// … else, where these have passed already, below them.
+    pub(super) late: Option<LateEvents>,
 }
 
 /// How long lines were waited with.
@@ -112,7 +126,7 @@ impl Held {
 impl Linking {
     pub(super) fn new(
         settings: LinkSettings,
-        late: Option<LateEvents>,
+        events: LineEvents,
         metrics: &Arc<Metrics>,
         now: (Instant, i64),
     ) -> Linking {
@@ -131,7 +145,8 @@ impl Linking {
             not_linked: (0, metrics.limit_reached("linked_lines")),
             unused: VecDeque::new(),
             used: 0,
-            late,
+            events,
+            too_many_lines: metrics.limit_reached("late_events"),
             waits: Waits { metrics: metrics.clone(), last: None },
             metrics: metrics.clone(),
         }
@@ -142,16 +157,31 @@ impl Linking {
         self.now = now;
     }
 
-    /// Takes in the spans of a request, `ExportTraceServiceRequest`.
-    pub(super) fn add_spans(&mut self, request: &[u8]) {
-        let Linking { correlator, late, room, .. } = self;
-        scan::for_each_fact(request, room, &mut |resource, span| {
+    /// Takes in the spans of a request. It is held where lines may be put on its spans.
+    pub(super) fn add_spans(&mut self, request: SpanRequest) {
+        let Linking { correlator, events: LineEvents { in_flight, late, .. }, room, .. } = self;
+        let in_flight = in_flight.as_mut().filter(|_| self.waiting_records > 0);
+        let mut spans = Vec::new();
+        scan::for_each_fact(request.request(), room, &mut |resource, span| {
             if let Some(late) = late {
                 late.add_resource(resource, || correlator.number_of(resource));
+            }
+            if in_flight.is_some() {
+                spans.push((span.trace_id, span.span_id));
             }
             correlator.add_span(resource, span);
         });
         correlator.request_ends(self.now.1);
+        if let Some(in_flight) = in_flight {
+            in_flight.add(request, spans, self.now.0);
+        }
+    }
+
+    /// Lets requests go that are held: lines cannot be shipped.
+    pub(super) fn let_go(&mut self) {
+        if let Some(in_flight) = &mut self.events.in_flight {
+            in_flight.let_go();
+        }
     }
 
     /// For a source that was not read before, or is read again.
@@ -205,7 +235,13 @@ impl Linking {
 
     /// When lines are decided next, if any wait.
     pub(super) fn next(&self) -> Option<Instant> {
-        (self.waiting_records > 0).then_some(if self.is_full() { self.now.0 } else { self.next_at })
+        (self.waiting_records > 0).then_some(if self.is_full() { self.now.0 } else { self.next_step() })
+    }
+
+    /// Requests are not held beyond.
+    fn next_step(&self) -> Instant {
+        let release_at = self.events.in_flight.as_ref().and_then(InFlight::release_at);
+        release_at.map_or(self.next_at, |at| at.min(self.next_at))
     }
 
     fn is_full(&self) -> bool {
@@ -216,7 +252,7 @@ impl Linking {
     pub(super) fn decide(&mut self, all: bool) -> bool {
         let (now, now_nanos) = self.now;
         let is_full = self.is_full();
-        if now < self.next_at && !all && !is_full {
+        if now < self.next_step() && !all && !is_full {
             return false;
         }
         self.next_at = now + STEP;
@@ -237,8 +273,14 @@ impl Linking {
         let over_limit = self.correlator.counts().lines_over_limit;
         self.not_linked.1.add(over_limit.saturating_sub(self.not_linked.0));
         self.not_linked.0 = over_limit;
-        if let Some(late) = &mut self.late {
-            late.send(self.correlator.index());
+        let LineEvents { lines, in_flight, late } = &mut self.events;
+        let (mut lines, left_out) = lines.take();
+        self.too_many_lines.add(left_out);
+        if let Some(in_flight) = in_flight {
+            lines = in_flight.put(lines);
+        }
+        if let Some(late) = late {
+            late.send(self.correlator.index(), lines);
         }
     }
 
@@ -344,7 +386,7 @@ mod tests {
             learning: LearningLimits::default(),
         };
         let start = Instant::now();
-        let mut linking = Linking::new(settings, None, &Arc::new(Metrics::new(start)), (start, 0));
+        let mut linking = Linking::new(settings, LineEvents::default(), &Arc::new(Metrics::new(start)), (start, 0));
         let (origin, entry) =
             (Origin::default(), Entry { body: Text::Borrowed(b"a cart was priced"), ..Entry::default() });
         let mut numbers = 0;

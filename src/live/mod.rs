@@ -6,9 +6,13 @@
 
 mod counted;
 pub mod destinations;
+pub mod hold;
+mod in_flight;
 pub mod keeper;
 pub mod lane;
+mod lane_memory;
 pub mod late_events;
+mod linked_lines;
 pub mod linking;
 mod notices;
 mod outbox;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::hold::Hold;
 use super::wake::{SpanRequest, Wake};
 use crate::metrics::{Counter, Metrics};
 
@@ -35,15 +36,16 @@ impl SpanRequests {
         *self.lanes.lock().unwrap_or_else(PoisonError::into_inner) = lanes;
     }
 
-    /// Gives a request, `ExportTraceServiceRequest`, to all lanes.
-    pub fn give(&self, request: &Bytes) {
+    /// Gives a request, `ExportTraceServiceRequest`, to all lanes; the first of them lets it go.
+    pub fn give(&self, request: &Bytes, hold: Box<dyn Hold>) {
+        let mut hold = Some(hold);
         for lane in self.lanes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             if self.bytes.load(Ordering::Relaxed) + request.len() > BYTES_MAX {
                 self.too_many.add(1);
                 continue;
             }
             // A lane that has ended needs none.
-            let _ = lane.send(Wake::Spans(SpanRequest::new(request.clone(), self.bytes.clone())));
+            let _ = lane.send(Wake::Spans(SpanRequest::new(request.clone(), hold.take(), self.bytes.clone())));
         }
     }
 }

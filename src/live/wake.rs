@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::input::tail::file_system::FsEvent;
 use crate::record::Receipt;
 
+use super::hold::Hold;
 use super::keeper::Kept;
 
 /// Something happened.
@@ -35,14 +36,21 @@ pub enum Wake {
 #[derive(Debug)]
 pub struct SpanRequest {
     request: Bytes,
+    /// Whoever holds it, for one lane.
+    hold: Option<Box<dyn Hold>>,
     counted: Arc<AtomicUsize>,
 }
 
 impl SpanRequest {
     /// Its bytes are added to those that are counted.
-    pub(super) fn new(request: Bytes, counted: Arc<AtomicUsize>) -> SpanRequest {
+    pub(super) fn new(request: Bytes, hold: Option<Box<dyn Hold>>, counted: Arc<AtomicUsize>) -> SpanRequest {
         counted.fetch_add(request.len(), Ordering::Relaxed);
-        SpanRequest { request, counted }
+        SpanRequest { request, hold, counted }
+    }
+
+    /// Whoever holds it, who lets it go from now on.
+    pub(super) fn take_hold(&mut self) -> Option<Box<dyn Hold>> {
+        self.hold.take()
     }
 
     /// `ExportTraceServiceRequest`.

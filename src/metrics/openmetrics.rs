@@ -189,7 +189,7 @@ spanline_spans_dropped_total{reason=\"refused\"} 3
 # HELP spanline_requests_refused Received requests and connections that were not taken, by reason.
 spanline_requests_refused_total{reason=\"queue_full\"} 7
 # TYPE spanline_span_events counter
-# HELP spanline_span_events Lines that went out as events of spans, by how: on carriers below their spans.
+# HELP spanline_span_events Lines that went out as events of spans, by how: on the span itself, or on carriers below it.
 # TYPE spanline_spilled_bytes gauge
 # UNIT spanline_spilled_bytes bytes
 # HELP spanline_spilled_bytes Bytes of received requests on the disk that wait for a destination.

@@ -203,7 +203,7 @@ fn spans(metrics: &Metrics) -> [Points; 8] {
         ),
         points(
             "spanline_span_events",
-            "Lines that went out as events of spans, by how: on carriers below their spans.",
+            "Lines that went out as events of spans, by how: on the span itself, or on carriers below it.",
             "how",
             each(&of.events, Counter::get),
         ),

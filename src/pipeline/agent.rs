@@ -26,6 +26,7 @@ use crate::input::tail::disk::Disk;
 use crate::input::tail::file_system::FsEvent;
 use crate::input::tail::inotify::EventReader;
 use crate::live::destinations::{Destinations, Served};
+use crate::live::hold::Hold;
 use crate::live::keeper::Keeper;
 use crate::live::lane::{Lane, LaneEnd};
 use crate::live::late_events::GiveCarriers;
@@ -152,10 +153,32 @@ struct ToLanes(Arc<SpanRequests>);
 impl Consumer for ToLanes {
     fn arrived(&self, signal: Signal, request: Bytes, slot: Slot) {
         if signal == Signal::Traces {
-            self.0.give(&request);
+            self.0.give(&request, Box::new(HeldAtTap(slot)));
         }
-        slot.release(None);
     }
+}
+
+/// A request that the tap holds.
+#[derive(Debug)]
+struct HeldAtTap(Slot);
+
+impl Hold for HeldAtTap {
+    fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
+    fn release(self: Box<Self>, changed: Option<Bytes>) -> bool {
+        self.0.release(changed)
+    }
+}
+
+/// Requests are let go so much before the time is up that they may be held, and all of what came until then is decided together.
+const HELD_SHARE: f32 = 0.75;
+
+/// How long lines may come that are put on the spans of a request, where they are.
+fn hold(config: &AgentConfig) -> Option<Duration> {
+    let tap = config.tap.as_ref().filter(|tap| !tap.hold.is_zero() && !tap.forward.is_empty())?;
+    Some(tap.hold.mul_f32(HELD_SHARE))
 }
 
 fn start_tap(
@@ -219,6 +242,7 @@ impl Lanes {
                 known: loaded.entries,
                 lines: lines(config, pods.clone(), held_bytes, metrics),
                 // One lane is enough: each links the same lines.
+                hold: hold(config).filter(|_| index == 0),
                 carriers: carriers(config, own).filter(|_| index == 0),
                 links: config.tap.is_some().then(|| link_settings(config, lanes_count)),
                 inputs: inputs(config, metrics),

@@ -29,7 +29,7 @@ pub struct TapConfig {
     pub spill_bytes: Option<u64>,
     /// When a client is answered.
     pub answer: AnswerWhen,
-    /// How long a request may be held for what is to be added to it.
+    /// How long a request may be held for what is to be added to it; zero: not at all.
     pub hold: Duration,
     /// Lines whose spans have passed go on as events of small child spans.
     pub late_events: bool,

@@ -51,17 +51,18 @@ impl Slot {
         self.released.as_ref().is_some_and(|released| !released.is_closed())
     }
 
-    /// Lets the request go, as it came or with these bytes (protobuf) in place of its own, which are compressed as they came.
-    pub fn release(self, changed: Option<Bytes>) {
+    /// Lets the request go, as it came or with these bytes (protobuf) in place of its own, which are compressed as they came. False
+    /// if that is too late, and it went as it came.
+    pub fn release(self, changed: Option<Bytes>) -> bool {
         if let (Some(released), Some(plain)) = (self.released, changed) {
             let pieces = compress(&[plain], self.compression);
             let body = match <[Bytes; 1]>::try_from(pieces) {
                 Ok([body]) => body,
                 Err(pieces) => pieces.concat().into(),
             };
-            // Too late: it went as it came.
-            let _ = released.send(Form { content: Content::Protobuf, compression: self.compression, body });
+            return released.send(Form { content: Content::Protobuf, compression: self.compression, body }).is_ok();
         }
+        true
     }
 }
 
@@ -125,8 +126,8 @@ mod tests {
             match &request[..] {
                 b"panic" => std::panic::resume_unwind(Box::new("on purpose")),
                 b"keep" => std::mem::forget(slot),
-                b"change" => slot.release(Some(Bytes::from_static(b"changed"))),
-                _ => slot.release(None),
+                b"change" => assert!(slot.release(Some(Bytes::from_static(b"changed")))),
+                _ => drop(slot),
             }
         }
     }

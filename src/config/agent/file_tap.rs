@@ -4,9 +4,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::fields::{Field, Names, Problems, Sited};
 use super::keys::names;
+use crate::cli::SpanEventsName;
 use crate::otlp::server::access::ServerTls;
 use crate::tap::config::AnswerWhen;
 
@@ -23,16 +25,34 @@ pub(super) struct TapWritten {
     pub(super) queue: Option<u64>,
     pub(super) spill: Option<Option<u64>>,
     pub(super) answer: Option<AnswerWhen>,
+    pub(super) hold: Option<Sited<Duration>>,
+    pub(super) span_events: Option<SpanEventsName>,
     pub(super) late_events: Option<bool>,
 }
 
 const TAP: Names = names(
-    &["grpc", "http", "unix", "tls", "token", "insecure", "forward", "queue", "spill", "answer", "late_events"],
-    &["hold", "span_events"],
+    &[
+        "grpc",
+        "http",
+        "unix",
+        "tls",
+        "token",
+        "insecure",
+        "forward",
+        "queue",
+        "spill",
+        "answer",
+        "hold",
+        "span_events",
+        "late_events",
+    ],
+    &[],
 );
 const TLS: Names = names(&["cert", "key", "client_ca"], &[]);
 
 const ANSWERS: [(&str, AnswerWhen); 2] = [("accepted", AnswerWhen::Accepted), ("delivered", AnswerWhen::Delivered)];
+const SPAN_EVENTS: [(&str, SpanEventsName); 3] =
+    [("annotate", SpanEventsName::Annotate), ("carrier", SpanEventsName::Carrier), ("none", SpanEventsName::None)];
 const LATE_EVENTS: [(&str, bool); 2] = [("carrier", true), ("none", false)];
 const BOOLEANS: [(&str, bool); 2] = [("true", true), ("false", false)];
 
@@ -49,6 +69,11 @@ pub(super) fn tap(field: &Field<'_>, problems: &mut Problems) -> Option<Sited<Ta
         forward: tap.read_or_off("forward", problems, forward).flatten().unwrap_or_default(),
         queue: tap.read("queue", problems, Field::bytes),
         spill: tap.read_or_off("spill", problems, Field::bytes),
+        hold: tap.read("hold", problems, |field, problems| {
+            let value = field.duration(problems)?;
+            Some(Sited { line: field.node.line, value })
+        }),
+        span_events: tap.read("span_events", problems, |field, problems| field.choice(&SPAN_EVENTS, problems)),
         late_events: tap.read("late_events", problems, |field, problems| field.choice(&LATE_EVENTS, problems)),
         answer: tap.read("answer", problems, |field, problems| field.choice(&ANSWERS, problems)),
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::fields::{Problems, Sited};
 use super::file_tap::TapWritten;
 use super::paths::absolute;
-use crate::cli::{AnswerName, LateEventsName, TapArgs};
+use crate::cli::{AnswerName, LateEventsName, SpanEventsName, TapArgs};
 use crate::config::error::{ConfigError, Surroundings};
 use crate::otlp::address::shown;
 use crate::otlp::proxy::Proxy;
@@ -26,6 +26,8 @@ const QUEUE_LEAST: u64 = 1 << 20;
 const SPILL_DEFAULT: u64 = 256 << 20;
 /// At the tap a span waits for its lines no longer than this.
 const HOLD_DEFAULT: Duration = Duration::from_millis(500);
+/// Exporters send what has ended each 5 s, and must not fall behind.
+const HOLD_MOST: Duration = Duration::from_secs(4);
 /// What turns an address off, and keeps nothing.
 const NONE: &str = "none";
 
@@ -50,6 +52,9 @@ pub(super) fn tap(
         AnswerName::Accepted => AnswerWhen::Accepted,
         AnswerName::Delivered => AnswerWhen::Delivered,
     });
+    let span_events = args.tap_span_events.or(of_file.span_events).unwrap_or(SpanEventsName::Annotate);
+    let late_events = args.tap_late_events.map(|name| name == LateEventsName::Carrier);
+    let hold = held(args, of_file.hold, problems)?;
     let config = TapConfig {
         grpc: address("--tap-grpc", args.tap_grpc.as_deref(), of_file.grpc, GRPC_PORT)?,
         http: address("--tap-http", args.tap_http.as_deref(), of_file.http, HTTP_PORT)?,
@@ -60,12 +65,8 @@ pub(super) fn tap(
         queue_bytes,
         spill_bytes: args.tap_spill.or(of_file.spill.unwrap_or(Some(SPILL_DEFAULT))),
         answer: answer.or(of_file.answer).unwrap_or(AnswerWhen::Accepted),
-        hold: HOLD_DEFAULT,
-        late_events: args
-            .tap_late_events
-            .map(|name| name == LateEventsName::Carrier)
-            .or(of_file.late_events)
-            .unwrap_or(true),
+        hold: if span_events == SpanEventsName::Annotate { hold } else { Duration::ZERO },
+        late_events: span_events != SpanEventsName::None && late_events.or(of_file.late_events).unwrap_or(true),
     };
     let is_insecure = args.tap_insecure || of_file.insecure == Some(true);
     if let Some(((key, flag), reason)) = wrong(&config, is_insecure, memory_bytes) {
@@ -75,6 +76,18 @@ pub(super) fn tap(
         }
     }
     Ok(Some(Box::new(config)))
+}
+
+/// How long requests with spans may be held.
+fn held(args: &TapArgs, written: Option<Sited<Duration>>, problems: &mut Problems) -> Result<Duration, ConfigError> {
+    let reason = format!("must be at most {} s", HOLD_MOST.as_secs());
+    if args.tap_hold.is_some_and(|hold| hold > HOLD_MOST) {
+        return Err(ConfigError::new("--tap-hold", reason));
+    }
+    if let Some(hold) = written.as_ref().filter(|hold| hold.value > HOLD_MOST) {
+        problems.add(hold.line, format!("tap.hold: {reason}"));
+    }
+    Ok(args.tap_hold.or(written.map(|hold| hold.value)).unwrap_or(HOLD_DEFAULT))
 }
 
 /// What is wrong with values together: the key and the flag that it is about, and why.

@@ -215,10 +215,7 @@ fn unknown_keys_are_told_with_what_was_meant() {
 
 #[test]
 fn what_is_not_built_is_said_and_null_is_taken() {
-    for (yaml, key) in [
-        ("tap: {forward: none, span_events: annotate}", "tap.span_events"),
-        ("link: {call_sites: sites.txt}", "link.call_sites"),
-    ] {
+    for (yaml, key) in [("link: {call_sites: sites.txt}", "link.call_sites")] {
         let told = refused(yaml);
         assert!(told.contains(&format!("{key}: not available yet")), "{told}");
     }

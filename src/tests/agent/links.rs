@@ -1,6 +1,7 @@
 //! Lines and spans that come together: lines get their trace, wait no longer than they may, and none is lost while it waits.
 
 use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -37,12 +38,17 @@ fn agent_to(forward: &str, wait: &str) -> (Agent, SocketAddr) {
 
 /// So many requests of a pod, one after the other until just now: their spans, and three lines of each.
 fn requests(pod: &str, count: u32, lines: &mut Written) -> (Vec<u8>, String) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let first = now - EACH * count;
+    requests_until(Duration::ZERO, 0..count, pod, lines)
+}
+
+/// The same of these numbers, until so long ago.
+fn requests_until(ago: Duration, numbers: Range<u32>, pod: &str, lines: &mut Written) -> (Vec<u8>, String) {
+    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - ago;
+    let first = until - EACH * numbers.len() as u32;
     let (mut spans, mut text) = (Vec::new(), String::new());
-    for number in 0..count {
+    for number in numbers.clone() {
         // Not at equal distances: then the same lines would fit all requests as well.
-        let start = first + EACH * number + Duration::from_millis(u64::from(number * number % 23));
+        let start = first + EACH * (number - numbers.start) + Duration::from_millis(u64::from(number * number % 23));
         let nanos = |at: Duration| u64::try_from(at.as_nanos()).unwrap();
         spans.push(Span {
             trace_id: trace_of(number).into(),
@@ -106,6 +112,57 @@ fn lines_whose_spans_have_passed_go_on_below_them() {
         assert_eq!(u128::from(u64::from_be_bytes(parent.try_into().unwrap())), number + 1);
     }
     assert_eq!(agent.metric("spanline_span_events_total{how=\"carrier\"}"), linked() as u64);
+}
+
+#[test]
+fn lines_are_put_on_the_spans_that_pass_and_go_nowhere_else() {
+    let capture = Capture::start();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut agent = Agent::new(Script::default());
+    // Held for long: the machine may be slow.
+    let forward = format!("forward: ['otlp=http://{}'], hold: 4s", capture.address);
+    agent.has_tap(format!("{{grpc: '{address}', http: null, {forward}}}\nlink: {{wait: 10s}}"));
+    agent.start();
+    agent.running().until(|| std::net::TcpStream::connect(address).is_ok());
+    // What is learned from: the time of these is up when they are read.
+    let mut lines = Written::new("web");
+    let (spans, text) = requests_until(Duration::from_secs(60), 0..200, "web", &mut lines);
+    send(address, spans);
+    agent.running().until(|| agent.metric("spanline_spans_received_total") == 200);
+    append(&agent.pod("web"), text);
+    agent.expect_once(&[&lines]);
+    let (spans, text) = requests_until(Duration::ZERO, 1_000..1_100, "web", &mut lines);
+    append(&agent.pod("web"), text);
+    agent.running().until(|| agent.metric("spanline_waiting_records") == 300);
+    send(address, spans.clone());
+    let on_spans = || agent.metric("spanline_span_events_total{how=\"span\"}");
+    agent.running().until(|| on_spans() > 0 && agent.metric("spanline_waiting_records") == 0);
+    agent.expect_once(&[&lines]);
+    let given = ExportTraceServiceRequest::decode(&spans[..]).unwrap();
+    let spans = |request: &ExportTraceServiceRequest| -> Vec<Span> {
+        let scopes = request.resource_spans.iter().flat_map(|group| &group.scope_spans);
+        scopes.flat_map(|scope| scope.spans.clone()).collect()
+    };
+    let passed =
+        capture.captured().into_iter().map(|captured| ExportTraceServiceRequest::decode(captured.body).unwrap());
+    let passed = passed.flat_map(|request| spans(&request));
+    let mut seen = 0;
+    let (carriers, mut passed): (Vec<Span>, Vec<Span>) = passed.partition(|span| span.name.starts_with("logs: "));
+    passed.retain(|span| spans(&given).iter().any(|given| given.span_id == span.span_id));
+    for span in &mut passed {
+        assert!(span.events.len() <= 3 && span.events.is_sorted_by_key(|event| event.time_unix_nano));
+        for event in std::mem::take(&mut span.events) {
+            assert_eq!(agent.sink.sink.trace_of(&event.name).map(Vec::from), Some(span.trace_id.clone()));
+            assert!(event.time_unix_nano - span.start_time_unix_nano < LASTS.as_nanos() as u64);
+            seen += 1;
+        }
+    }
+    // All else in them is as it was.
+    assert_eq!(passed, spans(&given));
+    // The others, and those that were learned from, are below their spans.
+    let later: usize = carriers.iter().map(|carrier| carrier.events.len()).sum();
+    assert_eq!((on_spans(), agent.metric("spanline_span_events_total{how=\"carrier\"}")), (seen, later as u64));
+    assert!((240..=300).contains(&seen) && later as u64 + seen >= 855, "{seen} {later}");
 }
 
 /// The lines of so many requests of a pod, which are stored, each once; their spans came before.

@@ -67,7 +67,9 @@ fn traces_and_logs_are_shown_as_they_are_and_go_out_changed_or_as_they_came() {
 fn json_is_shown_as_protobuf_and_goes_out_as_such_once_it_is_changed() {
     let capture = Capture::start();
     let urls = [format!("http://{}/otlp", capture.address)];
-    let tap = start(&config(&urls), |_, request, slot| slot.release(Some(request)));
+    let tap = start(&config(&urls), |_, request, slot| {
+        slot.release(Some(request));
+    });
     let json = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a"}]}]}]}"#;
     let sent = Sent { content_type: "application/json", ..Sent::new(Signal::Traces, &json[..]) };
     assert_eq!(block_on(http(tap.http(), &sent)).code, 200);
@@ -124,7 +126,9 @@ fn what_is_changed_too_late_goes_out_as_it_came() {
 fn in_delivered_mode_the_answer_is_that_to_the_changed_request() {
     let capture = Capture::start();
     let config = TapConfig { answer: AnswerWhen::Delivered, ..config(&[url(&capture)]) };
-    let tap = start(&config, |_, _, slot| slot.release(Some(Bytes::from_static(b"changed"))));
+    let tap = start(&config, |_, _, slot| {
+        slot.release(Some(Bytes::from_static(b"changed")));
+    });
     assert_eq!(block_on(grpc(tap.grpc(), &Sent::new(Signal::Traces, spans(2, "a")))).code, 0);
     assert_eq!(capture.captured()[0].body, "changed");
 }

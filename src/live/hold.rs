@@ -1,0 +1,16 @@
+//! A request with spans that is held, for what may be put into it.
+//!
+//! In goes what is to be done with it; who holds it does that. For how long is decided there.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+
+/// Whoever holds a request. Dropped, it lets the request go as it came.
+pub trait Hold: Debug + Send {
+    /// Whether anything can still be put into the request.
+    fn is_open(&self) -> bool;
+    /// Lets the request go, as it came or as this `ExportTraceServiceRequest`; false where that came too late, and it went as it
+    /// came.
+    fn release(self: Box<Self>, changed: Option<Bytes>) -> bool;
+}
