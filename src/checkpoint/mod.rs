@@ -12,6 +12,7 @@ pub mod followed_files;
 mod frames;
 pub mod groups;
 pub mod known;
+pub mod learned_file;
 pub mod ledger;
 pub mod marks;
 mod numbers;

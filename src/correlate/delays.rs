@@ -2,6 +2,8 @@
 //!
 //! In go delays in ns, out come quantiles, a quarter of an octave too long at most. What is old counts for less and less.
 
+use super::stored::stored;
+
 /// Delays below are one bin, ns.
 const LEAST_NS: i64 = 1_000_000;
 /// Bins of an octave: each is 19 % wide.
@@ -17,6 +19,8 @@ pub(crate) struct Delays {
     counts: [u16; BINS],
     count: u32,
 }
+
+stored!(Delays { counts, count });
 
 impl Default for Delays {
     fn default() -> Delays {

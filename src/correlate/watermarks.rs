@@ -9,6 +9,7 @@
 use super::delays::Delays;
 use super::index::Span;
 use super::open_spans::OpenSpans;
+use super::stored::{Stored, stored};
 use crate::facts::Kind;
 
 /// This share of spans is hidden no longer than a line is waited with: with .95 to .99 recall differs by less than .1 point on
@@ -67,6 +68,8 @@ struct ServiceDelays {
     /// By how much a span ended before the newest that had come.
     out_of_order: Delays,
 }
+
+stored!(ServiceDelays { hidden, lead, came, missing, coming, out_of_order });
 
 impl Watermarks {
     /// A span comes, of a request that [`Watermarks::request_ends`] ends. `service`: the number of its service; `has_come`:
@@ -149,6 +152,17 @@ impl Watermarks {
             earliest = Some(earliest.map_or(settled, |earliest: i64| earliest.min(settled)));
         }
         earliest
+    }
+
+    /// Appends what is known of services.
+    pub(crate) fn put_learned(&self, out: &mut Vec<u8>) {
+        self.services.put(out);
+    }
+
+    /// Goes on with it; `None` if these bytes are of something else.
+    pub(crate) fn take_learned(&mut self, from: &mut &[u8]) -> Option<()> {
+        self.services = Stored::take(from)?;
+        Some(())
     }
 
     /// Bytes that are kept.

@@ -16,6 +16,7 @@ use super::in_flight::InFlight;
 use super::keeper::{Keeper, Kept};
 use super::lane_memory::Memory;
 use super::late_events::{GiveCarriers, LateEvents};
+use super::learned::Learned;
 use super::linked_lines::LinkedLines;
 use super::linking::{LineEvents, LinkSettings, Linking};
 use super::outbox::Outbox;
@@ -68,6 +69,8 @@ pub struct Lane<F> {
     pub lines: LineSettings,
     /// How they are linked; `None` where no spans come.
     pub links: Option<LinkSettings>,
+    /// What it has learned, for its next start.
+    pub learned: Option<Learned>,
     /// Requests with spans are held so long that lines can be put on them; `None`: they are not.
     pub hold: Option<Duration>,
     /// Takes events of other lines, whose spans have passed already; `None`: there are none.
@@ -106,6 +109,7 @@ struct Loop<'s, F: FileSystem> {
     sources: Sources<'s>,
     outbox: Outbox,
     saving: Saving,
+    learned: Option<Learned>,
     metrics: Arc<Metrics>,
     heartbeat: Arc<Heartbeat>,
     memory: Memory,
@@ -132,6 +136,7 @@ impl<F: FileSystem> Lane<F> {
             known,
             lines,
             links,
+            mut learned,
             hold,
             carriers,
             inputs,
@@ -162,7 +167,8 @@ impl<F: FileSystem> Lane<F> {
         let names = inputs.iter().map(|(name, _)| name.clone()).collect();
         let inputs = inputs.into_iter().map(|(_, input)| input).collect();
         let metrics = self.metrics.clone();
-        let linking = links.map(|links| Linking::new(links, events, &metrics, start));
+        let before = learned.as_mut().and_then(Learned::take_before);
+        let linking = links.map(|links| Linking::new((links, before.as_deref()), events, &metrics, start));
         let sources = Sources::new(shipper, positions, lines, inputs, metrics, (linking, self.notify.clone()), start);
         let mut of_loop = Loop {
             tail: Tail::new(&tail, file_system, followed, start.0),
@@ -170,6 +176,7 @@ impl<F: FileSystem> Lane<F> {
             sources,
             outbox,
             saving: Saving::new(keeper, start.0),
+            learned,
             heartbeat: self.metrics.heartbeat(start.0),
             memory: Memory::new(&self.metrics),
             metrics: self.metrics,
@@ -284,6 +291,9 @@ impl<F: FileSystem> Loop<'_, F> {
         if now >= self.forget_at {
             self.sources.forget_quiet();
             self.tell_memory();
+            if let (Some(learned), Some(linking)) = (&mut self.learned, &self.sources.linking) {
+                learned.keep_if_due(now, || linking.learned());
+            }
             self.forget_at = now + FORGET_EVERY;
         }
         self.saving.turn(now, &mut self.sources.positions.borrow_mut());
@@ -345,6 +355,9 @@ impl<F: FileSystem> Loop<'_, F> {
     /// Writes down where it ends.
     fn end(&mut self, wakes: &Receiver<Wake>) -> LaneEnd {
         count(&self.metrics, &std::mem::take(&mut self.sources.shipper.counts));
+        if let (Some(learned), Some(linking)) = (&mut self.learned, &self.sources.linking) {
+            learned.end(linking.learned());
+        }
         let is_settled = self.sources.positions.borrow().is_delivered();
         while self.saving.end(&mut self.sources.positions.borrow_mut()) {
             match wakes.recv() {

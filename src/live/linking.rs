@@ -124,14 +124,19 @@ impl Held {
 }
 
 impl Linking {
+    /// `learned`: by an earlier start, if it is of this version.
     pub(super) fn new(
-        settings: LinkSettings,
+        (settings, learned): (LinkSettings, Option<&[u8]>),
         events: LineEvents,
         metrics: &Arc<Metrics>,
         now: (Instant, i64),
     ) -> Linking {
-        let mut correlator = Correlator::new(settings.spans).within(settings.learning);
-        correlator.follow();
+        let anew = || Correlator::new(settings.spans).within(settings.learning);
+        let correlator = learned.and_then(|learned| anew().with_learned(learned)).unwrap_or_else(|| {
+            let mut correlator = anew();
+            correlator.follow();
+            correlator
+        });
         Linking {
             correlator,
             settings,
@@ -326,6 +331,11 @@ impl Linking {
         }
     }
 
+    /// What was learned so far, for the next start.
+    pub(super) fn learned(&self) -> Vec<u8> {
+        self.correlator.learned()
+    }
+
     /// Bytes that records take that wait, and what is known of spans and lines.
     pub(super) fn bytes(&self) -> (usize, usize) {
         (self.waiting_bytes, self.correlator.bytes())
@@ -386,7 +396,8 @@ mod tests {
             learning: LearningLimits::default(),
         };
         let start = Instant::now();
-        let mut linking = Linking::new(settings, LineEvents::default(), &Arc::new(Metrics::new(start)), (start, 0));
+        let mut linking =
+            Linking::new((settings, None), LineEvents::default(), &Arc::new(Metrics::new(start)), (start, 0));
         let (origin, entry) =
             (Origin::default(), Entry { body: Text::Borrowed(b"a cart was priced"), ..Entry::default() });
         let mut numbers = 0;

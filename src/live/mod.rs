@@ -12,6 +12,7 @@ pub mod keeper;
 pub mod lane;
 mod lane_memory;
 pub mod late_events;
+pub mod learned;
 mod linked_lines;
 pub mod linking;
 mod notices;

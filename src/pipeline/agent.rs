@@ -3,7 +3,6 @@
 //! In go an [`AgentConfig`] and commands, out comes how it ended. Each destination has its positions in a folder of its own below
 //! the state folder, which one agent has at a time.
 
-use std::fmt::Write;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -12,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
+use super::tap_requests::ToLanes;
 use crate::calendar::Zone;
 use crate::checkpoint::folder::Folder;
+use crate::checkpoint::learned_file::LearnedFile;
 use crate::checkpoint::positions::disk::FolderDisk;
 use crate::checkpoint::positions::journal::{Journal, Loaded};
 use crate::correlate::index::Limits;
@@ -26,10 +25,10 @@ use crate::input::tail::disk::Disk;
 use crate::input::tail::file_system::FsEvent;
 use crate::input::tail::inotify::EventReader;
 use crate::live::destinations::{Destinations, Served};
-use crate::live::hold::Hold;
 use crate::live::keeper::Keeper;
 use crate::live::lane::{Lane, LaneEnd};
 use crate::live::late_events::GiveCarriers;
+use crate::live::learned::Learned;
 use crate::live::linking::LinkSettings;
 use crate::live::pod_metadata::PodSource;
 use crate::live::source::LineSettings;
@@ -39,12 +38,11 @@ use crate::live::wake::Wake;
 use crate::metadata::kubelet::Kubelet;
 use crate::metrics::Metrics;
 use crate::notify::Notify;
-use crate::otlp::Signal;
 use crate::run::RunError;
 use crate::run::agent::{AgentConfig, MetadataConfig};
 use crate::run::budget::LinkingBudget;
 use crate::tap::Tap;
-use crate::tap::consumer::{Consumer, Slot};
+use crate::tap::consumer::Consumer;
 use crate::tap::own::OwnSender;
 
 /// How long a rotated file is waited for before the one after it is read. What is written to it later still comes, behind that.
@@ -83,7 +81,7 @@ pub fn agent(
     commands: &Receiver<Command>,
     notify: &Notify,
 ) -> Result<AgentEnd, RunError> {
-    let state = Folder::open(&config.state)?;
+    let state = Arc::new(Folder::open(&config.state)?);
     if let Some(note) = state.unlocked() {
         notify(note);
     }
@@ -97,7 +95,7 @@ pub fn agent(
             pods = Some((pod_source(&config.metadata, metrics, notify)?, config.metadata.clone()));
         }
         let known = pods.as_ref().map(|(pods, _)| pods.clone()).unwrap_or_default();
-        let lanes = Lanes::start(&config, known, metrics, notify, &own)?;
+        let lanes = Lanes::start(&config, (&state, known), (metrics, notify), &own)?;
         spans.go_to(lanes.lanes.iter().map(|lane| lane.wake.clone()).collect());
         if tap.is_none() {
             tap = start_tap(&config, metrics, notify, &spans)?;
@@ -147,31 +145,6 @@ fn carriers(config: &AgentConfig, own: &OwnSlot) -> Option<GiveCarriers> {
     }))
 }
 
-/// Gives what comes to the tap to the lanes.
-struct ToLanes(Arc<SpanRequests>);
-
-impl Consumer for ToLanes {
-    fn arrived(&self, signal: Signal, request: Bytes, slot: Slot) {
-        if signal == Signal::Traces {
-            self.0.give(&request, Box::new(HeldAtTap(slot)));
-        }
-    }
-}
-
-/// A request that the tap holds.
-#[derive(Debug)]
-struct HeldAtTap(Slot);
-
-impl Hold for HeldAtTap {
-    fn is_open(&self) -> bool {
-        self.0.is_open()
-    }
-
-    fn release(self: Box<Self>, changed: Option<Bytes>) -> bool {
-        self.0.release(changed)
-    }
-}
-
 /// Requests are let go so much before the time is up that they may be held, and all of what came until then is decided together.
 const HELD_SHARE: f32 = 0.75;
 
@@ -208,9 +181,8 @@ struct Running {
 impl Lanes {
     fn start(
         config: &AgentConfig,
-        pods: PodSource,
-        metrics: &Arc<Metrics>,
-        notify: &Notify,
+        (state, pods): (&Arc<Folder>, PodSource),
+        (metrics, notify): (&Arc<Metrics>, &Notify),
         own: &OwnSlot,
     ) -> Result<Lanes, RunError> {
         let targets = targets(&config.destinations);
@@ -241,6 +213,7 @@ impl Lanes {
                 file_system,
                 known: loaded.entries,
                 lines: lines(config, pods.clone(), held_bytes, metrics),
+                learned: config.tap.as_ref().map(|_| learned(state, &target, notify)).transpose()?,
                 // One lane is enough: each links the same lines.
                 hold: hold(config).filter(|_| index == 0),
                 carriers: carriers(config, own).filter(|_| index == 0),
@@ -300,12 +273,19 @@ fn hear(events: EventReader, wake: Sender<Wake>) -> io::Result<()> {
     std::thread::Builder::new().name("files".into()).spawn(listen).map(drop)
 }
 
+/// Of a destination, among what is kept.
+fn kept_name(target: &Target) -> String {
+    format!("{:016x}", twox_hash::XxHash64::oneshot(0, target.remembered_as.as_bytes()))
+}
+
+/// What was learned by the lane of a destination.
+fn learned(state: &Arc<Folder>, target: &Target, notify: &Notify) -> io::Result<Learned> {
+    Learned::start(LearnedFile::new(state.clone(), format!("learned-{}", kept_name(target))), notify.clone())
+}
+
 /// What is written down of a destination.
 fn positions(state: &Path, target: &Target, notify: &Notify) -> Result<(Journal<FolderDisk>, Loaded), RunError> {
-    let mut name = String::from("to-");
-    let hash = twox_hash::XxHash64::oneshot(0, target.remembered_as.as_bytes());
-    let _ = write!(name, "{hash:016x}");
-    let path = state.join(name);
+    let path = state.join(format!("to-{}", kept_name(target)));
     let folder = Folder::open(&path)?;
     // For people: which destination it is of.
     let told = folder.replace("destination", |file| std::io::Write::write_all(file, target.remembered_as.as_bytes()));

@@ -13,6 +13,7 @@ mod shipping;
 mod shipping_in_windows;
 mod shown_spans;
 pub(crate) mod span_lookups;
+mod tap_requests;
 #[cfg(test)]
 mod tests;
 mod unchanged;

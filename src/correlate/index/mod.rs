@@ -21,6 +21,7 @@ mod span_ids;
 mod span_index;
 mod tables;
 
+pub(crate) use attribute_words::AttributeWords;
 pub(crate) use events::EventEntry;
 pub(crate) use failures::kept as kept_failure;
 pub(crate) use identity::IdentityHasher;

@@ -100,6 +100,18 @@ impl Resources {
         self.last as u32
     }
 
+    /// The names of services, by their numbers.
+    pub(crate) fn services(&self) -> Vec<String> {
+        let mut names: Vec<(&u32, &String)> = self.services.iter().map(|(name, number)| (number, name)).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Services have the numbers that they had before.
+    pub(crate) fn number_services(&mut self, names: Vec<String>) {
+        self.services = names.into_iter().zip(0..).collect();
+    }
+
     pub(crate) fn list(&self) -> &[Resource] {
         &self.list
     }

@@ -29,7 +29,7 @@ pub struct SpanIndex {
     by_id: SpanIds,
     names: Names,
     last_scope: u32,
-    resources: Resources,
+    pub(crate) resources: Resources,
     /// Of each resource: from its first span's start to its last one's end.
     ranges: Vec<(i64, i64)>,
     failures: Failures,

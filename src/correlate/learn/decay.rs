@@ -13,6 +13,7 @@ use super::operations::Operations;
 use super::prior::{Prior, TemplateCounts};
 use super::request_keys::Agreement;
 use super::stream_tuning::{DECAY_CLASS_LEAST, DECAY_GROWTH, DECAY_LINES_LEAST, DECAY_STEP_NS};
+use crate::correlate::stored::{Stored, stored};
 use crate::correlate::text::hash::{NumberMap, mix};
 
 /// Templates that are remembered.
@@ -48,12 +49,38 @@ struct Template {
     classes: NumberMap<u64, ClassCounts>,
 }
 
+stored!(Template { counts, times, classes });
+
 #[derive(Debug, Default)]
 struct ClassCounts {
     clutter: Histograms,
     pairs: Histograms,
     /// Its lines, and those that are certainly late.
     late: (f32, f32),
+}
+
+stored!(ClassCounts { clutter, pairs, late });
+
+/// But for how many classes may be remembered.
+impl Stored for DecayedStatistics {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.templates.put(out);
+        self.kinds.put(out);
+        self.keys.put(out);
+        self.messages.put(out);
+        self.until.put(out);
+    }
+
+    fn take(from: &mut &[u8]) -> Option<DecayedStatistics> {
+        Some(DecayedStatistics {
+            templates: Stored::take(from)?,
+            kinds: Stored::take(from)?,
+            keys: Stored::take(from)?,
+            messages: Stored::take(from)?,
+            until: Stored::take(from)?,
+            ..DecayedStatistics::new(0)
+        })
+    }
 }
 
 impl Template {
@@ -83,6 +110,16 @@ impl DecayedStatistics {
     pub(crate) fn new(classes_max: usize) -> DecayedStatistics {
         let (templates, kinds, keys, messages, until, from) = Default::default();
         DecayedStatistics { classes_max, templates, kinds, keys, messages, until, from }
+    }
+
+    /// The same, of which no more classes are remembered.
+    pub(crate) fn remembering(self, classes_max: usize) -> DecayedStatistics {
+        DecayedStatistics { classes_max, ..self }
+    }
+
+    /// Classes that may be remembered.
+    pub(crate) fn classes_max(&self) -> usize {
+        self.classes_max
     }
 
     /// Lines of a service so far that are of a kind which may make a template.

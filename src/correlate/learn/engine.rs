@@ -59,7 +59,7 @@ pub(crate) struct Engine {
     is_live: bool,
     evidence: Option<Box<Evidence>>,
     /// Of a stream.
-    stream: Option<Box<StreamState>>,
+    pub(crate) stream: Option<Box<StreamState>>,
 }
 
 impl Engine {

@@ -8,6 +8,7 @@ use super::bins::BINS;
 use super::clues::CLUES;
 use super::histograms::{BinIndex, Distances, Histograms, clutter, smooth};
 use super::tuning::{AFTER_RATIO, HABIT_BELONGS, HABIT_FLOOR, HABIT_OWN_COUNTS, HABIT_SIDE_LEAST};
+use crate::correlate::stored::stored;
 
 /// Habit and clutter of one kind.
 #[derive(Debug, Clone)]
@@ -38,6 +39,26 @@ pub(crate) struct Habit {
     among_all: f32,
 }
 
+stored!(Habit {
+    start,
+    end,
+    edge,
+    clues,
+    clutter_start,
+    clutter_end,
+    clutter_edge,
+    clutter_clues,
+    start_likely,
+    end_likely,
+    edge_likely,
+    clue_factors,
+    sides,
+    is_after,
+    lines,
+    preference,
+    among_all
+});
+
 /// What each part of a habit adds to the weight of a pair: natural logarithms of likelihood ratios.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogFactors {
@@ -55,6 +76,8 @@ struct Likely {
     factor: f32,
     own_counts: f32,
 }
+
+stored!(Likely { factor, own_counts });
 
 /// Where a side tells nothing.
 const ANY: Likely = Likely { factor: 1.0, own_counts: f32::MAX };

@@ -5,6 +5,7 @@
 
 use super::bins::BINS;
 use super::clues::CLUES;
+use crate::correlate::stored::stored;
 
 /// Weights by which a count is spread over its neighbours.
 const KERNEL: [f32; 5] = [0.05, 0.2, 0.5, 0.2, 0.05];
@@ -29,6 +30,8 @@ pub(crate) struct Histograms {
     pub(crate) clues: [f32; CLUES],
     pub(crate) sum: f32,
 }
+
+stored!(Histograms { start, end, edge, clues, sum });
 
 impl Default for Histograms {
     fn default() -> Histograms {

@@ -4,6 +4,7 @@
 //! such. No more is known of a kind than when its first line was written.
 
 use super::stream_tuning::{NEW_FOR_NS, NEW_KINDS_SHARE};
+use crate::correlate::stored::stored;
 use crate::correlate::text::hash::{NumberMap, mix};
 
 /// Kinds that are known; once there are more, all are new again.
@@ -19,12 +20,16 @@ pub(crate) struct Kinds {
     services: NumberMap<u32, Counts>,
 }
 
+stored!(Kinds { first, services });
+
 /// Lines of a service, fading.
 #[derive(Debug, Default, Clone, Copy)]
 struct Counts {
     lines: f32,
     new: f32,
 }
+
+stored!(Counts { lines, new });
 
 impl Kinds {
     /// A step begins.

@@ -18,6 +18,7 @@ use super::request_keys::Agreement;
 use super::span_habits::FamilyHabits;
 use super::stream_tuning::{MODEL_COARSE_LINES, MODEL_FAMILY_LINES, MODEL_PREFERENCE_LEAST};
 use super::written_time::Delays;
+use crate::correlate::stored::{Stored, stored};
 use crate::correlate::text::hash::{NumberMap, NumberSet, mix};
 
 /// Classes that a stream decides lines by: each takes five kilobytes. Of more, those go that were not seen for longest.
@@ -62,6 +63,8 @@ struct StandIn {
     seen: u32,
 }
 
+stored!(StandIn { template, lines, seen });
+
 /// What is known of a template.
 #[derive(Debug)]
 pub(crate) struct TemplateModel {
@@ -80,6 +83,19 @@ pub(crate) struct TemplateModel {
     seen: u32,
 }
 
+stored!(TemplateModel {
+    lines,
+    family,
+    none_share,
+    concurrency,
+    after_end,
+    shared_words,
+    adjacent_lines,
+    classes,
+    seen,
+    lanes
+});
+
 /// What is known of a template in an operation.
 #[derive(Debug)]
 pub(crate) struct ClassModel {
@@ -88,6 +104,8 @@ pub(crate) struct ClassModel {
     /// Lines that a span takes.
     pub(crate) capacity: f32,
 }
+
+stored!(ClassModel { habit, clutter, capacity });
 
 /// What is known of candidates: of each template and each class.
 pub(crate) struct Recalled<'m> {
@@ -129,6 +147,36 @@ impl Default for Model {
             rarities,
             estimations: 0,
         }
+    }
+}
+
+/// But for what is known of writers, whose numbers are others' in the next run, and of threads, which is learned again soon.
+impl Stored for Model {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.templates.put(out);
+        self.families.put(out);
+        self.stand_ins.put(out);
+        self.agreement.put(out);
+        self.without_span.put(out);
+        self.digits.put(out);
+        self.common_words.put(out);
+        self.rarities.put(out);
+        self.estimations.put(out);
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Model> {
+        Some(Model {
+            templates: Stored::take(from)?,
+            families: Stored::take(from)?,
+            stand_ins: Stored::take(from)?,
+            agreement: Stored::take(from)?,
+            without_span: Stored::take(from)?,
+            digits: Stored::take(from)?,
+            common_words: Stored::take(from)?,
+            rarities: Stored::take(from)?,
+            estimations: Stored::take(from)?,
+            ..Model::default()
+        })
     }
 }
 

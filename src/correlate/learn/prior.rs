@@ -4,6 +4,7 @@
 
 use super::factors::end_counts::EndCounts;
 use super::histograms::Histograms;
+use crate::correlate::stored::stored;
 use crate::correlate::text::hash::NumberMap;
 
 /// See the module.
@@ -32,6 +33,8 @@ pub(crate) struct TemplateCounts {
     /// How its lines stand to the ends of their traces' spans.
     pub(crate) ends: EndCounts,
 }
+
+stored!(TemplateCounts { lines, none, concurrent, ends });
 
 impl Prior {
     /// That of a template.

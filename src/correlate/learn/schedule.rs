@@ -9,6 +9,7 @@ use super::stream_tuning::{
     EARLY_LINES, LEARNED_AGAIN_NS, LEARNING_GAP_NS, LEARNING_GROWTH, LEARNING_LINES_LEAST, UNKNOWN_LINES_MOST,
     UNKNOWN_SHARE,
 };
+use crate::correlate::stored::stored;
 use crate::correlate::text::hash::{NumberMap, NumberSet};
 use crate::correlate::text::templates::Template;
 
@@ -19,6 +20,8 @@ pub(crate) struct Schedule {
     /// When any was learned of last, ns since the epoch.
     learned_at: Option<i64>,
 }
+
+stored!(Schedule { services, learned_at });
 
 /// Of a service.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +37,8 @@ struct Progress {
     learned_at: Option<i64>,
     pause: i64,
 }
+
+stored!(Progress { before, since, unknown, unknown_least, learned_at, pause });
 
 impl Schedule {
     /// A line comes near to being due.

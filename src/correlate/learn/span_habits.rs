@@ -3,6 +3,7 @@
 //! `pick_span` learns it and goes by it, `model` keeps it along a stream.
 
 use super::bins::BINS;
+use crate::correlate::stored::stored;
 
 /// Of one operation.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub(crate) struct SpanHabit {
     pub(crate) density: Density,
 }
 
+stored!(SpanHabit { factor, durations, words, density });
+
 /// Where lines stand in spans of an operation: by their distance to the start and to the end.
 #[derive(Debug, Clone)]
 pub(crate) struct Density {
@@ -25,6 +28,8 @@ pub(crate) struct Density {
     pub(crate) edges: [f32; BINS],
     pub(crate) sum: f32,
 }
+
+stored!(Density { starts, ends, edges, sum });
 
 impl Default for Density {
     fn default() -> Density {
@@ -40,6 +45,8 @@ pub(crate) struct FamilyHabits {
     /// The last estimation that saw lines of it.
     pub(crate) seen: u32,
 }
+
+stored!(FamilyHabits { rows, seen });
 
 impl FamilyHabits {
     pub(crate) fn new(habits: impl Iterator<Item = (u64, SpanHabit)>, seen: u32) -> FamilyHabits {

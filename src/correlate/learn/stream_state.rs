@@ -14,6 +14,7 @@ use super::stream_tuning::{
     CONTEXT_NS, LAST_TIME_AFTER_NS, LAST_TIME_AGE_NS, LINES_KEPT_LEAST, LOOKAHEAD_NS, SAMPLE_LINES,
 };
 use crate::correlate::index::AHEAD_NS;
+use crate::correlate::stored::Stored;
 use crate::correlate::text::hash::{NumberMap, NumberSet};
 
 /// See the module.
@@ -45,6 +46,22 @@ impl StreamState {
         let (model, earlier, schedule, kinds, open, kept) = Default::default();
         let decayed = DecayedStatistics::new(classes_max);
         StreamState { decayed, model, earlier, schedule, kinds, open, kept }
+    }
+
+    /// Appends what was learned so far.
+    pub(crate) fn put_learned(&self, out: &mut Vec<u8>) {
+        self.decayed.put(out);
+        self.model.put(out);
+        self.schedule.put(out);
+        self.kinds.put(out);
+    }
+
+    /// Goes on with what was learned, of these bytes; `None`, and nothing is changed, if they are of nothing learned.
+    pub(crate) fn take_learned(&mut self, from: &mut &[u8]) -> Option<()> {
+        let decayed = DecayedStatistics::take(from)?.remembering(self.decayed.classes_max());
+        let (model, schedule, kinds) = (Stored::take(from)?, Stored::take(from)?, Stored::take(from)?);
+        (self.decayed, self.model, self.schedule, self.kinds) = (decayed, model, schedule, kinds);
+        Some(())
     }
 
     /// A line was added.

@@ -439,3 +439,50 @@ fn what_tells_longer_than_the_span_took_is_about_it() {
     assert!(right * 100 >= labelled * 80 && right * 100 >= linked * 98, "{right} of {labelled}, {linked} linked");
     assert!(relations.iter().all(|relation| *relation == Relation::About));
 }
+
+#[test]
+fn what_a_stream_learned_serves_the_next_run() {
+    let shop = service(1_500);
+    let split = 11_000 * MS;
+    let before = |correlator: &mut Correlator| {
+        correlator.follow();
+        let spans = shop.spans.iter().filter(|(_, span)| span.end < split);
+        spans.for_each(|(_, span)| correlator.add_span(&SHOP, span));
+        let count = shop.lines.partition_point(|line| line.time < split);
+        shop.each_line(0..count, &mut |record, _| correlator.observe(record));
+        (2..=11).for_each(|second| correlator.advance(second * 1_000 * MS, Memory::default()));
+        count
+    };
+    // So few lines that nothing could be learned from them.
+    let after = |mut correlator: Correlator, first: usize| {
+        let numbers = first + 100..first + 115;
+        let (from, to) = (shop.lines[numbers.start].time, shop.lines[numbers.end].time);
+        let spans = shop.spans.iter().filter(|(_, span)| span.end > from && span.start < to);
+        spans.for_each(|(_, span)| correlator.add_span(&SHOP, span));
+        shop.each_line(numbers.clone(), &mut |record, _| correlator.observe(record));
+        correlator.advance(split + 2_000 * MS, Memory::default());
+        let (mut with_span, mut linked, mut right) = (0, 0, 0);
+        shop.each_line(numbers, &mut |record, number| {
+            let (truth, link) = (shop.lines[number].truth, sure_link(&correlator, record));
+            with_span += usize::from(truth.is_some());
+            linked += usize::from(link.is_some());
+            right +=
+                usize::from(link.zip(truth).is_some_and(|(link, (request, _))| link.trace_id == ids(request, 1).0));
+        });
+        (with_span, linked, right)
+    };
+    let mut first = Correlator::new(Limits::default());
+    let count = before(&mut first);
+    let learned = first.learned();
+    let next = Correlator::new(Limits::default()).with_learned(&learned).unwrap();
+    let (with_span, linked, right) = after(next, count);
+    assert!(right == linked && right * 10 >= with_span * 7, "{right} of {linked} of {with_span}");
+    let mut anew = Correlator::new(Limits::default());
+    anew.follow();
+    let (_, linked, _) = after(anew, count);
+    assert!(linked <= right / 2, "{linked}");
+    // What is cut or of another version is refused.
+    for bytes in [&learned[..learned.len() - 1], &learned[..3], &[&[9], &learned[1..]].concat(), &[]] {
+        assert!(Correlator::new(Limits::default()).with_learned(bytes).is_none());
+    }
+}

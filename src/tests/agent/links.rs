@@ -202,6 +202,25 @@ fn lines_get_the_trace_of_the_span_they_were_written_in() {
 }
 
 #[test]
+fn what_was_learned_serves_after_a_restart() {
+    let (mut agent, address) = agent("2s");
+    let mut lines = two_hundred_requests(&agent, address);
+    let end = agent.stop();
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    agent.start();
+    agent.running().until(|| std::net::TcpStream::connect(address).is_ok());
+    // Too few lines to learn from.
+    let (spans, text) = requests_until(Duration::ZERO, 1_000..1_006, "web", &mut lines);
+    send(address, spans);
+    agent.running().until(|| agent.metric("spanline_spans_received_total") == 6);
+    append(&agent.pod("web"), text);
+    agent.expect_once(&[&lines]);
+    let traces = lines.bodies()[600..].iter().map(|body| agent.sink.sink.trace_of(body));
+    let right = traces.zip(0..).filter(|(trace, at)| *trace == Some(trace_of(1_000 + at / 3))).count();
+    assert!(right >= 14, "{right} of 18");
+}
+
+#[test]
 fn lines_that_wait_survive_a_kill_and_are_sent_when_the_agent_stops() {
     let (mut agent, address) = agent("5m");
     let (mut lines, mut others) = (Written::new("web"), Written::new("other"));

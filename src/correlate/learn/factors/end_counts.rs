@@ -7,6 +7,7 @@ use crate::correlate::learn::tuning::{
     LAST_ENDED_SHARE, LAST_ENDED_SHARE_POOLED, LAST_REFERENCE_LINES, LAST_REFERENCE_SHARE, LATE_ENDED_SHARE,
     LATE_LINES, LATE_SHARE, LONGER_LINES, LONGER_SHARE, LONGER_TIMED_SHARE, MISSING_BEFORE_WEIGHT,
 };
+use crate::correlate::stored::stored;
 use crate::correlate::text::hash::NumberMap;
 
 /// How the lines of a template stand to the ends of their traces' spans.
@@ -22,6 +23,8 @@ pub(crate) struct EndCounts {
     /// … which is longer than the span.
     pub(crate) longer: f32,
 }
+
+stored!(EndCounts { all, late, ended, longer, timed });
 
 impl EndCounts {
     pub(crate) fn is_late(&self) -> bool {

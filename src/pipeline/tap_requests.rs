@@ -1,0 +1,37 @@
+//! From the tap to the lanes: requests with spans, which they let go.
+//!
+//! In go requests as the tap shows them, out they go to the lanes. Nothing is decided here.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::live::hold::Hold;
+use crate::live::span_requests::SpanRequests;
+use crate::otlp::Signal;
+use crate::tap::consumer::{Consumer, Slot};
+
+/// Gives what comes to the tap to the lanes.
+pub(super) struct ToLanes(pub(super) Arc<SpanRequests>);
+
+impl Consumer for ToLanes {
+    fn arrived(&self, signal: Signal, request: Bytes, slot: Slot) {
+        if signal == Signal::Traces {
+            self.0.give(&request, Box::new(HeldAtTap(slot)));
+        }
+    }
+}
+
+/// A request that the tap holds.
+#[derive(Debug)]
+struct HeldAtTap(Slot);
+
+impl Hold for HeldAtTap {
+    fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
+    fn release(self: Box<Self>, changed: Option<Bytes>) -> bool {
+        self.0.release(changed)
+    }
+}
