@@ -4,6 +4,7 @@
 //! what is no log and rotations by their first time; nothing is read through here.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -152,14 +153,11 @@ fn source(
     unidentified: &mut HashMap<String, u64>,
 ) -> Source {
     let order = |file: &FoundFile| rotation::family(file.name()).order;
-    files.sort_by(|(a, a_sniffed), (b, b_sniffed)| {
-        let by_time = match (a_sniffed.times.first, b_sniffed.times.first) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            _ => std::cmp::Ordering::Equal,
-        };
-        by_time.then_with(|| order(a).cmp(&order(b))).then_with(|| a.shown.cmp(&b.shown))
-    });
-    order_by_number(&mut files);
+    files.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)).then_with(|| a.shown.cmp(&b.shown)));
+    // Those without a time stay where their name puts them.
+    reorder(&mut files, |(_, sniffed)| Some(((), sniffed.times.first?)));
+    // The clock may have been set back between files whose entries one journald numbered.
+    reorder(&mut files, |(_, sniffed)| sniffed.numbered);
     let mut source = Source { files: Vec::with_capacity(files.len()), ..Source::default() };
     for (file, sniffed) in files {
         source.is_kubernetes_audit = sniffed.is_kubernetes_audit;
@@ -179,21 +177,22 @@ fn source(
     source
 }
 
-/// Puts files whose entries one journald numbered in the order of these numbers: the clock may have been set back between them.
-fn order_by_number(files: &mut Vec<(FoundFile, Sniffed)>) {
-    let mut places: HashMap<[u8; 16], Vec<(u64, usize)>> = HashMap::new();
-    for (at, (_, sniffed)) in files.iter().enumerate() {
-        if let Some((id, first)) = sniffed.numbered {
-            places.entry(id).or_default().push((first, at));
+/// Puts the files of each group in the order of their keys, on the places that the group has. `key`: its group and its key
+/// in it; files without one stay where they are.
+fn reorder<T, G: Eq + Hash, K: Ord>(files: &mut Vec<T>, key: impl Fn(&T) -> Option<(G, K)>) {
+    let mut places: HashMap<G, Vec<(K, usize)>> = HashMap::new();
+    for (at, file) in files.iter().enumerate() {
+        if let Some((group, key)) = key(file) {
+            places.entry(group).or_default().push((key, at));
         }
     }
     let mut order: Vec<usize> = (0..files.len()).collect();
-    for numbered in places.values_mut() {
-        let free: Vec<usize> = numbered.iter().map(|(_, at)| *at).collect();
-        numbered.sort_unstable();
-        free.into_iter().zip(numbered).for_each(|(at, (_, file))| order[at] = *file);
+    for of_group in places.values_mut() {
+        let free: Vec<usize> = of_group.iter().map(|(_, at)| *at).collect();
+        of_group.sort_unstable();
+        free.into_iter().zip(of_group).for_each(|(at, (_, file))| order[at] = *file);
     }
-    let mut taken: Vec<Option<(FoundFile, Sniffed)>> = std::mem::take(files).into_iter().map(Some).collect();
+    let mut taken: Vec<Option<T>> = std::mem::take(files).into_iter().map(Some).collect();
     files.extend(order.into_iter().filter_map(|at| taken[at].take()));
 }
 
@@ -372,4 +371,19 @@ pub fn year_hint(path: &Path) -> Option<(i32, u8)> {
     let digits = stamp.to_string();
     let (year, month) = (digits.get(..4)?.parse().ok()?, digits.get(4..6)?.parse().ok()?);
     ((1990..2200).contains(&year) && (1..=12).contains(&month)).then_some((year, month))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_with_a_key_are_put_in_order_on_their_own_places() {
+        let mut files = vec![("c", Some(3)), ("-", None), ("a", Some(1)), ("b", Some(2)), ("+", None)];
+        reorder(&mut files, |(_, time)| Some(((), (*time)?)));
+        assert_eq!(files.iter().map(|file| file.0).collect::<String>(), "a-bc+");
+        let mut groups = vec![(1, 9), (2, 5), (1, 4), (2, 3)];
+        reorder(&mut groups, |(group, number)| Some((*group, *number)));
+        assert_eq!(groups, [(1, 4), (2, 3), (1, 9), (2, 5)]);
+    }
 }

@@ -247,6 +247,7 @@ impl<'c> Rounds<'c> {
         for (class, known) in known.classes.iter().enumerate() {
             self.posteriors.preference[class] = known.habit.preference;
             self.capacity.caps[class] = known.capacity;
+            self.context.written_after[class] = known.habit.is_after;
         }
     }
 
