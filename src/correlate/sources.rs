@@ -175,3 +175,38 @@ fn range_of(index: &SpanIndex, resources: &[u32]) -> (i64, i64) {
     };
     (from.saturating_sub(MARGIN_NS), to.saturating_add(MARGIN_NS))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::index::Limits;
+    use crate::facts::ResourceFact;
+
+    #[test]
+    fn spans_that_two_pods_might_have_are_of_neither() {
+        let mut index = SpanIndex::new(Limits::default());
+        index.add_resource(&ResourceFact { service: "web", ..ResourceFact::default() });
+        let origin = |pod: &str, container: &str| Origin {
+            pod: Some(Pod { name: pod.into(), container: container.into(), ..Pod::default() }),
+            ..Origin::default()
+        };
+        let mut sources = Sources::default();
+        let resources = |sources: &Sources, source: u32, origin: &Origin| {
+            sources.known(source, origin).map(|writer| writer.resources.clone()).unwrap_or_default()
+        };
+        let [first, beside, second] = [origin("web-0", "app"), origin("web-0", "proxy"), origin("web-1", "app")];
+        sources.writer(&index, 0, &first);
+        sources.writer(&index, 1, &beside);
+        assert_eq!(resources(&sources, 0, &first), [0], "containers of one pod do not compete");
+        sources.writer(&index, 2, &second);
+        for again in [false, true] {
+            for (source, origin) in [(0, &first), (1, &beside), (2, &second)] {
+                assert!(resources(&sources, source, origin).is_empty());
+            }
+            if !again {
+                index.add_resource(&ResourceFact { service: "api", ..ResourceFact::default() });
+                sources.find_resources(&index);
+            }
+        }
+    }
+}
