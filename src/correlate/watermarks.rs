@@ -189,7 +189,18 @@ mod tests {
 
     fn span(id: u64, parent: u64, (start, end): (i64, i64)) -> Span {
         let (trace_id, span_id, parent_id) = ([1; 16], id.to_be_bytes(), parent.to_be_bytes());
-        Span { trace_id, span_id, parent_id, start, end, name: 0, scope: 0, resource: 0, kind: Kind::Internal, lane: 0 }
+        Span {
+            trace_id,
+            span_id,
+            parent_id,
+            start,
+            end,
+            name: 0,
+            scope: 0,
+            resource: 0,
+            kind: Kind::Internal,
+            thread: 0,
+        }
     }
 
     /// A request each 5 s with what has ended since: spans of 20 ms, one every 100 ms. `late`: ns, of those of further requests.

@@ -289,7 +289,7 @@ mod tests {
     fn span(trace: u32, id: u64, start: i64, end: i64) -> Span {
         let trace_id = u128::from(trace).to_be_bytes();
         let (span_id, parent_id, name, scope, resource) = (id.to_be_bytes(), [0; 8], 0, 0, 0);
-        Span { trace_id, span_id, parent_id, start, end, name, scope, resource, kind: Kind::Internal, lane: 0 }
+        Span { trace_id, span_id, parent_id, start, end, name, scope, resource, kind: Kind::Internal, thread: 0 }
     }
 
     fn add(recent: &mut RecentSpans, span: Span) {

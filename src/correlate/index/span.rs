@@ -62,12 +62,12 @@ pub struct Span {
     /// Its kind.
     pub kind: Kind,
     /// A number of its thread's name, 0 where that is not told.
-    pub lane: u16,
+    pub thread: u16,
 }
 
 impl Span {
     /// The number of a span's thread, by the name of it; 0 where that is not told.
-    pub(crate) fn lane_of(fact: &SpanFact<'_>) -> u16 {
+    pub(crate) fn thread_of(fact: &SpanFact<'_>) -> u16 {
         let name = fact.attributes.iter().find(|(key, _)| *key == b"thread.name");
         name.map_or(0, |(_, name)| (fold(0, name) >> 48) as u16 | 1)
     }

@@ -144,7 +144,7 @@ impl SpanIndex {
             scope: self.last_scope,
             resource: self.add_resource(resource),
             kind: fact.kind,
-            lane: Span::lane_of(fact),
+            thread: Span::thread_of(fact),
         }
     }
 

@@ -6,9 +6,9 @@ use super::candidates::Candidates;
 use super::earlier_lines::Told;
 use super::factors::adjacent_lines::AdjacentLines;
 use super::factors::concurrency::Concurrency;
-use super::factors::lanes::Lanes;
 use super::factors::lateness::Lateness;
 use super::factors::shared_words::SharedWords;
+use super::factors::threads::Threads;
 use super::habit::Habit;
 use super::posteriors::Posteriors;
 use super::request_keys::Agreement;
@@ -22,7 +22,7 @@ pub(crate) struct ContextFactors {
     /// Of each pair: what the adjacent lines say.
     pub(crate) adjacent_lines: AdjacentLines,
     /// Of each pair: what the thread that the line names says.
-    pub(crate) lanes: Lanes,
+    pub(crate) threads: Threads,
     pub(crate) concurrency: Concurrency,
     /// How lines stand to the ends of spans.
     pub(crate) lateness: Lateness,

@@ -121,8 +121,9 @@ pub(crate) struct CandidatePair {
     pub(crate) edge_bin: u8,
     /// See [`super::clues`].
     pub(crate) clues: u8,
-    /// It was stamped after the end of the span, and, as well, no earlier than shortly before it.
+    /// It was stamped after the end of the span.
     pub(crate) over: bool,
+    /// … or shortly before it.
     pub(crate) last: bool,
     /// The text holds a duration that is the span's, and longer.
     pub(crate) longer: bool,

@@ -18,9 +18,9 @@ use super::earlier_lines::Told;
 use super::estimate::TemplateEstimate;
 use super::factors::adjacent_lines::AdjacentLines;
 use super::factors::concurrency::Concurrency;
-use super::factors::lanes::Lanes;
 use super::factors::lateness::Lateness;
 use super::factors::shared_words::SharedWords;
+use super::factors::threads::Threads;
 use super::habit::Habit;
 use super::model::{Model, Recalled};
 use super::observed::Observed;
@@ -39,20 +39,20 @@ pub(crate) fn associate(candidates: &Candidates, observed: &Observed<'_>, keeps:
         rounds.estimate.begin(candidates, block);
         rounds.run(block, 0..EM_HALF - 1);
     }
-    rounds.context.lanes = Lanes::new(observed, candidates, &rounds.posteriors);
-    rounds.begin_anew_with_lanes();
+    rounds.context.threads = Threads::new(observed, candidates, &rounds.posteriors);
+    rounds.begin_anew_with_threads();
     let mut groups = RequestGroups::new(observed, candidates, &rounds.posteriors.weights);
     let sizes = groups.sizes(candidates.rows.len());
     let is_grouped = |row: usize| sizes[row] > 1;
-    let names = &rounds.context.lanes.names;
+    let names = &rounds.context.threads.names;
     let shared_words = SharedWords::new(observed, candidates, &rounds.posteriors.weights, &is_grouped, (keeps, names));
-    let adjacent_lines = AdjacentLines::new(observed, candidates, &rounds.posteriors, rounds.context.lanes.named());
+    let adjacent_lines = AdjacentLines::new(observed, candidates, &rounds.posteriors, rounds.context.threads.named());
     groups.agree(observed.operations, candidates, &rounds.context.concurrency.ratios, &mut rounds.posteriors);
     let lateness = Lateness::new(candidates, &rounds.posteriors.weights);
     rounds.context = ContextFactors {
         shared_words,
         adjacent_lines,
-        lanes: std::mem::take(&mut rounds.context.lanes),
+        threads: std::mem::take(&mut rounds.context.threads),
         concurrency: Concurrency::new(candidates, &rounds.posteriors),
         written_after: lateness.written_after(candidates),
         after_end: lateness.after_end(candidates),
@@ -88,15 +88,15 @@ pub(crate) fn associate_by(model: &Model, candidates: &Candidates, observed: &Ob
     let sizes = groups.sizes(candidates.rows.len());
     let is_grouped = |row: usize| sizes[row] > 1;
     let weights = &rounds.posteriors.weights;
-    let factors = known.templates.iter().map(|known| known.lanes).collect();
-    let lanes = Lanes::by(observed, candidates, &rounds.posteriors, (factors, &model.lanes));
+    let factors = known.templates.iter().map(|known| known.threads).collect();
+    let threads = Threads::by(observed, candidates, &rounds.posteriors, (factors, &model.threads));
     let factors = known.templates.iter().map(|known| known.shared_words).collect();
-    let words = (factors, &model.rarities, &model.lanes);
+    let words = (factors, &model.rarities, &model.threads);
     let shared_words = SharedWords::by(observed, candidates, weights, &is_grouped, words);
     let factors = known.templates.iter().map(|known| known.adjacent_lines).collect();
-    let adjacent_lines = AdjacentLines::by(observed, candidates, &rounds.posteriors, (factors, lanes.named()));
+    let adjacent_lines = AdjacentLines::by(observed, candidates, &rounds.posteriors, (factors, threads.named()));
     (rounds.context.shared_words, rounds.context.adjacent_lines) = (shared_words, adjacent_lines);
-    rounds.context.lanes = lanes;
+    rounds.context.threads = threads;
     rounds.weigh_all(&known);
     let Rounds { context, posteriors, .. } = &mut rounds;
     let told = groups.told(observed.operations, candidates, &context.concurrency.ratios, posteriors);
@@ -139,9 +139,9 @@ impl<'c> Rounds<'c> {
     }
 
     /// Templates whose lines name threads begin anew, now that it is known who runs beside whom.
-    fn begin_anew_with_lanes(&mut self) {
+    fn begin_anew_with_threads(&mut self) {
         for block in &self.candidates.blocks {
-            let named = self.context.lanes.named().get(block.rows.clone()).unwrap_or_default();
+            let named = self.context.threads.named().get(block.rows.clone()).unwrap_or_default();
             if named.iter().any(Option::is_some) {
                 self.posteriors.none_share[block.template] = NONE_SHARE_AT_FIRST;
                 self.load(block);

@@ -194,8 +194,9 @@ impl Evidence {
         let beside =
             self.association.context.adjacent_lines.factor(pair as usize, self.candidates.rows[row as usize].template);
         factors.push(Factor::new("lines next to it are of another trace or of none", beside.ln()));
-        let lane = self.association.context.lanes.factor(pair as usize, self.candidates.rows[row as usize].template);
-        factors.push(Factor::new("the thread or process that it names", lane.ln()));
+        let thread =
+            self.association.context.threads.factor(pair as usize, self.candidates.rows[row as usize].template);
+        factors.push(Factor::new("the thread or process that it names", thread.ln()));
         // What is left between the evidence of the line alone and the outcome: other lines, and what spans take.
         let alone = self.association.posteriors.scores[pair as usize] / share.max(1e-6);
         let others = (weight.max(1e-9) / none.max(1e-9)).ln() - alone.max(1e-12).ln();

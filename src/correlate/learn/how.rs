@@ -78,7 +78,7 @@ pub(crate) fn associate(
     if let How::ByModel(stream) = how {
         let model = &stream.model;
         let association = em::associate_by(model, candidates, &observed);
-        let weights = (&association.posteriors.weights[..], &association.context.lanes);
+        let weights = (&association.posteriors.weights[..], &association.context.threads);
         let known = |block: &Block| model.family(candidates, block);
         let choices = pick_span::choose_by(tables.index, tables.operations, candidates, weights, &known);
         return (association, choices);
@@ -88,7 +88,7 @@ pub(crate) fn associate(
         tables.index,
         tables.operations,
         candidates,
-        (&association.posteriors.weights, &association.context.lanes),
+        (&association.posteriors.weights, &association.context.threads),
         keeps,
     );
     (association, choices)

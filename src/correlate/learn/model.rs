@@ -7,8 +7,8 @@ use super::association::Association;
 use super::candidates::{Block, Candidates, Templates};
 use super::factors::adjacent_lines::OutcomeFactors;
 use super::factors::by_trace::{NEUTRAL, TraceFactors};
-use super::factors::lanes::LaneNames;
 use super::factors::shared_words::WordFactors;
+use super::factors::threads::ThreadNames;
 use super::features::tables::FeatureTables;
 use super::habit::Habit;
 use super::histograms::Histograms;
@@ -46,7 +46,7 @@ pub(crate) struct Model {
     pub(crate) without_span: NumberMap<u32, f32>,
     pub(crate) delays: Delays,
     /// Which threads words name.
-    pub(crate) lanes: LaneNames,
+    pub(crate) threads: ThreadNames,
     digits: NumberMap<u64, u8>,
     /// Words that many traces hold.
     pub(crate) common_words: NumberSet<u32>,
@@ -76,7 +76,7 @@ pub(crate) struct TemplateModel {
     pub(crate) after_end: f32,
     pub(crate) shared_words: WordFactors,
     pub(crate) adjacent_lines: OutcomeFactors,
-    pub(crate) lanes: TraceFactors,
+    pub(crate) threads: TraceFactors,
     /// By operation, in order.
     classes: Vec<(u64, ClassModel)>,
     /// The last estimation that saw lines of it.
@@ -93,7 +93,7 @@ stored!(TemplateModel {
     adjacent_lines,
     classes,
     seen,
-    lanes
+    threads
 });
 
 /// What is known of a template in an operation.
@@ -123,7 +123,7 @@ impl Default for Model {
             after_end: 1.0,
             shared_words: WordFactors::default(),
             adjacent_lines: OutcomeFactors::default(),
-            lanes: NEUTRAL,
+            threads: NEUTRAL,
             classes: Vec::new(),
             seen: 0,
         };
@@ -131,7 +131,7 @@ impl Default for Model {
         habit.preference = 0.0;
         let never = ClassModel { habit, clutter: Histograms::default(), capacity: 1.0 };
         let (templates, families, stand_ins, agreement, without_span) = Default::default();
-        let (delays, lanes, digits, common_words, rarities) = Default::default();
+        let (delays, threads, digits, common_words, rarities) = Default::default();
         Model {
             templates,
             families,
@@ -141,7 +141,7 @@ impl Default for Model {
             agreement,
             without_span,
             delays,
-            lanes,
+            threads,
             digits,
             common_words,
             rarities,
@@ -215,7 +215,7 @@ impl Model {
         classes * size_of::<(u64, ClassModel)>()
             + self.templates.len() * size_of::<(u64, TemplateModel)>()
             + habits
-            + self.lanes.bytes()
+            + self.threads.bytes()
             + self.stand_ins.len() * size_of::<(u64, StandIn)>()
             + self.digits.len() * size_of::<(u64, u8)>()
             + (self.common_words.len() + self.rarities.len()) * size_of::<(u32, u8)>()
@@ -280,7 +280,7 @@ impl Model {
             self.rarities.clear();
             self.common_words.clear();
         }
-        self.lanes.take_in(std::mem::take(&mut association.context.lanes.names));
+        self.threads.take_in(std::mem::take(&mut association.context.threads.names));
         self.rarities.extend(association.context.shared_words.rarities);
         self.common_words.extend(tables.trace_words.common());
         self.delays.take_in(Delays::new(candidates.rows.iter().map(|row| &tables.lines.rows[row.line as usize])));
@@ -346,7 +346,7 @@ impl Model {
             after_end: context.after_end[template],
             shared_words: context.shared_words.factors[template],
             adjacent_lines: context.adjacent_lines.factors[template],
-            lanes: context.lanes.factors[template],
+            threads: context.threads.factors[template],
             classes,
             seen: self.estimations,
         };

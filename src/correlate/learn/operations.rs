@@ -38,10 +38,10 @@ pub(crate) struct Operations {
     /// Operations that hold no lines.
     silent: NumberSet<u32>,
     /// The thread of each span, and what it is in other indexes of the same stream too, with its service.
-    lane: Vec<u32>,
-    lane_keys: Vec<(u64, u32)>,
+    thread: Vec<u32>,
+    thread_keys: Vec<(u64, u32)>,
     /// Services with several.
-    with_lanes: NumberSet<u32>,
+    with_threads: NumberSet<u32>,
 }
 
 impl Operations {
@@ -53,7 +53,7 @@ impl Operations {
         let mut operations = Operations { group: resources_of.map(service_of).collect(), ..Operations::default() };
         operations.number_operations(index);
         operations.number_traces(index);
-        operations.number_lanes(index);
+        operations.number_threads(index);
         operations.find_silent(index);
         operations.find_rounded(index);
         operations
@@ -91,71 +91,75 @@ impl Operations {
         }
     }
 
-    fn number_lanes(&mut self, index: &SpanIndex) {
+    fn number_threads(&mut self, index: &SpanIndex) {
         let mut numbers: NumberMap<(u32, u16), u32> = NumberMap::default();
         let mut of_services: NumberMap<u32, u32> = NumberMap::default();
-        self.lane.reserve(index.len());
+        self.thread.reserve(index.len());
         for slot in 0..index.len() as Slot {
             let span = index.span(slot);
             let next = numbers.len() as u32;
-            let number = *numbers.entry((span.resource, span.lane)).or_insert(next);
+            let number = *numbers.entry((span.resource, span.thread)).or_insert(next);
             if number == next {
                 let service = index.resource(span.resource).service_number;
-                self.lane_keys.push((mix(u64::from(span.resource), u64::from(span.lane)), service));
+                self.thread_keys.push((mix(u64::from(span.resource), u64::from(span.thread)), service));
                 *of_services.entry(service).or_default() += 1;
             }
-            self.lane.push(number);
+            self.thread.push(number);
         }
-        self.with_lanes = of_services.into_iter().filter(|(_, lanes)| *lanes > 1).map(|(service, _)| service).collect();
+        self.with_threads =
+            of_services.into_iter().filter(|(_, threads)| *threads > 1).map(|(service, _)| service).collect();
     }
 
     /// Spans while which others begin and end that are not below them, but beside them: what is done meanwhile does not know
     /// of them, and nor do its lines. Told by operation, or else by all of a library.
     fn find_silent(&mut self, index: &SpanIndex) {
-        let mut of_operations: NumberMap<u32, Beside> = NumberMap::default();
-        let mut of_scopes: NumberMap<(u32, u32, u8), Beside> = NumberMap::default();
-        let mut scope_of: NumberMap<u32, (u32, u32, u8)> = NumberMap::default();
+        let mut of_operations: NumberMap<u32, (Scope, Beside)> = NumberMap::default();
+        let mut of_scopes: NumberMap<Scope, Beside> = NumberMap::default();
         for slot in 0..index.len() as Slot {
             let span = index.span(slot);
-            let mut beside = Beside { spans: 1, ..Beside::default() };
-            let is_own = |other: &Slot| index.span(*other).resource == span.resource;
-            beside.below = index.children(slot).iter().filter(|below| is_own(below)).count() as u32;
-            if let Some(above) = index.parent(slot).filter(|above| *above != slot) {
-                let siblings = index.children(above);
-                let from = siblings.partition_point(|other| index.span(*other).start <= span.start);
-                let own = self.of[slot as usize];
-                let within =
-                    siblings[from..].iter().take(SIBLINGS_MAX).take_while(|other| index.span(**other).start < span.end);
-                let within =
-                    within.filter(|other| index.span(**other).end <= span.end && self.of[**other as usize] != own);
-                beside.within = within.filter(|other| is_own(other)).count().min(1) as u32;
+            if !matches!(span.kind, Kind::Client | Kind::Producer) {
+                continue;
             }
+            let beside = self.beside(index, slot);
             let scope = (index.resource(span.resource).service_number, span.scope, span.kind as u8);
-            let operation = self.of[slot as usize];
-            scope_of.insert(operation, scope);
-            of_operations.entry(operation).or_default().add(beside);
+            let of_operation = of_operations.entry(self.of[slot as usize]).or_default();
+            of_operation.0 = scope;
+            of_operation.1.add(beside);
             of_scopes.entry(scope).or_default().add(beside);
         }
-        for (operation, own) in &of_operations {
-            let of_scope = of_scopes.get(&scope_of[operation]).copied().unwrap_or_default();
-            let knows_itself = own.below + own.within >= BESIDE_LEAST;
-            let is_call = scope_of[operation].2 == Kind::Client as u8 || scope_of[operation].2 == Kind::Producer as u8;
-            if is_call
-                && if knows_itself { own.is_silent() } else { own.below * 10 <= own.spans && of_scope.is_silent() }
-            {
-                self.silent.insert(*operation);
-            }
-        }
+        let is_silent = |(_, (scope, own)): &(u32, (Scope, Beside))| match own.below + own.within >= BESIDE_LEAST {
+            true => own.is_silent(),
+            false => own.below * 10 <= own.spans && of_scopes[scope].is_silent(),
+        };
+        self.silent = of_operations.into_iter().filter(is_silent).map(|(operation, _)| operation).collect();
+    }
+
+    /// What begins and ends while a span is open, below it or beside it.
+    fn beside(&self, index: &SpanIndex, slot: Slot) -> Beside {
+        let span = index.span(slot);
+        let is_own = |other: &Slot| index.span(*other).resource == span.resource;
+        let below = index.children(slot).iter().filter(|below| is_own(below)).count() as u32;
+        let siblings = index.parent(slot).filter(|above| *above != slot).map_or(&[][..], |above| index.children(above));
+        let from = siblings.partition_point(|other| index.span(*other).start <= span.start);
+        let mut next =
+            siblings[from..].iter().take(SIBLINGS_MAX).take_while(|other| index.span(**other).start < span.end);
+        let is_other = |other: &Slot| self.of[*other as usize] != self.of[slot as usize];
+        let is_within = next.any(|other| index.span(*other).end <= span.end && is_other(other) && is_own(other));
+        Beside { spans: 1, below, within: u32::from(is_within) }
     }
 
     /// Some libraries round the starts of spans down to the millisecond, and with them their ends.
     fn find_rounded(&mut self, index: &SpanIndex) {
-        let mut spans: NumberMap<u32, (u32, u32)> = NumberMap::default();
+        let mut of_resources = vec![(0, 0); index.resources().len()];
         for slot in 0..index.len() as Slot {
             let span = index.span(slot);
-            let of_service = spans.entry(index.resource(span.resource).service_number).or_default();
-            of_service.0 += 1;
-            of_service.1 += u32::from(span.start % MILLISECOND == 0);
+            let counts: &mut (u32, u32) = &mut of_resources[span.resource as usize];
+            *counts = (counts.0 + 1, counts.1 + u32::from(span.start % MILLISECOND == 0));
+        }
+        let mut spans: NumberMap<u32, (u32, u32)> = NumberMap::default();
+        for (resource, (all, whole)) in index.resources().iter().zip(of_resources) {
+            let of_service = spans.entry(resource.service_number).or_default();
+            *of_service = (of_service.0 + all, of_service.1 + whole);
         }
         let is_rounded = |(_, (all, whole)): &(u32, (u32, u32))| *all >= ROUNDED_LEAST && *whole * 10 >= *all * 9;
         self.rounded = spans.into_iter().filter(is_rounded).map(|(service, _)| service).collect();
@@ -172,23 +176,23 @@ impl Operations {
     }
 
     /// The number of a span's thread.
-    pub(crate) fn lane(&self, slot: Slot) -> u32 {
-        self.lane[slot as usize]
+    pub(crate) fn thread(&self, slot: Slot) -> u32 {
+        self.thread[slot as usize]
     }
 
     /// What tells a thread from others, in all indexes of a stream.
-    pub(crate) fn lane_key(&self, lane: u32) -> u64 {
-        self.lane_keys[lane as usize].0
+    pub(crate) fn thread_key(&self, thread: u32) -> u64 {
+        self.thread_keys[thread as usize].0
     }
 
     /// The service of a thread.
-    pub(crate) fn service_of_lane(&self, lane: u32) -> u32 {
-        self.lane_keys[lane as usize].1
+    pub(crate) fn service_of_thread(&self, thread: u32) -> u32 {
+        self.thread_keys[thread as usize].1
     }
 
     /// Spans of the service are of several threads.
-    pub(crate) fn has_lanes(&self, service: u32) -> bool {
-        self.with_lanes.contains(&service)
+    pub(crate) fn has_threads(&self, service: u32) -> bool {
+        self.with_threads.contains(&service)
     }
 
     /// The operation of a span.
@@ -231,6 +235,9 @@ impl Operations {
         self.group.get(writer as usize).copied().unwrap_or(u32::MAX)
     }
 }
+
+/// Service, instrumentation scope and kind of spans.
+type Scope = (u32, u32, u8);
 
 /// Spans that begin and end while others are open.
 #[derive(Debug, Clone, Copy, Default)]
@@ -282,8 +289,8 @@ mod tests {
             index.add(&ResourceFact::default(), &span);
         }
         index.settle();
-        let none: [&[u32]; 1] = [&[0]];
-        let operations = Operations::new(&index, none.into_iter());
+        let resources: [&[u32]; 1] = [&[0]];
+        let operations = Operations::new(&index, resources.into_iter());
         (index, operations)
     }
 

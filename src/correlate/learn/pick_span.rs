@@ -6,7 +6,7 @@
 use super::bins::{BINS, FAR, bin_width};
 use super::candidates::{Block, Candidates};
 use super::clues::CLUES;
-use super::factors::lanes::Lanes;
+use super::factors::threads::Threads;
 use super::histograms::smooth;
 use super::operations::Operations;
 use super::posteriors::Keeps;
@@ -38,7 +38,7 @@ pub(crate) fn choose(
     index: &SpanIndex,
     operations: &Operations,
     candidates: &Candidates,
-    (weights, lanes): (&[f32], &Lanes),
+    (weights, threads): (&[f32], &Threads),
     keeps: Keeps,
 ) -> Choices {
     let pairs = if keeps == Keeps::Evidence { candidates.pairs.len() } else { 0 };
@@ -49,7 +49,7 @@ pub(crate) fn choose(
         found.clear();
         blocks.iter().for_each(|block| found.find(candidates, block, weights));
         found.learn_clues(candidates);
-        found.like(index, candidates, (operations, lanes));
+        found.like(index, candidates, (operations, threads));
         found.share(index, candidates);
         found.take(index, candidates, &mut choices);
         if keeps == Keeps::Habits && !found.rows.is_empty() {
@@ -64,7 +64,7 @@ pub(crate) fn choose_by<'m>(
     index: &SpanIndex,
     operations: &Operations,
     candidates: &Candidates,
-    (weights, lanes): (&[f32], &Lanes),
+    (weights, threads): (&[f32], &Threads),
     known: &dyn Fn(&Block) -> Option<&'m FamilyHabits>,
 ) -> Choices {
     let mut choices = Choices { rows: vec![None; candidates.rows.len()], weights: Vec::new(), habits: Vec::new() };
@@ -73,7 +73,7 @@ pub(crate) fn choose_by<'m>(
         found.clear();
         blocks.iter().for_each(|block| found.find(candidates, block, weights));
         found.recall(operations, known(blocks[0]));
-        found.like(index, candidates, (operations, lanes));
+        found.like(index, candidates, (operations, threads));
         found.weigh_by_habits(index, candidates);
         found.take(index, candidates, &mut choices);
     });
@@ -211,7 +211,7 @@ impl OfTrace {
         self.classes.iter().map(|class| class.0).zip(self.habits.drain(..)).collect()
     }
 
-    fn like(&mut self, index: &SpanIndex, candidates: &Candidates, (operations, lanes): (&Operations, &Lanes)) {
+    fn like(&mut self, index: &SpanIndex, candidates: &Candidates, (operations, threads): (&Operations, &Threads)) {
         let mut times = Vec::new();
         for (row, _, own) in OfTrace::of_rows(&self.rows, &mut self.list) {
             let row = &candidates.rows[row as usize];
@@ -226,7 +226,7 @@ impl OfTrace {
                 let duration = habit.durations[usize::from(names_duration(pair.clues))];
                 let word = habit.words[usize::from(holds_word(pair.clues))];
                 let holds = if operations.holds_nothing(pair.slot) { SPAN_SILENT } else { 1.0 };
-                let thread = lanes.of_span(candidate.pair as usize, row.template);
+                let thread = threads.of_span(candidate.pair as usize, row.template);
                 candidate.like = holds * time * duration * word * thread * inner(&times, (span.start, span.end));
                 candidate.closeness = candidate.like;
             }

@@ -228,19 +228,19 @@ pub(crate) const CONCURRENCY_MOST: f32 = 10.0;
 // Threads (`factors`)
 
 /// A word names a thread when this share of the sure lines with it is in spans of that one …
-pub(crate) const LANE_AGREEMENT: f32 = 0.8;
+pub(crate) const THREAD_AGREEMENT: f32 = 0.8;
 
 /// … with this minimum support, in lines …
-pub(crate) const LANE_LINES: f32 = 4.0;
+pub(crate) const THREAD_LINES: f32 = 4.0;
 
 /// … of this many traces.
-pub(crate) const LANE_TRACES: usize = 3;
+pub(crate) const THREAD_TRACES: usize = 3;
 
 /// Posterior of a trace from which a line counts …
-pub(crate) const LANE_SURE: f32 = 0.9;
+pub(crate) const THREAD_SURE: f32 = 0.9;
 
 /// … and share of it that one thread has.
-pub(crate) const LANE_OWN_SHARE: f32 = 0.7;
+pub(crate) const THREAD_OWN_SHARE: f32 = 0.7;
 
 // Outcomes by trace: threads and calls (`factors`)
 

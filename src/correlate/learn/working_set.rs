@@ -102,7 +102,7 @@ impl WorkingSet {
                 open: alone * late * waits,
                 shared_words: context.shared_words.factor(number, template),
                 adjacent_lines: context.adjacent_lines.factor(number, template),
-                outcomes: context.lanes.factor(number, template),
+                outcomes: context.threads.factor(number, template),
             }
         }));
     }

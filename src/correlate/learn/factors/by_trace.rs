@@ -32,17 +32,14 @@ pub(crate) fn factors(
     let [mut right, mut others] = std::array::from_fn(|_| vec![[0.0; OUTCOMES]; candidates.templates.lines.len()]);
     let mut of_traces = [0u8; TRACES_MAX + 1];
     for row in &candidates.rows {
-        let own = candidates.sure_trace(operations, &posteriors.weights, row, OUTCOME_SURE);
-        if own.is_none() {
-            continue;
-        }
+        let Some(own) = candidates.sure_trace(operations, &posteriors.weights, row, OUTCOME_SURE) else { continue };
         let (mut traces, mut own_number) = (0, None);
         for at in row.pairs() {
             let pair = &candidates.pairs[at];
             let trace = usize::from(pair.trace);
             of_traces[trace] = if of_traces[trace] == HIT { HIT } else { outcome(at) };
             traces = traces.max(trace + 1);
-            if own == Some(operations.trace(pair.slot)) {
+            if own == operations.trace(pair.slot) {
                 own_number = Some(trace);
             }
         }

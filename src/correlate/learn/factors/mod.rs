@@ -5,6 +5,6 @@ pub(crate) mod adjacent_lines;
 pub(crate) mod by_trace;
 pub(crate) mod concurrency;
 pub(crate) mod end_counts;
-pub(crate) mod lanes;
 pub(crate) mod lateness;
 pub(crate) mod shared_words;
+pub(crate) mod threads;

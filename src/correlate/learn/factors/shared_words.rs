@@ -10,7 +10,7 @@ use crate::correlate::learn::tuning::{
 };
 use std::ops::Range;
 
-use super::lanes::LaneNames;
+use super::threads::ThreadNames;
 use crate::correlate::index::lower_bound;
 use crate::correlate::learn::candidates::{CandidateRow, Candidates};
 use crate::correlate::learn::lines::Lines;
@@ -57,7 +57,7 @@ impl SharedWords {
         candidates: &Candidates,
         weights: &[f32],
         is_grouped: &dyn Fn(usize) -> bool,
-        (keeps, names): (Keeps, &LaneNames),
+        (keeps, names): (Keeps, &ThreadNames),
     ) -> SharedWords {
         let (outcomes, tally, held) = count(observed, candidates, weights, is_grouped, (&NumberMap::default(), names));
         let rarities = if keeps == Keeps::Habits { held.rarities() } else { NumberMap::default() };
@@ -70,7 +70,7 @@ impl SharedWords {
         candidates: &Candidates,
         weights: &[f32],
         is_grouped: &dyn Fn(usize) -> bool,
-        (factors, rarities, names): (Vec<WordFactors>, &NumberMap<u32, u8>, &LaneNames),
+        (factors, rarities, names): (Vec<WordFactors>, &NumberMap<u32, u8>, &ThreadNames),
     ) -> SharedWords {
         let (outcomes, ..) = count(observed, candidates, weights, is_grouped, (rarities, names));
         SharedWords { outcomes, factors, rarities: NumberMap::default() }
@@ -84,7 +84,7 @@ fn count(
     candidates: &Candidates,
     weights: &[f32],
     is_grouped: &dyn Fn(usize) -> bool,
-    (rarities, names): (&NumberMap<u32, u8>, &LaneNames),
+    (rarities, names): (&NumberMap<u32, u8>, &ThreadNames),
 ) -> (Vec<u8>, Tally, Held) {
     let Observed { lines, operations, settled, words_max, .. } = *observed;
     let sure_trace = |row: &CandidateRow| candidates.sure_trace(operations, weights, row, SHARED_WORDS_SURE);

@@ -1,8 +1,8 @@
 //! Threads and processes: a line names the one that wrote it, a span is of one, and which names go together is learned.
 //!
 //! In go lines and what is known of their spans so far, out comes for each pair (line, span) whether the span is of the
-//! thread that the line's words name, and how much that says: counted per template, on lines that are sure of their trace
-//! or of none, against the traces that they are not of. A word names a thread where its lines are in spans of that one, in
+//! thread that the line's words name, and how much that says: counted per template, on lines that are sure of their trace,
+//! against the traces that they are not of. A word names a thread where its lines are in spans of that one, in
 //! whatever trace. What threads are called is not known here, nor where in a line they stand.
 
 use super::by_trace::{self, HIT, MISS, NEUTRAL, TraceFactors};
@@ -11,7 +11,7 @@ use crate::correlate::learn::lines::{Line, Lines};
 use crate::correlate::learn::observed::Observed;
 use crate::correlate::learn::operations::Operations;
 use crate::correlate::learn::posteriors::Posteriors;
-use crate::correlate::learn::tuning::{LANE_AGREEMENT, LANE_LINES, LANE_OWN_SHARE, LANE_SURE, LANE_TRACES};
+use crate::correlate::learn::tuning::{THREAD_AGREEMENT, THREAD_LINES, THREAD_OWN_SHARE, THREAD_SURE, THREAD_TRACES};
 use crate::correlate::text::hash::{NumberMap, mix};
 
 /// The span is of the thread that is named; or of another.
@@ -23,7 +23,7 @@ const NAMES_MAX: usize = 1 << 14;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes {
+pub(crate) struct Threads {
     /// Of each pair, empty where no service has several threads.
     outcomes: Vec<u8>,
     /// Of each row: the thread that it names.
@@ -31,19 +31,19 @@ pub(crate) struct Lanes {
     /// Of each template: how many times likelier each outcome makes a pair.
     pub(crate) factors: Vec<TraceFactors>,
     /// What was learned of names, by service and word: the key of the thread.
-    pub(crate) names: LaneNames,
+    pub(crate) names: ThreadNames,
 }
 
 /// Which thread each word names.
 #[derive(Debug, Default)]
-pub(crate) struct LaneNames {
+pub(crate) struct ThreadNames {
     rows: NumberMap<u64, Named>,
 }
 
 /// A thread that a word names: what tells it from others, and the lines that say so, of all with the word.
 #[derive(Debug, Clone, Copy)]
 struct Named {
-    lane: u64,
+    thread: u64,
     agree: f32,
     lines: f32,
     /// The part of all lines of the service that is in its spans.
@@ -54,11 +54,11 @@ struct Named {
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     name: u64,
-    lane: u32,
+    thread: u32,
     trace: u32,
 }
 
-impl Lanes {
+impl Threads {
     /// The key of the thread that each line names, by row. Empty where no service has several threads.
     pub(crate) fn named(&self) -> &[Option<u64>] {
         &self.named
@@ -81,15 +81,16 @@ impl Lanes {
     }
 
     /// Learns names from the lines that are sure by now, and counts outcomes.
-    pub(crate) fn new(observed: &Observed<'_>, candidates: &Candidates, posteriors: &Posteriors) -> Lanes {
+    pub(crate) fn new(observed: &Observed<'_>, candidates: &Candidates, posteriors: &Posteriors) -> Threads {
         let Observed { operations, .. } = *observed;
-        if !candidates.templates.service.iter().any(|service| operations.has_lanes(*service)) {
-            return Lanes { factors: vec![NEUTRAL; candidates.templates.lines.len()], ..Lanes::default() };
+        if !candidates.templates.service.iter().any(|service| operations.has_threads(*service)) {
+            return Threads { factors: vec![NEUTRAL; candidates.templates.lines.len()], ..Threads::default() };
         }
-        let names = LaneNames::new(observed, candidates, posteriors);
-        let (outcomes, named) = outcomes(observed, candidates, posteriors, &names);
+        let sure = sure_threads(operations, candidates, posteriors);
+        let names = ThreadNames::new(observed, candidates, &sure);
+        let (outcomes, named) = outcomes(observed, candidates, &sure, &names);
         let factors = by_trace::factors(operations, candidates, posteriors, |pair| outcomes[pair]);
-        Lanes { outcomes, named, factors, names }
+        Threads { outcomes, named, factors, names }
     }
 
     /// The same where names and the factors of templates are known.
@@ -97,45 +98,47 @@ impl Lanes {
         observed: &Observed<'_>,
         candidates: &Candidates,
         posteriors: &Posteriors,
-        (factors, names): (Vec<TraceFactors>, &LaneNames),
-    ) -> Lanes {
+        (factors, names): (Vec<TraceFactors>, &ThreadNames),
+    ) -> Threads {
         if names.rows.is_empty() {
-            return Lanes { factors, ..Lanes::default() };
+            return Threads { factors, ..Threads::default() };
         }
-        let (outcomes, named) = outcomes(observed, candidates, posteriors, names);
-        Lanes { outcomes, named, factors, names: LaneNames::default() }
+        let sure = sure_threads(observed.operations, candidates, posteriors);
+        let (outcomes, named) = outcomes(observed, candidates, &sure, names);
+        Threads { outcomes, named, factors, names: ThreadNames::default() }
     }
 }
 
-impl LaneNames {
-    fn new(observed: &Observed<'_>, candidates: &Candidates, posteriors: &Posteriors) -> LaneNames {
+impl ThreadNames {
+    /// `sure`: of each row, see [`sure_threads`].
+    fn new(observed: &Observed<'_>, candidates: &Candidates, sure: &[Option<(u32, u32)>]) -> ThreadNames {
         let Observed { lines, operations, words_max, .. } = *observed;
         let mut seen = Vec::new();
         let mut of_service: NumberMap<u32, f32> = NumberMap::default();
-        let mut of_lane: NumberMap<u32, f32> = NumberMap::default();
-        for row in &candidates.rows {
+        let mut of_thread: NumberMap<u32, f32> = NumberMap::default();
+        for (row, sure) in candidates.rows.iter().zip(sure) {
+            let Some((thread, trace)) = sure.filter(|_| seen.len() < words_max) else { continue };
             let service = candidates.templates.service[row.template as usize];
-            if seen.len() >= words_max || !operations.has_lanes(service) {
-                continue;
-            }
-            let Some((lane, trace)) = sure_lane(operations, candidates, posteriors, row) else { continue };
             *of_service.entry(service).or_default() += 1.0;
-            *of_lane.entry(lane).or_default() += 1.0;
-            each_name(lines, &lines.rows[row.line as usize], service, |name| seen.push(Seen { name, lane, trace }));
+            *of_thread.entry(thread).or_default() += 1.0;
+            each_name(lines, &lines.rows[row.line as usize], service, |name| seen.push(Seen { name, thread, trace }));
         }
-        seen.sort_unstable_by_key(|seen| (seen.name, seen.lane, seen.trace));
-        let mut names = LaneNames::default();
-        for of_name in seen.chunk_by(|a, b| a.name == b.name).filter(|of_name| of_name.len() as f32 >= LANE_LINES) {
-            let Some(most) = of_name.chunk_by(|a, b| a.lane == b.lane).max_by_key(|of_lane| of_lane.len()) else {
+        seen.sort_unstable_by_key(|seen| (seen.name, seen.thread, seen.trace));
+        let mut names = ThreadNames::default();
+        for of_name in seen.chunk_by(|a, b| a.name == b.name).filter(|of_name| of_name.len() as f32 >= THREAD_LINES) {
+            let Some(most) = of_name.chunk_by(|a, b| a.thread == b.thread).max_by_key(|of_thread| of_thread.len())
+            else {
                 continue;
             };
             let traces = 1 + most.windows(2).filter(|two| two[0].trace != two[1].trace).count();
             let (agree, lines) = (most.len() as f32, of_name.len() as f32);
-            if traces >= LANE_TRACES && agree >= LANE_AGREEMENT * lines {
-                let lane = most[0].lane;
-                let all = of_service.get(&operations.service_of_lane(lane)).copied().unwrap_or(agree);
-                let by_chance = of_lane.get(&lane).copied().unwrap_or(agree) / all.max(agree);
-                names.rows.insert(most[0].name, Named { lane: operations.lane_key(lane), agree, lines, by_chance });
+            if traces >= THREAD_TRACES && agree >= THREAD_AGREEMENT * lines {
+                let thread = most[0].thread;
+                let all = of_service.get(&operations.service_of_thread(thread)).copied().unwrap_or(agree);
+                let by_chance = of_thread.get(&thread).copied().unwrap_or(agree) / all.max(agree);
+                names
+                    .rows
+                    .insert(most[0].name, Named { thread: operations.thread_key(thread), agree, lines, by_chance });
             }
         }
         names
@@ -147,7 +150,7 @@ impl LaneNames {
     }
 
     /// Takes in what was learned now.
-    pub(crate) fn take_in(&mut self, now: LaneNames) {
+    pub(crate) fn take_in(&mut self, now: ThreadNames) {
         if self.rows.len() + now.rows.len() > NAMES_MAX {
             self.rows.clear();
         }
@@ -160,19 +163,19 @@ impl LaneNames {
     }
 
     /// The key of the thread that a line names. `own`: the thread of a line that was learned from.
-    fn lane_of(&self, lines: &Lines, line: &Line, service: u32, own: Option<u64>) -> Option<u64> {
+    fn thread_of(&self, lines: &Lines, line: &Line, service: u32, own: Option<u64>) -> Option<u64> {
         let mut best: Option<(f32, u64)> = None;
         each_name(lines, line, service, |name| {
             let Some(named) = self.rows.get(&name) else { return };
             let (mut agree, mut lines) = (named.agree, named.lines);
             if let Some(own) = own {
-                agree -= if own == named.lane { 1.0 } else { 0.0 };
+                agree -= if own == named.thread { 1.0 } else { 0.0 };
                 lines -= 1.0;
             }
             let share = agree / (lines + 1.0);
             let gain = share * (share / named.by_chance).max(1e-6).ln();
-            if lines >= LANE_LINES - 1.0 && gain > 0.0 && best.is_none_or(|best| gain > best.0) {
-                best = Some((gain, named.lane));
+            if lines >= THREAD_LINES - 1.0 && gain > 0.0 && best.is_none_or(|best| gain > best.0) {
+                best = Some((gain, named.thread));
             }
         });
         best.map(|best| best.1)
@@ -189,44 +192,53 @@ fn each_name(lines: &Lines, line: &Line, service: u32, mut give: impl FnMut(u64)
     of_pairs.for_each(|(_, pair)| give(mix(!u64::from(service), *pair)));
 }
 
+/// Of each row: the thread that surely wrote its line, and its trace, where the service has several threads.
+fn sure_threads(operations: &Operations, candidates: &Candidates, posteriors: &Posteriors) -> Vec<Option<(u32, u32)>> {
+    let services = &candidates.templates.service;
+    let has_threads = |row: &&CandidateRow| operations.has_threads(services[row.template as usize]);
+    let sure = |row| Some(row).filter(has_threads).and_then(|row| sure_thread(operations, candidates, posteriors, row));
+    candidates.rows.iter().map(sure).collect()
+}
+
 /// The thread that surely wrote a line, and its trace.
-fn sure_lane(
+fn sure_thread(
     operations: &Operations,
     candidates: &Candidates,
     posteriors: &Posteriors,
     row: &CandidateRow,
 ) -> Option<(u32, u32)> {
-    let trace = candidates.sure_trace(operations, &posteriors.weights, row, LANE_SURE)?;
+    let trace = candidates.sure_trace(operations, &posteriors.weights, row, THREAD_SURE)?;
     let pairs = || candidates.pairs[row.pairs()].iter().zip(&posteriors.weights[row.pairs()]);
     let of_trace = || pairs().filter(|(pair, _)| operations.trace(pair.slot) == trace);
     let (likeliest, _) = of_trace().max_by(|a, b| a.1.total_cmp(b.1))?;
-    let lane = operations.lane(likeliest.slot);
+    let thread = operations.thread(likeliest.slot);
     let all: f32 = of_trace().map(|(_, weight)| weight).sum();
-    let own: f32 = of_trace().filter(|(pair, _)| operations.lane(pair.slot) == lane).map(|(_, weight)| weight).sum();
-    (own > LANE_OWN_SHARE * all).then_some((lane, trace))
+    let own: f32 =
+        of_trace().filter(|(pair, _)| operations.thread(pair.slot) == thread).map(|(_, weight)| weight).sum();
+    (own > THREAD_OWN_SHARE * all).then_some((thread, trace))
 }
 
+/// Of each pair its outcome, and of each row the thread that it names. `sure`: of each row, see [`sure_threads`].
 fn outcomes(
     observed: &Observed<'_>,
     candidates: &Candidates,
-    posteriors: &Posteriors,
-    names: &LaneNames,
+    sure: &[Option<(u32, u32)>],
+    names: &ThreadNames,
 ) -> (Vec<u8>, Vec<Option<u64>>) {
     let Observed { lines, operations, .. } = *observed;
     let mut outcomes = vec![0u8; candidates.pairs.len()];
     let mut all_named = vec![None; candidates.rows.len()];
-    for (row, of_row) in candidates.rows.iter().zip(&mut all_named) {
+    for ((row, sure), of_row) in candidates.rows.iter().zip(sure).zip(&mut all_named) {
         let service = candidates.templates.service[row.template as usize];
-        if !operations.has_lanes(service) {
+        if !operations.has_threads(service) {
             continue;
         }
-        let sure = sure_lane(operations, candidates, posteriors, row);
-        let own = sure.map(|(lane, _)| operations.lane_key(lane));
-        let Some(named) = names.lane_of(lines, &lines.rows[row.line as usize], service, own) else { continue };
+        let own = sure.map(|(thread, _)| operations.thread_key(thread));
+        let Some(named) = names.thread_of(lines, &lines.rows[row.line as usize], service, own) else { continue };
         *of_row = Some(named);
         for at in row.pairs() {
             let pair = &candidates.pairs[at];
-            let is_same = operations.lane_key(operations.lane(pair.slot)) == named;
+            let is_same = operations.thread_key(operations.thread(pair.slot)) == named;
             outcomes[at] = if is_same { SAME } else { OTHER };
         }
     }
