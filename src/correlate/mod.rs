@@ -16,7 +16,7 @@ mod hint;
 pub mod index;
 mod learn;
 mod learned;
-mod open_spans;
+mod open_parents;
 mod requests;
 mod rules;
 mod sources;

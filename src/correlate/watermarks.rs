@@ -8,7 +8,7 @@
 
 use super::delays::Delays;
 use super::index::Span;
-use super::open_spans::OpenSpans;
+use super::open_parents::OpenParents;
 use super::stored::{Stored, stored};
 use crate::facts::Kind;
 
@@ -38,7 +38,7 @@ pub(crate) struct Watermarks {
     services: Vec<ServiceDelays>,
     /// Resources of the request that is coming.
     arriving: Vec<u32>,
-    open: OpenSpans,
+    open: OpenParents,
 }
 
 /// Of a resource, ns since the epoch.
@@ -266,7 +266,7 @@ mod tests {
         let settled = |watermarks: &Watermarks| watermarks.settled(&[0], at(6)).unwrap();
         let waiting = settled(&watermarks);
         assert!((at(0)..at(1)).contains(&waiting), "{waiting}");
-        let mut is_up = Watermarks { open: OpenSpans::default(), ..watermarks };
+        let mut is_up = Watermarks { open: OpenParents::default(), ..watermarks };
         assert!(settled(&is_up) > at(4));
         // One whose parent has come names none; nor does one of another process.
         is_up.span(&span(50_005, 50_003, (at(1), at(2))), 0, |_| true);

@@ -13,22 +13,22 @@ const OPEN_MAX: usize = 1 << 14;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct OpenSpans {
+pub(crate) struct OpenParents {
     /// By the id of the span.
-    spans: HashMap<u64, OpenSpan>,
+    spans: HashMap<u64, OpenParent>,
     /// Of each resource: the spans, by the start of the first child.
     resources: NumberMap<u32, BTreeMap<i64, u64>>,
 }
 
 /// A span that has not come; times in ns since the epoch.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct OpenSpan {
+pub(crate) struct OpenParent {
     pub(crate) resource: u32,
     /// Start and end of the first of its children to come.
     pub(crate) child: (i64, i64),
 }
 
-impl OpenSpans {
+impl OpenParents {
     /// A span has come that names a parent which has not.
     pub(crate) fn is_named(&mut self, parent: [u8; 8], resource: u32, child: (i64, i64)) {
         let id = u64::from_be_bytes(parent);
@@ -39,12 +39,12 @@ impl OpenSpans {
         // Two that begin in one nanosecond: one of them tells enough.
         if let Entry::Vacant(entry) = of_resource.entry(child.0) {
             entry.insert(id);
-            self.spans.insert(id, OpenSpan { resource, child });
+            self.spans.insert(id, OpenParent { resource, child });
         }
     }
 
     /// A span has come; what was known of it before.
-    pub(crate) fn comes(&mut self, span: [u8; 8]) -> Option<OpenSpan> {
+    pub(crate) fn comes(&mut self, span: [u8; 8]) -> Option<OpenParent> {
         let open = self.spans.remove(&u64::from_be_bytes(span))?;
         if let Some(of_resource) = self.resources.get_mut(&open.resource) {
             of_resource.remove(&open.child.0);
@@ -53,8 +53,8 @@ impl OpenSpans {
     }
 
     /// Forgets those that are open since before a time; `each`: is told of them.
-    pub(crate) fn forget_before(&mut self, time: i64, mut each: impl FnMut(OpenSpan)) {
-        let OpenSpans { spans, resources } = self;
+    pub(crate) fn forget_before(&mut self, time: i64, mut each: impl FnMut(OpenParent)) {
+        let OpenParents { spans, resources } = self;
         resources.retain(|_, of_resource| {
             let kept = of_resource.split_off(&time);
             let gone = std::mem::replace(of_resource, kept);
@@ -70,7 +70,7 @@ impl OpenSpans {
 
     /// Bytes that are kept, roughly.
     pub(crate) fn bytes(&self) -> usize {
-        self.spans.len() * (size_of::<(u64, OpenSpan)>() + 2 * size_of::<(i64, u64)>())
+        self.spans.len() * (size_of::<(u64, OpenParent)>() + 2 * size_of::<(i64, u64)>())
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_parent_is_open_from_its_first_child_until_it_comes() {
-        let mut open = OpenSpans::default();
+        let mut open = OpenParents::default();
         let id = |number: u64| number.to_be_bytes();
         open.is_named(id(1), 7, (100, 110));
         open.is_named(id(2), 7, (50, 60));
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn no_more_are_kept_than_there_is_room_for() {
-        let mut open = OpenSpans::default();
+        let mut open = OpenParents::default();
         for id in 0..2 * OPEN_MAX as u64 {
             open.is_named(id.to_be_bytes(), 1, (id as i64, id as i64 + 1));
         }
