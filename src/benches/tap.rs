@@ -289,6 +289,7 @@ fn serve(to: &str, is_shown: bool) -> Result<()> {
         spill_bytes: None,
         answer: AnswerWhen::Accepted,
         hold: Duration::from_millis(500),
+        hold_logs: Duration::ZERO,
         late_events: false,
     };
     let (metrics, state) = (Arc::new(Metrics::new(Instant::now())), tempfile::tempdir()?);

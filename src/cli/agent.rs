@@ -142,6 +142,18 @@ pub struct TapArgs {
     /// Where lines go whose spans have passed already, beside the logs [default: carrier]
     #[arg(long, value_enum, value_name = "HOW", help_heading = SPANS, hide_short_help = true)]
     pub tap_late_events: Option<LateEventsName>,
+    /// What becomes of logs that come by OTLP [default: link]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = SPANS, hide_short_help = true)]
+    pub tap_logs: Option<TapLogsName>,
+}
+
+/// `--tap-logs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TapLogsName {
+    /// Records without ids get those of their span, and wait for it
+    Link,
+    /// They pass as they came
+    Pass,
 }
 
 /// `--tap-span-events`.

@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 pub use agent::{
     AgentArgs, AnswerName, ConfigCommand, LateEventsName, LogName, MetadataName, SpanEventsName, StartName, StatusArgs,
-    TapArgs,
+    TapArgs, TapLogsName,
 };
 pub use backfill::{BackfillArgs, Carriers, CompressionName, EventFields, EventName, SpanEvents, View};
 pub use choices::{ColorWhen, FieldsShown, JournalFields};

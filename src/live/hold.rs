@@ -1,4 +1,4 @@
-//! A request with spans that is held, for what may be put into it.
+//! A request with spans or logs that is held, for what may be put into it.
 //!
 //! In goes what is to be done with it; who holds it does that. For how long is decided there.
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub trait Hold: Debug + Send {
     /// Whether anything can still be put into the request.
     fn is_open(&self) -> bool;
-    /// Lets the request go, as it came or as this `ExportTraceServiceRequest`; false where that came too late, and it went as it
+    /// Lets the request go, as it came or as this request of the same kind; false where that came too late, and it went as it
     /// came.
     fn release(self: Box<Self>, changed: Option<Bytes>) -> bool;
 }

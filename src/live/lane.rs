@@ -20,24 +20,21 @@ use super::learned::Learned;
 use super::linked_lines::LinkedLines;
 use super::linking::{LineEvents, LinkSettings, Linking};
 use super::outbox::Outbox;
+use super::passing_logs::PassingLogs;
 use super::saving::{Saving, Told};
+use super::sent_before::shipper;
 use super::source::LineSettings;
 use super::sources::{Input, Sources};
 use super::wake::Wake;
 use crate::checkpoint::positions::entry::Entry;
 use crate::checkpoint::positions::record_streams::RecordStreams;
 use crate::checkpoint::positions::table::Positions;
-use crate::counts::LinkCounts;
 use crate::export::deliver::parcel::Parcel;
-use crate::export::logs::batcher::LogBatcher;
-use crate::export::logs::encode;
-use crate::export::select::{Selection, Window};
-use crate::export::shipper::{LogOutput, ShippedSource, Shipper};
+use crate::export::select::Selection;
 use crate::input::journal::follow::{JournalTail, JournalTailConfig};
 use crate::input::tail::config::TailConfig;
 use crate::input::tail::file_system::FileSystem;
 use crate::input::tail::follower::Tail;
-use crate::line_rules::LineRules;
 use crate::metrics::{Heartbeat, Metrics, SourceFacts};
 use crate::notify::Notify;
 use crate::otlp::Compression;
@@ -73,6 +70,8 @@ pub struct Lane<F> {
     pub learned: Option<Learned>,
     /// Requests with spans are held so long that lines can be put on them; `None`: they are not.
     pub hold: Option<Duration>,
+    /// Logs that go through the tap come here.
+    pub links_logs: bool,
     /// Takes events of other lines, whose spans have passed already; `None`: there are none.
     pub carriers: Option<GiveCarriers>,
     /// The inputs, in the order of those that are followed, with their names in metrics.
@@ -161,7 +160,11 @@ impl<F: FileSystem> Lane<F> {
         let mut lines_of_spans = events.lines.clone();
         let mut shipper =
             shipper(&outbox, (&selection, &rules), min_confidence, RecordStreams::new(positions.clone(), ""));
-        if events.in_flight.is_some() || events.late.is_some() {
+        let makes_events = events.in_flight.is_some() || events.late.is_some();
+        let passing_logs = self
+            .links_logs
+            .then(|| PassingLogs::new(lines.zone, (makes_events.then(|| events.lines.clone()), &rules), &self.metrics));
+        if makes_events {
             shipper.outputs.push(&mut lines_of_spans);
         }
         let names = inputs.iter().map(|(name, _)| name.clone()).collect();
@@ -169,7 +172,8 @@ impl<F: FileSystem> Lane<F> {
         let metrics = self.metrics.clone();
         let before = learned.as_mut().and_then(Learned::take_before);
         let linking = links.map(|links| Linking::new((links, before.as_deref()), events, &metrics, start));
-        let sources = Sources::new(shipper, positions, lines, inputs, metrics, (linking, self.notify.clone()), start);
+        let links = (linking, passing_logs);
+        let sources = Sources::new(shipper, positions, lines, inputs, metrics, links, (self.notify.clone(), start));
         let mut of_loop = Loop {
             tail: Tail::new(&tail, file_system, followed, start.0),
             journal,
@@ -188,35 +192,6 @@ impl<F: FileSystem> Lane<F> {
             forget_at: start.0 + FORGET_EVERY,
         };
         of_loop.run(&wakes)
-    }
-}
-
-/// One that sends everything to one destination.
-fn shipper<'s>(
-    outbox: &Outbox,
-    (selection, rules): (&'s Selection<'s>, &'s LineRules),
-    min_confidence: f32,
-    before: RecordStreams,
-) -> Shipper<'s, RecordStreams> {
-    let output = LogOutput {
-        destination: 0,
-        sink: Box::new(outbox.sink()),
-        batcher: LogBatcher::new(encode::scope_field().into()),
-        closed: false,
-    };
-    Shipper {
-        linker: None,
-        min_confidence,
-        window: Window::new(None, None),
-        selection,
-        rules,
-        logs: vec![output],
-        outputs: Vec::new(),
-        links: None,
-        before,
-        observed: 0,
-        counts: LinkCounts::default(),
-        source: ShippedSource::default(),
     }
 }
 
@@ -255,6 +230,9 @@ impl<F: FileSystem> Loop<'_, F> {
                     linking.add_spans(spans);
                 }
             }
+            Wake::Logs(logs) if !self.is_stopping => self.sources.add_logs(logs),
+            // They pass as they came.
+            Wake::Logs(_) => {}
             Wake::Settled(receipts) => self.sources.positions.borrow_mut().settle(&receipts),
             Wake::Kept(kept) => self.kept(kept),
             Wake::Stop => self.stop(),
@@ -280,11 +258,11 @@ impl<F: FileSystem> Loop<'_, F> {
             }
         }
         self.sources.flush_quiet();
-        if has_room {
-            self.sources.decide(false);
-        } else if let Some(linking) = &mut self.sources.linking {
+        if let Some(linking) = self.sources.linking.as_mut().filter(|_| !has_room) {
             linking.let_go();
         }
+        // Whatever the destination has room for: lines that wait are not many, and others' wait with them.
+        self.sources.decide(false);
         if has_room && self.batch_at().is_some_and(|at| at <= Instant::now()) {
             self.flush_batch();
         }
@@ -323,7 +301,7 @@ impl<F: FileSystem> Loop<'_, F> {
         let journal = self.journal.as_ref().filter(|_| !self.is_stopping && has_room).map(JournalTail::next_turn);
         let batch = self.batch_at().filter(|_| has_room);
         let save = self.saving.next(&self.sources.positions.borrow());
-        let decide = self.sources.linking.as_ref().and_then(Linking::next).filter(|_| has_room);
+        let decide = self.sources.linking.as_ref().and_then(Linking::next);
         let next = [full, look, journal, batch, save, decide, self.sources.next_quiet()].into_iter().flatten().min();
         next.map_or(IDLE_PAUSE, |next| next.saturating_duration_since(now)).min(IDLE_PAUSE)
     }

@@ -19,7 +19,7 @@ use crate::correlate::{Correlator, LearningLimits, Memory};
 use crate::export::shipper::LinkedBy;
 use crate::metrics::{Counter, Histogram, Metrics};
 use crate::record::sink::{RecordSink, SourceSink};
-use crate::record::{Producer, Record};
+use crate::record::{Link, Producer, Record};
 use crate::spans::scan::{self, Room};
 use crate::waiting::{Item, Place, Waiting};
 
@@ -216,7 +216,7 @@ impl Linking {
     }
 
     /// Takes a record that waits; false where it does not.
-    fn holds(&mut self, held: &mut Held, record: &Record<'_>) -> bool {
+    pub(super) fn holds(&mut self, held: &mut Held, record: &Record<'_>) -> bool {
         if held.waiting.is_empty() {
             let may_lie_in_span = held.is_new_until > self.now.0 || self.correlator.knows_spans_of(record);
             if record.time.is_none() || record.entry.trace.trace_id.is_some() || !may_lie_in_span {
@@ -249,7 +249,8 @@ impl Linking {
         release_at.map_or(self.next_at, |at| at.min(self.next_at))
     }
 
-    fn is_full(&self) -> bool {
+    /// Too much waits.
+    pub(super) fn is_full(&self) -> bool {
         self.waiting_records > 0 && self.waiting_bytes > self.settings.waiting_bytes_max
     }
 
@@ -289,8 +290,26 @@ impl Linking {
         }
     }
 
-    /// Gives the records of a source that are decided, or all.
+    /// Ships the records of a source that are decided, or all.
     pub(super) fn give(&mut self, held: &mut Held, all: bool, shipper: &mut LaneShipper<'_>) {
+        self.each_decided(held, all, |item, linker| item.give(&mut LinkedBy { shipper: &mut *shipper, linker }));
+    }
+
+    /// The link of a record that waits for nothing.
+    pub(super) fn link(&self, record: &Record<'_>) -> Option<Link> {
+        self.correlator
+            .link(record)
+            .ok()
+            .filter(|link| link.confidence.is_none_or(|sure| sure >= self.min_confidence()))
+    }
+
+    /// Links below are not made.
+    pub(super) fn min_confidence(&self) -> f32 {
+        self.settings.min_confidence
+    }
+
+    /// Gives the records of a source that are decided, or all, with whoever knows their links.
+    pub(super) fn each_decided(&mut self, held: &mut Held, all: bool, mut take: impl FnMut(Item<'_>, &Correlator)) {
         let end = held.waiting.end();
         let before = held.waiting.bytes();
         let aged_before = self.now.1.saturating_sub(nanos(self.settings.wait)).saturating_sub(AHEAD_FOR_NS);
@@ -303,7 +322,7 @@ impl Linking {
         let due = self.correlator.decided_up_to(held.number);
         let mut records = 0;
         let (first, waits, now) = (&mut held.first, &mut self.waits, self.now.1);
-        let mut linked = LinkedBy { shipper, linker: &self.correlator };
+        let linker = &self.correlator;
         let mut give = |item: Item<'_>, is_aged: bool| {
             if let Item::Record(record) = &item
                 && !is_aged
@@ -316,7 +335,7 @@ impl Linking {
                 records += 1;
                 waits.add(record, now);
             }
-            item.give(&mut linked);
+            take(item, linker);
             ControlFlow::Continue(())
         };
         let from = held.waiting.each_between(Place::default(), aged, held.number, |item| give(item, true));

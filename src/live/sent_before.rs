@@ -1,14 +1,49 @@
-//! What the shipper asks about earlier runs, answered by positions.
+//! A lane's shipper, which asks positions about earlier runs.
 //!
 //! Nothing is decided here.
 
+use super::outbox::Outbox;
 use crate::checkpoint::positions::record_streams::RecordStreams;
+use crate::counts::LinkCounts;
+use crate::export::logs::batcher::LogBatcher;
+use crate::export::logs::encode;
+use crate::export::select::{Selection, Window};
 use crate::export::sent_before::{SentBefore, Settled};
-use crate::export::shipper::Shipper;
+use crate::export::shipper::{LogOutput, ShippedSource, Shipper};
+use crate::line_rules::LineRules;
 use crate::record::{Position, Record};
 
 /// A lane's shipper.
 pub(super) type LaneShipper<'s> = Shipper<'s, RecordStreams>;
+
+/// One that sends everything to one destination.
+pub(super) fn shipper<'s>(
+    outbox: &Outbox,
+    (selection, rules): (&'s Selection<'s>, &'s LineRules),
+    min_confidence: f32,
+    before: RecordStreams,
+) -> Shipper<'s, RecordStreams> {
+    let output = LogOutput {
+        destination: 0,
+        sink: Box::new(outbox.sink()),
+        batcher: LogBatcher::new(encode::scope_field().into()),
+        closed: false,
+    };
+    Shipper {
+        linker: None,
+        min_confidence,
+        window: Window::new(None, None),
+        selection,
+        rules,
+        logs: vec![output],
+        outputs: Vec::new(),
+        links: None,
+        before,
+        observed: 0,
+        counts: LinkCounts::default(),
+        source: ShippedSource::default(),
+    }
+}
 
 impl SentBefore for RecordStreams {
     fn file_begins(&mut self, _: u32) {}

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use super::linking::Linking;
 use super::notices::spelled;
+use super::passing_logs::PassingLogs;
 use super::pod_metadata::PodMetadata;
 use super::sent_before::LaneShipper;
 use super::source::{LineSettings, Named, Out, Source};
+use super::wake::LogRequest;
 use crate::checkpoint::positions::table::Positions;
 use crate::files::followed::{FollowedFile, Place};
 use crate::input::journal::sink::{JournalSink, LostEntries};
@@ -60,6 +62,8 @@ pub(super) struct Sources<'s> {
     ended: Vec<Source>,
     /// Finds links.
     pub(super) linking: Option<Linking>,
+    /// Puts them into logs that go through the tap.
+    passing_logs: Option<PassingLogs>,
     /// Those of them that may have a record that is not complete.
     open: BTreeSet<u32>,
     /// Those of them with records that wait for their spans.
@@ -84,8 +88,8 @@ impl<'s> Sources<'s> {
         settings: LineSettings,
         inputs: Vec<Input>,
         metrics: Arc<Metrics>,
-        (linking, notify): (Option<Linking>, Notify),
-        now: (Instant, i64),
+        (linking, passing_logs): (Option<Linking>, Option<PassingLogs>),
+        (notify, now): (Notify, (Instant, i64)),
     ) -> Sources<'s> {
         // That nothing was lost is shown, too.
         Loss::ALL.iter().for_each(|reason| drop(metrics.bytes_lost(reason.as_str())));
@@ -100,6 +104,7 @@ impl<'s> Sources<'s> {
             read: HashMap::new(),
             ended: Vec::new(),
             linking,
+            passing_logs,
             open: BTreeSet::new(),
             waiting: BTreeSet::new(),
             paths: HashMap::new(),
@@ -182,7 +187,15 @@ impl<'s> Sources<'s> {
             }
         }
         if let Some(linking) = &mut self.linking {
+            self.passing_logs.iter_mut().for_each(|logs| logs.give_decided(linking, all));
             linking.given();
+        }
+    }
+
+    /// Takes a request with logs that goes through the tap.
+    pub(super) fn add_logs(&mut self, request: LogRequest) {
+        if let (Some(logs), Some(linking)) = (&mut self.passing_logs, &mut self.linking) {
+            logs.add(request, linking, self.now);
         }
     }
 
@@ -245,6 +258,9 @@ impl<'s> Sources<'s> {
     pub(super) fn forget_quiet(&mut self) {
         let now = self.now.0;
         self.keep_read(|source| now.saturating_duration_since(source.last_read) < FORGET_AFTER);
+        if let (Some(logs), Some(linking)) = (&mut self.passing_logs, &mut self.linking) {
+            logs.forget_quiet(linking, now);
+        }
     }
 }
 

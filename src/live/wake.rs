@@ -24,6 +24,8 @@ pub enum Wake {
     Kept(Kept),
     /// Spans have come: a request, `ExportTraceServiceRequest`.
     Spans(SpanRequest),
+    /// Logs have come that go on through the tap: a request, `ExportLogsServiceRequest`.
+    Logs(LogRequest),
     /// Somebody asks how far sources are.
     Asked,
     /// Nothing more is read; what was read is still to be delivered.
@@ -63,4 +65,13 @@ impl Drop for SpanRequest {
     fn drop(&mut self) {
         self.counted.fetch_sub(self.request.len(), Ordering::Relaxed);
     }
+}
+
+/// A request with logs on its way, and whoever holds it, who limits how many there are.
+#[derive(Debug)]
+pub struct LogRequest {
+    /// `ExportLogsServiceRequest`.
+    pub request: Bytes,
+    /// Lets it go.
+    pub hold: Box<dyn Hold>,
 }

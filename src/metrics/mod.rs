@@ -9,6 +9,7 @@ mod destinations;
 mod family;
 mod health;
 mod histogram;
+pub mod logs;
 pub mod openmetrics;
 pub mod points;
 pub mod requests;
@@ -59,6 +60,8 @@ pub struct Metrics {
     limits: Family<Counter>,
     /// Spans that are received and passed on.
     pub spans: spans::SpanMetrics,
+    /// Logs that are received and passed on.
+    pub logs: logs::LogMetrics,
     /// Requests to destinations, where spans of them are wanted.
     pub requests: requests::Requests,
     /// Records that wait until their links are known.
@@ -88,6 +91,7 @@ impl Metrics {
             memory: Family::default(),
             limits: Family::default(),
             spans: spans::SpanMetrics::default(),
+            logs: logs::LogMetrics::default(),
             requests: requests::Requests::default(),
             waiting_records: Gauge::default(),
             link_waits: Family::default(),

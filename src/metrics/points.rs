@@ -116,6 +116,7 @@ pub fn points(metrics: &Metrics, sources: Option<&Sources>) -> Vec<Points> {
     ];
     all.extend(rules(metrics));
     all.extend(spans(metrics));
+    all.extend(logs(metrics));
     all.extend(sources.into_iter().flat_map(lag));
     all.extend(held(metrics));
     all
@@ -215,6 +216,26 @@ fn spans(metrics: &Metrics) -> [Points; 8] {
             label: "destination",
             points: each(&of.spilled, super::Gauge::get),
         },
+    ]
+}
+
+/// What of logs is received and passed on.
+fn logs(metrics: &Metrics) -> [Points; 2] {
+    let points = |name, help, counter: &Counter| {
+        let points = vec![(String::new(), Number::Whole(counter.get()))];
+        Points { name, help, unit: Unit::Items, kind: Kind::Counter, label: "", points }
+    };
+    [
+        points(
+            "spanline_log_records_received",
+            "Log records received in requests that were looked at.",
+            &metrics.logs.received,
+        ),
+        points(
+            "spanline_log_records_linked",
+            "Log records that were passed on with a link which they did not have.",
+            &metrics.logs.linked,
+        ),
     ]
 }
 

@@ -30,6 +30,7 @@ use crate::live::lane::{Lane, LaneEnd};
 use crate::live::late_events::GiveCarriers;
 use crate::live::learned::Learned;
 use crate::live::linking::LinkSettings;
+use crate::live::log_requests::LogRequests;
 use crate::live::pod_metadata::PodSource;
 use crate::live::source::LineSettings;
 use crate::live::sources::Input;
@@ -86,7 +87,7 @@ pub fn agent(
         notify(note);
     }
     let mut config = config.clone();
-    let spans = Arc::new(SpanRequests::new(metrics));
+    let (spans, logs) = (Arc::new(SpanRequests::new(metrics)), Arc::<LogRequests>::default());
     let mut tap: Option<Tap> = None;
     let own: OwnSlot = Arc::default();
     let mut pods: Option<(PodSource, MetadataConfig)> = None;
@@ -97,8 +98,10 @@ pub fn agent(
         let known = pods.as_ref().map(|(pods, _)| pods.clone()).unwrap_or_default();
         let lanes = Lanes::start(&config, (&state, known), (metrics, notify), &own)?;
         spans.go_to(lanes.lanes.iter().map(|lane| lane.wake.clone()).collect());
+        logs.go_to(lanes.lanes.first().map(|lane| lane.wake.clone()));
         if tap.is_none() {
-            tap = start_tap(&config, metrics, notify, &spans)?;
+            let consumer = Arc::new(ToLanes { spans: spans.clone(), logs: logs.clone() });
+            tap = start_tap(&config, metrics, notify, consumer)?;
             *own.lock().unwrap_or_else(PoisonError::into_inner) = tap.as_ref().map(Tap::own);
         }
         let command = commands.recv().unwrap_or(Command::Stop);
@@ -158,9 +161,8 @@ fn start_tap(
     config: &AgentConfig,
     metrics: &Arc<Metrics>,
     notify: &Notify,
-    spans: &Arc<SpanRequests>,
+    consumer: Arc<dyn Consumer>,
 ) -> Result<Option<Tap>, RunError> {
-    let consumer: Arc<dyn Consumer> = Arc::new(ToLanes(spans.clone()));
     let start = |tap| Tap::start(tap, &config.state, (metrics, notify), Some(consumer));
     Ok(config.tap.as_deref().map(start).transpose()?)
 }
@@ -216,6 +218,7 @@ impl Lanes {
                 learned: config.tap.as_ref().map(|_| learned(state, &target, notify)).transpose()?,
                 // One lane is enough: each links the same lines.
                 hold: hold(config).filter(|_| index == 0),
+                links_logs: index == 0,
                 carriers: carriers(config, own).filter(|_| index == 0),
                 links: config.tap.is_some().then(|| link_settings(config, lanes_count)),
                 inputs: inputs(config, metrics),

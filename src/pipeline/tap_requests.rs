@@ -1,4 +1,4 @@
-//! From the tap to the lanes: requests with spans, which they let go.
+//! From the tap to the lanes: requests with spans and logs, which they let go.
 //!
 //! In go requests as the tap shows them, out they go to the lanes. Nothing is decided here.
 
@@ -7,17 +7,25 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::live::hold::Hold;
+use crate::live::log_requests::LogRequests;
 use crate::live::span_requests::SpanRequests;
+use crate::live::wake::LogRequest;
 use crate::otlp::Signal;
 use crate::tap::consumer::{Consumer, Slot};
 
 /// Gives what comes to the tap to the lanes.
-pub(super) struct ToLanes(pub(super) Arc<SpanRequests>);
+pub(super) struct ToLanes {
+    pub(super) spans: Arc<SpanRequests>,
+    pub(super) logs: Arc<LogRequests>,
+}
 
 impl Consumer for ToLanes {
     fn arrived(&self, signal: Signal, request: Bytes, slot: Slot) {
-        if signal == Signal::Traces {
-            self.0.give(&request, Box::new(HeldAtTap(slot)));
+        let hold = Box::new(HeldAtTap(slot));
+        match signal {
+            Signal::Traces => self.spans.give(&request, hold),
+            Signal::Logs => self.logs.give(LogRequest { request, hold }),
+            Signal::Metrics | Signal::Profiles => {}
         }
     }
 }

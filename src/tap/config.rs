@@ -31,6 +31,8 @@ pub struct TapConfig {
     pub answer: AnswerWhen,
     /// How long a request may be held for what is to be added to it; zero: not at all.
     pub hold: Duration,
+    /// The same of a request with logs, whose records wait for their spans; zero: they pass as they come.
+    pub hold_logs: Duration,
     /// Lines whose spans have passed go on as events of small child spans.
     pub late_events: bool,
 }

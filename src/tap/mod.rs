@@ -9,6 +9,7 @@ pub mod config;
 pub mod consumer;
 mod disk;
 mod forwarder;
+mod holds;
 mod item;
 mod open;
 pub mod own;
@@ -39,6 +40,7 @@ use config::{Forward, TapConfig};
 use consumer::{Consumer, Consuming};
 use disk::Disk;
 use forwarder::Forwarder;
+use holds::Holds;
 use own::{OwnRequests, OwnSender};
 use place::Place;
 use queue::{Queue, QueueLimits};
@@ -105,7 +107,7 @@ impl Tap {
             places: Arc::clone(&places),
             consuming: consumer.map(Consuming::start).transpose()?,
             answer: config.answer,
-            hold: config.hold,
+            holds: Holds::new(config, metrics),
             metrics: Arc::clone(metrics),
             large: Receiver::large_at_a_time(),
         };

@@ -10,7 +10,7 @@ use crate::otlp::decompress::{NotPlain, decompress};
 use crate::otlp::server::Refused;
 use crate::otlp::wire::spans::within;
 use crate::otlp::{Compression, Content, Signal, compress};
-use crate::spans::transcode::otlp_request;
+use crate::spans::transcode::{otlp_logs_request, otlp_request};
 
 /// Bytes of a request decompressed; the specification recommends this limit.
 pub(super) const PLAIN_BYTES_MAX: usize = 64 << 20;
@@ -37,7 +37,8 @@ pub(super) fn open(signal: Signal, came: &Form, bytes_max: usize) -> Result<Open
     };
     match (came.content, signal) {
         (Content::Protobuf, _) => Ok(Opened { spans: count(signal, &plain), plain: Some(plain), ..Opened::default() }),
-        (Content::Json, Signal::Traces) => Ok(transcoded(&plain, came.compression)),
+        (Content::Json, Signal::Traces) => Ok(transcoded(signal, otlp_request(&plain), came.compression)),
+        (Content::Json, Signal::Logs) => Ok(transcoded(signal, otlp_logs_request(&plain), came.compression)),
         (Content::Json, _) => Ok(Opened {
             why_not: Some(format!("{} in JSON are not turned into protobuf", signal.name())),
             ..Opened::default()
@@ -45,13 +46,14 @@ pub(super) fn open(signal: Signal, came: &Form, bytes_max: usize) -> Result<Open
     }
 }
 
-fn transcoded(json: &[u8], compression: Compression) -> Opened {
-    match otlp_request(json) {
+/// What came as JSON, with what it is as protobuf.
+fn transcoded(signal: Signal, protobuf: Result<Vec<u8>, String>, compression: Compression) -> Opened {
+    match protobuf {
         Ok(request) => {
             let plain = Bytes::from(request);
             let body = compress(std::slice::from_ref(&plain), compression).concat().into();
             let protobuf = Form { content: Content::Protobuf, compression, body };
-            let spans = count(Signal::Traces, &plain);
+            let spans = count(signal, &plain);
             Opened { spans, plain: Some(plain), protobuf: Some(protobuf), why_not: None }
         }
         Err(why_not) => Opened { why_not: Some(why_not), ..Opened::default() },

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::AnswerWhen;
 use super::consumer::{Consuming, Slot};
+use super::holds::Holds;
 use super::item::{Form, Item};
 use super::open::{Opened, PLAIN_BYTES_MAX, open, refused};
 use super::place::{Place, Taken};
@@ -40,7 +41,7 @@ pub(super) struct Receiver {
     pub(super) places: Arc<[Arc<Place>]>,
     pub(super) consuming: Option<Consuming>,
     pub(super) answer: AnswerWhen,
-    pub(super) hold: Duration,
+    pub(super) holds: Holds,
     pub(super) metrics: Arc<Metrics>,
     pub(super) large: Arc<Semaphore>,
 }
@@ -61,8 +62,7 @@ impl Receiver {
             let message = format!("{why}: send protobuf, or let it be passed on over HTTP");
             return Err(Refused::wrong("no_form", message));
         }
-        let plain = opened.plain.filter(|_| matches!(signal, Signal::Traces | Signal::Logs));
-        let plain = plain.filter(|_| self.consuming.is_some());
+        let plain = opened.plain.filter(|_| self.shows(signal));
         if plain.is_none() {
             item.settle(None);
         }
@@ -85,7 +85,7 @@ impl Receiver {
     async fn opened(&self, signal: Signal, came: &Form) -> Result<Opened, Refused> {
         let is_looked_at = match signal {
             Signal::Traces => true,
-            Signal::Logs => self.consuming.is_some() || came.content == Content::Json,
+            Signal::Logs => self.shows(signal) || came.content == Content::Json,
             Signal::Metrics | Signal::Profiles => came.content == Content::Json,
         };
         if !is_looked_at {
@@ -165,22 +165,39 @@ impl Receiver {
         Ok(all)
     }
 
+    /// Whether the consumer sees requests of a signal.
+    fn shows(&self, signal: Signal) -> bool {
+        self.consuming.is_some()
+            && match signal {
+                Signal::Traces => true,
+                Signal::Logs => self.holds.holds_logs(),
+                Signal::Metrics | Signal::Profiles => false,
+            }
+    }
+
     /// Shows a request to the consumer, if it is of those that are shown; held for a while if something can still be put into it.
     fn show(&self, item: &Arc<Item>, plain: Option<Bytes>, can_be_held: bool) {
         let (Some(consuming), Some(plain)) = (&self.consuming, plain) else { return };
-        if !can_be_held || self.hold.is_zero() {
+        let held = if can_be_held { self.holds.hold(item, &plain) } else { None };
+        if !can_be_held && item.signal == Signal::Logs && !self.places.is_empty() {
+            self.holds.logs_pass();
+        }
+        let Some((time, held)) = held else {
             item.settle(None);
             wake(&self.places);
-            consuming.give(item.signal, plain, Slot::of_none());
+            if item.signal == Signal::Traces {
+                consuming.give(item.signal, plain, Slot::of_none());
+            }
             return;
-        }
+        };
         let (slot, released) = Slot::new(item.compression());
         // A slot that is not taken is dropped, and releases the request.
         consuming.give(item.signal, plain, slot);
-        let (item, places, hold) = (Arc::clone(item), Arc::clone(&self.places), self.hold);
+        let (item, places) = (Arc::clone(item), Arc::clone(&self.places));
         tokio::spawn(async move {
-            let changed = timeout(hold, released).await;
+            let changed = timeout(time, released).await;
             item.settle(changed.ok().and_then(Result::ok));
+            drop(held);
             wake(&places);
         });
     }

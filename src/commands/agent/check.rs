@@ -78,6 +78,7 @@ pub fn check(config: &AgentConfig) -> Checked {
             for forward in &tap.forward {
                 line("forward", &format!("{}: {}", forward.name(), spoken(forward.protocol())));
             }
+            line("otlp logs", if tap.hold_logs.is_zero() { "pass as they come" } else { "get links on their way" });
             errors.extend(tap.files_refused().map(|error| format!("tap.tls: {error}")));
         }
     }

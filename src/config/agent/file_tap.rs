@@ -28,6 +28,7 @@ pub(super) struct TapWritten {
     pub(super) hold: Option<Sited<Duration>>,
     pub(super) span_events: Option<SpanEventsName>,
     pub(super) late_events: Option<bool>,
+    pub(super) logs: Option<bool>,
 }
 
 const TAP: Names = names(
@@ -45,6 +46,7 @@ const TAP: Names = names(
         "hold",
         "span_events",
         "late_events",
+        "logs",
     ],
     &[],
 );
@@ -54,6 +56,7 @@ const ANSWERS: [(&str, AnswerWhen); 2] = [("accepted", AnswerWhen::Accepted), ("
 const SPAN_EVENTS: [(&str, SpanEventsName); 3] =
     [("annotate", SpanEventsName::Annotate), ("carrier", SpanEventsName::Carrier), ("none", SpanEventsName::None)];
 const LATE_EVENTS: [(&str, bool); 2] = [("carrier", true), ("none", false)];
+const LOGS: [(&str, bool); 2] = [("link", true), ("pass", false)];
 const BOOLEANS: [(&str, bool); 2] = [("true", true), ("false", false)];
 
 pub(super) fn tap(field: &Field<'_>, problems: &mut Problems) -> Option<Sited<TapWritten>> {
@@ -75,6 +78,7 @@ pub(super) fn tap(field: &Field<'_>, problems: &mut Problems) -> Option<Sited<Ta
         }),
         span_events: tap.read("span_events", problems, |field, problems| field.choice(&SPAN_EVENTS, problems)),
         late_events: tap.read("late_events", problems, |field, problems| field.choice(&LATE_EVENTS, problems)),
+        logs: tap.read("logs", problems, |field, problems| field.choice(&LOGS, problems)),
         answer: tap.read("answer", problems, |field, problems| field.choice(&ANSWERS, problems)),
     };
     Some(Sited { line: field.node.line, value })

@@ -49,8 +49,8 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
     let destinations = destinations(args, &written, around, &mut problems)?;
     let otlp = own_telemetry::push(args, &written, around, &mut problems)?;
     let memory_bytes = args.memory.or(written.memory).unwrap_or(MEMORY_DEFAULT);
-    let tap = tap::tap(&args.tap, written.tap.take(), memory_bytes, around, &mut problems)?;
     let links = links(args, &written, &mut problems)?;
+    let tap = tap::tap(&args.tap, written.tap.take(), (memory_bytes, links.wait), around, &mut problems)?;
     let metadata = metadata::resolved(args, written.metadata.take(), around, &mut problems)?;
     if let Some(path) = args.config.as_ref().filter(|_| !problems.0.is_empty()) {
         return Err(ConfigError::new("--config", told(path, &problems.0)));

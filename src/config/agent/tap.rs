@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::fields::{Problems, Sited};
 use super::file_tap::TapWritten;
 use super::paths::absolute;
-use crate::cli::{AnswerName, LateEventsName, SpanEventsName, TapArgs};
+use crate::cli::{AnswerName, LateEventsName, SpanEventsName, TapArgs, TapLogsName};
 use crate::config::error::{ConfigError, Surroundings};
 use crate::otlp::address::shown;
 use crate::otlp::proxy::Proxy;
@@ -28,14 +28,16 @@ const SPILL_DEFAULT: u64 = 256 << 20;
 const HOLD_DEFAULT: Duration = Duration::from_millis(500);
 /// Exporters send what has ended each 5 s, and must not fall behind.
 const HOLD_MOST: Duration = Duration::from_secs(4);
+/// Once lines have waited, this is time enough to decide them: those of a clock that is ahead get 2 s, and a step takes one.
+const DECIDED_WITHIN: Duration = Duration::from_secs(5);
 /// What turns an address off, and keeps nothing.
 const NONE: &str = "none";
 
-/// How spans are received and passed on; `None`: they are not.
+/// How spans are received and passed on; `None`: they are not. `wait`: lines wait for their spans no longer.
 pub(super) fn tap(
     args: &TapArgs,
     written: Option<Option<Sited<TapWritten>>>,
-    memory_bytes: u64,
+    (memory_bytes, wait): (u64, Duration),
     around: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> Result<Option<Box<TapConfig>>, ConfigError> {
@@ -55,6 +57,7 @@ pub(super) fn tap(
     let span_events = args.tap_span_events.or(of_file.span_events).unwrap_or(SpanEventsName::Annotate);
     let late_events = args.tap_late_events.map(|name| name == LateEventsName::Carrier);
     let hold = held(args, of_file.hold, problems)?;
+    let links_logs = args.tap_logs.map(|name| name == TapLogsName::Link).or(of_file.logs).unwrap_or(true);
     let config = TapConfig {
         grpc: address("--tap-grpc", args.tap_grpc.as_deref(), of_file.grpc, GRPC_PORT)?,
         http: address("--tap-http", args.tap_http.as_deref(), of_file.http, HTTP_PORT)?,
@@ -66,6 +69,7 @@ pub(super) fn tap(
         spill_bytes: args.tap_spill.or(of_file.spill.unwrap_or(Some(SPILL_DEFAULT))),
         answer: answer.or(of_file.answer).unwrap_or(AnswerWhen::Accepted),
         hold: if span_events == SpanEventsName::Annotate { hold } else { Duration::ZERO },
+        hold_logs: if links_logs { wait + DECIDED_WITHIN } else { Duration::ZERO },
         late_events: span_events != SpanEventsName::None && late_events.or(of_file.late_events).unwrap_or(true),
     };
     let is_insecure = args.tap_insecure || of_file.insecure == Some(true);

@@ -67,6 +67,18 @@ fn flags_win_over_the_file() {
 }
 
 #[test]
+fn logs_are_held_for_a_little_longer_than_lines_wait_unless_they_are_to_pass() {
+    let hold = |yaml: &str, flags: &[&str]| read(yaml, flags).unwrap().unwrap().hold_logs.as_secs();
+    assert_eq!(hold("tap: {forward: none}", &[]), 15);
+    assert_eq!(hold("tap: {forward: none, logs: link}\nlink: {wait: 1m}", &[]), 65);
+    assert_eq!(hold("tap: {forward: none, logs: pass}", &[]), 0);
+    assert_eq!(hold("tap: {forward: none, logs: pass}", &["--tap-logs=link"]), 15);
+    assert!(
+        read("tap: {forward: none, logs: no}", &[]).unwrap_err().contains("tap.logs: found \"no\"; one of link, pass")
+    );
+}
+
+#[test]
 fn each_signal_has_its_path_over_http() {
     for url in ["otlp=http://c:4318", "otlp=http://c:4318/v1/traces", "otlp=http://c:4318/v1/logs"] {
         let tap = read("", &["--forward", url]).unwrap().unwrap();

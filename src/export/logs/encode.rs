@@ -20,7 +20,7 @@ use crate::record::{Link, Origin, Record};
 /// Tag of `LogRecord` in `ScopeLogs`.
 const LOG_RECORD: u8 = 0x12;
 /// Tag of an attribute in `LogRecord`.
-const LOG_ATTRIBUTE: u8 = 0x32;
+pub(super) const LOG_ATTRIBUTE: u8 = 0x32;
 /// Tag of an attribute in `Resource` and `InstrumentationScope`'s name.
 const FIRST: u8 = 0x0a;
 
@@ -167,7 +167,7 @@ impl<'r> Observed<'r> for Named<'_, 'r> {
 }
 
 /// `spanline.link.*`: how the ids came onto the record.
-fn link_attributes(out: &mut Buffer, tag: u8, link: &Link) {
+pub(super) fn link_attributes(out: &mut Buffer, tag: u8, link: &Link) {
     out.named(tag, b"spanline.link.method", any::STRING, link.method.name().as_bytes(), b"");
     if let Some(confidence) = link.confidence {
         double(out, tag, b"spanline.link.confidence", fields::ratio(confidence), b"");

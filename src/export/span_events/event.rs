@@ -98,8 +98,11 @@ fn add_link(out: &mut Attributes, link: &Link, style: Style) {
 /// Where the line came from.
 fn add_origin(out: &mut Attributes, record: &Record<'_>, file: &str) {
     let name = file.rsplit('/').next().unwrap_or(file);
-    out.text(own::FILE, shortened(name).0);
-    out.push(own::LINE, &Any::Integer(i64::try_from(record.position.line).unwrap_or(i64::MAX)));
+    out.text_if_any(own::FILE, shortened(name).0);
+    // Of a record that came by OTLP nobody tells where it stood.
+    if record.position.line > 0 {
+        out.push(own::LINE, &Any::Integer(i64::try_from(record.position.line).unwrap_or(i64::MAX)));
+    }
     if let Some(pod) = &record.origin.pod {
         out.text_if_any(own::POD, shortened(&pod.name).0);
         out.text_if_any(own::CONTAINER, shortened(&pod.container).0);

@@ -77,19 +77,27 @@ impl Message {
     }
 }
 
-const fn field(number: u32, name: &'static str, json: &'static str, kind: Kind) -> Field {
+impl Field {
+    /// Number and wire type, in one byte as of all fields but the flags of a span.
+    #[inline(always)]
+    pub fn tag(&self, wire_type: u8) -> u8 {
+        (self.number as u8) << 3 | wire_type
+    }
+}
+
+pub(super) const fn field(number: u32, name: &'static str, json: &'static str, kind: Kind) -> Field {
     Field { number, name, json, key: JsonKey::of(json), kind, repeated: false }
 }
 
-const fn list(number: u32, name: &'static str, json: &'static str, kind: Kind) -> Field {
+pub(super) const fn list(number: u32, name: &'static str, json: &'static str, kind: Kind) -> Field {
     Field { number, name, json, key: JsonKey::of(json), kind, repeated: true }
 }
 
 const DROPPED_ATTRIBUTES: [&str; 2] = ["dropped_attributes_count", "droppedAttributesCount"];
-const fn dropped_attributes(number: u32) -> Field {
+pub(super) const fn dropped_attributes(number: u32) -> Field {
     field(number, DROPPED_ATTRIBUTES[0], DROPPED_ATTRIBUTES[1], Kind::Uint32)
 }
-const fn attributes(number: u32) -> Field {
+pub(super) const fn attributes(number: u32) -> Field {
     list(number, "attributes", "attributes", Kind::Message(&KEY_VALUE))
 }
 
@@ -150,7 +158,7 @@ pub static SCOPE_SPANS: Message = Message {
     length_bytes: 3,
 };
 
-static SCOPE: Message = Message {
+pub(super) static SCOPE: Message = Message {
     name: "InstrumentationScope",
     description: "a scope",
     fields: &[

@@ -15,6 +15,7 @@ use spanline_parsers::trace_context::whole_hex;
 use super::cursor::{Attribute, Cursor, Value};
 use super::number::Number;
 use super::why_not::{Unexpected, why_not};
+use crate::otlp::wire::log_messages::LOGS_REQUEST;
 use crate::otlp::wire::messages::{Field, KEY_VALUE, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS};
 use crate::otlp::wire::write::{Buffer, put_varint};
 
@@ -27,6 +28,11 @@ const RESOURCE_SPANS_TAG: u8 = 0x0a;
 /// Appends a request (or TracesData, which has the same shape); nothing of it, if it cannot be read.
 pub(crate) fn request(text: &[u8], out: &mut Buffer) -> Result<(), String> {
     read(text, out, |reader| reader.message(&REQUEST, DEPTH_MAX))
+}
+
+/// Appends a request of logs (or LogsData); nothing of it, if it cannot be read.
+pub(super) fn logs_request(text: &[u8], out: &mut Buffer) -> Result<(), String> {
+    read(text, out, |reader| reader.message(&LOGS_REQUEST, DEPTH_MAX))
 }
 
 /// Appends the spans of one resource as those of a request.
@@ -185,10 +191,10 @@ impl<'t> Reader<'t, '_> {
         }
         let Kind::Message(inner) = field.kind else { return self.values(field, depth) };
         if std::ptr::eq(inner, &KEY_VALUE) {
-            return self.attributes(tag(field, 2), depth);
+            return self.attributes(field.tag(2), depth);
         }
         loop {
-            self.nested(tag(field, 2), inner, depth)?;
+            self.nested(field.tag(2), inner, depth)?;
             if self.cursor.ends(b']')? {
                 return Some(());
             }
@@ -247,16 +253,16 @@ impl<'t> Reader<'t, '_> {
     #[inline(always)]
     fn value(&mut self, field: &'static Field, always: bool, depth: u32) -> Option<()> {
         match field.kind {
-            Kind::Message(inner) => self.nested(tag(field, 2), inner, depth)?,
+            Kind::Message(inner) => self.nested(field.tag(2), inner, depth)?,
             Kind::Text => match self.cursor.plain_string() {
                 Some(text) => self.put_text(field, text, always),
                 None => self.text().map(|text| self.put_text(field, &text, always))?,
             },
-            Kind::Id => self.id(tag(field, 2))?,
+            Kind::Id => self.id(field.tag(2))?,
             Kind::Bytes => {
                 let bytes = STANDARD.decode(&*self.text()?).unwrap_or_default();
                 if always || !bytes.is_empty() {
-                    self.out.bytes(tag(field, 2), &bytes, b"");
+                    self.out.bytes(field.tag(2), &bytes, b"");
                 }
             }
             Kind::Fixed64 => {
@@ -265,19 +271,19 @@ impl<'t> Reader<'t, '_> {
                     None => self.number()?,
                 };
                 if always || number != 0 {
-                    self.out.fixed64(tag(field, 1), number);
+                    self.out.fixed64(field.tag(1), number);
                 }
             }
             Kind::Fixed32 => {
                 let number = self.number()?;
                 if always || number != 0 {
-                    self.out.fixed32(tag(field, 5), number);
+                    self.out.fixed32(field.tag(5), number);
                 }
             }
             Kind::Double => {
                 let double = self.any_number()?.double();
                 if always || double != 0.0 {
-                    self.out.fixed64(tag(field, 1), double.to_bits());
+                    self.out.fixed64(field.tag(1), double.to_bits());
                 }
             }
             Kind::Uint32 | Kind::Int32 | Kind::Int64 | Kind::Bool => {
@@ -288,7 +294,7 @@ impl<'t> Reader<'t, '_> {
                     _ => u64::from(self.boolean()?),
                 };
                 if always || number != 0 {
-                    self.out.array(&[tag(field, 0)]);
+                    self.out.array(&[field.tag(0)]);
                     self.out.varint(number);
                 }
             }
@@ -299,7 +305,7 @@ impl<'t> Reader<'t, '_> {
     #[inline(always)]
     fn put_text(&mut self, field: &'static Field, text: &[u8], always: bool) {
         if always || !text.is_empty() {
-            self.out.bytes(tag(field, 2), text, self.text);
+            self.out.bytes(field.tag(2), text, self.text);
         }
     }
 
@@ -386,11 +392,6 @@ impl<'t> Reader<'t, '_> {
             None => self.expected("a boolean").and(None),
         }
     }
-}
-
-/// Of all fields but the flags, number and wire type are one byte.
-fn tag(field: &Field, wire_type: u8) -> u8 {
-    (field.number as u8) << 3 | wire_type
 }
 
 #[cfg(test)]

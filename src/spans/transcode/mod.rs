@@ -31,6 +31,13 @@ pub fn otlp_request(json: &[u8]) -> Result<Vec<u8>, String> {
     Ok(request.into_written())
 }
 
+/// One OTLP request of logs, from JSON, likewise.
+pub fn otlp_logs_request(json: &[u8]) -> Result<Vec<u8>, String> {
+    let mut request = Buffer::default();
+    json::logs_request(json.trim_ascii(), &mut request)?;
+    Ok(request.into_written())
+}
+
 /// Gathers what values hold.
 #[derive(Default)]
 pub(super) struct Transcoder {

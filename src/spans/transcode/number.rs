@@ -81,6 +81,18 @@ fn enum_number(name: &str) -> Option<i128> {
         "SPAN_KIND_CLIENT" => 3,
         "SPAN_KIND_PRODUCER" => 4,
         "SPAN_KIND_CONSUMER" => 5,
-        _ => return None,
+        _ => return severity_number(name),
     })
+}
+
+/// `SEVERITY_NUMBER_WARN`, `SEVERITY_NUMBER_WARN2`, …: four of each name.
+fn severity_number(name: &str) -> Option<i128> {
+    let name = name.strip_prefix("SEVERITY_NUMBER_")?;
+    let (level, fourth) = match name.as_bytes().last()? {
+        digit @ b'2'..=b'4' => (&name[..name.len() - 1], i128::from(digit - b'1')),
+        _ => (name, 0),
+    };
+    let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+    let place = levels.iter().position(|known| *known == level);
+    place.map(|place| 4 * place as i128 + 1 + fourth).or((name == "UNSPECIFIED").then_some(0))
 }

@@ -27,7 +27,7 @@ fn agent(wait: &str) -> (Agent, SocketAddr) {
 }
 
 /// The same, with spans passed on there.
-fn agent_to(forward: &str, wait: &str) -> (Agent, SocketAddr) {
+pub(super) fn agent_to(forward: &str, wait: &str) -> (Agent, SocketAddr) {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut agent = Agent::new(Script::default());
     agent.has_tap(format!("{{grpc: '{address}', http: null, forward: [{forward}]}}\nlink: {{wait: {wait}}}"));
@@ -42,7 +42,7 @@ fn requests(pod: &str, count: u32, lines: &mut Written) -> (Vec<u8>, String) {
 }
 
 /// The same of these numbers, until so long ago.
-fn requests_until(ago: Duration, numbers: Range<u32>, pod: &str, lines: &mut Written) -> (Vec<u8>, String) {
+pub(super) fn requests_until(ago: Duration, numbers: Range<u32>, pod: &str, lines: &mut Written) -> (Vec<u8>, String) {
     let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - ago;
     let first = until - EACH * numbers.len() as u32;
     let (mut spans, mut text) = (Vec::new(), String::new());
@@ -176,7 +176,7 @@ fn two_hundred_requests(agent: &Agent, address: SocketAddr) -> Written {
     lines
 }
 
-fn trace_of(number: u32) -> [u8; 16] {
+pub(super) fn trace_of(number: u32) -> [u8; 16] {
     (u128::from(number) << 64 | 0x5eed).to_be_bytes()
 }
 

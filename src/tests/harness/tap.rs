@@ -43,6 +43,7 @@ pub(crate) fn config(forward: &[String]) -> TapConfig {
         spill_bytes: Some(256 << 20),
         answer: AnswerWhen::Accepted,
         hold: Duration::from_millis(500),
+        hold_logs: Duration::from_millis(500),
         late_events: true,
     }
 }

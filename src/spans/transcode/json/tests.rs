@@ -32,6 +32,28 @@ fn the_bytes_are_those_of_the_library() {
 }
 
 #[test]
+fn logs_are_those_of_the_library_too() {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    let record = r#"{"timeUnixNano":"3000","observedTimeUnixNano":"4000","severityNumber":13,"severityText":"warn","body":{"kvlistValue":{"values":[{"key":"message","value":{"stringValue":"\u00e9"}}]}},"attributes":[{"key":"n","value":{"intValue":"-5"}}],"droppedAttributesCount":2,"flags":1,"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","eventName":"e"}"#;
+    let text = format!(
+        r#"{{"resourceLogs":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"a"}}}}],"droppedAttributesCount":0,"entityRefs":[]}},"scopeLogs":[{{"scope":{{"name":"s","version":"1","attributes":[],"droppedAttributesCount":0}},"logRecords":[{record},{record}],"schemaUrl":"u"}}],"schemaUrl":"v"}}]}}"#
+    );
+    let expected: ExportLogsServiceRequest = serde_json::from_str(&text).unwrap();
+    let read = |text: &str| {
+        let mut out = Buffer::default();
+        logs_request(text.as_bytes(), &mut out).map(|()| out.into_written())
+    };
+    assert_eq!(read(&text).unwrap(), expected.encode_to_vec());
+    for (usual, other) in [
+        ("\"severityNumber\":13", "\"severity_number\":\"SEVERITY_NUMBER_WARN\""),
+        ("\"eventName\":\"e\"", "\"eventName\":\"e\",\"new\":[1]"),
+    ] {
+        assert_eq!(read(&text.replace(usual, other)).unwrap(), expected.encode_to_vec(), "{other}");
+    }
+    assert!(read(&text.replace("[{\"key\":\"n\"", "[5,{\"key\":\"n\"")).is_err());
+}
+
+#[test]
 fn other_spellings_say_the_same() {
     let expected = bytes(&whole(SPAN)).unwrap();
     for (usual, other) in [

@@ -151,13 +151,15 @@ fn json_goes_to_http_as_json_and_to_grpc_as_protobuf() {
 fn json_that_cannot_go_to_grpc_alone_is_refused_in_words() {
     let capture = Capture::start();
     let tap = TestTap::start(&config(&[format!("http://{}", capture.address)]));
-    for (signal, body) in [(Signal::Metrics, &b"{}"[..]), (Signal::Logs, b"{}"), (Signal::Traces, b"{")] {
+    for (signal, body) in
+        [(Signal::Metrics, &b"{}"[..]), (Signal::Profiles, b"{}"), (Signal::Logs, b"{"), (Signal::Traces, b"{")]
+    {
         let sent = Sent { content_type: "application/json", ..Sent::new(signal, body.to_vec()) };
         let told = block_on(http(tap.http(), &sent));
         let words = String::from_utf8(told.body.to_vec()).unwrap();
         assert!(told.code == 400 && words.contains("send protobuf"), "{} {words}", told.code);
     }
-    assert_eq!((capture.count(), tap.metric("spanline_requests_refused_total{reason=\"no_form\"}")), (0, 3));
+    assert_eq!((capture.count(), tap.metric("spanline_requests_refused_total{reason=\"no_form\"}")), (0, 4));
 }
 
 /// Each case takes a tap and two destinations of its own: few, unless more are asked for.

@@ -4,6 +4,7 @@ mod answers;
 mod bytes;
 mod consumer;
 mod hostile;
+mod logs;
 mod outages;
 mod process;
 
