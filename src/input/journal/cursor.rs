@@ -5,6 +5,8 @@
 
 use std::io;
 
+use spanline_parsers::journal_file::{Header, OBJECT_BYTES};
+
 use super::file::{EntryAt, JournalFile};
 use super::places::{Arrays, Broken};
 use super::scan::Scan;
@@ -28,7 +30,7 @@ pub(super) struct Cursor {
 
 /// The number of the first entry of a file that came at this time or later, µs since the epoch, by its own list of them.
 pub(super) fn first_since(section: Section, usec: u64) -> io::Result<Option<u64>> {
-    let mut file = JournalFile::open(section)?;
+    let mut file = open(&section)?;
     let mut arrays = Arrays::new(file.header.entry_array);
     arrays.skip(&mut file, &|entry| entry.realtime < usec);
     Ok(match arrays.next(&mut file) {
@@ -38,10 +40,18 @@ pub(super) fn first_since(section: Section, usec: u64) -> io::Result<Option<u64>
     })
 }
 
+/// Opens a file that may have grown since its section was made: its length is looked at behind its header, so that what the
+/// header tells of is within it.
+fn open(section: &Section) -> io::Result<JournalFile> {
+    let mut file = JournalFile::open(section.clone())?;
+    file.grow()?;
+    Ok(file)
+}
+
 impl Cursor {
     /// Goes to the first entry with this number or a later one.
     pub(super) fn open(section: Section, from: u64) -> io::Result<Cursor> {
-        let mut file = JournalFile::open(section.clone())?;
+        let mut file = open(&section)?;
         let mut arrays = Arrays::new(file.header.entry_array);
         let met = arrays.skip(&mut file, &|entry| entry.seqnum < from);
         let last = (file.header.first_object, from.saturating_sub(1));
@@ -82,7 +92,17 @@ impl Cursor {
                 Err(Broken) => self.scan = Some(Scan::new(self.last.0, self.last.1)),
             }
         }
-        self.scan.as_mut()?.next(&mut self.file)
+        let end = self.written_up_to();
+        self.scan.as_mut()?.next(&mut self.file, end)
+    }
+
+    /// Behind the last byte that is searched for entries. Where journald still writes there is nothing yet behind the beginning
+    /// of its last object: a search that passes over that does not find what is written there later.
+    fn written_up_to(&self) -> u64 {
+        let (end, header) = (self.file.end(), &self.file.header);
+        let written = header.last_object.saturating_add(OBJECT_BYTES as u64);
+        let is_written_to = header.is_online && header.last_object >= header.first_object;
+        if is_written_to { end.min(written) } else { end }
     }
 
     /// Passes over the next entry.
@@ -108,9 +128,9 @@ impl Cursor {
         self.last.0
     }
 
-    /// The number of the last entry, and whether nothing more is written to it, as it was looked at last.
-    pub(super) fn seen(&self) -> (u64, bool) {
-        (self.file.header.last_seqnum, self.file.header.is_archived)
+    /// What it said of itself when it was looked at last.
+    pub(super) fn header(&self) -> &Header {
+        &self.file.header
     }
 
     /// Nothing more is written to it.

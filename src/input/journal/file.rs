@@ -74,6 +74,11 @@ impl JournalFile {
     /// Reads its header anew, and forgets what else may have changed.
     pub(super) fn refresh(&mut self, section: &Section) -> io::Result<()> {
         self.header = header(section)?;
+        self.grow()
+    }
+
+    /// Looks at how long it is by now, and forgets what was read of it.
+    pub(super) fn grow(&mut self) -> io::Result<()> {
         self.windows.refresh()
     }
 

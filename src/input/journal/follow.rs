@@ -18,7 +18,7 @@ use super::file::header;
 use super::listing::{self, Listed};
 use super::names::family;
 use super::numbering::Numbering;
-use super::open_file::OpenFile;
+use super::open_file::{OpenFile, Written};
 use super::query::JournalQuery;
 use super::sink::{JournalSink, LostEntries};
 use super::start::JournalStart;
@@ -118,6 +118,7 @@ impl JournalTail {
     /// Looks for new files.
     fn list<S: JournalSink>(&mut self, now: Instant, sink: &mut S) {
         self.next_list = now + LIST_EVERY;
+        self.numberings.values_mut().for_each(|numbering| numbering.listed_up_to = numbering.up_to);
         let mut problems = Vec::new();
         let mut listed = listing::list(&self.config.root, &mut |path, error| {
             // A node without a journal has no such folder.
@@ -182,6 +183,8 @@ impl JournalTail {
             // It is just being made.
             return Ok(None);
         }
+        // It may have been shorter when it was opened.
+        let section = section.grown()?;
         let header = header(&section)?;
         let numbering = self.numberings.get(&header.seqnum_id);
         let is_over = header.is_archived || listed.path.to_string_lossy().ends_with('~');
@@ -230,7 +233,7 @@ impl JournalTail {
         for file in &mut self.files {
             if let (Ok(header), Some(numbering)) = (header(&file.section), self.numberings.get_mut(&file.seqnum_id)) {
                 numbering.up_to = numbering.up_to.max(header.last_seqnum);
-                file.now = (header.last_seqnum, header.is_archived);
+                file.now = Written::of(&header);
             }
         }
         let mut behind: HashMap<[u8; 16], usize> = HashMap::new();
@@ -255,20 +258,19 @@ impl JournalTail {
     /// Reads a turn of one numbering; whether there is more.
     fn read<S: JournalSink>(&mut self, id: [u8; 16], now: Instant, sink: &mut S) -> bool {
         let before = self.numberings.get(&id).map_or(0, |numbering| numbering.next);
-        let mut has_looked = self.next_list > now + LIST_EVERY / 2;
         let mut reads_on = true;
         self.frames.clear();
         let mut passed = 0;
         while self.frames.len() < TURN_BYTES && passed < TURN_BYTES {
             let Some(numbering) = self.numberings.get(&id) else { break };
-            let (next, up_to) = (numbering.next, numbering.up_to.min(numbering.not_open_from.saturating_sub(1)));
+            let (next, listed_up_to) = (numbering.next, numbering.listed_up_to);
+            let up_to = numbering.up_to.min(numbering.not_open_from.saturating_sub(1));
             let Some((at, seqnum)) = self.earliest(id).filter(|(_, seqnum)| *seqnum <= up_to) else {
                 reads_on = false;
                 break;
             };
-            if next > 0 && seqnum > next && !has_looked {
-                // The entries between may stand in a file that was made since.
-                has_looked = true;
+            if (next == 0 || seqnum > next) && seqnum > listed_up_to {
+                // The entries before it may stand in a file that was made since.
                 self.list(now, sink);
                 self.refresh(sink);
                 continue;
@@ -310,7 +312,7 @@ impl JournalTail {
         let mut behind: HashMap<[u8; 16], (u64, usize)> = HashMap::new();
         for file in &mut self.files {
             if let Ok(header) = header(&file.section) {
-                file.now = (header.last_seqnum, header.is_archived);
+                file.now = Written::of(&header);
                 let next = self.numberings.get(&file.seqnum_id).map_or(0, |numbering| numbering.next);
                 let bytes = file.behind(&header, next);
                 let (all, files) = behind.entry(file.seqnum_id).or_default();

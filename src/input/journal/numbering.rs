@@ -15,6 +15,8 @@ pub(super) struct Numbering {
     pub(super) next: u64,
     /// Numbers up to here were given out when the files were looked at.
     pub(super) up_to: u64,
+    /// All files in which entries up to here stand had been made when they were listed last.
+    pub(super) listed_up_to: u64,
     /// Those from here on stand in files that are not open yet, as there are too many.
     pub(super) not_open_from: u64,
     /// Bytes of entries that were given since the start.
@@ -27,7 +29,17 @@ pub(super) struct Numbering {
 impl Numbering {
     /// Before its first entry. The numbers are those of its source and of its file.
     pub(super) fn new((source, file): (u32, u32), next: u64, followed: FollowedFile, now: Instant) -> Numbering {
-        Numbering { source, file, next, up_to: 0, not_open_from: u64::MAX, given: 0, caught_up: now, followed }
+        Numbering {
+            source,
+            file,
+            next,
+            up_to: 0,
+            listed_up_to: 0,
+            not_open_from: u64::MAX,
+            given: 0,
+            caught_up: now,
+            followed,
+        }
     }
 
     /// What can be said of it, where so many bytes of so many files are not read yet.

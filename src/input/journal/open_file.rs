@@ -16,6 +16,21 @@ use crate::files::section::Section;
 /// A file in which nothing was new for so many looks gives back the memory that reading it takes.
 const QUIET_LOOKS: u8 = 50;
 
+/// How far a file is written, as its header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    last_seqnum: u64,
+    /// journald gives an entry its number before the entry is whole, and counts it behind that: both are to be compared.
+    entries: u64,
+    is_archived: bool,
+}
+
+impl Written {
+    pub(super) fn of(header: &Header) -> Written {
+        Written { last_seqnum: header.last_seqnum, entries: header.entries, is_archived: header.is_archived }
+    }
+}
+
 /// A file that is open.
 pub(super) struct OpenFile {
     pub(super) id: FileId,
@@ -27,10 +42,10 @@ pub(super) struct OpenFile {
     /// It was listed the last time.
     pub(super) is_there: bool,
     pub(super) cursor: Option<Box<Cursor>>,
-    /// The number of its last entry, and whether it was archived, when it was read last.
-    seen: Option<(u64, bool)>,
-    /// The same as its header says now.
-    pub(super) now: (u64, bool),
+    /// What was written when it was read last.
+    seen: Option<Written>,
+    /// What is written by now.
+    pub(super) now: Written,
     /// How often in a row nothing was new.
     quiet: u8,
 }
@@ -46,7 +61,7 @@ impl OpenFile {
             is_there: true,
             cursor: None,
             seen: None,
-            now: (header.last_seqnum, header.is_archived),
+            now: Written::of(header),
             quiet: 0,
         }
     }
@@ -67,10 +82,10 @@ impl OpenFile {
             }
             None => self.cursor.insert(Box::new(Cursor::open(self.section.clone(), from)?)),
         };
-        self.seen = Some(cursor.seen());
+        self.seen = Some(Written::of(cursor.header()));
         let is_behind = cursor.peek().is_some();
         self.quiet = if is_behind { 0 } else { self.quiet.saturating_add(1) };
-        if self.quiet > QUIET_LOOKS && !self.now.1 {
+        if self.quiet > QUIET_LOOKS && !self.now.is_archived {
             self.cursor = None;
         }
         Ok(is_behind)

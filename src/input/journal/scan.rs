@@ -27,9 +27,8 @@ impl Scan {
         Scan { at, seqnum, is_lost: false }
     }
 
-    /// The place of the next entry.
-    pub(super) fn next(&mut self, file: &mut JournalFile) -> Option<u64> {
-        let end = file.end();
+    /// The place of the next entry, among the objects that end here at the latest.
+    pub(super) fn next(&mut self, file: &mut JournalFile, end: u64) -> Option<u64> {
         while self.at + OBJECT_BYTES as u64 <= end {
             let at = self.at;
             let Some(object) = file.object(at) else {

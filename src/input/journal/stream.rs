@@ -117,7 +117,10 @@ impl JournalStream {
     /// The place of the next entry; `None` at the end.
     fn next_place(&mut self) -> Option<u64> {
         let next = match &mut self.places {
-            Places::Scan(scan) => return scan.next(&mut self.file),
+            Places::Scan(scan) => {
+                let end = self.file.end();
+                return scan.next(&mut self.file, end);
+            }
             Places::Chosen(places) => return places.next(),
             // What is written now may be in the list and not whole.
             Places::All(_) if self.file.header.is_online && self.met >= self.file.header.entries => return None,
@@ -128,7 +131,8 @@ impl JournalStream {
             Ok(None) if self.met >= self.file.header.entries => None,
             Ok(None) | Err(Broken) => {
                 let mut scan = Scan::new(self.last.0, self.last.1);
-                let place = scan.next(&mut self.file);
+                let end = self.file.end();
+                let place = scan.next(&mut self.file, end);
                 self.places = Places::Scan(scan);
                 place
             }

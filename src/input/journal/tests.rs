@@ -1,7 +1,7 @@
 //! The follower on files of its own: how far it is, and entries of damaged files.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::start::{JournalStart, StartTime};
 use crate::files::followed::{FollowedFile, Place};
 use crate::input::read::Chunk;
 use crate::input::tail::sink::{FileFacts, Loss, Notice, SourceFacts, TailSink};
-use spanline_parsers::journal_file::{HEADER_BYTES, Header};
+use spanline_parsers::journal_file::{HEADER_BYTES, Header, Kind, OBJECT_BYTES, Object};
 use spanline_parsers::journal_frames as frames;
 
 /// The numbers of the entries that were given, and how many are lost.
@@ -20,11 +20,17 @@ struct Given {
     numbers: Vec<u64>,
     lost: u64,
     notices: usize,
+    /// What is written while a source begins.
+    as_it_begins: Option<(PathBuf, Vec<u8>)>,
 }
 
 impl TailSink for Given {
     fn known_file(&mut self, _: usize, _: Option<u32>) {}
-    fn source_begins(&mut self, _: u32, _: &SourceFacts<'_>) {}
+    fn source_begins(&mut self, _: u32, _: &SourceFacts<'_>) {
+        if let Some((path, bytes)) = self.as_it_begins.take() {
+            fs::write(path, bytes).unwrap();
+        }
+    }
     fn file_begins(&mut self, _: u32, _: u32, _: &FileFacts<'_>) {}
     fn chunk(&mut self, _: u32, _: u32, chunk: &Chunk<'_>) {
         let mut rest = chunk.bytes;
@@ -99,8 +105,7 @@ fn how_far_it_is_behind_is_told_by_what_its_files_say() {
     assert!(source.read > 10_000 && source.family == path, "{source:?}");
     // More is written, and not read yet.
     let caught_up = Instant::now();
-    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
-    std::io::Write::write_all(&mut file, &sample()).unwrap();
+    write(&path, &sample());
     let behind = tail.sources().remove(0);
     let all = Header::parse(&sample()[..HEADER_BYTES]).unwrap();
     // Most of the file but for its hash tables.
@@ -131,6 +136,134 @@ fn a_time_to_begin_at_is_found_in_all_files_of_a_numbering() {
     let inside = begins(header.realtime.0 + 1).unwrap();
     assert!((2..400).contains(&inside), "{inside}");
     assert_eq!(begins(header.realtime.1 + 1), None, "what is there came before");
+}
+
+/// Entries behind the first so many have so much higher numbers.
+fn numbered(mut bytes: Vec<u8>, from: u64, more: u64) -> Vec<u8> {
+    let header = Header::parse(&bytes[..HEADER_BYTES]).unwrap();
+    let mut add = |at: usize| {
+        let number = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+        if number > from {
+            bytes[at..at + 8].copy_from_slice(&(number + more).to_le_bytes());
+        }
+    };
+    [160, 168].into_iter().for_each(&mut add);
+    entries(&header, &sample()).into_iter().for_each(|at| add(at + 16));
+    bytes
+}
+
+/// Where the entries of a file stand.
+fn entries(header: &Header, bytes: &[u8]) -> Vec<usize> {
+    let (mut at, mut entries) = (header.first_object as usize, Vec::new());
+    while at + OBJECT_BYTES <= header.end as usize
+        && let Some(object) = Object::parse(&bytes[at..])
+    {
+        if object.kind == Kind::Entry {
+            entries.push(at);
+        }
+        at += object.size.next_multiple_of(8) as usize;
+    }
+    entries
+}
+
+/// Writes into a file that is there, or makes it.
+fn write(path: &Path, bytes: &[u8]) {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).unwrap();
+    std::io::Write::write_all(&mut file, bytes).unwrap();
+}
+
+#[test]
+fn a_file_that_was_shorter_when_it_was_opened_is_read_to_its_end_after_a_quiet_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, all) = (folder.path().join("system.journal"), sample());
+    let header = Header::parse(&all[..HEADER_BYTES]).unwrap();
+    let mut start = with(all.clone(), 100);
+    start.truncate(entries(&header, &all)[120]);
+    write(&path, &start);
+    let (mut tail, mut given) = (tail(folder.path(), JournalStart::Beginning), Given::default());
+    let mut now = Instant::now();
+    for _ in 0..100 {
+        now += Duration::from_millis(100);
+        tail.turn(now, &mut given);
+    }
+    assert_eq!(given.numbers.len(), 100);
+    write(&path, &with(all, 400));
+    while tail.turn(now + Duration::from_millis(100), &mut given) {}
+    assert_eq!((given.numbers, given.lost), ((1..=400).collect(), 0));
+}
+
+#[test]
+fn an_entry_that_has_its_number_before_it_is_whole_comes_once_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("system.journal");
+    write(&path, &with(sample(), 100));
+    let (mut tail, mut given) = (tail(folder.path(), JournalStart::Beginning), Given::default());
+    read(&mut tail, &mut given);
+    let mut between = with(sample(), 101);
+    between[152..160].copy_from_slice(&100_u64.to_le_bytes());
+    write(&path, &between);
+    read(&mut tail, &mut given);
+    assert_eq!(given.numbers.len(), 100);
+    write(&path, &with(sample(), 101));
+    read(&mut tail, &mut given);
+    assert_eq!((given.numbers, given.lost), ((1..=101).collect(), 0));
+}
+
+#[test]
+fn entries_of_a_file_that_was_made_since_files_were_listed_come_before_those_that_were_written_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // Of its entries the first 100 are numbered on from 1, and the others from 501 on.
+    let system = numbered(sample(), 100, 400);
+    write(&path("system.journal"), &with(system.clone(), 100));
+    let (mut tail, mut given) = (tail(folder.path(), JournalStart::Beginning), Given::default());
+    let now = Instant::now();
+    tail.turn(now, &mut given);
+    assert_eq!(given.numbers.len(), 100);
+    write(&path("user-1000.journal"), &numbered(sample(), 0, 100));
+    write(&path("system.journal"), &system);
+    // Files are not to be listed again yet.
+    while tail.turn(now + Duration::from_millis(100), &mut given) {}
+    assert_eq!((given.numbers, given.lost), ((1..=800).collect(), 0));
+}
+
+#[test]
+fn entries_of_a_file_that_is_made_while_a_journal_begins_come_before_those_that_were_written_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write(&path("system.journal"), &[0; 1000]);
+    write(&path("user-1000.journal"), &numbered(sample(), 0, 400));
+    let mut given = Given { as_it_begins: Some((path("system.journal"), sample())), ..Given::default() };
+    let mut tail = tail(folder.path(), JournalStart::Beginning);
+    read(&mut tail, &mut given);
+    assert_eq!((given.numbers, given.lost), ((1..=800).collect(), 0));
+}
+
+#[test]
+fn what_is_written_behind_damage_is_found_while_the_file_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("system.journal");
+    let mut damaged = sample();
+    let header = Header::parse(&damaged[..HEADER_BYTES]).unwrap();
+    let entries = entries(&header, &damaged);
+    // The first array of places, and an entry: it is searched for behind all others that are counted.
+    let array = header.entry_array as usize;
+    damaged[array..array + 16].fill(0xff);
+    damaged[entries[50]..entries[50] + 16].fill(0xff);
+    let growing = |entries: &[usize], whole: usize| {
+        let mut bytes = with(damaged.clone(), whole as u64);
+        bytes[136..144].copy_from_slice(&(entries[whole - 1] as u64).to_le_bytes());
+        // What is not written yet.
+        bytes.get_mut(entries[whole]..).into_iter().for_each(|rest| rest.fill(0));
+        bytes
+    };
+    write(&path, &growing(&entries, 100));
+    let (mut tail, mut given) = (tail(folder.path(), JournalStart::Beginning), Given::default());
+    read(&mut tail, &mut given);
+    assert_eq!(given.numbers.len(), 99);
+    write(&path, &growing(&entries, 300));
+    read(&mut tail, &mut given);
+    assert_eq!(given.numbers.len(), 299);
 }
 
 mod random {
