@@ -66,7 +66,12 @@ impl Marks {
 
     /// The hash of all bytes, of a file that was read to its end; 0 if it had none.
     pub fn whole(&self) -> u64 {
-        self.unfinished.or(self.list.last().copied()).map_or(0, |mark| mark.hash)
+        self.end().map_or(0, |mark| mark.hash)
+    }
+
+    /// The last one.
+    pub fn end(&self) -> Option<Mark> {
+        self.unfinished.or(self.list.last().copied())
     }
 
     /// Sets the greatest number of marks.

@@ -6,7 +6,9 @@
 //! A container that may write below /var/log can plant links there: one is followed only to what lies under the given
 //! folders, or where kubelet's own links lead. What the user names himself may lie anywhere.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,11 +16,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::FileType;
+
+use super::folder::Folder;
 use super::journal::query::JournalQuery;
 use super::journal::stream::JournalStream;
 use super::names::{by_number, reason_to_leave_out, severities};
 use super::open::{self, Counted, Expected};
-use super::sniff::Sniffed;
+use super::sniff::{Content, Sniffed};
 use crate::files::identity::FileId;
 use crate::files::section::Section;
 use crate::unpack::unpacked_sized;
@@ -57,6 +62,8 @@ pub struct FoundFile {
     pub journal: Option<Arc<JournalQuery>>,
     /// What its first bytes tell, once they were looked at.
     pub sniffed: Option<Box<Sniffed>>,
+    /// What all of it is, if it is so short that a look at its first bytes showed that.
+    pub content: Option<Content>,
 }
 
 impl FoundFile {
@@ -120,6 +127,7 @@ impl FoundFile {
 
     /// It stands there.
     pub fn read_from(&mut self, section: Section) {
+        self.content = None;
         self.size = section.length;
         self.section = Some(section);
     }
@@ -135,6 +143,7 @@ impl FoundFile {
             named: false,
             journal: None,
             sniffed: None,
+            content: None,
             ..self.clone()
         }
     }
@@ -193,13 +202,16 @@ fn find_within(paths: &[PathBuf], skip: &[PathBuf], roots: &[PathBuf]) -> Found 
         }
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
-                walk.folder(path, &place(path), &path.to_string_lossy(), DEPTH_MAX);
+                walk.folder(Folder::open(path), path, &place(path), &path.to_string_lossy(), DEPTH_MAX);
             }
             // Everything is read twice, which a pipe does not allow.
             Ok(metadata) if !metadata.is_file() => {
                 walk.found.errors.push((path.clone(), io::Error::other("is no regular file (convert reads pipes)")));
             }
-            Ok(metadata) => walk.file(path, place(path), path.to_string_lossy().into_owned(), &metadata, true),
+            Ok(metadata) => {
+                let found = (metadata.len(), FileId::of(&metadata));
+                walk.file(path.clone(), place(path), path.to_string_lossy().into_owned(), found, true);
+            }
             Err(error) => walk.found.errors.push((path.clone(), error)),
         }
     }
@@ -223,50 +235,52 @@ struct Walk {
     /// Which of the given paths is walked.
     given: usize,
     /// Canonical path → index in `found.files`.
-    known: HashMap<PathBuf, usize>,
+    known: HashMap<OsString, usize>,
     links: Vec<(PathBuf, PathBuf, String, usize)>,
     /// Canonical paths of files left out by name: links to them are left out, too.
-    refused: HashSet<PathBuf>,
+    refused: HashSet<OsString>,
 }
 
 impl Walk {
     /// `place`: where the folder lies, whatever links lead to it.
-    fn folder(&mut self, folder: &Path, place: &Path, shown: &str, depth: usize) {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) => return self.found.errors.push((folder.into(), error)),
+    fn folder(&mut self, opened: io::Result<Folder>, path: &Path, place: &Path, shown: &str, depth: usize) {
+        let mut folder = match opened {
+            Ok(folder) => folder,
+            Err(error) => return self.found.errors.push((path.into(), error)),
         };
         let mut names = Vec::new();
-        for entry in entries {
-            match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
+        for entry in folder.entries() {
+            match entry {
                 Ok(named) => names.push(named),
-                Err(error) => self.found.errors.push((folder.into(), error)),
+                Err(error) => self.found.errors.push((path.into(), error)),
             }
         }
         // Restarts and rotations are counted: 2.log comes before 10.log.
         names.sort_by(|(a, _), (b, _)| by_number(a.as_encoded_bytes(), b.as_encoded_bytes()));
         let siblings = severities(names.iter().map(|(name, _)| name.to_string_lossy()));
-        for (name, kind) in names {
-            let (path, place) = (folder.join(&name), place.join(&name));
-            let name = name.to_string_lossy();
+        for (os_name, kind) in names {
+            let (path, place) = (path.join(&os_name), place.join(&os_name));
+            let name = os_name.to_string_lossy();
             // Exactly as much room as it takes: there may be very many.
             let shown = [shown.trim_end_matches('/'), "/", &name].concat();
             match kind {
-                _ if kind.is_dir() && self.is_own(&place) => self.leave_out(OWN_FOLDER, shown),
-                _ if kind.is_dir() && depth > 0 => self.folder(&path, &place, &shown, depth - 1),
-                _ if kind.is_dir() => self.leave_out("folders nested too deep", shown),
-                _ if kind.is_symlink() => self.link(path, shown),
-                _ if !kind.is_file() => self.leave_out("not a regular file", shown),
-                _ => match (reason_to_leave_out(&name, &siblings), fs::symlink_metadata(&path)) {
+                FileType::Directory if self.is_own(&place) => self.leave_out(OWN_FOLDER, shown),
+                FileType::Directory if depth > 0 => {
+                    self.folder(folder.below(&os_name), &path, &place, &shown, depth - 1);
+                }
+                FileType::Directory => self.leave_out("folders nested too deep", shown),
+                FileType::Symlink => self.link(path, shown),
+                FileType::RegularFile => match (reason_to_leave_out(&name, &siblings), folder.file(&os_name)) {
                     (Some(reason), _) => {
                         self.leave_out(reason, shown);
-                        self.refused.insert(place);
+                        self.refused.insert(place.into());
                     }
                     // Another thing has come in its place.
-                    (None, Ok(metadata)) if !metadata.is_file() => self.leave_out("not a regular file", shown),
-                    (None, Ok(metadata)) => self.file(&path, place, shown, &metadata, false),
+                    (None, Ok(None)) => self.leave_out("not a regular file", shown),
+                    (None, Ok(Some((size, id)))) => self.file(path, place, shown, (size, Some(id)), false),
                     (None, Err(error)) => self.found.errors.push((path, error)),
                 },
+                _ => self.leave_out("not a regular file", shown),
             }
         }
     }
@@ -296,6 +310,7 @@ impl Walk {
             roots: Arc::default(),
             journal: None,
             sniffed: None,
+            content: None,
         });
     }
 
@@ -303,25 +318,26 @@ impl Walk {
         self.folders.iter().any(|folder| place.starts_with(folder))
     }
 
-    fn file(&mut self, path: &Path, place: PathBuf, shown: String, metadata: &Metadata, named: bool) {
+    /// `size`, `id`: of what was found there.
+    fn file(&mut self, path: PathBuf, place: PathBuf, shown: String, (size, id): (u64, Option<FileId>), named: bool) {
         if self.skip.contains(&place) {
             return self.leave_out("read as something else in this run", shown);
         }
         if self.is_own(&place) {
             if named {
-                self.found.errors.push((path.into(), io::Error::other(format!("{OWN_FOLDER}; it was left out"))));
+                self.found.errors.push((path, io::Error::other(format!("{OWN_FOLDER}; it was left out"))));
             }
             return self.leave_out(OWN_FOLDER, shown);
         }
-        if self.known.contains_key(&place) {
-            return self.leave_out("read already under another name", shown);
-        }
-        self.known.insert(place, self.found.files.len());
+        match self.known.entry(place.into_os_string()) {
+            Entry::Occupied(_) => return self.leave_out("read already under another name", shown),
+            Entry::Vacant(place) => place.insert(self.found.files.len()),
+        };
         self.found.files.push(FoundFile {
-            path: path.into(),
+            path,
             shown,
-            size: metadata.len(),
-            id: FileId::of(metadata),
+            size,
+            id,
             section: None,
             given: self.given,
             linked_as: Vec::new(),
@@ -329,6 +345,7 @@ impl Walk {
             roots: if named { Arc::default() } else { self.roots.clone() },
             journal: None,
             sniffed: None,
+            content: None,
         });
     }
 
@@ -340,17 +357,20 @@ impl Walk {
         for (target, path, shown, given) in std::mem::take(&mut self.links) {
             self.given = given;
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            match self.known.get(&target) {
+            match self.known.get(target.as_os_str()) {
                 Some(at) => {
                     self.found.files[*at].linked_as.push(name);
                     self.leave_out("link to a file that is read under its own name", shown);
                 }
-                None if self.refused.contains(&target) => self.leave_out("link to a file that is left out", shown),
+                None if self.refused.contains(target.as_os_str()) => {
+                    self.leave_out("link to a file that is left out", shown)
+                }
                 None => match fs::metadata(&target) {
                     Ok(metadata) => {
                         let before = self.found.files.len();
                         // The link may be set elsewhere meanwhile: its target is what was looked at.
-                        self.file(&target, target.clone(), shown, &metadata, false);
+                        let of_target = (metadata.len(), FileId::of(&metadata));
+                        self.file(target.clone(), target, shown, of_target, false);
                         if let Some(file) = self.found.files.get_mut(before) {
                             file.linked_as.push(name);
                         }

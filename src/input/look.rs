@@ -7,7 +7,7 @@ use std::io::{self, Read};
 
 use super::discover::FoundFile;
 use super::names;
-use super::sniff::{self, SNIFF_BYTES, Sniffed};
+use super::sniff::{self, Content, SNIFF_BYTES, Sniffed};
 use crate::unpack::{is_plain, unpacked};
 
 /// A tar's blocks.
@@ -44,7 +44,10 @@ impl Looker {
         if is_packed && (file.named || is_named_as_archive(&file.shown)) && is_header(self.plain.bytes()) {
             return Some(Layout::Compressed);
         }
-        file.sniffed = Some(Box::new(self.sniff(file, is_packed)));
+        let sniffed = self.sniff(file, is_packed);
+        let is_read_so = !is_packed && !sniffed.is_journal;
+        file.content = Some(&self.packed).filter(|_| is_read_so).and_then(Beginning::content);
+        file.sniffed = Some(Box::new(sniffed));
         None
     }
 
@@ -83,6 +86,8 @@ impl Looker {
 struct Beginning {
     room: Vec<u8>,
     filled: usize,
+    /// There is nothing behind it.
+    is_all: bool,
 }
 
 impl Beginning {
@@ -90,8 +95,12 @@ impl Beginning {
         &self.room[..self.filled]
     }
 
+    fn content(&self) -> Option<Content> {
+        self.is_all.then(|| Content::of(self.bytes()))
+    }
+
     fn clear(&mut self) {
-        self.filled = 0;
+        (self.filled, self.is_all) = (0, false);
     }
 
     /// Reads up to an error.
@@ -99,7 +108,10 @@ impl Beginning {
         self.room.resize(SNIFF_BYTES, 0);
         while self.filled < self.room.len() {
             match input.read(&mut self.room[self.filled..]) {
-                Ok(0) => break,
+                Ok(0) => {
+                    self.is_all = true;
+                    break;
+                }
                 Ok(got) => self.filled += got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,

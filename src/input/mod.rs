@@ -6,6 +6,7 @@ pub mod archive;
 pub mod config;
 pub mod content;
 pub mod discover;
+mod folder;
 mod guess;
 pub mod journal;
 mod look;

@@ -2,10 +2,13 @@
 //!
 //! In go bytes without their compression, out comes [`Sniffed`]. Nothing is opened or read here, and records are not made.
 
+use std::hash::Hasher;
+
 use spanline_parsers::detect::{self, Expect};
 use spanline_parsers::journal_blocks::{self, Detected, Form};
 use spanline_parsers::wrapper::loki;
 use spanline_parsers::{Entry, Time};
+use twox_hash::XxHash64;
 
 use super::content;
 use super::journal::stream;
@@ -35,6 +38,28 @@ pub struct Sniffed {
     pub is_kubernetes_audit: bool,
     /// The times of its first lines.
     pub times: SampleTimes,
+}
+
+/// What all of a short file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Its bytes, and one more for the line feed that its last line may still lack.
+    pub end: u64,
+    /// XXH64 of these, with the seed 0.
+    pub hash: u64,
+}
+
+impl Content {
+    /// Of a file with these bytes.
+    pub fn of(bytes: &[u8]) -> Content {
+        let mut hasher = XxHash64::with_seed(0);
+        hasher.write(bytes);
+        let is_open = bytes.last().is_some_and(|last| *last != b'\n');
+        if is_open {
+            hasher.write(b"\n");
+        }
+        Content { end: bytes.len() as u64 + u64::from(is_open), hash: hasher.finish() }
+    }
 }
 
 impl Sniffed {

@@ -12,11 +12,13 @@ use std::sync::atomic::Ordering;
 use super::given_spans::{Given, GivenSpans};
 use crate::checkpoint::acknowledged::Acknowledged;
 use crate::checkpoint::followed_files::KnownFiles;
+use crate::checkpoint::marks::Mark;
 use crate::checkpoint::recognise;
 use crate::checkpoint::source_files::SourceFiles;
 use crate::correlate::Correlator;
 use crate::export::linker::Linker;
 use crate::export::select::{TraceId, TracesWithErrors, Window};
+use crate::input::sniff::Content;
 use crate::input::sources::Source;
 use crate::reading::source::Reading;
 use crate::reading::source_records::SourceRecords;
@@ -106,11 +108,27 @@ impl Run<'_> {
 /// Finds out which of the files that earlier runs sent the files of a source are.
 pub(super) fn recognise(source: &Source, acknowledged: &Acknowledged, reading: &Reading<'_>) -> SourceFiles {
     let mut buffer = reading.take_buffer();
-    let open = |at: usize| source.files[at].open(None);
     let stop = || reading.stop.load(Ordering::Relaxed);
-    let known = recognise::recognise(&source.writer, source.files.len(), &open, acknowledged, &mut buffer, &stop);
+    let known = recognise::recognise(&source.writer, &FilesOf(source), acknowledged, &mut buffer, &stop);
     reading.keep_buffer(buffer);
     SourceFiles::new(known)
+}
+
+/// The files of a source, for being recognised.
+struct FilesOf<'s>(&'s Source);
+
+impl recognise::Files for FilesOf<'_> {
+    fn count(&self) -> usize {
+        self.0.files.len()
+    }
+
+    fn open(&self, at: usize) -> io::Result<Box<dyn io::Read + Send>> {
+        self.0.files[at].open(None)
+    }
+
+    fn end(&self, at: usize) -> Option<Mark> {
+        self.0.files[at].content.map(|Content { end, hash }| Mark { at: end, hash })
+    }
 }
 
 /// Shows each record to the correlator.
@@ -123,3 +141,20 @@ impl RecordSink for Observer<'_> {
 }
 
 impl SourceSink for Observer<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::marks::{Marks, Running};
+
+    #[test]
+    fn the_end_of_a_short_file_is_the_same_whether_it_was_looked_at_or_read() {
+        for text in ["one\n", "one\nhal", "\n", "x", "one\ntwo\nthree\n"] {
+            let (mut running, mut marks) = (Running::default(), Marks::default());
+            running.feed(text.as_bytes(), &mut marks);
+            running.finish(&mut marks);
+            let Content { end, hash } = Content::of(text.as_bytes());
+            assert_eq!(marks.end(), Some(Mark { at: end, hash }), "{text:?}");
+        }
+    }
+}

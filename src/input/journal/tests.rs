@@ -280,11 +280,15 @@ mod random {
 
     /// A sample with bytes changed, counted from its end, or cut.
     fn damaged(changes: &[(usize, u8)], header: &[(usize, u8)], cut: Option<usize>) -> Vec<u8> {
-        let mut bytes = sample();
-        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        // What was not used yet is left out: it takes time to write.
+        static USED: LazyLock<Vec<u8>> = LazyLock::new(|| {
+            let mut bytes = sample();
+            bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1);
+            bytes
+        });
+        let (mut bytes, used) = (USED.clone(), USED.len());
         changes.iter().for_each(|(at, byte)| bytes[used - 1 - at] = *byte);
         header.iter().for_each(|(at, byte)| bytes[*at] = *byte);
-        // What was not used yet is left out: it takes time to write.
         bytes.truncate(cut.map_or(used, |cut| used - cut));
         bytes
     }

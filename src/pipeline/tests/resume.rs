@@ -243,6 +243,7 @@ impl World {
                 roots: Arc::new([]),
                 journal: None,
                 sniffed: None,
+                content: None,
             }
         };
         let files = self.files.iter().enumerate().map(file).collect();
