@@ -24,7 +24,7 @@ pub use connect::{DestinationArgs, TraceStoreArgs};
 pub use convert::{ConvertArgs, FromFormat, ToFormat};
 pub use explain::ExplainArgs;
 pub use input::InputArgs;
-pub use score::ScoreArgs;
+pub use score::{ScoreArgs, ScoreBy};
 pub use values::{parse_bytes, parse_duration};
 
 /// Plain logs, lined up with the traces they belong to.

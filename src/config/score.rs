@@ -1,7 +1,7 @@
 //! The configuration of `score`.
 
 use super::error::ConfigError;
-use crate::cli::ScoreArgs;
+use crate::cli::{ScoreArgs, ScoreBy};
 use crate::commands::score::ScoreConfig;
 
 /// The configuration of `score`.
@@ -15,6 +15,7 @@ pub fn score(args: &ScoreArgs) -> Result<ScoreConfig, ConfigError> {
         truth: args.truth.clone(),
         links: args.links.clone(),
         json: args.json,
+        by_kind: args.by == Some(ScoreBy::Kind),
         min_precision: args.min_precision,
         min_recall: args.min_recall,
     })

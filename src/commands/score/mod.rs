@@ -1,9 +1,11 @@
 //! How good the links are: a links file against the truth.
 //!
 //! In go the truth, one row for every physical line, and a links file, one row for every record; out comes a [`Score`]:
-//! counts by producer, by method and by class of lines, and how often links of each confidence were right. It judges
-//! links only: nothing here knows how they were made.
+//! counts by producer, by method and by class of lines, how often links of each confidence were right, and which kinds of
+//! lines have most faults, for which the lines themselves are read. It judges links only: nothing here knows how they were made.
 
+mod judged;
+mod kinds;
 mod rows;
 mod table;
 mod tally;
@@ -11,8 +13,12 @@ mod tally;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use kinds::JudgedRecords;
+
+pub use judged::Tally;
+pub use kinds::{Kind, Kinds, LineAt, NotRead};
 pub use rows::ScoreError;
-pub use tally::{Bucket, Score, Tally};
+pub use tally::{Bucket, Score};
 
 /// What `score` does.
 #[derive(Debug, Clone)]
@@ -23,6 +29,8 @@ pub struct ScoreConfig {
     pub links: PathBuf,
     /// One JSON object instead of tables.
     pub json: bool,
+    /// The kinds of lines are told, too.
+    pub by_kind: bool,
     /// Trace precision over all lines, below which the exit code is 1.
     pub min_precision: Option<f64>,
     /// Trace recall over all lines, below which the exit code is 1.
@@ -51,8 +59,15 @@ pub fn run(config: &ScoreConfig, output: &mut impl Write) -> Result<Vec<String>,
 pub fn score(config: &ScoreConfig) -> Result<Score, ScoreError> {
     let mut truth = rows::Truth::read(&config.truth)?;
     let mut score = Score::default();
-    rows::each_link(&config.links, |row| score.add_record(&mut truth, row))?;
+    let mut records = config.by_kind.then(JudgedRecords::default);
+    rows::each_link(&config.links, |row| {
+        let judged = score.add_record(&mut truth, row);
+        if let (Some(records), Some(judged)) = (&mut records, judged) {
+            records.add(row, judged);
+        }
+    })?;
     score.add_rest(&truth);
+    score.kinds = records.map(JudgedRecords::into_kinds);
     Ok(score)
 }
 

@@ -4,7 +4,12 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::tally::{Bucket, Score, Tally};
+use super::judged::Tally;
+use super::kinds::{Kind, Kinds, LineAt, NotRead};
+use super::tally::{Bucket, Score};
+
+/// Kinds of lines that the tables show; JSON has all.
+const KINDS_SHOWN: usize = 30;
 
 /// name, then counts, then shares
 const HEADING: [&str; 13] = [
@@ -46,6 +51,30 @@ pub(super) fn write_text(score: &Score, out: &mut impl Write) -> io::Result<()> 
         if count > 0 {
             writeln!(out, "{count} {what}")?;
         }
+    }
+    score.kinds.iter().try_for_each(|kinds| write_kinds(out, kinds))
+}
+
+fn write_kinds(out: &mut impl Write, kinds: &Kinds) -> io::Result<()> {
+    let with_faults = kinds.kinds.iter().filter(|kind| kind.faults() > 0);
+    writeln!(out)?;
+    writeln!(out, "{:>9} {:>9} {:>9} {:>9} {:>9}  kind", "lines", "missed", "wrong", "false", "inexact")?;
+    for kind in with_faults.clone().take(KINDS_SHOWN) {
+        let Tally { lines, missed, wrong, false_links, .. } = kind.tally;
+        let inexact = kind.inexact_lines();
+        let writer = if kind.writer.is_empty() { "-" } else { &kind.writer };
+        writeln!(out, "{lines:>9} {missed:>9} {wrong:>9} {false_links:>9} {inexact:>9}  {writer}: {}", kind.text)?;
+        if let Some(LineAt { file, line }) = kind.example() {
+            writeln!(out, "{:>51}  {file}:{line}", "")?;
+        }
+    }
+    writeln!(out)?;
+    let left = with_faults.count().saturating_sub(KINDS_SHOWN);
+    if left > 0 {
+        writeln!(out, "{left} more kinds with fewer faults")?;
+    }
+    for NotRead { file, reason, lines } in &kinds.not_read {
+        writeln!(out, "{lines} records without their kind: {file} {reason}")?;
     }
     Ok(())
 }
@@ -114,7 +143,7 @@ pub(super) fn write_json(score: &Score, out: &mut impl Write) -> io::Result<()> 
             "stated": bucket.stated / bucket.links as f64, "observed": bucket.right as f64 / bucket.links as f64,
         })
     });
-    let whole = json!({
+    let mut whole = json!({
         "total": object(&score.total),
         "producers": producers.collect::<Vec<_>>(),
         "methods": score.methods.iter().map(|row| of_pair(row, "method")).collect::<Vec<_>>(),
@@ -124,7 +153,28 @@ pub(super) fn write_json(score: &Score, out: &mut impl Write) -> io::Result<()> 
         "not_in_links": score.not_in_links,
         "not_in_truth": score.not_in_truth,
     });
+    if let Some(kinds) = &score.kinds {
+        whole["kinds"] = kinds.kinds.iter().map(kind_object).collect();
+        let not_read = kinds.not_read.iter();
+        let row = |NotRead { file, reason, lines }: &NotRead| json!({ "file": file, "reason": reason, "lines": lines });
+        whole["kinds_not_read"] = not_read.map(row).collect();
+    }
     writeln!(out, "{whole}")
+}
+
+fn kind_object(kind: &Kind) -> Value {
+    let mut object = object(&kind.tally);
+    object.insert("writer".to_owned(), json!(kind.writer));
+    object.insert("kind".to_owned(), json!(kind.text));
+    let example = |at: &Option<LineAt>| at.as_ref().map(|at| json!({ "file": at.file, "line": at.line }));
+    let examples = json!({
+        "missed": example(&kind.missed),
+        "wrong": example(&kind.wrong),
+        "false": example(&kind.false_link),
+        "inexact": example(&kind.inexact),
+    });
+    object.insert("examples".to_owned(), examples);
+    Value::Object(object)
 }
 
 fn object(tally: &Tally) -> Map<String, Value> {

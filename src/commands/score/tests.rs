@@ -27,6 +27,7 @@ fn config(folder: &Path, truth: &[String], links: &[String]) -> ScoreConfig {
         truth: folder.join("truth.jsonl"),
         links: folder.join("links.jsonl"),
         json: false,
+        by_kind: false,
         min_precision: None,
         min_recall: None,
     };
@@ -154,4 +155,56 @@ fn files_match_by_their_last_parts_if_they_are_the_only_ones() {
     let links = ["/x/a/0.log", "0.log", "logs/b/0.log"].map(|file| link_row(file, 1, 1, None, 0.0));
     let score = score(&config(folder.path(), &truth, &links)).unwrap();
     assert_eq!((score.total.lines, score.not_in_truth, score.not_in_links), (2, 1, 0));
+}
+
+#[test]
+fn kinds_of_lines_with_most_faults_come_first_with_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = ("aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb");
+    let (orders, kubelet) = ("logs/orders.log", "logs/kubelet.log");
+    let said = "order 1 placed\norder 2 placed\nstock of 3 reserved\n at once\norder 4 placed\norder 5 paid\n";
+    std::fs::create_dir(folder.path().join("logs")).unwrap();
+    std::fs::write(folder.path().join(orders), said).unwrap();
+    let of = |name: &str| folder.path().join(name).display().to_string();
+    let truth = [
+        truth_row(orders, 1, Some((ONE, a)), "app"),
+        truth_row(orders, 2, Some((ONE, a)), "app"),
+        truth_row(orders, 3, Some((ONE, b)), "app"),
+        truth_row(orders, 5, Some((TWO, b)), "app"),
+        truth_row(orders, 6, None, "app"),
+        truth_row(kubelet, 1, None, "none"),
+    ];
+    let links = [
+        link_row(&of(orders), 1, 1, Some((ONE, a)), 0.99),
+        link_row(&of(orders), 2, 1, None, 0.0),
+        link_row(&of(orders), 3, 2, Some((ONE, a)), 0.99),
+        link_row(&of(orders), 5, 1, Some((ONE, b)), 0.99),
+        link_row(&of(orders), 6, 1, Some((ONE, b)), 0.99),
+        link_row(&of(kubelet), 1, 1, None, 0.0),
+    ];
+    let mut config = config(folder.path(), &truth, &links);
+    assert_eq!(score(&config).unwrap().kinds, None);
+    config.by_kind = true;
+    let Kinds { kinds, not_read } = score(&config).unwrap().kinds.unwrap();
+    let shown: Vec<_> = kinds.iter().map(|kind| (kind.text.as_str(), kind.tally.lines, kind.faults())).collect();
+    assert_eq!(shown, [("order * placed", 3, 2), ("order * paid", 1, 1), ("stock of * reserved", 1, 1)]);
+    let line = |at: &Option<LineAt>| at.as_ref().map(|at| at.line);
+    assert_eq!((line(&kinds[0].missed), line(&kinds[0].wrong)), (Some(2), Some(5)));
+    assert_eq!((line(&kinds[1].false_link), line(&kinds[2].inexact)), (Some(6), Some(3)));
+    assert!(kinds.iter().all(|kind| kind.writer == "orders"));
+    // A file that is not there any more.
+    assert_eq!((not_read.len(), not_read[0].lines, &*not_read[0].file), (1, 1, &*of(kubelet)));
+    let mut text = Vec::new();
+    run(&config, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("orders: order * placed\n") && text.contains(&format!("{}:2\n", of(orders))), "{text}");
+    assert!(text.contains("1 records without their kind"), "{text}");
+    config.json = true;
+    let mut json = Vec::new();
+    run(&config, &mut json).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["kinds"][0]["kind"], "order * placed");
+    assert_eq!((&json["kinds"][0]["missed"], &json["kinds"][0]["wrong"]), (&1.into(), &1.into()));
+    assert_eq!(json["kinds"][2]["examples"]["inexact"]["line"], 3);
+    assert_eq!(json["kinds_not_read"][0]["lines"], 1);
 }

@@ -97,7 +97,7 @@ impl Node {
     pub(crate) fn score(&self) -> Result {
         let against = |truth: &Path| {
             let (truth, links) = (truth.to_owned(), self.links.clone());
-            score(&ScoreConfig { truth, links, json: false, min_precision: None, min_recall: None })
+            score(&ScoreConfig { truth, links, json: false, by_kind: false, min_precision: None, min_recall: None })
                 .expect("the truth and the links were written just now")
         };
         let unsampled = self.unsampled.as_deref().map(against).unwrap_or_default();
