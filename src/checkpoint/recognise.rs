@@ -172,7 +172,7 @@ mod tests {
 
     fn marks(bytes: &[u8]) -> Marks {
         let mut marks = Marks::default();
-        mark_all(bytes, &mut marks, &mut vec![0; 7], &|| false);
+        mark_all(bytes, &mut marks, &mut [0; 7], &|| false);
         marks
     }
 

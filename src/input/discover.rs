@@ -315,7 +315,12 @@ impl Walk {
     }
 
     fn is_own(&self, place: &Path) -> bool {
-        self.folders.iter().any(|folder| place.starts_with(folder))
+        // Both are spelled in the one way that leads there; the parts of a path take longer to look at.
+        let place = place.as_os_str().as_encoded_bytes();
+        let is_within = |folder: &[u8]| {
+            place.strip_prefix(folder).is_some_and(|rest| matches!(rest, [] | [b'/', ..]) || folder.ends_with(b"/"))
+        };
+        self.folders.iter().any(|folder| is_within(folder.as_os_str().as_encoded_bytes()))
     }
 
     /// `size`, `id`: of what was found there.

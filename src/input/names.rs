@@ -14,7 +14,10 @@ pub const REPEATS_INFO: &str = "a klog severity file whose lines stand in the IN
 /// The order of names in which runs of digits count as numbers.
 pub(super) fn by_number(a: &[u8], b: &[u8]) -> Ordering {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (mut left, mut right) = (a, b);
+    // What they have in common tells nothing, but for the digits of a number that ends differently.
+    let common = a.iter().zip(b).take_while(|(one, two)| one == two).count();
+    let start = common - digits_at_end(&a[..common]);
+    let (mut left, mut right) = (&a[start..], &b[start..]);
     loop {
         let (mine, other) = (digits(left), digits(right));
         let number = |run: &'_ [u8]| run.iter().take_while(|byte| **byte == b'0').count();
@@ -35,6 +38,10 @@ pub(super) fn by_number(a: &[u8], b: &[u8]) -> Ordering {
             return by;
         }
     }
+}
+
+fn digits_at_end(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 const BINARY_BY_NAME: &str = "binary by its name";
@@ -104,7 +111,29 @@ fn repeats_info(name: &str, siblings: &HashSet<String>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn runs_of_digits_count_as_numbers() {
+        let mut names = ["10.log", "2.log", "a10b2", "a10b10", "a9", "a", "02.log", "a010b2", "1"];
+        names.sort_by(|a, b| by_number(a.as_bytes(), b.as_bytes()));
+        assert_eq!(names, ["1", "02.log", "2.log", "10.log", "a", "a9", "a010b2", "a10b2", "a10b10"]);
+    }
+
+    proptest! {
+        /// A sort may panic where the order is none.
+        #[test]
+        fn names_are_ordered_totally(names in proptest::collection::vec("[a.019]{0,6}", 3)) {
+            let compare = |a: usize, b: usize| by_number(names[a].as_bytes(), names[b].as_bytes());
+            prop_assert_eq!(compare(0, 1), compare(1, 0).reverse());
+            prop_assert_eq!(compare(0, 1).is_eq(), names[0] == names[1]);
+            if compare(0, 1).is_le() && compare(1, 2).is_le() {
+                prop_assert!(compare(0, 2).is_le());
+            }
+        }
+    }
 
     #[test]
     fn severity_files_are_left_out_only_beside_their_info_file() {

@@ -152,12 +152,9 @@ fn source(
     said: &dyn Fn(&FoundFile) -> Option<Arc<Writer>>,
     unidentified: &mut HashMap<String, u64>,
 ) -> Source {
-    let order = |file: &FoundFile| rotation::family(file.name()).order;
-    files.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)).then_with(|| a.shown.cmp(&b.shown)));
-    // Those without a time stay where their name puts them.
-    reorder(&mut files, |(_, sniffed)| Some(((), sniffed.times.first?)));
-    // The clock may have been set back between files whose entries one journald numbered.
-    reorder(&mut files, |(_, sniffed)| sniffed.numbered);
+    if files.len() > 1 {
+        put_in_order(&mut files);
+    }
     let mut source = Source { files: Vec::with_capacity(files.len()), ..Source::default() };
     for (file, sniffed) in files {
         source.is_kubernetes_audit = sniffed.is_kubernetes_audit;
@@ -175,6 +172,16 @@ fn source(
         tell_apart(&mut source.writer, unidentified);
     }
     source
+}
+
+/// Oldest first.
+fn put_in_order(files: &mut Vec<(FoundFile, Sniffed)>) {
+    let order = |file: &FoundFile| rotation::family(file.name()).order;
+    files.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)).then_with(|| a.shown.cmp(&b.shown)));
+    // Those without a time stay where their name puts them.
+    reorder(files, |(_, sniffed)| Some(((), sniffed.times.first?)));
+    // The clock may have been set back between files whose entries one journald numbered.
+    reorder(files, |(_, sniffed)| sniffed.numbered);
 }
 
 /// Puts the files of each group in the order of their keys, on the places that the group has. `key`: its group and its key

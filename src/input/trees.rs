@@ -7,6 +7,8 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use memchr::memmem;
+
 use super::discover::{Found, FoundFile};
 
 const IN_SOSREPORT: &str = "no log by its place in a sosreport";
@@ -40,16 +42,22 @@ pub fn leave_out_others(found: &mut Found, paths: &[PathBuf]) {
 /// The folders above `sos_commands`, and those that hold a must-gather, each with a `/` at its end.
 fn roots(files: &[FoundFile]) -> (HashSet<String>, HashSet<String>) {
     let (mut sosreports, mut must_gathers) = (HashSet::new(), HashSet::new());
+    let [sos_commands, must_gather, host_logs, cluster_wide, namespaces] =
+        ["/sos_commands/", "/must-gather", "/host_service_logs/", "/cluster-scoped-resources/", "/namespaces/"]
+            .map(memmem::Finder::new);
+    let mut shown = String::new();
     for file in files.iter().filter(|file| !file.named) {
-        let shown = format!("/{}", file.shown);
-        let before = |folder: &str| shown.find(folder).map(|at| shown[1..at.max(1)].to_owned());
-        sosreports.extend(before("/sos_commands/"));
+        shown.clear();
+        shown.extend(["/", &file.shown]);
+        let before =
+            |folder: &memmem::Finder<'_>| folder.find(shown.as_bytes()).map(|at| shown[1..at.max(1)].to_owned());
+        sosreports.extend(before(&sos_commands));
         // The tool's own folder lies above that of each image.
-        let named = shown.find("/must-gather").filter(|at| shown[at + 1..].contains('/'));
+        let named = must_gather.find(shown.as_bytes()).filter(|at| shown[at + 1..].contains('/'));
         let whole = named.and_then(|at| Some(shown[1..at + 1 + shown[at + 1..].find('/')?].to_owned()));
         let by_content = || {
-            let host = before("/host_service_logs/").or_else(|| before("/cluster-scoped-resources/"));
-            host.or_else(|| shown.ends_with("/logs/current.log").then(|| before("/namespaces/"))?)
+            let host = before(&host_logs).or_else(|| before(&cluster_wide));
+            host.or_else(|| shown.ends_with("/logs/current.log").then(|| before(&namespaces))?)
         };
         must_gathers.extend(whole.or_else(by_content));
     }

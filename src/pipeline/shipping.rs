@@ -64,8 +64,9 @@ impl Shipping<'_> {
                 let (order, next, total) = (&order, &next, &total);
                 scope.spawn(move || {
                     while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let report = self.ship_source(*index, &mut shipper);
-                        total.lock().unwrap_or_else(PoisonError::into_inner).0.add(report);
+                        if let Some(report) = self.ship_source(*index, &mut shipper) {
+                            total.lock().unwrap_or_else(PoisonError::into_inner).0.add(report);
+                        }
                     }
                     shipper.flush();
                     total.lock().unwrap_or_else(PoisonError::into_inner).1.add(&shipper.counts);
@@ -104,21 +105,21 @@ impl Shipping<'_> {
         }
     }
 
-    /// Links and ships the records of a source, unless all of them were acknowledged before.
-    fn ship_source(&self, index: usize, shipper: &mut Shipper<'_, SourceStreams<'_>>) -> SourceReport {
+    /// Links and ships the records of a source; `None` if all of them were acknowledged before, and it was not read.
+    fn ship_source(&self, index: usize, shipper: &mut Shipper<'_, SourceStreams<'_>>) -> Option<SourceReport> {
         let records = &self.run.records;
         let source = &records.sources[index];
         let files = self.run.known_files(index, self.acknowledged);
         let reading = reading(source, records.reading.limits, &self.config.read.input.rules);
         if passes_over(shipper, &files, reading) {
             records.skip(index);
-            return SourceReport::default();
+            return None;
         }
         shipper.before.source_begins(&source.writer, files);
         shipper.source_begins(shipped(source));
         let report = records.give(index, shipper);
         shipper.before.source_ends(reading, report.counts.records);
-        report
+        Some(report)
     }
 
     /// The given traces with their lines on them, to the destinations that want them.
