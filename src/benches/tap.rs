@@ -270,7 +270,7 @@ struct LetsGo;
 impl Consumer for LetsGo {
     fn arrived(&self, _: Signal, request: Bytes, slot: Slot) {
         std::hint::black_box(request);
-        slot.release(None);
+        slot.release(None, None);
     }
 }
 

@@ -55,7 +55,7 @@ pub struct AgentArgs {
     /// [default: end]
     #[arg(long, value_name = "WHERE", help_heading = INPUT, hide_short_help = true)]
     pub journal_start: Option<String>,
-    /// Where logs go (repeatable): otlp=URL, or otlp as the OTEL_EXPORTER_OTLP_* variables say
+    /// Where logs go (repeatable): otlp=URL, or otlp as the OTEL_EXPORTER_OTLP_* variables say; none: lines go onto spans only
     #[arg(long, value_name = "DEST", help_heading = OUTPUT)]
     pub logs_to: Vec<String>,
     /// The folder of what must be remembered [default: /var/lib/spanline]

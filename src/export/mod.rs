@@ -21,6 +21,7 @@ mod samples;
 pub mod scope;
 pub mod select;
 pub mod sent_before;
+pub mod shipped_source;
 pub mod shipper;
 pub mod sinks;
 pub mod span_events;

@@ -3,7 +3,7 @@
 //! In go the records of one source after another, out come their streams, and what destinations have of them. What is
 //! remembered, and how, is not known here.
 
-use crate::record::{Position, Record};
+use crate::record::{Position, Receipt, Record};
 
 /// What earlier runs sent of the source that is being read.
 pub trait SentBefore {
@@ -30,8 +30,24 @@ pub trait SentBefore {
         false
     }
 
+    /// What is to come back for the current record, where that is told by whoever takes it.
+    fn outstanding(&self) -> Outstanding {
+        Outstanding::OfDestinations
+    }
+
     /// Whether a destination has what an earlier run read at the place of the current record.
     fn settled(&self, destination: usize, position: &Position) -> Option<Settled>;
+}
+
+/// What is to come back for a record once it was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outstanding {
+    /// Destinations of logs have it told by themselves.
+    OfDestinations,
+    /// An earlier run has delivered it.
+    Nothing,
+    /// This.
+    Receipt(Receipt),
 }
 
 /// A destination has a record, which is not sent again.

@@ -6,14 +6,13 @@
 use super::linker::{self, Linker};
 use super::logs::batcher::{LogBatcher, Place};
 use super::logs::encode::{self, RecordExtras};
-use super::logs::writers::Writer;
 use super::outputs::LinksFile;
 use super::select::{Selection, Window};
-use super::sent_before::SentBefore;
+use super::sent_before::{Outstanding, SentBefore};
+use super::shipped_source::ShippedSource;
 use super::sinks::{BatchSink, RecordOutput};
 use crate::counts::{LinkCounts, around};
 use crate::line_rules::LineRules;
-use crate::line_rules::filter::{Filter, WriterRules};
 use crate::record::sink::{RecordSink, SourceSink};
 use crate::record::{Link, Record, Unlinked};
 
@@ -55,75 +54,6 @@ pub struct Shipper<'a, B> {
     pub counts: LinkCounts,
     /// The source that is being read.
     pub source: ShippedSource,
-}
-
-/// The source that is being read: its files, and the writers of its records.
-#[derive(Debug, Default)]
-pub struct ShippedSource {
-    name: String,
-    /// Names of its files.
-    files: Vec<String>,
-    /// The one that is being read.
-    file: u32,
-    file_attributes: Vec<u8>,
-    writers: Vec<Writer>,
-    /// The writer of the current record.
-    current: usize,
-    /// The path that the source is shown under, to rules.
-    shown: String,
-    /// Rules about which records of a writer are kept, by its place.
-    rules: Vec<WriterRules>,
-}
-
-impl ShippedSource {
-    /// A source of this name in the state, with the names of its files.
-    pub fn new(name: &str, files: Vec<String>) -> ShippedSource {
-        let shown = files.last().cloned().unwrap_or_default();
-        ShippedSource { name: name.to_owned(), files, shown, ..ShippedSource::default() }
-    }
-
-    /// It is shown under this path, whatever its files are called.
-    pub fn shown_as(self, shown: &str) -> ShippedSource {
-        ShippedSource { shown: shown.to_owned(), ..self }
-    }
-
-    /// Another file of it is found.
-    pub fn add_file(&mut self, shown: String) {
-        self.files.push(shown);
-    }
-
-    /// No record of the file at this place comes any more.
-    pub fn forget_file(&mut self, file: u32) {
-        if let Some(name) = self.files.get_mut(file as usize) {
-            *name = String::new();
-        }
-    }
-
-    fn file_begins(&mut self, file: u32) {
-        self.file = file;
-        self.file_attributes = encode::file_attributes(&self.files[file as usize]);
-    }
-
-    /// The next record comes: finds its writer.
-    #[inline]
-    fn record(&mut self, record: &Record<'_>) {
-        let is = |writer: &Writer| writer.is(record.origin, record.stream);
-        if !self.writers.get(self.current).is_some_and(is) {
-            self.current = self.writers.iter().position(is).unwrap_or_else(|| {
-                self.writers.push(Writer::new(&self.name, record.origin, record.stream));
-                self.writers.len() - 1
-            });
-        }
-    }
-
-    /// The rules about which records of the current one's writer are kept.
-    fn rules(&mut self, filter: &Filter, record: &Record<'_>) -> &WriterRules {
-        if self.rules.len() <= self.current {
-            self.rules.resize(self.current, WriterRules::default());
-            self.rules.push(filter.of(record.origin, &self.shown));
-        }
-        &self.rules[self.current]
-    }
 }
 
 impl<B: SentBefore> Shipper<'_, B> {
@@ -242,9 +172,22 @@ impl<B: SentBefore> Shipper<'_, B> {
 
     /// Gives a record to every output.
     fn give(&mut self, record: &Record<'_>, link: Option<&Link>, uid: &[u8; 16]) {
+        // Where there are no destinations of logs, it goes to outputs alone.
+        let outstanding = if self.logs.is_empty() { self.before.outstanding() } else { Outstanding::OfDestinations };
+        if outstanding == Outstanding::Nothing {
+            self.counts.acknowledged_before += 1;
+            return;
+        }
         for output in &mut self.outputs {
             let file = self.source.files.get(record.position.file as usize).map_or("", String::as_str);
             output.record(record, link, uid, file);
+        }
+        if let Outstanding::Receipt(receipt) = outstanding {
+            let mut is_kept = false;
+            self.outputs.iter_mut().for_each(|output| is_kept |= output.keeps(receipt));
+            if !is_kept {
+                self.before.drops();
+            }
         }
         if !self.logs.is_empty() {
             self.log(record, link, uid);
@@ -317,6 +260,9 @@ impl<B: SentBefore> SourceSink for LinkedBy<'_, '_, B> {
 impl<B: SentBefore> Shipper<'_, B> {
     /// A record is not given to the destinations of logs, so that nothing must acknowledge it.
     fn leave_out(&mut self) {
+        if self.logs.is_empty() {
+            self.before.drops();
+        }
         if let Some((key, _)) = self.before.stream() {
             self.logs.iter_mut().for_each(|output| output.batcher.leave_out(key));
         }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::acknowledged_events::EventReceipts;
 use super::hold::Hold;
 use super::wake::SpanRequest;
 use crate::export::span_events::annotate::SpanEvents;
@@ -65,8 +66,9 @@ impl InFlight {
         self.release_at = None;
     }
 
-    /// Puts lines on the spans that are held, and lets all requests go. Gives the others back.
-    pub(super) fn put(&mut self, lines: Vec<SpanLine>) -> Vec<SpanLine> {
+    /// Puts lines on the spans that are held, and lets all requests go. Gives the others back. `receipts`: of the lines, where they
+    /// are settled thereby.
+    pub(super) fn put(&mut self, lines: Vec<SpanLine>, receipts: Option<&Arc<EventReceipts>>) -> Vec<SpanLine> {
         self.release_at = None;
         let held = std::mem::take(&mut self.held);
         if lines.is_empty() {
@@ -85,19 +87,19 @@ impl InFlight {
             }
         }
         for (held, lines) in held.into_iter().zip(of_requests).filter(|(_, lines)| !lines.is_empty()) {
-            others.extend(self.put_on(held, lines));
+            others.extend(self.put_on(held, lines, receipts));
         }
         others
     }
 
     /// Puts lines on the spans of a request, and lets it go. Gives those back that its spans have no room for.
-    fn put_on(&self, held: HeldRequest, lines: Vec<SpanLine>) -> Vec<SpanLine> {
+    fn put_on(&self, held: HeldRequest, lines: Vec<SpanLine>, receipts: Option<&Arc<EventReceipts>>) -> Vec<SpanLine> {
         let HeldRequest { request, hold, .. } = held;
         let Some((changed, left)) = annotated(request.request(), &lines) else {
             self.over_limit.add(lines.len() as u64);
             return lines;
         };
-        if !hold.release(Some(changed.into())) {
+        if !hold.release(Some(changed.into()), receipts.map(EventReceipts::when_taken)) {
             return lines;
         }
         self.over_limit.add(left.len() as u64);
@@ -140,6 +142,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
+    use crate::live::hold::WhenTaken;
 
     /// What became of a request.
     type Released = Arc<Mutex<Vec<Option<Bytes>>>>;
@@ -152,7 +155,7 @@ mod tests {
             true
         }
 
-        fn release(self: Box<Self>, changed: Option<Bytes>) -> bool {
+        fn release(self: Box<Self>, changed: Option<Bytes>, _: Option<WhenTaken>) -> bool {
             self.0.lock().unwrap().push(changed);
             self.1
         }
@@ -194,7 +197,7 @@ mod tests {
         let (mut in_flight, metrics) = in_flight();
         let [one, other] = [&[1, 2][..], &[3]].map(|spans| hold(&mut in_flight, spans, true));
         assert!(in_flight.release_at().is_some());
-        let left = in_flight.put(vec![line(2, 20, "b"), line(7, 5, "elsewhere"), line(2, 10, "a")]);
+        let left = in_flight.put(vec![line(2, 20, "b"), line(7, 5, "elsewhere"), line(2, 10, "a")], None);
         assert_eq!(left, [line(7, 5, "elsewhere")]);
         let changed = one.lock().unwrap().pop().unwrap().unwrap();
         let mut changed = ExportTraceServiceRequest::decode(changed).unwrap();
@@ -211,15 +214,15 @@ mod tests {
     fn lines_that_come_too_late_or_are_too_many_come_back() {
         let (mut in_flight, metrics) = in_flight();
         hold(&mut in_flight, &[1], false);
-        assert_eq!(in_flight.put(vec![line(1, 1, "late")]), [line(1, 1, "late")]);
+        assert_eq!(in_flight.put(vec![line(1, 1, "late")], None), [line(1, 1, "late")]);
         let released = hold(&mut in_flight, &[1, 2], true);
         let many = (0..EVENTS_MAX as u64 + 5).map(|time| line(1, time, "many")).chain([line(2, 1, "one")]);
-        let left = in_flight.put(many.collect());
+        let left = in_flight.put(many.collect(), None);
         assert_eq!(left, (0..5).map(|more| line(1, EVENTS_MAX as u64 + more, "many")).collect::<Vec<_>>());
         assert!(released.lock().unwrap()[0].is_some());
         hold(&mut in_flight, &[1], true);
         in_flight.let_go();
-        assert_eq!(in_flight.put(vec![line(1, 1, "gone")]), [line(1, 1, "gone")]);
+        assert_eq!(in_flight.put(vec![line(1, 1, "gone")], None), [line(1, 1, "gone")]);
         assert_eq!(metrics.spans.events("span").get(), EVENTS_MAX as u64 + 1);
         assert_eq!(metrics.limit_reached("span_events").get(), 5);
     }
@@ -231,7 +234,7 @@ mod tests {
         let released = hold(&mut in_flight, &spans, true);
         let text = "x".repeat(60_000);
         let lines: Vec<SpanLine> = (1..=100).map(|span| line(span, 1, &text)).collect();
-        let left = in_flight.put(lines);
+        let left = in_flight.put(lines, None);
         assert!((60..=70).contains(&left.len()), "{}", left.len());
         let changed = released.lock().unwrap().pop().unwrap().unwrap();
         assert!(changed.len() <= REQUEST_BYTES_MAX);

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -17,8 +17,9 @@ use super::keeper::{Keeper, Kept};
 use super::lane_memory::Memory;
 use super::late_events::{GiveCarriers, LateEvents};
 use super::learned::Learned;
+use super::line_events::LineEvents;
 use super::linked_lines::LinkedLines;
-use super::linking::{LineEvents, LinkSettings, Linking};
+use super::linking::{LinkSettings, Linking};
 use super::outbox::Outbox;
 use super::passing_logs::PassingLogs;
 use super::saving::{Saving, Told};
@@ -72,6 +73,8 @@ pub struct Lane<F> {
     pub hold: Option<Duration>,
     /// Logs that go through the tap come here.
     pub links_logs: bool,
+    /// Lines go nowhere but onto spans, and are settled once these were taken: wakes this loop.
+    pub settles: Option<Sender<Wake>>,
     /// Takes events of other lines, whose spans have passed already; `None`: there are none.
     pub carriers: Option<GiveCarriers>,
     /// The inputs, in the order of those that are followed, with their names in metrics.
@@ -138,6 +141,7 @@ impl<F: FileSystem> Lane<F> {
             mut learned,
             hold,
             carriers,
+            settles,
             inputs,
             keeper,
             parcels,
@@ -156,10 +160,12 @@ impl<F: FileSystem> Lane<F> {
             lines: LinkedLines::default(),
             in_flight: hold.map(|hold| InFlight::new(hold, &self.metrics)),
             late: carriers.map(|give| LateEvents::new(give, &self.metrics)),
+            settles,
         };
         let mut lines_of_spans = events.lines.clone();
         let mut shipper =
             shipper(&outbox, (&selection, &rules), min_confidence, RecordStreams::new(positions.clone(), ""));
+        shipper.logs.retain(|_| events.settles.is_none());
         let makes_events = events.in_flight.is_some() || events.late.is_some();
         let passing_logs = self
             .links_logs
@@ -244,14 +250,14 @@ impl<F: FileSystem> Loop<'_, F> {
     /// One turn of the loop. Returns whether there is more to read at once.
     fn turn(&mut self, now: Instant) -> bool {
         let mut reads_on = false;
-        let mut has_room = self.outbox.give_on();
+        let mut has_room = self.give_on();
         if !self.is_stopping {
             self.tail.look(now, &mut self.sources);
             while has_room {
                 reads_on = self.tail.turn(Instant::now(), &mut self.sources);
                 let sources = &mut self.sources;
                 reads_on |= self.journal.as_mut().is_some_and(|journal| journal.turn(Instant::now(), sources));
-                has_room = self.outbox.give_on();
+                has_room = self.give_on();
                 if !reads_on || now.elapsed() > TURNS_FOR {
                     break;
                 }
@@ -279,6 +285,11 @@ impl<F: FileSystem> Loop<'_, F> {
         reads_on && has_room
     }
 
+    /// Gives on what is to go out; whether there is room for more.
+    fn give_on(&mut self) -> bool {
+        self.outbox.give_on() && self.sources.linking.as_mut().is_none_or(Linking::give_on)
+    }
+
     /// When what there is of a batch is sent.
     fn batch_at(&self) -> Option<Instant> {
         self.sources.since.map(|since| (since + BATCH_AFTER).max(self.flushed_at + BATCH_PAUSE))
@@ -295,7 +306,7 @@ impl<F: FileSystem> Loop<'_, F> {
     /// How long nothing is to be done unless something happens.
     fn pause(&self) -> Duration {
         let now = Instant::now();
-        let has_room = self.outbox.is_empty();
+        let has_room = self.outbox.is_empty() && !self.sources.linking.as_ref().is_some_and(Linking::is_held);
         let full = (!has_room).then_some(now + FULL_PAUSE);
         let look = (!self.is_stopping).then(|| self.tail.next_look());
         let journal = self.journal.as_ref().filter(|_| !self.is_stopping && has_room).map(JournalTail::next_turn);
@@ -327,7 +338,7 @@ impl<F: FileSystem> Loop<'_, F> {
 
     /// Nothing that was handed out is outstanding.
     fn is_delivered(&mut self) -> bool {
-        self.outbox.give_on() && self.sources.positions.borrow().is_delivered()
+        self.give_on() && self.sources.positions.borrow().is_delivered()
     }
 
     /// Writes down where it ends.

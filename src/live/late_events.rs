@@ -3,12 +3,14 @@
 //! In go resources as spans come, and lines as events with their spans, out come requests with carriers
 //! ([`crate::export::span_events::carriers`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::acknowledged_events::EventReceipts;
+use super::hold::WhenTaken;
 use crate::correlate::index::{Slot, SpanIndex};
 use crate::export::batch::{Batch, Group};
 use crate::export::span_events::carrier_parents::{Parent, Resource};
@@ -22,26 +24,40 @@ use crate::record::Receipt;
 
 /// Events of one request, about.
 const REQUEST_BYTES: usize = 1 << 20;
+/// The same where lines go nowhere else: the smallest queue takes several.
+const LONE_REQUEST_BYTES: usize = 1 << 18;
 /// Resources whose messages are kept.
 const RESOURCES_MAX: usize = 1 << 12;
 
-/// Takes a request (`ExportTraceServiceRequest`) with so many spans.
-pub type GiveCarriers = Arc<dyn Fn(Bytes, u64) + Send + Sync>;
+/// A request with carriers.
+pub struct CarrierRequest {
+    /// `ExportTraceServiceRequest`
+    pub request: Bytes,
+    /// Spans in it.
+    pub spans: u64,
+    /// To be called once it was taken, where its lines go nowhere else.
+    pub taken: Option<WhenTaken>,
+}
+
+/// Takes a request; one whose lines go nowhere else comes back where there is no room.
+pub type GiveCarriers = Arc<dyn Fn(CarrierRequest) -> Result<(), CarrierRequest> + Send + Sync>;
 
 /// See the module.
 pub(super) struct LateEvents {
     resources: HashMap<u32, Arc<Resource>>,
     last_run: u64,
     give: GiveCarriers,
+    /// Requests that there was no room for.
+    waiting: VecDeque<CarrierRequest>,
     sent: Arc<Counter>,
     left_out: Arc<Counter>,
 }
 
 impl LateEvents {
     pub(super) fn new(give: GiveCarriers, metrics: &Metrics) -> LateEvents {
-        let (resources, last_run) = Default::default();
+        let (resources, last_run, waiting) = Default::default();
         let (sent, left_out) = (metrics.spans.events("carrier"), metrics.limit_reached("late_events"));
-        LateEvents { resources, last_run, give, sent, left_out }
+        LateEvents { resources, last_run, give, waiting, sent, left_out }
     }
 
     /// Spans of a resource come, which has this number in the index.
@@ -58,13 +74,31 @@ impl LateEvents {
         });
     }
 
-    /// Sends the events of lines. `index`: with their spans.
-    pub(super) fn send(&mut self, index: &SpanIndex, lines: Vec<SpanLine>) {
+    /// Gives on what there was no room for; whether that is everything.
+    pub(super) fn give_on(&mut self) -> bool {
+        while let Some(request) = self.waiting.pop_front() {
+            if let Err(request) = (self.give)(request) {
+                self.waiting.push_front(request);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether there is something that there was no room for.
+    pub(super) fn is_full(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Sends the events of lines. `index`: with their spans; `receipts`: of the lines, where they are settled thereby.
+    pub(super) fn send(&mut self, index: &SpanIndex, lines: Vec<SpanLine>, receipts: Option<&Arc<EventReceipts>>) {
         if lines.is_empty() {
             return;
         }
         let (scope, mut batch, mut bytes) = (carriers::scope(), Batch::new(Signal::Traces), 0);
-        let give = &self.give;
+        let bytes_max = if receipts.is_some() { LONE_REQUEST_BYTES } else { REQUEST_BYTES };
+        let mut requests = Vec::new();
+        let mut end = |batch: &Batch| requests.extend(request_of(batch, receipts));
         let resources = &self.resources;
         let parent_of = |ids: &Ids| {
             let span = index.span(index.by_ids(&ids.0, &ids.1)?);
@@ -81,24 +115,28 @@ impl LateEvents {
             let group = carrier.group(parent, &scope);
             bytes += group.items.len() + group.resource.len();
             batch.push(group, Receipt::default());
-            if bytes > REQUEST_BYTES {
-                send(give, &std::mem::replace(&mut batch, Batch::new(Signal::Traces)));
+            if bytes > bytes_max {
+                end(&std::mem::replace(&mut batch, Batch::new(Signal::Traces)));
                 bytes = 0;
             }
             Ok(())
         };
         // Nothing is read or written, so that nothing can fail.
         let counts = carriers::each_of(&mut Spans(index), &parent_of, lines, &mut take).unwrap_or_default();
-        send(give, &batch);
+        end(&batch);
         self.sent.add(counts.events);
         self.left_out.add(counts.without_parent);
+        self.waiting.extend(requests);
+        self.give_on();
     }
 }
 
-fn send(give: &GiveCarriers, batch: &Batch) {
-    if !batch.groups.is_empty() {
-        give(batch.message().concat().into(), batch.count() as u64);
-    }
+fn request_of(batch: &Batch, receipts: Option<&Arc<EventReceipts>>) -> Option<CarrierRequest> {
+    (!batch.groups.is_empty()).then(|| CarrierRequest {
+        request: batch.message().concat().into(),
+        spans: batch.count() as u64,
+        taken: receipts.map(EventReceipts::when_taken),
+    })
 }
 
 /// The spans that are shown.

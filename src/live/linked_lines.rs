@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::export::sinks::RecordOutput;
 use crate::export::span_events::carriers::SpanLine;
 use crate::export::span_events::event::{Style, event_for};
-use crate::record::{Link, Record};
+use crate::record::{Link, Receipt, Record};
 
 /// Lines that are kept until they are sent: more than are decided at once.
 const LINES_MAX: usize = 1 << 16;
@@ -17,30 +17,44 @@ const LINES_MAX: usize = 1 << 16;
 pub(super) struct LinkedLines(Arc<Mutex<Gathered>>);
 
 impl LinkedLines {
-    /// Those that were shipped since the last time, and how many there was no room for.
-    pub(super) fn take(&self) -> (Vec<SpanLine>, u64) {
-        let Gathered { lines, left_out } = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        (lines, left_out)
+    /// Those that were shipped since the last time.
+    pub(super) fn take(&self) -> Gathered {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
+/// What was gathered.
 #[derive(Debug, Default)]
-struct Gathered {
-    lines: Vec<SpanLine>,
+pub(super) struct Gathered {
+    pub(super) lines: Vec<SpanLine>,
+    /// Those of the lines, where these go nowhere else.
+    pub(super) receipts: Vec<Receipt>,
     /// Lines that there was no room for.
-    left_out: u64,
+    pub(super) left_out: u64,
+    /// The record that was given last is among the lines.
+    has_last: bool,
 }
 
 impl RecordOutput for LinkedLines {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.has_last = false;
         if let Some(link) = link.filter(|link| link.makes_event()) {
             let line =
                 SpanLine { of: (link.trace_id, link.span_id), event: event_for(record, link, file, Style::default()) };
-            let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match gathered.lines.len() < LINES_MAX {
+            gathered.has_last = gathered.lines.len() < LINES_MAX;
+            match gathered.has_last {
                 true => gathered.lines.push(line),
                 false => gathered.left_out += 1,
             }
         }
+    }
+
+    fn keeps(&mut self, receipt: Receipt) -> bool {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if gathered.has_last {
+            gathered.receipts.push(receipt);
+        }
+        gathered.has_last
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::in_flight::InFlight;
 use super::late_events::LateEvents;
-use super::linked_lines::LinkedLines;
+use super::line_events::LineEvents;
 use super::sent_before::LaneShipper;
 use super::wake::SpanRequest;
 use crate::correlate::index::Limits;
@@ -65,17 +65,6 @@ pub(super) struct Linking {
     too_many_lines: Arc<Counter>,
     waits: Waits,
     metrics: Arc<Metrics>,
-}
-
-/// What becomes of lines that are events of their spans, beside the logs.
-#[derive(Default)]
-pub(super) struct LineEvents {
-    /// Those that were shipped.
-    pub(super) lines: LinkedLines,
-    /// They are put on spans that are on their way …
-    pub(super) in_flight: Option<InFlight>,
-    /// … else, where these have passed already, below them.
-    pub(super) late: Option<LateEvents>,
 }
 
 /// How long lines were waited with.
@@ -219,7 +208,9 @@ impl Linking {
     pub(super) fn holds(&mut self, held: &mut Held, record: &Record<'_>) -> bool {
         if held.waiting.is_empty() {
             let may_lie_in_span = held.is_new_until > self.now.0 || self.correlator.knows_spans_of(record);
-            if record.time.is_none() || record.entry.trace.trace_id.is_some() || !may_lie_in_span {
+            // Where lines go nowhere but onto spans, these must have come.
+            let names_trace = record.entry.trace.trace_id.is_some() && self.events.settles.is_none();
+            if record.time.is_none() || names_trace || !may_lie_in_span {
                 return false;
             }
         }
@@ -279,15 +270,17 @@ impl Linking {
         let over_limit = self.correlator.counts().lines_over_limit;
         self.not_linked.1.add(over_limit.saturating_sub(self.not_linked.0));
         self.not_linked.0 = over_limit;
-        let LineEvents { lines, in_flight, late } = &mut self.events;
-        let (mut lines, left_out) = lines.take();
-        self.too_many_lines.add(left_out);
-        if let Some(in_flight) = in_flight {
-            lines = in_flight.put(lines);
-        }
-        if let Some(late) = late {
-            late.send(self.correlator.index(), lines);
-        }
+        self.events.send(self.correlator.index(), &self.too_many_lines);
+    }
+
+    /// Gives on events that there was no room for; whether that is everything.
+    pub(super) fn give_on(&mut self) -> bool {
+        self.events.give_on()
+    }
+
+    /// Whether there are events that there was no room for.
+    pub(super) fn is_held(&self) -> bool {
+        self.events.late.as_ref().is_some_and(LateEvents::is_full)
     }
 
     /// Ships the records of a source that are decided, or all.

@@ -4,6 +4,7 @@
 //! a [`lane`] of its own: one that is slow or down does not hold the others. Which lanes there are is decided in
 //! [`pipeline`](crate::pipeline).
 
+mod acknowledged_events;
 mod counted;
 pub mod destinations;
 pub mod hold;
@@ -13,6 +14,7 @@ pub mod lane;
 mod lane_memory;
 pub mod late_events;
 pub mod learned;
+mod line_events;
 mod linked_lines;
 pub mod linking;
 pub mod log_requests;

@@ -8,8 +8,9 @@ use crate::counts::LinkCounts;
 use crate::export::logs::batcher::LogBatcher;
 use crate::export::logs::encode;
 use crate::export::select::{Selection, Window};
-use crate::export::sent_before::{SentBefore, Settled};
-use crate::export::shipper::{LogOutput, ShippedSource, Shipper};
+use crate::export::sent_before::{Outstanding, SentBefore, Settled};
+use crate::export::shipped_source::ShippedSource;
+use crate::export::shipper::{LogOutput, Shipper};
 use crate::line_rules::LineRules;
 use crate::record::{Position, Record};
 
@@ -68,6 +69,10 @@ impl SentBefore for RecordStreams {
     fn drops(&mut self) -> bool {
         self.settle();
         true
+    }
+
+    fn outstanding(&self) -> Outstanding {
+        self.receipt().map_or(Outstanding::Nothing, Outstanding::Receipt)
     }
 
     /// Whoever follows the file knows it by its bytes.

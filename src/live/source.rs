@@ -18,7 +18,7 @@ use crate::calendar::{Calendar, CalendarSettings, Zone};
 use crate::checkpoint::positions::record_streams::RecordStreams;
 use crate::checkpoint::positions::table::Positions;
 use crate::decode::Envelopes;
-use crate::export::shipper::ShippedSource;
+use crate::export::shipped_source::ShippedSource;
 use crate::input::read::Chunk;
 use crate::input::sources;
 use crate::line_rules::LineRules;

@@ -3,59 +3,26 @@
 //! In go an [`AgentConfig`] and commands, out comes how it ended. Each destination has its positions in a folder of its own below
 //! the state folder, which one agent has at a time.
 
-use std::io;
-use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
+use super::lanes::{AgentEnd, Lanes, OwnSlot};
 use super::tap_requests::ToLanes;
-use crate::calendar::Zone;
 use crate::checkpoint::folder::Folder;
-use crate::checkpoint::learned_file::LearnedFile;
-use crate::checkpoint::positions::disk::FolderDisk;
-use crate::checkpoint::positions::journal::{Journal, Loaded};
-use crate::correlate::index::Limits;
-use crate::export::destination::{Target, targets};
-use crate::input::journal::follow::JournalTailConfig;
-use crate::input::tail::config::{TailConfig, TailInput, TailInputKind, TailLimits};
-use crate::input::tail::disk::Disk;
-use crate::input::tail::file_system::FsEvent;
-use crate::input::tail::inotify::EventReader;
-use crate::live::destinations::{Destinations, Served};
-use crate::live::keeper::Keeper;
-use crate::live::lane::{Lane, LaneEnd};
-use crate::live::late_events::GiveCarriers;
-use crate::live::learned::Learned;
-use crate::live::linking::LinkSettings;
 use crate::live::log_requests::LogRequests;
 use crate::live::pod_metadata::PodSource;
-use crate::live::source::LineSettings;
-use crate::live::sources::Input;
 use crate::live::span_requests::SpanRequests;
-use crate::live::wake::Wake;
 use crate::metadata::kubelet::Kubelet;
 use crate::metrics::Metrics;
 use crate::notify::Notify;
 use crate::run::RunError;
 use crate::run::agent::{AgentConfig, MetadataConfig};
-use crate::run::budget::LinkingBudget;
 use crate::tap::Tap;
 use crate::tap::consumer::Consumer;
-use crate::tap::own::OwnSender;
 
-/// How long a rotated file is waited for before the one after it is read. What is written to it later still comes, behind that.
-const LATE_WRITES: Duration = Duration::from_millis(200);
-/// Names of inputs in metrics.
-const PODS: &str = "pods";
-const FILES: &str = "files";
-const JOURNAL: &str = "journal";
-/// Requests in flight get so long once the grace is over.
-const LAST_ANSWERS: Duration = Duration::from_millis(200);
-/// What is over is looked for so often while it is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Of the grace, so much is for lines to be acknowledged on their spans, the rest for what the tap still has.
+const EVENTS_SHARE: f32 = 0.6;
 
 /// What the agent is told while it runs.
 #[derive(Debug)]
@@ -64,15 +31,6 @@ pub enum Command {
     Stop,
     /// Go on with this.
     Reload(Box<AgentConfig>),
-}
-
-/// How the agent ended.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct AgentEnd {
-    /// Destinations that had not acknowledged all that was read when the grace was over: it stays in its files.
-    pub unsettled: Vec<String>,
-    /// Why positions could not be written down: what was sent since the last time comes again.
-    pub unsaved: Vec<String>,
 }
 
 /// Runs until it is told to stop, or nobody can tell it any more.
@@ -97,8 +55,9 @@ pub fn agent(
         }
         let known = pods.as_ref().map(|(pods, _)| pods.clone()).unwrap_or_default();
         let lanes = Lanes::start(&config, (&state, known), (metrics, notify), &own)?;
-        spans.go_to(lanes.lanes.iter().map(|lane| lane.wake.clone()).collect());
-        logs.go_to(lanes.lanes.first().map(|lane| lane.wake.clone()));
+        let wakes = lanes.wakes();
+        logs.go_to(wakes.first().cloned());
+        spans.go_to(wakes);
         if tap.is_none() {
             let consumer = Arc::new(ToLanes { spans: spans.clone(), logs: logs.clone() });
             tap = start_tap(&config, metrics, notify, consumer)?;
@@ -106,10 +65,17 @@ pub fn agent(
         }
         let command = commands.recv().unwrap_or(Command::Stop);
         let is_tap_kept = matches!(&command, Command::Reload(changed) if changed.tap == config.tap);
-        if let Some(tap) = tap.as_ref().filter(|_| !is_tap_kept) {
-            tap.end_by(Instant::now() + config.grace);
-        }
-        let end = lanes.end(config.grace)?;
+        let ends_by = Instant::now() + config.grace;
+        let end_tap = |tap: &Option<Tap>| tap.iter().filter(|_| !is_tap_kept).for_each(|tap| tap.end_by(ends_by));
+        let end = if config.destinations.is_empty() {
+            // Lines are settled by spans that the tap must send before.
+            let end = lanes.end(config.grace.mul_f32(EVENTS_SHARE))?;
+            end_tap(&tap);
+            end
+        } else {
+            end_tap(&tap);
+            lanes.end(config.grace)?
+        };
         if !is_tap_kept {
             tap.take().map(Tap::finish).transpose()?;
         }
@@ -134,29 +100,6 @@ fn pod_source(config: &MetadataConfig, metrics: &Arc<Metrics>, notify: &Notify) 
     })
 }
 
-/// What sends requests of the agent's own, once there is a tap.
-type OwnSlot = Arc<Mutex<Option<OwnSender>>>;
-
-/// Takes carriers, where they are wanted and can be sent.
-fn carriers(config: &AgentConfig, own: &OwnSlot) -> Option<GiveCarriers> {
-    config.tap.as_ref().filter(|tap| tap.late_events && !tap.forward.is_empty())?;
-    let own = own.clone();
-    Some(Arc::new(move |request, spans| {
-        if let Some(own) = &*own.lock().unwrap_or_else(PoisonError::into_inner) {
-            own.send(request, spans);
-        }
-    }))
-}
-
-/// Requests are let go so much before the time is up that they may be held, and all of what came until then is decided together.
-const HELD_SHARE: f32 = 0.75;
-
-/// How long lines may come that are put on the spans of a request, where they are.
-fn hold(config: &AgentConfig) -> Option<Duration> {
-    let tap = config.tap.as_ref().filter(|tap| !tap.hold.is_zero() && !tap.forward.is_empty())?;
-    Some(tap.hold.mul_f32(HELD_SHARE))
-}
-
 fn start_tap(
     config: &AgentConfig,
     metrics: &Arc<Metrics>,
@@ -165,214 +108,4 @@ fn start_tap(
 ) -> Result<Option<Tap>, RunError> {
     let start = |tap| Tap::start(tap, &config.state, (metrics, notify), Some(consumer));
     Ok(config.tap.as_deref().map(start).transpose()?)
-}
-
-/// All lanes of one configuration.
-struct Lanes {
-    lanes: Vec<Running>,
-    destinations: Destinations,
-}
-
-/// One of them.
-struct Running {
-    name: String,
-    wake: Sender<Wake>,
-    thread: JoinHandle<LaneEnd>,
-}
-
-impl Lanes {
-    fn start(
-        config: &AgentConfig,
-        (state, pods): (&Arc<Folder>, PodSource),
-        (metrics, notify): (&Arc<Metrics>, &Notify),
-        own: &OwnSlot,
-    ) -> Result<Lanes, RunError> {
-        let targets = targets(&config.destinations);
-        let (wakes, listening): (Vec<_>, Vec<_>) = targets.iter().map(|_| mpsc::channel()).unzip();
-        let served = targets.iter().cloned().zip(wakes.iter().cloned());
-        let served = served.map(|(target, lane)| Served { target, lane }).collect();
-        let lanes_count = targets.len();
-        let held_bytes = share_of(config.memory_bytes, lanes_count);
-        let started = Destinations::start(served, held_bytes, metrics, notify).map_err(RunError::Destination)?;
-        let (destinations, parcels) = started;
-        let mut lanes = Vec::new();
-        let ends = wakes.into_iter().zip(listening).zip(parcels);
-        for (index, (target, ((wake, wakes), parcels))) in targets.into_iter().zip(ends).enumerate() {
-            let name = target.endpoint.name();
-            let (journal, loaded) = positions(&config.state, &target, notify)?;
-            let kept = wake.clone();
-            let keeper = Keeper::start(journal, move |outcome| drop(kept.send(Wake::Kept(outcome))))?;
-            let tail = tail(config, !loaded.was_there);
-            if index == 0 {
-                let asked = wake.clone();
-                metrics.on_sources_wanted(move || drop(asked.send(Wake::Asked)));
-            }
-            let (file_system, events) = Disk::new(&tail.inputs);
-            events.map(|events| hear(events, wake.clone())).transpose()?;
-            let lane = Lane {
-                journal: followed_journal(config, tail.is_first_start),
-                tail,
-                file_system,
-                known: loaded.entries,
-                lines: lines(config, pods.clone(), held_bytes, metrics),
-                learned: config.tap.as_ref().map(|_| learned(state, &target, notify)).transpose()?,
-                // One lane is enough: each links the same lines.
-                hold: hold(config).filter(|_| index == 0),
-                links_logs: index == 0,
-                carriers: carriers(config, own).filter(|_| index == 0),
-                links: config.tap.is_some().then(|| link_settings(config, lanes_count)),
-                inputs: inputs(config, metrics),
-                keeper,
-                parcels,
-                compression: target.endpoint.compression.unwrap_or_default(),
-                wakes,
-                metrics: metrics.clone(),
-                tells_sources: index == 0,
-                notify: notify.clone(),
-            };
-            let thread = std::thread::Builder::new().name("lane".into()).spawn(move || lane.run())?;
-            lanes.push(Running { name, wake, thread });
-        }
-        Ok(Lanes { lanes, destinations })
-    }
-
-    /// Nothing more is read; what was read is delivered, as far as that takes no longer than the grace.
-    fn end(self, grace: Duration) -> Result<AgentEnd, RunError> {
-        let deadline = Instant::now() + grace;
-        let tell = |wake: fn() -> Wake| self.lanes.iter().for_each(|lane| drop(lane.wake.send(wake())));
-        tell(|| Wake::Stop);
-        while Instant::now() < deadline && self.lanes.iter().any(|lane| !lane.thread.is_finished()) {
-            std::thread::sleep(LOOK_EVERY);
-        }
-        self.destinations.end_within(LAST_ANSWERS);
-        if self.lanes.iter().any(|lane| !lane.thread.is_finished()) {
-            std::thread::sleep(LAST_ANSWERS + LOOK_EVERY);
-        }
-        tell(|| Wake::End);
-        let mut end = AgentEnd::default();
-        for Running { name, thread, .. } in self.lanes {
-            let Ok(LaneEnd { is_settled, unsaved }) = thread.join() else {
-                end.unsettled.push(name);
-                continue;
-            };
-            end.unsaved.extend(unsaved.map(|error| format!("{name}: {error}")));
-            end.unsettled.extend((!is_settled).then_some(name));
-        }
-        self.destinations.finish()?;
-        Ok(end)
-    }
-}
-
-/// Gives on what changes in files, on a thread of its own that ends with the file system.
-fn hear(events: EventReader, wake: Sender<Wake>) -> io::Result<()> {
-    let listen = move || {
-        let give = |event: FsEvent| match wake.send(Wake::Files(event)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        };
-        // Without them files are looked at from time to time.
-        let _ = events.run(give);
-    };
-    std::thread::Builder::new().name("files".into()).spawn(listen).map(drop)
-}
-
-/// Of a destination, among what is kept.
-fn kept_name(target: &Target) -> String {
-    format!("{:016x}", twox_hash::XxHash64::oneshot(0, target.remembered_as.as_bytes()))
-}
-
-/// What was learned by the lane of a destination.
-fn learned(state: &Arc<Folder>, target: &Target, notify: &Notify) -> io::Result<Learned> {
-    Learned::start(LearnedFile::new(state.clone(), format!("learned-{}", kept_name(target))), notify.clone())
-}
-
-/// What is written down of a destination.
-fn positions(state: &Path, target: &Target, notify: &Notify) -> Result<(Journal<FolderDisk>, Loaded), RunError> {
-    let path = state.join(format!("to-{}", kept_name(target)));
-    let folder = Folder::open(&path)?;
-    // For people: which destination it is of.
-    let told = folder.replace("destination", |file| std::io::Write::write_all(file, target.remembered_as.as_bytes()));
-    told.map_err(|error| folder.failed("destination", error))?;
-    let (journal, loaded) = Journal::open(FolderDisk::new(folder))?;
-    if let Some(message) = &loaded.message {
-        notify(&format!("the state in {} {message}", path.display()));
-    }
-    Ok((journal, loaded))
-}
-
-fn tail(config: &AgentConfig, is_first_start: bool) -> TailConfig {
-    let pods = config.inputs.pods.iter().map(|pods| TailInput {
-        kind: TailInputKind::Pods { root: pods.path.clone() },
-        exclude: pods.exclude.clone(),
-        start: pods.start,
-    });
-    let files = config.inputs.files.iter().map(|files| TailInput {
-        kind: TailInputKind::Files { include: files.include.clone() },
-        exclude: files.exclude.clone(),
-        start: files.start,
-    });
-    TailConfig {
-        inputs: pods.chain(files).collect(),
-        is_first_start,
-        own_folders: vec![config.state.clone()],
-        limits: TailLimits { late_writes: LATE_WRITES, ..TailLimits::default() },
-    }
-}
-
-/// The last of the inputs.
-fn followed_journal(config: &AgentConfig, is_first_start: bool) -> Option<JournalTailConfig> {
-    let journal = config.inputs.journal.as_ref()?;
-    Some(JournalTailConfig {
-        root: journal.path.clone(),
-        query: Arc::new(journal.query.clone()),
-        start: journal.start.clone(),
-        is_first_start,
-        input: usize::from(config.inputs.pods.is_some()) + config.inputs.files.len(),
-    })
-}
-
-/// In the order of those that are followed.
-fn inputs(config: &AgentConfig, metrics: &Metrics) -> Vec<(String, Input)> {
-    let input = |name: &str, service: Option<&String>| {
-        let service = service.map(|service| service.as_str().into());
-        let (is_pods, is_journal) = (name == PODS, name == JOURNAL);
-        (name.to_owned(), Input { metrics: metrics.input(name), is_pods, is_journal, service })
-    };
-    let pods = config.inputs.pods.iter().map(|_| input(PODS, None));
-    let files = config.inputs.files.iter().map(|files| input(FILES, files.service.as_ref()));
-    pods.chain(files).chain(config.inputs.journal.iter().map(|_| input(JOURNAL, None))).collect()
-}
-
-/// Bytes that each of so many lanes may hold of lines, and again of batches: a quarter of all for each of both, as the rest of
-/// what is known of files does not depend on how much is written.
-fn share_of(memory_bytes: u64, lanes: usize) -> usize {
-    usize::try_from(memory_bytes / 4).unwrap_or(usize::MAX) / lanes.max(1)
-}
-
-/// How each of so many lanes links lines.
-fn link_settings(config: &AgentConfig, lanes: usize) -> LinkSettings {
-    let LinkingBudget { waiting_bytes, spans_bytes, learning } =
-        LinkingBudget::new(config.memory_bytes / lanes.max(1) as u64);
-    LinkSettings {
-        wait: config.links.wait,
-        min_confidence: config.links.min_confidence,
-        waiting_bytes_max: waiting_bytes,
-        spans: Limits { bytes_max: spans_bytes, ..Limits::default() },
-        learning,
-    }
-}
-
-fn lines(config: &AgentConfig, pods: PodSource, held_bytes_max: usize, metrics: &Metrics) -> LineSettings {
-    let node = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
-    let node = node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
-    LineSettings {
-        record_bytes_max: TailLimits::default().line_bytes_max,
-        held_bytes_max,
-        zone: Zone::local(),
-        node,
-        journal_fields: config.inputs.journal.as_ref().is_some_and(|journal| journal.all_fields),
-        parsers: config.rules.formats.all.iter().map(|format| metrics.parser(&format.name)).collect(),
-        rules: config.rules.clone(),
-        pods,
-    }
 }

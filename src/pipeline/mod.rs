@@ -4,6 +4,7 @@ mod agent;
 mod backfill;
 mod given_spans;
 pub(crate) mod inputs;
+mod lanes;
 pub(crate) mod learned;
 pub(crate) mod learning;
 mod loaded_spans;
@@ -19,5 +20,6 @@ mod tests;
 mod unchanged;
 mod windows;
 
-pub use agent::{AgentEnd, Command, agent};
+pub use agent::{Command, agent};
 pub use backfill::{Finished, backfill};
+pub use lanes::AgentEnd;

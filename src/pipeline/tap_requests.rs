@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::live::hold::Hold;
+use crate::live::hold::{Hold, WhenTaken};
 use crate::live::log_requests::LogRequests;
 use crate::live::span_requests::SpanRequests;
 use crate::live::wake::LogRequest;
@@ -39,7 +39,7 @@ impl Hold for HeldAtTap {
         self.0.is_open()
     }
 
-    fn release(self: Box<Self>, changed: Option<Bytes>) -> bool {
-        self.0.release(changed)
+    fn release(self: Box<Self>, changed: Option<Bytes>, taken: Option<WhenTaken>) -> bool {
+        self.0.release(changed, taken)
     }
 }

@@ -24,7 +24,7 @@ pub struct AgentConfig {
     pub memory_bytes: u64,
     /// What it follows.
     pub inputs: InputsConfig,
-    /// Where log records go: endpoints with their compression and headers; at least one.
+    /// Where log records go: endpoints with their compression and headers. None: lines go onto the spans of the tap only.
     pub destinations: Vec<Destination>,
     /// How spans are received and passed on; `None`: they are not.
     pub tap: Option<Box<TapConfig>>,

@@ -4,6 +4,7 @@
 //! thread of its own: one that blocks, panics or falls behind costs its additions, and holds no request for longer than the
 //! time that is set.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +13,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::item::Form;
+use super::item::{Form, WhenTaken};
 use crate::otlp::{Compression, Content, Signal, compress};
 
 /// Requests that wait for the consumer; further ones are passed on without it.
@@ -27,16 +28,24 @@ pub trait Consumer: Send + Sync {
     fn arrived(&self, signal: Signal, request: Bytes, slot: Slot);
 }
 
+/// A request that was changed, and who is told when it was taken.
+pub(super) type Released = (Form, Option<WhenTaken>);
+
 /// Lets a request go.
-#[derive(Debug)]
 pub struct Slot {
-    released: Option<oneshot::Sender<Form>>,
+    released: Option<oneshot::Sender<Released>>,
     compression: Compression,
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("is_open", &self.is_open()).finish_non_exhaustive()
+    }
 }
 
 impl Slot {
     /// A slot, and what is released by it. Dropped, it releases nothing.
-    pub(super) fn new(compression: Compression) -> (Slot, oneshot::Receiver<Form>) {
+    pub(super) fn new(compression: Compression) -> (Slot, oneshot::Receiver<Released>) {
         let (give, take) = oneshot::channel();
         (Slot { released: Some(give), compression }, take)
     }
@@ -52,16 +61,24 @@ impl Slot {
     }
 
     /// Lets the request go, as it came or with these bytes (protobuf) in place of its own, which are compressed as they came. False
-    /// if that is too late, and it went as it came.
-    pub fn release(self, changed: Option<Bytes>) -> bool {
+    /// if that is too late, and it went as it came. `taken`: called once destinations have what was put in, or if it is too late.
+    pub fn release(self, changed: Option<Bytes>, taken: Option<WhenTaken>) -> bool {
         if let (Some(released), Some(plain)) = (self.released, changed) {
             let pieces = compress(&[plain], self.compression);
             let body = match <[Bytes; 1]>::try_from(pieces) {
                 Ok([body]) => body,
                 Err(pieces) => pieces.concat().into(),
             };
-            return released.send(Form { content: Content::Protobuf, compression: self.compression, body }).is_ok();
+            let form = Form { content: Content::Protobuf, compression: self.compression, body };
+            return match released.send((form, taken)) {
+                Ok(()) => true,
+                Err((_, taken)) => {
+                    taken.into_iter().for_each(|call| call());
+                    false
+                }
+            };
         }
+        taken.into_iter().for_each(|call| call());
         true
     }
 }
@@ -126,7 +143,7 @@ mod tests {
             match &request[..] {
                 b"panic" => std::panic::resume_unwind(Box::new("on purpose")),
                 b"keep" => std::mem::forget(slot),
-                b"change" => assert!(slot.release(Some(Bytes::from_static(b"changed")))),
+                b"change" => assert!(slot.release(Some(Bytes::from_static(b"changed")), None)),
                 _ => drop(slot),
             }
         }
@@ -145,7 +162,7 @@ mod tests {
         }
         let mut changed = outcomes.into_iter();
         assert!(changed.next().unwrap().await.is_err());
-        assert_eq!(changed.next().unwrap().await.unwrap().body, "changed");
+        assert_eq!(changed.next().unwrap().await.unwrap().0.body, "changed");
         assert!(changed.next().unwrap().await.is_err());
         let mut kept = changed.next().unwrap();
         assert!(kept.try_recv().is_err());

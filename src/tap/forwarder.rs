@@ -321,6 +321,7 @@ impl Forwarder {
                 continue;
             }
             if self.place.keep(&entry).await {
+                entry.item.done();
                 kept += entry.item.spans;
             } else {
                 lost += entry.item.spans;

@@ -2,7 +2,9 @@
 //!
 //! Values, but for one thing that is set later: whether it goes on as it came, or in another form. Until then it is held.
 
-use std::sync::OnceLock;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -21,6 +23,22 @@ pub(super) struct Form {
     pub(super) body: Bytes,
 }
 
+/// To be called once all destinations that hold a request have it; dropped, if it is lost.
+pub type WhenTaken = Box<dyn FnOnce() + Send>;
+
+/// Who is told when a request was taken, and by how many destinations it is still to be.
+#[derive(Default)]
+struct Taken {
+    left: AtomicUsize,
+    call: Mutex<Option<WhenTaken>>,
+}
+
+impl fmt::Debug for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Taken").field(&self.left).finish()
+    }
+}
+
 /// A request on its way.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -32,12 +50,40 @@ pub(super) struct Item {
     /// What came as JSON, as protobuf; `None` where it did not, or could not be turned into that.
     protobuf: Option<Form>,
     settled: OnceLock<Option<Form>>,
+    taken: Taken,
 }
 
 impl Item {
     /// It is held until it is [settled](Item::settle).
     pub(super) fn held(signal: Signal, spans: u64, metadata: HeaderMap, came: Form, protobuf: Option<Form>) -> Item {
-        Item { signal, spans, metadata, came, protobuf, settled: OnceLock::new() }
+        let (settled, taken) = Default::default();
+        Item { signal, spans, metadata, came, protobuf, settled, taken }
+    }
+
+    /// So many destinations hold it.
+    pub(super) fn held_by(&self, places: usize) {
+        self.taken.left.store(places, Ordering::Release);
+    }
+
+    /// This is called once each of those that hold it has it, or has refused it for good.
+    pub(super) fn when_taken(&self, call: WhenTaken) {
+        *self.taken.call.lock().unwrap_or_else(PoisonError::into_inner) = Some(call);
+        if self.taken.left.load(Ordering::Acquire) == 0 {
+            self.tell();
+        }
+    }
+
+    /// One of them is done with it.
+    pub(super) fn done(&self) {
+        let less = |left: usize| left.checked_sub(1);
+        if self.taken.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less) == Ok(1) {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        let call = self.taken.call.lock().unwrap_or_else(PoisonError::into_inner).take();
+        call.into_iter().for_each(|call| call());
     }
 
     /// It goes on in this form, or, without one, as it came. Only the first call counts.

@@ -195,6 +195,7 @@ impl Place {
     /// Nothing more is to be done about an entry.
     pub(super) fn settled(&self, entry: &Entry) {
         let mut state = self.lock();
+        entry.item.done();
         state.spans = state.spans.saturating_sub(entry.item.spans);
         if state.queue.settled(entry.bytes, entry.segment) {
             entry.segment.iter().for_each(|number| remove(&state, *number));

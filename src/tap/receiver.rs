@@ -106,11 +106,11 @@ impl Receiver {
 
     /// Answers once it lies in a queue.
     async fn queued(&self, item: &Arc<Item>, plain: Option<Bytes>) -> Result<Accepted, Refused> {
-        let (mut is_taken, mut is_in_memory, mut left_out) = (false, false, Vec::new());
+        let (mut is_taken, mut in_memory, mut left_out) = (false, 0, Vec::new());
         for place in self.places.iter() {
             let taken = if place.can_take(item) { place.take(item).await } else { Taken::Full };
             is_taken |= matches!(taken, Taken::Memory | Taken::Disk);
-            is_in_memory |= taken == Taken::Memory;
+            in_memory += usize::from(taken == Taken::Memory);
             match taken {
                 Taken::Memory | Taken::Disk => {}
                 _ if !place.can_take(item) => left_out.push("no_form"),
@@ -129,7 +129,8 @@ impl Receiver {
             self.metrics.spans.dropped(reason).add(item.spans);
             self.metrics.spans.requests_dropped(reason).add(1);
         }
-        self.show(item, plain, is_in_memory);
+        item.held_by(in_memory);
+        self.show(item, plain, in_memory > 0);
         Ok(Accepted::default())
     }
 
@@ -195,8 +196,10 @@ impl Receiver {
         consuming.give(item.signal, plain, slot);
         let (item, places) = (Arc::clone(item), Arc::clone(&self.places));
         tokio::spawn(async move {
-            let changed = timeout(time, released).await;
-            item.settle(changed.ok().and_then(Result::ok));
+            let changed = timeout(time, released).await.ok().and_then(Result::ok);
+            let (changed, taken) = changed.map_or((None, None), |(changed, taken)| (Some(changed), taken));
+            taken.into_iter().for_each(|taken| item.when_taken(taken));
+            item.settle(changed);
             drop(held);
             wake(&places);
         });

@@ -113,10 +113,15 @@ impl RecordStreams {
 
     /// The current record is dropped on purpose.
     pub fn settle(&mut self) {
-        if let Some(known) = self.streams.get(self.current).filter(|_| !self.is_settled) {
-            let receipt = Receipt { source: known.index, from: self.after, to: self.end };
+        if let Some(receipt) = self.receipt() {
             self.positions.borrow_mut().settle(&[receipt]);
         }
+    }
+
+    /// What comes back once the current record was delivered; `None`: an earlier run has delivered it.
+    pub fn receipt(&self) -> Option<Receipt> {
+        let known = self.streams.get(self.current).filter(|_| !self.is_settled)?;
+        Some(Receipt { source: known.index, from: self.after, to: self.end })
     }
 
     /// An earlier run has delivered the current record.

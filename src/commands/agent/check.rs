@@ -61,6 +61,9 @@ pub fn check(config: &AgentConfig) -> Checked {
         }
     }
     line("journal", &config.inputs.journal.as_ref().map_or("turned off".to_owned(), followed));
+    if config.destinations.is_empty() {
+        line("logs", "nowhere: lines go onto spans only");
+    }
     for endpoint in config.destinations.iter().filter_map(Destination::endpoint) {
         let headers = counted(endpoint.headers.len() as u64, "header");
         let compression = endpoint.compression.unwrap_or_default().encoding();

@@ -1,9 +1,10 @@
-//! Where the agent's logs go: `logs.to`, with compression and headers.
+//! Where the agent's logs go: `logs.to`, with compression and headers; nowhere, if that is said.
 //!
 //! In go the texts of flags or of a file, out come endpoints, or what is wrong with a text.
 
 use super::fields::{Problems, Sited};
 use super::file::Written;
+use super::keys::NONE;
 use crate::cli::{AgentArgs, CompressionName};
 use crate::config::endpoints::compression;
 use crate::config::error::{ConfigError, Surroundings};
@@ -24,6 +25,9 @@ pub(super) fn destinations(
 ) -> Result<Vec<Destination>, ConfigError> {
     let given = args.logs_compression.map(|name: CompressionName| compression(name)).or(written.compression);
     let mut destinations: Vec<Destination> = Vec::new();
+    if are_off(args, written) {
+        return Ok(destinations);
+    }
     if !args.logs_to.is_empty() {
         for to in &args.logs_to {
             let destination = destination(to, given, around).and_then(|new| not_twice(&destinations, new));
@@ -43,7 +47,7 @@ pub(super) fn destinations(
         return Err(ConfigError::new(
             "--logs-to",
             "there is no destination: give --logs-to otlp=http://HOST:4317, logs.to in the --config file, or \
-             OTEL_EXPORTER_OTLP_ENDPOINT",
+             OTEL_EXPORTER_OTLP_ENDPOINT; none for lines that go nowhere but onto spans",
         ));
     }
     let mut endpoints: Vec<&mut Endpoint> = destinations.iter_mut().filter_map(endpoint).collect();
@@ -57,6 +61,11 @@ pub(super) fn destinations(
     Ok(destinations)
 }
 
+/// Whether logs are to go nowhere.
+pub(super) fn are_off(args: &AgentArgs, written: &Written) -> bool {
+    args.logs_to == [NONE] || args.logs_to.is_empty() && written.logs_off.is_some()
+}
+
 /// Variables that name a destination by themselves.
 const ENDPOINT_VARIABLES: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"];
 
@@ -65,6 +74,7 @@ fn destination(to: &str, given: Option<Compression>, around: &Surroundings<'_>) 
     let endpoint = match to.split_once('=') {
         None if to == "otlp" => Endpoint::from_variables(Signal::Logs, around.variable),
         Some(("otlp", url)) => Endpoint::from_url(url, Signal::Logs, around.variable),
+        _ if to == NONE => return Err("none stands alone: with it lines go onto spans only".to_owned()),
         _ => return Err(format!("{:?} is neither otlp=URL nor otlp", shown(to))),
     };
     let mut endpoint = endpoint.map_err(|error| error.to_string())?;

@@ -32,6 +32,8 @@ pub(super) struct Written {
     /// `Some(None)`: turned off.
     pub(super) journal: Option<Option<JournalWritten>>,
     pub(super) to: Vec<Sited<String>>,
+    /// The line that says that logs go nowhere.
+    pub(super) logs_off: Option<usize>,
     pub(super) compression: Option<Compression>,
     pub(super) headers: Vec<Sited<(String, String)>>,
     /// `Some(None)`: turned off.
@@ -101,7 +103,7 @@ pub(super) fn written(text: &str, problems: &mut Problems) -> Written {
     written.tap = top.read_or_off("tap", problems, file_tap::tap);
     if let Some(logs) = top.field("logs") {
         if logs.node.is_null() {
-            problems.add(logs.node.line, "logs: null is not available yet: lines go out as logs only");
+            written.logs_off = Some(logs.node.line);
         } else if let Some(logs) = logs.section(LOGS, problems) {
             written.logs(&logs, problems);
         }

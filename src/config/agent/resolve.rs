@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::destinations::destinations;
+use super::destinations::{are_off, destinations};
 use super::fields::Problems;
 use super::file::{self, Written};
 use super::keys::{NONE, start_of};
@@ -22,7 +22,7 @@ use crate::input::tail::pattern::PathPattern;
 use crate::run::agent::{
     AgentConfig, FilesConfig, InputsConfig, LinksConfig, LogLevel, PodsConfig, TelemetryConfig, literal,
 };
-use crate::tap::config::TapConfig;
+use crate::tap::config::{AnswerWhen, TapConfig};
 
 const STATE_DEFAULT: &str = "/var/lib/spanline";
 const MEMORY_DEFAULT: u64 = 128 << 20;
@@ -51,6 +51,9 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
     let memory_bytes = args.memory.or(written.memory).unwrap_or(MEMORY_DEFAULT);
     let links = links(args, &written, &mut problems)?;
     let tap = tap::tap(&args.tap, written.tap.take(), (memory_bytes, links.wait), around, &mut problems)?;
+    if are_off(args, &written) {
+        events_only(written.logs_off, tap.as_deref(), &mut problems)?;
+    }
     let metadata = metadata::resolved(args, written.metadata.take(), around, &mut problems)?;
     if let Some(path) = args.config.as_ref().filter(|_| !problems.0.is_empty()) {
         return Err(ConfigError::new("--config", told(path, &problems.0)));
@@ -85,6 +88,25 @@ pub fn agent(args: &AgentArgs, around: &Surroundings<'_>) -> Result<AgentConfig,
         grace: args.grace.or(written.grace).unwrap_or(GRACE_DEFAULT),
         notices,
     })
+}
+
+/// Whether lines that are not sent as logs go anywhere. `line`: where that is written, else it is typed.
+fn events_only(line: Option<usize>, tap: Option<&TapConfig>, problems: &mut Problems) -> Result<(), ConfigError> {
+    let reason = match tap {
+        // What is wrong with it itself is told elsewhere.
+        None if !problems.0.is_empty() => return Ok(()),
+        None => "without logs lines go onto spans only: give tap, through which these come",
+        Some(tap) if tap.forward.is_empty() => "without logs lines go onto spans only: tap.forward keeps none of them",
+        Some(tap) if !tap.late_events && (tap.hold.is_zero() || tap.answer == AnswerWhen::Delivered) => {
+            "without logs lines go onto spans only: tap.span_events, tap.late_events, tap.hold and tap.answer leave nothing of that"
+        }
+        Some(_) => return Ok(()),
+    };
+    match line {
+        Some(line) => problems.add(line, format!("logs: {reason}")),
+        None => return Err(ConfigError::new("--logs-to", reason)),
+    }
+    Ok(())
 }
 
 /// How lines are linked with the spans that come.

@@ -217,7 +217,7 @@ fn unknown_keys_are_told_with_what_was_meant() {
 fn what_is_not_built_is_said_and_null_is_taken() {
     let told = refused("link: {call_sites: sites.txt}");
     assert!(told.contains("link.call_sites: not available yet"), "{told}");
-    assert!(refused("logs: null").contains("logs: null is not available yet"));
+    assert!(refused("logs: null").contains("agent.yaml:1: logs: without logs lines go onto spans only: give tap"));
     let nulls = "tap: null\ntelemetry: {otlp: null}\n";
     assert_eq!(read(&format!("{nulls}{TO}"), &[], &[]), read(TO, &[], &[]));
 }

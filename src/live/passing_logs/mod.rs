@@ -175,7 +175,7 @@ impl PassingLogs {
             // Dropped, it passes as it came.
             return;
         }
-        match hold.release(Some(with_links(&request, links).into())) {
+        match hold.release(Some(with_links(&request, links).into()), None) {
             true => self.metrics.logs.linked.add(linked),
             false => self.too_many.add(1),
         }

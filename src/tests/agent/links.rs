@@ -14,12 +14,15 @@ use spanline::otlp::Signal;
 use crate::harness::agent::Agent;
 use crate::harness::capture::Capture;
 use crate::harness::otlp_client::{Sent, grpc};
+use crate::harness::run::{Background, ClosedPort};
 use crate::harness::sink::Script;
 use crate::harness::written::{Written, append, cri};
 
 /// Of each request: from its start to its end, and to the next one's start at most.
 const LASTS: Duration = Duration::from_millis(12);
 const EACH: Duration = Duration::from_millis(40);
+
+const LINES_READ: &str = "spanline_lines_read_total{input=\"pods\"}";
 
 /// An agent whose lines wait so long for their spans, which are kept nowhere, and where it takes these.
 fn agent(wait: &str) -> (Agent, SocketAddr) {
@@ -180,7 +183,7 @@ pub(super) fn trace_of(number: u32) -> [u8; 16] {
     (u128::from(number) << 64 | 0x5eed).to_be_bytes()
 }
 
-fn send(address: SocketAddr, spans: Vec<u8>) {
+pub(super) fn send(address: SocketAddr, spans: Vec<u8>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert_eq!(runtime.block_on(grpc(address, &Sent::new(Signal::Traces, spans))).code, 0);
 }
@@ -199,6 +202,46 @@ fn lines_get_the_trace_of_the_span_they_were_written_in() {
     }
     assert!(right >= 570 && wrong == 0, "{right} of 600 right, {wrong} wrong");
     assert!(agent.metric("spanline_links_total{method=\"inferred\"}") >= 570);
+}
+
+/// Case X1: what is read late is linked all the same.
+#[test]
+fn lines_that_are_read_after_an_outage_get_the_spans_that_came_meanwhile() {
+    let (closed, address) = (ClosedPort::new(), TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let mut agent = Agent::new(Script::default());
+    agent.sends_to(&[&format!("otlp=http://{}", closed.address())]);
+    agent.has_tap(format!("{{grpc: '{address}', http: null, forward: [none]}}\nlink: {{wait: 2s}}"));
+    agent.may_take("16MiB");
+    agent.start();
+    agent.running().until(|| std::net::TcpStream::connect(address).is_ok());
+    // More than is held for a destination that is down: from then on nothing is read.
+    let mut bulk = Written::new("bulk");
+    for _ in 0..60 {
+        let noise = |at: u64| twox_hash::XxHash3_128::oneshot(&at.to_le_bytes());
+        let line = |at: u64| (0..20).map(|part| format!("{:032x}", noise(at * 20 + part))).collect::<String>();
+        let first = bulk.len() as u64;
+        append(&agent.pod("bulk"), (0..200).map(|at| cri("F", &bulk.body_of(&line(first + at)))).collect::<String>());
+    }
+    agent.running().until(|| {
+        let before = agent.metric(LINES_READ);
+        std::thread::sleep(Duration::from_millis(500));
+        before > 0 && before == agent.metric(LINES_READ)
+    });
+    let read = agent.metric(LINES_READ);
+    assert!(read < bulk.len() as u64, "all was read: {read}");
+    let mut lines = Written::new("web");
+    let (spans, text) = requests("web", 200, &mut lines);
+    send(address, spans);
+    agent.running().until(|| agent.metric("spanline_spans_received_total") == 200);
+    append(&agent.pod("web"), text);
+    // Their time is up long before they are read.
+    std::thread::sleep(Duration::from_secs(6));
+    assert_eq!(agent.metric(LINES_READ), read);
+    agent.sink = Background::at(closed, Script::default());
+    agent.expect_once(&[&lines, &bulk]);
+    let traces = lines.bodies().iter().map(|body| agent.sink.sink.trace_of(body));
+    let right = traces.zip(0..).filter(|(trace, at)| *trace == Some(trace_of(at / 3))).count();
+    assert!(right >= 570, "{right} of 600");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! The names of cases (R1, P2, …) are those of the list that they come from.
 
 mod destinations;
+mod events_only;
 mod files;
 mod journal;
 mod links;

@@ -53,7 +53,7 @@ impl Agent {
         agent
     }
 
-    /// Where it is to send to, in place of the endpoint of its own.
+    /// Where it is to send to, in place of the endpoint of its own; nowhere, if there is none.
     pub(crate) fn sends_to(&mut self, urls: &[&str]) {
         self.urls = urls.iter().map(|url| (*url).to_owned()).collect();
     }
@@ -100,12 +100,13 @@ impl Agent {
         let root = self.place.path("").display().to_string();
         let (root, urls, at) = (root.trim_end_matches('/'), self.urls.join("', '"), self.starts_at);
         let (memory, tap, journal, rules) = (self.memory, &self.tap, self.journal, &self.rules);
+        let logs = if urls.is_empty() { "null".to_owned() } else { format!("{{to: ['{urls}']}}") };
         let start = if journal.contains("start:") { String::new() } else { format!(", start: {at}") };
         let config = format!(
             "state: {root}/state\nmemory: {memory}\n\
              inputs:\n  pods: {{path: {root}/pods, start: {at}}}\n  files:\n  - {{include: ['{root}/logs/*.log'], start: {at}}}\n\
              \x20 journal: {{path: {root}/journal, {journal}{start}}}\n\
-             logs: {{to: ['{urls}']}}\n\
+             logs: {logs}\n\
              tap: {tap}\n\
              telemetry: {{listen: '127.0.0.1:0'}}\n\
              grace: 5s\n{rules}"

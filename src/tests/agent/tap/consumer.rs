@@ -44,7 +44,7 @@ fn traces_and_logs_are_shown_as_they_are_and_go_out_changed_or_as_they_came() {
     let tap = start(&config(&[url(&capture)]), move |signal, request, slot| {
         give.lock().unwrap().send((signal, request.clone())).unwrap();
         let changed = [&request[..], b"\x7a\x05added"].concat();
-        slot.release((signal == Signal::Traces).then(|| changed.into()));
+        slot.release((signal == Signal::Traces).then(|| changed.into()), None);
     });
     let body = spans(2, "a");
     for signal in [Signal::Traces, Signal::Logs, Signal::Metrics] {
@@ -68,7 +68,7 @@ fn json_is_shown_as_protobuf_and_goes_out_as_such_once_it_is_changed() {
     let capture = Capture::start();
     let urls = [format!("http://{}/otlp", capture.address)];
     let tap = start(&config(&urls), |_, request, slot| {
-        slot.release(Some(request));
+        slot.release(Some(request), None);
     });
     let json = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a"}]}]}]}"#;
     let sent = Sent { content_type: "application/json", ..Sent::new(Signal::Traces, &json[..]) };
@@ -114,7 +114,7 @@ fn what_is_changed_too_late_goes_out_as_it_came() {
     let capture = Capture::start();
     let tap = start(&TapConfig { hold: Duration::from_millis(50), ..config(&[url(&capture)]) }, |_, _, slot| {
         std::thread::sleep(Duration::from_millis(300));
-        slot.release(Some(Bytes::from_static(b"late")));
+        slot.release(Some(Bytes::from_static(b"late")), None);
     });
     let body = spans(2, "a");
     assert_eq!(block_on(grpc(tap.grpc(), &Sent::new(Signal::Traces, body.clone()))).code, 0);
@@ -127,7 +127,7 @@ fn in_delivered_mode_the_answer_is_that_to_the_changed_request() {
     let capture = Capture::start();
     let config = TapConfig { answer: AnswerWhen::Delivered, ..config(&[url(&capture)]) };
     let tap = start(&config, |_, _, slot| {
-        slot.release(Some(Bytes::from_static(b"changed")));
+        slot.release(Some(Bytes::from_static(b"changed")), None);
     });
     assert_eq!(block_on(grpc(tap.grpc(), &Sent::new(Signal::Traces, spans(2, "a")))).code, 0);
     assert_eq!(capture.captured()[0].body, "changed");
@@ -138,7 +138,7 @@ fn what_is_refused_with_something_added_goes_out_as_it_came() {
     let capture = Capture::start();
     capture.answers(Answer::WrongIf("added"));
     let tap = start(&config(&[url(&capture)]), |_, request, slot| {
-        slot.release(Some([&request[..], b"\x7a\x05added"].concat().into()));
+        slot.release(Some([&request[..], b"\x7a\x05added"].concat().into()), None);
     });
     let body = spans(2, "a");
     assert_eq!(block_on(grpc(tap.grpc(), &Sent::new(Signal::Traces, body.clone()))).code, 0);
