@@ -113,6 +113,8 @@ mod tests {
         metrics.memory("batches").set(1 << 20);
         metrics.limit_reached("sources").add(2);
         metrics.spans.received.add(20);
+        metrics.logs.received.add(30);
+        metrics.logs.linked.add(17);
         metrics.spans.forward("otlp=http://j:4317").delivered.add(12);
         metrics.spans.spilled("otlp=http://j:4317").set(99);
         metrics.spans.dropped("refused").add(3);
@@ -194,6 +196,12 @@ spanline_requests_refused_total{reason=\"queue_full\"} 7
 # UNIT spanline_spilled_bytes bytes
 # HELP spanline_spilled_bytes Bytes of received requests on the disk that wait for a destination.
 spanline_spilled_bytes{destination=\"otlp=http://j:4317\"} 99
+# TYPE spanline_log_records_received counter
+# HELP spanline_log_records_received Log records received in requests that were looked at.
+spanline_log_records_received_total 30
+# TYPE spanline_log_records_linked counter
+# HELP spanline_log_records_linked Log records that were passed on with a link which they did not have.
+spanline_log_records_linked_total 17
 # TYPE spanline_lag_bytes gauge
 # UNIT spanline_lag_bytes bytes
 # HELP spanline_lag_bytes Bytes that the worst source of an input is behind.
