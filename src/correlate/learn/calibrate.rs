@@ -4,6 +4,8 @@
 //! kinds with few lines are believed too much, and in services all of whose lines have a span too little. The numbers are
 //! shares of links that were right there; no program, template or span is told apart.
 
+use super::candidates::{CandidateRow, Candidates};
+use super::posteriors::Posteriors;
 use super::tuning::{
     CALIBRATE_HALF_LINES, CALIBRATE_KNOWN_LINES, CALIBRATE_MOSTLY_WITHOUT, CALIBRATE_NAMES_SPAN, CALIBRATE_NONE_OCCUR,
     CALIBRATE_REQUEST_LINES, CALIBRATE_SELDOM, CALIBRATE_SIDE, CALIBRATE_SLOPE, CALIBRATE_SLOPE_ALL_RECORDED,
@@ -50,6 +52,14 @@ pub(crate) fn calibrated(probability: f32, learned: Learned) -> f32 {
         * (learned.without_span - CALIBRATE_MOSTLY_WITHOUT).max(0.0);
     odds += CALIBRATE_TEMPLATE_WITHOUT * learned.kind_without_span + seldom;
     1.0 / (1.0 + (-odds).exp())
+}
+
+/// How much of a row's template is in the operation that makes it likeliest of the pair's trace, against that with most.
+pub(crate) fn preference(candidates: &Candidates, posteriors: &Posteriors, row: &CandidateRow, pair: u32) -> f32 {
+    let trace = candidates.pairs[pair as usize].trace;
+    let of_trace = row.pairs().filter(|other| candidates.pairs[*other].trace == trace);
+    let likeliest = of_trace.max_by(|a, b| posteriors.weights[*a].total_cmp(&posteriors.weights[*b]));
+    likeliest.map_or(1.0, |pair| posteriors.preference[candidates.pairs[pair].class as usize])
 }
 
 #[cfg(test)]

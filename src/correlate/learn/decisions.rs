@@ -61,11 +61,32 @@ impl Decisions {
         self.of_sources = (0..=sources).map(first).collect();
     }
 
-    /// The span of a record, by its source, file and offset.
-    pub(crate) fn link(&self, place: LinePlace) -> Option<Link> {
+    /// Lines that go on with a record have the link of the line that began it, or none for the same reason.
+    pub(crate) fn take_over<'l>(&mut self, lines: impl Iterator<Item = (&'l Line, &'l Line)>) {
+        let (mut decisions, mut undecided) = (Vec::new(), Vec::new());
+        for (line, began) in lines {
+            let place = place_of(line);
+            match self.of(place_of(began)) {
+                Some(decision) => decisions.push(Decision { place, ..*decision }),
+                None => undecided.extend(self.why_none(place_of(began)).map(|why| (place, why))),
+            }
+        }
+        if decisions.len() + undecided.len() > 0 {
+            self.decisions.append(&mut decisions);
+            self.undecided.append(&mut undecided);
+            self.put_in_order();
+        }
+    }
+
+    fn of(&self, place: LinePlace) -> Option<&Decision> {
         let [from, to] = self.of_sources.get(place.0 as usize..)?.first_chunk()?;
         let decisions = &self.decisions[*from as usize..*to as usize];
-        let decision = &decisions[decisions.binary_search_by_key(&place, |decision| decision.place).ok()?];
+        Some(&decisions[decisions.binary_search_by_key(&place, |decision| decision.place).ok()?])
+    }
+
+    /// The span of a record, by its source, file and offset.
+    pub(crate) fn link(&self, place: LinePlace) -> Option<Link> {
+        let decision = self.of(place)?;
         Some(Link {
             trace_id: decision.trace_id,
             span_id: decision.span_id,

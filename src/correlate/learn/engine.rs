@@ -6,7 +6,7 @@
 
 use super::association::Association;
 use super::calibrate::{self, Learned};
-use super::candidates::{CandidatePair, CandidateRow, Candidates};
+use super::candidates::{CandidatePair, Candidates};
 use super::clues::{DURATION, RARE_WORD, SIDE};
 use super::decisions::Decisions;
 use super::due_lines::DueLines;
@@ -22,7 +22,7 @@ use super::limits::LearningLimits;
 use super::lines::{Line, Lines};
 use super::operations::Operations;
 use super::pick_span::Choices;
-use super::posteriors::{Keeps, Posteriors};
+use super::posteriors::Keeps;
 use super::ruled::{Ruled, Rules};
 use super::stream_state::{Sample, StreamState};
 use super::task::{Progress, Task};
@@ -235,6 +235,8 @@ impl Engine {
         let operations = Operations::new(index, resources.iter().copied());
         let keeps = how.keeps(self.keeps_evidence);
         let mut ruled = Ruled::new(&lines, &operations, writers, rules, keeps);
+        let goes_on = how.continuations(&lines, &operations);
+        ruled.wanted.retain(|line| goes_on.binary_search_by_key(line, |goes_on| goes_on.0).is_err());
         let settled = SettledLines::new(std::mem::take(&mut ruled.settled));
         let none = NumberSet::default();
         let common = how.remembered().model.map_or(&none, |model| &model.common_words);
@@ -272,15 +274,15 @@ impl Engine {
         self.take_known(index, (&lines, due), calls, CALL_CONFIDENCE, Method::Request);
         self.take_known(index, (&lines, due), ruled.linked.drain(..), ENTITY_CONFIDENCE, Method::Entity);
         self.decisions.put_in_order();
-        let told = std::mem::take(&mut association.told);
-        if let How::ByModel(stream) = &mut how {
-            let told =
-                told.into_iter().map(|told| (lines.rows[candidates.rows[told.row as usize].line as usize], told));
-            told.filter(|(line, _)| line.is_due(due)).for_each(|(line, told)| stream.earlier.add(told, line.time));
-        } else if let How::Window(stream) = &mut how {
-            stream.decayed.learn(&candidates, &association, &lines, &operations);
-        } else if keeps == Keeps::Evidence {
-            let kept = Evidence::new(lines, operations, candidates, association, choices, ruled.known);
+        self.decisions.take_over(
+            goes_on
+                .iter()
+                .map(|(line, began)| (&lines.rows[*line as usize], &lines.rows[*began as usize]))
+                .filter(|(line, _)| line.is_due(due)),
+        );
+        how.keep_decided(&candidates, &mut association, (&lines, due), &operations);
+        if keeps == Keeps::Evidence {
+            let kept = Evidence::new((lines, &goes_on), operations, candidates, association, choices, ruled.known);
             self.evidence = Some(Box::new(kept));
             return None;
         }
@@ -348,7 +350,7 @@ impl Engine {
                 without_span: without_span.get(&candidates.templates.service[template]).copied().unwrap_or(1.0),
                 kind_without_span: association.posteriors.none_share[template],
                 of_request: association.group_sizes.get(number).copied().unwrap_or(1),
-                preference: preference(candidates, &association.posteriors, row, pair),
+                preference: calibrate::preference(candidates, &association.posteriors, row, pair),
                 names_span: clues & DURATION > 0 || clues % SIDE >= RARE_WORD,
                 sides: clues / SIDE,
             };
@@ -383,12 +385,4 @@ fn about(candidates: &Candidates, association: &Association, number: usize) -> O
     let own: f32 = pairs().filter(|pair| candidates.pairs[*pair as usize].trace == trace).map(weight).sum();
     let probability = own / all.max(1e-12);
     (probability >= ABOUT_LEAST).then_some((best, probability))
-}
-
-/// How much of a row's template is in the operation that makes it likeliest of the pair's trace, against that with most.
-fn preference(candidates: &Candidates, posteriors: &Posteriors, row: &CandidateRow, pair: u32) -> f32 {
-    let trace = candidates.pairs[pair as usize].trace;
-    let of_trace = row.pairs().filter(|other| candidates.pairs[*other].trace == trace);
-    let likeliest = of_trace.max_by(|a, b| posteriors.weights[*a].total_cmp(&posteriors.weights[*b]));
-    likeliest.map_or(1.0, |pair| posteriors.preference[candidates.pairs[pair].class as usize])
 }

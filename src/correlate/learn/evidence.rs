@@ -48,7 +48,7 @@ pub(crate) struct Story {
 
 impl Evidence {
     pub(crate) fn new(
-        lines: Lines,
+        (lines, goes_on): (Lines, &[(u32, u32)]),
         operations: Operations,
         candidates: Candidates,
         association: Association,
@@ -58,6 +58,10 @@ impl Evidence {
         let mut rows = vec![u32::MAX; lines.rows.len()];
         for (row, number) in candidates.rows.iter().zip(0u32..) {
             rows[row.line as usize] = number;
+        }
+        // The evidence is that of the line that began the record.
+        for (line, began) in goes_on {
+            rows[*line as usize] = rows[*began as usize];
         }
         let place = |line: &Line| (line.source, line.file, line.offset);
         let mut places: Vec<_> =

@@ -5,9 +5,12 @@
 
 use super::association::Association;
 use super::candidates::{Block, Candidates};
+use super::continuations::Continuations;
 use super::em;
 use super::features::tables::FeatureTables;
+use super::lines::Lines;
 use super::observed::Observed;
+use super::operations::Operations;
 use super::pick_span::{self, Choices};
 use super::posteriors::Keeps;
 use super::remembered::Remembered;
@@ -42,6 +45,43 @@ impl How<'_> {
             How::Whole => Remembered::default(),
             How::Learn(stream) | How::Window(stream) => Remembered { decayed: Some(&stream.decayed), model: None },
             How::ByModel(stream) => Remembered { decayed: None, model: Some(&stream.model) },
+        }
+    }
+
+    /// Lines that go on with a record, and the line that began it; what is learned of them is kept.
+    pub(crate) fn continuations(&mut self, lines: &Lines, operations: &Operations) -> Vec<(u32, u32)> {
+        let service = |writer| operations.service_of_writer(writer);
+        match self {
+            How::ByModel(stream) => stream.model.continuations.find(lines, service),
+            How::Whole | How::Window(_) => Continuations::new(lines, service).find(lines, service),
+            How::Learn(stream) => {
+                let learned = Continuations::new(lines, service);
+                let found = learned.find(lines, service);
+                stream.model.continuations.take_in(learned);
+                found
+            }
+        }
+    }
+
+    /// Keeps what lines that are decided, up to `due`, tell of later ones.
+    pub(crate) fn keep_decided(
+        &mut self,
+        candidates: &Candidates,
+        association: &mut Association,
+        (lines, due): (&Lines, i64),
+        operations: &Operations,
+    ) {
+        match self {
+            How::ByModel(stream) => {
+                for told in std::mem::take(&mut association.told) {
+                    let line = &lines.rows[candidates.rows[told.row as usize].line as usize];
+                    if line.is_due(due) {
+                        stream.earlier.add(told, line.time);
+                    }
+                }
+            }
+            How::Window(stream) => stream.decayed.learn(candidates, association, lines, operations),
+            How::Whole | How::Learn(_) => {}
         }
     }
 

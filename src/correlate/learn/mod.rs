@@ -20,6 +20,7 @@ mod candidates;
 mod capacity;
 mod clues;
 mod clutter;
+mod continuations;
 mod decay;
 mod decisions;
 mod due_lines;

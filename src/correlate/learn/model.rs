@@ -5,6 +5,7 @@
 
 use super::association::Association;
 use super::candidates::{Block, Candidates, Templates};
+use super::continuations::Continuations;
 use super::factors::adjacent_lines::OutcomeFactors;
 use super::factors::by_trace::{NEUTRAL, TraceFactors};
 use super::factors::shared_words::WordFactors;
@@ -47,6 +48,8 @@ pub(crate) struct Model {
     pub(crate) delays: Delays,
     /// Which threads words name.
     pub(crate) threads: ThreadNames,
+    /// Kinds that go on with a record.
+    pub(crate) continuations: Continuations,
     digits: NumberMap<u64, u8>,
     /// Words that many traces hold.
     pub(crate) common_words: NumberSet<u32>,
@@ -131,7 +134,7 @@ impl Default for Model {
         habit.preference = 0.0;
         let never = ClassModel { habit, clutter: Histograms::default(), capacity: 1.0 };
         let (templates, families, stand_ins, agreement, without_span) = Default::default();
-        let (delays, threads, digits, common_words, rarities) = Default::default();
+        let (delays, threads, continuations, digits, common_words, rarities) = Default::default();
         Model {
             templates,
             families,
@@ -142,6 +145,7 @@ impl Default for Model {
             without_span,
             delays,
             threads,
+            continuations,
             digits,
             common_words,
             rarities,
@@ -158,6 +162,7 @@ impl Stored for Model {
         self.stand_ins.put(out);
         self.agreement.put(out);
         self.without_span.put(out);
+        self.continuations.put(out);
         self.digits.put(out);
         self.common_words.put(out);
         self.rarities.put(out);
@@ -171,6 +176,7 @@ impl Stored for Model {
             stand_ins: Stored::take(from)?,
             agreement: Stored::take(from)?,
             without_span: Stored::take(from)?,
+            continuations: Stored::take(from)?,
             digits: Stored::take(from)?,
             common_words: Stored::take(from)?,
             rarities: Stored::take(from)?,

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::continuations::Continuations;
+use super::lines::Lines;
 use crate::correlate::correlator::Correlator;
+use crate::correlate::hint::Hint;
 use crate::correlate::index::Limits;
 use crate::correlate::stream::Memory;
 use crate::facts::{Kind, ResourceFact, SpanFact};
@@ -47,6 +50,8 @@ struct Line {
 struct Service {
     spans: Vec<(usize, SpanFact<'static>)>,
     lines: Vec<Line>,
+    /// A container runtime stamps its lines, and those that begin so have no time of their own.
+    parts: Option<&'static str>,
 }
 
 fn ids(request: usize, span: u8) -> ([u8; 16], [u8; 8]) {
@@ -136,6 +141,10 @@ impl Service {
                 time: Time::Unix { nanos: line.time, digits: 9 },
                 ..Entry::default()
             };
+            let is_part = self.parts.is_some_and(|begin| line.text.starts_with(begin));
+            if is_part {
+                entry.time = Time::None;
+            }
             if let Some(request) = &line.request {
                 entry.push(&b"req"[..], Value::Text(Cow::Borrowed(request.as_bytes())));
             }
@@ -147,7 +156,7 @@ impl Service {
                 stream: Stream::Unknown,
                 time: Some(line.time),
                 time_digits: 9,
-                envelope_time: None,
+                envelope_time: self.parts.map(|_| line.time + if is_part { 0 } else { 9_000 }),
                 entry: &entry,
                 envelope_fields: &[],
                 payload: line.text.as_bytes(),
@@ -416,6 +425,63 @@ fn a_line_is_of_the_request_that_its_thread_handles() {
     let with = mid_span(&service);
     assert!(with[2] * 100 >= with[0] * 90 && with[2] * 100 >= with[1] * 97, "{with:?}, without threads {without:?}");
     assert!(without[2] < with[2] / 2, "{without:?}");
+}
+
+#[test]
+fn a_record_of_several_lines_has_one_link() {
+    let mut service = Service { parts: Some("| "), ..service(600) };
+    let asking = service.lines.iter().filter(|line| line.text.starts_with("asking"));
+    let parts: Vec<Line> = asking
+        .flat_map(|line| {
+            let part = |text: &str, after: i64| Line {
+                time: line.time + after,
+                text: text.into(),
+                request: None,
+                truth: line.truth,
+            };
+            [part("| FROM orders", 20_000), part("| WHERE orders.id = ?", 30_000)]
+        })
+        .collect();
+    service.lines.extend(parts);
+    service.lines.sort_by_key(|line| line.time);
+    let of_first = |links: &[Option<Link>]| {
+        let (mut first, mut linked, mut same, mut all) = (None, 0, 0, 0);
+        for (line, link) in service.lines.iter().zip(links) {
+            let ids = link.as_ref().map(|link| (link.trace_id, link.span_id));
+            if line.text.starts_with("asking") {
+                first = ids;
+                linked += usize::from(ids.is_some());
+            } else if line.text.starts_with("| ") {
+                (all, same) = (all + 1, same + usize::from(first == ids));
+            }
+        }
+        (linked, same, all)
+    };
+    let links = service.linked(&|request| request % 4 == 0, &mut |_, _, _| {});
+    let (linked, same, all) = of_first(&links);
+    // Others write between now and then.
+    assert!(linked >= 100 && same * 100 >= all * 99, "{linked} {same} of {all}");
+    let links = service.streamed(MS * 1_000, 0);
+    let (linked, same, all) = of_first(&links);
+    // The first minute is for learning.
+    assert!(linked >= 300 && same * 100 >= all * 70, "{linked} {same} of {all}");
+}
+
+#[test]
+fn what_follows_now_and_then_is_a_record_of_its_own() {
+    let mut service = Service { parts: Some("| "), ..service(600) };
+    let asking = service.lines.iter().filter(|line| line.text.starts_with("asking"));
+    let after = |(number, line): (usize, &Line)| {
+        // Half of them are of nobody.
+        let time = line.time + if number % 2 == 0 { 20_000 } else { 3 * MS };
+        Line { time, text: "| tick".into(), request: None, truth: None }
+    };
+    let ticks: Vec<Line> = asking.enumerate().map(after).collect();
+    service.lines.extend(ticks);
+    service.lines.sort_by_key(|line| line.time);
+    let mut lines = Lines::default();
+    service.each_line(0..service.lines.len(), &mut |record, _| lines.add(1, record, 0, Hint::None, true));
+    assert_eq!(Continuations::new(&lines, |_| 0).find(&lines, |_| 0), []);
 }
 
 #[test]

@@ -34,6 +34,18 @@ pub(crate) const TEMPLATE_LINES_LEAST: f32 = 4.0;
 /// Minimum support, in lines, for short values (a step, a stage, a reason) to make a template of their own.
 pub(crate) const TEMPLATE_VALUE_LINES: f32 = 50.0;
 
+// Records of several lines (`continuations`)
+
+/// A line goes on with the one before it that was stamped no longer before, ns: one write is read in one go, mostly.
+pub(crate) const CONTINUES_NS: i64 = 1_000_000;
+
+/// A kind goes on with another where this share of the one is followed by the other at once, and the other comes after such
+/// this often …
+pub(crate) const CONTINUES_SHARE: f32 = 0.95;
+
+/// … with this minimum support, in lines.
+pub(crate) const CONTINUES_LINES: f32 = 4.0;
+
 // Time windows (`written_time`, `features`, `gating`)
 
 /// A span may have ended so long before its line where the program's own clock is printed exactly, ns.
@@ -320,7 +332,7 @@ pub(crate) const LAST_NEAR_NS: i64 = 2_000_000;
 pub(crate) const ACCESS_LINES: f32 = 5.0;
 
 /// … and this share of them, of those at the end, are stamped after it: what writes them within the request is stamped before its end now and then.
-pub(crate) const ACCESS_OVER_SHARE: f32 = 0.95;
+pub(crate) const ACCESS_OVER_SHARE: f32 = 0.96;
 
 /// Lines that tell the durations of their spans are written after the end where so many …
 pub(crate) const LONGER_LINES: f32 = 5.0;
