@@ -314,13 +314,6 @@ pub struct Link {
     pub has_event: bool,
 }
 
-impl Link {
-    /// The span takes the record as an event: it was seen, the record was written in it, and it does not have it already.
-    pub fn makes_event(&self) -> bool {
-        self.verified && !self.has_event && self.relation == Relation::Within && self.span_id != [0; 8]
-    }
-}
-
 impl Record<'_> {
     /// The link to the ids that stand in the record, where no traces are known.
     pub fn written_link(&self) -> Option<Link> {

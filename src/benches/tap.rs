@@ -291,6 +291,7 @@ fn serve(to: &str, is_shown: bool) -> Result<()> {
         hold: Duration::from_millis(500),
         hold_logs: Duration::ZERO,
         late_events: false,
+        about_events: true,
     };
     let (metrics, state) = (Arc::new(Metrics::new(Instant::now())), tempfile::tempdir()?);
     let notify: Notify = Arc::new(|text: &str| eprintln!("{text}"));

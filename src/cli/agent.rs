@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::backfill::CompressionName;
+use super::choices::AboutEventsName;
 use super::heading::{INPUT, LIMITS, MESSAGES, OUTPUT, SENDING, SPANS};
 use super::values::{parse_bytes, parse_duration};
 
@@ -145,6 +146,9 @@ pub struct TapArgs {
     /// What becomes of logs that come by OTLP [default: link]
     #[arg(long, value_enum, value_name = "HOW", help_heading = SPANS, hide_short_help = true)]
     pub tap_logs: Option<TapLogsName>,
+    /// Which lines about a request become events of its span, marked about [default: all]
+    #[arg(long, value_enum, value_name = "WHICH", help_heading = SPANS, hide_short_help = true)]
+    pub tap_about_events: Option<AboutEventsName>,
 }
 
 /// `--tap-logs`.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::choices::AboutEventsName;
 use super::connect::DestinationArgs;
 use super::heading::{INPUT, LIMITS, OUTPUT, SENDING, TEXT};
 use super::input::InputArgs;
@@ -87,6 +88,10 @@ pub struct BackfillArgs {
     /// What names a span event: its message, or the constant log for stores where names must be few
     #[arg(long, value_enum, default_value = "message", value_name = "WHAT", help_heading = SENDING, hide_short_help = true)]
     pub event_name: EventName,
+    /// Which lines about a request become events of its span, at their own time and marked about: all, such as an access line
+    /// that was written after the end; or none
+    #[arg(long, value_enum, default_value = "all", value_name = "WHICH", help_heading = SENDING, hide_short_help = true)]
+    pub about_events: AboutEventsName,
     /// Compression of what is sent [default: gzip, or OTEL_EXPORTER_OTLP_COMPRESSION]
     #[arg(long, value_enum, value_name = "HOW", help_heading = SENDING, hide_short_help = true)]
     pub compression: Option<CompressionName>,

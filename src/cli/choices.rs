@@ -11,6 +11,15 @@ pub enum JournalFields {
     Some,
 }
 
+/// Which lines about a request become events of its span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AboutEventsName {
+    /// All that are known to be about that request
+    All,
+    /// None: only lines that were written within the span
+    None,
+}
+
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {

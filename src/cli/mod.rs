@@ -19,7 +19,7 @@ pub use agent::{
     TapArgs, TapLogsName,
 };
 pub use backfill::{BackfillArgs, Carriers, CompressionName, EventFields, EventName, SpanEvents, View};
-pub use choices::{ColorWhen, FieldsShown, JournalFields};
+pub use choices::{AboutEventsName, ColorWhen, FieldsShown, JournalFields};
 pub use connect::{DestinationArgs, TraceStoreArgs};
 pub use convert::{ConvertArgs, FromFormat, ToFormat};
 pub use explain::ExplainArgs;

@@ -10,7 +10,7 @@ use super::endpoints::{destination, notices, trace_store, unused};
 use super::error::{ConfigError, Surroundings};
 use super::only::condition;
 use super::times::window;
-use super::values::{calendar, colour, fields, journal, limits};
+use super::values::{about_events, calendar, colour, fields, journal, limits};
 use super::writers::writers;
 use super::{pod_files, rules};
 use crate::cli::{BackfillArgs, Carriers, EventFields, EventName, InputArgs, JournalFields, SpanEvents, View};
@@ -70,10 +70,6 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         Carriers::Service => export::Carriers::Service,
         Carriers::Trace => export::Carriers::Trace,
     };
-    let style = EventStyle {
-        constant_name: args.event_name == EventName::Log,
-        all_fields: args.event_fields == EventFields::All,
-    };
     let view = match args.view {
         View::Trace => export::View::Trace,
         View::Time => export::View::Time,
@@ -81,7 +77,7 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
     let events = EventsConfig {
         on_carriers,
         carriers: under,
-        style,
+        style: event_style(args),
         memory_bytes: read.memory.events_bytes,
         bytes_max: read.input.temporary_bytes_max,
     };
@@ -99,6 +95,14 @@ pub fn backfill(args: &BackfillArgs, around: &Surroundings<'_>) -> Result<Backfi
         workers: usize::from(args.workers),
         notices,
     })
+}
+
+fn event_style(args: &BackfillArgs) -> EventStyle {
+    EventStyle {
+        constant_name: args.event_name == EventName::Log,
+        all_fields: args.event_fields == EventFields::All,
+        about: about_events(args.about_events),
+    }
 }
 
 /// Bytes of memory without which windows would be too small to learn from.

@@ -4,8 +4,9 @@ use std::io::IsTerminal;
 
 use super::error::{ConfigError, Surroundings};
 use crate::calendar::{CalendarSettings, Zone};
-use crate::cli::{ColorWhen, FieldsShown};
+use crate::cli::{AboutEventsName, ColorWhen, FieldsShown};
 use crate::export::formats::text_fields::Fields;
+use crate::export::span_events::event::AboutEvents;
 use crate::input::journal::query::JournalQuery;
 use crate::input::read::ReadLimits;
 
@@ -46,6 +47,14 @@ pub(super) fn journal(matches: &[String]) -> Result<JournalQuery, ConfigError> {
         query.add(text).map_err(|error| ConfigError::new("--journal", format!("{text}: {error}")))?;
     }
     Ok(query)
+}
+
+/// `--about-events`.
+pub(super) fn about_events(which: AboutEventsName) -> AboutEvents {
+    match which {
+        AboutEventsName::All => AboutEvents::All,
+        AboutEventsName::None => AboutEvents::None,
+    }
 }
 
 /// `--fields`.

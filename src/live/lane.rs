@@ -15,10 +15,10 @@ use super::counted::count;
 use super::in_flight::InFlight;
 use super::keeper::{Keeper, Kept};
 use super::lane_memory::Memory;
-use super::late_events::{GiveCarriers, LateEvents};
+use super::late_events::LateEvents;
 use super::learned::Learned;
 use super::line_events::LineEvents;
-use super::linked_lines::LinkedLines;
+use super::linked_lines::{EventSettings, LinkedLines};
 use super::linking::{LinkSettings, Linking};
 use super::outbox::Outbox;
 use super::passing_logs::PassingLogs;
@@ -69,14 +69,12 @@ pub struct Lane<F> {
     pub links: Option<LinkSettings>,
     /// What it has learned, for its next start.
     pub learned: Option<Learned>,
-    /// Requests with spans are held so long that lines can be put on them; `None`: they are not.
-    pub hold: Option<Duration>,
+    /// How linked lines become events.
+    pub events: EventSettings,
     /// Logs that go through the tap come here.
     pub links_logs: bool,
     /// Lines go nowhere but onto spans, and are settled once these were taken: wakes this loop.
     pub settles: Option<Sender<Wake>>,
-    /// Takes events of other lines, whose spans have passed already; `None`: there are none.
-    pub carriers: Option<GiveCarriers>,
     /// The inputs, in the order of those that are followed, with their names in metrics.
     pub inputs: Vec<(String, Input)>,
     /// Who writes positions down.
@@ -139,8 +137,7 @@ impl<F: FileSystem> Lane<F> {
             lines,
             links,
             mut learned,
-            hold,
-            carriers,
+            events: EventSettings { hold, carriers, about },
             settles,
             inputs,
             keeper,
@@ -157,7 +154,7 @@ impl<F: FileSystem> Lane<F> {
         let (selection, rules) = (Selection::default(), lines.rules.clone());
         let min_confidence = links.as_ref().map_or(0.0, |links| links.min_confidence);
         let events = LineEvents {
-            lines: LinkedLines::default(),
+            lines: LinkedLines::new(about),
             in_flight: hold.map(|hold| InFlight::new(hold, &self.metrics)),
             late: carriers.map(|give| LateEvents::new(give, &self.metrics)),
             settles,

@@ -15,7 +15,7 @@ mod lane_memory;
 pub mod late_events;
 pub mod learned;
 mod line_events;
-mod linked_lines;
+pub mod linked_lines;
 pub mod linking;
 pub mod log_requests;
 mod notices;

@@ -21,6 +21,7 @@ use crate::checkpoint::positions::journal::{Journal, Loaded};
 use crate::correlate::index::Limits;
 use crate::export::deliver::parcel::Parcel;
 use crate::export::destination::targets;
+use crate::export::span_events::event::AboutEvents;
 use crate::input::journal::follow::JournalTailConfig;
 use crate::input::tail::config::{TailConfig, TailInput, TailInputKind, TailLimits};
 use crate::input::tail::disk::Disk;
@@ -31,6 +32,7 @@ use crate::live::keeper::Keeper;
 use crate::live::lane::{Lane, LaneEnd};
 use crate::live::late_events::{CarrierRequest, GiveCarriers};
 use crate::live::learned::Learned;
+use crate::live::linked_lines::EventSettings;
 use crate::live::linking::LinkSettings;
 use crate::live::pod_metadata::PodSource;
 use crate::live::source::LineSettings;
@@ -84,6 +86,16 @@ fn carriers(config: &AgentConfig, own: &OwnSlot) -> Option<GiveCarriers> {
             None => Ok(()),
         }
     }))
+}
+
+/// How linked records become events, which one lane sees to.
+fn event_settings(config: &AgentConfig, own: &OwnSlot, is_first: bool) -> EventSettings {
+    let shows_about = config.tap.as_ref().is_none_or(|tap| tap.about_events);
+    EventSettings {
+        hold: hold(config).filter(|_| is_first),
+        carriers: carriers(config, own).filter(|_| is_first),
+        about: if shows_about { AboutEvents::All } else { AboutEvents::None },
+    }
 }
 
 /// Requests are let go so much before the time is up that they may be held, and all of what came until then is decided together.
@@ -144,10 +156,9 @@ impl Lanes {
                 known: loaded.entries,
                 lines: lines(config, pods.clone(), share_of(config.memory_bytes, lanes_count), metrics),
                 learned: config.tap.as_ref().map(|_| learned(state, &remembered_as, notify)).transpose()?,
-                hold: hold(config).filter(|_| is_first),
+                events: event_settings(config, own, is_first),
                 links_logs: is_first,
                 settles: config.destinations.is_empty().then(|| wake.clone()),
-                carriers: carriers(config, own).filter(|_| is_first),
                 links: config.tap.is_some().then(|| link_settings(config, lanes_count)),
                 inputs: inputs(config, metrics),
                 keeper,

@@ -35,6 +35,8 @@ pub struct TapConfig {
     pub hold_logs: Duration,
     /// Lines whose spans have passed go on as events of small child spans.
     pub late_events: bool,
+    /// Lines about a request become events of its span, as lines within it do.
+    pub about_events: bool,
 }
 
 /// When a client is answered.

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::Event};
 use serde_json::json;
 
-use crate::harness::run::{Background, Place, attribute};
+use crate::harness::run::{Background, Place, attribute, testdata};
 use crate::harness::sink::Script;
 
 /// What a gRPC server takes by default.
@@ -186,6 +186,41 @@ fn an_event_tells_severity_cause_and_place_without_a_click() {
     assert_eq!((events[1].0, &*events[1].1["log.message"]), ("log", "Unhandled Error"));
     assert_eq!(events[1].1["spanline.link.method"], "written");
     assert!(events[0].1.contains_key("note") && !events[0].1.contains_key("spanline.link"));
+}
+
+#[test]
+fn lines_about_a_request_are_events_of_its_span_at_their_own_time_unless_they_are_not_wanted() {
+    let place = Place::new();
+    let labelled = testdata("labelled/frameworks");
+    let (logs, given) = (labelled.join("logs"), labelled.join("traces.otlp.jsonl.zst"));
+    let (logs, given) = (logs.display().to_string(), given.display().to_string());
+    let run = |more: &[&str]| {
+        let arguments = ["backfill", &logs, "--traces", &given, "--to", "file=out", "--links", "links"];
+        place.run(&[&arguments[..], more].concat()).text(0);
+        let links = place.json_lines("links");
+        let of =
+            |relation: &str| links.iter().filter(|row| row["relation"] == relation && row["verified"] == true).count();
+        let (mut within, mut about, mut after) = (0, 0, 0);
+        for request in traces(&place, "out/traces.jsonl") {
+            for span in spans(&[request]) {
+                for event in &span.events {
+                    let link = attribute(&event.attributes, "spanline.link");
+                    let is_about = link.ends_with(" about");
+                    within += usize::from(!is_about && !link.is_empty());
+                    about += usize::from(is_about);
+                    let is_own = !span.name.starts_with("logs: ");
+                    after += usize::from(is_about && is_own && event.time_unix_nano > span.end_time_unix_nano);
+                }
+            }
+        }
+        ((of("within"), of("about")), (within, about, after))
+    };
+    let (links, (within, about, after)) = run(&[]);
+    assert!(links.1 >= 20, "the sample has lines that are about requests: {links:?}");
+    assert_eq!((within, about), links);
+    assert!(after >= 20, "{after} of {about} were written when it was over");
+    let (same_links, shown) = run(&["--about-events", "none"]);
+    assert_eq!((same_links, shown), (links, (within, 0, 0)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::fields::{Field, Names, Problems, Sited};
 use super::keys::names;
-use crate::cli::SpanEventsName;
+use crate::cli::{AboutEventsName, SpanEventsName};
 use crate::otlp::server::access::ServerTls;
 use crate::tap::config::AnswerWhen;
 
@@ -29,6 +29,7 @@ pub(super) struct TapWritten {
     pub(super) span_events: Option<SpanEventsName>,
     pub(super) late_events: Option<bool>,
     pub(super) logs: Option<bool>,
+    pub(super) about_events: Option<AboutEventsName>,
 }
 
 const TAP: Names = names(
@@ -47,6 +48,7 @@ const TAP: Names = names(
         "span_events",
         "late_events",
         "logs",
+        "about_events",
     ],
     &[],
 );
@@ -57,6 +59,7 @@ const SPAN_EVENTS: [(&str, SpanEventsName); 3] =
     [("annotate", SpanEventsName::Annotate), ("carrier", SpanEventsName::Carrier), ("none", SpanEventsName::None)];
 const LATE_EVENTS: [(&str, bool); 2] = [("carrier", true), ("none", false)];
 const LOGS: [(&str, bool); 2] = [("link", true), ("pass", false)];
+const ABOUT_EVENTS: [(&str, AboutEventsName); 2] = [("all", AboutEventsName::All), ("none", AboutEventsName::None)];
 const BOOLEANS: [(&str, bool); 2] = [("true", true), ("false", false)];
 
 pub(super) fn tap(field: &Field<'_>, problems: &mut Problems) -> Option<Sited<TapWritten>> {
@@ -79,6 +82,7 @@ pub(super) fn tap(field: &Field<'_>, problems: &mut Problems) -> Option<Sited<Ta
         span_events: tap.read("span_events", problems, |field, problems| field.choice(&SPAN_EVENTS, problems)),
         late_events: tap.read("late_events", problems, |field, problems| field.choice(&LATE_EVENTS, problems)),
         logs: tap.read("logs", problems, |field, problems| field.choice(&LOGS, problems)),
+        about_events: tap.read("about_events", problems, |field, problems| field.choice(&ABOUT_EVENTS, problems)),
         answer: tap.read("answer", problems, |field, problems| field.choice(&ANSWERS, problems)),
     };
     Some(Sited { line: field.node.line, value })

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::fields::{Problems, Sited};
 use super::file_tap::TapWritten;
 use super::paths::absolute;
-use crate::cli::{AnswerName, LateEventsName, SpanEventsName, TapArgs, TapLogsName};
+use crate::cli::{AboutEventsName, AnswerName, LateEventsName, SpanEventsName, TapArgs, TapLogsName};
 use crate::config::error::{ConfigError, Surroundings};
 use crate::otlp::address::shown;
 use crate::otlp::proxy::Proxy;
@@ -70,6 +70,7 @@ pub(super) fn tap(
         answer: answer.or(of_file.answer).unwrap_or(AnswerWhen::Accepted),
         hold: if span_events == SpanEventsName::Annotate { hold } else { Duration::ZERO },
         hold_logs: if links_logs { wait + DECIDED_WITHIN } else { Duration::ZERO },
+        about_events: args.tap_about_events.or(of_file.about_events) != Some(AboutEventsName::None),
         late_events: span_events != SpanEventsName::None && late_events.or(of_file.late_events).unwrap_or(true),
     };
     let is_insecure = args.tap_insecure || of_file.insecure == Some(true);

@@ -126,6 +126,11 @@ fn what_is_wrong_is_told_with_what_to_change() {
         ("tap: {forward: none, hold: 5s}", &[], "tap.hold: must be at most 4 s"),
         ("", &["--forward=none", "--tap-hold=5s"], "--tap-hold: must be at most 4 s"),
         (
+            "tap: {forward: none, about_events: some}",
+            &[],
+            "tap.about_events: found \"some\"; one of all, none is expected",
+        ),
+        (
             "tap: {forward: none, span_events: yes}",
             &[],
             "tap.span_events: found \"yes\"; one of annotate, carrier, none is expected",

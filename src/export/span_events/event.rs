@@ -15,7 +15,7 @@ use crate::export::spell;
 use crate::otlp::own;
 use crate::otlp::wire::spans::{attribute, within};
 use crate::otlp::wire::write::{Buffer, put_varint};
-use crate::record::{Link, Record, Relation};
+use crate::record::{Link, Method, Record, Relation};
 
 /// Bytes of a value. Stores index values, and cut or refuse long ones by rules of their own.
 const VALUE_BYTES_MAX: usize = 8 << 10;
@@ -26,6 +26,28 @@ const EVENT_BYTES_MAX: usize = 60_000;
 /// Bytes that an attribute takes in addition to its key and value.
 const ATTRIBUTE_OVERHEAD: usize = 16;
 
+/// Whether records about a request become events of its span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AboutEvents {
+    /// All that are known to be about that request: by what they say, or by when they come.
+    #[default]
+    All,
+    /// Only records that were written within the span.
+    None,
+}
+
+impl AboutEvents {
+    /// Whether a span takes a record as an event: it was seen, it does not have it already, and the record was written in it
+    /// or, where that counts too, is about it. What has no more than a pod in common with what the span does is not.
+    pub fn make_event_of(self, link: &Link) -> bool {
+        let is_of_span = match link.relation {
+            Relation::Within => true,
+            Relation::About => self == AboutEvents::All && link.method != Method::Entity,
+        };
+        is_of_span && link.verified && !link.has_event && link.span_id != [0; 8]
+    }
+}
+
 /// How events are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
@@ -33,6 +55,8 @@ pub struct Style {
     pub constant_name: bool,
     /// All that is known of the line and its link is in it, also what the name says or nobody reads.
     pub all_fields: bool,
+    /// Lines about the span become events too, which say so.
+    pub about: AboutEvents,
 }
 
 /// An event, and what older ones of the same line are told by.
@@ -305,8 +329,8 @@ mod tests {
     use crate::export::span_events::event_bytes;
     use crate::record::{Envelope, Method, Origin, Position, Stream};
 
-    const SOME: Style = Style { constant_name: false, all_fields: false };
-    const ALL: Style = Style { constant_name: false, all_fields: true };
+    const SOME: Style = Style { constant_name: false, all_fields: false, about: AboutEvents::All };
+    const ALL: Style = Style { constant_name: false, all_fields: true, about: AboutEvents::All };
 
     fn event_of(entry: &Entry<'_>, origin: &Origin, confidence: Option<f32>, style: Style) -> Event {
         let record = Record {

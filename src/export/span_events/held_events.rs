@@ -46,7 +46,7 @@ impl HeldEvents {
 impl RecordOutput for HeldEvents {
     fn record(&mut self, record: &Record<'_>, link: Option<&Link>, _: &[u8; 16], file: &str) {
         self.traces.extend(link.filter(|_| self.asks_for_traces).map(|link| link.trace_id));
-        if let Some(link) = link.filter(|link| link.makes_event()) {
+        if let Some(link) = link.filter(|link| self.style.about.make_event_of(link)) {
             let LineEvent { time, event, text } = event_for(record, link, file, self.style);
             self.events.push((link.trace_id, link.span_id), time, &event, text);
         }

@@ -168,6 +168,65 @@ fn lines_are_put_on_the_spans_that_pass_and_go_nowhere_else() {
     assert!((240..=300).contains(&seen) && later as u64 + seen >= 855, "{seen} {later}");
 }
 
+/// Lines with others that tell of each of these spans when it is over, in order of time.
+fn with_access_lines(text: &str, spans: &[u8], lines: &mut Written) -> String {
+    let request = ExportTraceServiceRequest::decode(spans).unwrap();
+    let scopes = request.resource_spans.iter().flat_map(|group| &group.scope_spans);
+    let mut all: Vec<String> = text.lines().map(str::to_owned).collect();
+    for span in scopes.flat_map(|scope| &scope.spans) {
+        let took = span.end_time_unix_nano - span.start_time_unix_nano + 70_000;
+        let at = chrono::DateTime::from_timestamp_nanos(span.end_time_unix_nano as i64 + 1_500).to_rfc3339();
+        let body = lines.body_of(&format!("a cart was handled in {:.6}ms", took as f64 / 1e6));
+        all.push(format!("{at} stdout F {body}"));
+    }
+    all.sort_by_key(|line| chrono::DateTime::parse_from_rfc3339(line.split(' ').next().unwrap()).unwrap());
+    all.join("\n") + "\n"
+}
+
+#[test]
+fn lines_about_a_request_are_events_of_its_span_unless_they_are_not_wanted() {
+    for (setting, is_wanted) in [("", true), (", about_events: none", false)] {
+        let capture = Capture::start();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut agent = Agent::new(Script::default());
+        let forward = format!("forward: ['otlp=http://{}']{setting}", capture.address);
+        agent.has_tap(format!("{{grpc: '{address}', http: null, {forward}}}\nlink: {{wait: 2s}}"));
+        agent.start();
+        agent.running().until(|| std::net::TcpStream::connect(address).is_ok());
+        let mut lines = Written::new("web");
+        let (spans, text) = requests("web", 200, &mut lines);
+        let mut request = ExportTraceServiceRequest::decode(&spans[..]).unwrap();
+        let scopes = request.resource_spans.iter_mut().flat_map(|group| &mut group.scope_spans);
+        for (number, span) in scopes.flat_map(|scope| &mut scope.spans).enumerate() {
+            // How long it took tells which one a line is about.
+            span.end_time_unix_nano -= (number * number * 37 % 900) as u64 * 1_000;
+        }
+        let spans = request.encode_to_vec();
+        let text = with_access_lines(&text, &spans, &mut lines);
+        send(address, spans);
+        agent.running().until(|| agent.metric("spanline_spans_received_total") == 200);
+        append(&agent.pod("web"), text);
+        agent.expect_once(&[&lines]);
+        let on_carriers = || agent.metric("spanline_span_events_total{how=\"carrier\"}");
+        agent.running().until(|| on_carriers() >= if is_wanted { 750 } else { 570 });
+        assert_eq!(agent.stop().code, Some(0));
+        let mut about = 0;
+        for captured in capture.captured() {
+            let request = ExportTraceServiceRequest::decode(captured.body).unwrap();
+            let scopes = request.resource_spans.into_iter().flat_map(|group| group.scope_spans);
+            for event in scopes.flat_map(|scope| scope.spans).flat_map(|span| span.events) {
+                let is_marked = event.attributes.iter().any(|attribute| {
+                    let value = attribute.value.as_ref().and_then(|value| value.value.clone());
+                    matches!(value, Some(any_value::Value::StringValue(text)) if text.ends_with(" about"))
+                });
+                assert_eq!(is_marked, event.name.contains("handled"), "{}", event.name);
+                about += usize::from(is_marked);
+            }
+        }
+        assert!(if is_wanted { about >= 150 } else { about == 0 }, "{about} of 200 where {setting:?}");
+    }
+}
+
 /// The lines of so many requests of a pod, which are stored, each once; their spans came before.
 fn two_hundred_requests(agent: &Agent, address: SocketAddr) -> Written {
     let mut lines = Written::new("web");

@@ -45,6 +45,7 @@ pub(crate) fn config(forward: &[String]) -> TapConfig {
         hold: Duration::from_millis(500),
         hold_logs: Duration::from_millis(500),
         late_events: true,
+        about_events: true,
     }
 }
 
