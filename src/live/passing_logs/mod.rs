@@ -2,8 +2,8 @@
 //!
 //! In go requests as they come, out they go once each of their records is decided: as they came where none has a link, else with ids
 //! and `spanline.link.*` put into the records that have one. Records wait as lines of files do, and are linked by the same engine;
-//! those of a writer that names traces itself stay as they are, and wait for nothing. Bounded: how much is held, and for how long,
-//! is limited by whoever holds it, who lets a request go as it came when its time is up.
+//! those that name their trace, and all of an SDK that does, stay as they are, and wait for nothing. Bounded: how much is held, and for
+//! how long, is limited by whoever holds it, who lets a request go as it came when its time is up.
 
 mod record;
 mod writer;
@@ -109,8 +109,8 @@ impl PassingLogs {
         let mut names = names.clone();
         parts.name(&mut names);
         let Some(writer) = self.writers.of(&names, linking, now) else { return };
-        writer.names_traces |= parts.has_ids();
-        if writer.names_traces {
+        writer.names_traces |= parts.has_ids() && names.is_sdk();
+        if parts.has_ids() || writer.names_traces {
             return;
         }
         self.numbers.clear();
@@ -216,7 +216,7 @@ struct Writer {
     path: Box<str>,
     calendar: Calendar,
     held: Held,
-    /// Records of it name their trace, so that those that do not were written in none: as SDKs have it.
+    /// It is an SDK, and its records name their trace, so that those that do not were written in none.
     names_traces: bool,
     /// Requests of the records that wait, in their order, and their places there.
     pending: VecDeque<(u64, u32)>,

@@ -21,6 +21,8 @@ pub(super) struct Names<'r> {
     path: &'r [u8],
     /// The attributes of the resource, hashed.
     resource: u64,
+    /// An SDK sent them, which knows of each record whether it is of a span.
+    is_sdk: bool,
 }
 
 impl<'r> Names<'r> {
@@ -49,6 +51,7 @@ impl<'r> Names<'r> {
             b"service.name" => &mut writer.service,
             b"host.name" => &mut writer.node,
             b"log.file.path" => return self.path = value,
+            b"telemetry.sdk.name" => return self.is_sdk = true,
             _ => return,
         };
         *place = Cow::Borrowed(value);
@@ -66,6 +69,11 @@ impl<'r> Names<'r> {
         if place.is_empty() {
             *place = Cow::Borrowed(value);
         }
+    }
+
+    /// An SDK sent them: once it names traces, what it sends without one is of none.
+    pub(super) fn is_sdk(&self) -> bool {
+        self.is_sdk
     }
 
     /// The file that it was read from; empty where that is not told.
@@ -173,6 +181,17 @@ mod tests {
         let service = origin(&[("service.name", "cart")]);
         assert_eq!((&*service.service_name, service.is_guessed, service.pod), ("cart", false, None));
         assert!(origin(&[]).is_guessed);
+    }
+
+    #[test]
+    fn sdks_are_told_from_what_reads_files() {
+        let is_sdk = |pairs: &[Vec<u8>]| {
+            let mut names = Names::default();
+            pairs.iter().for_each(|pair| names.take(pair));
+            names.is_sdk()
+        };
+        let service = pair("service.name", "cart");
+        assert!(is_sdk(&[service.clone(), pair("telemetry.sdk.name", "opentelemetry")]) && !is_sdk(&[service]));
     }
 
     #[test]
