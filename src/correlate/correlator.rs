@@ -31,8 +31,8 @@ pub struct Correlator {
     /// Lines of CRI-O with whole seconds, by (identity, place), and their times: their order is all they have.
     pub(crate) rounded: Vec<(u64, LinePosition, i64)>,
     /// Where programs write their lines, as the user says.
-    sites: CallSites,
-    limits: LearningLimits,
+    pub(crate) sites: CallSites,
+    pub(crate) limits: LearningLimits,
     pub(crate) engine: Engine,
     /// Where spans and lines come together, and are decided as they go: see [`Correlator::advance`].
     pub(crate) stream: Option<Box<Arrivals>>,

@@ -8,16 +8,30 @@ use super::index::{AttributeWords, IdentityHasher};
 use super::stored::Stored;
 
 /// Another layout, or another meaning of it, has another number.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Correlator {
     /// What was learned of a stream so far.
     pub fn learned(&self) -> Vec<u8> {
+        // All of them are named: what is learned by one that is added is to be kept too.
+        let Correlator {
+            index,
+            engine,
+            stream,
+            // Of lines and spans, none of which is kept.
+            requests: _,
+            sources: _,
+            rounded: _,
+            due: _,
+            // Told to the next run anew.
+            sites: _,
+            limits: _,
+        } = self;
         let mut out = Vec::new();
         VERSION.put(&mut out);
-        self.index.words.seed().put(&mut out);
-        self.index.resources.services().put(&mut out);
-        if let (Some(learned), Some(stream)) = (&self.engine.stream, &self.stream) {
+        index.words.seed().put(&mut out);
+        index.resources.services().put(&mut out);
+        if let (Some(learned), Some(stream)) = (&engine.stream, stream) {
             learned.put_learned(&mut out);
             stream.watermarks.put_learned(&mut out);
         }

@@ -156,7 +156,9 @@ impl Watermarks {
 
     /// Appends what is known of services.
     pub(crate) fn put_learned(&self, out: &mut Vec<u8>) {
-        self.services.put(out);
+        // Of single resources and spans nothing is kept: these come anew.
+        let Watermarks { services, resources: _, arriving: _, open: _ } = self;
+        services.put(out);
     }
 
     /// Goes on with it; `None` if these bytes are of something else.

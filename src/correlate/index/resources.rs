@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use crate::correlate::text::hash::{fold, mix};
 use crate::facts::ResourceFact;
 
 /// Distinct resources kept.
@@ -32,6 +33,8 @@ pub struct Resource {
     pub pid: u64,
     /// Equal for resources of one service, from the first on.
     pub(crate) service_number: u32,
+    /// What tells it from others, in every run.
+    pub(crate) identity: u64,
 }
 
 impl Resource {
@@ -59,8 +62,15 @@ impl Resource {
             instance: fact.instance.to_owned(),
             pid: fact.pid,
             service_number,
+            identity: identity(fact),
         }
     }
+}
+
+fn identity(fact: &ResourceFact<'_>) -> u64 {
+    let ResourceFact { service, pod_uid, namespace, pod, container, container_id, host, instance, .. } = *fact;
+    let texts = [service, pod_uid, namespace, pod, container, container_id, host, instance];
+    texts.iter().fold(fact.pid, |all, text| mix(all, fold(0, text.as_bytes())))
 }
 
 /// Resource ↔ number.

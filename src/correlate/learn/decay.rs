@@ -61,24 +61,37 @@ struct ClassCounts {
 
 stored!(ClassCounts { clutter, pairs, late });
 
-/// But for how many classes may be remembered.
 impl Stored for DecayedStatistics {
     fn put(&self, out: &mut Vec<u8>) {
-        self.templates.put(out);
-        self.kinds.put(out);
-        self.keys.put(out);
-        self.messages.put(out);
-        self.until.put(out);
+        // All of them are named: one that is added is to be kept too, or to be left out for a reason.
+        let DecayedStatistics {
+            // How many there is room for, the next run decides.
+            classes_max: _,
+            templates,
+            kinds,
+            keys,
+            messages,
+            until,
+            // Of lines, none of which is kept.
+            from: _,
+        } = self;
+        templates.put(out);
+        kinds.put(out);
+        keys.put(out);
+        messages.put(out);
+        until.put(out);
     }
 
     fn take(from: &mut &[u8]) -> Option<DecayedStatistics> {
+        let DecayedStatistics { classes_max, from: lines_from, .. } = DecayedStatistics::new(0);
         Some(DecayedStatistics {
+            classes_max,
             templates: Stored::take(from)?,
             kinds: Stored::take(from)?,
             keys: Stored::take(from)?,
             messages: Stored::take(from)?,
             until: Stored::take(from)?,
-            ..DecayedStatistics::new(0)
+            from: lines_from,
         })
     }
 }

@@ -54,6 +54,7 @@ mod shares;
 mod span_fit;
 mod span_habits;
 mod span_tuning;
+mod stored_model;
 mod stream_state;
 mod stream_tuning;
 mod task;

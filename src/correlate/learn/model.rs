@@ -19,7 +19,7 @@ use super::request_keys::Agreement;
 use super::span_habits::FamilyHabits;
 use super::stream_tuning::{MODEL_COARSE_LINES, MODEL_FAMILY_LINES, MODEL_PREFERENCE_LEAST};
 use super::written_time::Delays;
-use crate::correlate::stored::{Stored, stored};
+use crate::correlate::stored::stored;
 use crate::correlate::text::hash::{NumberMap, NumberSet, mix};
 
 /// Classes that a stream decides lines by: each takes five kilobytes. Of more, those go that were not seen for longest.
@@ -32,15 +32,15 @@ const WORDS_MAX: usize = 1 << 18;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Model {
-    templates: NumberMap<u64, TemplateModel>,
+    pub(super) templates: NumberMap<u64, TemplateModel>,
     /// Of templates that differ by a value only.
-    families: NumberMap<u64, FamilyHabits>,
+    pub(super) families: NumberMap<u64, FamilyHabits>,
     /// By a family, or a coarse form: the template that has most lines of it, which stands in for those that are not known.
-    stand_ins: NumberMap<u64, StandIn>,
+    pub(super) stand_ins: NumberMap<u64, StandIn>,
     /// Of templates that are not known.
-    unknown: TemplateModel,
+    pub(super) unknown: TemplateModel,
     /// Of operations in which no line of a template is written.
-    never: ClassModel,
+    pub(super) never: ClassModel,
     /// How well the values of keys agreed on a trace.
     pub(crate) agreement: Agreement,
     /// Of each service: the share of its lines without a recorded span.
@@ -50,17 +50,17 @@ pub(crate) struct Model {
     pub(crate) threads: ThreadNames,
     /// Kinds that go on with a record.
     pub(crate) continuations: Continuations,
-    digits: NumberMap<u64, u8>,
+    pub(super) digits: NumberMap<u64, u8>,
     /// Words that many traces hold.
     pub(crate) common_words: NumberSet<u32>,
     /// How rare words of lines are that are not of the rarest.
     pub(crate) rarities: NumberMap<u32, u8>,
     /// Number of estimations.
-    estimations: u32,
+    pub(super) estimations: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct StandIn {
+pub(super) struct StandIn {
     template: u64,
     lines: u32,
     seen: u32,
@@ -151,38 +151,6 @@ impl Default for Model {
             rarities,
             estimations: 0,
         }
-    }
-}
-
-/// But for what is known of writers, whose numbers are others' in the next run, and of threads, which is learned again soon.
-impl Stored for Model {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.templates.put(out);
-        self.families.put(out);
-        self.stand_ins.put(out);
-        self.agreement.put(out);
-        self.without_span.put(out);
-        self.continuations.put(out);
-        self.digits.put(out);
-        self.common_words.put(out);
-        self.rarities.put(out);
-        self.estimations.put(out);
-    }
-
-    fn take(from: &mut &[u8]) -> Option<Model> {
-        Some(Model {
-            templates: Stored::take(from)?,
-            families: Stored::take(from)?,
-            stand_ins: Stored::take(from)?,
-            agreement: Stored::take(from)?,
-            without_span: Stored::take(from)?,
-            continuations: Stored::take(from)?,
-            digits: Stored::take(from)?,
-            common_words: Stored::take(from)?,
-            rarities: Stored::take(from)?,
-            estimations: Stored::take(from)?,
-            ..Model::default()
-        })
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Operations {
     rounded: NumberSet<u32>,
     /// Operations that hold no lines.
     silent: NumberSet<u32>,
-    /// The thread of each span, and what it is in other indexes of the same stream too, with its service.
+    /// The thread of each span, and what it is in every other index too, with its service.
     thread: Vec<u32>,
     thread_keys: Vec<(u64, u32)>,
     /// Services with several.
@@ -100,8 +100,9 @@ impl Operations {
             let next = numbers.len() as u32;
             let number = *numbers.entry((span.resource, span.thread)).or_insert(next);
             if number == next {
-                let service = index.resource(span.resource).service_number;
-                self.thread_keys.push((mix(u64::from(span.resource), u64::from(span.thread)), service));
+                let resource = index.resource(span.resource);
+                let service = resource.service_number;
+                self.thread_keys.push((mix(resource.identity, u64::from(span.thread)), service));
                 *of_services.entry(service).or_default() += 1;
             }
             self.thread.push(number);
@@ -180,7 +181,7 @@ impl Operations {
         self.thread[slot as usize]
     }
 
-    /// What tells a thread from others, in all indexes of a stream.
+    /// What tells a thread from others, in every index.
     pub(crate) fn thread_key(&self, thread: u32) -> u64 {
         self.thread_keys[thread as usize].0
     }

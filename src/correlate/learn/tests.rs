@@ -506,49 +506,82 @@ fn what_tells_longer_than_the_span_took_is_about_it() {
     assert!(relations.iter().all(|relation| *relation == Relation::About));
 }
 
+/// A stream that ends here, what comes after it is for the next run.
+const SPLIT: i64 = 11_000 * MS;
+
+/// What a stream taught, up to the split.
+fn learned_of(shop: &Service) -> Vec<u8> {
+    let mut correlator = Correlator::new(Limits::default());
+    correlator.follow();
+    let spans = shop.spans.iter().filter(|(_, span)| span.end < SPLIT);
+    spans.for_each(|(_, span)| correlator.add_span(&SHOP, span));
+    let count = shop.lines.partition_point(|line| line.time < SPLIT);
+    shop.each_line(0..count, &mut |record, _| correlator.observe(record));
+    (2..=11).for_each(|second| correlator.advance(second * 1_000 * MS, Memory::default()));
+    correlator.learned()
+}
+
+/// So few lines after the split that nothing could be learned from them: how many there are in spans, linked, and rightly so.
+fn linked_after(shop: &Service, correlator: &mut Correlator) -> (usize, usize, usize) {
+    let first = shop.lines.partition_point(|line| line.time < SPLIT);
+    let numbers = first + 100..first + 115;
+    let (from, to) = (shop.lines[numbers.start].time, shop.lines[numbers.end].time);
+    let spans = shop.spans.iter().filter(|(_, span)| span.end > from && span.start < to);
+    spans.for_each(|(_, span)| correlator.add_span(&SHOP, span));
+    shop.each_line(numbers.clone(), &mut |record, _| correlator.observe(record));
+    correlator.advance(SPLIT + 2_000 * MS, Memory::default());
+    let (mut with_span, mut linked, mut right) = (0, 0, 0);
+    shop.each_line(numbers, &mut |record, number| {
+        let (truth, link) = (shop.lines[number].truth, sure_link(correlator, record));
+        with_span += usize::from(truth.is_some());
+        linked += usize::from(link.is_some());
+        right += usize::from(link.zip(truth).is_some_and(|(link, (request, _))| link.trace_id == ids(request, 1).0));
+    });
+    (with_span, linked, right)
+}
+
 #[test]
 fn what_a_stream_learned_serves_the_next_run() {
     let shop = service(1_500);
-    let split = 11_000 * MS;
-    let before = |correlator: &mut Correlator| {
-        correlator.follow();
-        let spans = shop.spans.iter().filter(|(_, span)| span.end < split);
-        spans.for_each(|(_, span)| correlator.add_span(&SHOP, span));
-        let count = shop.lines.partition_point(|line| line.time < split);
-        shop.each_line(0..count, &mut |record, _| correlator.observe(record));
-        (2..=11).for_each(|second| correlator.advance(second * 1_000 * MS, Memory::default()));
-        count
-    };
-    // So few lines that nothing could be learned from them.
-    let after = |mut correlator: Correlator, first: usize| {
-        let numbers = first + 100..first + 115;
-        let (from, to) = (shop.lines[numbers.start].time, shop.lines[numbers.end].time);
-        let spans = shop.spans.iter().filter(|(_, span)| span.end > from && span.start < to);
-        spans.for_each(|(_, span)| correlator.add_span(&SHOP, span));
-        shop.each_line(numbers.clone(), &mut |record, _| correlator.observe(record));
-        correlator.advance(split + 2_000 * MS, Memory::default());
-        let (mut with_span, mut linked, mut right) = (0, 0, 0);
-        shop.each_line(numbers, &mut |record, number| {
-            let (truth, link) = (shop.lines[number].truth, sure_link(&correlator, record));
-            with_span += usize::from(truth.is_some());
-            linked += usize::from(link.is_some());
-            right +=
-                usize::from(link.zip(truth).is_some_and(|(link, (request, _))| link.trace_id == ids(request, 1).0));
-        });
-        (with_span, linked, right)
-    };
-    let mut first = Correlator::new(Limits::default());
-    let count = before(&mut first);
-    let learned = first.learned();
-    let next = Correlator::new(Limits::default()).with_learned(&learned).unwrap();
-    let (with_span, linked, right) = after(next, count);
+    let learned = learned_of(&shop);
+    let mut next = Correlator::new(Limits::default()).with_learned(&learned).unwrap();
+    assert_eq!(next.learned().len(), learned.len(), "all that was kept is kept again");
+    let (with_span, linked, right) = linked_after(&shop, &mut next);
     assert!(right == linked && right * 10 >= with_span * 7, "{right} of {linked} of {with_span}");
     let mut anew = Correlator::new(Limits::default());
     anew.follow();
-    let (_, linked, _) = after(anew, count);
+    let (_, linked, _) = linked_after(&shop, &mut anew);
     assert!(linked <= right / 2, "{linked}");
     // What is cut or of another version is refused.
     for bytes in [&learned[..learned.len() - 1], &learned[..3], &[&[9], &learned[1..]].concat(), &[]] {
         assert!(Correlator::new(Limits::default()).with_learned(bytes).is_none());
     }
+}
+
+#[test]
+fn which_threads_words_name_is_known_in_the_next_run() {
+    const THREADS: [&str; 8] = ["w-0", "w-1", "w-2", "w-3", "w-4", "w-5", "w-6", "w-7"];
+    let mut shop = service(1_500);
+    for line in &mut shop.lines {
+        line.request = None;
+        if let Some((request, _)) = line.truth {
+            line.text = format!("{} by pool-1-thread-{}", line.text, request % 8);
+        }
+    }
+    for (request, span) in &mut shop.spans {
+        span.attributes.push((b"thread.name", THREADS[*request % 8].as_bytes()));
+    }
+    let learned = learned_of(&shop);
+    let mut next = Correlator::new(Limits::default()).with_learned(&learned).unwrap();
+    // Others come first: numbers of resources are not what they were.
+    next.number_of(&ResourceFact { service: "other", ..SHOP });
+    let (with_span, linked, right) = linked_after(&shop, &mut next);
+    assert!(right == linked && right * 10 >= with_span * 8, "{right} of {linked} of {with_span}");
+    // The same without what was learned of threads: spans are of others.
+    for (request, span) in &mut shop.spans {
+        span.attributes = vec![(b"thread.name", THREADS[(*request / 8) % 8].as_bytes())];
+    }
+    let mut other = Correlator::new(Limits::default()).with_learned(&learned).unwrap();
+    let (_, _, without) = linked_after(&shop, &mut other);
+    assert!(without < right, "{without} of {right}");
 }

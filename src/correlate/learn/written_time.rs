@@ -8,6 +8,7 @@ use super::tuning::{
     RUNTIME_DELAY_LIMIT_NS, RUNTIME_DELAY_MOST_NS, RUNTIME_DELAY_NS, RUNTIME_DELAY_QUANTILE, SLACK_EXACT_NS,
     SLACK_RUNTIME_NS,
 };
+use crate::correlate::stored::{Stored, stored};
 
 /// How much later than it was written a line is stamped by the runtime, of writers of which that is known.
 #[derive(Debug, Default)]
@@ -23,6 +24,20 @@ pub(crate) struct Delay {
     pub(crate) median: i64,
     /// Few are stamped later.
     pub(crate) most: i64,
+}
+
+stored!(Delay { median, most });
+
+/// Numbers of writers are others' in the next run: what is kept is the delay of all of them, whose lines one runtime stamps.
+impl Stored for Delays {
+    fn put(&self, out: &mut Vec<u8>) {
+        let Delays { of_writers: _, all } = self;
+        all.put(out);
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Delays> {
+        Some(Delays { of_writers: Vec::new(), all: Stored::take(from)? })
+    }
 }
 
 impl Default for Delay {

@@ -12,6 +12,7 @@ use crate::correlate::learn::observed::Observed;
 use crate::correlate::learn::operations::Operations;
 use crate::correlate::learn::posteriors::Posteriors;
 use crate::correlate::learn::tuning::{THREAD_AGREEMENT, THREAD_LINES, THREAD_OWN_SHARE, THREAD_SURE, THREAD_TRACES};
+use crate::correlate::stored::stored;
 use crate::correlate::text::hash::{NumberMap, mix};
 
 /// The span is of the thread that is named; or of another.
@@ -40,6 +41,8 @@ pub(crate) struct ThreadNames {
     rows: NumberMap<u64, Named>,
 }
 
+stored!(ThreadNames { rows });
+
 /// A thread that a word names: what tells it from others, and the lines that say so, of all with the word.
 #[derive(Debug, Clone, Copy)]
 struct Named {
@@ -49,6 +52,8 @@ struct Named {
     /// The part of all lines of the service that is in its spans.
     by_chance: f32,
 }
+
+stored!(Named { thread, agree, lines, by_chance });
 
 /// A line that is sure of its thread, with a word of it.
 #[derive(Debug, Clone, Copy)]
