@@ -122,6 +122,7 @@ fn annotated(request: &[u8], lines: &[SpanLine]) -> Option<(Vec<u8>, Vec<SpanLin
     }
     // There are no temporary files, of which alone it could fail.
     events.annotate(request, None, &mut changed).ok()?;
+    changed.shrink_to_fit();
     let waiting = events.each_waiting(&mut |waiting| {
         let event = LineEvent { time: waiting.time, event: waiting.bytes.to_vec(), text: waiting.text };
         left.push(SpanLine { of: waiting.ids, event });

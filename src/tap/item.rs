@@ -130,6 +130,8 @@ impl Item {
     /// Bytes that it takes in memory while it waits for a destination.
     pub(super) fn bytes(&self, protocol: Protocol) -> usize {
         let headers: usize = self.metadata.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        self.form(protocol).map_or(0, |form| form.body.len()) + headers + OVERHEAD_BYTES
+        // As it came it stays, for a destination that refuses what was put into it.
+        let changed = self.settled.get().and_then(Option::as_ref).map_or(0, |changed| changed.body.len());
+        self.untouched(protocol).map_or(0, |form| form.body.len()) + changed + headers + OVERHEAD_BYTES
     }
 }

@@ -160,6 +160,18 @@ impl Place {
         self.changed.notify_one();
     }
 
+    /// A request is settled: with what was put into it it takes more room.
+    pub(super) fn item_settled(&self, item: &Arc<Item>) {
+        if item.is_changed() {
+            let bytes = item.bytes(self.protocol);
+            let mut state = self.lock();
+            let is_it = |entry: &Entry| Arc::ptr_eq(&entry.item, item);
+            state.queue.resize(is_it, |entry| (std::mem::replace(&mut entry.bytes, bytes), bytes));
+            self.show(&mut state);
+        }
+        self.changed.notify_one();
+    }
+
     /// The first request that is to go, by now.
     pub(super) fn next(&self) -> Option<Entry> {
         self.lock().queue.take(|entry| entry.item.is_settled())

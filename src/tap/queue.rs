@@ -146,6 +146,15 @@ impl<E> Queue<E> {
         self.waiting.push_back(entry);
     }
 
+    /// An entry that waits takes other room from now on: `resize` tells what it took, and takes.
+    pub(super) fn resize(&mut self, is_it: impl Fn(&E) -> bool, resize: impl FnOnce(&mut E) -> (usize, usize)) {
+        // One that is held came lately.
+        if let Some(entry) = self.waiting.iter_mut().rev().find(|entry| is_it(entry)) {
+            let (before, after) = resize(entry);
+            self.memory_bytes = (self.memory_bytes + after).saturating_sub(before);
+        }
+    }
+
     /// Takes out the first entry that is ready.
     pub(super) fn take(&mut self, is_ready: impl Fn(&E) -> bool) -> Option<E> {
         let at = self.waiting.iter().take(LOOKED_AT_MAX).position(is_ready)?;
@@ -335,6 +344,19 @@ mod tests {
         (1..4).for_each(|id| queue.push(id, 10));
         assert_eq!(queue.take(|id| *id == 2), Some(2));
         assert_eq!(queue.take_all(), [1, 3]);
+    }
+
+    #[test]
+    fn what_grows_while_it_waits_takes_the_room_that_it_has_then() {
+        let mut queue: Queue<(u32, usize)> = Queue::new(LIMITS, &[]);
+        (1..4).for_each(|id| queue.push((id, 20), 20));
+        queue.resize(|(id, _)| *id == 2, |entry| (std::mem::replace(&mut entry.1, 90), 90));
+        assert_eq!((queue.memory_bytes(), queue.room(10, 10)), (130, Room::Disk(0)));
+        queue.appended(10, true, (0, 10));
+        while let Some((_, bytes)) = queue.take(|_| true) {
+            queue.settled(bytes, None);
+        }
+        assert_eq!(queue.memory_bytes(), 0);
     }
 
     #[test]

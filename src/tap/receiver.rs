@@ -201,7 +201,7 @@ impl Receiver {
             taken.into_iter().for_each(|taken| item.when_taken(taken));
             item.settle(changed);
             drop(held);
-            wake(&places);
+            places.iter().for_each(|place| place.item_settled(&item));
         });
     }
 }
