@@ -314,6 +314,13 @@ pub struct Link {
     pub has_event: bool,
 }
 
+impl Link {
+    /// It is sure enough to be made where links need this confidence, 0–1. Written ids are.
+    pub fn is_made_at(&self, min_confidence: f32) -> bool {
+        self.confidence.is_none_or(|confidence| confidence >= min_confidence)
+    }
+}
+
 impl Record<'_> {
     /// The link to the ids that stand in the record, where no traces are known.
     pub fn written_link(&self) -> Option<Link> {

@@ -87,8 +87,8 @@ impl Factor {
 impl Explanation {
     /// Why no link is made where links need this confidence.
     pub fn reason_at(&self, min_confidence: f32) -> Option<Unlinked> {
-        let is_below = |link: &Link| link.confidence.is_some_and(|confidence| confidence < min_confidence);
-        self.reason.or_else(|| self.link.as_ref().filter(|link| is_below(link)).map(|_| Unlinked::BelowThreshold))
+        let is_below = |link: &&Link| !link.is_made_at(min_confidence);
+        self.reason.or_else(|| self.link.as_ref().filter(is_below).map(|_| Unlinked::BelowThreshold))
     }
 }
 

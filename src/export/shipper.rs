@@ -101,7 +101,7 @@ impl<B: SentBefore> Shipper<'_, B> {
     /// Counts what was found for a record.
     fn take(&mut self, outcome: Result<Link, Unlinked>) -> Option<Link> {
         match outcome {
-            Ok(link) if link.confidence.is_some_and(|confidence| confidence < self.min_confidence) => {
+            Ok(link) if !link.is_made_at(self.min_confidence) => {
                 self.counts.unlinked.add(Unlinked::BelowThreshold, 1);
                 None
             }

@@ -290,10 +290,7 @@ impl Linking {
 
     /// The link of a record that waits for nothing.
     pub(super) fn link(&self, record: &Record<'_>) -> Option<Link> {
-        self.correlator
-            .link(record)
-            .ok()
-            .filter(|link| link.confidence.is_none_or(|sure| sure >= self.min_confidence()))
+        self.correlator.link(record).ok().filter(|link| link.is_made_at(self.min_confidence()))
     }
 
     /// Links below are not made.

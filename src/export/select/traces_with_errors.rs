@@ -29,8 +29,7 @@ impl RecordSink for TracesWithErrors<'_> {
         if !self.window.takes(record.time) || record.entry.severity < Severity::ERROR {
             return;
         }
-        let is_made = |link: &Link| link.confidence.is_none_or(|confidence| confidence >= self.min_confidence);
-        let link = linker::link(self.linker, record).ok().filter(is_made);
+        let link = linker::link(self.linker, record).ok().filter(|link| link.is_made_at(self.min_confidence));
         self.traces.extend(link.map(|link| link.trace_id));
     }
 }

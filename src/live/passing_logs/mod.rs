@@ -153,7 +153,7 @@ impl PassingLogs {
             linking.each_decided(held, all, |item, linker| {
                 let Item::Record(record) = item else { return };
                 let Some((number, place)) = pending.pop_front() else { return };
-                let link = linker.link(&record).ok().filter(|link| link.confidence.is_none_or(|sure| sure >= least));
+                let link = linker.link(&record).ok().filter(|link| link.is_made_at(least));
                 let added = link.map(|link| linked.take(&record, link, place, path));
                 let Some(request) = requests.get_mut(&number) else { return };
                 request.links.extend(added);
