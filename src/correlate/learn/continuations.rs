@@ -1,8 +1,8 @@
 //! Records of several lines whose later lines look like records of their own: a statement that is echoed line by line.
 //!
-//! In go lines, out comes for those that go on with the line before the line that began the record. Learned is which kinds
-//! always follow each other at the same instant, where the first has a time of its own and the later ones have none. What
-//! the kinds are is not known here.
+//! In go lines, out come those that go on with a record, each with the line that began it. Learned is which kinds always follow
+//! each other at the same instant; the line that began the record has a time of its own, and the later ones have none. What the
+//! kinds are is not known here.
 
 use super::lines::{Line, Lines};
 use super::tuning::{CONTINUES_LINES, CONTINUES_NS, CONTINUES_SHARE};
@@ -21,49 +21,41 @@ pub(crate) struct Continuations {
 
 stored!(Continuations { pairs });
 
-/// How often a kind comes, and what follows it.
-#[derive(Debug, Default, Clone, Copy)]
-struct Counts {
-    all: f32,
-    followed: f32,
+/// A kind and one that followed it at once.
+#[derive(Debug, Clone, Copy)]
+struct Followed {
+    first: u64,
+    second: u64,
+    times: f32,
 }
 
 impl Continuations {
     /// What these lines tell. `service`: of a writer.
     pub(crate) fn new(lines: &Lines, service: impl Fn(u32) -> u32) -> Continuations {
-        let mut kinds: NumberMap<u64, Counts> = NumberMap::default();
-        let mut pairs: NumberMap<u64, Counts> = NumberMap::default();
-        let mut later: NumberMap<u64, Counts> = NumberMap::default();
-        let mut seen = Vec::new();
+        // Of each kind: its lines, and those of them that may go on with others.
+        let (mut all, mut may_follow) = (NumberMap::<u64, f32>::default(), NumberMap::<u64, f32>::default());
+        let mut pairs: NumberMap<u64, Followed> = NumberMap::default();
         each_with_previous(lines, |line, previous| {
             let service = service(line.writer);
-            kinds.entry(kind(service, line)).or_default().all += 1.0;
-            if may_go_on(line) {
-                later.entry(kind(service, line)).or_default().all += 1.0;
-                if let Some(previous) = previous.filter(|previous| at_once(previous, line)) {
-                    pairs.entry(pair(service, previous, line)).or_default().followed += 1.0;
-                    seen.push((kind(service, previous), kind(service, line), pair(service, previous, line)));
-                }
+            let second = kind(service, line);
+            *all.entry(second).or_default() += 1.0;
+            if !may_go_on(line) {
+                return;
+            }
+            *may_follow.entry(second).or_default() += 1.0;
+            if let Some(previous) = previous.filter(|previous| at_once(previous, line)) {
+                let first = kind(service, previous);
+                let followed = pairs.entry(pair(service, previous, line));
+                followed.or_insert(Followed { first, second, times: 0.0 }).times += 1.0;
             }
         });
-        seen.sort_unstable();
-        seen.dedup();
-        let share = |pair: &u64, of: &u64, all: &NumberMap<u64, Counts>| {
-            pairs[pair].followed / all.get(of).map_or(f32::INFINITY, |counts| counts.all)
-        };
         // The first is always followed by the second …
-        seen.retain(|(first, _, pair)| {
-            pairs[pair].followed >= CONTINUES_LINES && share(pair, first, &kinds) >= CONTINUES_SHARE
-        });
+        pairs.retain(|_, pair| pair.times >= CONTINUES_LINES && pair.times >= CONTINUES_SHARE * all[&pair.first]);
         // … and the second comes only after such.
-        for (_, second, pair) in &seen {
-            later.entry(*second).or_default().followed += pairs[pair].followed;
-        }
-        seen.retain(|(_, second, _)| {
-            let counts = later[second];
-            counts.followed >= CONTINUES_SHARE * counts.all
-        });
-        Continuations { pairs: seen.into_iter().map(|(.., pair)| pair).collect() }
+        let mut after: NumberMap<u64, f32> = NumberMap::default();
+        pairs.values().for_each(|pair| *after.entry(pair.second).or_default() += pair.times);
+        pairs.retain(|_, pair| after[&pair.second] >= CONTINUES_SHARE * may_follow[&pair.second]);
+        Continuations { pairs: pairs.into_keys().collect() }
     }
 
     /// Takes in what was learned of other lines.
@@ -112,7 +104,7 @@ fn each_with_previous<'l>(lines: &'l Lines, mut give: impl FnMut(&'l Line, Optio
     }
 }
 
-/// It has no time of its own, and was not given one.
+/// It has no time of its own, and is one of those that learning looks at.
 fn may_go_on(line: &Line) -> bool {
     !line.from_payload && line.teaches
 }

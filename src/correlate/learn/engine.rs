@@ -235,8 +235,7 @@ impl Engine {
         let operations = Operations::new(index, resources.iter().copied());
         let keeps = how.keeps(self.keeps_evidence);
         let mut ruled = Ruled::new(&lines, &operations, writers, rules, keeps);
-        let goes_on = how.continuations(&lines, &operations);
-        ruled.wanted.retain(|line| goes_on.binary_search_by_key(line, |goes_on| goes_on.0).is_err());
+        let goes_on = ruled.set_aside(how.continuations(&lines, &operations));
         let settled = SettledLines::new(std::mem::take(&mut ruled.settled));
         let none = NumberSet::default();
         let common = how.remembered().model.map_or(&none, |model| &model.common_words);

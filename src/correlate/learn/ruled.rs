@@ -77,8 +77,30 @@ impl Ruled {
         ruled
     }
 
+    /// Lines that go on with a record, and the line that began it, in order: those are no longer left to learning, and are
+    /// given back. Where a rule knows one of the two, the line is none of them.
+    pub(crate) fn set_aside(&mut self, mut goes_on: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+        let is_wanted = |line: &u32| self.wanted.binary_search(line).is_ok();
+        goes_on.retain(|(line, began)| is_wanted(line) && is_wanted(began));
+        self.wanted.retain(|line| goes_on.binary_search_by_key(line, |goes_on| goes_on.0).is_err());
+        goes_on
+    }
+
     fn settle(&mut self, at: usize, line: &Line, trace: u32) {
         self.settled.push((line.writer, line.time, trace));
         self.traces.push((at as u32, trace));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_a_rule_knows_goes_on_with_none() {
+        let mut ruled = Ruled { wanted: vec![1, 2, 4, 5, 6], ..Ruled::default() };
+        // The third is known itself, and so is what began the record of the fifth.
+        assert_eq!(ruled.set_aside(vec![(2, 1), (3, 1), (5, 0), (6, 4)]), [(2, 1), (6, 4)]);
+        assert_eq!(ruled.wanted, [1, 4, 5]);
     }
 }
