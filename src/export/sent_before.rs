@@ -22,12 +22,6 @@ pub trait SentBefore {
     /// The stream of the current record, which receipts refer to, and where the record before it in that stream ends.
     fn stream(&self) -> Option<(u32, u64)>;
 
-    /// No receipt may reach from the records of its stream that came before to the current one: what lies between comes later,
-    /// or goes by itself.
-    fn is_apart(&self) -> bool {
-        false
-    }
-
     /// Whether the bytes of the current record are those that an earlier run read at its place.
     fn is_verified(&self, record: &Record<'_>) -> bool;
 

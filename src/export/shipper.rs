@@ -206,12 +206,6 @@ impl<B: SentBefore> Shipper<'_, B> {
         true
     }
 
-    /// A record comes later. Returns the number of its writer.
-    pub fn waits(&mut self, record: &Record<'_>) -> usize {
-        self.source.record(record);
-        self.source.current
-    }
-
     /// Whether all records of this one's writer are dropped, so that nothing need be found out about them.
     pub fn drops_all_of_writer(&mut self, record: &Record<'_>) -> bool {
         let filter = &self.rules.filter;
@@ -290,7 +284,7 @@ impl<B: SentBefore> Shipper<'_, B> {
         };
         let position = &record.position;
         let place = Place { key, after, offset: position.offset, end: position.end };
-        let (is_verified, is_apart) = (self.before.is_verified(record), self.before.is_apart());
+        let is_verified = self.before.is_verified(record);
         let (mut known, mut untraced) = (0, false);
         for output in &mut self.logs {
             let settled = is_verified.then(|| self.before.settled(output.destination, position)).flatten();
@@ -304,9 +298,6 @@ impl<B: SentBefore> Shipper<'_, B> {
             }
             if output.closed {
                 continue;
-            }
-            if is_apart {
-                output.batcher.leave_out(key);
             }
             let batch = output.batcher.add(place, &writer.resource, |items| encode::log_record(items, record, &extras));
             if let Some(batch) = batch {

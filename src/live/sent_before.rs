@@ -65,11 +65,6 @@ impl SentBefore for RecordStreams {
         RecordStreams::stream(self)
     }
 
-    #[inline]
-    fn is_apart(&self) -> bool {
-        RecordStreams::is_apart(self)
-    }
-
     /// What is dropped is settled.
     fn drops(&mut self) -> bool {
         self.settle();

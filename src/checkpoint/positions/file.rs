@@ -21,12 +21,8 @@ pub struct Stream {
     pub(super) outstanding: Outstanding,
     /// Settled, behind the place to resume from.
     pub(super) settled: Ranges,
-    /// Where the last of the records that were handed out ends.
+    /// Where the last record that was handed out ends.
     pub(super) end: u64,
-    /// Where the record ends that was handed out most recently: one before it may have waited.
-    pub(super) recent_end: u64,
-    /// Records that wait to be handed out.
-    pub(super) waiting: usize,
 }
 
 /// A followed file.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::table::Positions;
 use crate::checkpoint::streams::stream_key;
-use crate::record::{Position, Receipt, Record};
+use crate::record::{Receipt, Record};
 
 /// See the module.
 #[derive(Debug)]
@@ -26,9 +26,6 @@ pub struct RecordStreams {
     /// Where it ends.
     end: u64,
     is_settled: bool,
-    is_apart: bool,
-    /// Records come that have waited.
-    have_waited: bool,
 }
 
 /// A writer's records in one file, of one strand.
@@ -53,8 +50,6 @@ impl RecordStreams {
             after: 0,
             end: 0,
             is_settled: false,
-            is_apart: false,
-            have_waited: false,
         }
     }
 
@@ -85,38 +80,19 @@ impl RecordStreams {
         self.current = 0;
     }
 
-    /// Whether the next records were told by [`RecordStreams::wait`] before: they come in the order in which they were.
-    pub fn set_have_waited(&mut self, have_waited: bool) {
-        self.have_waited = have_waited;
-    }
-
-    /// A record of the writer of this number comes later, and those behind it may come before.
-    pub fn wait(&mut self, writer: usize, record: &Record<'_>) {
-        if let Some(index) = self.find(writer, record).map(|known| known.index) {
-            self.positions.borrow_mut().wait(index);
-        }
-    }
-
-    /// The stream of a record, which becomes the current one.
+    /// The next record comes, of the writer of this number. To be called once for each.
     #[inline]
-    fn find(&mut self, writer: usize, record: &Record<'_>) -> Option<&Known> {
+    pub fn record(&mut self, writer: usize, record: &Record<'_>) {
         let (file, strand) = (record.position.file, record.position.strand);
         let is = |known: &Known| known.file == file && known.strand == strand && known.writer == writer;
         if !self.streams.get(self.current).is_some_and(is) {
             self.current = self.streams.iter().position(is).unwrap_or_else(|| self.add(writer, record));
         }
-        self.streams.get(self.current)
-    }
-
-    /// The next record comes, of the writer of this number. To be called once for each.
-    #[inline]
-    pub fn record(&mut self, writer: usize, record: &Record<'_>) {
-        let Some(&Known { index, reaches_back, .. }) = self.find(writer, record) else { return };
-        let Position { offset, end, .. } = record.position;
-        self.end = end;
+        let Some(known) = self.streams.get(self.current) else { return };
+        let (from, to) = (record.position.offset, record.position.end);
+        self.end = to;
         let mut positions = self.positions.borrow_mut();
-        let handed_out = positions.hand_out(index, (offset, end), reaches_back, self.have_waited);
-        (self.after, self.is_settled, self.is_apart) = (handed_out.after, handed_out.is_settled, handed_out.is_apart);
+        (self.after, self.is_settled) = positions.hand_out(known.index, from, to, known.reaches_back);
     }
 
     #[cold]
@@ -146,11 +122,6 @@ impl RecordStreams {
     pub fn receipt(&self) -> Option<Receipt> {
         let known = self.streams.get(self.current).filter(|_| !self.is_settled)?;
         Some(Receipt { source: known.index, from: self.after, to: self.end })
-    }
-
-    /// No receipt may reach from the records of its stream that came before to the current one.
-    pub fn is_apart(&self) -> bool {
-        self.is_apart
     }
 
     /// An earlier run has delivered the current record.

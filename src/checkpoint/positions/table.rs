@@ -18,24 +18,6 @@ struct Numbered {
     key: Key,
 }
 
-/// How a record is handed out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HandedOut {
-    /// Where receipts for it may begin.
-    pub after: u64,
-    /// It was settled before.
-    pub is_settled: bool,
-    /// No receipt may reach from the records of its stream that were handed out before to this one.
-    pub is_apart: bool,
-}
-
-impl HandedOut {
-    /// As if no other record were of its stream.
-    fn alone(from: u64) -> HandedOut {
-        HandedOut { after: from, is_settled: false, is_apart: false }
-    }
-}
-
 /// What of an entry changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
@@ -162,7 +144,7 @@ impl Positions {
     pub fn rest(&mut self, number: u32) {
         let Some(file) = self.files.get_mut(&number) else { return };
         file.streams.retain(|_, stream| {
-            let is_needed = stream.waiting > 0 || stream.outstanding.first().is_some() || !stream.settled.is_empty();
+            let is_needed = stream.outstanding.first().is_some() || !stream.settled.is_empty();
             if let Some(number) = stream.number.filter(|_| !is_needed) {
                 self.streams[number as usize] = None;
                 self.free.push(number);
@@ -172,31 +154,17 @@ impl Positions {
         file.rest();
     }
 
-    /// A record of a stream waits: it is handed out later, and those behind it may be handed out before.
-    pub fn wait(&mut self, stream: u32) {
-        if let Some(stream) = self.stream_mut(stream) {
-            stream.waiting += 1;
-        }
-    }
-
     /// A record of a stream is handed out, unless it was settled before. `reaches_back`: nobody else's records lie between it
-    /// and the one before it. `has_waited`: it is the first of those of its stream that [`Positions::wait`] was told of.
-    pub fn hand_out(&mut self, stream: u32, (from, to): (u64, u64), reaches_back: bool, has_waited: bool) -> HandedOut {
-        let Some(stream) = self.stream_mut(stream) else { return HandedOut::alone(from) };
-        stream.waiting -= usize::from(has_waited && stream.waiting > 0);
-        let passes = !has_waited && stream.waiting > 0;
-        // What lies between it and the record before may be of one that waits, or that was handed out before its turn.
-        let is_apart = match passes {
-            true => stream.recent_end != from,
-            false => stream.recent_end != stream.end,
-        };
-        let after = if reaches_back && !passes && stream.end > 0 { stream.end.min(from) } else { from };
-        (stream.end, stream.recent_end) = (stream.end.max(to), to);
-        let is_settled = !stream.settled.is_empty() && stream.settled.holds(from, to);
-        if !is_settled {
-            stream.outstanding.add(after, to);
+    /// and the one before it. Returns where receipts for it may begin, and whether it was settled.
+    pub fn hand_out(&mut self, stream: u32, from: u64, to: u64, reaches_back: bool) -> (u64, bool) {
+        let Some(stream) = self.stream_mut(stream) else { return (from, false) };
+        let after = if reaches_back && stream.end > 0 { stream.end.min(from) } else { from };
+        stream.end = stream.end.max(to);
+        if !stream.settled.is_empty() && stream.settled.holds(from, to) {
+            return (after, true);
         }
-        HandedOut { after, is_settled, is_apart }
+        stream.outstanding.add(after, to);
+        (after, false)
     }
 
     /// These were delivered, or dropped on purpose.

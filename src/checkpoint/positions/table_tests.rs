@@ -107,8 +107,7 @@ proptest! {
                         let number = *streams
                             .entry((current, stream))
                             .or_insert_with(|| positions.stream(file.number, stream.into()));
-                        let HandedOut { after, is_settled, .. } =
-                            positions.hand_out(number, (from, from + RECORD), true, false);
+                        let (after, is_settled) = positions.hand_out(number, from, from + RECORD, true);
                         file.records.push((stream, is_settled));
                         prop_assert!(after <= from);
                         if !is_settled {
@@ -207,115 +206,13 @@ proptest! {
     }
 }
 
-#[derive(Debug, Clone)]
-enum Step {
-    /// A record of a stream is read, and waits.
-    Waits(u8),
-    /// … or passes those that wait.
-    Passes(u8),
-    /// The first of those that wait goes.
-    Goes,
-    /// What was handed out goes together.
-    Send,
-    /// One of what was sent is acknowledged.
-    Acknowledge(prop::sample::Index),
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        3 => (0u8..2).prop_map(Step::Waits),
-        3 => (0u8..2).prop_map(Step::Passes),
-        3 => Just(Step::Goes),
-        1 => Just(Step::Send),
-        2 => any::<prop::sample::Index>().prop_map(Step::Acknowledge),
-    ]
-}
-
-/// A receipt with the records that were handed out for it.
-type Sent = (Receipt, Vec<usize>);
-
-/// Hands a record out, and lets the last receipt of its stream reach to it where that may.
-fn hand_out(
-    positions: &mut Positions,
-    stream: u32,
-    record: usize,
-    waited: bool,
-    reaches_back: bool,
-    to: &mut Vec<Sent>,
-) {
-    let (from, end) = (record as u64 * RECORD, (record as u64 + 1) * RECORD);
-    let HandedOut { after, is_apart, .. } = positions.hand_out(stream, (from, end), reaches_back, waited);
-    let last = to.iter_mut().rfind(|(receipt, _)| receipt.source == stream);
-    match last.filter(|(receipt, _)| !is_apart && receipt.to <= from) {
-        Some((receipt, records)) => {
-            receipt.to = end;
-            records.push(record);
-        }
-        None => to.push((Receipt { source: stream, from: after, to: end }, vec![record])),
-    }
-}
-
-proptest! {
-    #[test]
-    fn what_passes_others_settles_none_of_them(
-        reaches_back: bool,
-        steps in proptest::collection::vec(any_step(), 1..80),
-    ) {
-        let mut positions = Positions::default();
-        positions.file_begins(7, 0, facts(0, 0));
-        let numbers = [0u8, 1].map(|stream| positions.stream(0, stream.into()));
-        // Of each record its stream, and whether it is acknowledged.
-        let mut records: Vec<(usize, bool)> = Vec::new();
-        let mut waiting: Vec<usize> = Vec::new();
-        let (mut handed_out, mut sent): (Vec<Sent>, Vec<Vec<Sent>>) = Default::default();
-        for step in steps {
-            match step {
-                Step::Waits(stream) => {
-                    positions.wait(numbers[usize::from(stream)]);
-                    waiting.push(records.len());
-                    records.push((stream.into(), false));
-                }
-                Step::Passes(stream) => {
-                    let (stream, record) = (usize::from(stream), records.len());
-                    hand_out(&mut positions, numbers[stream], record, false, reaches_back, &mut handed_out);
-                    records.push((stream, false));
-                }
-                Step::Goes if !waiting.is_empty() => {
-                    let record = waiting.remove(0);
-                    let stream = numbers[records[record].0];
-                    hand_out(&mut positions, stream, record, true, reaches_back, &mut handed_out);
-                }
-                Step::Send => sent.extend(Some(std::mem::take(&mut handed_out)).filter(|sent| !sent.is_empty())),
-                Step::Acknowledge(index) if !sent.is_empty() => {
-                    let batch = sent.swap_remove(index.index(sent.len()));
-                    let receipts: Vec<Receipt> = batch.iter().map(|(receipt, _)| *receipt).collect();
-                    positions.settle(&receipts);
-                    batch.iter().flat_map(|(_, of)| of).for_each(|record| records[*record].1 = true);
-                }
-                Step::Goes | Step::Acknowledge(_) => {}
-            }
-            let open = waiting.first().map(|record| *record as u64 * RECORD);
-            positions.place(0, &facts(0, records.len() as u64 * RECORD), open);
-            // After a restart none is left out that was not acknowledged, and all others are.
-            let entry = positions.entries().into_iter().map(|(_, entry)| entry).next().unwrap();
-            for (record, (stream, is_acknowledged)) in records.iter().enumerate() {
-                let (from, to) = (record as u64 * RECORD, (record as u64 + 1) * RECORD);
-                let settled = entry.settled.iter().find(|(key, _)| *key == *stream as u128);
-                let is_left_out =
-                    to <= entry.file.resume.at || settled.is_some_and(|(_, ranges)| ranges.holds(from, to));
-                prop_assert_eq!(is_left_out, *is_acknowledged, "{} of {:?}", record, &records);
-            }
-        }
-    }
-}
-
 #[test]
 fn what_was_settled_behind_the_place_to_resume_from_is_not_sent_again() {
     let mut positions = Positions::default();
     positions.file_begins(1, 0, facts(0, 0));
     let stream = positions.stream(0, 9);
     for from in [0, 10, 20] {
-        positions.hand_out(stream, (from, from + 10), true, false);
+        positions.hand_out(stream, from, from + 10, true);
     }
     positions.place(0, &facts(0, 30), None);
     positions.settle(&[Receipt { source: stream, from: 10, to: 30 }]);
@@ -329,8 +226,7 @@ fn what_was_settled_behind_the_place_to_resume_from_is_not_sent_again() {
     assert_eq!(again.entries(), [(3, entries[0].clone())]);
     again.file_begins(5, 3, facts(0, 0));
     let stream = again.stream(3, 9);
-    let mut is_settled = |from| again.hand_out(stream, (from, from + 10), true, false).is_settled;
-    let settled = [is_settled(0), is_settled(10), is_settled(20), is_settled(30)];
+    let settled: Vec<bool> = [0, 10, 20, 30].map(|from| again.hand_out(stream, from, from + 10, true).1).to_vec();
     assert_eq!(settled, [false, true, true, false]);
     again.place(3, &facts(0, 40), None);
     again.settle(&[Receipt { source: stream, from: 0, to: 10 }]);
@@ -341,7 +237,7 @@ fn what_was_settled_behind_the_place_to_resume_from_is_not_sent_again() {
     other.known_file(0, Some(3));
     other.file_begins(5, 3, facts(0, 7));
     let stream = other.stream(3, 9);
-    assert!(!other.hand_out(stream, (10, 20), true, false).is_settled);
+    assert!(!other.hand_out(stream, 10, 20, true).1);
 }
 
 #[test]
@@ -349,7 +245,7 @@ fn a_file_that_is_gone_is_forgotten_once_all_of_it_is_settled() {
     let mut positions = Positions::default();
     positions.file_begins(1, 0, facts(0, 0));
     let stream = positions.stream(0, 9);
-    positions.hand_out(stream, (0, 10), true, false);
+    positions.hand_out(stream, 0, 10, true);
     positions.place(0, &facts(0, 10), None);
     positions.file_ends(0);
     positions.file_is_gone(0);
